@@ -1,0 +1,1 @@
+"""Personalised outfit recommendation in binary codes."""

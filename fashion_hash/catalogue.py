@@ -1,0 +1,88 @@
+"""The catalogue of a bundle: what people see of an item, in one SQLite file."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fashion_hash.errors import BundleError
+
+_SCHEMA = """
+CREATE TABLE items (
+    type TEXT NOT NULL,
+    row INTEGER NOT NULL,
+    item_id TEXT NOT NULL,
+    title TEXT,
+    details TEXT NOT NULL,
+    picture BLOB,
+    PRIMARY KEY (type, row)
+) WITHOUT ROWID;
+CREATE INDEX items_by_id ON items (item_id);
+"""
+
+
+@dataclass(frozen=True)
+class Item:
+    """What the catalogue knows of an item; `details` holds every column but the title."""
+
+    type: str
+    item_id: str
+    title: str | None
+    details: dict[str, Any]
+
+
+def write_catalogue(
+    path: Path,
+    items: Mapping[str, Iterable[str]],
+    details: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    pictures: Mapping[str, Mapping[str, bytes]],
+) -> None:
+    """Writes a new catalogue file: one row for each item, whatever is known of it."""
+
+    def rows() -> Iterator[tuple[str, int, str, str | None, str, bytes | None]]:
+        for kind, ids in items.items():
+            known, seen = details.get(kind, {}), pictures.get(kind, {})
+            for row, one in enumerate(ids):
+                columns = dict(known.get(one, {}))
+                title = columns.pop("title", None)
+                yield kind, row, one, title, json.dumps(columns, ensure_ascii=False), seen.get(one)
+
+    connection = sqlite3.connect(path)
+    try:
+        with connection:
+            connection.executescript(_SCHEMA)
+            connection.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)", rows())
+    finally:
+        connection.close()
+
+
+class Catalogue:
+    """Reads a catalogue file; safe to open from many processes at once."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+            self._connection.execute("SELECT 1 FROM items LIMIT 1")
+        except sqlite3.Error as error:
+            raise BundleError(f"{path} is not a readable catalogue ({error}): export the bundle again") from None
+
+    def item(self, kind: str, row: int) -> Item:
+        """What is known of the item in a row of a type."""
+        found = self._connection.execute(
+            "SELECT item_id, title, details FROM items WHERE type = ? AND row = ?", (kind, int(row))
+        ).fetchone()
+        if found is None:
+            raise BundleError(f"{self.path} has no {kind} in row {row}: export the bundle again")
+        return Item(kind, found[0], found[1], json.loads(found[2]))
+
+    def picture(self, kind: str, row: int) -> bytes | None:
+        """The encoded picture of an item, or None when there is none."""
+        found = self._connection.execute(
+            "SELECT picture FROM items WHERE type = ? AND row = ?", (kind, int(row))
+        ).fetchone()
+        return None if found is None else found[0]

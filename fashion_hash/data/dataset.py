@@ -1,0 +1,123 @@
+"""What a reader returns: vocabularies and splits, whatever the format on disk was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from fashion_hash.data.outfits import Outfits, concatenate, item_types
+from fashion_hash.data.vocabulary import Vocabulary
+from fashion_hash.errors import DataError
+
+SPLITS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Outfits that come in groups of `size` rows: row k belongs to group k // size.
+
+    Fixed negatives: group g holds the negatives of positive g. Fill-in-the-blank questions:
+    group g holds the candidates of question g, the first row is the truth.
+    """
+
+    outfits: Outfits
+    size: int
+
+    def __post_init__(self) -> None:
+        if self.size < 1 or len(self.outfits) % self.size:
+            raise DataError(f"{len(self.outfits)} outfits do not divide into groups of {self.size}")
+
+    def __len__(self) -> int:
+        return len(self.outfits) // self.size
+
+
+@dataclass(frozen=True)
+class Split:
+    """One of train, valid and test.
+
+    Attributes:
+        positives: outfits that users made or liked.
+        negatives: fixed negatives by kind ("random", "hard"); one group for each positive.
+        questions: fill-in-the-blank questions, if the data set has them.
+    """
+
+    positives: Outfits
+    negatives: Mapping[str, Groups] = field(default_factory=dict)
+    questions: Groups | None = None
+
+    def __post_init__(self) -> None:
+        for kind, groups in self.negatives.items():
+            if len(groups) != len(self.positives):
+                raise DataError(
+                    f"{kind} negatives: {len(groups)} groups of {groups.size} for {len(self.positives)} positives"
+                )
+
+
+@dataclass(frozen=True)
+class Content:
+    """Where the pictures and words of the items lie; nothing of it is read until it is asked for.
+
+    Attributes:
+        pictures: a folder of image files, or an LMDB environment of encoded images; the key of
+            an item is its id. None when the data set has no pictures.
+        text_vectors: a file of given text vectors (the pickle of the Polyvore-U release).
+        details: what else is known of the items, by item type and id: "title" (words) and any
+            further columns (price, colour, ...), kept for display and filters.
+    """
+
+    pictures: Path | None = None
+    text_vectors: Path | None = None
+    details: Mapping[str, Mapping[str, Mapping[str, str | float | int | bool]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A whole data set in memory: integers and ids only; pictures and vectors stay on disk.
+
+    Attributes:
+        name: for reports, such as "polyvore_u/tuples_630".
+        slots: the item type of each slot of an outfit.
+        users: user ids and rows.
+        items: for each item type, item ids and rows.
+        splits: the splits that exist, by name ("train", "valid", "test").
+        content: where pictures and words lie.
+    """
+
+    name: str
+    slots: tuple[str, ...]
+    users: Vocabulary
+    items: Mapping[str, Vocabulary]
+    splits: Mapping[str, Split]
+    content: Content = Content()
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The distinct item types."""
+        return item_types(self.slots)
+
+    def split(self, name: str) -> Split:
+        """A split by name; "val" is understood as "valid". Raises DataError when it is absent."""
+        name = "valid" if name == "val" else name
+        if name not in self.splits:
+            raise DataError(f"{self.name} has no split {name!r}; it has {sorted(self.splits)}")
+        return self.splits[name]
+
+    @cached_property
+    def outfits(self) -> Outfits:
+        """The distinct outfits of all splits' positives: the pool that an index is built over."""
+        return concatenate([self.splits[name].positives for name in SPLITS if name in self.splits]).distinct()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits of what was read: ids, slots and positives of every split."""
+        digest = hashlib.sha256(json.dumps([self.slots, self.users.ids]).encode())
+        for kind in self.types:
+            digest.update(json.dumps(self.items[kind].ids).encode())
+        for name in sorted(self.splits):
+            positives = self.splits[name].positives
+            digest.update(name.encode() + positives.users.tobytes() + positives.items.tobytes())
+        return digest.hexdigest()[:12]

@@ -1,0 +1,129 @@
+"""The one table that everything reads: outfits as rows of typed slots.
+
+Shapes: N outfits, S slots, P pairs of slots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fashion_hash.errors import DataError
+
+EMPTY = -1
+MIN_SLOTS, MAX_SLOTS = 2, 8
+
+
+def check_slots(slots: Sequence[str]) -> tuple[str, ...]:
+    """The slots as a tuple. Raises DataError unless there are 2 to 8, of at least two item types."""
+    slots = tuple(slots)
+    if not MIN_SLOTS <= len(slots) <= MAX_SLOTS:
+        raise DataError(f"an outfit has {MIN_SLOTS} to {MAX_SLOTS} slots, not {len(slots)}: {list(slots)}")
+    if any(not slot or not isinstance(slot, str) for slot in slots):
+        raise DataError(f"slots are named by their item type, a non-empty string: {list(slots)}")
+    if len(set(slots)) < 2:
+        raise DataError(f"an outfit needs two item types at least, got {list(slots)}")
+    return slots
+
+
+def item_types(slots: Sequence[str]) -> tuple[str, ...]:
+    """The distinct item types, in the order of their first slot."""
+    return tuple(dict.fromkeys(slots))
+
+
+def slot_names(slots: Sequence[str]) -> tuple[str, ...]:
+    """A name of its own for each slot: the item type, then `type_2`, `type_3` for its repeats.
+
+    >>> slot_names(("top", "top", "bottom"))
+    ('top', 'top_2', 'bottom')
+    """
+    names = []
+    for position, slot in enumerate(slots):
+        count = slots[: position + 1].count(slot)
+        names.append(slot if count == 1 else f"{slot}_{count}")
+    return tuple(names)
+
+
+def slot_pairs(slots: Sequence[str]) -> tuple[tuple[int, int], ...]:
+    """The pairs of slots whose items are compared: (a, b) with a < b and different item types.
+
+    Two tops of one outfit are not compared with each other (FHN, CVPR 2019).
+    """
+    return tuple(
+        (a, b) for a in range(len(slots)) for b in range(a + 1, len(slots)) if slots[a] != slots[b]
+    )
+
+
+@dataclass(frozen=True)
+class Outfits:
+    """A table of outfits and whose they are.
+
+    Attributes:
+        slots: the item type of each slot, length S; a type may occur twice.
+        users: (N,) int32, rows of the user vocabulary.
+        items: (N, S) int32, rows of the vocabulary of each slot's item type; EMPTY (-1) where
+            the slot holds nothing.
+    """
+
+    slots: tuple[str, ...]
+    users: np.ndarray
+    items: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.items.ndim != 2 or self.items.shape[1] != len(self.slots):
+            raise DataError(f"items of shape {self.items.shape} do not fit {len(self.slots)} slots")
+        if self.users.shape != self.items.shape[:1]:
+            raise DataError(f"{self.users.shape[0]} users for {self.items.shape[0]} outfits")
+
+    @classmethod
+    def of(cls, slots: Sequence[str], users: object, items: object) -> Outfits:
+        """From anything array-like; copies to int32 and checks the slots."""
+        slots = check_slots(slots)
+        rows = np.asarray(items, dtype=np.int32).reshape(-1, len(slots))
+        return cls(slots, np.asarray(users, dtype=np.int32).reshape(-1), rows)
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def __getitem__(self, rows: slice | np.ndarray) -> Outfits:
+        return replace(self, users=self.users[rows], items=self.items[rows])
+
+    def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
+        return zip(self.users.tolist(), self.items)
+
+    @property
+    def mask(self) -> np.ndarray:
+        """(N, S) bool: True where the slot holds an item."""
+        return self.items != EMPTY
+
+    def with_empty_filled(self) -> Outfits:
+        """Empty slots repeat the first item of their type in the outfit (the FHN release's way).
+
+        A missing second top becomes the first top once more, so that it counts twice.
+        """
+        items = self.items.copy()
+        for position, slot in enumerate(self.slots):
+            for other in range(position):
+                if self.slots[other] == slot:
+                    empty = items[:, position] == EMPTY
+                    items[empty, position] = items[empty, other]
+        return replace(self, items=items)
+
+    def distinct(self) -> Outfits:
+        """The distinct outfits, whoever wears them, in order of their rows; users become 0."""
+        items = np.unique(self.items, axis=0)
+        return Outfits(self.slots, np.zeros(len(items), dtype=np.int32), items)
+
+
+def concatenate(tables: Sequence[Outfits]) -> Outfits:
+    """Several tables of the same slots, one below the other."""
+    slots = tables[0].slots
+    if any(table.slots != slots for table in tables):
+        raise DataError(f"tables of different slots: {sorted({table.slots for table in tables})}")
+    return Outfits(
+        slots,
+        np.concatenate([table.users for table in tables]),
+        np.concatenate([table.items for table in tables]),
+    )

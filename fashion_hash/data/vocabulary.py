@@ -1,0 +1,65 @@
+"""Between the ids of the outside world (strings) and the rows of our arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from fashion_hash.errors import DataError, UnknownIdError, suggest
+
+
+class Vocabulary:
+    """An ordered set of ids: row i is the i-th id.
+
+    Args:
+        ids: the ids in row order; strings, or anything whose `str` is the id.
+        kind: what the ids name, for messages ("user", "top", ...).
+
+    Raises:
+        DataError: an id occurs twice or is empty.
+    """
+
+    def __init__(self, ids: Iterable[object], kind: str = "id") -> None:
+        self.kind = kind
+        self.ids: tuple[str, ...] = tuple(str(one) for one in ids)
+        self._rows: dict[str, int] = {}
+        for row, one in enumerate(self.ids):
+            if not one:
+                raise DataError(f"{kind} vocabulary: row {row} is an empty id")
+            if one in self._rows:
+                raise DataError(f"{kind} vocabulary: {one!r} occurs twice, in rows {self._rows[one]} and {row}")
+            self._rows[one] = row
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __contains__(self, one: object) -> bool:
+        return str(one) in self._rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.ids)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Vocabulary) and self.ids == other.ids
+
+    def __hash__(self) -> int:
+        return hash(self.ids)
+
+    def __repr__(self) -> str:
+        return f"Vocabulary({len(self)} x {self.kind})"
+
+    def row(self, one: object) -> int:
+        """The row of an id. Raises UnknownIdError, with the nearest known ids."""
+        try:
+            return self._rows[str(one)]
+        except KeyError:
+            raise UnknownIdError(f"unknown {self.kind} {str(one)!r}{suggest(str(one), self.ids)}") from None
+
+    def find(self, one: object) -> int:
+        """The row of an id, or -1 when it is not known."""
+        return self._rows.get(str(one), -1)
+
+    def rows(self, ids: Sequence[object]) -> np.ndarray:
+        """The rows of many ids: (len(ids),) int32. Raises UnknownIdError at the first unknown one."""
+        return np.fromiter((self.row(one) for one in ids), dtype=np.int32, count=len(ids))

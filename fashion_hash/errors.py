@@ -1,0 +1,78 @@
+"""Every error that fashion_hash raises on purpose.
+
+    FashionHashError
+    ├── ConfigError          a configuration that cannot be run: names the key
+    ├── DataError            a data set that is broken: names file and line
+    ├── UnknownIdError       an id that nobody has: names the nearest known ones
+    ├── FeatureError         features, pictures or weights that are missing or do not fit
+    ├── TrainingError        a run that cannot go on (loss not finite, nothing to resume)
+    ├── BundleError          a bundle or index that cannot be trusted: version, checksum, owner
+    ├── QueryError           a question that has no meaning (k below 1, no such slot)
+    └── MissingExtraError    an optional package is absent: names the extra to install
+
+Messages say what is wrong, where, and what to do about it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import heapq
+from collections.abc import Iterable
+
+
+class FashionHashError(Exception):
+    """The root: catch this to catch whatever fashion_hash raises on purpose."""
+
+
+class ConfigError(FashionHashError, ValueError):
+    """A configuration that cannot be run; the message names the key."""
+
+
+class DataError(FashionHashError, ValueError):
+    """A data set that is broken; the message names the file and, where there is one, the line."""
+
+    @classmethod
+    def at(cls, path: object, line: int, problem: str) -> DataError:
+        """The usual form: `path:line: problem` (lines count from 1, the header included)."""
+        return cls(f"{path}:{line}: {problem}")
+
+
+class UnknownIdError(FashionHashError, LookupError):
+    """An id that the vocabulary does not hold; the message suggests the nearest known ids."""
+
+
+class FeatureError(FashionHashError, ValueError):
+    """Features, pictures or weights that are missing or of the wrong shape."""
+
+
+class TrainingError(FashionHashError, RuntimeError):
+    """A training run that cannot start or go on."""
+
+
+class BundleError(FashionHashError, RuntimeError):
+    """A bundle or an index that cannot be trusted: other version, changed bytes, another owner."""
+
+
+class QueryError(FashionHashError, ValueError):
+    """A question that has no meaning, such as k = 0 or a slot that does not exist."""
+
+
+class MissingExtraError(FashionHashError, ImportError):
+    """An optional dependency is absent; the message names the pip extra that brings it."""
+
+
+def suggest(wrong: str, known: Iterable[str], at_most: int = 3) -> str:
+    """The tail of an error message: ` (nearest: 'a', 'b')`, or nothing when no name is near.
+
+    Large vocabularies are first narrowed to names of a similar length and beginning, so that an
+    unknown id among a million answers at once.
+    """
+    names = [str(name) for name in known]
+    if len(names) > 2000:
+
+        def prefix_length(name: str) -> int:
+            return next((i for i, (a, b) in enumerate(zip(name, wrong)) if a != b), min(len(name), len(wrong)))
+
+        names = heapq.nsmallest(200, names, key=lambda name: (-prefix_length(name), abs(len(name) - len(wrong))))
+    near = difflib.get_close_matches(wrong, names, n=at_most, cutoff=0.5)
+    return f" (nearest: {', '.join(repr(name) for name in near)})" if near else ""

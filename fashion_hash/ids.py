@@ -1,0 +1,96 @@
+"""Ids of a bundle: strings in row order, found by binary search, straight from mapped files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fashion_hash.errors import DataError, UnknownIdError, suggest
+
+
+class IdTable:
+    """Row i of the table is the i-th id; nothing is read until it is asked for.
+
+    Args:
+        kind: what the ids name, for messages ("user", "top", "outfit").
+        ids: (N,) numpy bytes ("S"), UTF-8, in row order.
+        order: (N,) integers that sort `ids`.
+    """
+
+    def __init__(self, kind: str, ids: np.ndarray, order: np.ndarray) -> None:
+        self.kind = kind
+        self._ids = ids
+        self._order = order
+
+    @classmethod
+    def of(cls, kind: str, ids: Iterable[str]) -> IdTable:
+        """From strings. Raises DataError when an id is empty, doubled or holds a NUL character."""
+        encoded = [one.encode() for one in ids]
+        if bad := next((one for one in encoded if not one or b"\0" in one), None):
+            raise DataError(f"{kind} id {bad!r}: an id is not empty and holds no NUL character")
+        if b"" in encoded:
+            raise DataError(f"an empty {kind} id")
+        array = np.array(encoded, dtype=np.bytes_) if encoded else np.zeros(0, dtype="S1")
+        order = np.argsort(array, kind="stable").astype(np.int32)
+        ordered = array[order]
+        if (same := np.flatnonzero(ordered[1:] == ordered[:-1])).size:
+            raise DataError(f"{kind} id {ordered[same[0]].decode()!r} occurs twice")
+        return cls(kind, array, order)
+
+    @classmethod
+    def open(cls, kind: str, folder: Path, name: str) -> IdTable:
+        """From the two files that `save` wrote, memory-mapped."""
+        ids = np.load(folder / f"{name}.ids.npy", mmap_mode="r", allow_pickle=False)
+        order = np.load(folder / f"{name}.order.npy", mmap_mode="r", allow_pickle=False)
+        return cls(kind, ids, order)
+
+    def save(self, folder: Path, name: str) -> None:
+        """Writes `name.ids.npy` and `name.order.npy` into a folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        np.save(folder / f"{name}.ids.npy", self._ids)
+        np.save(folder / f"{name}.order.npy", self._order)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __contains__(self, one: object) -> bool:
+        return self.find(str(one)) >= 0
+
+    def id(self, row: int) -> str:
+        """The id of a row."""
+        return bytes(self._ids[row]).decode()
+
+    def at(self, rows: Sequence[int] | np.ndarray) -> list[str]:
+        """The ids of many rows."""
+        return [one.decode() for one in self._ids[np.asarray(rows, dtype=np.int64)].tolist()]
+
+    def all(self) -> list[str]:
+        """Every id, in row order."""
+        return [one.decode() for one in self._ids.tolist()]
+
+    def find(self, one: str) -> int:
+        """The row of an id, or -1."""
+        key = str(one).encode()
+        low, high = 0, len(self)
+        while low < high:
+            middle = (low + high) // 2
+            if bytes(self._ids[self._order[middle]]) < key:
+                low = middle + 1
+            else:
+                high = middle
+        if low < len(self) and bytes(self._ids[self._order[low]]) == key:
+            return int(self._order[low])
+        return -1
+
+    def row(self, one: str) -> int:
+        """The row of an id. Raises UnknownIdError, with the nearest known ids."""
+        row = self.find(one)
+        if row < 0:
+            raise UnknownIdError(f"unknown {self.kind} {str(one)!r}{suggest(str(one), self.all())}")
+        return row
+
+    def rows(self, ids: Sequence[str]) -> np.ndarray:
+        """The rows of many ids: int64."""
+        return np.array([self.row(one) for one in ids], dtype=np.int64)

@@ -1,0 +1,114 @@
+"""The referee: the FHN score of outfits on binary codes, written once, plainly, in integers.
+
+For an outfit of n real items and P pairs of items of different types, with codes z and user code u
+of D bits in M modalities, fixed-point bit weights w (FHN, CVPR 2019):
+
+    U = sum over modalities, items and bits of  w_u * z_i * u         (an integer)
+    I = sum over modalities, pairs and bits of  w_i * z_i * z_j       (an integer)
+    B = sum over items of the item bias                               (an integer)
+    score = (preference_scale * U / (n M D) + compatibility_scale * I / (P M D) + B / n) / 2^16
+
+The score is evaluated as one fraction of integers and rounded once, so that equal scores are equal
+floats in every engine, whatever the order of its sums. Hits come best first, ties in order of row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fashion_hash.bundle import Bundle
+from fashion_hash.codes import WEIGHT_ONE, unpack
+from fashion_hash.data.outfits import EMPTY, Outfits, slot_pairs
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The integers an outfit's score is made of; each (N,) int64, see the module's text.
+
+    Attributes:
+        preference: U.
+        compatibility: I.
+        bias: B.
+        num_items: n, at least 1.
+        num_pairs: P; 0 where an outfit holds one type only, its compatibility is 0 then.
+    """
+
+    preference: np.ndarray
+    compatibility: np.ndarray
+    bias: np.ndarray
+    num_items: np.ndarray
+    num_pairs: np.ndarray
+
+
+def outfit_items(bundle: Bundle, items: np.ndarray) -> np.ndarray:
+    """Item rows as the bundle's model counts them: (N, S), empty slots repeated if it does so."""
+    table = Outfits.of(bundle.slots, np.zeros(len(items)), items)
+    return table.with_empty_filled().items if bundle.repeat_empty else table.items
+
+
+def terms(bundle: Bundle, user_code: np.ndarray, items: np.ndarray) -> Terms:
+    """The terms of outfits for one user.
+
+    Args:
+        user_code: (D / 8,) uint8, packed.
+        items: (N, S) rows of items by slot, EMPTY where there is none.
+    """
+    items = outfit_items(bundle, items)
+    present = items != EMPTY
+    user = unpack(user_code).astype(np.int64) * bundle.preference_weights.astype(np.int64)
+    pair_weights = bundle.compatibility_weights.astype(np.int64)
+    codes, bias = [], np.zeros(len(items), dtype=np.int64)
+    for slot, kind in enumerate(bundle.slots):
+        here = present[:, slot]
+        code = np.zeros((len(items), len(bundle.modalities), bundle.num_bits), dtype=np.int64)
+        code[here] = unpack(bundle.item_codes[kind][items[here, slot]])
+        codes.append(code)
+        bias[here] += bundle.item_bias[kind][items[here, slot]]
+    preference = sum((code @ user).sum(axis=1) for code in codes)
+    compatibility = np.zeros(len(items), dtype=np.int64)
+    num_pairs = np.zeros(len(items), dtype=np.int64)
+    for a, b in slot_pairs(bundle.slots):
+        compatibility += ((codes[a] * codes[b]) @ pair_weights).sum(axis=1)
+        num_pairs += present[:, a] & present[:, b]
+    return Terms(np.asarray(preference), compatibility, bias, present.sum(axis=1), num_pairs)
+
+
+def scores(bundle: Bundle, terms: Terms) -> np.ndarray:
+    """The score of each outfit, float64 (N,): one fraction of integers, rounded once."""
+    bits = len(bundle.modalities) * bundle.num_bits
+    pairs = np.maximum(terms.num_pairs, 1)
+    numerator = (
+        bundle.preference_scale * terms.preference * pairs
+        + bundle.compatibility_scale * terms.compatibility * terms.num_items
+        + bits * terms.bias * pairs
+    )
+    return numerator / (WEIGHT_ONE * bits * terms.num_items * pairs)
+
+
+def preference_part(bundle: Bundle, terms: Terms) -> np.ndarray:
+    """The preference term of the score, float64 (N,)."""
+    bits = len(bundle.modalities) * bundle.num_bits
+    return bundle.preference_scale * terms.preference / (WEIGHT_ONE * bits * terms.num_items)
+
+
+def compatibility_part(bundle: Bundle, terms: Terms) -> np.ndarray:
+    """The compatibility term of the score, float64 (N,)."""
+    bits = len(bundle.modalities) * bundle.num_bits
+    return bundle.compatibility_scale * terms.compatibility / (WEIGHT_ONE * bits * np.maximum(terms.num_pairs, 1))
+
+
+def bias_part(terms: Terms) -> np.ndarray:
+    """The item-bias term of the score, float64 (N,)."""
+    return terms.bias / (WEIGHT_ONE * terms.num_items)
+
+
+def top(score: np.ndarray, k: int) -> np.ndarray:
+    """The rows of the k best scores, best first, ties in order of row; fewer when there are fewer."""
+    k = min(k, len(score))
+    if k == 0:
+        return np.zeros(0, dtype=np.int64)
+    cut = np.partition(score, len(score) - k)[len(score) - k]
+    rows = np.flatnonzero(score >= cut)
+    return rows[np.lexsort((rows, -score[rows]))][:k]
