@@ -1,0 +1,174 @@
+"""Pictures: from encoded bytes to batches of pixels, with and without augmentation.
+
+Shapes: N pictures, size x size pixels.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+
+from fashion_hash.errors import FeatureError
+
+GREY = (124, 116, 104)  # the mean colour of ImageNet: what stands for a picture that is not there
+
+
+class Pictures(Protocol):
+    """Where encoded pictures come from, such as fashion_hash.data.stores.PictureStore."""
+
+    def get(self, key: str) -> bytes | None:
+        """The encoded picture of an item, or None when there is none."""
+
+
+class View(NamedTuple):
+    """What part of a picture is seen, in fractions of its width and height, and whether mirrored."""
+
+    left: float = 0.0
+    top: float = 0.0
+    right: float = 1.0
+    bottom: float = 1.0
+    mirrored: bool = False
+
+
+class PictureBatch(NamedTuple):
+    """Pictures of a batch of items, in the order of the keys.
+
+    Attributes:
+        keys: N item ids.
+        pictures: (N, 3, size, size) uint8, RGB; even grey where there is no picture.
+        known: (N,) bool, False where the picture is missing or cannot be decoded.
+        missing: the keys without a picture.
+        undecodable: the keys whose picture cannot be decoded.
+    """
+
+    keys: Sequence[str]
+    pictures: torch.Tensor
+    known: np.ndarray
+    missing: list[str]
+    undecodable: list[str]
+
+
+def random_views(count: int, generator: np.random.Generator, smallest: float = 0.7) -> list[View]:
+    """Augmentation: for each picture a random part of it, mirrored half of the time.
+
+    Args:
+        count: how many.
+        generator: the source of randomness; the same one gives the same views.
+        smallest: the least share of the area that is kept; 1 keeps the whole picture.
+    """
+    area = generator.uniform(smallest, 1.0, count)
+    aspect = np.exp(generator.uniform(-1.0, 1.0, count) * math.log(1.25)) if smallest < 1 else np.ones(count)
+    width = np.minimum(np.sqrt(area * aspect), 1.0)
+    height = np.minimum(np.sqrt(area / aspect), 1.0)
+    left = generator.uniform(size=count) * (1.0 - width)
+    top = generator.uniform(size=count) * (1.0 - height)
+    mirrored = generator.integers(0, 2, count)
+    return [
+        View(float(x), float(y), min(float(x + w), 1.0), min(float(y + h), 1.0), bool(m))
+        for x, y, w, h, m in zip(left, top, width, height, mirrored)
+    ]
+
+
+def decode_picture(encoded: bytes, size: int, view: View | None = None) -> torch.Tensor:
+    """An encoded picture as (3, size, size) uint8, RGB: resized to a square, transparency on white.
+
+    Raises:
+        FeatureError: the bytes are no picture that Pillow can read.
+    """
+    try:
+        with Image.open(io.BytesIO(encoded)) as opened:
+            image = ImageOps.exif_transpose(opened)
+            if "A" in image.getbands() or "transparency" in image.info:
+                image = image.convert("RGBA")
+                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+            image = image.convert("RGB")
+    except Exception as error:  # whatever a decoder stumbles over, broken bytes are the cause
+        raise FeatureError(f"cannot decode a picture of {len(encoded)} bytes: {error}") from error
+    view = view or View()
+    box = (
+        view.left * image.width,
+        view.top * image.height,
+        view.right * image.width,
+        view.bottom * image.height,
+    )
+    image = image.resize((size, size), Image.Resampling.BILINEAR, box=box)
+    if view.mirrored:
+        image = ImageOps.mirror(image)
+    return torch.from_numpy(np.array(image).transpose(2, 0, 1).copy())
+
+
+def load_pictures(
+    store: Pictures,
+    keys: Sequence[str],
+    size: int,
+    generator: np.random.Generator | None = None,
+    pool: Executor | None = None,
+) -> PictureBatch:
+    """Reads and decodes the pictures of a batch of items.
+
+    Args:
+        store: where the pictures are.
+        keys: N item ids.
+        size: pixels of a side.
+        generator: when given, the pictures are augmented (see `random_views`).
+        pool: threads to decode in (Pillow lets them run side by side); None decodes in this one.
+    """
+    views = [View()] * len(keys) if generator is None else random_views(len(keys), generator)
+    sizes = [size] * len(keys)
+    decoded = (pool.map if pool else map)(_load_one, [store] * len(keys), keys, sizes, views)
+    return _collect(keys, size, decoded)
+
+
+def picture_batches(
+    store: Pictures, batches: Iterable[Sequence[str]], size: int, threads: int = 4
+) -> Iterator[PictureBatch]:
+    """The pictures of batch after batch, decoded in threads, two batches ahead of their use.
+
+    Threads rather than worker processes: nothing is pickled, least of all an open LMDB handle.
+    """
+    ahead: deque[tuple[Sequence[str], Iterator[torch.Tensor | FeatureError | None]]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for keys in batches:
+            count = len(keys)
+            ahead.append((keys, pool.map(_load_one, [store] * count, keys, [size] * count, [View()] * count)))
+            if len(ahead) > 2:
+                ready, decoded = ahead.popleft()
+                yield _collect(ready, size, decoded)
+        while ahead:
+            ready, decoded = ahead.popleft()
+            yield _collect(ready, size, decoded)
+
+
+def _load_one(store: Pictures, key: str, size: int, view: View) -> torch.Tensor | FeatureError | None:
+    encoded = store.get(key)
+    if encoded is None:
+        return None
+    try:
+        return decode_picture(encoded, size, view)
+    except FeatureError as error:
+        return error
+
+
+def _collect(
+    keys: Sequence[str], size: int, decoded: Iterable[torch.Tensor | FeatureError | None]
+) -> PictureBatch:
+    pictures = torch.empty(len(keys), 3, size, size, dtype=torch.uint8)
+    known = np.zeros(len(keys), dtype=bool)
+    missing: list[str] = []
+    undecodable: list[str] = []
+    for position, (key, one) in enumerate(zip(keys, decoded)):
+        if isinstance(one, torch.Tensor):
+            pictures[position] = one
+            known[position] = True
+            continue
+        pictures[position] = torch.tensor(GREY, dtype=torch.uint8).view(3, 1, 1)
+        (missing if one is None else undecodable).append(key)
+    return PictureBatch(keys, pictures, known, missing, undecodable)

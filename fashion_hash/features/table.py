@@ -1,0 +1,186 @@
+"""Feature tables: for one modality, the feature of every item of every type, ready for the heads.
+
+Shapes: N items of a type, F feature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from fashion_hash.data.dataset import Dataset
+from fashion_hash.data.outfits import EMPTY, Outfits
+from fashion_hash.errors import FeatureError
+
+Normalise = Literal["none", "l2", "standard"]
+
+
+@dataclass(frozen=True)
+class Normaliser:
+    """What is done to raw features before the hash heads; the same for an item that arrives later.
+
+    Attributes:
+        kind: "none"; "l2" (unit length); "standard" (mean 0 and deviation 1 over training items).
+        centre: (F,) float32, what "standard" takes away.
+        scale: (F,) float32, what "standard" divides by; 1 where a feature never changes.
+    """
+
+    kind: Normalise
+    centre: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def fit(cls, kind: Normalise, dim: int, blocks: Callable[[], Iterable[np.ndarray]]) -> Normaliser:
+        """From the raw features of training items: `blocks` goes through them, (N, F) by (N, F)."""
+        centre, variance = np.zeros(dim), np.ones(dim)
+        if kind == "standard":
+            count = sum(len(block) for block in blocks())
+            centre = np.sum([block.sum(axis=0, dtype=np.float64) for block in blocks()], axis=0) / count
+            variance = np.sum([np.square(block - centre).sum(axis=0) for block in blocks()], axis=0) / count
+        scale = np.where(variance > 1e-12, np.sqrt(variance), 1.0)
+        return cls(kind, centre.astype(np.float32), scale.astype(np.float32))
+
+    def __call__(self, raw: np.ndarray) -> np.ndarray:
+        """(N, F) raw features -> (N, F) float32."""
+        raw = np.asarray(raw, dtype=np.float32)
+        if self.kind == "none":
+            return raw
+        if self.kind == "l2":
+            lengths = np.linalg.norm(raw, axis=1, keepdims=True)
+            return raw / np.where(lengths > 0, lengths, np.float32(1))
+        return (raw - self.centre) / self.scale
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """The features of one modality, row by row of the item vocabularies.
+
+    An item of which nothing is known has the mean feature of its type's training items, so that
+    every item has a code in every modality; `known` tells which are real.
+
+    Attributes:
+        modality: "image" or "text".
+        features: by type, (N, F) float32, normalised.
+        known: by type, (N,) bool.
+        normaliser: how raw features became these.
+        unknown: by type, (F,) float32: what stands for an item of which nothing is known.
+    """
+
+    modality: str
+    features: Mapping[str, np.ndarray]
+    known: Mapping[str, np.ndarray]
+    normaliser: Normaliser
+    unknown: Mapping[str, np.ndarray]
+
+    @property
+    def dim(self) -> int:
+        """F, the length of a feature."""
+        return int(self.normaliser.centre.shape[0])
+
+    @property
+    def imputed(self) -> dict[str, int]:
+        """By type, the number of items of which nothing is known."""
+        return {kind: int((~known).sum()) for kind, known in self.known.items()}
+
+    def prepare(self, kind: str, raw: np.ndarray | None) -> np.ndarray:
+        """The (F,) feature of an item that is not in the table, from its raw one or from nothing."""
+        return self.unknown[kind] if raw is None else self.normaliser(raw[None])[0]
+
+
+def train_items(dataset: Dataset) -> dict[str, np.ndarray]:
+    """By type, (N,) bool: True where the item occurs in a training outfit."""
+    positives = dataset.split("train").positives
+    seen = {kind: np.zeros(len(dataset.items[kind]), dtype=bool) for kind in dataset.types}
+    for position, kind in enumerate(dataset.slots):
+        rows = positives.items[:, position]
+        seen[kind][rows[rows != EMPTY]] = True
+    return seen
+
+
+def make_table(
+    dataset: Dataset,
+    modality: str,
+    raw: Mapping[str, np.ndarray],
+    known: Mapping[str, np.ndarray],
+    normalise: Normalise = "none",
+) -> FeatureTable:
+    """Normalises raw features and fills in what is not known.
+
+    Args:
+        dataset: whose items; its training outfits give the statistics.
+        modality: for messages, "image" or "text".
+        raw: by type, (N, F) float32, handed over for good; rows of unknown items are not looked at.
+        known: by type, (N,) bool.
+        normalise: "none", "l2" or "standard" (over all types' training items together).
+
+    Raises:
+        FeatureError: no training item is known at all, or a known feature is not finite.
+    """
+    seen = train_items(dataset)
+    train = {kind: np.flatnonzero(known[kind] & seen[kind]) for kind in dataset.types}
+    for kind in dataset.types:
+        finite = np.isfinite(raw[kind].sum(axis=1, dtype=np.float64))
+        if (broken := np.flatnonzero(known[kind] & ~finite)).size:
+            raise FeatureError(
+                f"the {modality} feature of {kind} {dataset.items[kind].ids[broken[0]]!r} holds NaN or "
+                f"infinity ({broken.size} such items): extract or convert it again"
+            )
+    if not any(rows.size for rows in train.values()):
+        total = sum(int(one.sum()) for one in seen.values())
+        raise FeatureError(
+            f"none of the {total} training items of {dataset.name} has a known {modality}: "
+            f"check where its {modality} content comes from, or leave this modality out"
+        )
+
+    dim = raw[dataset.types[0]].shape[1]
+    normaliser = Normaliser.fit(
+        normalise, dim, lambda: (block for kind in dataset.types for block in _blocks(raw[kind], train[kind]))
+    )
+    means: dict[str, np.ndarray] = {}
+    for kind, rows in train.items():
+        if rows.size:
+            sums = [normaliser(block).sum(axis=0, dtype=np.float64) for block in _blocks(raw[kind], rows)]
+            means[kind] = np.sum(sums, axis=0) / rows.size
+    everything = np.mean(list(means.values()), axis=0)  # for a type that has no known training item
+    unknown = {kind: np.asarray(means.get(kind, everything), dtype=np.float32) for kind in dataset.types}
+    features = {}
+    for kind in dataset.types:
+        features[kind] = normaliser(raw[kind])
+        features[kind][~known[kind]] = unknown[kind]
+    return FeatureTable(modality, features, dict(known), normaliser, unknown)
+
+
+def _blocks(raw: np.ndarray, rows: np.ndarray, size: int = 4096) -> Iterator[np.ndarray]:
+    """Some rows of an array, (size, F) at a time: there may be gigabytes of them."""
+    for start in range(0, len(rows), size):
+        yield raw[rows[start : start + size]]
+
+
+def usable_outfits(outfits: Outfits, known: Sequence[Mapping[str, np.ndarray]]) -> np.ndarray:
+    """Which outfits a model can learn from: those of whose every item some modality is known.
+
+    Args:
+        outfits: N outfits; empty slots do not count.
+        known: for each modality the masks by type: `FeatureTable.known` of image and text,
+            `train_items(dataset)` of ids.
+
+    Returns:
+        (N,) bool.
+
+    Raises:
+        FeatureError: no outfit remains.
+    """
+    usable = np.ones(len(outfits), dtype=bool)
+    for position, kind in enumerate(outfits.slots):
+        rows = outfits.items[:, position]
+        some = np.any([mask[kind] for mask in known], axis=0)
+        usable &= (rows == EMPTY) | np.append(some, True)[rows]  # EMPTY, -1, reads the last entry
+    if len(outfits) and not usable.any():
+        raise FeatureError(
+            f"each of the {len(outfits)} outfits holds an item of which neither picture nor words are known: "
+            "nothing remains to learn from"
+        )
+    return usable

@@ -1,0 +1,170 @@
+"""Backbones: the cut before the classifier, weights from everywhere, and what is refused."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from fashion_hash.errors import ConfigError, FeatureError
+from fashion_hash.features.backbone import MEAN, STD, backbone_names, build_backbone
+from fashion_hash.features.torchvision_import import import_models
+
+NAME = "mobilenet_v3_small"
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """A whole torchvision model, classifier included, with weights of its own."""
+    torch.manual_seed(5)
+    return import_models().get_model(NAME, weights=None).eval()
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 3, 64, 64), dtype=np.uint8))
+
+
+def test_torchvision_imports_in_a_fresh_process():
+    code = (
+        "from fashion_hash.features.torchvision_import import import_models;"
+        "assert import_models() is import_models();"
+        "import torchvision.models; assert torchvision.models.resnet18"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "dim"), [("alexnet", 4096), ("resnet18", 512), ("mobilenet_v3_small", 1024)]
+)
+def test_features_end_before_the_classifier(name, dim, pictures):
+    backbone = build_backbone(name, "random").eval()
+    features = backbone(pictures)
+    assert features.shape == (2, dim)
+    assert backbone.dim == dim
+    assert features.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    "name", ["squeezenet1_1", "shufflenet_v2_x0_5", "densenet121", "mnasnet0_5", "googlenet"]
+)
+def test_other_families(name):
+    backbone = build_backbone(name, "random").eval()
+    assert backbone(torch.zeros(1, 3, 64, 64, dtype=torch.uint8)).shape == (1, backbone.dim)
+
+
+def test_random_weights_follow_the_seed_and_leave_torch_alone():
+    state = torch.get_rng_state()
+    one, same, other = (build_backbone(NAME, "random", seed).fingerprint(64) for seed in (1, 1, 2))
+    assert one == same != other
+    assert torch.equal(state, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_weights_from_a_file_give_what_the_model_itself_gives(tmp_path, whole, pictures, suffix):
+    path = tmp_path / f"weights{suffix}"
+    state = {key: value.contiguous() for key, value in whole.state_dict().items()}
+    (save_file if suffix == ".safetensors" else torch.save)(state, path)
+    features = build_backbone(NAME, path).eval()(pictures)
+    normalised = (pictures / 255 - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+    torch.testing.assert_close(whole.classifier[-1](features), whole(normalised))
+
+
+def test_weights_wrapped_by_training_scripts_are_found(tmp_path, whole):
+    torch.save(whole.state_dict(), tmp_path / "plain.pth")
+    wrapped = {"model": {f"module.{key}": value for key, value in whole.state_dict().items()}, "epoch": 3}
+    torch.save(wrapped, tmp_path / "wrapped.pth")
+    plain, unwrapped = (build_backbone(NAME, tmp_path / f"{name}.pth") for name in ("plain", "wrapped"))
+    assert plain.fingerprint(64) == unwrapped.fingerprint(64)
+
+
+@pytest.mark.parametrize("name", ["densenet121", "mnasnet0_5"])
+def test_published_files_with_old_keys_are_read(tmp_path, name):
+    state = build_backbone(name, "random", 3).network.state_dict()
+    old = {
+        key.replace(".norm1.", ".norm.1.").replace(".conv2.", ".conv.2."): value
+        for key, value in state.items()
+        if not key.endswith("num_batches_tracked")
+    }
+    assert any(key not in state for key in old) == (name == "densenet121")
+    torch.save(old, tmp_path / "old.pth")
+    fingerprint = build_backbone(name, tmp_path / "old.pth").fingerprint(64)
+    assert fingerprint == build_backbone(name, "random", 3).fingerprint(64)
+
+
+def test_hub_weights_come_from_the_cache(tmp_path, whole, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    url = import_models().get_model_weights(NAME).DEFAULT.url
+    cached = tmp_path / "hub" / "checkpoints" / url.rpartition("/")[2]
+    cached.parent.mkdir(parents=True)
+    torch.save(whole.state_dict(), cached)
+    assert build_backbone(NAME, "hub").fingerprint(64) == build_backbone(NAME, cached).fingerprint(64)
+
+
+def test_hub_without_network_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("NO_PROXY", "")
+    with pytest.raises(
+        FeatureError, match=r"cannot download the weights of mobilenet_v3_small .*fetch https://"
+    ):
+        build_backbone(NAME, "hub")
+
+
+def test_unknown_name():
+    with pytest.raises(ConfigError, match="unknown backbone 'resnet81'.*'resnet18'"):
+        build_backbone("resnet81", "random")
+    assert {"alexnet", "vit_b_16", "swin_t"} <= set(backbone_names())
+
+
+def test_weights_of_another_model_are_named(tmp_path, whole):
+    torch.save(whole.state_dict(), tmp_path / "other.pth")
+    with pytest.raises(
+        FeatureError, match=r"other.pth does not fit .* missing: conv1.weight, .* unexpected: feat"
+    ):
+        build_backbone("resnet18", tmp_path / "other.pth")
+
+
+def test_weights_of_another_shape_are_named(tmp_path, whole):
+    state = dict(whole.state_dict())
+    state["features.0.0.weight"] = torch.zeros(16, 1, 3, 3)
+    torch.save(state, tmp_path / "grey.pth")
+    with pytest.raises(FeatureError, match=r"features.0.0.weight \(16, 1, 3, 3\) instead of \(16, 3, 3, 3\)"):
+        build_backbone(NAME, tmp_path / "grey.pth")
+
+
+def test_weights_that_are_none(tmp_path):
+    with pytest.raises(FeatureError, match="nowhere.pth: no such weights"):
+        build_backbone(NAME, tmp_path / "nowhere.pth")
+    for suffix in (".pth", ".safetensors"):
+        broken = tmp_path / f"broken{suffix}"
+        broken.write_bytes(b"PK\x03\x04 not a state dict")
+        with pytest.raises(FeatureError, match=f"broken{suffix}"):
+            build_backbone(NAME, broken)
+    torch.save({"epoch": 3}, tmp_path / "empty.pth")
+    with pytest.raises(FeatureError, match=r"empty.pth is not a state dict"):
+        build_backbone(NAME, tmp_path / "empty.pth")
+
+
+def test_a_pickled_model_is_not_trusted(tmp_path, whole):
+    torch.save(whole, tmp_path / "model.pth")
+    with pytest.raises(FeatureError, match=r"model.pth .* not trusted"):
+        build_backbone(NAME, tmp_path / "model.pth")
+
+
+def test_a_size_that_does_not_fit():
+    backbone = build_backbone("alexnet", "random").train()
+    with pytest.raises(ConfigError, match="alexnet cannot read pictures of 16 x 16"):
+        backbone.check_size(16)
+    backbone.check_size(64)
+    assert backbone.training
+
+
+def test_the_backbone_can_be_trained(pictures):
+    backbone = build_backbone(NAME, "random")
+    backbone(pictures).sum().backward()
+    assert all(weights.grad is not None for weights in backbone.parameters())
