@@ -1,0 +1,42 @@
+"""Where tests find data: the real sets beside the project, and the sample inside it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+def shared_data() -> Path | None:
+    """The folder of the real data sets: $FASHION_HASH_DATA, or shared/data beside the project."""
+    named = os.environ.get("FASHION_HASH_DATA")
+    candidates = [Path(named)] if named else [PROJECT / "shared/data", PROJECT.parent / "shared/data"]
+    return next((path for path in candidates if path.is_dir()), None)
+
+
+@pytest.fixture(scope="session")
+def iqon_root() -> Path:
+    """IQON3000 in GP-BPR form; skips when it is absent."""
+    root = shared_data()
+    if root is None or not (root / "iqon3000/train.csv").is_file():
+        pytest.skip("no iqon3000: set FASHION_HASH_DATA, or put it into shared/data beside the project")
+    return root / "iqon3000"
+
+
+@pytest.fixture(scope="session")
+def sample_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample in the Polyvore-U layout: polyvore_data, generated when it is not there."""
+    root = PROJECT / "polyvore_data"
+    if any(root.glob("tuples_*")):
+        return root
+    maker = PROJECT / "tools/make_sample.py"
+    if not maker.is_file():
+        pytest.skip("no polyvore_data and no tools/make_sample.py")
+    root = tmp_path_factory.mktemp("sample") / "polyvore_data"
+    subprocess.run([sys.executable, str(maker), "--out", str(root)], check=True, cwd=PROJECT)
+    return root
