@@ -1,0 +1,192 @@
+"""What is asked of a scorer on a split: rank, pairs, fill in the blank, and a statement for each.
+
+Figures of different protocols are never compared: every result goes with its statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from fashion_hash.data.dataset import Groups, Split
+from fashion_hash.data.outfits import Outfits, concatenate
+from fashion_hash.errors import DataError, QueryError
+from fashion_hash.evaluation.metrics import check_scores, fitb_accuracy, pair_accuracy, ranking_metrics
+
+Score = Callable[[Outfits], npt.NDArray[np.float64]]
+"""Outfits of N rows to (N,) scores, higher is better; a row's score does not depend on the others."""
+
+Metrics = dict[str, float]
+
+
+def rank(score: Score, positives: Outfits, negatives: Groups) -> Metrics:
+    """Ranks all positives of a user together with all negatives of that user.
+
+    Args:
+        score: the scorer; called once.
+        positives: N outfits.
+        negatives: N groups; group g holds the negatives of positive g, of the same user.
+
+    Returns:
+        The metrics of `metrics.ranking_metrics`, means over users; rows (positives) and
+        negatives_per_positive.
+
+    Raises:
+        DataError: negatives that do not fit the positives (number, user).
+        QueryError: no positives, or scores that are NaN or of the wrong number.
+    """
+    _check_negatives(positives, negatives)
+    scores, against = _score_all(score, positives, negatives.outfits)
+    return _rank(scores, against, positives, negatives)
+
+
+def pairs(score: Score, positives: Outfits, negatives: Groups) -> Metrics:
+    """Each positive against its one negative. Returns accuracy (over rows, ties 1/2), users and rows.
+
+    Arguments and errors as for `rank`; groups are of size 1.
+    """
+    _check_negatives(positives, negatives)
+    if negatives.size != 1:
+        raise QueryError(f"pairs need one negative a positive, not {negatives.size}: use rank")
+    scores, against = _score_all(score, positives, negatives.outfits)
+    return _pairs(scores, against, positives)
+
+
+def fitb(score: Score, questions: Groups) -> Metrics:
+    """Fill in the blank. Returns accuracy (over questions, a tie counting 1 / number tied), users and rows.
+
+    Raises:
+        QueryError: no questions, fewer than two candidates, or scores that are NaN or of the wrong number.
+    """
+    (scores,) = _score_all(score, questions.outfits)
+    return _fitb(scores, questions)
+
+
+def evaluate_split(score: Score, split: Split, drawn: Groups | None = None) -> dict[str, Metrics]:
+    """All protocols that a split supports, in one call of the scorer.
+
+    Args:
+        score: the scorer; positives are scored once, whatever the number of protocols.
+        split: with fixed negatives by kind, questions, both or neither.
+        drawn: negatives to use, as "random", when the split has none of its own.
+
+    Returns:
+        Protocol name to metrics. More than one negative a positive makes a ranking ("rank_random",
+        "rank_hard"), just one makes pairs ("pairs_random"), questions make "fitb": see `rank`,
+        `pairs` and `fitb`.
+
+    Raises:
+        DataError: the split supports no protocol, or negatives do not fit the positives.
+        QueryError: scores that are NaN or of the wrong number.
+    """
+    split = _with_drawn(split, drawn)
+    for groups in split.negatives.values():
+        _check_negatives(split.positives, groups)
+    tables = [groups.outfits for groups in split.negatives.values()]
+    if tables:  # positives matter only where there are negatives to hold against them
+        tables.insert(0, split.positives)
+    if split.questions is not None:
+        tables.append(split.questions.outfits)
+    scores = _score_all(score, *tables)
+    results = {}
+    for (kind, groups), against in zip(split.negatives.items(), scores[1:]):
+        if groups.size == 1:
+            results[_name(kind, groups)] = _pairs(scores[0], against, split.positives)
+        else:
+            results[_name(kind, groups)] = _rank(scores[0], against, split.positives, groups)
+    if split.questions is not None:
+        results["fitb"] = _fitb(scores[-1], split.questions)
+    return results
+
+
+def statements(
+    dataset: str, split_name: str, split: Split, drawn: Groups | None = None, seed: int | None = None
+) -> dict[str, str]:
+    """One line for each protocol of `evaluate_split`: what its figures are figures of.
+
+    Args:
+        dataset, split_name: as a reader should see them.
+        split, drawn: those given to `evaluate_split`.
+        seed: the seed that `drawn` came from.
+    """
+    source = "fixed by the data set"
+    if not split.negatives:
+        source = "drawn" if seed is None else f"drawn with seed {seed}"
+    split = _with_drawn(split, drawn)
+    lines = {}
+    for kind, groups in split.negatives.items():
+        if groups.size == 1:
+            rule = "each positive against its own; ties count 1/2; mean over rows"
+        else:
+            rule = (
+                "all of a user's positives and negatives in one list; ties as the mean over their "
+                "orders; mean over users (auc_rows: over positives)"
+            )
+        plural = "s" if groups.size > 1 else ""
+        lines[_name(kind, groups)] = f"{groups.size} {kind} negative{plural} a positive, {source}; {rule}"
+    if split.questions is not None:
+        lines["fitb"] = (
+            f"fill in the blank among {split.questions.size}, fixed by the data set; "
+            "ties count 1/(number tied); mean over questions"
+        )
+    return {name: f"{dataset}, {split_name}: {line}" for name, line in lines.items()}
+
+
+def _name(kind: str, groups: Groups) -> str:
+    return f"{'pairs' if groups.size == 1 else 'rank'}_{kind}"
+
+
+def _with_drawn(split: Split, drawn: Groups | None) -> Split:
+    if not split.negatives and drawn is not None:
+        split = replace(split, negatives={"random": drawn})
+    if not split.negatives and split.questions is None:
+        raise DataError(
+            "this split has neither negatives nor questions: draw negatives for its positives first"
+        )
+    return split
+
+
+def _check_negatives(positives: Outfits, negatives: Groups) -> None:
+    if len(negatives) != len(positives):
+        raise DataError(f"{len(negatives)} groups of negatives for {len(positives)} positives")
+    owners = np.repeat(positives.users, negatives.size)
+    if (wrong := np.flatnonzero(owners != negatives.outfits.users)).size:
+        row = int(wrong[0])
+        raise DataError(
+            f"negative row {row} is of user {negatives.outfits.users[row]}, but its positive, row "
+            f"{row // negatives.size}, is of user {owners[row]}: are the groups really of {negatives.size}?"
+        )
+
+
+def _score_all(score: Score, *tables: Outfits) -> list[npt.NDArray[np.float64]]:
+    """The scores of each table, from one call."""
+    together = concatenate(tables)
+    scores = check_scores(score(together), (len(together),))
+    return np.split(scores, np.cumsum([len(table) for table in tables])[:-1])
+
+
+def _rank(
+    scores: npt.NDArray[np.float64], against: npt.NDArray[np.float64], positives: Outfits, negatives: Groups
+) -> Metrics:
+    relevant = np.arange(len(scores) + len(against)) < len(scores)
+    users = np.concatenate([positives.users, negatives.outfits.users])
+    metrics = ranking_metrics(np.concatenate([scores, against]), relevant, users)
+    return metrics | {"rows": len(positives), "negatives_per_positive": negatives.size}
+
+
+def _pairs(scores: npt.NDArray[np.float64], against: npt.NDArray[np.float64], positives: Outfits) -> Metrics:
+    accuracy = pair_accuracy(scores, against)
+    return {"accuracy": accuracy, **_counts(positives), "negatives_per_positive": 1}
+
+
+def _fitb(scores: npt.NDArray[np.float64], questions: Groups) -> Metrics:
+    accuracy = fitb_accuracy(scores.reshape(-1, questions.size))
+    truths = questions.outfits[:: questions.size]
+    return {"accuracy": accuracy, **_counts(truths), "candidates": questions.size}
+
+
+def _counts(outfits: Outfits) -> Metrics:
+    return {"users": len(np.unique(outfits.users)), "rows": len(outfits)}
