@@ -112,11 +112,17 @@ class Dataset:
         return concatenate([self.splits[name].positives for name in SPLITS if name in self.splits]).distinct()
 
     @cached_property
+    def items_fingerprint(self) -> str:
+        """Twelve hexadecimal digits of the item types and the ids of their items, in order."""
+        digest = hashlib.sha256()
+        for kind in self.types:
+            digest.update(json.dumps([kind, self.items[kind].ids]).encode())
+        return digest.hexdigest()[:12]
+
+    @cached_property
     def fingerprint(self) -> str:
         """Twelve hexadecimal digits of what was read: ids, slots and positives of every split."""
-        digest = hashlib.sha256(json.dumps([self.slots, self.users.ids]).encode())
-        for kind in self.types:
-            digest.update(json.dumps(self.items[kind].ids).encode())
+        digest = hashlib.sha256(json.dumps([self.slots, self.users.ids, self.items_fingerprint]).encode())
         for name in sorted(self.splits):
             positives = self.splits[name].positives
             digest.update(name.encode() + positives.users.tobytes() + positives.items.tobytes())

@@ -56,6 +56,18 @@ def slot_pairs(slots: Sequence[str]) -> tuple[tuple[int, int], ...]:
     )
 
 
+def fill_empty(slots: Sequence[str], items: np.ndarray) -> np.ndarray:
+    """A copy of items (..., S) whose empty slots repeat the first item of their type in the outfit."""
+    items = items.copy()
+    for position, slot in enumerate(slots):
+        for other in range(position):
+            if slots[other] == slot:
+                items[..., position] = np.where(
+                    items[..., position] == EMPTY, items[..., other], items[..., position]
+                )
+    return items
+
+
 @dataclass(frozen=True)
 class Outfits:
     """A table of outfits and whose they are.
@@ -103,13 +115,7 @@ class Outfits:
 
         A missing second top becomes the first top once more, so that it counts twice.
         """
-        items = self.items.copy()
-        for position, slot in enumerate(self.slots):
-            for other in range(position):
-                if self.slots[other] == slot:
-                    empty = items[:, position] == EMPTY
-                    items[empty, position] = items[empty, other]
-        return replace(self, items=items)
+        return replace(self, items=fill_empty(self.slots, self.items))
 
     def distinct(self) -> Outfits:
         """The distinct outfits, whoever wears them, in order of their rows; users become 0."""

@@ -1,0 +1,42 @@
+"""Export a run and index its outfits: tools/build_index.py runs/NAME [--outfits FILE] [--out DIR]."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from fashion_hash.commands.door import run_command
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="build-index", description="Write the bundle of a run and the index of its outfit pool."
+    )
+    parser.add_argument("run", help="a run folder, such as runs/demo")
+    parser.add_argument("--out", metavar="DIR", help="the bundle folder (default: RUN/bundle)")
+    parser.add_argument(
+        "--outfits", metavar="FILE", help="the pool: CSV or JSONL of outfits (default: the data set's distinct outfits)"
+    )
+    return run_command(parser, _build, argv)
+
+
+def _build(args: argparse.Namespace) -> int:
+    from fashion_hash.data.shop import read_outfits_file
+    from fashion_hash.index.pool import build_index
+    from fashion_hash.training.export import export_bundle
+    from fashion_hash.training.run import Run, load_data
+
+    run = Run.open(args.run)
+    dataset = load_data(run.config)
+    ids, pool = None, dataset.outfits
+    if args.outfits:
+        ids, pool = read_outfits_file(args.outfits, dataset.slots, dataset.items)
+    bundle = export_bundle(run, args.out, dataset)
+    build_index(bundle, pool, ids)
+    print(
+        f"wrote {bundle.path}: {len(bundle.users)} users, "
+        + ", ".join(f"{len(bundle.items[kind])} {kind} items" for kind in bundle.types)
+        + f", {bundle.num_bits} bits x {len(bundle.modalities)} modalities, {len(pool)} outfits indexed"
+    )
+    return 0

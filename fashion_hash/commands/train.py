@@ -1,0 +1,35 @@
+"""Train one experiment: tools/train.py configs/NAME.yaml [--set a.b=c]... [--out DIR] [--resume]."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from fashion_hash.commands.door import run_command
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    parser = argparse.ArgumentParser(prog="train", description="Train one experiment.")
+    parser.add_argument("config", help="a YAML file, such as configs/demo.yaml")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="override a key, such as train.epochs=5"
+    )
+    parser.add_argument("--out", metavar="DIR", help="the run folder (default: runs/NAME)")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on after the last finished epoch of the run in that folder"
+    )
+    return run_command(parser, _train, argv)
+
+
+def _train(args: argparse.Namespace) -> int:
+    from fashion_hash.config import load_config
+    from fashion_hash.training.loop import fit
+
+    run = fit(load_config(args.config, args.set), out=args.out, resume=args.resume, report=print)
+    best = run.history[run.best_epoch - 1]
+    print(f"best epoch {best['epoch']} of {len(run.history)}", end="")
+    if best["valid_auc"] is not None:
+        print(f": validation AUC {best['valid_auc']:.4f} binary, {best['valid_auc_relaxed']:.4f} relaxed", end="")
+    print(f"\nwrote {run.path}: config.yaml, metrics.jsonl, curve.png, best.safetensors, last.safetensors")
+    return 0

@@ -1,0 +1,110 @@
+"""Type-dependent hashing: features of an item become D numbers whose signs are its code.
+
+Paper: FHN, Lu et al., CVPR 2019. Shapes: N items, F feature length, D bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+INIT_STD = 0.01
+SHARED = "shared"
+
+
+def relax(x: Tensor, slope: float) -> Tensor:
+    """The relaxed code tanh(slope * x), in (-1, 1)."""
+    return torch.tanh(slope * x)
+
+
+def binarise(x: Tensor) -> Tensor:
+    """The binary code: +1 where x >= 0, else -1, in the dtype of x."""
+    return torch.where(x >= 0, 1.0, -1.0).to(x.dtype)
+
+
+def image_head(features: int, num_bits: int, dropout: float = 0.5) -> nn.Sequential:
+    """The release's image head: dropout, F -> F/2, ReLU, dropout, F/2 -> D without bias."""
+    return nn.Sequential(
+        nn.Dropout(dropout),
+        nn.Linear(features, features // 2),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        nn.Linear(features // 2, num_bits, bias=False),
+    )
+
+
+def text_head(features: int, num_bits: int, dropout: float = 0.5) -> nn.Sequential:
+    """The release's text head: F -> 1024, ReLU, dropout, 1024 -> D without bias."""
+    return nn.Sequential(
+        nn.Linear(features, 1024), nn.ReLU(), nn.Dropout(dropout), nn.Linear(1024, num_bits, bias=False)
+    )
+
+
+def linear_head(features: int, num_bits: int, dropout: float = 0.5) -> nn.Sequential:
+    """One layer: dropout, F -> D without bias."""
+    return nn.Sequential(nn.Dropout(dropout), nn.Linear(features, num_bits, bias=False))
+
+
+def initialise(module: nn.Module, std: float = INIT_STD) -> None:
+    """Weights from N(0, std^2), biases 0, as in the release."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.normal_(layer.weight, std=std)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
+
+class ContentHashing(nn.Module):
+    """One hash head an item type (or one for all) over the features of a modality.
+
+    Args:
+        heads: the head of each item type, or a single one under the name "shared".
+        backbone: applied to the inputs before the heads, when it is trained as well.
+    """
+
+    def __init__(self, heads: Mapping[str, nn.Module], backbone: nn.Module | None = None) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.heads = nn.ModuleDict(heads)
+        initialise(self.heads)
+
+    def forward(self, kind: str, inputs: Tensor) -> Tensor:
+        """Inputs of items of one type, (N, F) features or (N, 3, H, W) pictures, to (N, D)."""
+        if self.backbone is not None:
+            inputs = self.backbone(inputs)
+        return self.heads[SHARED if SHARED in self.heads else kind](inputs)
+
+
+class IdHashing(nn.Module):
+    """A learned embedding an item; the last row of a type is its unknown item.
+
+    Args:
+        num_known: how many items of each type occur in training.
+        num_bits: D.
+        init_std: standard deviation of the embeddings at the start.
+        sparse: whether gradients hold only the rows that occurred.
+    """
+
+    def __init__(
+        self, num_known: Mapping[str, int], num_bits: int, init_std: float = INIT_STD, sparse: bool = False
+    ) -> None:
+        super().__init__()
+        self.embeddings = nn.ModuleDict(
+            {kind: nn.Embedding(count + 1, num_bits, sparse=sparse) for kind, count in num_known.items()}
+        )
+        for table in self.embeddings.values():
+            nn.init.normal_(table.weight, std=init_std)  # type: ignore[arg-type]
+
+    def forward(self, kind: str, inputs: Tensor) -> Tensor:
+        """Rows of known items (N,), the count of known items for an unknown one, to (N, D)."""
+        return self.embeddings[kind](inputs)
+
+
+def hash_heads(
+    modality: str, head: str, types: Sequence[str], features: int, num_bits: int, dropout: float
+) -> dict[str, nn.Module]:
+    """A head for each name in `types`: of the release's form for the modality, or linear."""
+    make = linear_head if head == "linear" else image_head if modality == "image" else text_head
+    return {name: make(features, num_bits, dropout) for name in types}

@@ -1,0 +1,104 @@
+"""The matching block: how well an outfit suits a user, and how well its items suit each other.
+
+Paper: FHN, Lu et al., CVPR 2019. Shapes: B users, L outfits for each, S slots, D bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from fashion_hash.data.outfits import slot_pairs
+
+
+class Terms(NamedTuple):
+    """The two terms of a score, scaled, so that score = preference + compatibility; (B, L) each."""
+
+    preference: Tensor
+    compatibility: Tensor
+
+
+class MatchingBlock(nn.Module):
+    """Scores outfits from codes, relaxed or binary.
+
+    s_u = mean over items and bits of w_u * z_i * u, s_i = mean over pairs of items of different
+    types and bits of w_i * z_i * z_j; score = 10 s_u + 10 s_i, or 20 times one term alone.
+
+    Args:
+        slots: item type of each slot.
+        num_bits: D.
+        variant: T0 (no bit weights, a learned scalar on s_u), T1 (w_u), T2 (w_i), T3 (both).
+        terms: "both", "preference" or "compatibility".
+    """
+
+    def __init__(self, slots: Sequence[str], num_bits: int, variant: str = "T3", terms: str = "both") -> None:
+        super().__init__()
+        self.ones: Tensor
+        self.num_bits = num_bits
+        self.pairs = slot_pairs(slots)
+        self.preference_scale = {"both": 10, "preference": 20, "compatibility": 0}[terms]
+        self.compatibility_scale = {"both": 10, "preference": 0, "compatibility": 20}[terms]
+        self.register_buffer("ones", torch.ones(num_bits), persistent=False)
+        self.user_scalar = nn.Parameter(torch.ones(())) if variant == "T0" else None
+        self.user_weights = nn.Parameter(torch.ones(num_bits)) if variant in ("T1", "T3") else None
+        self.item_weights = nn.Parameter(torch.ones(num_bits)) if variant in ("T2", "T3") else None
+
+    def preference_weights(self) -> Tensor:
+        """(D,) weights of the user-item bits; all equal in T0 and T2."""
+        if self.user_scalar is not None:
+            return self.user_scalar * self.ones
+        return self.ones if self.user_weights is None else self.user_weights
+
+    def compatibility_weights(self) -> Tensor:
+        """(D,) weights of the item-item bits; ones in T0 and T1."""
+        return self.ones if self.item_weights is None else self.item_weights
+
+    def forward(self, user: Tensor, items: Tensor, mask: Tensor) -> Terms:
+        """Scores L outfits for each of B users, in one modality.
+
+        Args:
+            user: (B, D) codes.
+            items: (B, L, S, D) codes, zero where a slot is empty.
+            mask: (B, L, S) bool, True where a slot holds an item.
+        """
+        query = user * self.preference_weights()  # (B, D)
+        summed = items.sum(dim=2)  # (B, L, D)
+        counts = mask.sum(dim=2).clamp(min=1)  # (B, L)
+        preference = torch.einsum("bld,bd->bl", summed, query) / (counts * self.num_bits)
+        products, pairs = torch.zeros_like(summed), torch.zeros_like(counts)
+        for a, b in self.pairs:
+            products = products + items[:, :, a] * items[:, :, b]
+            pairs = pairs + (mask[:, :, a] & mask[:, :, b])
+        compatibility = products @ self.compatibility_weights() / (pairs.clamp(min=1) * self.num_bits)
+        return Terms(self.preference_scale * preference, self.compatibility_scale * compatibility)
+
+    def completions(self, user: Tensor, items: Tensor, mask: Tensor, slot: int, candidates: Tensor) -> Tensor:
+        """Scores of every outfit with one slot's item replaced by each of C candidates: (B, C).
+
+        Everything a candidate adds is one dot product with a real query, so that all B x C scores
+        cost one matrix product; equal to `forward` on the outfits written out.
+
+        Args:
+            user: (B, D) codes.
+            items: (B, S, D) codes, zero where a slot is empty.
+            mask: (B, S) bool.
+            slot: the slot whose item is replaced.
+            candidates: (C, D) codes of items of that slot's type.
+        """
+        others = [b if a == slot else a for a, b in self.pairs if slot in (a, b)]
+        filled = mask.clone()
+        filled[:, slot] = True
+        counts = filled.sum(dim=1, keepdim=True)  # (B, 1)
+        pairs = torch.stack([filled[:, a] & filled[:, b] for a, b in self.pairs]).sum(dim=0)[:, None].clamp(min=1)
+        preference = self.preference_scale * user * self.preference_weights() / (counts * self.num_bits)
+        per_pair = self.compatibility_scale * self.compatibility_weights() / (pairs * self.num_bits)  # (B, D)
+        query = preference + per_pair * items[:, others].sum(dim=1)
+        rest = items.sum(dim=1) - items[:, slot]
+        fixed = (preference * rest).sum(dim=1)
+        for a, b in self.pairs:
+            if slot not in (a, b):
+                fixed = fixed + (per_pair * items[:, a] * items[:, b]).sum(dim=1)
+        return query @ candidates.T + fixed[:, None]

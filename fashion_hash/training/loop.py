@@ -1,0 +1,134 @@
+"""Training: the loop on one screen.
+
+One seed gives one result on the CPU, bit for bit, resumed or not: every epoch derives its own
+random streams from the seed and its number, and a checkpoint is written after each.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from fashion_hash.config import Config
+from fashion_hash.data.dataset import Dataset
+from fashion_hash.errors import TrainingError
+from fashion_hash.models.fhn import FHN
+from fashion_hash.seeds import derive, generator
+from fashion_hash.training.batches import Batch
+from fashion_hash.training.inputs import ItemInputs
+from fashion_hash.training.optimisers import PartOptimiser, rate_factor
+from fashion_hash.training.run import Run, load_data, make_model, start_from
+from fashion_hash.training.steps import Objective, TrainingData
+from fashion_hash.training.validation import Validation
+
+
+def slope_of(epoch: int, continuation: float) -> float:
+    """beta of tanh(beta * x) in an epoch counted from 0: sqrt(gamma * epoch + 1)."""
+    return math.sqrt(continuation * epoch + 1)
+
+
+def fit(
+    config: Config,
+    dataset: Dataset | None = None,
+    out: str | Path | None = None,
+    *,
+    resume: bool = False,
+    report: Callable[[str], None] | None = None,
+) -> Run:
+    """Trains one experiment.
+
+    Args:
+        config: the experiment.
+        dataset: its data; read from config.data when it is not given.
+        out: the run folder; runs/NAME by default. An older run there is moved aside.
+        resume: go on after the last finished epoch of the run in that folder.
+        report: is told, in a line of text, what is trained on and how each epoch went.
+
+    Returns:
+        The finished run: its best epoch, by validation AUC of the binary codes, answers for it.
+
+    Raises:
+        ConfigError, DataError, FeatureError: what cannot be trained on, before anything is written.
+        TrainingError: the loss is no longer finite, or there is nothing to resume.
+    """
+    dataset = dataset or load_data(config)
+    inputs = ItemInputs(config, dataset)
+    torch.manual_seed(derive(config.seed, "model"))
+    model = make_model(config, dataset, inputs).to(inputs.device)
+    if config.train.start:
+        start_from(model, Path(config.train.start), dataset)
+    optimiser = PartOptimiser(_trained(model.parts(), config), model.sparse_parameters(), config.optimiser)
+    data = TrainingData(config, dataset, inputs)
+    objective = Objective(config, model, inputs)
+    validation = Validation(config, dataset, inputs)
+    run = Run.resume(config, dataset, out, model, optimiser) if resume else Run.start(config, dataset, out)
+
+    tell = report or (lambda line: None)
+    tell(_summary(config, dataset, inputs, data, model))
+    epochs = config.train.epochs
+    for epoch in range(len(run.history), epochs):
+        started = time.perf_counter()
+        slope = slope_of(epoch, config.train.continuation)
+        factor = rate_factor(config.optimiser.schedule, epochs, [one["valid_auc"] for one in run.history])
+        optimiser.set_factor(factor)
+        torch.manual_seed(derive(config.seed, "dropout", epoch))
+        model.train()
+        total, steps = 0.0, 0
+        for step, batch in enumerate(_progress(data.epoch(epoch), f"epoch {epoch + 1}/{epochs}", data.steps)):
+            loss = objective(batch, slope, generator(config.seed, "step", epoch, step))
+            value = float(loss.detach())
+            if not math.isfinite(value):
+                raise TrainingError(
+                    f"the loss is {value} in step {step + 1} of epoch {epoch + 1}: lower the learning rates "
+                    f"(optimiser.rates); the last finished epoch is kept in {run.path}"
+                )
+            optimiser.step(loss)
+            total, steps = total + value, steps + 1
+        seconds = time.perf_counter() - started
+        metrics = {
+            "epoch": epoch + 1,
+            "loss": total / steps,
+            "slope": slope,
+            "rate_factor": factor,
+            **validation(model, slope),
+            "pairs": data.pairs,
+            "seconds": round(seconds, 3),
+        }
+        run.finish_epoch(model, optimiser, metrics)
+        tell(_line(metrics, epochs))
+    run.draw_curve()
+    return run
+
+
+def _trained(parts: Mapping[str, Any], config: Config) -> dict[str, Any]:
+    wanted = config.train.parts
+    return {name: named for name, named in parts.items() if wanted is None or name in wanted}
+
+
+def _progress(batches: Iterator[Batch], title: str, steps: int) -> Iterator[Batch]:
+    yield from tqdm(batches, desc=title, total=steps, leave=False, disable=None)
+
+
+def _summary(config: Config, dataset: Dataset, inputs: ItemInputs, data: TrainingData, model: FHN) -> str:
+    items = ", ".join(f"{count} {kind} items" for kind, count in inputs.num_items.items())
+    size = sum(parameter.numel() for parameter in model.parameters())
+    left_out = f" ({data.left_out} left out: nothing is known of an item)" if data.left_out else ""
+    return (
+        f"{config.name}: {dataset.name}, {len(dataset.users)} users, {items}, "
+        f"{len(dataset.split('train').positives) - data.left_out} training outfits{left_out}; "
+        f"{' + '.join(config.modalities)}, {config.model.num_bits} bits, {size:,} parameters on {inputs.device}"
+    )
+
+
+def _line(metrics: Mapping[str, Any], epochs: int) -> str:
+    line = f"epoch {metrics['epoch']:3d}/{epochs}  loss {metrics['loss']:.4f}"
+    if metrics["valid_auc"] is not None:
+        line += f"  validation AUC {metrics['valid_auc']:.4f} binary, {metrics['valid_auc_relaxed']:.4f} relaxed"
+    return f"{line}  {metrics['seconds']:.1f} s"

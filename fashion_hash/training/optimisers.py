@@ -1,0 +1,128 @@
+"""Optimisers with a learning rate for each named part of a model, and schedules as plain functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import nn
+from torch.optim import SGD, Adam, Optimizer, SparseAdam
+
+from fashion_hash.config import OptimiserConfig, ScheduleConfig
+from fashion_hash.errors import ConfigError
+
+Parts = Mapping[str, Sequence[tuple[str, nn.Parameter]]]
+
+# bit weights and biases are few and meant to grow where the data says so: they are not decayed
+NOT_DECAYED = ("bit_weights", "item_bias")
+
+
+def rate_factor(schedule: ScheduleConfig, epochs: int, aucs: Sequence[float]) -> float:
+    """What the learning rates are multiplied by in the next epoch.
+
+    A function of the past alone, so that a resumed run needs no state of its own.
+
+    Args:
+        schedule: its kind and numbers.
+        epochs: of the whole run.
+        aucs: the validation AUC of every finished epoch.
+    """
+    epoch = len(aucs)
+    if schedule.kind == "step":
+        return schedule.factor ** (epoch // schedule.step)
+    if schedule.kind == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * epoch / epochs))
+    if schedule.kind == "plateau":
+        best, waited, drops = -math.inf, 0, 0
+        for auc in aucs:
+            if auc > best:
+                best, waited = auc, 0
+                continue
+            waited += 1
+            if waited >= schedule.patience:
+                waited, drops = 0, drops + 1
+        return schedule.factor**drops
+    return 1.0
+
+
+class PartOptimiser:
+    """One optimiser over the parts of a model.
+
+    Embeddings have sparse gradients: under Adam only the rows of a batch are updated (lazily, with
+    L2 decay of those rows), so that a step costs what the batch holds and not what the table holds.
+
+    Args:
+        parts: named parameters by part; parameters that must stay as they are left out.
+        sparse: names of the parameters whose gradients are sparse.
+        config: kind, rates, momentum, decay, schedule.
+    """
+
+    def __init__(self, parts: Parts, sparse: set[str], config: OptimiserConfig) -> None:
+        self._decay = config.weight_decay
+        self._sparse: list[tuple[nn.Parameter, bool]] = []
+        self.names: dict[nn.Parameter, str] = {}
+        dense_groups, sparse_groups = [], []
+        for part, named in parts.items():
+            rate = getattr(config.rates, part)
+            decay = 0.0 if part in NOT_DECAYED else config.weight_decay
+            self.names.update({parameter: name for name, parameter in named})
+            dense = [parameter for name, parameter in named if name not in sparse]
+            rows = [parameter for name, parameter in named if name in sparse]
+            if dense:
+                dense_groups.append({"params": dense, "lr": rate, "base": rate, "weight_decay": decay})
+            if rows:
+                sparse_groups.append({"params": rows, "lr": rate, "base": rate})
+                self._sparse += [(parameter, part not in NOT_DECAYED) for parameter in rows]
+        if not dense_groups and not sparse_groups:
+            raise ConfigError("train.parts names no part that this model has: nothing would be trained")
+        self.optimisers: list[Optimizer] = []
+        if dense_groups and config.kind == "sgd":
+            self.optimisers.append(SGD(dense_groups, lr=1.0, momentum=config.momentum, foreach=True))
+        elif dense_groups:
+            self.optimisers.append(Adam(dense_groups, lr=1.0, betas=(config.momentum, 0.999), foreach=True))
+        if sparse_groups:
+            self.optimisers.append(SparseAdam(sparse_groups, lr=1.0, betas=(config.row_momentum, 0.999)))
+
+    def set_factor(self, factor: float) -> None:
+        """Multiplies the learning rate of every part, counted from its configured value."""
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = max(group["base"] * factor, 1e-30)
+
+    def step(self, loss: torch.Tensor) -> None:
+        """One step down the gradient of a loss."""
+        for optimiser in self.optimisers:
+            optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        for parameter, decayed in self._sparse:
+            if decayed and self._decay and parameter.grad is not None:
+                gradient = parameter.grad.coalesce()
+                gradient.values().add_(parameter.detach()[gradient.indices()[0]], alpha=self._decay)
+                parameter.grad = gradient
+        for optimiser in self.optimisers:
+            optimiser.step()
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Everything an optimiser remembers, as tensors by name."""
+        found = {}
+        for optimiser in self.optimisers:
+            for parameter, values in optimiser.state.items():
+                for key, value in values.items():
+                    if value is not None:
+                        found[f"{self.names[parameter]}/{key}"] = torch.as_tensor(value)
+        return found
+
+    def load_state(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Takes back what `state` gave."""
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                for parameter in group["params"]:
+                    prefix = f"{self.names[parameter]}/"
+                    for key, value in tensors.items():
+                        if key.startswith(prefix):
+                            where = "cpu" if value.dim() == 0 else parameter.device
+                            kept: torch.Tensor | int = value.to(where)
+                            if isinstance(optimiser, SparseAdam) and value.dim() == 0:
+                                kept = int(value)  # SparseAdam counts its steps in a plain integer
+                            optimiser.state[parameter][key.removeprefix(prefix)] = kept

@@ -1,0 +1,48 @@
+"""How good a model is after an epoch: the AUC of its relaxed and of its binary codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fashion_hash.config import Config
+from fashion_hash.data.dataset import Dataset, Groups, Split
+from fashion_hash.data.negatives import NegativeSampler, as_groups
+from fashion_hash.evaluation.protocols import evaluate_split
+from fashion_hash.models.fhn import FHN
+from fashion_hash.seeds import generator
+from fashion_hash.training.inputs import ItemInputs
+from fashion_hash.training.scoring import ModelScorer
+
+DRAWN_RATIO = 10
+
+
+def drawn_negatives(dataset: Dataset, split: str, seed: int, ratio: int = DRAWN_RATIO) -> Groups:
+    """Random negatives for a split that has none of its own, from the seed alone."""
+    positives = dataset.split(split).positives
+    drawn = NegativeSampler(positives).random(generator(seed, "negatives of", split), ratio)
+    return as_groups(positives, drawn)
+
+
+class Validation:
+    """Scores the validation split: against its random negatives, or drawn ones where it has none.
+
+    A data set without validation split gives None for every figure.
+    """
+
+    def __init__(self, config: Config, dataset: Dataset, inputs: ItemInputs) -> None:
+        self._inputs = inputs
+        self._split: Split | None = None
+        if "valid" in dataset.splits:
+            split = dataset.split("valid")
+            groups = split.negatives.get("random") or drawn_negatives(dataset, "valid", config.seed)
+            self._split = Split(split.positives, {"random": groups})
+
+    def __call__(self, model: FHN, slope: float) -> dict[str, Any]:
+        """{"valid_auc": of binary codes, "valid_auc_relaxed": with this slope}."""
+        if self._split is None:
+            return {"valid_auc": None, "valid_auc_relaxed": None}
+        found = {}
+        for key, form in (("valid_auc", None), ("valid_auc_relaxed", slope)):
+            (metrics,) = evaluate_split(ModelScorer(model, self._inputs, form), self._split).values()
+            found[key] = metrics["auc"]
+        return found
