@@ -11,6 +11,7 @@
       codes/compatibility_weights.npy (D,) int32          weights of the item-item bits, fixed point
       history/users.npy, items.npy    (L,), (L, S) int32  known positives: who liked which outfit
       catalogue.sqlite                title, details and picture of every item
+                                      (TYPE is percent-encoded where it would be no file name)
       index/                          written by build_index, with a manifest of its own
 
 A bundle answers alone: no training data, no configuration, no torch. Arrays are memory-mapped.
@@ -18,22 +19,22 @@ A bundle answers alone: no training data, no configuration, no torch. Arrays are
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
 from fashion_hash.catalogue import Catalogue, write_catalogue
 from fashion_hash.codes import WEIGHT_STEP_BITS, check_num_bits, fixed_point, pack
-from fashion_hash.data.outfits import Outfits, check_slots, item_types
+from fashion_hash.data.outfits import EMPTY, Outfits, check_slots, item_types, slot_names, slot_pairs
 from fashion_hash.errors import BundleError
-from fashion_hash.files import atomic_folder, sha256, write_json
-from fashion_hash.ids import IdTable
+from fashion_hash.files import atomic_folder
+from fashion_hash.ids import IdTable, read_array
+from fashion_hash.manifest import read_manifest, seal
 
 FORMAT = "fashion_hash bundle"
 FORMAT_VERSION = 1
@@ -80,7 +81,11 @@ class BundleContents:
 
 
 def write_bundle(path: str | Path, contents: BundleContents) -> Bundle:
-    """Writes the bundle folder, replacing an older one in one step, and opens it."""
+    """Writes the bundle folder, replacing an older one in one step, and opens it.
+
+    Raises BundleError, and writes nothing, when the contents do not fit together.
+    """
+    _check(contents)
     num_bits = check_num_bits(contents.user_codes.shape[-1])
     with atomic_folder(path) as folder:
         (folder / "codes").mkdir()
@@ -90,9 +95,10 @@ def write_bundle(path: str | Path, contents: BundleContents) -> Bundle:
         np.save(folder / "codes/preference_weights.npy", fixed_point(contents.preference_weights))
         np.save(folder / "codes/compatibility_weights.npy", fixed_point(contents.compatibility_weights))
         for kind in item_types(contents.slots):
-            IdTable.of(kind, contents.items[kind]).save(folder / "ids", f"items.{kind}")
-            np.save(folder / f"codes/items.{kind}.npy", pack(contents.item_codes[kind]))
-            np.save(folder / f"codes/bias.{kind}.npy", fixed_point(contents.item_bias[kind]))
+            name = _file_name(kind)
+            IdTable.of(kind, contents.items[kind]).save(folder / "ids", f"items.{name}")
+            np.save(folder / f"codes/items.{name}.npy", pack(contents.item_codes[kind]))
+            np.save(folder / f"codes/bias.{name}.npy", fixed_point(contents.item_bias[kind]))
         np.save(folder / "history/users.npy", contents.history.users)
         np.save(folder / "history/items.npy", contents.history.items)
         write_catalogue(folder / "catalogue.sqlite", contents.items, contents.details, contents.pictures)
@@ -104,64 +110,71 @@ def write_bundle(path: str | Path, contents: BundleContents) -> Bundle:
             "modalities": list(contents.modalities),
             "num_bits": num_bits,
             "weight_step_bits": WEIGHT_STEP_BITS,
-            "preference_scale": contents.preference_scale,
-            "compatibility_scale": contents.compatibility_scale,
-            "repeat_empty": contents.repeat_empty,
+            "preference_scale": int(contents.preference_scale),
+            "compatibility_scale": int(contents.compatibility_scale),
+            "repeat_empty": bool(contents.repeat_empty),
             "model": dict(contents.model),
         }
         seal(folder, manifest)
     return Bundle.open(path)
 
 
-def seal(folder: Path, manifest: dict[str, Any]) -> None:
-    """Adds size and checksum of every file and a fingerprint over all, and writes manifest.json."""
-    files = {
-        file.relative_to(folder).as_posix(): {"bytes": file.stat().st_size, "sha256": sha256(file)}
-        for file in sorted(folder.rglob("*"))
-        if file.is_file()
-    }
-    sealed = {**manifest, "files": files}
-    fingerprint = hashlib.sha256(json.dumps(sealed, sort_keys=True).encode()).hexdigest()[:16]
-    write_json(folder / "manifest.json", {**sealed, "fingerprint": fingerprint})
+def _file_name(kind: str) -> str:
+    """An item type as part of a file name: "jeans/denim" must not become a folder."""
+    return quote(kind, safe=" ")
 
 
-def read_manifest(folder: Path, what: str, version: int, *, verify: bool) -> dict[str, Any]:
-    """Reads and checks a manifest written by `seal`.
+def _check(contents: BundleContents) -> None:
+    """Shapes, values and rows fit together, and every score is exact in a float64."""
+    kinds, num_slots = item_types(check_slots(contents.slots)), len(contents.slots)
+    num_bits, num_modalities = contents.user_codes.shape[-1], len(contents.modalities)
+    codes: list[tuple[str, np.ndarray, tuple[int, ...]]] = [
+        ("user_codes", contents.user_codes, (len(contents.users), num_bits))
+    ]
+    weights: list[tuple[str, np.ndarray, tuple[int, ...]]] = [
+        ("preference_weights", contents.preference_weights, (num_bits,)),
+        ("compatibility_weights", contents.compatibility_weights, (num_bits,)),
+    ]
+    by_type = {"items": contents.items, "item_codes": contents.item_codes, "item_bias": contents.item_bias}
+    for name, table in by_type.items():
+        if missing := [kind for kind in kinds if kind not in table]:
+            raise BundleError(f"{name} has no entry for item type {missing[0]!r}")
+    for kind in kinds:
+        size = len(contents.items[kind])
+        codes.append((f"item_codes[{kind!r}]", contents.item_codes[kind], (size, num_modalities, num_bits)))
+        weights.append((f"item_bias[{kind!r}]", contents.item_bias[kind], (size,)))
+    for name, array, shape in codes + weights:
+        if np.shape(array) != shape:
+            raise BundleError(f"{name} has shape {np.shape(array)}, expected {shape}")
+    for name, array, _ in codes:
+        if not (np.abs(array) == 1).all():
+            raise BundleError(f"{name} holds values other than -1 and +1: binarise the relaxed codes first")
+    for name, array, _ in weights:
+        if not (np.abs(array) < 2**15).all():
+            raise BundleError(f"{name} holds a value that is not finite or beyond +-32768")
 
-    Args:
-        what: its "format", such as "fashion_hash bundle".
-        version: the format version that this program reads.
-        verify: also compare the checksum of every file (sizes are always compared).
+    if contents.history.slots != contents.slots:
+        raise BundleError(f"history of slots {contents.history.slots} in a bundle of slots {contents.slots}")
+    columns = [("users", contents.history.users, 0, len(contents.users))]
+    for slot, kind in enumerate(contents.slots):
+        columns.append((kind, contents.history.items[:, slot], EMPTY, len(contents.items[kind])))
+    for name, rows, low, high in columns:
+        if len(rows) and not low <= rows.min() <= rows.max() < high:
+            raise BundleError(f"history names rows {rows.min()} to {rows.max()} of {high} {name}")
 
-    Raises:
-        BundleError: no manifest, other format or version, or a file that is missing or changed.
-    """
-    path = folder / "manifest.json"
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise BundleError(f"{folder} is no {what}: it has no manifest.json") from None
-    except (ValueError, UnicodeDecodeError) as error:
-        raise BundleError(f"{path} is not readable JSON ({error}): write it again") from None
-    if not isinstance(manifest, dict) or manifest.get("format") != what:
-        raise BundleError(f"{path} does not describe a {what}")
-    if manifest.get("format_version") != version:
+    scales = (contents.preference_scale, contents.compatibility_scale)
+    if any(int(scale) != scale or scale < 0 for scale in scales):
+        raise BundleError(f"preference and compatibility scales are whole numbers from 0 on, got {scales}")
+    # the largest numerator of index/exact.py: below 2**53 a float64 holds it without rounding
+    num_pairs = max(1, len(slot_pairs(contents.slots)))
+    total = np.abs(fixed_point(contents.preference_weights).astype(np.int64)).sum() * scales[0]
+    total += np.abs(fixed_point(contents.compatibility_weights).astype(np.int64)).sum() * scales[1]
+    for kind in kinds:
+        total += num_bits * int(np.abs(fixed_point(contents.item_bias[kind]).astype(np.int64)).max(initial=0))
+    if int(total) * num_modalities * num_slots * num_pairs >= 2**53:
         raise BundleError(
-            f"{path} has format version {manifest.get('format_version')}, this program reads version "
-            f"{version}: export it again with tools/build_index.py"
+            "bit weights or item biases are too large for exact scores: has the training diverged?"
         )
-    fingerprint = manifest.pop("fingerprint", None)
-    if hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16] != fingerprint:
-        raise BundleError(f"{path} was changed after it was written: export it again")
-    for name, facts in manifest["files"].items():
-        file = folder / name
-        if not file.is_file():
-            raise BundleError(f"{file} is missing: export the {what} again")
-        if file.stat().st_size != facts["bytes"]:
-            raise BundleError(f"{file} has {file.stat().st_size} bytes instead of {facts['bytes']}: export it again")
-        if verify and sha256(file) != facts["sha256"]:
-            raise BundleError(f"{file} does not match its checksum, its bytes were changed: export it again")
-    return {**manifest, "fingerprint": fingerprint}
 
 
 class Bundle:
@@ -173,6 +186,7 @@ class Bundle:
         self.name: str = manifest["name"]
         self.fingerprint: str = manifest["fingerprint"]
         self.slots = check_slots(manifest["slots"])
+        self.slot_names = slot_names(self.slots)
         self.types = item_types(self.slots)
         self.modalities = tuple(manifest["modalities"])
         self.num_bits: int = manifest["num_bits"]
@@ -180,10 +194,12 @@ class Bundle:
         self.compatibility_scale: int = manifest["compatibility_scale"]
         self.repeat_empty: bool = manifest["repeat_empty"]
         self.users = IdTable.open("user", path / "ids", "users")
-        self.items = {kind: IdTable.open(kind, path / "ids", f"items.{kind}") for kind in self.types}
+        self.items = {
+            kind: IdTable.open(kind, path / "ids", f"items.{_file_name(kind)}") for kind in self.types
+        }
         self.user_codes = self._array("codes/users.npy")
-        self.item_codes = {kind: self._array(f"codes/items.{kind}.npy") for kind in self.types}
-        self.item_bias = {kind: self._array(f"codes/bias.{kind}.npy") for kind in self.types}
+        self.item_codes = {kind: self._array(f"codes/items.{_file_name(kind)}.npy") for kind in self.types}
+        self.item_bias = {kind: self._array(f"codes/bias.{_file_name(kind)}.npy") for kind in self.types}
         self.preference_weights = self._array("codes/preference_weights.npy")
         self.compatibility_weights = self._array("codes/compatibility_weights.npy")
         self.history = Outfits(self.slots, self._array("history/users.npy"), self._array("history/items.npy"))
@@ -208,4 +224,4 @@ class Bundle:
         return Catalogue(self.path / "catalogue.sqlite")
 
     def _array(self, name: str) -> np.ndarray:
-        return np.load(self.path / name, mmap_mode="r", allow_pickle=False)
+        return read_array(self.path / name)

@@ -61,28 +61,37 @@ def write_catalogue(
 
 
 class Catalogue:
-    """Reads a catalogue file; safe to open from many processes at once."""
+    """Reads a catalogue file; one may serve many threads, and many processes may open the file at once."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
-            self._connection.execute("SELECT 1 FROM items LIMIT 1")
+            # reading only, and SQLite guards a connection by a lock of its own: threads may share it
+            self._connection = sqlite3.connect(
+                f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
+            )
         except sqlite3.Error as error:
-            raise BundleError(f"{path} is not a readable catalogue ({error}): export the bundle again") from None
+            raise self._unreadable(error) from None
+        self._select("type", "", -1)
 
     def item(self, kind: str, row: int) -> Item:
         """What is known of the item in a row of a type."""
-        found = self._connection.execute(
-            "SELECT item_id, title, details FROM items WHERE type = ? AND row = ?", (kind, int(row))
-        ).fetchone()
+        found = self._select("item_id, title, details", kind, row)
         if found is None:
             raise BundleError(f"{self.path} has no {kind} in row {row}: export the bundle again")
         return Item(kind, found[0], found[1], json.loads(found[2]))
 
     def picture(self, kind: str, row: int) -> bytes | None:
         """The encoded picture of an item, or None when there is none."""
-        found = self._connection.execute(
-            "SELECT picture FROM items WHERE type = ? AND row = ?", (kind, int(row))
-        ).fetchone()
+        found = self._select("picture", kind, row)
         return None if found is None else found[0]
+
+    def _select(self, columns: str, kind: str, row: int) -> tuple[Any, ...] | None:
+        query = f"SELECT {columns} FROM items WHERE type = ? AND row = ?"
+        try:
+            return self._connection.execute(query, (kind, int(row))).fetchone()
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from None
+
+    def _unreadable(self, error: sqlite3.Error) -> BundleError:
+        return BundleError(f"{self.path} is not a readable catalogue ({error}): export the bundle again")

@@ -64,15 +64,20 @@ class MissingExtraError(FashionHashError, ImportError):
 def suggest(wrong: str, known: Iterable[str], at_most: int = 3) -> str:
     """The tail of an error message: ` (nearest: 'a', 'b')`, or nothing when no name is near.
 
-    Large vocabularies are first narrowed to names of a similar length and beginning, so that an
-    unknown id among a million answers at once.
+    Large vocabularies are first narrowed to names of the same beginning and end, so that an unknown
+    id among a million answers at once.
     """
     names = [str(name) for name in known]
     if len(names) > 2000:
 
-        def prefix_length(name: str) -> int:
-            return next((i for i, (a, b) in enumerate(zip(name, wrong)) if a != b), min(len(name), len(wrong)))
+        def beginning(name: str, other: str) -> int:
+            return next(
+                (i for i, (a, b) in enumerate(zip(name, other)) if a != b), min(len(name), len(other))
+            )
 
-        names = heapq.nsmallest(200, names, key=lambda name: (-prefix_length(name), abs(len(name) - len(wrong))))
+        def shared(name: str) -> int:
+            return beginning(name, wrong) + beginning(name[::-1], wrong[::-1])
+
+        names = heapq.nsmallest(200, names, key=lambda name: (-shared(name), abs(len(name) - len(wrong))))
     near = difflib.get_close_matches(wrong, names, n=at_most, cutoff=0.5)
     return f" (nearest: {', '.join(repr(name) for name in near)})" if near else ""

@@ -7,7 +7,23 @@ from pathlib import Path
 
 import numpy as np
 
-from fashion_hash.errors import DataError, UnknownIdError, suggest
+from fashion_hash.errors import BundleError, DataError, UnknownIdError, suggest
+
+
+def read_array(path: Path) -> np.ndarray:
+    """An array file, memory-mapped, read-only. Raises BundleError when it is none."""
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise BundleError(f"{path} is not a readable array ({error}): export it again") from None
+
+
+def _encode(one: object) -> bytes | None:
+    """UTF-8, or None for what has none (a stray byte of a command line)."""
+    try:
+        return str(one).encode()
+    except UnicodeEncodeError:
+        return None
 
 
 class IdTable:
@@ -26,12 +42,13 @@ class IdTable:
 
     @classmethod
     def of(cls, kind: str, ids: Iterable[str]) -> IdTable:
-        """From strings. Raises DataError when an id is empty, doubled or holds a NUL character."""
-        encoded = [one.encode() for one in ids]
-        if bad := next((one for one in encoded if not one or b"\0" in one), None):
-            raise DataError(f"{kind} id {bad!r}: an id is not empty and holds no NUL character")
-        if b"" in encoded:
-            raise DataError(f"an empty {kind} id")
+        """From strings. Raises DataError when an id is empty, doubled, no UTF-8 or holds a NUL character."""
+        encoded = []
+        for row, one in enumerate(ids):
+            key = _encode(one)
+            if not key or b"\0" in key:  # numpy drops trailing NULs: two ids could become one
+                raise DataError(f"{kind} id {one!r} in row {row}: an id is UTF-8, not empty and holds no NUL")
+            encoded.append(key)
         array = np.array(encoded, dtype=np.bytes_) if encoded else np.zeros(0, dtype="S1")
         order = np.argsort(array, kind="stable").astype(np.int32)
         ordered = array[order]
@@ -42,9 +59,7 @@ class IdTable:
     @classmethod
     def open(cls, kind: str, folder: Path, name: str) -> IdTable:
         """From the two files that `save` wrote, memory-mapped."""
-        ids = np.load(folder / f"{name}.ids.npy", mmap_mode="r", allow_pickle=False)
-        order = np.load(folder / f"{name}.order.npy", mmap_mode="r", allow_pickle=False)
-        return cls(kind, ids, order)
+        return cls(kind, read_array(folder / f"{name}.ids.npy"), read_array(folder / f"{name}.order.npy"))
 
     def save(self, folder: Path, name: str) -> None:
         """Writes `name.ids.npy` and `name.order.npy` into a folder."""
@@ -72,7 +87,9 @@ class IdTable:
 
     def find(self, one: str) -> int:
         """The row of an id, or -1."""
-        key = str(one).encode()
+        key = _encode(one)
+        if key is None:
+            return -1
         low, high = 0, len(self)
         while low < high:
             middle = (low + high) // 2

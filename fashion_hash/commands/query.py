@@ -1,0 +1,110 @@
+"""`tools/query.py BUNDLE --user ID`: the best outfits for a user, from a bundle alone."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from fashion_hash.errors import FashionHashError
+from fashion_hash.retrieval.looks import tiles
+from fashion_hash.retrieval.recommender import Hit, Recommender
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Answers on standard output; returns 0, or 2 with `error: ...` on standard error."""
+    options = _parser().parse_args(argv)
+    try:
+        recommender = Recommender.load(options.bundle, verify=not options.no_verify, engine=options.engine)
+        answers = {
+            user: recommender.answer(user, options.k, include_liked=options.include_liked)
+            for user in options.user
+        }
+        _show(recommender, answers, options)
+        if options.json:
+            print(json.dumps(_as_json(recommender, answers, options.k), ensure_ascii=False, indent=2))
+        else:
+            for user, hits in answers.items():
+                print(_table(recommender, user, hits, options.include_liked))
+    except (FashionHashError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="query.py", description="The best outfits for one user or several, from a bundle and its index."
+    )
+    parser.add_argument("bundle", help="bundle folder, such as runs/NAME/bundle")
+    parser.add_argument(
+        "--user", action="append", required=True, metavar="ID", help="user id; may be repeated"
+    )
+    parser.add_argument("-k", type=int, default=10, help="how many outfits (default 10)")
+    parser.add_argument(
+        "--include-liked", action="store_true", help="also answer outfits the user is known to like"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    parser.add_argument("--sheet", metavar="FILE.png", help="also draw the outfits on a sheet")
+    parser.add_argument("--page", metavar="FILE.html", help="also write the outfits as an HTML page")
+    parser.add_argument(
+        "--engine",
+        choices=("factored", "hamming", "scan"),
+        default="factored",
+        help="how to search; all give the same answer (default factored, the fastest)",
+    )
+    parser.add_argument(
+        "--no-verify", action="store_true", help="compare sizes of the files only, not their checksums"
+    )
+    return parser
+
+
+def _as_json(recommender: Recommender, answers: dict[str, list[Hit]], k: int) -> dict[str, object]:
+    return {
+        "bundle": str(recommender.bundle.path),
+        "fingerprint": recommender.bundle.fingerprint,
+        "k": k,
+        "users": {user: {"hits": [asdict(hit) for hit in hits]} for user, hits in answers.items()},
+    }
+
+
+def _table(recommender: Recommender, user: str, hits: list[Hit], include_liked: bool) -> str:
+    count = len(recommender.liked(user))
+    liked = f"{count} liked outfit{'' if count == 1 else 's'} {'included' if include_liked else 'left out'}"
+    lines = [f"{user}: best {len(hits)} of {len(recommender.pool)} outfits, {liked}"]
+    width = max([6] + [len(hit.outfit_id) for hit in hits])
+    lines.append(f"{'':>4}  {'outfit':<{width}}  {'score':>8} = preference + compatibility +    bias  items")
+    for rank, hit in enumerate(hits, start=1):
+        items = " | ".join(
+            f"{tile.slot} {tile.item_id}{f' ({_short(tile.title)})' if tile.title else ''}"
+            for tile in tiles(recommender.bundle, hit.items)
+        )
+        terms = f"{hit.score:8.4f}   {hit.preference:10.4f}   {hit.compatibility:13.4f}   {hit.bias:7.4f}"
+        lines.append(f"{rank:>4}  {hit.outfit_id:<{width}}  {terms}  {items}")
+    return "\n".join(lines) + "\n"
+
+
+def _short(title: str, at_most: int = 40) -> str:
+    """A title on one line, without what could steer a terminal."""
+    title = "".join(letter for letter in " ".join(title.split()) if letter.isprintable())
+    return title if len(title) <= at_most else title[: at_most - 1].rstrip() + "…"
+
+
+def _show(recommender: Recommender, answers: dict[str, list[Hit]], options: argparse.Namespace) -> None:
+    if not (options.sheet or options.page):
+        return
+    # drawing only: a plain query starts without Pillow
+    from fashion_hash.retrieval.looks import looks
+
+    people = [looks(recommender, user, hits) for user, hits in answers.items()]
+    subtitle = f"{recommender.bundle.name}, bundle {recommender.bundle.fingerprint}"
+    if options.sheet:
+        from fashion_hash.retrieval.sheet import draw_sheet
+
+        draw_sheet(people, options.sheet, subtitle)
+    if options.page:
+        from fashion_hash.retrieval.page import write_page
+
+        write_page(people, options.page, subtitle)

@@ -1,0 +1,207 @@
+"""The pool: the outfits that may be recommended, and what is known of them before any user asks.
+
+bundle/index/
+  manifest.json                 format version, fingerprint of the bundle, checksum of every file
+  ids.*.npy                     outfit ids (IdTable), in ascending order: ties by row are ties by id
+  outfits.npy                   (N, S) int32   items by slot, EMPTY where there is none
+  compatibility.npy, bias.npy   (N,) int64     the integers I and B of index/exact.py
+  num_items.npy, num_pairs.npy  (N,) uint8     n and P of index/exact.py
+  liked.offsets.npy, .rows.npy  (U + 1,) int64, int32  rows of the outfits that a user liked
+  outfits.faiss                 faiss IndexBinaryFlat over the codes of the slots, one after the other
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fashion_hash.bundle import Bundle
+from fashion_hash.codes import Packed, weighted_inner
+from fashion_hash.data.outfits import EMPTY, Outfits, slot_pairs
+from fashion_hash.errors import BundleError, DataError
+from fashion_hash.files import atomic_folder
+from fashion_hash.ids import IdTable, read_array
+from fashion_hash.index.exact import outfit_items
+from fashion_hash.manifest import read_manifest, seal
+
+FORMAT = "fashion_hash pool index"
+FORMAT_VERSION = 1
+FOLDER = "index"
+CHUNK = 1 << 14
+
+
+class Pool:
+    """An open pool index; arrays are read-only maps of the files, see the module's text."""
+
+    def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
+        self.path = path
+        self.manifest = manifest
+        self.ids = IdTable.open("outfit", path, "ids")
+        self.items = read_array(path / "outfits.npy")
+        self.compatibility = read_array(path / "compatibility.npy")
+        self.bias = read_array(path / "bias.npy")
+        self.num_items = read_array(path / "num_items.npy")
+        self.num_pairs = read_array(path / "num_pairs.npy")
+        self._liked_offsets = read_array(path / "liked.offsets.npy")
+        self._liked_rows = read_array(path / "liked.rows.npy")
+
+    @classmethod
+    def open(cls, bundle: Bundle, *, verify: bool = True) -> Pool:
+        """Opens the index of a bundle.
+
+        Raises:
+            BundleError: there is none, it was built from another bundle, or a file was changed.
+        """
+        path = bundle.path / FOLDER
+        if not path.exists():
+            raise BundleError(f"{bundle.path} has no pool index: build it with tools/build_index.py")
+        manifest = read_manifest(path, FORMAT, FORMAT_VERSION, verify=verify)
+        if manifest["bundle"] != bundle.fingerprint:
+            raise BundleError(
+                f"{path} was built from bundle {manifest['bundle']}, but {bundle.path} is bundle "
+                f"{bundle.fingerprint}: build it again with tools/build_index.py"
+            )
+        return cls(path, manifest)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def liked(self, user_row: int) -> np.ndarray:
+        """Rows of the outfits that a user is known to like: ascending, int64."""
+        start, stop = self._liked_offsets[user_row : user_row + 2].tolist()
+        return self._liked_rows[start:stop].astype(np.int64)
+
+
+def build_index(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str] | None = None) -> Path:
+    """Builds the index of a pool inside the bundle's folder, replacing an older one in one step.
+
+    Args:
+        bundle: an open bundle.
+        outfits: the pool, in the bundle's slots and item rows; its users do not matter.
+        outfit_ids: an id for each row; by default outfit-000001, outfit-000002, ... in row order.
+
+    Returns:
+        The folder of the index.
+
+    Raises:
+        DataError: other slots, an item that the bundle does not hold, an empty outfit, a bad id.
+    """
+    from tqdm import tqdm  # building only: a query starts without it
+
+    if outfit_ids is None:
+        width = max(6, len(str(len(outfits))))
+        outfit_ids = [f"outfit-{number:0{width}d}" for number in range(1, len(outfits) + 1)]
+    if len(outfit_ids) != len(outfits):
+        raise DataError(f"{len(outfit_ids)} outfit ids for {len(outfits)} outfits")
+    _check_items(bundle, outfits, outfit_ids)
+    order = sorted(range(len(outfits)), key=outfit_ids.__getitem__)
+    ids = IdTable.of("outfit", [outfit_ids[row] for row in order])
+    items = outfits.items[order].astype(np.int32)
+    counted = outfit_items(bundle, items)
+    present = counted != EMPTY
+
+    compatibility, bias = np.zeros(len(items), dtype=np.int64), np.zeros(len(items), dtype=np.int64)
+    index = _new_faiss_index(bundle)
+    for start in tqdm(range(0, len(items), CHUNK), desc="pool index", unit_scale=CHUNK, disable=None):
+        rows = slice(start, start + CHUNK)
+        codes = slot_codes(bundle, counted[rows])
+        compatibility[rows] = _compatibility(bundle, codes, present[rows])
+        for slot, kind in enumerate(bundle.slots):
+            here = present[rows, slot]
+            bias[rows][here] += bundle.item_bias[kind][counted[rows][here, slot]]
+        index.add(codes.reshape(len(codes), -1))
+    num_pairs = sum(present[:, a] & present[:, b] for a, b in slot_pairs(bundle.slots))
+    offsets, liked = _liked_rows(bundle, items)
+
+    path = bundle.path / FOLDER
+    with atomic_folder(path) as folder:
+        ids.save(folder, "ids")
+        np.save(folder / "outfits.npy", items)
+        np.save(folder / "compatibility.npy", compatibility)
+        np.save(folder / "bias.npy", bias)
+        np.save(folder / "num_items.npy", present.sum(axis=1).astype(np.uint8))
+        np.save(folder / "num_pairs.npy", np.asarray(num_pairs).astype(np.uint8))
+        np.save(folder / "liked.offsets.npy", offsets)
+        np.save(folder / "liked.rows.npy", liked)
+        _write_faiss_index(index, folder / "outfits.faiss")
+        seal(
+            folder,
+            {
+                "format": FORMAT,
+                "format_version": FORMAT_VERSION,
+                "bundle": bundle.fingerprint,
+                "num_outfits": len(items),
+            },
+        )
+    return path
+
+
+def slot_codes(bundle: Bundle, items: np.ndarray) -> Packed:
+    """The packed codes of outfits, (N, S, M, D / 8) uint8; zero bytes where a slot is empty."""
+    codes = np.zeros((*items.shape, len(bundle.modalities), bundle.num_bits // 8), dtype=np.uint8)
+    for slot, kind in enumerate(bundle.slots):
+        here = items[:, slot] != EMPTY
+        codes[here, slot] = bundle.item_codes[kind][items[here, slot]]
+    return codes
+
+
+def _compatibility(bundle: Bundle, codes: Packed, present: np.ndarray) -> np.ndarray:
+    """I of index/exact.py: z_i * z_j is the code whose bits are set where those of i and j agree."""
+    total = np.zeros(len(codes), dtype=np.int64)
+    for a, b in slot_pairs(bundle.slots):
+        agree = ~(codes[:, a] ^ codes[:, b])
+        both = present[:, a] & present[:, b]
+        total += weighted_inner(bundle.compatibility_weights, agree).sum(axis=1) * both
+    return total
+
+
+def _check_items(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str]) -> None:
+    if outfits.slots != bundle.slots:
+        raise DataError(f"a pool of slots {outfits.slots} does not fit a bundle of slots {bundle.slots}")
+    for slot, kind in enumerate(bundle.slots):
+        column, size = outfits.items[:, slot], len(bundle.items[kind])
+        if (bad := np.flatnonzero((column < EMPTY) | (column >= size))).size:
+            row = int(bad[0])
+            raise DataError(
+                f"outfit {outfit_ids[row]!r} (row {row}) names {kind} row {column[row]}, "
+                f"but the bundle holds {size} items of type {kind}"
+            )
+    if (bad := np.flatnonzero(~outfits.mask.any(axis=1))).size:
+        raise DataError(f"outfit {outfit_ids[bad[0]]!r} (row {bad[0]}) holds no item at all")
+
+
+def _liked_rows(bundle: Bundle, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each user the rows of the pool whose items are exactly those of an outfit they liked."""
+    history = bundle.history
+    both = np.concatenate([items, history.items])
+    order = np.lexsort(both.T)
+    new = np.ones(len(both), dtype=np.int64)
+    new[1:] = (both[order[1:]] != both[order[:-1]]).any(axis=1)
+    key = np.empty(len(both), dtype=np.int64)
+    key[order] = np.cumsum(new)
+    pool, liked = key[: len(items)], key[len(items) :]
+    by_key = np.argsort(pool, kind="stable")
+    first = np.searchsorted(pool[by_key], liked, side="left")
+    count = np.searchsorted(pool[by_key], liked, side="right") - first
+    # every match of every line of the history: lines repeated, then the place within the matches
+    line = np.repeat(np.arange(len(liked)), count)
+    place = np.arange(len(line)) - np.repeat(np.cumsum(count) - count, count)
+    pairs = np.stack([history.users[line].astype(np.int64), by_key[first[line] + place]], axis=1)
+    pairs = np.unique(pairs, axis=0)
+    offsets = np.searchsorted(pairs[:, 0], np.arange(len(bundle.users) + 1)).astype(np.int64)
+    return offsets, pairs[:, 1].astype(np.int32)
+
+
+def _new_faiss_index(bundle: Bundle) -> Any:
+    import faiss
+
+    return faiss.IndexBinaryFlat(len(bundle.slots) * len(bundle.modalities) * bundle.num_bits)
+
+
+def _write_faiss_index(index: Any, path: Path) -> None:
+    import faiss
+
+    faiss.write_index_binary(index, str(path))

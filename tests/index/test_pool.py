@@ -1,0 +1,126 @@
+import json
+import shutil
+from pathlib import Path
+
+import faiss
+import numpy as np
+import pytest
+from random_bundles import random_bundle, random_pool
+
+from fashion_hash.data.outfits import Outfits
+from fashion_hash.errors import BundleError, DataError
+from fashion_hash.index import exact, pool
+from fashion_hash.index.pool import Pool, build_index, slot_codes
+
+SLOTS = ("top", "top", "bottom", "shoe")
+
+
+@pytest.mark.parametrize("repeat_empty", [False, True])
+def test_stored_terms_are_the_referees(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repeat_empty: bool
+) -> None:
+    monkeypatch.setattr(pool, "CHUNK", 7)  # many chunks, the last one not full
+    bundle = random_bundle(
+        tmp_path / "bundle", slots=SLOTS, num_modalities=2, biased=True, repeat_empty=repeat_empty
+    )
+    outfits = random_pool(bundle, 60)
+    assert build_index(bundle, outfits) == bundle.path / "index"
+    opened = Pool.open(bundle)
+    terms = exact.terms(bundle, bundle.user_codes[0], opened.items)
+    assert (opened.items == outfits.items).all()
+    assert (opened.compatibility == terms.compatibility).all()
+    assert (opened.bias == terms.bias).all()
+    assert (opened.num_items == terms.num_items).all()
+    assert (opened.num_pairs == terms.num_pairs).all()
+    index = faiss.read_index_binary(str(opened.path / "outfits.faiss"))
+    stored = faiss.vector_to_array(index.xb).reshape(len(opened), -1)
+    assert (stored == slot_codes(bundle, exact.outfit_items(bundle, outfits.items)).reshape(60, -1)).all()
+
+
+def test_rows_are_in_order_of_ids(tmp_path: Path) -> None:
+    bundle = random_bundle(tmp_path / "bundle")
+    outfits = random_pool(bundle, 4)
+    build_index(bundle, outfits, ["b", "ü", "10", "9"])
+    opened = Pool.open(bundle)
+    assert opened.ids.all() == ["10", "9", "b", "ü"]
+    assert (opened.items == outfits.items[[2, 3, 0, 1]]).all()
+
+
+def test_default_ids_count_the_rows(tmp_path: Path) -> None:
+    bundle = random_bundle(tmp_path / "bundle")
+    build_index(bundle, random_pool(bundle, 12))
+    assert Pool.open(bundle).ids.at([0, 11]) == ["outfit-000001", "outfit-000012"]
+
+
+def test_liked_rows_are_the_pools_outfits_of_a_users_history(tmp_path: Path) -> None:
+    slots = ("top", "bottom")
+    history = Outfits.of(slots, [0, 0, 2, 2, 2], [[1, 1], [2, -1], [1, 1], [1, 1], [9, 9]])
+    bundle = random_bundle(tmp_path / "bundle", slots=slots, history=history)
+    # [1, 1] twice in the pool: both are liked; [1, -1] and [-1, 1] are other outfits
+    build_index(bundle, Outfits.of(slots, [0] * 6, [[1, 1], [2, 2], [1, -1], [2, -1], [-1, 1], [1, 1]]))
+    opened = Pool.open(bundle)
+    assert [opened.liked(user).tolist() for user in range(5)] == [[0, 3, 5], [], [0, 5], [], []]
+
+
+def test_same_pool_same_bytes(tmp_path: Path) -> None:
+    prints = []
+    for name in ("one", "two"):
+        bundle = random_bundle(tmp_path / name)
+        build_index(bundle, random_pool(bundle, 20))
+        prints.append(Pool.open(bundle).manifest["fingerprint"])
+    assert prints[0] == prints[1]
+
+
+def test_an_empty_pool_is_a_pool(tmp_path: Path) -> None:
+    bundle = random_bundle(tmp_path / "bundle")
+    build_index(bundle, random_pool(bundle, 0))
+    assert len(Pool.open(bundle)) == 0
+
+
+def test_an_index_of_another_bundle_is_refused(tmp_path: Path) -> None:
+    mine, other = random_bundle(tmp_path / "mine"), random_bundle(tmp_path / "other", seed=1)
+    with pytest.raises(BundleError, match="has no pool index: build it"):
+        Pool.open(mine)
+    shutil.copytree(build_index(other, random_pool(other, 9)), mine.path / "index")
+    message = f"was built from bundle {other.fingerprint}, but .* is bundle {mine.fingerprint}"
+    with pytest.raises(BundleError, match=message):
+        Pool.open(mine)
+
+
+def test_a_changed_index_is_refused(tmp_path: Path) -> None:
+    bundle = random_bundle(tmp_path / "bundle")
+    folder = build_index(bundle, random_pool(bundle, 9))
+    for name in ("compatibility.npy", "outfits.faiss", "ids.ids.npy"):
+        file = folder / name
+        whole = file.read_bytes()
+        file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 4]))
+        with pytest.raises(BundleError, match=f"{name} does not match its checksum"):
+            Pool.open(bundle)
+        file.write_bytes(whole)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "format_version": 7}))
+    with pytest.raises(BundleError, match="format version 7, this program reads version 1"):
+        Pool.open(bundle)
+
+
+@pytest.mark.parametrize(
+    ("items", "ids", "message"),
+    [
+        ([[0, 0], [30, 0]], None, r"'outfit-000002' \(row 1\) names top row 30, but the bundle holds 30"),
+        ([[0, -2]], ["x"], r"outfit 'x' \(row 0\) names bottom row -2"),
+        ([[0, 0], [-1, -1]], ["x", "y"], r"outfit 'y' \(row 1\) holds no item"),
+        ([[0, 0], [1, 1]], ["x", "x"], "outfit id 'x' occurs twice"),
+        ([[0, 0], [1, 1]], ["x"], "1 outfit ids for 2 outfits"),
+    ],
+)
+def test_a_bad_pool_writes_nothing(tmp_path: Path, items: list, ids: list | None, message: str) -> None:
+    bundle = random_bundle(tmp_path / "bundle", slots=("top", "bottom"))
+    with pytest.raises(DataError, match=message):
+        build_index(bundle, Outfits.of(bundle.slots, np.zeros(len(items)), items), ids)
+    assert not [path for path in bundle.path.iterdir() if "index" in path.name]
+
+
+def test_a_pool_of_other_slots_is_refused(tmp_path: Path) -> None:
+    bundle = random_bundle(tmp_path / "bundle")
+    with pytest.raises(DataError, match="does not fit a bundle of slots"):
+        build_index(bundle, Outfits.of(("top", "shoe"), [0], [[0, 0]]))

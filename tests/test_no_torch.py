@@ -1,0 +1,54 @@
+"""The answering half never imports torch, nor draws what it does not need."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from random_bundles import random_bundle, random_pool
+
+from fashion_hash.index.pool import build_index
+
+CODE = """
+import sys
+from fashion_hash.commands.query import main
+status = main(sys.argv[1:])
+assert status == 0, status
+loaded = {name.partition(".")[0] for name in sys.modules}
+heavy = {"torch", "torchvision", "faiss", "PIL", "pydantic", "sklearn", "tqdm", "numba"}
+print("loaded:", sorted(loaded & heavy))
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "loaded"),
+    [
+        ([], []),
+        (["--json"], []),
+        (["--engine", "hamming"], ["faiss"]),
+        (["--sheet", "sheet.png", "--page", "page.html"], ["PIL"]),
+    ],
+)
+def test_the_query_path_imports_only_what_it_uses(
+    tmp_path: Path, options: list[str], loaded: list[str]
+) -> None:
+    bundle = random_bundle(tmp_path / "bundle")
+    build_index(bundle, random_pool(bundle, 30))
+    run = subprocess.run(
+        [sys.executable, "-c", CODE, str(bundle.path), "--user", "user-1", *options],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(Path(__file__).resolve().parent.parent), "PATH": ""},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines()[-1] == f"loaded: {loaded}"
+
+
+@pytest.mark.parametrize(
+    "module", ["bundle", "catalogue", "codes", "ids", "index.pool", "index.factored", "retrieval.page"]
+)
+def test_no_module_of_the_answering_half_imports_torch(module: str) -> None:
+    code = f"import sys, fashion_hash.{module}; sys.exit('torch' in sys.modules)"
+    project = Path(__file__).resolve().parent.parent
+    assert subprocess.run([sys.executable, "-c", code], cwd=project).returncode == 0
