@@ -14,6 +14,7 @@ import numpy as np
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.outfits import EMPTY, Outfits
 from fashion_hash.errors import FeatureError
+from fashion_hash.features.title_encoder import TitleEncoder
 
 Normalise = Literal["none", "l2", "standard"]
 
@@ -67,6 +68,7 @@ class FeatureTable:
         known: by type, (N,) bool.
         normaliser: how raw features became these.
         unknown: by type, (F,) float32: what stands for an item of which nothing is known.
+        encoder: what made the raw features of titles, for titles that arrive later.
     """
 
     modality: str
@@ -74,6 +76,7 @@ class FeatureTable:
     known: Mapping[str, np.ndarray]
     normaliser: Normaliser
     unknown: Mapping[str, np.ndarray]
+    encoder: TitleEncoder | None = None
 
     @property
     def dim(self) -> int:
@@ -177,7 +180,7 @@ def usable_outfits(outfits: Outfits, known: Sequence[Mapping[str, np.ndarray]]) 
     for position, kind in enumerate(outfits.slots):
         rows = outfits.items[:, position]
         some = np.any([mask[kind] for mask in known], axis=0)
-        usable &= (rows == EMPTY) | np.append(some, True)[rows]  # EMPTY, -1, reads the last entry
+        usable &= np.append(some, True)[rows]  # EMPTY, -1, reads the last entry
     if len(outfits) and not usable.any():
         raise FeatureError(
             f"each of the {len(outfits)} outfits holds an item of which neither picture nor words are known: "

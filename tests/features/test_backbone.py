@@ -116,7 +116,7 @@ def test_hub_without_network_says_what_to_do(tmp_path, monkeypatch):
 
 
 def test_unknown_name():
-    with pytest.raises(ConfigError, match="unknown backbone 'resnet81'.*'resnet18'"):
+    with pytest.raises(ConfigError, match=r"unknown backbone 'resnet81'.*'resnet18'"):
         build_backbone("resnet81", "random")
     assert {"alexnet", "vit_b_16", "swin_t"} <= set(backbone_names())
 
@@ -138,7 +138,7 @@ def test_weights_of_another_shape_are_named(tmp_path, whole):
 
 
 def test_weights_that_are_none(tmp_path):
-    with pytest.raises(FeatureError, match="nowhere.pth: no such weights"):
+    with pytest.raises(FeatureError, match=r"nowhere.pth: no such weights"):
         build_backbone(NAME, tmp_path / "nowhere.pth")
     for suffix in (".pth", ".safetensors"):
         broken = tmp_path / f"broken{suffix}"
@@ -162,6 +162,15 @@ def test_a_size_that_does_not_fit():
         backbone.check_size(16)
     backbone.check_size(64)
     assert backbone.training
+
+
+def test_pictures_are_normalised(pictures):
+    backbone = build_backbone(NAME, "random")
+    backbone.network = torch.nn.Identity()
+    normalised = (pictures.double() / 255 - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(
+        3, 1, 1
+    )
+    torch.testing.assert_close(backbone(pictures), normalised.flatten(1).float())
 
 
 def test_the_backbone_can_be_trained(pictures):

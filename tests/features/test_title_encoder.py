@@ -88,7 +88,7 @@ def test_broken_folders_say_so(tmp_path, encoder):
         TitleEncoder.load(tmp_path / "titles")
     manifest = tmp_path / "titles" / "titles.json"
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"version": 9}))
-    with pytest.raises(FeatureError, match="version 9; this release reads .* version 1"):
+    with pytest.raises(FeatureError, match=r"version 9; this release reads .* version 1"):
         TitleEncoder.load(tmp_path / "titles")
 
 

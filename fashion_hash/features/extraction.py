@@ -1,0 +1,183 @@
+"""Image features, extracted once by a frozen backbone into a store on disk.
+
+Shapes: N items, B batch, F feature.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from fashion_hash.config import Config
+from fashion_hash.data.dataset import Dataset
+from fashion_hash.data.stores import FeatureStore, FeatureWriter, PictureStore
+from fashion_hash.errors import ConfigError, FeatureError
+from fashion_hash.features.backbone import Backbone, build_backbone
+from fashion_hash.features.pictures import picture_batches
+from fashion_hash.features.table import FeatureTable, Normalise, make_table
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ExtractionReport:
+    """What an extraction did.
+
+    Attributes:
+        store: where the features are.
+        done: pictures whose features were extracted now.
+        already: pictures whose features the store held before.
+        missing: items that have no picture.
+        undecodable: items whose picture cannot be decoded.
+    """
+
+    store: Path
+    done: int
+    already: int
+    missing: Sequence[str]
+    undecodable: Sequence[str]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.store}: {self.done} features extracted, {self.already} were there; "
+            f"{_count(self.missing, 'items have no picture')}; "
+            f"{_count(self.undecodable, 'pictures cannot be decoded')}"
+        )
+
+
+def picture_store(dataset: Dataset) -> PictureStore:
+    """The pictures of a data set. Raises FeatureError when it has none."""
+    if dataset.content.pictures is None:
+        raise FeatureError(
+            f"{dataset.name} has no pictures: put them where its format keeps them (images/lmdb or "
+            "images/291x291), or leave the section image out of the configuration"
+        )
+    return PictureStore(dataset.content.pictures)
+
+
+def item_ids(dataset: Dataset) -> list[str]:
+    """The distinct ids of all items of all types: the keys of pictures and features."""
+    return list(dict.fromkeys(one for kind in dataset.types for one in dataset.items[kind]))
+
+
+def extract_features(
+    dataset: Dataset,
+    backbone: Backbone,
+    store_path: str | Path,
+    size: int,
+    *,
+    batch_size: int = 64,
+    device: str | torch.device = "cpu",
+    threads: int | None = None,
+) -> ExtractionReport:
+    """Extracts the feature of every picture that the store does not hold yet.
+
+    Each batch is committed: an extraction that was killed goes on where it stopped and ends with
+    the same bytes, since batches are cut from the whole list of items in the same places.
+
+    Args:
+        dataset: whose items and pictures.
+        backbone: the image network; it is put on `device` and into evaluation mode.
+        store_path: the feature store, created where there is none.
+        size: pictures are resized to size x size pixels.
+        batch_size: B, pictures at a time.
+        device: where the network runs.
+        threads: that decode pictures; by default one a processor, eight at most.
+
+    Raises:
+        FeatureError: the store holds another extractor's features, no item has a picture that can
+            be decoded, or a feature is not finite.
+        ConfigError: the network cannot read pictures of this size.
+    """
+    store_path = Path(store_path)
+    pictures = picture_store(dataset)
+    backbone.to(device).eval().check_size(size)
+    ids = item_ids(dataset)
+    missing: list[str] = []
+    undecodable: list[str] = []
+    done = 0
+    with (
+        FeatureWriter(store_path, backbone.fingerprint(size), backbone.dim) as writer,
+        torch.inference_mode(),
+    ):
+        lacking = set(writer.missing(ids))
+        cut = (ids[start : start + batch_size] for start in range(0, len(ids), batch_size))
+        batches = [rest for batch in cut if (rest := [one for one in batch if one in lacking])]
+        title = f"{backbone.name} features"
+        with tqdm(total=len(lacking), desc=title, unit="picture", disable=None) as progress:
+            for batch in picture_batches(pictures, batches, size, threads or min(os.cpu_count() or 1, 8)):
+                missing += batch.missing
+                undecodable += batch.undecodable
+                known = [one for one, there in zip(batch.keys, batch.known) if there]
+                if known:
+                    found = backbone(batch.pictures[torch.from_numpy(batch.known)].to(device))
+                    writer.put(known, found.cpu().numpy())
+                done += len(known)
+                progress.update(len(batch.keys))
+    already = len(ids) - len(lacking)
+    report = ExtractionReport(store_path, done, already, missing, undecodable)
+    if not done and not already:
+        raise FeatureError(f"no item of {dataset.name} has a picture that can be decoded: {report}")
+    return report
+
+
+def feature_store_path(config: Config) -> Path:
+    """Where the features of a configuration lie: `image.store`, or features/ inside the data root."""
+    if config.image is None:
+        raise ConfigError("no section image: this configuration extracts no features")
+    if config.image.store is not None:
+        return Path(config.image.store)
+    return Path(config.data.root) / "features" / f"{config.image.backbone}-{config.image.size}px.lmdb"
+
+
+def extract_for(
+    config: Config, dataset: Dataset, device: str | torch.device, batch_size: int = 64
+) -> ExtractionReport:
+    """Extracts what the store of a configuration lacks."""
+    path = feature_store_path(config)
+    assert config.image is not None
+    backbone = build_backbone(config.image.backbone, config.image.weights, config.seed)
+    return extract_features(dataset, backbone, path, config.image.size, batch_size=batch_size, device=device)
+
+
+def image_table(config: Config, dataset: Dataset, device: str | torch.device) -> FeatureTable:
+    """The image features of all items: extracts what the store lacks, then reads it.
+
+    A store made elsewhere (keys and floats only, no word of what made them) is used as it is.
+    """
+    path = feature_store_path(config)
+    assert config.image is not None
+    if config.image.store is not None and path.exists() and not FeatureStore(path).fingerprint:
+        log.warning("%s does not say what made its features: used as they are, without a backbone", path)
+    else:
+        report = extract_for(config, dataset, device)
+        if report.missing or report.undecodable:
+            log.warning("%s; each of them counts as the mean of its type", report)
+    return read_table(dataset, path, config.image.normalise)
+
+
+def read_table(dataset: Dataset, store_path: str | Path, normalise: Normalise = "none") -> FeatureTable:
+    """The table of the features that a store holds."""
+    store = FeatureStore(store_path)
+    raw: dict[str, np.ndarray] = {}
+    known: dict[str, np.ndarray] = {}
+    for kind in dataset.types:
+        raw[kind] = np.zeros((len(dataset.items[kind]), store.dim), dtype=np.float32)
+        known[kind] = np.zeros(len(dataset.items[kind]), dtype=bool)
+        for row, one in enumerate(dataset.items[kind]):
+            feature = store.get(one)
+            if feature is not None:
+                raw[kind][row], known[kind][row] = feature, True
+    return make_table(dataset, "image", raw, known, normalise)
+
+
+def _count(ids: Sequence[str], what: str) -> str:
+    first = ", ".join(repr(one) for one in ids[:3])
+    return f"{len(ids)} {what}" + (f" ({first}{', ...' if len(ids) > 3 else ''})" if ids else "")
