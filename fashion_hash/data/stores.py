@@ -1,0 +1,235 @@
+"""Where pictures and features lie: LMDB environments, or a folder of picture files.
+
+Stores hold a path and nothing else: they may be pickled into workers or forked, and open the
+environment on first use in the process that uses it (see `lmdb_files`).
+Shapes: N keys, F feature.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from fashion_hash.data import lmdb_files
+from fashion_hash.errors import DataError, FeatureError, suggest
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_ABOUT = "__features__"  # the key of the record that says what made the features
+
+
+class PictureStore:
+    """Encoded pictures by key: the file name in a folder (or its path below it), or the key of an LMDB.
+
+    Raises:
+        DataError: there is no such folder or file.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not self.path.exists():
+            raise DataError(f"no pictures at {self.path}: expected a folder of picture files or an LMDB")
+        self.is_lmdb = lmdb_files.is_lmdb(self.path)
+
+    def get(self, key: str) -> bytes | None:
+        """The encoded picture, or None when there is none. Raises DataError when the store is broken."""
+        if self.is_lmdb:
+            return lmdb_files.get_all(self.path, [key])[0]
+        file = self._file(key)
+        try:
+            return file.read_bytes() if file is not None else None
+        except OSError as error:
+            raise DataError(f"cannot read {file}: {error.strerror}") from None
+
+    def __contains__(self, key: str) -> bool:
+        if self.is_lmdb:
+            return self.get(key) is not None
+        return self._file(key) is not None
+
+    def keys(self) -> Iterator[str]:
+        """All keys, sorted."""
+        if self.is_lmdb:
+            yield from lmdb_files.iterate_keys(self.path)
+        else:
+            files = (file for file in self.path.rglob("*") if file.is_file())
+            yield from sorted(file.relative_to(self.path).as_posix() for file in files)
+
+    def __len__(self) -> int:
+        return lmdb_files.count(self.path) if self.is_lmdb else sum(1 for _ in self.keys())
+
+    def _file(self, key: str) -> Path | None:
+        """The file of a key; None when it is not there, or would lie outside of the folder."""
+        outside = Path(key).is_absolute() or ".." in Path(key).parts
+        return self.path / key if not outside and os.path.isfile(self.path / key) else None
+
+
+class FeatureStore:
+    """Features by key, read-only: an LMDB of raw little-endian float32.
+
+    Attributes:
+        path: the environment.
+        dim: F.
+        fingerprint: of what made the features; "" for a store that does not say.
+
+    Raises:
+        DataError: no such environment, or a truncated one.
+        FeatureError: it holds no features.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        about = _about(self.path)
+        if about is None:
+            raise FeatureError(f"{self.path} holds no features: extract them first")
+        self.fingerprint, self.dim = about
+
+    def get(self, key: str) -> np.ndarray | None:
+        """(F,) float32, or None when there is none."""
+        value = lmdb_files.get_all(self.path, [key])[0]
+        return None if value is None else self._vector(key, value)
+
+    def matrix(self, keys: Sequence[str]) -> np.ndarray:
+        """(N, F) float32. Raises FeatureError, with how many there are, when keys are missing."""
+        values = lmdb_files.get_all(self.path, keys)
+        if missing := [key for key, value in zip(keys, values) if value is None]:
+            near = suggest(missing[0], self.keys())
+            raise FeatureError(
+                f"{self.path} lacks {len(missing)} of {len(keys)} features, first {missing[0]!r}{near}: "
+                "extract again, what is there is kept"
+            )
+        rows = [self._vector(key, value) for key, value in zip(keys, values) if value is not None]
+        return np.stack(rows) if rows else np.zeros((0, self.dim), dtype=np.float32)
+
+    def __contains__(self, key: str) -> bool:
+        return lmdb_files.get_all(self.path, [key])[0] is not None
+
+    def keys(self) -> Iterator[str]:
+        """All keys, in the order of their bytes."""
+        return (key for key in lmdb_files.iterate_keys(self.path) if key != _ABOUT)
+
+    def __len__(self) -> int:
+        says = lmdb_files.get_all(self.path, [_ABOUT])[0] is not None
+        return lmdb_files.count(self.path) - says
+
+    def _vector(self, key: str, value: bytes) -> np.ndarray:
+        if len(value) != 4 * self.dim:
+            raise FeatureError(
+                f"{self.path}: {key!r} has {len(value)} bytes, not {4 * self.dim} ({self.dim} float32): "
+                "delete the store and extract again"
+            )
+        return np.frombuffer(value, dtype="<f4").astype(np.float32)
+
+
+class FeatureWriter:
+    """Writes features in batches, each batch whole or not at all; goes on where it was stopped.
+
+        with FeatureWriter(path, fingerprint, dim) as writer:
+            for keys in batches(writer.missing(all_keys)):
+                writer.put(keys, extract(keys))
+
+    Args:
+        path: a folder, made when absent.
+        fingerprint: of the extractor, its weights and its preparation of pictures.
+        dim: F.
+
+    Raises:
+        FeatureError: the store holds features of another extractor.
+        DataError: the store is truncated.
+    """
+
+    def __init__(self, path: str | Path, fingerprint: str, dim: int) -> None:
+        self.path, self.fingerprint, self.dim = Path(path), fingerprint, dim
+
+    def __enter__(self) -> FeatureWriter:
+        if (self.path / "data.mdb").exists():
+            about = _about(self.path)  # through the reader, which finds a truncated file
+            if about is not None and about != (self.fingerprint, self.dim):
+                raise FeatureError(
+                    f"{self.path} holds features of another extractor ({about[0]!r}, {about[1]} floats), "
+                    f"not of {self.fingerprint!r} ({self.dim} floats): choose another path or delete it"
+                )
+            lmdb_files.release(self.path)
+        self._writer = lmdb_files.open_writer(self.path)
+        says = json.dumps({"fingerprint": self.fingerprint, "dim": self.dim})
+        lmdb_files.put_all(self._writer, [(_ABOUT.encode(), says.encode())])
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.close()
+
+    def missing(self, keys: Iterable[str]) -> list[str]:
+        """The keys that are not in the store yet, each once, in their order."""
+        with self._writer.begin() as transaction:
+            return [key for key in dict.fromkeys(keys) if transaction.get(lmdb_files.encode_key(key)) is None]
+
+    def put(self, keys: Sequence[str], features: np.ndarray) -> None:
+        """Writes N features, (N, F) floats. Raises FeatureError when they do not fit or are not finite."""
+        if features.shape != (len(keys), self.dim):
+            raise FeatureError(
+                f"features of shape {features.shape} for {len(keys)} keys of {self.dim} floats"
+            )
+        finite = np.isfinite(features).all(axis=1)
+        if not finite.all():
+            raise FeatureError(f"the feature of {keys[int(np.argmin(finite))]!r} is not finite")
+        rows = np.ascontiguousarray(features, dtype="<f4")
+        lmdb_files.put_all(
+            self._writer, [(lmdb_files.encode_key(key), row.tobytes()) for key, row in zip(keys, rows)]
+        )
+
+
+class Survey(NamedTuple):
+    """What a look at every picture found: keys without one, and keys of broken ones with the reason."""
+
+    missing: list[str]
+    undecodable: dict[str, str]
+
+
+def survey(store: PictureStore, keys: Sequence[str], decoding: bool = True) -> Survey:
+    """Looks for the picture of every key, and decodes it unless `decoding` is False."""
+    missing: list[str] = []
+    undecodable: dict[str, str] = {}
+    for key in tqdm(keys, desc="pictures", unit="picture", disable=None):
+        encoded = store.get(key) if decoding else b"" if key in store else None
+        if encoded is None:
+            missing.append(key)
+        elif decoding:
+            try:
+                decode(encoded)
+            except FeatureError as error:
+                undecodable[key] = str(error)
+    return Survey(missing, undecodable)
+
+
+def decode(encoded: bytes) -> Image:
+    """A picture from its encoded bytes, RGB. Raises FeatureError when no picture comes out."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(encoded)) as image:
+            return image.convert("RGB")
+    except Exception as error:  # whatever a decoder stumbles over, broken bytes are the cause
+        raise FeatureError(f"cannot decode a picture of {len(encoded)} bytes: {error}") from None
+
+
+def _about(path: Path) -> tuple[str, int] | None:
+    """Fingerprint and F of a feature store, None for one without features."""
+    value = lmdb_files.get_all(path, [_ABOUT])[0]
+    if value is not None:
+        says = json.loads(value)
+        return str(says["fingerprint"]), int(says["dim"])
+    # a store made elsewhere: keys and floats only
+    first = next(lmdb_files.iterate_keys(path), None)
+    if first is None:
+        return None
+    size = len(lmdb_files.get_all(path, [first])[0] or b"")
+    if not size or size % 4:
+        raise FeatureError(f"{path}: {first!r} has {size} bytes, which are no float32 features")
+    return "", size // 4
