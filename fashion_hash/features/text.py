@@ -1,0 +1,117 @@
+"""Text features: the data set's own vectors, or its titles through scikit-learn.
+
+Shapes: N items of a type, F feature.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import numpy as np
+
+from fashion_hash.config import Config
+from fashion_hash.data.dataset import Dataset
+from fashion_hash.data.restricted_pickle import load_vectors
+from fashion_hash.errors import ConfigError, FeatureError
+from fashion_hash.features.table import FeatureTable, make_table, train_items
+from fashion_hash.features.title_encoder import TitleEncoder
+from fashion_hash.seeds import derive
+
+log = logging.getLogger(__name__)
+
+Vectors = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
+
+
+def given_vectors(dataset: Dataset) -> Vectors:
+    """The text vectors that came with the data set.
+
+    Returns:
+        By type, (N, F) float32 in row order, and (N,) bool: False where an item has no vector, or
+        one of zeros, which says nothing.
+
+    Raises:
+        DataError: the file is broken, or holds more than vectors.
+        FeatureError: there is no such file, or it knows none of the items.
+    """
+    path = dataset.content.text_vectors
+    if path is None:
+        raise FeatureError(
+            f"{dataset.name} has no text vectors (sentence_vector/semantic.pkl): add them, or set "
+            "text.source to titles, or leave the section text out of the configuration"
+        )
+    vectors = load_vectors(path)
+    dim = len(next(iter(vectors.values())))
+    raw: dict[str, np.ndarray] = {}
+    known: dict[str, np.ndarray] = {}
+    for kind, vocabulary in dataset.items.items():
+        raw[kind] = np.zeros((len(vocabulary), dim), dtype=np.float32)
+        for row, one in enumerate(vocabulary):
+            if one in vectors:
+                raw[kind][row] = vectors[one]
+        known[kind] = (raw[kind] != 0).any(axis=1)
+    if not any(one.any() for one in known.values()):
+        total = sum(len(one) for one in known.values())
+        raise FeatureError(
+            f"{path} holds a vector of none of the {total} items of {dataset.name}: its keys are such as "
+            f"{next(iter(vectors))!r}; is it another data set's?"
+        )
+    return raw, known
+
+
+def titles_of(dataset: Dataset) -> dict[str, list[str]]:
+    """By type, the title of every item, in row order; empty where there is none."""
+    return {
+        kind: [str(dataset.content.details.get(kind, {}).get(one, {}).get("title", "")) for one in vocabulary]
+        for kind, vocabulary in dataset.items.items()
+    }
+
+
+def fit_titles(dataset: Dataset, dim: int, seed: int = 0) -> TitleEncoder:
+    """An encoder fitted on the titles of the items that occur in training.
+
+    Raises:
+        FeatureError: none of them has a title.
+    """
+    titles, seen = titles_of(dataset), train_items(dataset)
+    fitted = [one for kind in dataset.types for one, train in zip(titles[kind], seen[kind]) if train and one]
+    if not fitted:
+        raise FeatureError(
+            f"no training item of {dataset.name} has a title: give titles (items.csv, column title), "
+            "or leave the section text out of the configuration"
+        )
+    return TitleEncoder.fit(fitted, dim, derive(seed, "titles"))
+
+
+def title_vectors(dataset: Dataset, encoder: TitleEncoder) -> Vectors:
+    """The titles of all items, encoded: by type (N, F) float32 and (N,) bool, False without a known word."""
+    encoded = {kind: encoder.encode(titles) for kind, titles in titles_of(dataset).items()}
+    return {kind: one[0] for kind, one in encoded.items()}, {kind: one[1] for kind, one in encoded.items()}
+
+
+def text_table(config: Config, dataset: Dataset, encoder: TitleEncoder | None = None) -> FeatureTable:
+    """The text features of all items, as the section text of a configuration wants them.
+
+    Args:
+        config: says whether vectors or titles.
+        dataset: whose items.
+        encoder: a title encoder fitted before (with a model that is loaded again); None fits one.
+
+    Raises:
+        ConfigError: the configuration has no section text.
+        FeatureError: the data set has no such vectors or titles.
+    """
+    if config.text is None:
+        raise ConfigError("no section text: this configuration has no text features")
+    if config.text.source == "vectors":
+        encoder = None
+        raw, known = given_vectors(dataset)
+    else:
+        encoder = encoder or fit_titles(dataset, config.text.dim, config.seed)
+        raw, known = title_vectors(dataset, encoder)
+    table = replace(make_table(dataset, "text", raw, known, config.text.normalise), encoder=encoder)
+    if without := sum(table.imputed.values()):
+        log.warning(
+            "%d items of %s have no known words; each counts as the mean of its type", without, dataset.name
+        )
+    return table
