@@ -44,7 +44,8 @@ def rank(score: Score, positives: Outfits, negatives: Groups) -> Metrics:
 
 
 def pairs(score: Score, positives: Outfits, negatives: Groups) -> Metrics:
-    """Each positive against its one negative. Returns accuracy (over rows, ties 1/2), users and rows.
+    """Each positive against its one negative. Returns auc and accuracy (the same here: the
+    share of rows won, ties 1/2), users and rows.
 
     Arguments and errors as for `rank`; groups are of size 1.
     """
@@ -179,7 +180,8 @@ def _rank(
 
 def _pairs(scores: npt.NDArray[np.float64], against: npt.NDArray[np.float64], positives: Outfits) -> Metrics:
     accuracy = pair_accuracy(scores, against)
-    return {"accuracy": accuracy, **_counts(positives), "negatives_per_positive": 1}
+    # against one negative a row the share of rows won is the AUC, as GP-BPR's papers call it
+    return {"auc": accuracy, "accuracy": accuracy, **_counts(positives), "negatives_per_positive": 1}
 
 
 def _fitb(scores: npt.NDArray[np.float64], questions: Groups) -> Metrics:

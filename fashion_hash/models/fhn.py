@@ -122,11 +122,11 @@ class FHN(nn.Module):
 
         Args:
             inputs: by modality and type, what the hashing module takes, (N, ...).
-            rows: by type, (N,) rows of the items in their vocabulary, for the bias.
+            rows: by type, (N,) rows of the items in their vocabulary; types may be absent.
             slope: of the relaxation; None for binary codes.
         """
         codes, bias = {}, {}
-        for kind in self.types:
+        for kind in rows:
             x = torch.stack([self.hashing[m](kind, inputs[m][kind]) for m in self.modalities], dim=1)  # (N, M, D)
             z = _code(x, slope)
             codes[kind] = torch.cat([z, z.new_zeros(1, *z.shape[1:])])  # (N + 1, M, D)

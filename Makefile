@@ -1,0 +1,48 @@
+# make demo   the sample, a trained model, an index, outfits for three people as pictures and a page
+# make test   the ordinary tests
+# make check  ruff (lint, format) and mypy
+# make bench  the benchmarks, as tables
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO_USERS := 0 1 2
+
+.PHONY: demo test test-slow check format bench clean
+
+$(VENV)/.made: setup.cfg constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch torchvision
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,check,fast]'
+	touch $@
+
+polyvore_data/.made:
+	$(BIN)/python tools/make_sample.py --out polyvore_data --seed 0 --variable
+	touch $@
+
+demo: $(VENV)/.made polyvore_data/.made
+	$(BIN)/python tools/train.py configs/demo.yaml
+	$(BIN)/python tools/build_index.py runs/demo
+	$(BIN)/python tools/query.py runs/demo/bundle $(addprefix --user ,$(DEMO_USERS)) -k 5 \
+		--sheet demo_output/outfits.png --page demo_output/outfits.html
+
+test: $(VENV)/.made
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-slow: $(VENV)/.made
+	$(BIN)/python -m pytest -n 2
+
+check: $(VENV)/.made
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.made
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.made
+	for script in benchmarks/bench_*.py; do echo; echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf $(VENV) runs demo_output
