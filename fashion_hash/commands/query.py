@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from fashion_hash.errors import FashionHashError
+from fashion_hash.commands.door import run_command
 from fashion_hash.retrieval.looks import tiles
 from fashion_hash.retrieval.recommender import Hit, Recommender
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Answers on standard output; returns 0, or 2 with `error: ...` on standard error."""
-    options = _parser().parse_args(argv)
-    try:
-        recommender = Recommender.load(options.bundle, verify=not options.no_verify, engine=options.engine)
-        answers = {
-            user: recommender.answer(user, options.k, include_liked=options.include_liked)
-            for user in options.user
-        }
-        _show(recommender, answers, options)
-        if options.json:
-            print(json.dumps(_as_json(recommender, answers, options.k), ensure_ascii=False, indent=2))
-        else:
-            for user, hits in answers.items():
-                print(_table(recommender, user, hits, options.include_liked))
-    except (FashionHashError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    """The command; returns its exit status."""
+    return run_command(_parser(), _query, argv)
+
+
+def _query(options: argparse.Namespace) -> int:
+    recommender = Recommender.load(options.bundle, verify=not options.no_verify, engine=options.engine)
+    answers = {
+        user: recommender.answer(user, options.k, include_liked=options.include_liked)
+        for user in options.user
+    }
+    _show(recommender, answers, options)
+    if options.json:
+        print(json.dumps(_as_json(recommender, answers, options.k), ensure_ascii=False, indent=2))
+    else:
+        for user, hits in answers.items():
+            print(_table(recommender, user, hits, options.include_liked))
     return 0
 
 

@@ -41,7 +41,7 @@ li { display: flex; flex-direction: column; padding: 14px; background: var(--car
         overflow: hidden; border-radius: 3px; text-align: center; line-height: 1.25; }
 .tile small { color: var(--quiet); }
 .tile img { width: 100%; height: 100%; object-fit: contain; }
-li .outfit { display: grid; grid-template-columns: repeat(auto-fit, minmax(74px, 1fr)); gap: 6px;
+li .outfit { display: grid; grid-template-columns: repeat(var(--columns), 1fr); gap: 6px;
        margin: 10px 0; }
 li .tile { aspect-ratio: 1; font-size: 11px; overflow-wrap: anywhere; }
 .tile.pictured { padding: 0; background: #fff; }
@@ -84,11 +84,17 @@ def write_page(people: Sequence[Looks], path: str | Path, subtitle: str = "") ->
 
 def _person(person: Looks) -> str:
     liked = "".join(_outfit(outfit) for outfit in person.liked) or "<p>No liked outfit is known.</p>"
+    most = max([len(outfit) for _, outfit in person.hits] + [2])
+    columns = 2 if most in (2, 4) else 3
     longest = max([1e-9] + [max(abs(hit.preference), abs(hit.compatibility)) for hit, _ in person.hits])
     hits = "\n".join(
         _hit(rank, hit, outfit, longest) for rank, (hit, outfit) in enumerate(person.hits, start=1)
     )
-    best = f"<ol>\n{hits}\n</ol>" if hits else "<p>No outfit of the pool is left to recommend.</p>"
+    best = (
+        f'<ol style="--columns: {columns}">\n{hits}\n</ol>'
+        if hits
+        else "<p>No outfit of the pool is left to recommend.</p>"
+    )
     shown = f"{len(person.liked)} of {person.num_liked}" if person.num_liked else "none"
     return (
         f"<section>\n<h2>{escape(person.user_id)}</h2>\n<h3>Liked before ({shown})</h3>\n"

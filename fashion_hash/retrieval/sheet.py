@@ -5,10 +5,14 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Sequence
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL.ImageFont import FreeTypeFont
 
+from fashion_hash.errors import MissingExtraError
 from fashion_hash.files import atomic_path
 from fashion_hash.retrieval.looks import Looks, Tile
 
@@ -44,14 +48,15 @@ def _section(person: Looks, subtitle: str) -> Image.Image:
     tallest = max([len(outfit) for outfit in person.liked] + [1])
     liked_height = tallest * (SMALL + 4) if person.liked else 32
     row_height = TILE + 2 * GAP
-    height = 232 + liked_height + max(1, len(person.hits)) * row_height + MARGIN
+    height = 248 + liked_height + max(1, len(person.hits)) * row_height + MARGIN
     image = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(image)
 
-    draw.text((MARGIN, 40), _fit(f"Outfits for {person.user_id}", 34, width - 2 * MARGIN), INK, _font(34))
-    draw.text((MARGIN, 86), _fit(subtitle, 15, width - 2 * MARGIN), QUIET, _font(15))
-    _heading(draw, "Liked before", f"{person.num_liked} outfits", 128, width)
-    left, top = MARGIN, 164
+    _write(draw, (MARGIN, 40), f"Outfits for {person.user_id}", 34, INK, width - 2 * MARGIN)
+    _write(draw, (MARGIN, 86), subtitle, 15, QUIET, width - 2 * MARGIN)
+    shown = f"{len(person.liked)} of {person.num_liked}" if person.num_liked else ""
+    _heading(draw, "Liked before", shown, 128, width)
+    left, top = MARGIN, 170
     for outfit in person.liked:
         if left + SMALL > width - MARGIN:
             break
@@ -61,9 +66,9 @@ def _section(person: Looks, subtitle: str) -> Image.Image:
     if not person.liked:
         draw.text((MARGIN, top), "No liked outfit is known.", QUIET, _font(15))
 
-    top += liked_height + 24
+    top += liked_height + 26
     _heading(draw, "Recommended", f"best {len(person.hits)}", top, width)
-    top += 36
+    top += 44
     if not person.hits:
         draw.text((MARGIN, top), "No outfit of the pool is left to recommend.", QUIET, _font(15))
     longest = max([1e-9] + [max(abs(hit.preference), abs(hit.compatibility)) for hit, _ in person.hits])
@@ -74,17 +79,30 @@ def _section(person: Looks, subtitle: str) -> Image.Image:
         left = MARGIN + RANK + most_tiles * (TILE + GAP) + GAP
         right = width - MARGIN
         draw.text((left, top), f"{hit.score:.3f}", INK, _font(30))
-        draw.text((right, top + 12), _fit(hit.outfit_id, 14, 160), QUIET, _font(14), anchor="ra")
+        _write(draw, (right, top + 12), hit.outfit_id, 14, QUIET, 160, "ra")
         _bar(draw, "preference", hit.preference, longest, PREFERENCE, left, top + 46, right)
         _bar(draw, "compatibility", hit.compatibility, longest, COMPATIBILITY, left, top + 68, right)
         line = min(20, (TILE - 98) // max(1, len(tiles)))
         for number, tile in enumerate(tiles):
-            size = max(9, line - 6)
-            text = _fit(tile.label, size, right - left)
-            draw.text((left, top + 98 + number * line), text, INK, _font(size))
+            size = max(9, min(14, round(line * 0.75)))
+            _write(draw, (left, top + 98 + number * line), tile.label, size, INK, right - left)
         draw.line((MARGIN, top + TILE + GAP, right, top + TILE + GAP), LINE)
         top += row_height
     return image
+
+
+def _write(
+    draw: ImageDraw.ImageDraw,
+    place: tuple[float, float],
+    text: str,
+    size: int,
+    colour: str,
+    width: int,
+    anchor: str = "la",
+) -> None:
+    """Writes text on one line, shortened to a width."""
+    text = _fit(text, size, width)
+    draw.text(place, text, colour, _font(size, text), anchor=anchor)
 
 
 def _heading(draw: ImageDraw.ImageDraw, text: str, note: str, top: int, width: int) -> None:
@@ -128,25 +146,43 @@ def _tile(tile: Tile, side: int) -> Image.Image:
     image = Image.new("RGB", (side, side), colour)
     draw = ImageDraw.Draw(image)
     size = max(11, side // 12)
-    draw.text((side / 2, side / 2 - size), _fit(tile.slot, size, side - 12), QUIET, _font(size), anchor="mm")
-    draw.text((side / 2, side / 2 + size), _fit(tile.label, size, side - 12), INK, _font(size), anchor="mm")
+    _write(draw, (side / 2, side / 2 - size), tile.slot, size, QUIET, side - 12, "mm")
+    _write(draw, (side / 2, side / 2 + size), tile.label, size, INK, side - 12, "mm")
     return image
 
 
 def _fit(text: str, size: int, width: int) -> str:
     """The text on one line, shortened with an ellipsis until it fits."""
     text = " ".join(text.split())
-    font = _font(size)
-    if font.getlength(text) <= width:
+    if _font(size, text).getlength(text) <= width:
         return text
-    while text and font.getlength(text + "…") > width:
+    while text and _font(size, text).getlength(text + "...") > width:
         text = text[:-1]
-    return text.rstrip() + "…"
+    return text.rstrip() + "..."
 
 
-_FONTS: dict[int, ImageFont.FreeTypeFont | ImageFont.ImageFont] = {}
+@cache
+def _pillows_font(size: int) -> FreeTypeFont:
+    font = ImageFont.load_default(size)
+    if not isinstance(font, FreeTypeFont):
+        raise MissingExtraError("a sheet needs a Pillow built with FreeType: install Pillow from its wheel")
+    return font
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Pillow's own font, which every machine has."""
-    return _FONTS.setdefault(size, ImageFont.load_default(size))
+@cache
+def _wider_font(size: int) -> FreeTypeFont | None:
+    """A font of more letters: Noto CJK where the machine has it, else the one that matplotlib brings."""
+    names = ["NotoSansCJK-Regular.ttc", "DejaVuSans.ttf"]
+    if (spec := find_spec("matplotlib")) is not None and spec.origin is not None:
+        names.append(str(Path(spec.origin).parent / "mpl-data/fonts/ttf/DejaVuSans.ttf"))
+    for name in names:
+        try:
+            return ImageFont.truetype(name, size)
+        except OSError:
+            continue  # not on this machine: try the next
+    return None
+
+
+def _font(size: int, text: str = "") -> FreeTypeFont:
+    """Pillow's own font, which every machine has, for ASCII; another one for what it cannot write."""
+    return (None if text.isascii() else _wider_font(size)) or _pillows_font(size)

@@ -1,0 +1,156 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from random_bundles import random_bundle, random_pool
+
+from fashion_hash.bundle import Bundle
+from fashion_hash.data.outfits import EMPTY, Outfits
+from fashion_hash.errors import BundleError, QueryError, UnknownIdError
+from fashion_hash.index import exact
+from fashion_hash.index.pool import Pool, build_index
+from fashion_hash.retrieval.recommender import Recommender, open_engine
+
+SLOTS = ("top", "top", "bottom", "shoe")
+
+
+@pytest.fixture(scope="module")
+def recommender(tmp_path_factory: pytest.TempPathFactory) -> Recommender:
+    bundle = random_bundle(
+        tmp_path_factory.mktemp("bundles") / "bundle", slots=SLOTS, num_modalities=2, biased=True
+    )
+    build_index(bundle, random_pool(bundle, 120))
+    return Recommender.load(bundle.path)
+
+
+def test_hits_are_brute_force_over_the_pool(recommender: Recommender) -> None:
+    bundle, pool = recommender.bundle, recommender.pool
+    for user in range(len(bundle.users)):
+        score = exact.scores(bundle, exact.terms(bundle, bundle.user_codes[user], pool.items)).tolist()
+        expected = sorted(zip([-value for value in score], pool.ids.all()))
+        ids, scores = recommender.recommend(f"user-{user}", 15, include_liked=True)
+        assert list(zip((-scores).tolist(), ids.tolist())) == expected[:15]
+
+
+@pytest.mark.parametrize("engine", ["factored", "hamming", "scan"])
+def test_every_engine_answers_alike(recommender: Recommender, engine: str) -> None:
+    other = Recommender.load(recommender.bundle.path, engine=engine)
+    for user in recommender.bundle.users.all():
+        mine, theirs = recommender.recommend(user, 20), other.recommend(user, 20)
+        assert mine.ids.tolist() == theirs.ids.tolist()
+        assert mine.scores.tolist() == theirs.scores.tolist()
+
+
+def test_a_batch_answers_like_one_by_one(recommender: Recommender) -> None:
+    users = recommender.bundle.users.all()
+    for k in (1, 10, 118, 500):
+        ids, scores = recommender.recommend(users, k)
+        assert ids.shape == scores.shape == (len(users), min(k, 120))
+        for query, user in enumerate(users):
+            one = recommender.recommend(user, k)
+            assert one.ids.shape == one.scores.shape
+            found = len(one.ids)
+            assert ids[query, :found].tolist() == one.ids.tolist()
+            assert scores[query, :found].tolist() == one.scores.tolist()
+            assert (ids[query, found:] == "").all()
+            assert np.isneginf(scores[query, found:]).all()
+
+
+def test_no_users_no_rows(recommender: Recommender) -> None:
+    ids, scores = recommender.recommend([], 3)
+    assert ids.shape == scores.shape == (0, 3)
+
+
+def test_liked_outfits_are_left_out_unless_asked_for(recommender: Recommender) -> None:
+    liked_by_anyone = 0
+    for row, user in enumerate(recommender.bundle.users.all()):
+        liked = set(recommender.pool.ids.at(recommender.pool.liked(row)))
+        liked_by_anyone += len(liked)
+        everything = set(recommender.recommend(user, 1000, include_liked=True).ids.tolist())
+        assert everything == set(recommender.pool.ids.all())
+        assert set(recommender.recommend(user, 1000).ids.tolist()) == everything - liked
+    assert liked_by_anyone >= 8
+
+
+def test_who_likes_everything_gets_nothing(tmp_path: Path) -> None:
+    pool = Outfits.of(("top", "bottom"), [0, 0, 1], [[0, 0], [1, EMPTY], [2, 2]])
+    bundle = random_bundle(
+        tmp_path / "bundle", slots=pool.slots, history=Outfits.of(pool.slots, [0] * 3, pool.items)
+    )
+    build_index(bundle, pool)
+    recommender = Recommender.load(bundle.path)
+    assert recommender.recommend("user-0", 5).ids.shape == (0,)
+    assert recommender.answer("user-0", 5) == []
+    assert recommender.recommend(["user-0", "user-1"], 2).ids[0].tolist() == ["", ""]
+    assert len(recommender.answer("user-0", 5, include_liked=True)) == 3
+
+
+def test_an_answer_names_items_and_its_terms_add_up(recommender: Recommender) -> None:
+    hits = recommender.answer("user-2", 30)
+    ids, scores = recommender.recommend("user-2", 30)
+    assert [hit.outfit_id for hit in hits] == ids.tolist()
+    assert [hit.score for hit in hits] == scores.tolist()
+    assert any("top_2" not in hit.items for hit in hits)
+    for hit in hits:
+        assert hit.score == pytest.approx(hit.preference + hit.compatibility + hit.bias, abs=1e-12)
+        assert hit.items == recommender.outfit(hit.outfit_id)
+        assert recommender.score("user-2", hit.items) == (
+            hit.score,
+            hit.preference,
+            hit.compatibility,
+            hit.bias,
+        )
+
+
+def test_liked_tells_the_history(recommender: Recommender) -> None:
+    history = recommender.bundle.history
+    for row, user in enumerate(recommender.bundle.users.all()):
+        assert len(recommender.liked(user)) == (history.users == row).sum()
+
+
+@pytest.mark.parametrize("k", [0, -3, 2.5, "10", True, None])
+def test_k_is_a_whole_number_from_one(recommender: Recommender, k: object) -> None:
+    for ask in (recommender.recommend, recommender.answer):
+        with pytest.raises(QueryError, match=f"k = {k!r}: ask for a whole number of outfits from 1 on"):
+            ask("user-1", k)
+    with pytest.raises(QueryError, match="whole number"):
+        recommender.recommend(["user-1"], k)
+
+
+def test_unknown_ids_name_their_neighbours(recommender: Recommender) -> None:
+    with pytest.raises(UnknownIdError, match=r"unknown user 'user-9' \(nearest: 'user-"):
+        recommender.recommend("user-9")
+    with pytest.raises(UnknownIdError, match="unknown user 'nobody'"):
+        recommender.recommend(["user-1", "nobody"])
+    with pytest.raises(UnknownIdError, match=r"unknown outfit 'outfit-1' \(nearest: 'outfit-0"):
+        recommender.outfit("outfit-1")
+    with pytest.raises(UnknownIdError, match=r"unknown top 'bottom-1' \(nearest"):
+        recommender.score("user-1", {"top": "bottom-1"})
+    with pytest.raises(QueryError, match=r"no slot 'tops' \(nearest: 'top'.*\): .* top, top_2, bottom, shoe"):
+        recommender.score("user-1", {"tops": "top-1"})
+    with pytest.raises(QueryError, match="an outfit needs an item"):
+        recommender.score("user-1", {})
+    with pytest.raises(QueryError, match="no engine 'fast'"):
+        open_engine("fast", recommender.bundle, recommender.pool)  # type: ignore[arg-type]
+
+
+def test_what_cannot_be_trusted_is_not_loaded(tmp_path: Path) -> None:
+    bundle = random_bundle(tmp_path / "bundle")
+    with pytest.raises(BundleError, match="has no pool index"):
+        Recommender.load(bundle.path)
+    build_index(bundle, random_pool(bundle, 9))
+    file = bundle.path / "codes/users.npy"
+    file.write_bytes(file.read_bytes()[:-1] + b"?")
+    with pytest.raises(BundleError, match=r"users\.npy does not match its checksum"):
+        Recommender.load(bundle.path)
+    with pytest.raises(BundleError, match="is no fashion_hash bundle"):
+        Recommender.load(tmp_path)
+
+
+def test_a_new_bundle_does_not_keep_the_old_index(tmp_path: Path) -> None:
+    bundle = random_bundle(tmp_path / "bundle")
+    build_index(bundle, random_pool(bundle, 9))
+    again = random_bundle(tmp_path / "bundle", seed=1)
+    assert isinstance(again, Bundle)
+    with pytest.raises(BundleError, match="has no pool index"):
+        Pool.open(again)
