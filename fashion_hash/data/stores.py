@@ -209,11 +209,18 @@ def survey(store: PictureStore, keys: Sequence[str], decoding: bool = True) -> S
 
 
 def decode(encoded: bytes) -> Image:
-    """A picture from its encoded bytes, RGB. Raises FeatureError when no picture comes out."""
-    from PIL import Image
+    """A picture from its encoded bytes, RGB: upright as its EXIF says, transparency on white.
+
+    Raises FeatureError when no picture comes out.
+    """
+    from PIL import Image, ImageOps
 
     try:
-        with Image.open(io.BytesIO(encoded)) as image:
+        with Image.open(io.BytesIO(encoded)) as opened:
+            image = ImageOps.exif_transpose(opened)
+            if "A" in image.getbands() or "transparency" in image.info:
+                image = image.convert("RGBA")
+                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
             return image.convert("RGB")
     except Exception as error:  # whatever a decoder stumbles over, broken bytes are the cause
         raise FeatureError(f"cannot decode a picture of {len(encoded)} bytes: {error}") from None

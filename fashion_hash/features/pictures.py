@@ -5,7 +5,6 @@ Shapes: N pictures, size x size pixels.
 
 from __future__ import annotations
 
-import io
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,6 +15,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
+from fashion_hash.data.stores import decode
 from fashion_hash.errors import FeatureError
 
 GREY = (124, 116, 104)  # the mean colour of ImageNet: what stands for a picture that is not there
@@ -83,15 +83,7 @@ def decode_picture(encoded: bytes, size: int, view: View | None = None) -> torch
     Raises:
         FeatureError: the bytes are no picture that Pillow can read.
     """
-    try:
-        with Image.open(io.BytesIO(encoded)) as opened:
-            image = ImageOps.exif_transpose(opened)
-            if "A" in image.getbands() or "transparency" in image.info:
-                image = image.convert("RGBA")
-                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-            image = image.convert("RGB")
-    except Exception as error:  # whatever a decoder stumbles over, broken bytes are the cause
-        raise FeatureError(f"cannot decode a picture of {len(encoded)} bytes: {error}") from error
+    image = decode(encoded)
     view = view or View()
     box = (
         view.left * image.width,
