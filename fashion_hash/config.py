@@ -106,6 +106,8 @@ class ModelConfig(Section):
         variant: T0 no bit weights and a learned scalar on the preference, T1 user-item weights,
             T2 item-item weights, T3 both.
         terms: "both", or one term alone (the ablations).
+        user_weight, item_weight: the value of all user-item and item-item bit weights at the start;
+            it stays where the variant does not learn them. The release starts both at 1.
         shared_head: one hash head for all item types.
         repeat_empty: an empty slot repeats the first item of its type, as the release does;
             otherwise empty slots are masked.
@@ -117,6 +119,8 @@ class ModelConfig(Section):
     num_bits: Annotated[int, Field(ge=8, multiple_of=8)] = 128
     variant: Literal["T0", "T1", "T2", "T3"] = "T3"
     terms: Literal["both", "preference", "compatibility"] = "both"
+    user_weight: Positive = 1.0
+    item_weight: Positive = 1.0
     shared_head: bool = False
     repeat_empty: bool = False
     item_bias: bool = False
@@ -224,9 +228,9 @@ class TrainConfig(Section):
     precision: Literal["fp32", "bf16"] = "fp32"
     workers: Annotated[int, Field(ge=0)] = 0
     start: str | None = None
-    parts: tuple[Literal["user", "backbone", "image_head", "text_head", "id", "bit_weights", "item_bias"], ...] | None = (
-        None
-    )
+    parts: (
+        tuple[Literal["user", "backbone", "image_head", "text_head", "id", "bit_weights", "item_bias"], ...] | None
+    ) = None
 
 
 class Config(Section):

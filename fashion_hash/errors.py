@@ -71,9 +71,7 @@ def suggest(wrong: str, known: Iterable[str], at_most: int = 3) -> str:
     if len(names) > 2000:
 
         def beginning(name: str, other: str) -> int:
-            return next(
-                (i for i, (a, b) in enumerate(zip(name, other)) if a != b), min(len(name), len(other))
-            )
+            return next((i for i, (a, b) in enumerate(zip(name, other)) if a != b), min(len(name), len(other)))
 
         def shared(name: str) -> int:
             return beginning(name, wrong) + beginning(name[::-1], wrong[::-1])

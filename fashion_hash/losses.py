@@ -5,7 +5,6 @@ Shapes: B outfits, K negatives for each, N items, D bits.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 

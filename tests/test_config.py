@@ -29,7 +29,9 @@ def test_numbers_with_an_exponent_are_numbers(path):
 
 
 def test_set_overrides_and_makes_sections(path):
-    config = load_config(path, ["train.epochs=7", "id.hide={top: 0.5}", "optimiser.weight_decay=3e-5", "train.epochs=8"])
+    config = load_config(
+        path, ["train.epochs=7", "id.hide={top: 0.5}", "optimiser.weight_decay=3e-5", "train.epochs=8"]
+    )
     assert config.train.epochs == 8
     assert config.id is not None
     assert config.id.hide == {"top": 0.5}
@@ -86,7 +88,7 @@ def test_a_key_given_twice_names_the_line(path):
 
 
 def test_an_absent_file_suggests_its_neighbour(path):
-    with pytest.raises(ConfigError, match="nearest: 'one.yaml'"):
+    with pytest.raises(ConfigError, match=r"nearest: 'one\.yaml'"):
         load_config(path.with_name("onee.yaml"))
 
 

@@ -36,7 +36,12 @@ def tiny_dataset(
         asked = Groups(Outfits.of(slots, np.repeat(owners, 4), questions), 4)
         splits[name] = Split(positives, negatives, asked if name == "test" else None)
     return Dataset(
-        "tiny", slots, Vocabulary([f"u{i}" for i in range(users)], "user"), vocabularies, splits, content or Content()
+        "tiny",
+        slots,
+        Vocabulary([f"u{i}" for i in range(users)], "user"),
+        vocabularies,
+        splits,
+        content or Content(),
     )
 
 
@@ -47,7 +52,10 @@ def tiny_values(**sections: object) -> dict[str, object]:
         "data": {"format": "polyvore_u", "root": "unused"},
         "id": {},
         "model": {"num_bits": 16},
-        "optimiser": {"kind": "adam", "rates": {"user": 0.05, "id": 0.05, "bit_weights": 0.01, "item_bias": 0.01}},
+        "optimiser": {
+            "kind": "adam",
+            "rates": {"user": 0.05, "id": 0.05, "bit_weights": 0.01, "item_bias": 0.01},
+        },
         "train": {"epochs": 3, "batch_size": 32},
     }
     for name, section in sections.items():

@@ -16,7 +16,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("run", help="a run folder, such as runs/demo")
     parser.add_argument("--out", metavar="DIR", help="the bundle folder (default: RUN/bundle)")
     parser.add_argument(
-        "--outfits", metavar="FILE", help="the pool: CSV or JSONL of outfits (default: the data set's distinct outfits)"
+        "--outfits",
+        metavar="FILE",
+        help="the pool: CSV or JSONL of outfits (default: the data set's distinct outfits)",
     )
     return run_command(parser, _build, argv)
 

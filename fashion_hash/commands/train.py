@@ -13,7 +13,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="train", description="Train one experiment.")
     parser.add_argument("config", help="a YAML file, such as configs/demo.yaml")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="override a key, such as train.epochs=5"
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override a key, such as train.epochs=5",
     )
     parser.add_argument("--out", metavar="DIR", help="the run folder (default: runs/NAME)")
     parser.add_argument(
@@ -30,6 +34,9 @@ def _train(args: argparse.Namespace) -> int:
     best = run.history[run.best_epoch - 1]
     print(f"best epoch {best['epoch']} of {len(run.history)}", end="")
     if best["valid_auc"] is not None:
-        print(f": validation AUC {best['valid_auc']:.4f} binary, {best['valid_auc_relaxed']:.4f} relaxed", end="")
+        print(
+            f": validation AUC {best['valid_auc']:.4f} binary, {best['valid_auc_relaxed']:.4f} relaxed",
+            end="",
+        )
     print(f"\nwrote {run.path}: config.yaml, metrics.jsonl, curve.png, best.safetensors, last.safetensors")
     return 0

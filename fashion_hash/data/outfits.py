@@ -51,9 +51,7 @@ def slot_pairs(slots: Sequence[str]) -> tuple[tuple[int, int], ...]:
 
     Two tops of one outfit are not compared with each other (FHN, CVPR 2019).
     """
-    return tuple(
-        (a, b) for a in range(len(slots)) for b in range(a + 1, len(slots)) if slots[a] != slots[b]
-    )
+    return tuple((a, b) for a in range(len(slots)) for b in range(a + 1, len(slots)) if slots[a] != slots[b])
 
 
 def fill_empty(slots: Sequence[str], items: np.ndarray) -> np.ndarray:
@@ -62,9 +60,7 @@ def fill_empty(slots: Sequence[str], items: np.ndarray) -> np.ndarray:
     for position, slot in enumerate(slots):
         for other in range(position):
             if slots[other] == slot:
-                items[..., position] = np.where(
-                    items[..., position] == EMPTY, items[..., other], items[..., position]
-                )
+                items[..., position] = np.where(items[..., position] == EMPTY, items[..., other], items[..., position])
     return items
 
 

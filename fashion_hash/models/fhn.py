@@ -81,20 +81,19 @@ class FHN(nn.Module):
         for modality in self.modalities:
             if modality == "id":
                 assert config.id is not None
-                self.hashing["id"] = IdHashing(
-                    num_known, model.num_bits, config.id.init_std, sparse=sparse
-                )
+                self.hashing["id"] = IdHashing(num_known, model.num_bits, config.id.init_std, sparse=sparse)
                 continue
             section = config.image if modality == "image" else config.text
             assert section is not None
-            heads = hash_heads(
-                modality, section.head, names, feature_dims[modality], model.num_bits, model.dropout
-            )
+            heads = hash_heads(modality, section.head, names, feature_dims[modality], model.num_bits, model.dropout)
             self.hashing[modality] = ContentHashing(heads, backbone if modality == "image" else None)
-        self.matching = MatchingBlock(slots, model.num_bits, model.variant, model.terms)
+        self.matching = MatchingBlock(
+            slots, model.num_bits, model.variant, model.terms, model.user_weight, model.item_weight
+        )
         self.item_bias: nn.ModuleDict | None = None
         if model.item_bias:
-            self.item_bias = nn.ModuleDict({kind: nn.Embedding(num_items[kind], 1, sparse=sparse) for kind in self.types}
+            self.item_bias = nn.ModuleDict(
+                {kind: nn.Embedding(num_items[kind], 1, sparse=sparse) for kind in self.types}
             )
             for table in self.item_bias.values():
                 nn.init.zeros_(table.weight)  # type: ignore[arg-type]
@@ -151,9 +150,7 @@ class FHN(nn.Module):
         mean_bias = bias.sum(dim=2) / mask.sum(dim=2).clamp(min=1)
         return OutfitScores(preference + compatibility + mean_bias, preference, compatibility, mean_bias)
 
-    def completions(
-        self, user: Tensor, items: ItemCodes, positions: Tensor, slot: int, candidates: Tensor
-    ) -> Tensor:
+    def completions(self, user: Tensor, items: ItemCodes, positions: Tensor, slot: int, candidates: Tensor) -> Tensor:
         """Scores of outfits with one slot's item replaced by each of C candidates: (B, C).
 
         Args:

@@ -32,29 +32,42 @@ class MatchingBlock(nn.Module):
         num_bits: D.
         variant: T0 (no bit weights, a learned scalar on s_u), T1 (w_u), T2 (w_i), T3 (both).
         terms: "both", "preference" or "compatibility".
+        user_weight, item_weight: the weights of all bits at the start, and for ever where the
+            variant does not learn them.
     """
 
-    def __init__(self, slots: Sequence[str], num_bits: int, variant: str = "T3", terms: str = "both") -> None:
+    def __init__(
+        self,
+        slots: Sequence[str],
+        num_bits: int,
+        variant: str = "T3",
+        terms: str = "both",
+        user_weight: float = 1.0,
+        item_weight: float = 1.0,
+    ) -> None:
         super().__init__()
-        self.ones: Tensor
+        self.fixed_user_weights: Tensor
+        self.fixed_item_weights: Tensor
         self.num_bits = num_bits
         self.pairs = slot_pairs(slots)
         self.preference_scale = {"both": 10, "preference": 20, "compatibility": 0}[terms]
         self.compatibility_scale = {"both": 10, "preference": 0, "compatibility": 20}[terms]
-        self.register_buffer("ones", torch.ones(num_bits), persistent=False)
+        user, item = torch.full((num_bits,), user_weight), torch.full((num_bits,), item_weight)
         self.user_scalar = nn.Parameter(torch.ones(())) if variant == "T0" else None
-        self.user_weights = nn.Parameter(torch.ones(num_bits)) if variant in ("T1", "T3") else None
-        self.item_weights = nn.Parameter(torch.ones(num_bits)) if variant in ("T2", "T3") else None
+        self.user_weights = nn.Parameter(user) if variant in ("T1", "T3") else None
+        self.item_weights = nn.Parameter(item) if variant in ("T2", "T3") else None
+        self.register_buffer("fixed_user_weights", user.clone(), persistent=False)
+        self.register_buffer("fixed_item_weights", item.clone(), persistent=False)
 
     def preference_weights(self) -> Tensor:
         """(D,) weights of the user-item bits; all equal in T0 and T2."""
         if self.user_scalar is not None:
-            return self.user_scalar * self.ones
-        return self.ones if self.user_weights is None else self.user_weights
+            return self.user_scalar * self.fixed_user_weights
+        return self.fixed_user_weights if self.user_weights is None else self.user_weights
 
     def compatibility_weights(self) -> Tensor:
-        """(D,) weights of the item-item bits; ones in T0 and T1."""
-        return self.ones if self.item_weights is None else self.item_weights
+        """(D,) weights of the item-item bits; all equal in T0 and T1."""
+        return self.fixed_item_weights if self.item_weights is None else self.item_weights
 
     def forward(self, user: Tensor, items: Tensor, mask: Tensor) -> Terms:
         """Scores L outfits for each of B users, in one modality.

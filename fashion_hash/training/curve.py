@@ -28,7 +28,11 @@ def draw_curve(path: Path, title: str, history: Sequence[Mapping[str, Any]]) -> 
         best = max(history, key=lambda one: one["valid_auc"])
         auc.plot(best["epoch"], best["valid_auc"], "o", color="#2b5fc9", markersize=5)
         auc.annotate(
-            f"{best['valid_auc']:.4f}", (best["epoch"], best["valid_auc"]), (0, -14), textcoords="offset points", ha="center"
+            f"{best['valid_auc']:.4f}",
+            (best["epoch"], best["valid_auc"]),
+            (0, -14),
+            textcoords="offset points",
+            ha="center",
         )
         auc.legend(frameon=False, loc="lower right")
     auc.set(title="validation AUC", xlabel="epoch")

@@ -6,7 +6,7 @@ from typing import Any
 
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.evaluation import baselines
-from fashion_hash.evaluation.protocols import evaluate_split, statements
+from fashion_hash.evaluation.protocols import Score, evaluate_split, statements
 from fashion_hash.evaluation.report import report
 from fashion_hash.training.run import Run, load_data
 from fashion_hash.training.scoring import ModelScorer
@@ -35,7 +35,7 @@ def evaluate(run: Run, split: str = "test", dataset: Dataset | None = None) -> d
     drawn = None if part.negatives or part.questions else drawn_negatives(dataset, split, run.config.seed)
     model, inputs, slope = run.model(dataset)
     binary = ModelScorer(model, inputs, slope=None)
-    scorers = {
+    scorers: dict[str, Score] = {
         "relaxed": ModelScorer(model, inputs, slope),
         "binary": binary,
         "no_user": binary.no_user,

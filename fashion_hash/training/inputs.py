@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,13 +10,12 @@ from torch import Tensor
 
 from fashion_hash.config import Config
 from fashion_hash.data.dataset import Dataset
-from fashion_hash.errors import ConfigError, FeatureError
+from fashion_hash.errors import ConfigError
 from fashion_hash.features.backbone import Backbone, build_backbone
 from fashion_hash.features.extraction import image_table, picture_store
 from fashion_hash.features.pictures import load_pictures
 from fashion_hash.features.table import FeatureTable, train_items
 from fashion_hash.features.text import text_table
-from fashion_hash.seeds import derive
 
 
 def choose_device(name: str) -> torch.device:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer, SparseAdam
 
 from fashion_hash.config import OptimiserConfig, ScheduleConfig
@@ -61,7 +61,7 @@ class PartOptimiser:
     def __init__(self, parts: Parts, sparse: set[str], config: OptimiserConfig) -> None:
         self._decay = config.weight_decay
         self._sparse: list[tuple[nn.Parameter, bool]] = []
-        self.names: dict[nn.Parameter, str] = {}
+        self.names: dict[Tensor, str] = {}
         dense_groups, sparse_groups = [], []
         for part, named in parts.items():
             rate = getattr(config.rates, part)

@@ -1,12 +1,12 @@
 """A run: the folder that a training writes and everything later reads.
 
-    runs/NAME/
-      config.yaml        the resolved configuration
-      metrics.jsonl      one line for each finished epoch
-      curve.png          the same as a picture
-      last.safetensors   model, optimiser and history after the last finished epoch
-      best.safetensors   the model of the best epoch by validation AUC of the binary codes
-      bundle/            written by build_index
+runs/NAME/
+  config.yaml        the resolved configuration
+  metrics.jsonl      one line for each finished epoch
+  curve.png          the same as a picture
+  last.safetensors   model, optimiser and history after the last finished epoch
+  best.safetensors   the model of the best epoch by validation AUC of the binary codes
+  bundle/            written by build_index
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch import nn
 from fashion_hash.config import Config, load_config
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.load import load_dataset
-from fashion_hash.errors import ConfigError, TrainingError
+from fashion_hash.errors import TrainingError
 from fashion_hash.files import write_text
 from fashion_hash.models.fhn import FHN
 from fashion_hash.training.checkpoint import Checkpoint, load_checkpoint, load_parameters, save_checkpoint

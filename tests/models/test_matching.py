@@ -7,7 +7,12 @@ import torch
 
 from fashion_hash.models.matching import MatchingBlock
 
-SLOTS = [("top", "bottom"), ("top", "bottom", "shoe"), ("top", "top", "bottom", "shoe"), ("hat", "top", "top", "shoe", "bag")]
+SLOTS = [
+    ("top", "bottom"),
+    ("top", "bottom", "shoe"),
+    ("top", "top", "bottom", "shoe"),
+    ("hat", "top", "top", "shoe", "bag"),
+]
 
 
 def plain_score(block, user, items, mask, variant, terms):
@@ -68,9 +73,15 @@ def test_completions_equal_outfits_written_out(slots):
         torch.testing.assert_close(found, terms.preference + terms.compatibility)
 
 
-@pytest.mark.parametrize(("variant", "names"), [
-    ("T0", {"user_scalar"}), ("T1", {"user_weights"}), ("T2", {"item_weights"}), ("T3", {"user_weights", "item_weights"})
-])
+@pytest.mark.parametrize(
+    ("variant", "names"),
+    [
+        ("T0", {"user_scalar"}),
+        ("T1", {"user_weights"}),
+        ("T2", {"item_weights"}),
+        ("T3", {"user_weights", "item_weights"}),
+    ],
+)
 def test_a_variant_learns_its_own_weights_and_no_others(variant, names):
     block, user, items, mask = example(("top", "bottom"), variant)
     terms = block(user, items, mask)

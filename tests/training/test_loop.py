@@ -29,12 +29,19 @@ def test_it_learns_the_planted_taste(tmp_path, slots, kind):
     assert found["baselines"]["popularity"]["auc"] < 0.7
 
 
-@pytest.mark.parametrize("settings", [
-    {"optimiser": {"kind": "adam"}},
-    {"optimiser": {"kind": "sgd", "rates": {"user": 5.0, "id": 5.0}, "momentum": 0.9}},
-    {"negatives": {"kind": "shared", "per_positive": 8}, "id": {"hide": {"top": 0.5}}},
-    {"negatives": {"kind": "mixed"}, "optimiser": {"schedule": {"kind": "plateau", "patience": 1}}, "model": {"item_bias": True}},
-])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"optimiser": {"kind": "adam"}},
+        {"optimiser": {"kind": "sgd", "rates": {"user": 5.0, "id": 5.0}, "momentum": 0.9}},
+        {"negatives": {"kind": "shared", "per_positive": 8}, "id": {"hide": {"top": 0.5}}},
+        {
+            "negatives": {"kind": "mixed"},
+            "optimiser": {"schedule": {"kind": "plateau", "patience": 1}},
+            "model": {"item_bias": True},
+        },
+    ],
+)
 def test_killed_and_resumed_equals_never_stopped(tmp_path, settings):
     dataset = tiny_dataset()
     config = make_config(tiny_values(**settings, train={"epochs": 5}))
@@ -55,8 +62,13 @@ def test_killed_and_resumed_equals_never_stopped(tmp_path, settings):
         for key in a:
             assert torch.equal(a[key], b[key]), key
     drop = ("seconds",)
-    lines = [[{k: v for k, v in json.loads(line).items() if k not in drop}
-              for line in (run.path / "metrics.jsonl").read_text().splitlines()] for run in (whole, parts)]
+    lines = [
+        [
+            {k: v for k, v in json.loads(line).items() if k not in drop}
+            for line in (run.path / "metrics.jsonl").read_text().splitlines()
+        ]
+        for run in (whole, parts)
+    ]
     assert lines[0] == lines[1]
     assert len(lines[0]) == 5
 
