@@ -214,7 +214,7 @@ class TrainConfig(Section):
         continuation: gamma in beta = sqrt(gamma * epoch + 1), the slope of tanh(beta * x).
         device: "auto" takes the first GPU if there is one.
         precision: "bf16" uses autocast on a GPU; "fp32" does not.
-        workers: processes that decode pictures in mode finetune.
+        workers: threads that decode pictures in mode finetune.
         start: a run folder whose model this run starts from, such as the one trained on the
             users of tuples_630 for the new users of tuples_53.
         parts: the parts that are trained; None for all. With `start` and parts [user] only the
@@ -226,7 +226,7 @@ class TrainConfig(Section):
     continuation: NotNegative = 1.0
     device: str = "auto"
     precision: Literal["fp32", "bf16"] = "fp32"
-    workers: Annotated[int, Field(ge=0)] = 0
+    workers: Count = 2
     start: str | None = None
     parts: (
         tuple[Literal["user", "backbone", "image_head", "text_head", "id", "bit_weights", "item_bias"], ...] | None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -16,6 +18,8 @@ from fashion_hash.features.extraction import image_table, picture_store
 from fashion_hash.features.pictures import load_pictures
 from fashion_hash.features.table import FeatureTable, train_items
 from fashion_hash.features.text import text_table
+
+log = logging.getLogger(__name__)
 
 
 def choose_device(name: str) -> torch.device:
@@ -68,10 +72,12 @@ class ItemInputs:
         elif config.image is not None:
             self.backbone = build_backbone(config.image.backbone, config.image.weights, config.seed)
             self.backbone.check_size(config.image.size)
-            self.pictures = picture_store(dataset)
+            self._pictures = picture_store(dataset)
+            self._decoders = ThreadPoolExecutor(max(1, config.train.workers))
+            self._undecodable: set[str] = set()
             self.feature_dims["image"] = self.backbone.dim
             self.known["image"] = {
-                kind: np.array([one in self.pictures for one in dataset.items[kind]]) for kind in dataset.types
+                kind: np.array([one in self._pictures for one in dataset.items[kind]]) for kind in dataset.types
             }
         if config.text is not None:
             self.tables["text"] = text_table(config, dataset)
@@ -117,4 +123,12 @@ class ItemInputs:
         assert self.config.image is not None
         ids = self.dataset.items[kind].ids
         keys = [ids[row] for row in rows.tolist()]
-        return load_pictures(self.pictures, keys, self.config.image.size, augment).pictures.to(self.device)
+        batch = load_pictures(self._pictures, keys, self.config.image.size, augment, self._decoders)
+        if fresh := sorted(set(batch.undecodable) - self._undecodable):
+            self._undecodable.update(fresh)
+            log.warning(
+                "%d pictures cannot be decoded so far, %r the latest: they count as an even grey",
+                len(self._undecodable),
+                fresh[-1],
+            )
+        return batch.pictures.to(self.device)

@@ -1,0 +1,120 @@
+"""Pictures and words through the whole learning half, alone and together."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fashion_hash.config import make_config
+from fashion_hash.data.dataset import Content
+from fashion_hash.errors import FeatureError
+from fashion_hash.training.evaluate import evaluate
+from fashion_hash.training.export import export_bundle
+from fashion_hash.training.loop import fit
+from fashion_hash.training.run import Run
+from tests.tiny import tiny_dataset, tiny_values
+
+SIZE = 32
+BACKBONE = {"backbone": "resnet18", "weights": "random", "size": SIZE}
+RATES = {"rates": {"user": 0.05, "image_head": 1e-3, "text_head": 1e-3, "backbone": 1e-4, "bit_weights": 0.01}}
+
+
+def picture(number: int) -> bytes:
+    """Even items are red, odd ones blue: what a user likes can be seen."""
+    rng = np.random.default_rng(number)
+    pixels = rng.integers(0, 60, size=(SIZE, SIZE, 3))
+    pixels[..., 0 if number % 2 == 0 else 2] += 190
+    out = io.BytesIO()
+    Image.fromarray(pixels.astype(np.uint8)).save(out, "JPEG", quality=90)
+    return out.getvalue()
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    details = {}
+    for kind in ("top", "bottom"):
+        details[kind] = {}
+        for number in range(12):
+            (folder / f"{kind}{number}.jpg").write_bytes(picture(number))
+            colour = "red" if number % 2 == 0 else "blue"
+            details[kind][f"{kind}{number}.jpg"] = {"title": f"{colour} {kind} of model {number}", "price": number}
+    return tiny_dataset(("top", "bottom"), content=Content(pictures=folder, details=details))
+
+
+def values(tmp_path, **sections):
+    plain = tiny_values(optimiser=RATES, data={"root": str(tmp_path)}, **sections)
+    if "id" not in sections:
+        plain["id"] = None
+    return plain
+
+
+MODALITIES = {
+    "titles": {"text": {"source": "titles", "dim": 8}},
+    "pictures": {"image": BACKBONE},
+    "linear": {"image": {**BACKBONE, "head": "linear", "normalise": "standard"}},
+    "both": {"image": BACKBONE, "text": {"source": "titles", "dim": 8, "normalise": "l2"}},
+    "all": {"image": BACKBONE, "text": {"source": "titles", "dim": 8}, "id": {"hide": 0.2}},
+    "shared head": {"text": {"source": "titles", "dim": 8}, "model": {"shared_head": True}},
+}
+
+
+@pytest.mark.parametrize("name", MODALITIES)
+def test_taste_is_learned_from_content(tmp_path, dataset, name):
+    config = make_config(values(tmp_path, **MODALITIES[name], train={"epochs": 10}))
+    run = fit(config, dataset, tmp_path / "run")
+    assert evaluate(run, "test", dataset)["protocols"]["rank_random"]["binary"]["auc"] > 0.75
+    bundle = export_bundle(run, dataset=dataset)
+    assert bundle.modalities == config.modalities
+    assert bundle.item_codes["top"].shape == (12, len(config.modalities), 2)
+
+
+def test_a_backbone_is_trained_with_the_rest(tmp_path, dataset):
+    image = {**BACKBONE, "mode": "finetune"}
+    config = make_config(values(tmp_path, image=image, train={"epochs": 2}))
+    run = fit(config, dataset, tmp_path / "run")
+    again = fit(config, dataset, tmp_path / "again")
+    assert [one["loss"] for one in run.history] == [one["loss"] for one in again.history]
+    model, _, _ = Run.open(run.path).model(dataset)
+    frozen, _, _ = fit(
+        make_config(values(tmp_path, image=image, train={"epochs": 2, "parts": ["user"]})), dataset, tmp_path / "frozen"
+    ).model(dataset)
+    moved = [
+        not a.equal(b)
+        for a, b in zip(model.hashing["image"].backbone.parameters(), frozen.hashing["image"].backbone.parameters())
+    ]
+    assert all(moved)
+
+
+def test_missing_and_broken_pictures_are_counted_and_left_out(tmp_path, dataset, caplog):
+    (dataset.content.pictures / "top0.jpg").unlink()
+    (dataset.content.pictures / "top1.jpg").write_bytes(b"no picture")
+    lines = []
+    run = fit(make_config(values(tmp_path, image=BACKBONE)), dataset, tmp_path / "run", report=lines.append)
+    positives = dataset.split("train").positives
+    gone = int(np.isin(positives.items[:, 0], (0, 1)).sum())
+    assert f"{len(positives) - gone} training outfits ({gone} left out" in lines[0]
+    assert "top0.jpg" in caplog.text
+    assert "top1.jpg" in caplog.text
+    assert len(evaluate(run, "test", dataset)["protocols"]) == 2  # items without a picture are scored all the same
+
+
+def test_no_picture_at_all_stops(tmp_path, dataset):
+    for file in dataset.content.pictures.iterdir():
+        file.unlink()
+    with pytest.raises(FeatureError, match="no item of tiny has a picture"):
+        fit(make_config(values(tmp_path, image=BACKBONE)), dataset, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_bundle_shows_titles_prices_and_small_pictures(tmp_path, dataset):
+    run = fit(make_config(values(tmp_path, **MODALITIES["titles"])), dataset, tmp_path / "run")
+    catalogue = export_bundle(run, dataset=dataset).catalogue
+    item = catalogue.item("top", 3)
+    assert (item.item_id, item.title, item.details) == ("top3.jpg", "blue top of model 3", {"price": 3})
+    seen = Image.open(io.BytesIO(catalogue.picture("top", 3)))
+    assert max(seen.size) <= 160
+    red, _, blue = np.asarray(seen.convert("RGB"), dtype=float).mean(axis=(0, 1))
+    assert blue > 2 * red
