@@ -14,14 +14,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same files (default: 0)")
     parser.add_argument("--users", type=int, default=60, help="people in tuples_630 (default: 60)")
     parser.add_argument("--items", type=int, default=160, help="items of each type (default: 160)")
-    parser.add_argument(
-        "--outfits-per-user", type=int, default=60, help="training outfits of each user (default: 60)"
-    )
+    parser.add_argument("--outfits-per-user", type=int, default=60, help="training outfits of each user (default: 60)")
     parser.add_argument("--variable", action="store_true", help="also outfits of one or two tops: 519 and 32")
     parser.add_argument("--no-pictures", action="store_true", help="words only: no drawings, no LMDB")
-    parser.add_argument(
-        "--force", action="store_true", help="make everything anew, whatever the folder holds"
-    )
+    parser.add_argument("--force", action="store_true", help="make everything anew, whatever the folder holds")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,8 +40,7 @@ def run(args: argparse.Namespace) -> int:
     print("items: " + ", ".join(f"{count} {kind}s" for kind, count in made.items.items()), end="")
     print(f"; {made.pictures} pictures")
     print(
-        f"{made.root}: {made.files_written} files written, {made.bytes_total / 1e6:.1f} MB in all, "
-        f"{made.seconds:.1f} s"
+        f"{made.root}: {made.files_written} files written, {made.bytes_total / 1e6:.1f} MB in all, {made.seconds:.1f} s"
     )
     return 0
 
@@ -56,6 +51,6 @@ def main(argv: list[str] | None = None) -> int:
     add_arguments(parser)
     try:
         return run(parser.parse_args(argv))
-    except FashionHashError as error:
+    except (FashionHashError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -58,9 +58,7 @@ def draw_item(kind: str, colour: str, pattern: str = "plain", seed: int = 0, siz
 class _Painter:
     """The canvas of one picture: paints layers and strokes in one colour and pattern."""
 
-    def __init__(
-        self, pixels: int, rgb: tuple[int, int, int], pattern: str, coarse: float, upright: bool
-    ) -> None:
+    def __init__(self, pixels: int, rgb: tuple[int, int, int], pattern: str, coarse: float, upright: bool) -> None:
         self.pixels, self.pattern, self.coarse, self.upright = pixels, pattern, coarse, upright
         self.rgb = rgb
         self.dark = np.dot(rgb, (0.3, 0.59, 0.11)) < 90
@@ -95,9 +93,7 @@ class _Painter:
             edge = self._edge(layer.cloth, dim)
             pen.line([*outline, outline[0]], fill=edge, width=self._width(0.55), joint="curve")
 
-    def _stroke(
-        self, stroke: Stroke, points: np.ndarray, outline: list[tuple[float, ...]], dim: float
-    ) -> None:
+    def _stroke(self, stroke: Stroke, points: np.ndarray, outline: list[tuple[float, ...]], dim: float) -> None:
         pen, width = ImageDraw.Draw(self.canvas), self._width(stroke.width)
         if stroke.thread == "light":
             fill = _shade((236, 232, 224) if sum(self.rgb) < 615 else (150, 140, 128), dim)
@@ -135,9 +131,7 @@ class _Painter:
         v = step[:, None] * cos - step[None, :] * sin
         if self.pattern == "striped":
             across, period = (u, 4.4) if self.upright else (v, 7.0)
-            return (np.mod(across / (period * self.coarse), 1) < (0.26 if self.upright else 0.4)).astype(
-                np.float32
-            )
+            return (np.mod(across / (period * self.coarse), 1) < (0.26 if self.upright else 0.4)).astype(np.float32)
         if self.pattern == "checked":
             period = 8.0 * self.coarse
             rows, columns = np.mod(u / period, 1) < 0.5, np.mod(v / period, 1) < 0.5

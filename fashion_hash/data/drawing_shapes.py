@@ -86,9 +86,7 @@ def buttons(x: float, ys: tuple[float, ...], radius: float = 0.7) -> Drawing:
 
 
 def _back_neck(depth: float = 17) -> Layer:
-    return Layer(
-        whole((50, depth - 1.5), (42, depth - 2, 40, 13), (43, depth + 5, 50, depth + 6)), 0.72, 0, "plain"
-    )
+    return Layer(whole((50, depth - 1.5), (42, depth - 2, 40, 13), (43, depth + 5, 50, depth + 6)), 0.72, 0, "plain")
 
 
 def _torso(neck: float, hem: float, wide: float = 28.5, waist: float = 1.5) -> Layer:
@@ -101,9 +99,7 @@ def _hem(y: float, wide: float = 28.5) -> Stroke:
 
 
 def _short_sleeves(cuff: float = 0.0) -> Drawing:
-    sleeve = path(
-        (27.5, 18.3), (20, 21, 17, 29), (8.5, 43), (14, 49, 22, 50.5), (29, 40), (31, 28, 27.5, 18.3)
-    )
+    sleeve = path((27.5, 18.3), (20, 21, 17, 29), (8.5, 43), (14, 49, 22, 50.5), (29, 40), (31, 28, 27.5, 18.3))
     drawn = both(Layer(sleeve, 0.95, 32))
     band = path((8.5, 43), (14, 49, 22, 50.5), (23.4, 48.3), (15.5, 46.8, 9.9, 40.7))
     return drawn + (both(Layer(band, 0.85, 32, "plain")) if cuff else both(Stroke(band[-17:], 0.5, True)))
@@ -170,14 +166,10 @@ def blouse() -> Drawing:
     body = Layer(whole(*half, (36, 89, 50, 88)))
     bow = [
         *both(Layer(path((50, 22), (43, 14, 38, 19), (37, 27, 50, 23)), 1.05, 30)),
-        *both(
-            Layer(path((49.5, 23), (46, 32, 41, 41), (44, 42.5), (46.5, 41), (49, 33, 50.5, 23)), 0.97, 10)
-        ),
+        *both(Layer(path((49.5, 23), (46, 32, 41, 41), (44, 42.5), (46.5, 41), (49, 33, 50.5, 23)), 0.97, 10)),
         Layer(dot(50, 22.5, 2.1), 0.92, 0, "plain"),
     ]
-    folds = both(Stroke(path((33, 62), (32, 74, 29, 84)), 0.6)) + both(
-        Stroke(path((42, 63), (42, 74, 41, 86)), 0.5)
-    )
+    folds = both(Stroke(path((33, 62), (32, 74, 29, 84)), 0.6)) + both(Stroke(path((42, 63), (42, 74, 41, 86)), 0.5))
     waist = Stroke(path((31, 61), (50, 66, 69, 61)), 1.0)
     return [*_long_sleeves(4.5), _back_neck(), body, *folds, waist, *bow]
 
@@ -187,9 +179,7 @@ def jumper() -> Drawing:
     ticks: Drawing = [Stroke(path((x, 83.2), (x, 89.2)), 0.45) for x in range(33, 70, 3)]
     collar = Layer(whole((50, 16.5), (43, 16, 40.5, 10.5), (38, 14), (41.5, 23, 50, 23.5)), 0.9, 0, "plain")
     back = Layer(whole((50, 13.5), (44, 13, 40.5, 10.5), (43, 17, 50, 17)), 0.66, 0, "plain")
-    ticks += both(Stroke(path((44, 16.3), (42.6, 20)), 0.45)) + both(
-        Stroke(path((47.2, 17), (46.5, 22)), 0.45)
-    )
+    ticks += both(Stroke(path((44, 16.3), (42.6, 20)), 0.45)) + both(Stroke(path((47.2, 17), (46.5, 22)), 0.45))
     return [*_long_sleeves(1.5), _torso(22, 82, 27.5), rib, back, collar, *ticks]
 
 
@@ -206,9 +196,7 @@ def blazer() -> Drawing:
     half = ((50, 54), (45, 30, 40, 13), (26, 18), (30, 29, 28, 40), (33, 58, 27.5, 84), (40, 91, 48, 89))
     body = Layer(whole(*half, (51, 70, 50, 54)))
     shirt_front = Layer(whole((50, 13), (41, 13), (45, 35, 50, 56)), 0.97, 0, "light")
-    lapel = path(
-        (40.3, 11.5), (35.5, 17), (36.5, 29), (39.5, 29.5), (37.5, 32), (50, 56), (46, 30, 40.3, 11.5)
-    )
+    lapel = path((40.3, 11.5), (35.5, 17), (36.5, 29), (39.5, 29.5), (37.5, 32), (50, 56), (46, 30, 40.3, 11.5))
     pockets = both(Layer(path((32, 66), (42, 67), (42, 70), (31.8, 69)), 0.86, 0, "plain"))
     breast = Stroke(path((59, 40), (66, 38.5)), 1.1)
     collar = Stroke(path((50, 15), (45, 15, 41, 12)), 0.6)
@@ -289,9 +277,7 @@ def pleated_skirt() -> Drawing:
     drawn: Drawing = []
     for i in range(9):  # every pleat reaches under its neighbour
         low = 84 + 3.5 * (1 - ((i - 4) / 4.5) ** 2)
-        pleat = path(
-            (tops[i], 16), (tops[i + 1], 16), (hems[i + 1] + 0.5, low - 0.6), (hems[i] - 0.5, low + 1.2)
-        )
+        pleat = path((tops[i], 16), (tops[i + 1], 16), (hems[i + 1] + 0.5, low - 0.6), (hems[i] - 0.5, low + 1.2))
         drawn.append(Layer(pleat, 1.03 if i % 2 else 0.87, (i - 4) * -4.0))
     band = Layer(whole((50, 12), (36.8, 11.5), (36, 17), (50, 17.6)), 0.84, 0, "plain")
     inside = Layer(whole((50, 10), (42, 10, 36.8, 11.5), (43, 13, 50, 12.8)), 0.62, 0, "plain")

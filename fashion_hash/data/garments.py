@@ -100,9 +100,7 @@ KINDS: dict[str, Kind] = {
     "jumper": Kind("top", 1, 59, (4, 2, 3, 3, 3), (5, 4, 2, 1, 1), ("wool", "cashmere", "cotton"), True),
     "hoodie": Kind("top", 0, 45, (0, 5, 0, 6, 1), (7, 2, 1, 1, 0), ("fleece", "cotton", "jersey"), True),
     "blazer": Kind("top", 3, 119, (7, 0, 2, 2, 1), (5, 3, 4, 0, 0), ("wool", "linen", "corduroy"), True),
-    "trousers": Kind(
-        "bottom", 2, 59, (6, 1, 2, 2, 2), (5, 3, 3, 0, 1), ("wool", "linen", "cotton", "corduroy")
-    ),
+    "trousers": Kind("bottom", 2, 59, (6, 1, 2, 2, 2), (5, 3, 3, 0, 1), ("wool", "linen", "cotton", "corduroy")),
     "jeans": Kind("bottom", 1, 69, (3, 2, 1, 5, 2), (1, 0, 0, 0, 0), ("denim",)),
     "joggers": Kind("bottom", 0, 39, (0, 6, 0, 4, 0), (6, 3, 1, 0, 0), ("fleece", "jersey", "cotton")),
     "shorts": Kind("bottom", 0, 32, (2, 5, 1, 3, 3), (5, 3, 3, 1, 2), ("cotton", "linen", "denim")),

@@ -44,9 +44,7 @@ def truth_text(
         people = [json.dumps(dict(zip(ATTRIBUTES[name], row.tolist()))) for row in world.tastes[name]]
         tastes.append(f'"{name}": [\n' + ",\n".join(people) + "\n]")
     parts.append('"tastes": {\n' + ",\n".join(tastes) + "\n}")
-    popularity = {
-        n: p for kind in TYPES for n, p in zip(names[kind], world.items[kind]["popularity"].tolist())
-    }
+    popularity = {n: p for kind in TYPES for n, p in zip(names[kind], world.items[kind]["popularity"].tolist())}
     parts.append('"popularity": ' + json.dumps(popularity))
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
@@ -111,10 +109,7 @@ def _world_of_files(root: Path, truth: Mapping[str, Any]) -> tuple[World, dict[s
             for name, values in ATTRIBUTES.items():
                 of_type[name].append(values.index(line[name]))
     names = {kind: of_type.pop("item_id") for kind, of_type in columns.items()}
-    items = {
-        kind: {name: np.array(column) for name, column in of_type.items()}
-        for kind, of_type in columns.items()
-    }
+    items = {kind: {name: np.array(column) for name, column in of_type.items()} for kind, of_type in columns.items()}
     tastes = {}
     for name in TASTES:
         table = truth["tastes"][name]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from fashion_hash.data.outfits import EMPTY, Outfits, concatenate
+from fashion_hash.errors import DataError
 from fashion_hash.files import write_text
 from fashion_hash.seeds import generator
 
@@ -45,9 +46,7 @@ def outfit_keys(users: np.ndarray, items: np.ndarray) -> np.ndarray:
     return key
 
 
-def random_negatives(
-    positives: Outfits, worn: np.ndarray, rng: np.random.Generator, ratio: int = RATIO
-) -> Outfits:
+def random_negatives(positives: Outfits, worn: np.ndarray, rng: np.random.Generator, ratio: int = RATIO) -> Outfits:
     """`ratio` negatives for each positive, in blocks: row k belongs to positive k // ratio.
 
     Each slot is uniform over the distinct items of that slot in `positives`; a slot that is empty in the
@@ -55,69 +54,76 @@ def random_negatives(
     """
     users = np.repeat(positives.users, ratio)
     mask = np.repeat(positives.mask, ratio, axis=0)
-    pools = [np.unique(column[column != EMPTY]) for column in positives.items.T]
+    pools = _pools(positives)
     items = np.full(mask.shape, EMPTY, dtype=np.int32)
-    redo = np.arange(len(users))
-    for _ in range(1000):
+
+    def draw(rows: np.ndarray) -> np.ndarray:
         for position, pool in enumerate(pools):
             if pool.size:
-                drawn = rng.choice(pool, size=len(redo))
-                items[redo, position] = np.where(mask[redo, position], drawn, EMPTY)
-        redo = redo[_among(outfit_keys(users[redo], items[redo]), worn)]
-        if not len(redo):
-            break
+                drawn = rng.choice(pool, size=len(rows))
+                items[rows, position] = np.where(mask[rows, position], drawn, EMPTY)
+        return _among(outfit_keys(users[rows], items[rows]), worn)
+
+    _draw_until_good(len(users), draw, "random negatives")
     return Outfits.of(positives.slots, users, items)
 
 
-def hard_negatives(
-    positives: Outfits, worn: np.ndarray, rng: np.random.Generator, ratio: int = RATIO
-) -> Outfits:
+def hard_negatives(positives: Outfits, worn: np.ndarray, rng: np.random.Generator, ratio: int = RATIO) -> Outfits:
     """`ratio` outfits of other users of the same split for each positive, none of them the user's own."""
     users = np.repeat(positives.users, ratio)
     source = np.zeros(len(users), dtype=np.int64)
-    redo = np.arange(len(users))
-    for _ in range(1000):
-        source[redo] = rng.integers(len(positives), size=len(redo))
-        mine = positives.users[source[redo]] == users[redo]
-        redo = redo[mine | _among(outfit_keys(users[redo], positives.items[source[redo]]), worn)]
-        if not len(redo):
-            break
+
+    def draw(rows: np.ndarray) -> np.ndarray:
+        source[rows] = rng.integers(len(positives), size=len(rows))
+        mine = positives.users[source[rows]] == users[rows]
+        return mine | _among(outfit_keys(users[rows], positives.items[source[rows]]), worn)
+
+    _draw_until_good(len(users), draw, "hard negatives")
     return Outfits.of(positives.slots, users, positives.items[source])
 
 
-def questions(
-    positives: Outfits,
-    worn: np.ndarray,
-    rng: np.random.Generator,
-    slot: int | None = None,
-    choices: int = CHOICES,
-) -> Outfits:
-    """(N * choices) rows: each outfit, then the outfit with one slot's item exchanged, `choices` - 1 times.
+def questions(positives: Outfits, everything: Outfits, rng: np.random.Generator, slot: int | None = None) -> Outfits:
+    """(N * CHOICES) rows: each positive, then the positive with one slot's item exchanged, CHOICES - 1 times.
 
-    The slot is the given one, or a random slot that holds an item. The candidates of a question differ,
-    and none completes to an outfit that the user wears.
+    The slot is the given one, or for each question a random slot that holds an item and has enough others.
+    The other items come from that slot in `everything`, all outfits that users wear. The candidates of a
+    question differ, and the wrong ones are no outfit of the user's.
     """
-    rows = np.arange(len(positives))
+    worn = np.sort(outfit_keys(everything.users, everything.items))
+    pools = _pools(everything)
     if slot is None:
-        blank = np.where(positives.mask, rng.random(positives.items.shape), -1.0).argmax(axis=1)
+        enough = positives.mask & [len(pool) >= 2 * CHOICES for pool in pools]
+        blank = np.where(enough, rng.random(positives.items.shape), -1.0).argmax(axis=1)
     else:
         blank = np.full(len(positives), slot)
-    pools = [np.unique(column[column != EMPTY]) for column in positives.items.T]
-    items = np.repeat(positives.items[:, None, :], choices, axis=1)
-    for choice in range(1, choices):
-        redo = rows
-        for _ in range(1000):
+    items = np.repeat(positives.items[:, None, :], CHOICES, axis=1)
+    for choice in range(1, CHOICES):
+
+        def draw(rows: np.ndarray, choice: int = choice) -> np.ndarray:
             for position, pool in enumerate(pools):
-                here = redo[blank[redo] == position]
-                if len(here):
-                    items[here, choice, position] = rng.choice(pool, size=len(here))
-            same = (items[redo, choice][:, None, :] == items[redo, :choice]).all(axis=2).any(axis=1)
-            redo = redo[same | _among(outfit_keys(positives.users[redo], items[redo, choice]), worn)]
-            if not len(redo):
-                break
-    return Outfits.of(
-        positives.slots, np.repeat(positives.users, choices), items.reshape(-1, len(positives.slots))
-    )
+                here = rows[blank[rows] == position]
+                items[here, choice, position] = rng.choice(pool, size=len(here)) if len(here) else EMPTY
+            same = (items[rows, choice][:, None, :] == items[rows, :choice]).all(axis=2).any(axis=1)
+            return same | _among(outfit_keys(positives.users[rows], items[rows, choice]), worn)
+
+        _draw_until_good(len(positives), draw, "fill-in-the-blank questions")
+    rows = items.reshape(-1, len(positives.slots))
+    return Outfits.of(positives.slots, np.repeat(positives.users, CHOICES), rows)
+
+
+def _pools(outfits: Outfits) -> list[np.ndarray]:
+    """The distinct items of each slot."""
+    return [np.unique(column[column != EMPTY]) for column in outfits.items.T]
+
+
+def _draw_until_good(count: int, draw: Callable[[np.ndarray], np.ndarray], what: str) -> None:
+    """Calls `draw` with rows, at first all of them, then those that it says are no good."""
+    rows = np.arange(count)
+    for _ in range(1000):
+        rows = rows[draw(rows)]
+        if not len(rows):
+            return
+    raise DataError(f"too few different outfits to draw {what} from: more users, outfits or items are needed")
 
 
 def _among(keys: np.ndarray, ordered: np.ndarray) -> np.ndarray:
@@ -161,11 +167,11 @@ def write_subset(root: Path, subset: Subset, names: Mapping[str, Sequence[str]],
         save(f"tuples_{split}_nega_hard", table(hard_negatives(positives, keys, rng)))
     test = subset.positives["test"]
     rng = generator(seed, subset.name, "fill in the blank")
-    save("fill_in_blank_test", table(questions(test, keys, rng), CHOICES))
+    save("fill_in_blank_test", table(questions(test, worn, rng), CHOICES))
     if subset.retrieval:
         for position, slot in enumerate(test.slots):
             rng = generator(seed, subset.name, "retrieval", slot)
-            save(f"retrieval_{slot}_all", table(questions(test, keys, rng, position), CHOICES))
+            save(f"retrieval_{slot}_all", table(questions(test, worn, rng, position), CHOICES))
     return written
 
 

@@ -61,7 +61,7 @@ class Settings:
             ("seed", 0, "a seed is not negative"),
             ("users", 2, "hard negatives are other users' outfits"),
             ("items", 20, "every kind of garment should occur in each item type"),
-            ("outfits_per_user", 5, "every split needs outfits of every user"),
+            ("outfits_per_user", 10, "every split needs outfits of every user"),
         ):
             if getattr(self, name) < least:
                 option = name.replace("_", "-")
@@ -183,12 +183,9 @@ def _plant(settings: Settings) -> tuple[World, list[Subset]]:
         worn = draw_worn(world, SLOTS[form], persons, int(bounds[-1]), generator(settings.seed, name, "worn"))
         place = np.tile(np.arange(bounds[-1]), len(persons))
         positives: dict[str, Outfits] = {
-            split: worn[(place >= low) & (place < high)]
-            for split, low, high in zip(SPLITS, bounds, bounds[1:])
+            split: worn[(place >= low) & (place < high)] for split, low, high in zip(SPLITS, bounds, bounds[1:])
         }
-        subsets.append(
-            Subset(name, persons, positives, all_items=number in (630, 519), retrieval=number == 630)
-        )
+        subsets.append(Subset(name, persons, positives, all_items=number in (630, 519), retrieval=number == 630))
     return world, subsets
 
 
@@ -229,9 +226,7 @@ def _draw_pictures(folder: Path, rows: Iterable[Mapping[str, str]], seed: int) -
     folder.mkdir(parents=True, exist_ok=True)
     missing = [row for row in rows if not (folder / row["item_id"]).exists()]
     for row in tqdm(missing, desc="drawing", unit="picture", disable=None):
-        picture = draw_item(
-            row["kind"], row["colour"], row["pattern"], derive(seed, "picture", row["item_id"])
-        )
+        picture = draw_item(row["kind"], row["colour"], row["pattern"], derive(seed, "picture", row["item_id"]))
         # Whole or not at all, but not synced to the disk one by one: a picture can be drawn again.
         partial = folder / f".{row['item_id']}.partial"
         picture.save(partial, format="JPEG", quality=JPEG_QUALITY, optimize=True)

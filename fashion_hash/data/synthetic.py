@@ -171,9 +171,7 @@ def compatibility(world: World, slots: Sequence[str], items: np.ndarray) -> np.n
     for a, b in slot_pairs(slots):
         there = (items[:, a] != EMPTY) & (items[:, b] != EMPTY)
         first, second = world.items[slots[a]], world.items[slots[b]]
-        match = sum(
-            table[first[name][items[:, a]], second[name][items[:, b]]] for name, table in MATCHES.items()
-        )
+        match = sum(table[first[name][items[:, a]], second[name][items[:, b]]] for name, table in MATCHES.items())
         total += np.where(there, match, 0.0)
         count += there
     return COMPATIBILITY * total / np.maximum(count, 1)
@@ -189,9 +187,7 @@ def truth_score(world: World, outfits: Outfits) -> np.ndarray:
     return liked / np.maximum(outfits.mask.sum(axis=1), 1) + compatibility(world, outfits.slots, items)
 
 
-def draw_worn(
-    world: World, slots: Sequence[str], users: np.ndarray, each: int, rng: np.random.Generator
-) -> Outfits:
+def draw_worn(world: World, slots: Sequence[str], users: np.ndarray, each: int, rng: np.random.Generator) -> Outfits:
     """`each` distinct outfits of each of these users, in random order, user by user.
 
     A user sees CANDIDATES random outfits for every outfit worn and wears those of the highest planted
