@@ -1,0 +1,101 @@
+"""Compiled loops of composition: maxima over partner lists and over blocks of pairs.
+
+They release the lock and start no threads of their own, so that callers may share them among threads.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+# sums may be reordered (the caller allows for rounding); infinities stay what they are
+_FAST = {"nnan", "nsz", "reassoc", "contract"}
+
+
+@njit(nogil=True, cache=True)
+def list_maxima(items, rows, values, scale, shares, most, out):  # type: ignore[no-untyped-def]
+    """out[i] = an upper bound of max over partners j of scale * c(items[i], j) + shares[j].
+
+    Args:
+        items: (A,) rows whose lists are read.
+        rows, values: (N, L) partners and their c, descending; all partners where L covers them.
+        scale: from 0 on.
+        shares: (N_other,) float32, -inf where a partner is out.
+        most: the greatest of `shares`.
+        out: (A,) float32; exact unless the list ends before the bound of the rest falls below.
+    """
+    length = rows.shape[1]
+    for i in range(items.shape[0]):
+        x = items[i]
+        best = np.float32(-np.inf)
+        ended = length == shares.shape[0]
+        for j in range(length):
+            c = scale * values[x, j]
+            if c + most <= best:
+                ended = True
+                break
+            best = max(best, c + shares[rows[x, j]])
+        if not ended:
+            best = max(best, scale * values[x, length - 1] + most)
+        out[i] = best
+
+
+@njit(nogil=True, cache=True, fastmath=_FAST)
+def block_maxima(block, row_shares, column_shares, row_maxima, column_maxima):  # type: ignore[no-untyped-def]
+    """Row maxima of block + column_shares and running column maxima of block + row_shares.
+
+    block is (A, B) float32; row_maxima (A,) is overwritten, column_maxima (B,) is raised.
+    """
+    for i in range(block.shape[0]):
+        share = row_shares[i]
+        best = np.float32(-np.inf)
+        for j in range(block.shape[1]):
+            value = block[i, j]
+            best = max(best, value + column_shares[j])
+            column_maxima[j] = max(column_maxima[j], value + share)
+        row_maxima[i] = best
+
+
+@njit(nogil=True, cache=True)
+def greatest(block, length, rows, values):  # type: ignore[no-untyped-def]
+    """The `length` greatest of every row of a block, descending: their columns and values.
+
+    A histogram finds the cut, so that only little more than `length` values are sorted.
+    """
+    bins = 2048
+    counts = np.zeros(bins, dtype=np.int64)
+    places = np.empty(block.shape[1], dtype=np.int32)
+    for i in range(block.shape[0]):
+        line = block[i]
+        low, high = line.min(), line.max()
+        if low == high:
+            for j in range(length):
+                rows[i, j], values[i, j] = j, high
+            continue
+        step = np.float32(bins - 1) / (high - low)
+        counts[:] = 0
+        for j in range(line.shape[0]):
+            counts[int((line[j] - low) * step)] += 1
+        cut, found = bins - 1, counts[bins - 1]
+        while found < length:
+            cut -= 1
+            found += counts[cut]
+        found = 0
+        for j in range(line.shape[0]):
+            if int((line[j] - low) * step) >= cut:
+                places[found] = j
+                found += 1
+        order = np.argsort(-line[places[:found]], kind="mergesort")
+        for j in range(length):
+            column = places[order[j]]
+            rows[i, j], values[i, j] = column, line[column]
+
+
+@njit(nogil=True, cache=True)
+def table_sums(codes, tables, out):  # type: ignore[no-untyped-def]
+    """out[i] += the sum over bytes of tables[byte, codes[i, byte]]; (N, W) uint8, (W, 256) int64."""
+    for i in range(codes.shape[0]):
+        total = 0
+        for byte in range(codes.shape[1]):
+            total += tables[byte, codes[i, byte]]
+        out[i] += total
