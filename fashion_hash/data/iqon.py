@@ -14,7 +14,7 @@ import numpy as np
 
 from fashion_hash.data.dataset import SPLITS, Dataset, Groups, Split
 from fashion_hash.data.outfits import Outfits
-from fashion_hash.data.tables import Report, cells, in_order, read_text, stop
+from fashion_hash.data.tables import Reporter, cells, in_order, read_text, stop
 from fashion_hash.data.vocabulary import Vocabulary
 from fashion_hash.errors import DataError
 
@@ -22,7 +22,7 @@ SLOTS = ("top", "bottom")
 COLUMNS = ("user", "top", "bottom", "negative_bottom")
 
 
-def read_iqon3000(root: str | Path, report: Report = stop) -> Dataset:
+def read_iqon3000(root: str | Path, report: Reporter = stop) -> Dataset:
     """The data set in a folder of train.csv, valid.csv and test.csv (one of them at least).
 
     Negatives of kind "random" are the published ones: the same user and top, another bottom.
@@ -39,9 +39,7 @@ def read_iqon3000(root: str | Path, report: Report = stop) -> Dataset:
     root = Path(root)
     if not root.is_dir():
         raise DataError(f"no folder {root}: give the folder that holds train.csv, valid.csv and test.csv")
-    tables = {
-        split: _read(root / f"{split}.csv", report) for split in SPLITS if (root / f"{split}.csv").is_file()
-    }
+    tables = {split: _read(root / f"{split}.csv", report) for split in SPLITS if (root / f"{split}.csv").is_file()}
     if not tables:
         holds = ", ".join(sorted(path.name for path in root.iterdir())[:10]) or "nothing"
         raise DataError(f"{root} holds no train.csv, valid.csv or test.csv (it holds {holds})")
@@ -53,7 +51,7 @@ def read_iqon3000(root: str | Path, report: Report = stop) -> Dataset:
         for split in ("train", None):
             rows = tables.get(split, []) if split else [row for table in tables.values() for row in table]
             fresh = {row[column] for row in rows for column in columns if column < len(row)}
-            seen.update(dict.fromkeys(in_order(fresh - seen.keys())))
+            seen.update(dict.fromkeys(in_order(fresh)))
         return Vocabulary(seen, kind)
 
     users = vocabulary("user", 0)
@@ -73,7 +71,7 @@ def _split(rows: list[list[str]], users: Vocabulary, items: dict[str, Vocabulary
     return Split(positives, {"random": Groups(Outfits.of(SLOTS, owners, others), 1)})
 
 
-def _read(path: Path, report: Report) -> list[list[str]]:
+def _read(path: Path, report: Reporter) -> list[list[str]]:
     """The good lines of a file: three or four ids each, the same number on every line."""
     rows: list[list[str]] = []
     width = 0

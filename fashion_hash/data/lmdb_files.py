@@ -19,15 +19,15 @@ import lmdb
 from fashion_hash.errors import DataError
 from fashion_hash.files import atomic_folder
 
-_opened: dict[tuple[int, int], lmdb.Environment] = {}
+_opened: dict[tuple[int, int], tuple[lmdb.Environment, int]] = {}  # by file; with the bytes it must have
 _opening = threading.Lock()
 
 
 def _after_fork() -> None:
     global _opening
     _opening = threading.Lock()  # a thread that held it does not exist in the child
-    for environment in _opened.values():
-        environment.close()
+    for opened, _ in _opened.values():
+        opened.close()
     _opened.clear()
 
 
@@ -72,8 +72,17 @@ def environment(path: Path) -> lmdb.Environment:
     key = (status.st_dev, status.st_ino)
     with _opening:
         if key not in _opened:
-            _opened[key] = _open(path, file)
-        return _opened[key]
+            opened = _open(path, file)
+            _opened[key] = opened, (opened.info()["last_pgno"] + 1) * opened.stat()["psize"]
+        opened, needed = _opened[key]
+        if status.st_size < needed:
+            # touching a page behind the end of the file would kill the process
+            _opened.pop(key)[0].close()
+            raise DataError(
+                f"{file} is truncated: {status.st_size} bytes of {needed}; copy it again "
+                "(if the copy is whole, compact it with `mdb_copy -c`)"
+            )
+        return opened
 
 
 def release(path: Path) -> None:
@@ -83,7 +92,7 @@ def release(path: Path) -> None:
         status = file.stat()
         with _opening:
             if (found := _opened.pop((status.st_dev, status.st_ino), None)) is not None:
-                found.close()
+                found[0].close()
 
 
 def write_lmdb(path: str | Path, records: Iterable[tuple[str, bytes]]) -> int:
@@ -92,6 +101,7 @@ def write_lmdb(path: str | Path, records: Iterable[tuple[str, bytes]]) -> int:
     Returns the number of records. Raises DataError for a key that does not fit, or a full disk.
     """
     path, written = Path(path), 0
+    release(path)
     with atomic_folder(path) as folder:
         writer = open_writer(folder, lock=False)
         try:
@@ -104,7 +114,6 @@ def write_lmdb(path: str | Path, records: Iterable[tuple[str, bytes]]) -> int:
             written += put_all(writer, batch)
         finally:
             writer.close()
-        release(path)
     return written
 
 
@@ -135,9 +144,7 @@ def put_all(writer: lmdb.Environment, records: Sequence[tuple[bytes, bytes]]) ->
             # the map size is only a limit, in address space and not on disk
             writer.set_mapsize(2 * writer.info()["map_size"])
         except lmdb.Error as error:
-            raise DataError(
-                f"cannot write {writer.path()}: {error}; what was written before is whole"
-            ) from None
+            raise DataError(f"cannot write {writer.path()}: {error}; what was written before is whole") from None
 
 
 def encode_key(key: str) -> bytes:
@@ -171,12 +178,4 @@ def _open(path: Path, file: Path) -> lmdb.Environment:
             f"{file} is not a readable LMDB ({str(error).split(': ', 1)[-1]}): truncated or something else; "
             "make or copy it again"
         ) from None
-    needed = (opened.info()["last_pgno"] + 1) * opened.stat()["psize"]
-    if (size := file.stat().st_size) < needed:
-        # touching a page behind the end of the file would kill the process
-        opened.close()
-        raise DataError(
-            f"{file} is truncated: {size} bytes of {needed}; copy it again "
-            "(if the copy is whole, compact it with `mdb_copy -c`)"
-        )
     return opened

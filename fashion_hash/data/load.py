@@ -9,7 +9,7 @@ from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.iqon import SLOTS as IQON_SLOTS
 from fashion_hash.data.iqon import read_iqon3000
 from fashion_hash.data.polyvore import read_polyvore_u
-from fashion_hash.data.tables import Report, stop
+from fashion_hash.data.tables import Reporter, stop
 from fashion_hash.errors import ConfigError, suggest
 
 FORMATS = ("polyvore_u", "iqon3000")
@@ -21,7 +21,7 @@ def load_dataset(
     *,
     subset: str | None = None,
     slots: Sequence[str] | None = None,
-    report: Report = stop,
+    report: Reporter = stop,
 ) -> Dataset:
     """Reads a data set into memory; pictures and text vectors stay on disk.
 
@@ -44,6 +44,4 @@ def load_dataset(
         if slots is not None and tuple(slots) != IQON_SLOTS:
             raise ConfigError(f"the slots of iqon3000 are {list(IQON_SLOTS)}, not {list(slots)}")
         return read_iqon3000(root, report)
-    raise ConfigError(
-        f"unknown data format {format!r}{suggest(format, FORMATS)}; known: {', '.join(FORMATS)}"
-    )
+    raise ConfigError(f"unknown data format {format!r}{suggest(format, FORMATS)}; known: {', '.join(FORMATS)}")

@@ -17,10 +17,23 @@ from fashion_hash.errors import ConfigError, DataError, suggest
 TRIES = 1000  # rounds of redrawing what collides with a known positive; nearly always two or three do
 
 
+def canonical_columns(outfits: Outfits) -> np.ndarray:
+    """(S + 1, N) int64: users and items + 1, alike for outfits that are the same.
+
+    Items of slots of one type may stand in any order: (top a, top b) is the outfit (top b, top a).
+    """
+    columns = np.concatenate([outfits.users[None], outfits.items.T.astype(np.int64) + 1]).astype(np.int64)
+    for kind in item_types(outfits.slots):
+        same = [1 + position for position, slot in enumerate(outfits.slots) if slot == kind]
+        if len(same) > 1:
+            columns[same] = np.sort(columns[same], axis=0)
+    return columns
+
+
 class KnownOutfits:
     """A set of (user, outfit): says of any number of outfits which of them are known, exactly.
 
-    Items of slots of one type may stand in any order: (top a, top b) is the outfit (top b, top a).
+    What is the same outfit is said by `canonical_columns`.
     """
 
     def __init__(self, outfits: Outfits) -> None:
@@ -28,7 +41,7 @@ class KnownOutfits:
         self._levels: list[tuple[int, np.ndarray]] = []
         codes = np.zeros(len(outfits), dtype=np.int64)
         # a prefix tree by columns: a code names a distinct prefix, so codes * size stays within 64 bits
-        for column in self._columns(outfits.users, outfits.items):
+        for column in canonical_columns(outfits):
             size = int(column.max(initial=0)) + 1
             keys, codes = np.unique(codes * size + column, return_inverse=True)
             self._levels.append((size, keys))
@@ -37,7 +50,8 @@ class KnownOutfits:
         """(M,) user rows and (M, S) items -> (M,) bool."""
         alive = np.arange(len(users))
         codes = np.zeros(len(users), dtype=np.int64)
-        for (size, keys), column in zip(self._levels, self._columns(users, items)):
+        columns = canonical_columns(Outfits(self._slots, users, items))
+        for (size, keys), column in zip(self._levels, columns):
             if not len(keys):
                 return np.zeros(len(users), dtype=bool)
             value = column[alive]
@@ -48,15 +62,6 @@ class KnownOutfits:
         known = np.zeros(len(users), dtype=bool)
         known[alive] = True
         return known
-
-    def _columns(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """(S + 1, M) int64, none negative."""
-        columns = np.concatenate([users[None], items.T + 1]).astype(np.int64)
-        for kind in item_types(self._slots):
-            same = [1 + position for position, slot in enumerate(self._slots) if slot == kind]
-            if len(same) > 1:
-                columns[same] = np.sort(columns[same], axis=0)
-        return columns
 
 
 @dataclass(frozen=True)
@@ -118,9 +123,7 @@ class NegativeSampler:
             raise ConfigError("swap: a random negative replaces one item type at least")
         for kind in self.swap:
             if kind not in kinds:
-                raise ConfigError(
-                    f"swap: no item type {kind!r}{suggest(kind, kinds)}; there are {list(kinds)}"
-                )
+                raise ConfigError(f"swap: no item type {kind!r}{suggest(kind, kinds)}; there are {list(kinds)}")
         if popularity < 0:
             raise ConfigError(f"popularity is 0 or more, not {popularity}")
         if not len(positives):
@@ -184,9 +187,7 @@ class NegativeSampler:
                 return items
         row = int(rows[pending[0]])
         if (self.positives.items[row][swapped] == EMPTY).all():
-            raise DataError(
-                f"positive {row} has no item of the types to swap, {list(self.swap)}: swap more types"
-            )
+            raise DataError(f"positive {row} has no item of the types to swap, {list(self.swap)}: swap more types")
         sizes = ", ".join(f"{len(self.pools[kind].items)} {kind} items" for kind in self.swap)
         raise DataError(
             f"no random negative for positive {row} (user row {self.positives.users[row]}) in {TRIES} tries: "
@@ -221,8 +222,7 @@ class NegativeSampler:
                 return self.positives.items[chosen]
         user = self.positives.users[rows[pending[0]]]
         raise DataError(
-            f"no hard negative for user row {user} in {TRIES} tries: "
-            "the user has nearly every outfit of all the others"
+            f"no hard negative for user row {user} in {TRIES} tries: the user has nearly every outfit of all the others"
         )
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from fashion_hash.data.dataset import Content, Dataset, Groups, Split
 from fashion_hash.data.outfits import EMPTY, Outfits, check_slots, item_types, slot_names
 from fashion_hash.data.shop import read_items_csv
-from fashion_hash.data.tables import Report, Tuples, in_order, read_header, read_text, read_tuples, stop
+from fashion_hash.data.tables import Reporter, Tuples, in_order, read_header, read_text, read_tuples, stop
 from fashion_hash.data.vocabulary import Vocabulary
 from fashion_hash.errors import DataError, suggest
 
@@ -33,7 +33,7 @@ def read_polyvore_u(
     root: str | Path,
     subset: str | None = None,
     slots: Sequence[str] | None = None,
-    report: Report = stop,
+    report: Reporter = stop,
 ) -> Dataset:
     """One subset of a Polyvore-U release.
 
@@ -55,9 +55,7 @@ def read_polyvore_u(
         split: {kind: _read_file(path, slots, names, report, kind) for kind, path in files.items()}
         for split, files in tables_by_split.items()
     }
-    users = Vocabulary(
-        in_order(one for files in tuples.values() for t in files.values() for one in t.names), "user"
-    )
+    users = Vocabulary(in_order(one for files in tuples.values() for t in files.values() for one in t.names), "user")
     splits = {split: _split(files, slots, users, report) for split, files in tuples.items()}
     items = {kind: Vocabulary(ids, kind) for kind, ids in names.items()}
     content = _content(folder.parent, items, report)
@@ -81,12 +79,10 @@ def find_subset(root: Path, subset: str | None = None) -> Path:
     for name in (str(subset), f"tuples_{subset}"):
         if name in found:
             return root / name
-    raise DataError(
-        f"{root} has no subset {subset!r}{suggest(str(subset), found)}; it has {', '.join(found)}"
-    )
+    raise DataError(f"{root} has no subset {subset!r}{suggest(str(subset), found)}; it has {', '.join(found)}")
 
 
-def read_image_list(path: Path, report: Report = stop) -> list[str]:
+def read_image_list(path: Path, report: Reporter = stop) -> list[str]:
     """The image names of a type, in order; names that were reported are replaced by their line."""
     if not path.is_file():
         raise DataError(f"no file {path}: it lists the image names of the items, one a line")
@@ -133,9 +129,7 @@ def _slots(folder: Path, paths: list[Path], given: Sequence[str] | None) -> tupl
         unknown = [kind for kind in header[1:] if kind not in listed]
         if unknown:
             lists = ", ".join(sorted(listed)) or "none at all"
-            raise DataError.at(
-                path, 1, f"column {unknown[0]!r}: no image_list_{unknown[0]} (there is {lists})"
-            )
+            raise DataError.at(path, 1, f"column {unknown[0]!r}: no image_list_{unknown[0]} (there is {lists})")
         if given is not None and tuple(given) != header[1:]:
             raise DataError.at(path, 1, f"columns {list(header[1:])}, but the slots given are {list(given)}")
         return check_slots(header[1:])
@@ -152,7 +146,7 @@ def _slots(folder: Path, paths: list[Path], given: Sequence[str] | None) -> tupl
 
 
 def _read_file(
-    path: Path, slots: tuple[str, ...], names: Mapping[str, list[str]], report: Report, kind: str
+    path: Path, slots: tuple[str, ...], names: Mapping[str, list[str]], report: Reporter, kind: str
 ) -> Tuples:
     """One file of outfits, every index checked against the image lists."""
     header = read_header(path)
@@ -179,10 +173,11 @@ def _read_file(
     return tuples
 
 
-def _split(files: Mapping[str, Tuples], slots: tuple[str, ...], users: Vocabulary, report: Report) -> Split:
+def _split(files: Mapping[str, Tuples], slots: tuple[str, ...], users: Vocabulary, report: Reporter) -> Split:
     """A split from its files. Lines that were reported are left out, with the groups they spoil."""
     positives = files["positives"]
-    rows = {kind: users.rows(tuples.names)[tuples.users] for kind, tuples in files.items() if len(tuples)}
+    # one row more, for a file without a good line
+    rows = {kind: np.append(users.rows(t.names), 0)[t.users] for kind, t in files.items()}
     keep = positives.good.copy()
     groups: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for kind in KINDS:
@@ -226,7 +221,7 @@ def _check_owners(
     expected: np.ndarray,
     ratio: int,
     users: Vocabulary,
-    report: Report,
+    report: Reporter,
 ) -> None:
     """A negative belongs to the user of its positive; anything else means that rows have shifted."""
     should = np.repeat(expected, ratio, axis=0)
@@ -243,7 +238,7 @@ def _check_owners(
     negatives.reject((owners != should).any(1) & known, other_user, report)
 
 
-def _content(root: Path, items: Mapping[str, Vocabulary], report: Report) -> Content:
+def _content(root: Path, items: Mapping[str, Vocabulary], report: Reporter) -> Content:
     """Where the pictures and words lie, as far as they are there."""
     images = root / "images"
     folders = sorted(path for path in images.iterdir() if path.is_dir()) if images.is_dir() else []

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from fashion_hash.data.outfits import EMPTY, Outfits, check_slots, slot_names
-from fashion_hash.data.tables import Report, read_text, stop
+from fashion_hash.data.tables import Reporter, read_text, stop
 from fashion_hash.errors import DataError, suggest
 
 Detail = str | float | int | bool
@@ -31,7 +31,7 @@ class Lookup(Protocol):
         ...
 
 
-def read_items_csv(path: str | Path, report: Report = stop) -> dict[str, dict[str, dict[str, Detail]]]:
+def read_items_csv(path: str | Path, report: Reporter = stop) -> dict[str, dict[str, dict[str, Detail]]]:
     """What is known of the items: {item type: {item id: {column: value}}}.
 
     The file has the columns item_id and type and any further ones. A column whose cells are all
@@ -62,9 +62,7 @@ def read_items_csv(path: str | Path, report: Report = stop) -> dict[str, dict[st
     return items
 
 
-def read_outfits_file(
-    path: str | Path, slots: Sequence[str], items: Mapping[str, Lookup]
-) -> tuple[list[str], Outfits]:
+def read_outfits_file(path: str | Path, slots: Sequence[str], items: Mapping[str, Lookup]) -> tuple[list[str], Outfits]:
     """Outfits from a file, as ids and a table; all belong to user 0.
 
     CSV with a header: outfit_id and one column a slot (`slot_names`: top, top_2, bottom; an empty
@@ -103,9 +101,7 @@ def read_outfits_file(
     return list(ids), Outfits.of(slots, np.zeros(len(table)), table)
 
 
-def _named_slots(
-    content: Mapping[str, str], slots: tuple[str, ...], items: Mapping[str, Lookup]
-) -> list[int]:
+def _named_slots(content: Mapping[str, str], slots: tuple[str, ...], items: Mapping[str, Lookup]) -> list[int]:
     names = slot_names(slots)
     row = [EMPTY] * len(slots)
     for name, one in content.items():
@@ -169,7 +165,7 @@ def _jsonl_outfits(path: Path) -> Iterator[tuple[int, str, Any]]:
         yield line, str(row["outfit_id"]), content
 
 
-def _csv_rows(path: Path, needed: Sequence[str], report: Report) -> list[tuple[int, dict[str, str]]]:
+def _csv_rows(path: Path, needed: Sequence[str], report: Reporter) -> list[tuple[int, dict[str, str]]]:
     """The rows of a CSV file with header, each with the line on which it begins."""
     reader = csv.reader(io.StringIO(read_text(path), newline=""))
     rows: list[tuple[int, dict[str, str]]] = []

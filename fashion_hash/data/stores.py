@@ -173,16 +173,12 @@ class FeatureWriter:
     def put(self, keys: Sequence[str], features: np.ndarray) -> None:
         """Writes N features, (N, F) floats. Raises FeatureError when they do not fit or are not finite."""
         if features.shape != (len(keys), self.dim):
-            raise FeatureError(
-                f"features of shape {features.shape} for {len(keys)} keys of {self.dim} floats"
-            )
+            raise FeatureError(f"features of shape {features.shape} for {len(keys)} keys of {self.dim} floats")
         finite = np.isfinite(features).all(axis=1)
         if not finite.all():
             raise FeatureError(f"the feature of {keys[int(np.argmin(finite))]!r} is not finite")
         rows = np.ascontiguousarray(features, dtype="<f4")
-        lmdb_files.put_all(
-            self._writer, [(lmdb_files.encode_key(key), row.tobytes()) for key, row in zip(keys, rows)]
-        )
+        lmdb_files.put_all(self._writer, [(lmdb_files.encode_key(key), row.tobytes()) for key, row in zip(keys, rows)])
 
 
 class Survey(NamedTuple):

@@ -16,7 +16,7 @@ import numpy as np
 from fashion_hash.data.outfits import EMPTY
 from fashion_hash.errors import DataError
 
-Report = Callable[[DataError], None]
+Reporter = Callable[[DataError], None]
 
 _ODD_FIRST_CELL = re.compile(rb"(?m)^(?!(?:0|[1-9][0-9]*),)(?!\Z)")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
@@ -83,7 +83,7 @@ class Tuples:
     def __len__(self) -> int:
         return len(self.users)
 
-    def reject(self, bad: np.ndarray, problem: Callable[[int], str], report: Report) -> None:
+    def reject(self, bad: np.ndarray, problem: Callable[[int], str], report: Reporter) -> None:
         """Reports the rows of the mask `bad`, each with `problem(row)`, and marks them."""
         for row in np.flatnonzero(bad & self.good):
             report(DataError.at(self.path, int(self.lines[row]), problem(int(row))))
@@ -91,7 +91,7 @@ class Tuples:
 
 
 def read_tuples(
-    path: Path, names: Sequence[str], header: bool, group: int | None = 1, report: Report = stop
+    path: Path, names: Sequence[str], header: bool, group: int | None = 1, report: Reporter = stop
 ) -> Tuples:
     """Reads lines of `user,item,item,...`, `group` times side by side.
 
@@ -135,9 +135,7 @@ def _read_in_bulk(path: Path, data: str, width: int, header: bool) -> Tuples | N
     )
 
 
-def _read_by_line(
-    path: Path, data: str, names: Sequence[str], header: bool, group: int, report: Report
-) -> Tuples:
+def _read_by_line(path: Path, data: str, names: Sequence[str], header: bool, group: int, report: Reporter) -> Tuples:
     width = len(names) + 1
     known: dict[str, int] = {}
     users, items, good, lines = [], [], [], []

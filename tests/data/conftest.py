@@ -16,8 +16,7 @@ FILES = {
     "tuples_3/tuples_train_nega_hard": "user,top,bottom,shoe\n0,2,2,0\n0,1,0,1\n2,0,0,0\n10,2,2,0\n",
     "tuples_3/tuples_test_posi": "user,top,bottom,shoe\n0,3,2,1\n2,3,0,0\n",
     "tuples_3/tuples_test_nega": "user,top,bottom,shoe\n0,2,0,1\n2,1,0,0\n",
-    "tuples_3/fill_in_blank_test": "user,top,bottom,shoe,user,top,bottom,shoe\n"
-    "0,3,2,1,0,0,2,1\n2,3,0,0,2,3,1,0\n",
+    "tuples_3/fill_in_blank_test": "user,top,bottom,shoe,user,top,bottom,shoe\n0,3,2,1,0,0,2,1\n2,3,0,0,2,3,1,0\n",
     "items.csv": "item_id,type,image,title,price,in_stock\n"
     't0.jpg,top,t0.jpg,"Shirt, white",12.5,true\nb1.jpg,bottom,b1.jpg,501,9,false\n'
     "x.jpg,hat,x.jpg,Hat,1,true\n",

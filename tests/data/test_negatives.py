@@ -46,9 +46,7 @@ def test_known_outfits_of_large_rows():
     slots = tuple("abcdefgh")
     known = KnownOutfits(Outfits.of(slots, [2**31 - 1], rows[:1]))
     assert known.contains(np.full(2, 2**31 - 1), np.array(rows)).tolist() == [True, False]
-    assert (
-        KnownOutfits(Outfits.of(slots, [], [])).contains(np.zeros(2), np.array(rows)).tolist() == [False] * 2
-    )
+    assert KnownOutfits(Outfits.of(slots, [], [])).contains(np.zeros(2), np.array(rows)).tolist() == [False] * 2
 
 
 def test_random_never_draws_a_known_positive(positives):

@@ -37,9 +37,7 @@ def test_reads_everything(tiny_root):
     assert questions.outfits.items.tolist() == [[3, 2, 1], [0, 2, 1], [3, 0, 0], [3, 1, 0]]
     assert questions.outfits.users.tolist() == [0, 0, 1, 1]
     assert data.content.pictures is None
-    assert data.content.details["top"] == {
-        "t0.jpg": {"title": "Shirt, white", "price": 12.5, "in_stock": True}
-    }
+    assert data.content.details["top"] == {"t0.jpg": {"title": "Shirt, white", "price": 12.5, "in_stock": True}}
     assert data.content.details["bottom"]["b1.jpg"]["title"] == "501"
     assert "hat" not in data.content.details
 
@@ -49,9 +47,7 @@ def test_header_is_optional(tiny_root):
     without_headers(tiny_root)
     found = load(tiny_root)
     assert found.fingerprint == expected.fingerprint
-    assert np.array_equal(
-        found.split("test").questions.outfits.items, expected.split("test").questions.outfits.items
-    )
+    assert np.array_equal(found.split("test").questions.outfits.items, expected.split("test").questions.outfits.items)
 
 
 @pytest.mark.parametrize("header", ["user,top,top,bottom,shoe\n", ""])

@@ -39,7 +39,8 @@ def store(request, tmp_path) -> PictureStore:
 
 
 def read_in_worker(store, queue):
-    queue.put({key: store.get(key) for key in PICTURES})
+    inherited = len(lmdb_files._opened)
+    queue.put((inherited, {key: store.get(key) for key in PICTURES}))
 
 
 def test_pictures_folder_and_lmdb_alike(store):
@@ -59,7 +60,7 @@ def test_workers_open_their_own(store, method):
     queue = context.Queue()
     worker = context.Process(target=read_in_worker, args=(store, queue))
     worker.start()
-    assert queue.get(timeout=60) == PICTURES
+    assert queue.get(timeout=60) == (0, PICTURES)
     worker.join(timeout=60)
     assert worker.exitcode == 0
     assert store.get("b.jpg") == PICTURES["b.jpg"]
