@@ -73,9 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for row in results:
         times = row["milliseconds"]
         cells = "".join(_cell(times[name], times["plain"]) for name in names)
-        print(
-            f"{row['outfits']:>9}{cells}{row['shortlists_proven']:19.0%}{row['cold_start_seconds']:10.2f} s"
-        )
+        print(f"{row['outfits']:>9}{cells}{row['shortlists_proven']:19.0%}{row['cold_start_seconds']:10.2f} s")
     return 0
 
 

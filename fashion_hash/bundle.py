@@ -11,6 +11,7 @@
       codes/compatibility_weights.npy (D,) int32          weights of the item-item bits, fixed point
       history/users.npy, items.npy    (L,), (L, S) int32  known positives: who liked which outfit
       catalogue.sqlite                title, details and picture of every item
+      heads/                          how an item that arrives later gets its code (fashion_hash.heads)
                                       (TYPE is percent-encoded where it would be no file name)
       index/                          written by build_index, with a manifest of its own
 
@@ -20,7 +21,7 @@ A bundle answers alone: no training data, no configuration, no torch. Arrays are
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from fashion_hash.codes import WEIGHT_STEP_BITS, check_num_bits, fixed_point, pa
 from fashion_hash.data.outfits import EMPTY, Outfits, check_slots, item_types, slot_names, slot_pairs
 from fashion_hash.errors import BundleError
 from fashion_hash.files import atomic_folder
+from fashion_hash.heads import Heads, write_heads
 from fashion_hash.ids import IdTable, read_array
 from fashion_hash.manifest import read_manifest, seal
 
@@ -59,6 +61,7 @@ class BundleContents:
         details: by type and item id, "title" and further columns.
         pictures: by type and item id, encoded JPEG or PNG bytes; may lack items.
         model: what is worth knowing of the model (variant, training run), for people.
+        heads: the hash heads of each modality, for items that arrive later; may be none.
     """
 
     name: str
@@ -78,6 +81,7 @@ class BundleContents:
     details: Mapping[str, Mapping[str, Mapping[str, Any]]]
     pictures: Mapping[str, Mapping[str, bytes]]
     model: Mapping[str, Any]
+    heads: Mapping[str, Heads] = field(default_factory=dict)
 
 
 def write_bundle(path: str | Path, contents: BundleContents) -> Bundle:
@@ -102,6 +106,8 @@ def write_bundle(path: str | Path, contents: BundleContents) -> Bundle:
         np.save(folder / "history/users.npy", contents.history.users)
         np.save(folder / "history/items.npy", contents.history.items)
         write_catalogue(folder / "catalogue.sqlite", contents.items, contents.details, contents.pictures)
+        if contents.heads:
+            write_heads(folder / "heads", item_types(contents.slots), num_bits, contents.heads)
         manifest = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
@@ -153,6 +159,8 @@ def _check(contents: BundleContents) -> None:
         if not (np.abs(array) < 2**15).all():
             raise BundleError(f"{name} holds a value that is not finite or beyond +-32768")
 
+    if contents.heads and tuple(contents.heads) != contents.modalities:
+        raise BundleError(f"heads of {list(contents.heads)} in a bundle of {list(contents.modalities)}")
     if contents.history.slots != contents.slots:
         raise BundleError(f"history of slots {contents.history.slots} in a bundle of slots {contents.slots}")
     columns = [("users", contents.history.users, 0, len(contents.users))]
@@ -172,9 +180,7 @@ def _check(contents: BundleContents) -> None:
     for kind in kinds:
         total += num_bits * int(np.abs(fixed_point(contents.item_bias[kind]).astype(np.int64)).max(initial=0))
     if int(total) * num_modalities * num_slots * num_pairs >= 2**53:
-        raise BundleError(
-            "bit weights or item biases are too large for exact scores: has the training diverged?"
-        )
+        raise BundleError("bit weights or item biases are too large for exact scores: has the training diverged?")
 
 
 class Bundle:
@@ -194,9 +200,7 @@ class Bundle:
         self.compatibility_scale: int = manifest["compatibility_scale"]
         self.repeat_empty: bool = manifest["repeat_empty"]
         self.users = IdTable.open("user", path / "ids", "users")
-        self.items = {
-            kind: IdTable.open(kind, path / "ids", f"items.{_file_name(kind)}") for kind in self.types
-        }
+        self.items = {kind: IdTable.open(kind, path / "ids", f"items.{_file_name(kind)}") for kind in self.types}
         self.user_codes = self._array("codes/users.npy")
         self.item_codes = {kind: self._array(f"codes/items.{_file_name(kind)}.npy") for kind in self.types}
         self.item_bias = {kind: self._array(f"codes/bias.{_file_name(kind)}.npy") for kind in self.types}

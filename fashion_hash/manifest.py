@@ -58,9 +58,7 @@ def read_manifest(folder: Path, what: str, version: int, *, verify: bool) -> dic
         if not file.is_file():
             raise BundleError(f"{file} is missing: export the {what} again")
         if file.stat().st_size != facts["bytes"]:
-            raise BundleError(
-                f"{file} has {file.stat().st_size} bytes instead of {facts['bytes']}: export it again"
-            )
+            raise BundleError(f"{file} has {file.stat().st_size} bytes instead of {facts['bytes']}: export it again")
         if verify and sha256(file) != facts["sha256"]:
             raise BundleError(f"{file} does not match its checksum, its bytes were changed: export it again")
     return {**manifest, "fingerprint": fingerprint}

@@ -24,9 +24,7 @@ def random_outfits(
     empty: float = 0.25,
 ) -> Outfits:
     """Outfits of which a share of the slots is empty, none of them wholly."""
-    items = np.stack([rng.integers(0, sizes[kind], count) for kind in slots], axis=1).reshape(
-        count, len(slots)
-    )
+    items = np.stack([rng.integers(0, sizes[kind], count) for kind in slots], axis=1).reshape(count, len(slots))
     bare = rng.random(items.shape) < empty
     bare[np.arange(count), rng.integers(0, len(slots), count)] = False
     items[bare] = EMPTY

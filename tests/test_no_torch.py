@@ -29,9 +29,7 @@ print("loaded:", sorted(loaded & heavy))
         (["--sheet", "sheet.png", "--page", "page.html"], ["PIL"]),
     ],
 )
-def test_the_query_path_imports_only_what_it_uses(
-    tmp_path: Path, options: list[str], loaded: list[str]
-) -> None:
+def test_the_query_path_imports_only_what_it_uses(tmp_path: Path, options: list[str], loaded: list[str]) -> None:
     bundle = random_bundle(tmp_path / "bundle")
     build_index(bundle, random_pool(bundle, 30))
     run = subprocess.run(

@@ -19,10 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _query(options: argparse.Namespace) -> int:
     recommender = Recommender.load(options.bundle, verify=not options.no_verify, engine=options.engine)
-    answers = {
-        user: recommender.answer(user, options.k, include_liked=options.include_liked)
-        for user in options.user
-    }
+    answers = {user: recommender.answer(user, options.k, include_liked=options.include_liked) for user in options.user}
     _show(recommender, answers, options)
     if options.json:
         print(json.dumps(_as_json(recommender, answers, options.k), ensure_ascii=False, indent=2))
@@ -37,13 +34,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="query.py", description="The best outfits for one user or several, from a bundle and its index."
     )
     parser.add_argument("bundle", help="bundle folder, such as runs/NAME/bundle")
-    parser.add_argument(
-        "--user", action="append", required=True, metavar="ID", help="user id; may be repeated"
-    )
+    parser.add_argument("--user", action="append", required=True, metavar="ID", help="user id; may be repeated")
     parser.add_argument("-k", type=int, default=10, help="how many outfits (default 10)")
-    parser.add_argument(
-        "--include-liked", action="store_true", help="also answer outfits the user is known to like"
-    )
+    parser.add_argument("--include-liked", action="store_true", help="also answer outfits the user is known to like")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     parser.add_argument("--sheet", metavar="FILE.png", help="also draw the outfits on a sheet")
     parser.add_argument("--page", metavar="FILE.html", help="also write the outfits as an HTML page")
@@ -53,9 +46,7 @@ def _parser() -> argparse.ArgumentParser:
         default="factored",
         help="how to search; all give the same answer (default factored, the fastest)",
     )
-    parser.add_argument(
-        "--no-verify", action="store_true", help="compare sizes of the files only, not their checksums"
-    )
+    parser.add_argument("--no-verify", action="store_true", help="compare sizes of the files only, not their checksums")
     return parser
 
 

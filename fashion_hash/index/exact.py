@@ -96,11 +96,7 @@ def preference_part(bundle: Bundle, terms: Terms) -> np.ndarray:
 def compatibility_part(bundle: Bundle, terms: Terms) -> np.ndarray:
     """The compatibility term of the score, float64 (N,)."""
     bits = len(bundle.modalities) * bundle.num_bits
-    return (
-        bundle.compatibility_scale
-        * terms.compatibility
-        / (WEIGHT_ONE * bits * np.maximum(terms.num_pairs, 1))
-    )
+    return bundle.compatibility_scale * terms.compatibility / (WEIGHT_ONE * bits * np.maximum(terms.num_pairs, 1))
 
 
 def bias_part(terms: Terms) -> np.ndarray:

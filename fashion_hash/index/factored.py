@@ -47,9 +47,7 @@ class Factored:
         # score = (U * factor + constant) / denominator, see exact.scores
         bits = len(bundle.modalities) * bundle.num_bits
         num_items, pairs = pool.num_items.astype(np.int64), np.maximum(pool.num_pairs, 1).astype(np.int64)
-        self._constant = (
-            bundle.compatibility_scale * pool.compatibility * num_items + bits * pool.bias * pairs
-        )
+        self._constant = bundle.compatibility_scale * pool.compatibility * num_items + bits * pool.bias * pairs
         self._factor = _one_if_equal(bundle.preference_scale * pairs)
         self._denominator = _one_if_equal(WEIGHT_ONE * bits * num_items * pairs)
 

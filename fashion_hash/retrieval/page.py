@@ -87,9 +87,7 @@ def _person(person: Looks) -> str:
     most = max([len(outfit) for _, outfit in person.hits] + [2])
     columns = 2 if most in (2, 4) else 3
     longest = max([1e-9] + [max(abs(hit.preference), abs(hit.compatibility)) for hit, _ in person.hits])
-    hits = "\n".join(
-        _hit(rank, hit, outfit, longest) for rank, (hit, outfit) in enumerate(person.hits, start=1)
-    )
+    hits = "\n".join(_hit(rank, hit, outfit, longest) for rank, (hit, outfit) in enumerate(person.hits, start=1))
     best = (
         f'<ol style="--columns: {columns}">\n{hits}\n</ol>'
         if hits

@@ -149,9 +149,7 @@ class Recommender:
             slot = self.bundle.slot_names.index(name)
             items[0, slot] = self.bundle.items[self.bundle.slots[slot]].row(item_id)
         if not items_by_slot:
-            raise QueryError(
-                f"an outfit needs an item: give at least one of {', '.join(self.bundle.slot_names)}"
-            )
+            raise QueryError(f"an outfit needs an item: give at least one of {', '.join(self.bundle.slot_names)}")
         return self._scores(user, items)[0]
 
     def liked(self, user_id: str) -> list[dict[str, str]]:

@@ -16,13 +16,9 @@ SLOTS = ("top", "top", "bottom", "shoe")
 
 
 @pytest.mark.parametrize("repeat_empty", [False, True])
-def test_stored_terms_are_the_referees(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repeat_empty: bool
-) -> None:
+def test_stored_terms_are_the_referees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repeat_empty: bool) -> None:
     monkeypatch.setattr(pool, "CHUNK", 7)  # many chunks, the last one not full
-    bundle = random_bundle(
-        tmp_path / "bundle", slots=SLOTS, num_modalities=2, biased=True, repeat_empty=repeat_empty
-    )
+    bundle = random_bundle(tmp_path / "bundle", slots=SLOTS, num_modalities=2, biased=True, repeat_empty=repeat_empty)
     outfits = random_pool(bundle, 60)
     assert build_index(bundle, outfits) == bundle.path / "index"
     opened = Pool.open(bundle)

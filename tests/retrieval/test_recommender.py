@@ -16,9 +16,7 @@ SLOTS = ("top", "top", "bottom", "shoe")
 
 @pytest.fixture(scope="module")
 def recommender(tmp_path_factory: pytest.TempPathFactory) -> Recommender:
-    bundle = random_bundle(
-        tmp_path_factory.mktemp("bundles") / "bundle", slots=SLOTS, num_modalities=2, biased=True
-    )
+    bundle = random_bundle(tmp_path_factory.mktemp("bundles") / "bundle", slots=SLOTS, num_modalities=2, biased=True)
     build_index(bundle, random_pool(bundle, 120))
     return Recommender.load(bundle.path)
 
@@ -74,9 +72,7 @@ def test_liked_outfits_are_left_out_unless_asked_for(recommender: Recommender) -
 
 def test_who_likes_everything_gets_nothing(tmp_path: Path) -> None:
     pool = Outfits.of(("top", "bottom"), [0, 0, 1], [[0, 0], [1, EMPTY], [2, 2]])
-    bundle = random_bundle(
-        tmp_path / "bundle", slots=pool.slots, history=Outfits.of(pool.slots, [0] * 3, pool.items)
-    )
+    bundle = random_bundle(tmp_path / "bundle", slots=pool.slots, history=Outfits.of(pool.slots, [0] * 3, pool.items))
     build_index(bundle, pool)
     recommender = Recommender.load(bundle.path)
     assert recommender.recommend("user-0", 5).ids.shape == (0,)
