@@ -1,6 +1,11 @@
-"""Extract image features into a store: see `tools/extract_features.py --help`."""
+"""Extract image features into a store: see `python tools/extract_features.py --help`."""
 
-from fashion_hash.commands.extract import main
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a clone works without being installed
+
+from fashion_hash.commands.extract_features import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

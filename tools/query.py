@@ -1,4 +1,9 @@
-"""The best outfits for a user: see `tools/query.py --help`."""
+"""The best outfits for a user: see `python tools/query.py --help`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a clone works without being installed
 
 from fashion_hash.commands.query import main
 

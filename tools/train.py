@@ -1,8 +1,11 @@
-#!/usr/bin/env python3
-"""See `python tools/train.py --help`; the command itself is fashion_hash.commands.train."""
+"""Train one experiment: see `python tools/train.py --help`."""
 
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a clone works without being installed
 
 from fashion_hash.commands.train import main
 
-sys.exit(main())
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same files (default: 0)")
     parser.add_argument("--users", type=int, default=60, help="people in tuples_630 (default: 60)")
     parser.add_argument("--items", type=int, default=160, help="items of each type (default: 160)")
-    parser.add_argument("--outfits-per-user", type=int, default=60, help="training outfits of each user (default: 60)")
+    parser.add_argument("--outfits-per-user", type=int, default=80, help="training outfits of each user (default: 80)")
     parser.add_argument("--variable", action="store_true", help="also outfits of one or two tops: 519 and 32")
     parser.add_argument("--no-pictures", action="store_true", help="words only: no drawings, no LMDB")
     parser.add_argument("--force", action="store_true", help="make everything anew, whatever the folder holds")

@@ -1,0 +1,216 @@
+"""Pairs a second: our training loop against a plain loop of the release's design, in one run.
+
+Both train FHN-T3 on given text vectors with the release's heads (2400 -> 1024 -> 128, one a type),
+SGD with momentum and one random negative a positive, over the same outfits.
+
+* plain: a Dataset gives one outfit and its negative, item by item out of a dictionary; a DataLoader
+  collates; each slot of the positive and of the negative passes its head by itself.
+* ours: `fashion_hash.training`, each distinct item of a batch hashed once.
+
+How often an item repeats in a batch decides what sharing gains, so both ends are measured: the
+sample's few items, and a data set whose items hardly ever meet twice in a batch.
+
+    python benchmarks/bench_train.py [--batch 64] [--seconds 10] [--items 20000] [--json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from machine import machine
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from fashion_hash.config import Config, make_config
+from fashion_hash.data.dataset import Dataset
+from fashion_hash.data.load import load_dataset
+from fashion_hash.data.sample import make_sample
+from fashion_hash.features.text import given_vectors
+from fashion_hash.seeds import generator
+from fashion_hash.training.batches import Batch
+from fashion_hash.training.inputs import ItemInputs
+from fashion_hash.training.optimisers import PartOptimiser
+from fashion_hash.training.run import make_model
+from fashion_hash.training.steps import Objective, TrainingData
+
+BITS = 128
+
+
+class PlainOutfits(TorchDataset):
+    """One positive outfit and a negative drawn for it: vectors looked up item by item."""
+
+    def __init__(self, dataset: Dataset, vectors: dict[str, dict[int, torch.Tensor]]) -> None:
+        self.positives = dataset.split("train").positives
+        self.slots = dataset.slots
+        self.vectors = vectors
+        self.pools = [np.unique(self.positives.items[:, slot]).tolist() for slot in range(len(self.slots))]
+        self.known = {(user, *items.tolist()) for user, items in self.positives}
+        self.rng = np.random.default_rng(0)
+
+    def __len__(self) -> int:
+        return len(self.positives)
+
+    def __getitem__(self, row: int) -> tuple[int, list[torch.Tensor], list[torch.Tensor]]:
+        user, items = int(self.positives.users[row]), self.positives.items[row].tolist()
+        while True:
+            negative = [pool[self.rng.integers(len(pool))] for pool in self.pools]
+            if (user, *negative) not in self.known:
+                break
+        return user, self._vectors(items), self._vectors(negative)
+
+    def _vectors(self, items: list[int]) -> list[torch.Tensor]:
+        return [self.vectors[kind][item] for kind, item in zip(self.slots, items)]
+
+
+class PlainFHN(nn.Module):
+    """FHN-T3 as in the release: every slot's items pass the head of their type, outfit by outfit."""
+
+    def __init__(self, users: int, slots: tuple[str, ...], features: int) -> None:
+        super().__init__()
+        self.slots = slots
+        self.users = nn.Embedding(users, BITS)
+        self.heads = nn.ModuleDict(
+            {
+                kind: nn.Sequential(
+                    nn.Linear(features, 1024), nn.ReLU(), nn.Dropout(0.5), nn.Linear(1024, BITS, bias=False)
+                )
+                for kind in slots
+            }
+        )
+        self.w_u, self.w_i = nn.Parameter(torch.ones(BITS)), nn.Parameter(torch.ones(BITS))
+
+    def score(self, user: torch.Tensor, vectors: list[torch.Tensor]) -> torch.Tensor:
+        items = [torch.tanh(self.heads[kind](x)) for kind, x in zip(self.slots, vectors)]
+        s_u = torch.stack([(z * user * self.w_u).mean(dim=1) for z in items]).mean(dim=0)
+        pairs = [(a, b) for a in range(len(items)) for b in range(a + 1, len(items))]
+        s_i = torch.stack([(items[a] * items[b] * self.w_i).mean(dim=1) for a, b in pairs]).mean(dim=0)
+        return 10 * (s_u + s_i)
+
+    def forward(self, users: torch.Tensor, positive: list, negative: list) -> torch.Tensor:
+        user = torch.tanh(self.users(users))
+        return F.softplus(self.score(user, negative) - self.score(user, positive)).mean()
+
+
+def plain_loop(dataset: Dataset, batch: int) -> Iterator[int]:
+    """Trains for ever; yields the number of pairs of each step."""
+    table, _ = given_vectors(dataset)
+    vectors = {
+        kind: dict(enumerate(torch.from_numpy(np.asarray(table[kind])).unbind())) for kind in dataset.types
+    }
+    torch.manual_seed(0)
+    model = PlainFHN(len(dataset.users), dataset.slots, table[dataset.types[0]].shape[1])
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-6)
+    loader = DataLoader(PlainOutfits(dataset, vectors), batch_size=batch, shuffle=True)
+    while True:
+        for users, positive, negative in loader:
+            loss = model(users, positive, negative)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            yield len(users)
+
+
+def our_loop(dataset: Dataset, batch: int) -> Iterator[int]:
+    """Trains for ever; yields the number of pairs of each step."""
+    config = our_config(batch)
+    inputs = ItemInputs(config, dataset)
+    torch.manual_seed(0)
+    model = make_model(config, dataset, inputs)
+    optimiser = PartOptimiser(model.parts(), model.sparse_parameters(), config.optimiser)
+    data, objective = TrainingData(config, dataset, inputs), Objective(config, model, inputs)
+    model.train()
+    epoch = 0
+    while True:
+        for batch_of_outfits in data.epoch(epoch):
+            optimiser.step(objective(batch_of_outfits, 1.0, generator(0, "bench")))
+            yield len(batch_of_outfits.users)
+        epoch += 1
+
+
+def our_config(batch: int) -> Config:
+    """The release's model and optimiser on text vectors alone."""
+    return make_config(
+        {
+            "name": "bench",
+            "data": {"format": "polyvore_u", "root": "given"},
+            "text": {"source": "vectors"},
+            "optimiser": {"kind": "sgd", "rates": {"user": 0.01, "text_head": 0.01, "bit_weights": 0.01}},
+            "train": {"batch_size": batch, "device": "cpu"},
+        }
+    )
+
+
+def share(dataset: Dataset, batch: int) -> float:
+    """Distinct items of a batch, as a share of the items it holds."""
+    config = our_config(batch)
+    data = TrainingData(config, dataset, ItemInputs(config, dataset))
+    batches: list[Batch] = [one for one, _ in zip(data.epoch(0), range(20))]
+    held = sum(int((one.positions >= 0).sum()) for one in batches)
+    return sum(len(rows) for one in batches for rows in one.rows.values()) / held
+
+
+def rates(loops: dict[str, Callable[[], Iterator[int]]], seconds: float, rounds: int = 6) -> dict[str, float]:
+    """Pairs a second of each loop: the median of rounds in turn, so that noise meets them alike."""
+    running = {name: loop() for name, loop in loops.items()}
+    for steps in running.values():
+        for _, _ in zip(range(3), steps):
+            pass
+    found: dict[str, list[float]] = {name: [] for name in loops}
+    for _ in range(rounds):
+        for name, steps in running.items():
+            started, pairs = time.perf_counter(), 0
+            while time.perf_counter() - started < seconds / rounds:
+                pairs += next(steps)
+            found[name].append(pairs / (time.perf_counter() - started))
+    return {name: float(np.median(one)) for name, one in found.items()}
+
+
+def measure(dataset: Dataset, batch: int, seconds: float) -> dict[str, float]:
+    """One row of the table."""
+    loops = {"plain": lambda: plain_loop(dataset, batch), "ours": lambda: our_loop(dataset, batch)}
+    found = rates(loops, seconds)
+    return {
+        "items": sum(len(dataset.items[kind]) for kind in dataset.types),
+        "distinct_share": share(dataset, batch),
+        "plain_pairs_per_second": found["plain"],
+        "our_pairs_per_second": found["ours"],
+        "ratio": found["ours"] / found["plain"],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batch", type=int, default=64, help="positives a step (default: the release's 64)")
+    parser.add_argument("--seconds", type=float, default=20.0, help="for each loop and data set")
+    parser.add_argument("--items", type=int, default=8000, help="items a type of the larger data set")
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        rows = {}
+        for name, items, users in (("sample", 200, 60), ("many items", args.items, 120)):
+            root = Path(folder) / name.replace(" ", "_")
+            make_sample(root, seed=0, users=users, items=items, pictures=False)
+            rows[name] = measure(load_dataset("polyvore_u", root, subset="tuples_630"), args.batch, args.seconds)
+    if args.json:
+        print(json.dumps({"machine": machine(), "batch": args.batch, "ratio": rows["sample"]["ratio"], "rows": rows}))
+        return
+    print(f"{machine()}; batch {args.batch}, {torch.get_num_threads()} threads")
+    print(f"{'data':12}{'items':>8}{'distinct':>10}{'plain pairs/s':>15}{'our pairs/s':>13}{'ratio':>8}")
+    for name, row in rows.items():
+        print(
+            f"{name:12}{row['items']:>8}{row['distinct_share']:>10.0%}{row['plain_pairs_per_second']:>15.0f}"
+            f"{row['our_pairs_per_second']:>13.0f}{row['ratio']:>8.2f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
