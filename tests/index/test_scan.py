@@ -1,0 +1,204 @@
+"""The fast scan answers like the referee, to the last bit, and its totals err no more than it says."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from random_bundles import random_bundle, random_pool
+
+from fashion_hash.bundle import Bundle
+from fashion_hash.errors import BundleError, QueryError
+from fashion_hash.index import exact, scan_codes, scan_kernels, scan_vectors
+from fashion_hash.index.engine import NOTHING
+from fashion_hash.index.pool import Pool, build_index
+from fashion_hash.index.scan import SumScan
+from fashion_hash.index.scan_files import build_scan
+
+TYPES = ("top", "bottom", "shoe", "bag", "hat")
+
+
+def engine(bundle: Bundle, count: int, empty: float = 0.25, threads: int = 1) -> SumScan:
+    build_index(bundle, random_pool(bundle, count, empty=empty))
+    pool = Pool.open(bundle)
+    if not (pool.path / "scan").exists():
+        items = exact.outfit_items(bundle, pool.items)
+        build_scan(pool.path, bundle, items, pool.compatibility, pool.bias, pool.num_items, pool.num_pairs)
+    return SumScan(bundle, pool, threads=threads)
+
+
+def scores(bundle: Bundle) -> np.ndarray:
+    """The referee's score of every outfit for every user, (U, N)."""
+    items = Pool.open(bundle, verify=False).items
+    return np.stack([exact.scores(bundle, exact.terms(bundle, code, items)) for code in bundle.user_codes])
+
+
+def check(
+    bundle: Bundle,
+    one: SumScan,
+    score: np.ndarray,
+    k: int,
+    excludes: Sequence[np.ndarray] | None = None,
+    allowed: np.ndarray | None = None,
+) -> None:
+    """One search for all users and one for each, against everything sorted."""
+    excludes = excludes or [NOTHING] * len(score)
+    together = one.search_many(bundle.user_codes, k, excludes, allowed)
+    assert len(together) == len(score)
+    for user, exclude in enumerate(excludes):
+        found = np.ones(score.shape[1], dtype=bool) if allowed is None else allowed.copy()
+        found[exclude] = False
+        rows = np.flatnonzero(found)
+        rows = rows[np.lexsort((rows, -score[user, rows]))][:k]
+        for ranking in (together[user], one.search(bundle.user_codes[user], k, exclude, allowed)):
+            assert ranking.rows.tolist() == rows.tolist()
+            assert ranking.scores.tolist() == score[user, rows].tolist()
+
+
+def random_case(seed: int, path: Path) -> Bundle:
+    """Any slots, modalities, bits and weights."""
+    rng = np.random.default_rng(seed)
+    slots = [*TYPES[:2], *rng.choice(TYPES, rng.integers(0, 7))]
+    num_bits = int(rng.choice([8, 16, 24, 64, 128, 256]))
+    weights = {
+        "learned": rng.normal(1, 0.7, num_bits),
+        "signed": rng.normal(0, 1, num_bits),
+        "equal": np.full(num_bits, rng.normal()),
+        "sparse": rng.normal(0, 30, num_bits) * (rng.random(num_bits) < 0.1),
+        "none": np.zeros(num_bits),
+    }
+    scales = rng.choice([0, 1, 10, 20], 2).tolist()
+    return random_bundle(
+        path,
+        seed=seed,
+        slots=rng.permutation(slots).tolist(),
+        num_modalities=int(rng.integers(1, 4)),
+        num_bits=num_bits,
+        num_users=6,
+        num_items=int(rng.choice([2, 30])),
+        biased=bool(rng.random() < 0.5),
+        repeat_empty=bool(rng.random() < 0.3),
+        preference_weights=weights[str(rng.choice(list(weights)))],
+        preference_scale=scales[0],
+        compatibility_scale=scales[1],
+    )
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_equal_to_brute_force(tmp_path: Path, seed: int) -> None:
+    bundle = random_case(seed, tmp_path / "bundle")
+    rng = np.random.default_rng(seed)
+    count = int(rng.choice([1, 63, 64, 65, 700]))
+    one = engine(bundle, count, empty=float(rng.choice([0, 0.3])))
+    few = [rng.permutation(count)[: rng.integers(0, 1 + count // 3)] for _ in range(len(bundle.users))]
+    score = scores(bundle)
+    for k in (1, 7, 2 * count):
+        check(bundle, one, score, k)
+        check(bundle, one, score, k, few)
+        check(bundle, one, score, k, few, rng.random(count) < 0.5)
+        check(bundle, one, score, k, few, rng.random(count) < 0.01)
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_totals_err_no_more_than_is_said(tmp_path: Path, seed: int) -> None:
+    bundle = random_case(seed, tmp_path / "bundle")
+    one = engine(bundle, 300)
+    found = one.candidates(bundle.user_codes, 300)  # all of them: nothing is cut when k is the pool
+    assert len(found.totals) == 300 * len(bundle.users)
+    score = scores(bundle)[found.owners, one.files.rows[found.positions]]
+    wrong = found.totals - (score - one.files.lowest) / one.files.unit
+    assert np.abs(wrong).max() <= one.error
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_ties_beyond_the_room_for_candidates(tmp_path: Path, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing_differs = {"preference_scale": 0, "compatibility_scale": 0}
+    bundle = random_bundle(tmp_path / "bundle", num_bits=8, num_users=6, **nothing_differs)
+    one = engine(bundle, 30_000, empty=0, threads=threads)
+    settled = []
+    make_room = one._make_room
+    monkeypatch.setattr(one, "_make_room", lambda *given: (settled.append(1), make_room(*given)))
+    score = scores(bundle)
+    check(bundle, one, score, 9)
+    assert settled
+    check(bundle, one, score, 5000, [np.arange(0, 30_000, 3)] * 6)
+
+
+def test_many_outfits_of_different_lengths_and_threads(tmp_path: Path) -> None:
+    bundle = random_bundle(tmp_path / "bundle", num_bits=64, num_modalities=2, num_users=9, biased=True)
+    one = engine(bundle, 20_000, threads=2)
+    excludes = [np.flatnonzero(np.arange(20_000) % (user + 2) == 0) for user in range(9)]
+    check(bundle, one, scores(bundle), 10, excludes)
+
+
+def test_an_outlier_costs_precision_not_exactness(tmp_path: Path) -> None:
+    bundle = random_bundle(tmp_path / "bundle", num_bits=64)
+    bundle.item_bias = {kind: bias.copy() for kind, bias in bundle.item_bias.items()}
+    bundle.item_bias["top"][3] = -(2**30)
+    bundle.item_bias["shoe"][2] = 2**30
+    one = engine(bundle, 3000)
+    check(bundle, one, scores(bundle), 10)
+
+
+def test_an_empty_pool_and_no_users(tmp_path: Path) -> None:
+    bundle = random_bundle(tmp_path / "bundle")
+    one = engine(bundle, 0)
+    rows, found = one.search(bundle.user_codes[0], 3)
+    assert (rows.shape, found.shape) == ((0,), (0,))
+    assert one.search_many(bundle.user_codes[:0], 3) == []
+
+
+def test_everything_excluded_or_filtered(tmp_path: Path) -> None:
+    bundle = random_bundle(tmp_path / "bundle")
+    one = engine(bundle, 70)
+    assert one.search(bundle.user_codes[0], 3, np.arange(70)).rows.tolist() == []
+    assert one.search(bundle.user_codes[0], 3, allowed=np.zeros(70, dtype=bool)).rows.tolist() == []
+    with pytest.raises(QueryError, match="a filter of 69 rows for a pool of 70"):
+        one.search(bundle.user_codes[0], 3, allowed=np.zeros(69, dtype=bool))
+
+
+def test_the_index_is_small(tmp_path: Path) -> None:
+    bundle = random_bundle(tmp_path / "bundle", num_bits=128, num_modalities=2)
+    one = engine(bundle, 6400, empty=0)
+    assert one.files.codes.nbytes / 6400 == 48
+    assert one.files.constants.nbytes / 6400 == 2
+
+
+@pytest.mark.parametrize("name", ["scan.json", "codes.npy", "constants.npy", "rows.npy"])
+def test_a_broken_index_is_refused(tmp_path: Path, name: str) -> None:
+    bundle = random_bundle(tmp_path / "bundle")
+    engine(bundle, 70)
+    pool = Pool.open(bundle)
+    (pool.path / "scan" / name).write_bytes(b"{}")
+    with pytest.raises(BundleError, match=r"scan.*build the index again|is not a readable array"):
+        SumScan(bundle, pool)
+    shutil.rmtree(pool.path / "scan")
+    with pytest.raises(BundleError, match=r"holds no fast scan .*: build the index again"):
+        SumScan(bundle, pool)
+
+
+@pytest.mark.skipif(not scan_vectors.has_byte_shuffle(), reason="this processor has no vpermb")
+def test_the_plain_step_is_the_vector_step() -> None:
+    rng = np.random.default_rng(0)
+    groups, users = 3, 6
+    codes = rng.integers(0, 256, (5, 3 * groups, 64), dtype=np.uint8)
+    tables = rng.integers(0, 63, (users, groups * 4 * 64), dtype=np.uint8)
+    constants = rng.integers(0, 60_000, (5, 64), dtype=np.uint16)
+    vector, plain = np.zeros((users, 64), dtype=np.uint16), np.zeros((users, 64), dtype=np.uint16)
+    for block in range(5):
+        scan_vectors.shuffled_totals(codes, block, tables, 0, users, constants, vector)
+        scan_vectors.plain_totals(codes, block, tables, 0, users, constants, plain)
+        assert (vector == plain).all()
+
+
+def test_blocks_hold_the_digits() -> None:
+    rng = np.random.default_rng(0)
+    counts = rng.integers(0, 7, (128, 40), dtype=np.uint8)
+    order = scan_codes.bit_order(rng.normal(size=40) * 2**16, 3)
+    assert sorted(order.tolist()) == list(range(40))
+    weights = rng.integers(-(2**20), 2**20, (2, 40))
+    packed = scan_codes.blocks(counts, order, 3)
+    owners = rng.integers(0, 2, 128)
+    weighed = scan_kernels.weigh(packed, np.arange(128), owners, scan_codes.byte_weights(weights[:, order], 3))
+    assert (weighed == (counts.astype(np.int64) @ weights.T)[np.arange(128), owners]).all()
