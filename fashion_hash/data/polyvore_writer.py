@@ -69,14 +69,13 @@ def random_negatives(positives: Outfits, worn: np.ndarray, rng: np.random.Genera
 
 
 def hard_negatives(positives: Outfits, worn: np.ndarray, rng: np.random.Generator, ratio: int = RATIO) -> Outfits:
-    """`ratio` outfits of other users of the same split for each positive, none of them the user's own."""
+    """`ratio` outfits of other users of the same split for each positive, none of them in `worn` as the user's own."""
     users = np.repeat(positives.users, ratio)
     source = np.zeros(len(users), dtype=np.int64)
 
     def draw(rows: np.ndarray) -> np.ndarray:
         source[rows] = rng.integers(len(positives), size=len(rows))
-        mine = positives.users[source[rows]] == users[rows]
-        return mine | _among(outfit_keys(users[rows], positives.items[source[rows]]), worn)
+        return _among(outfit_keys(users[rows], positives.items[source[rows]]), worn)
 
     _draw_until_good(len(users), draw, "hard negatives")
     return Outfits.of(positives.slots, users, positives.items[source])

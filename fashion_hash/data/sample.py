@@ -93,7 +93,7 @@ def make_sample(
     seed: int = 0,
     users: int = 60,
     items: int = 160,
-    outfits_per_user: int = 60,
+    outfits_per_user: int = 80,
     variable: bool = False,
     pictures: bool = True,
     force: bool = False,
@@ -105,7 +105,7 @@ def make_sample(
         seed: of every draw.
         users: people in tuples_630; the other subsets shrink as in the release (519/630, 53/630, 32/630).
         items: items of each type.
-        outfits_per_user: training outfits of a user; validation adds 1/6 of it, test 1/4.
+        outfits_per_user: training outfits of a user; validation adds 1/8 of it, test 1/6.
         variable: also write tuples_519 and tuples_32 (one or two tops).
         pictures: draw the pictures and fill the LMDB; without, only words.
         force: make everything anew, and write into a folder that is not empty and no sample. Only what
@@ -172,7 +172,7 @@ def _plant(settings: Settings) -> tuple[World, list[Subset]]:
     sizes = {number: max(2, round(users * number / 630)) for number in (630, 519, 53, 32)}
     world = plant_world(settings.seed, users + sizes[53] + sizes[32], settings.items)
     first = {630: 0, 519: 0, 53: users, 32: users + sizes[53]}
-    counts = {"train": each, "val": max(1, round(each / 6)), "test": max(1, round(each / 4))}
+    counts = {"train": each, "val": max(1, round(each / 8)), "test": max(1, round(each / 6))}
     bounds = np.cumsum([0, *counts.values()])
     subsets = []
     for number, form in ((630, "fixed"), (53, "fixed"), (519, "variable"), (32, "variable")):

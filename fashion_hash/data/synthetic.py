@@ -52,8 +52,8 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "brand": tuple(BRANDS),
 }
 # How much people differ in what they like of each attribute (standard deviation of a taste).
-TASTES = {"colour": 1.0, "style": 1.0, "kind": 0.7, "pattern": 0.7, "formality": 0.5, "brand": 0.2}
-PREFERENCE, COMPATIBILITY, POPULARITY = 0.85, 1.1, 0.15
+TASTES = {"colour": 1.0, "style": 1.0, "kind": 0.7, "pattern": 0.7, "formality": 0.5, "brand": 0.1}
+PREFERENCE, COMPATIBILITY, POPULARITY = 0.85, 1.1, 0.1
 # People wear the best of CANDIDATES random outfits for each one they wear, after noise of this size.
 CANDIDATES, NOISE = 25, 0.25
 
@@ -100,8 +100,8 @@ def _draw_items(rng: np.random.Generator, type_: str, count: int) -> dict[str, n
         if names[code] == "jeans":
             colour = list(COLOURS).index(JEANS_COLOURS[rng.integers(len(JEANS_COLOURS))])
         formality = kind.formality + MATERIALS[material].formality
-        formality += int(rng.choice([-1, 0, 1], p=[0.06, 0.88, 0.06]))
-        season = SEASONS.index(MATERIALS[material].season) + int(rng.choice([-1, 0, 1], p=[0.08, 0.84, 0.08]))
+        formality += int(rng.choice([-1, 0, 1], p=[0.03, 0.94, 0.03]))
+        season = SEASONS.index(MATERIALS[material].season) + int(rng.choice([-1, 0, 1], p=[0.04, 0.92, 0.04]))
         own = BRANDS_OF_STYLE[styles[style]]
         brand = int(own[rng.integers(len(own))] if rng.random() < 0.7 else rng.integers(len(BRANDS)))
         price = kind.price * MATERIALS[material].price * list(BRANDS.values())[brand].price
@@ -131,14 +131,14 @@ def _pick(rng: np.random.Generator, odds: Sequence[int]) -> int:
 def _draw_tastes(rng: np.random.Generator, users: int, archetypes: int = 6) -> dict[str, np.ndarray]:
     """A person is a mix of a few archetypes, with a taste of their own on top; all are equally choosy.
 
-    Most of what all people share is taken away, so that popularity alone explains little.
+    What all people share is taken away, so that popularity alone explains little.
     """
     mix = rng.dirichlet(np.full(archetypes, 0.25), size=users)
     tastes = {}
     for name, spread in TASTES.items():
         values = len(ATTRIBUTES[name])
-        taste = 1.0 * mix @ rng.normal(size=(archetypes, values)) + 0.3 * rng.normal(size=(users, values))
-        taste -= 0.9 * taste.mean(axis=0) + taste.mean(axis=1, keepdims=True)
+        taste = mix @ rng.normal(size=(archetypes, values)) + 0.2 * rng.normal(size=(users, values))
+        taste -= taste.mean(axis=0) + taste.mean(axis=1, keepdims=True)
         tastes[name] = np.round(spread * taste / taste.std(axis=1, keepdims=True), 3)
     return tastes
 
