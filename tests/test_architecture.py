@@ -10,8 +10,8 @@ PACKAGE = Path(__file__).resolve().parent.parent / "fashion_hash"
 # a module may import itself and what stands before it in this list
 LAYERS = [
     ("errors", "files", "seeds", "codes", "data.outfits", "data.vocabulary"),
-    ("manifest", "ids", "config", "data"),
-    ("losses", "catalogue", "evaluation"),
+    ("manifest", "ids", "config", "data", "normaliser", "titles"),
+    ("losses", "catalogue", "heads", "evaluation"),
     ("features", "bundle"),
     ("models", "index"),
     ("retrieval",),
@@ -25,10 +25,13 @@ WITHOUT_TORCH = (
     "codes",
     "data",
     "evaluation",
+    "heads",
     "ids",
     "index",
     "manifest",
+    "normaliser",
     "retrieval",
+    "titles",
 )
 
 

@@ -21,7 +21,8 @@ from fashion_hash.data.stores import FeatureStore, FeatureWriter, PictureStore
 from fashion_hash.errors import ConfigError, FeatureError
 from fashion_hash.features.backbone import Backbone, build_backbone
 from fashion_hash.features.pictures import picture_batches
-from fashion_hash.features.table import FeatureTable, Normalise, make_table
+from fashion_hash.features.table import FeatureTable, make_table
+from fashion_hash.normaliser import Normalise
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.restricted_pickle import load_vectors
 from fashion_hash.errors import ConfigError, FeatureError
 from fashion_hash.features.table import FeatureTable, make_table, train_items
-from fashion_hash.features.title_encoder import TitleEncoder
 from fashion_hash.seeds import derive
+from fashion_hash.titles import TitleEncoder
 
 log = logging.getLogger(__name__)
 

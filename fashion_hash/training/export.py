@@ -11,6 +11,7 @@ from fashion_hash.bundle import Bundle, BundleContents, write_bundle
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.outfits import concatenate
 from fashion_hash.features.extraction import picture_store
+from fashion_hash.training.export_heads import export_heads
 from fashion_hash.training.run import Run, load_data
 from fashion_hash.training.scoring import ModelScorer, code_arrays
 from fashion_hash.training.thumbnails import thumbnails
@@ -53,6 +54,7 @@ def export_bundle(run: Run, path: str | Path | None = None, dataset: Dataset | N
         details=dataset.content.details,
         pictures=thumbnails(dataset, store),
         model=_facts(run, dataset),
+        heads=export_heads(model, inputs),
     )
     return write_bundle(path or run.path / "bundle", contents)
 

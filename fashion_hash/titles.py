@@ -61,9 +61,7 @@ class TitleEncoder:
             parts = [TfidfVectorizer(**options, max_features=max_terms) for options in _PARTS.values()]
             terms = hstack([part.fit_transform(texts) for part in parts]).tocsr()
         except ValueError:  # scikit-learn's "empty vocabulary"
-            raise FeatureError(
-                f"none of {len(titles)} titles holds a word: titles cannot be a modality"
-            ) from None
+            raise FeatureError(f"none of {len(titles)} titles holds a word: titles cannot be a modality") from None
         size = min(dim, *terms.shape)
         svd = TruncatedSVD(size, random_state=seed % 2**32)
         svd.fit(terms)
@@ -78,9 +76,7 @@ class TitleEncoder:
         """
         if not titles:
             return np.zeros((0, self.dim), dtype=np.float32), np.zeros(0, dtype=bool)
-        terms = csr_matrix(
-            hstack([part.transform(titles) for part in self._parts.values()]), dtype=np.float32
-        )
+        terms = csr_matrix(hstack([part.transform(titles) for part in self._parts.values()]), dtype=np.float32)
         vectors = np.asarray(terms @ self._components.T, dtype=np.float32)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         known = lengths[:, 0] > _FAINTEST
@@ -118,7 +114,5 @@ class TitleEncoder:
         except (OSError, KeyError, TypeError, ValueError, EOFError) as error:
             if isinstance(error, FeatureError):
                 raise
-            raise FeatureError(
-                f"{folder} holds no readable title encoder ({error}): fit the titles again"
-            ) from None
+            raise FeatureError(f"{folder} holds no readable title encoder ({error}): fit the titles again") from None
         return cls(parts["words"], parts["letters"], components)

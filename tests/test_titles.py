@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fashion_hash.errors import FeatureError
-from fashion_hash.features.title_encoder import TitleEncoder
+from fashion_hash.titles import TitleEncoder
 
 TITLES = [
     "red silk dress",
@@ -93,5 +93,5 @@ def test_broken_folders_say_so(tmp_path, encoder):
 
 
 def test_needs_no_torch():
-    code = "import sys, fashion_hash.features.title_encoder; assert 'torch' not in sys.modules"
+    code = "import sys, fashion_hash.titles; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
