@@ -176,7 +176,7 @@ def test_an_unknown_word_is_an_unknown_title(bundle):
 
 def test_a_bundle_without_heads_says_so(tmp_path):
     path = random_bundle(tmp_path / "bundle").path
-    with pytest.raises(BundleError, match="bundle holds no hash heads.*export the bundle again"):
+    with pytest.raises(BundleError, match=r"bundle holds no hash heads.*export the bundle again"):
         ItemEncoder.open(path)
 
 
@@ -195,17 +195,17 @@ def test_broken_files_are_named(tmp_path, bundle):
     short = copy("short")
     image = short / "heads/image.safetensors"
     image.write_bytes(image.read_bytes()[:100])
-    with pytest.raises(BundleError, match="image.safetensors holds no readable hash heads"):
+    with pytest.raises(BundleError, match=r"image.safetensors holds no readable hash heads"):
         ItemEncoder.open(short)
     lacking = copy("lacking")
     arrays = load_file(lacking / "heads/text.safetensors")
     save_file({name: one for name, one in arrays.items() if name != "centre"}, lacking / "heads/text.safetensors")
-    with pytest.raises(BundleError, match="text.safetensors holds no readable hash heads.*centre"):
+    with pytest.raises(BundleError, match=r"text.safetensors holds no readable hash heads.*centre"):
         ItemEncoder.open(lacking)
     other = copy("other")
     about = json.loads((other / "heads/heads.json").read_text())
     (other / "heads/heads.json").write_text(json.dumps({**about, "format_version": 9}))
-    with pytest.raises(BundleError, match="heads.json is not 'fashion_hash heads' of version 1"):
+    with pytest.raises(BundleError, match=r"heads.json is not 'fashion_hash heads' of version 1"):
         ItemEncoder.open(other)
 
 

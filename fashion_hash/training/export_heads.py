@@ -48,7 +48,8 @@ def _content_heads(modality: str, hashing: ContentHashing, model: FHN, inputs: I
         table = inputs.tables[modality]
         takes = FEATURES if table.encoder is None else TITLES
         return ContentHeads(layers, table.normaliser, table.unknown, takes, source, table.encoder)
-    assert hashing.backbone is not None and config.image is not None
+    assert hashing.backbone is not None
+    assert config.image is not None
     # an item without a picture counted as an even grey in training
     grey = torch.tensor(GREY, dtype=torch.uint8, device=inputs.device).view(1, 3, 1, 1)
     with torch.no_grad():
@@ -61,7 +62,8 @@ def _layers(head: nn.Module) -> tuple[Layer, ...]:
     """The linear layers of a head; ReLU stands between them, dropout has no part in an answer."""
     linear = [layer for layer in head.children() if isinstance(layer, nn.Linear)]
     between = [layer for layer in head.children() if not isinstance(layer, nn.Linear | nn.Dropout)]
-    assert len(between) == len(linear) - 1 and all(isinstance(layer, nn.ReLU) for layer in between), head
+    assert len(between) == len(linear) - 1, head
+    assert all(isinstance(layer, nn.ReLU) for layer in between), head
     return tuple(Layer(_array(one.weight), None if one.bias is None else _array(one.bias)) for one in linear)
 
 
