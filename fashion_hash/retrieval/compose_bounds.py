@@ -22,7 +22,7 @@ from functools import cached_property
 
 import numpy as np
 
-from fashion_hash.codes import WEIGHT_ONE, Packed, weighted_inner
+from fashion_hash.codes import WEIGHT_ONE, Packed, byte_tables
 from fashion_hash.retrieval.partners import Partners, relaxed, weighted
 
 BLOCK = 1024
@@ -68,6 +68,10 @@ class Problem:
         values = sum(float(np.abs(values).max(initial=0)) for values in self.values)
         return (weight * sum(self.scales) + values) / WEIGHT_ONE
 
+    @cached_property
+    def _tables(self) -> np.ndarray:
+        return np.tile(byte_tables(self.weights), (self.codes[0].shape[1], 1))
+
     def margin(self, shares: Shares) -> float:
         """How far a float32 bound may lie below the true one, in units of one."""
         terms = self.codes[0].shape[1] * len(self.weights) + 64
@@ -76,13 +80,15 @@ class Problem:
 
     def numerators(self, items: np.ndarray) -> np.ndarray:
         """Exact numerators of outfits, (N, S) places in `rows`, int64."""
+        from fashion_hash.retrieval.compose_kernels import table_sums
+
         total = np.full(len(items), self.constant, dtype=np.int64)
         for slot, values in enumerate(self.values):
             total += values[items[:, slot]]
         for (a, b), scale in zip(self.edges, self.scales):
             if scale:
                 agree = ~(self.codes[a][items[:, a]] ^ self.codes[b][items[:, b]])
-                total += scale * weighted_inner(self.weights, agree).sum(axis=1)
+                table_sums(agree.reshape(len(agree), len(self._tables)), scale * self._tables, total)
         return total
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import permutations
 
 import numpy as np
 
@@ -103,7 +104,7 @@ def code_values(codes: Packed, queries: np.ndarray) -> np.ndarray:
 
     tables = np.concatenate([byte_tables(query) for query in queries])
     out = np.zeros(len(codes), dtype=np.int64)
-    table_sums(np.ascontiguousarray(codes).reshape(len(codes), -1), tables, out)
+    table_sums(np.ascontiguousarray(codes).reshape(len(codes), len(tables)), tables, out)
     return out
 
 
@@ -173,10 +174,9 @@ def _check(bundle: Bundle, slots: Sequence[str], allowed: Mapping[str, np.ndarra
 
 
 def _check_partners(bundle: Bundle, kinds: Sequence[str], partners: Partners) -> None:
-    for a in set(kinds):
-        for b in set(kinds) - {a}:
-            if len(partners[a, b][0]) != len(bundle.items[a]):
-                raise BundleError(
-                    f"the partner lists hold {len(partners[a, b][0])} items of type {a}, "
-                    f"the bundle {len(bundle.items[a])}: write them again with build_partners"
-                )
+    for a, b in permutations(dict.fromkeys(kinds), 2):
+        if len(partners[a, b][0]) != len(bundle.items[a]):
+            raise BundleError(
+                f"the partner lists hold {len(partners[a, b][0])} items of type {a}, "
+                f"the bundle {len(bundle.items[a])}: write them again with build_partners"
+            )

@@ -23,9 +23,10 @@ from fashion_hash.codes import WEIGHT_ONE
 from fashion_hash.retrieval import compose_bounds as bounds
 from fashion_hash.retrieval.compose_bounds import Maxima, Pairs, Problem, Shares
 
-SEEDS = 192  # items a slot that the first beam looks at
-BEAM = 1024
-DENSE = 1 << 21  # pairs of items, over all edges, that are cheaper to compute than to bound by lists
+SEEDS = 160  # items a slot that the first beam looks at
+BEAM = 768  # partial outfits that it keeps
+DENSE = 1 << 18  # pairs of items, over all edges, that are cheaper to compute than to bound by lists
+SLOW_LISTS, SLOW_PAIRS = 0.85, 0.7  # a round that leaves more of the pairs than this was the last
 CELLS = 1 << 20  # children looked at in one step
 ROUNDS = 8
 
@@ -182,9 +183,9 @@ def narrow(problem: Problem, best: Best, memory: int, deadline: float) -> Front:
         if front.work == 0:
             break
         late = time.monotonic() > deadline or number >= 2 * ROUNDS
-        if front.pairs is None and (late or front.work > before * 0.7):
+        if front.pairs is None and (late or front.work > before * SLOW_LISTS):
             front.pairs = Pairs(problem, front.alive, memory)
-        elif front.pairs is not None and (late or front.work > before * 0.9 or front.work < DENSE // 64):
+        elif front.pairs is not None and (late or front.work > before * SLOW_PAIRS or front.work < DENSE // 32):
             break
         front.shares = bounds.balance(problem, front.shares, front.maxima)
         front.margin = problem.margin(front.shares)
@@ -225,7 +226,9 @@ def beam(front: Front, k: int, width: int = BEAM) -> np.ndarray:
         joined = Partial(*(np.concatenate(parts) for parts in zip(*children)))
         cut = np.argpartition(-joined.bounds, min(width, len(joined.bounds)) - 1)[:width]
         states = [Partial(*(part[cut] for part in joined))] if len(cut) else []
-    return outfits(front, states[0].places) if states else np.zeros((0, len(front.order)), dtype=np.int64)
+    if not states:
+        return np.zeros((0, len(front.order)), dtype=np.int64)
+    return outfits(front, strongest(states[0], k, front.margin))
 
 
 class Partial(NamedTuple):
