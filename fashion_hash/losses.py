@@ -5,17 +5,18 @@ Shapes: B outfits, K negatives for each, N items, D bits.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 
-def bpr_loss(positive: Tensor, negative: Tensor, allowed: Tensor | None = None) -> Tensor:
+def bpr_loss(positive: Tensor, negative: Tensor) -> Tensor:
     """Bayesian personalised ranking: mean of softplus(-(positive - negative)).
 
     Args:
         positive: (B,) scores of positive outfits.
-        negative: (B,) or (B, K) scores of their negatives; all pairs weigh the same.
-        allowed: (B, K) bool, False for pairs that do not count; None counts them all.
+        negative: (B,) or (B, K) scores of their negatives; all pairs weigh the same, and a score of
+            -inf is a pair that does not count.
 
     Returns:
         A scalar; 0 when no pair counts.
@@ -27,10 +28,8 @@ def bpr_loss(positive: Tensor, negative: Tensor, allowed: Tensor | None = None) 
     """
     if negative.dim() == positive.dim() + 1:
         positive = positive.unsqueeze(-1)  # (B, 1) against (B, K)
-    loss = F.softplus(negative - positive)
-    if allowed is None:
-        return loss.mean()
-    return (loss * allowed).sum() / allowed.sum().clamp(min=1)
+    count = torch.count_nonzero(negative > -torch.inf).clamp(min=1)
+    return F.softplus(negative - positive).sum() / count
 
 
 def cross_modal_loss(image: Tensor, text: Tensor, margin: float = 0.1) -> Tensor:

@@ -21,13 +21,16 @@ def test_bpr_with_one_negative_each():
     assert bpr_loss(positive, negative).item() == pytest.approx(plain, abs=1e-6)
 
 
-def test_bpr_counts_allowed_pairs_only():
-    positive = torch.tensor([1.0, 0.0])
-    negative = torch.tensor([[0.0, 9.0], [2.0, 1.0]])
-    allowed = torch.tensor([[True, False], [True, True]])
+def test_bpr_leaves_out_pairs_of_minus_infinity():
+    positive = torch.tensor([1.0, 0.0], requires_grad=True)
+    negative = torch.tensor([[0.0, -math.inf], [2.0, 1.0]], requires_grad=True)
+    loss = bpr_loss(positive, negative)
+    loss.backward()
     plain = [math.log(1 + math.exp(x)) for x in (-1.0, 2.0, 1.0)]
-    assert bpr_loss(positive, negative, allowed).item() == pytest.approx(sum(plain) / 3, abs=1e-6)
-    assert bpr_loss(positive, negative, torch.zeros(2, 2, dtype=torch.bool)).item() == 0
+    assert loss.item() == pytest.approx(sum(plain) / 3, abs=1e-6)
+    assert negative.grad[0, 1] == 0
+    assert torch.isfinite(positive.grad).all()
+    assert bpr_loss(positive, torch.full((2, 2), -math.inf)).item() == 0
 
 
 def test_bpr_is_finite_for_scores_far_apart():

@@ -22,20 +22,21 @@ class Candidates(NamedTuple):
     Attributes:
         slot: the slot.
         items: (C,) rows of items of its type.
-        allowed: (B, C) bool, False where the user is known to like the candidate.
+        liked: (F,) rows of the batch and (F,) candidates: pairs that are no negatives, since the user
+            is known to like the item.
     """
 
     slot: int
     items: np.ndarray
-    allowed: np.ndarray
+    liked: tuple[np.ndarray, np.ndarray]
 
 
 class Shared(NamedTuple):
-    """Candidates as tensors: positions (C,) within the batch's items, and where they count (B, C)."""
+    """Candidates as tensors: positions (C,) within the batch's items; liked pairs as in `Candidates`."""
 
     slot: int
     positions: Tensor
-    allowed: Tensor
+    liked: tuple[Tensor, Tensor]
 
 
 class Batch(NamedTuple):
@@ -93,7 +94,8 @@ def make_batch(
         positions[:, :, here] = _spread(present, inverse[:count_here])
         if candidates is not None and offered:
             at = torch.from_numpy(inverse[count_here:])
-            shared = Shared(candidates.slot, at, torch.from_numpy(candidates.allowed))
+            rows_of, columns = candidates.liked
+            shared = Shared(candidates.slot, at, (torch.from_numpy(rows_of), torch.from_numpy(columns)))
         rows[kind] = torch.from_numpy(distinct % count)
         hidden[kind] = torch.from_numpy(distinct >= count)
     return Batch(torch.from_numpy(users.astype(np.int64)), rows, hidden, torch.from_numpy(positions), shared)

@@ -34,7 +34,9 @@ class EpochNegatives:
                 f"negatives.file: the training split of {dataset.name} has no {config.file!r} negatives"
                 f"{suggest(config.file, split.negatives)}; it has {sorted(split.negatives)}"
             )
-        self._liked = _LikedItems(dataset) if config.kind == "shared" else None
+        self._likers: dict[str, _Likers] = {}
+        if config.kind == "shared":
+            self._likers = {kind: _Likers(dataset, kind) for kind in self._sampler.swap}
 
     def draw(self, epoch: int, rng: np.random.Generator) -> np.ndarray:
         """(N, K, S) int32: K negatives of every positive; K = 0 when candidates are shared instead."""
@@ -58,7 +60,7 @@ class EpochNegatives:
             users: (B,) rows.
             items: (B, S) the positives; a slot that is empty in all of them is not chosen.
         """
-        if self._liked is None:
+        if not self._likers:
             return None
         slots = self._positives.slots
         open_slots = [
@@ -66,26 +68,40 @@ class EpochNegatives:
         ]
         slot = open_slots[int(rng.integers(len(open_slots)))]
         drawn = self._sampler.pools[slots[slot]].draw(rng, self._config.per_positive).astype(np.int64)
-        allowed = ~self._liked.contains(slots[slot], users[:, None], drawn[None, :])
-        return Candidates(slot, drawn, allowed & (items[:, slot] != EMPTY)[:, None])
+        rows, columns = self._likers[slots[slot]].pairs(users, drawn)
+        empty = np.flatnonzero(items[:, slot] == EMPTY)  # an outfit without the slot is compared with nothing
+        rows = np.concatenate([rows, np.repeat(empty, len(drawn))])
+        columns = np.concatenate([columns, np.tile(np.arange(len(drawn)), len(empty))])
+        return Candidates(slot, drawn, (rows, columns))
 
 
-class _LikedItems:
-    """Which user wears which item in training: an item one likes is no negative."""
+class _Likers:
+    """Who wears the items of a type in training: an item one likes is no negative."""
 
-    def __init__(self, dataset: Dataset) -> None:
+    def __init__(self, dataset: Dataset, kind: str) -> None:
         positives = dataset.split("train").positives
-        self._counts = {kind: len(dataset.items[kind]) for kind in dataset.types}
-        found: dict[str, list[np.ndarray]] = {kind: [] for kind in dataset.types}
-        for slot, kind in enumerate(dataset.slots):
-            present = positives.items[:, slot] != EMPTY
-            found[kind].append(self._key(kind, positives.users[present], positives.items[present, slot]))
-        self._keys = {kind: np.unique(np.concatenate(keys)) for kind, keys in found.items()}
+        wearing = [
+            np.stack([positives.items[:, slot], positives.users], axis=1)[positives.items[:, slot] != EMPTY]
+            for slot, one in enumerate(dataset.slots)
+            if one == kind
+        ]
+        pairs = np.unique(np.concatenate(wearing), axis=0)  # sorted by item
+        self._users = pairs[:, 1]
+        self._start = np.searchsorted(pairs[:, 0], np.arange(len(dataset.items[kind]) + 1))
 
-    def contains(self, kind: str, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-        keys, wanted = self._keys[kind], self._key(kind, users, items)
-        at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-        return keys[at] == wanted
+    def pairs(self, users: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Positions (row, column) of every pair of a user, (B,), who likes an item, (C,)."""
+        columns, likers = _expand(self._start[items], self._start[items + 1])
+        order = np.argsort(users, kind="stable")
+        ordered = users[order]
+        likers = self._users[likers]
+        pair, row = _expand(np.searchsorted(ordered, likers), np.searchsorted(ordered, likers, side="right"))
+        return order[row], columns[pair]
 
-    def _key(self, kind: str, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-        return users.astype(np.int64) * self._counts[kind] + items
+
+def _expand(start: np.ndarray, stop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All numbers of the ranges [start, stop), and which range each belongs to: (which, number)."""
+    length = stop - start
+    which = np.repeat(np.arange(len(length)), length)
+    within = np.arange(len(which)) - np.repeat(np.cumsum(length) - length, length)
+    return which, start[which] + within

@@ -78,9 +78,9 @@ class PartOptimiser:
             raise ConfigError("train.parts names no part that this model has: nothing would be trained")
         self.optimisers: list[Optimizer] = []
         if dense_groups and config.kind == "sgd":
-            self.optimisers.append(SGD(dense_groups, lr=1.0, momentum=config.momentum, foreach=True))
+            self.optimisers.append(SGD(dense_groups, lr=1.0, momentum=config.momentum, fused=True))
         elif dense_groups:
-            self.optimisers.append(Adam(dense_groups, lr=1.0, betas=(config.momentum, 0.999), foreach=True))
+            self.optimisers.append(Adam(dense_groups, lr=1.0, betas=(config.momentum, 0.999), fused=True))
         if sparse_groups:
             self.optimisers.append(SparseAdam(sparse_groups, lr=1.0, betas=(config.row_momentum, 0.999)))
 

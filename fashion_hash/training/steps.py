@@ -93,9 +93,10 @@ class Objective:
             if batch.shared is None:
                 loss = bpr_loss(score[:, 0], score[:, 1:])
             else:
-                slot, candidates, allowed = batch.shared
+                slot, candidates, (rows_of, columns) = batch.shared
                 against = self._model.completions(user, codes, positions[:, 0], slot, candidates.to(device))
-                loss = bpr_loss(score[:, 0], against, allowed.to(device))
+                against = against.index_put((rows_of.to(device), columns.to(device)), against.new_tensor(-torch.inf))
+                loss = bpr_loss(score[:, 0], against)
             return loss + self._cross_modal(codes)
 
     def _cross_modal(self, codes: ItemCodes) -> Tensor | float:
