@@ -71,9 +71,9 @@ def compose(
         bundle: an open bundle.
         user_code: (D / 8,) uint8, packed.
         k: at most how many outfits; fewer come back where fewer exist.
-        slots: names of the slots to fill ("top", "top_2", ...); by default all of the bundle's.
+        slots: names of the slots to fill ("top", "top_2", ...); by default all that are not given.
         allowed: by slot name the item rows that may be used, in any order; all where it says nothing.
-        given: by slot name the row of an item that every outfit holds, in slots asked for or not.
+        given: by slot name the row of an item that every outfit holds.
         max_repeats: walk down the ranking and take an outfit unless one of its items (given ones
             apart) is in this many outfits taken already, until k are taken.
         partners: partner lists of the bundle; without them large catalogues take longer.
@@ -81,14 +81,14 @@ def compose(
 
     Raises:
         QueryError: k or max_repeats below 1, no such slot or none left open, a slot both given and
-            restricted, a row that the bundle does not hold, or the same item given twice.
+            asked for or restricted, a row that the bundle does not hold, or the same item given twice.
     """
     started = time.monotonic()
     check_count("k", k)
     if max_repeats is not None:
         check_count("max_repeats", max_repeats)
     given = given or {}
-    names = bundle.slot_names if slots is None else tuple(slots)
+    names = [name for name in bundle.slot_names if name not in given] if slots is None else list(slots)
     problem = pose(bundle, user_code, names, allowed or {}, given, partners)
     if max_repeats is None:
         found = search(problem, int(k), budget)

@@ -70,7 +70,7 @@ class Problem:
 
     @cached_property
     def _tables(self) -> np.ndarray:
-        return np.tile(byte_tables(self.weights), (self.codes[0].shape[1], 1))
+        return code_tables(np.tile(self.weights, (self.codes[0].shape[1], 1)))
 
     def margin(self, shares: Shares) -> float:
         """How far a float32 bound may lie below the true one, in units of one."""
@@ -80,16 +80,32 @@ class Problem:
 
     def numerators(self, items: np.ndarray) -> np.ndarray:
         """Exact numerators of outfits, (N, S) places in `rows`, int64."""
-        from fashion_hash.retrieval.compose_kernels import table_sums
-
         total = np.full(len(items), self.constant, dtype=np.int64)
         for slot, values in enumerate(self.values):
             total += values[items[:, slot]]
         for (a, b), scale in zip(self.edges, self.scales):
             if scale:
                 agree = ~(self.codes[a][items[:, a]] ^ self.codes[b][items[:, b]])
-                table_sums(agree.reshape(len(agree), len(self._tables)), scale * self._tables, total)
+                add_inner(total, agree, scale * self._tables)
         return total
+
+
+def code_tables(queries: np.ndarray) -> np.ndarray:
+    """What every byte of a code adds to its inner product with integer queries, (M, D): (M, D / 8, 256)."""
+    return np.stack([byte_tables(query) for query in queries])
+
+
+def add_inner(out: np.ndarray, codes: Packed, tables: np.ndarray) -> None:
+    """Adds to out, (N,) int64, the inner products of packed codes, (N, M, D / 8), by `code_tables`."""
+    from fashion_hash.retrieval.compose_kernels import add_table_sums
+
+    width = tables.shape[0] * tables.shape[1]
+    codes = np.ascontiguousarray(codes).reshape(len(codes), width)
+    tables = tables.reshape(width, 256)
+    if width % 8:  # whole words of eight bytes
+        codes = np.pad(codes, ((0, 0), (0, -width % 8)))
+        tables = np.pad(tables, ((0, -width % 8), (0, 0)))
+    add_table_sums(codes.view("<u8"), tables.ravel(), out)
 
 
 # by edge (a, b), an array for the alive items of a and one for those of b

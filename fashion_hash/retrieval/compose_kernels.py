@@ -92,10 +92,26 @@ def greatest(block, length, rows, values):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def table_sums(codes, tables, out):  # type: ignore[no-untyped-def]
-    """out[i] += the sum over bytes of tables[byte, codes[i, byte]]; (N, W) uint8, (W, 256) int64."""
-    for i in range(codes.shape[0]):
-        total = 0
-        for byte in range(codes.shape[1]):
-            total += tables[byte, codes[i, byte]]
-        out[i] += total
+def add_table_sums(words, tables, out):  # type: ignore[no-untyped-def]
+    """out[i] += the sum of what the tables say of the bytes of item i, a look-up a byte.
+
+    Args:
+        words: (N, W) uint64, eight bytes each, the first the least significant.
+        tables: (W * 8 * 256,) int64.
+        out: (N,) int64.
+    """
+    low = np.uint64(255)  # unsigned indices spare the check for negative ones
+    for i in range(words.shape[0]):
+        first, second, start = 0, 0, np.uint64(0)
+        for number in range(words.shape[1]):
+            word = words[i, number]
+            first += tables[start + (word & low)]
+            second += tables[start + np.uint64(256) + ((word >> np.uint64(8)) & low)]
+            first += tables[start + np.uint64(512) + ((word >> np.uint64(16)) & low)]
+            second += tables[start + np.uint64(768) + ((word >> np.uint64(24)) & low)]
+            first += tables[start + np.uint64(1024) + ((word >> np.uint64(32)) & low)]
+            second += tables[start + np.uint64(1280) + ((word >> np.uint64(40)) & low)]
+            first += tables[start + np.uint64(1536) + ((word >> np.uint64(48)) & low)]
+            second += tables[start + np.uint64(1792) + (word >> np.uint64(56))]
+            start += np.uint64(2048)
+        out[i] += first + second

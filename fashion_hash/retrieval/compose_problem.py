@@ -8,10 +8,10 @@ from itertools import permutations
 import numpy as np
 
 from fashion_hash.bundle import Bundle
-from fashion_hash.codes import WEIGHT_ONE, Packed, byte_tables, unpack
+from fashion_hash.codes import WEIGHT_ONE, Packed, unpack
 from fashion_hash.data.outfits import EMPTY, fill_empty, slot_pairs
 from fashion_hash.errors import BundleError, QueryError, suggest
-from fashion_hash.retrieval.compose_bounds import Problem
+from fashion_hash.retrieval.compose_bounds import Problem, add_inner, code_tables
 from fashion_hash.retrieval.partners import Partners
 
 
@@ -23,15 +23,15 @@ def pose(
     given: Mapping[str, int],
     partners: Partners | None,
 ) -> Problem:
-    """The problem of filling the slots that are not given.
+    """The problem of filling `slots`, those of `given` being filled already.
 
     The numerator of an outfit is preference_scale * U * P + compatibility_scale * I * n + M D B P, see
     index/exact.py. What a given item adds with an open one is part of the open item's value.
     """
     _check(bundle, slots, allowed, given)
     position = {name: number for number, name in enumerate(bundle.slot_names)}
-    filled = sorted({position[name] for name in [*slots, *given]})
-    open_slots = [slot for slot in filled if bundle.slot_names[slot] not in given]
+    filled = sorted(position[name] for name in [*slots, *given])
+    open_slots = sorted(position[name] for name in slots)
     fixed = {position[name]: int(row) for name, row in given.items()}
     source = _sources(bundle, filled)
     num_items = len(source)
@@ -55,8 +55,9 @@ def pose(
         for other in partners_of:
             code = unpack(bundle.item_codes[bundle.slots[other]][fixed[other]])
             queries += scale_of_edge.get((min(slot, other), max(slot, other)), 0) * (code * weights)
-        bias = bits * factor * bundle.item_bias[kind][rows].astype(np.int64)
-        return bias + code_values(bundle.item_codes[kind][rows], queries)
+        values = np.multiply(bundle.item_bias[kind][rows], bits * factor, dtype=np.int64)
+        add_inner(values, bundle.item_codes[kind][rows], code_tables(queries))
+        return values
 
     rows, values, codes = [], [], []
     for slot in open_slots:
@@ -98,16 +99,6 @@ def pose(
     )
 
 
-def code_values(codes: Packed, queries: np.ndarray) -> np.ndarray:
-    """Inner product of integer queries, (M, D), with packed codes, (N, M, D / 8): (N,) int64."""
-    from fashion_hash.retrieval.compose_kernels import table_sums
-
-    tables = np.concatenate([byte_tables(query) for query in queries])
-    out = np.zeros(len(codes), dtype=np.int64)
-    table_sums(np.ascontiguousarray(codes).reshape(len(codes), len(tables)), tables, out)
-    return out
-
-
 def _sources(bundle: Bundle, filled: Sequence[int]) -> dict[int, int]:
     """By slot that counts in the score the slot whose item it holds: itself, or the one it repeats."""
     items = np.full(len(bundle.slots), EMPTY)
@@ -137,7 +128,9 @@ def _edges(
 def _allowed_rows(bundle: Bundle, slot: int, allowed: np.ndarray | None, taken: Sequence[int]) -> np.ndarray:
     """The allowed rows of a slot, ascending, without those of given items of its type."""
     size = len(bundle.items[bundle.slots[slot]])
-    mask = np.ones(size, dtype=bool) if allowed is None else np.zeros(size, dtype=bool)
+    if allowed is None and not taken:
+        return np.arange(size)
+    mask = np.full(size, allowed is None)
     if allowed is not None:
         mask[allowed] = True
     mask[list(taken)] = False
@@ -153,7 +146,9 @@ def _check(bundle: Bundle, slots: Sequence[str], allowed: Mapping[str, np.ndarra
             )
     if len(set(slots)) < len(slots):
         raise QueryError(f"a slot is asked for twice: {', '.join(slots)}")
-    if not set(slots) - set(given):
+    if both := [name for name in slots if name in given]:
+        raise QueryError(f"slot {both[0]!r} is both given and asked for: leave one of the two out")
+    if not slots:
         raise QueryError("nothing is left to choose: leave at least one slot open")
     for name in allowed:
         if name in given:

@@ -144,9 +144,9 @@ def search(problem: Problem, k: int, budget: Budget = NO_LIMIT) -> Found:
     if any(len(rows) == 0 for rows in problem.rows):
         return Found(best.items, best.numerators, None, 0, 0)
     if len(problem.rows) == 1:
-        numerators = problem.values[0] + problem.constant
-        places = greatest(numerators, k)
-        return Found(places[:, None], numerators[places], None, 0, len(numerators))
+        places = greatest(problem.values[0], k)
+        numerators = problem.values[0][places] + problem.constant
+        return Found(places[:, None], numerators, None, 0, len(problem.values[0]))
     front = narrow(problem, best, budget.memory, deadline)
     unseen, expanded = branch(front, best, budget.partial_outfits, deadline)
     if unseen is None or unseen < best.floor:
@@ -158,7 +158,10 @@ def search(problem: Problem, k: int, budget: Budget = NO_LIMIT) -> Found:
 def greatest(numbers: np.ndarray, k: int) -> np.ndarray:
     """Places of the k greatest numbers, greatest first, ties in order of place."""
     k = min(k, len(numbers))
-    cut = np.partition(numbers, len(numbers) - k)[len(numbers) - k]
+    blocks = len(numbers) // 256
+    # the k-th best maximum of a block bounds the k-th best number from below
+    some = numbers[: blocks * 256].reshape(blocks, 256).max(axis=1) if blocks >= k else numbers
+    cut = np.partition(some, len(some) - k)[len(some) - k]
     places = np.flatnonzero(numbers >= cut)
     return places[np.argsort(-numbers[places], kind="stable")][:k]
 

@@ -74,15 +74,15 @@ def steps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.usefixtures("steps")
-@pytest.mark.parametrize("length", [None, 1, 4, 1000])
+@pytest.mark.parametrize("length", [None, 1, 5])
 @pytest.mark.parametrize(
     ("slots", "options"),
     [
         (TWO, {"num_bits": 32, "num_items": 40}),
-        (THREE, {"num_modalities": 2, "num_bits": 32, "biased": True}),
-        (THREE, {"num_modalities": 3, "num_bits": 8, "variant": "T0"}),  # many ties
-        (THREE, {"preference_scale": 0, "compatibility_scale": 20}),
-        (THREE, {"preference_scale": 20, "compatibility_scale": 0, "biased": True}),
+        (THREE, {"num_modalities": 2, "num_bits": 32, "num_items": 14, "biased": True}),
+        (THREE, {"num_modalities": 3, "num_bits": 8, "num_items": 14, "variant": "T0"}),  # many ties
+        (THREE, {"preference_scale": 0, "compatibility_scale": 20, "num_items": 12}),
+        (THREE, {"preference_scale": 20, "compatibility_scale": 0, "num_items": 12, "biased": True}),
         (TWO_TOPS, {"num_items": 12, "num_bits": 24}),
         (TWO_TOPS, {"num_items": 9, "num_bits": 8, "repeat_empty": True, "variant": "T1"}),
         (("bag", "top", "bag"), {"num_items": 15}),
@@ -239,6 +239,7 @@ def test_partner_lists_are_the_greatest_and_survive_a_folder(tmp_path: Path) -> 
         ({"slots": []}, "nothing is left to choose"),
         ({"given": {"top": 1, "bottom": 1, "shoe": 1}}, "nothing is left to choose"),
         ({"given": {"top": 30}}, "slot 'top': item rows are whole numbers from 0 to 29, got int64 from 30"),
+        ({"given": {"top": 1}, "slots": ["top", "shoe"]}, "slot 'top' is both given and asked for"),
         ({"given": {"top": 1}, "allowed": {"top": np.array([1])}}, "'top' is given an item"),
         ({"slots": ["top"], "allowed": {"shoe": np.array([1])}}, "'shoe' is restricted but not asked for"),
         ({"allowed": {"shoe": np.array([-1])}}, "slot 'shoe': item rows are whole numbers"),
