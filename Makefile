@@ -16,20 +16,24 @@ $(VENV)/.made: setup.cfg constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,check,fast]'
 	touch $@
 
-polyvore_data/.made:
+polyvore_data/.made: | $(VENV)/.made
 	$(BIN)/python tools/make_sample.py --out polyvore_data --seed 0 --variable
 	touch $@
 
 demo: $(VENV)/.made polyvore_data/.made
+	rm -rf runs/demo
 	$(BIN)/python tools/train.py configs/demo.yaml
 	$(BIN)/python tools/build_index.py runs/demo
-	$(BIN)/python tools/query.py runs/demo/bundle $(addprefix --user ,$(DEMO_USERS)) -k 5 \
-		--sheet demo_output/outfits.png --page demo_output/outfits.html
+	$(BIN)/python tools/query.py runs/demo/bundle $(addprefix --user ,$(DEMO_USERS)) -k 5 --page demo_output/outfits.html
+	@for user in $(DEMO_USERS); do \
+		$(BIN)/python tools/query.py runs/demo/bundle --user $$user -k 5 --sheet demo_output/outfits-$$user.png >/dev/null \
+		&& echo "wrote demo_output/outfits-$$user.png" || exit 1; done
+	@echo "wrote demo_output/outfits.html: open it in a browser"
 
-test: $(VENV)/.made
+test: $(VENV)/.made polyvore_data/.made
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
-test-slow: $(VENV)/.made
+test-slow: $(VENV)/.made polyvore_data/.made
 	$(BIN)/python -m pytest -n 2
 
 check: $(VENV)/.made
