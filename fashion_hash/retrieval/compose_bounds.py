@@ -155,44 +155,78 @@ class Pairs:
     """Compatibility of the alive items of every edge: float32 matrices, kept or found again."""
 
     def __init__(self, problem: Problem, alive: Sequence[np.ndarray], memory: int) -> None:
-        self._edges = problem.edges
-        self._left = [relaxed(problem.codes[slot][places]) for slot, places in enumerate(alive)]
+        self._problem = problem
+        self._codes = [relaxed(problem.codes[slot][places]) for slot, places in enumerate(alive)]
         self._weights = [
             weighted(np.full_like(problem.codes[0][:1], 255), problem.weights, scale) for scale in problem.scales
         ]
-        self.sizes = [len(places) for places in alive]
-        self._kept: list[np.ndarray] | None = None
-        if sum(self.sizes[a] * self.sizes[b] for a, b in self._edges) * 4 <= memory:
-            self._kept = [self.rows(edge, 0, slice(None)) for edge in range(len(self._edges))]
+        self._first = first_alike(problem, alive)
+        self._turned: dict[int, np.ndarray] = {}
+        self._kept: dict[int, np.ndarray] | None = None
+        cells = sum(len(alive[problem.edges[edge][0]]) * len(alive[problem.edges[edge][1]]) for edge in self._first)
+        if cells * 4 <= memory:
+            self._kept = {edge: self.rows(edge, 0, slice(None)) for edge in set(self._first)}
 
     def rows(self, edge: int, side: int, places: slice | np.ndarray) -> np.ndarray:
         """Rows of an edge's matrix (side 0), or of its transpose (side 1)."""
-        if self._kept is not None:
-            return (self._kept[edge].T if side else self._kept[edge])[places]
-        slot, other = self._edges[edge][side], self._edges[edge][1 - side]
-        return (self._left[slot][places] * self._weights[edge]) @ self._left[other].T
+        edge = self._first[edge]
+        if self._kept is None:
+            slot, other = self._problem.edges[edge][side], self._problem.edges[edge][1 - side]
+            return (self._codes[slot][places] * self._weights[edge]) @ self._codes[other].T
+        if side == 0:
+            return self._kept[edge][places]
+        if edge not in self._turned:
+            self._turned[edge] = np.ascontiguousarray(self._kept[edge].T)
+        return self._turned[edge][places]
 
-    def keep(self, masks: Sequence[np.ndarray]) -> None:
-        """Drops the items whose mask is False."""
-        self._left = [codes[mask] for codes, mask in zip(self._left, masks)]
-        self.sizes = [len(codes) for codes in self._left]
+    def keep(self, alive: Sequence[np.ndarray], masks: Sequence[np.ndarray]) -> None:
+        """Drops the items whose mask is False; `alive` are those that are left."""
+        self._codes = [codes[mask] for codes, mask in zip(self._codes, masks)]
+        before, self._first = self._first, first_alike(self._problem, alive)
+        self._turned.clear()
         if self._kept is not None:
-            self._kept = [matrix[np.ix_(masks[a], masks[b])] for matrix, (a, b) in zip(self._kept, self._edges)]
+            old = self._kept
+            self._kept = {}
+            for edge in set(self._first):
+                a, b = self._problem.edges[edge]
+                self._kept[edge] = old[before[edge]][np.ix_(masks[a], masks[b])]
 
     def maxima(self, shares: Shares) -> Maxima:
         """For every edge the best g of each alive item."""
         from fashion_hash.retrieval.compose_kernels import block_maxima
 
         result: Maxima = []
-        for edge, (a, b) in enumerate(self._edges):
+        for edge, first in enumerate(self._first):
             ours, theirs = shares[edge]
-            rows = np.full(self.sizes[a], -np.inf, dtype=np.float32)
-            columns = np.full(self.sizes[b], -np.inf, dtype=np.float32)
-            for start in range(0, self.sizes[a], BLOCK):
+            if first < edge and all(np.array_equal(*pair) for pair in zip(shares[edge], shares[first])):
+                result.append(result[first])
+                continue
+            rows = np.full(len(ours), -np.inf, dtype=np.float32)
+            columns = np.full(len(theirs), -np.inf, dtype=np.float32)
+            for start in range(0, len(ours), BLOCK):
                 here = slice(start, start + BLOCK)
                 block_maxima(self.rows(edge, 0, here), ours[here], theirs, rows[here], columns)
             result.append([rows + ours, columns + theirs])
         return result
+
+
+def first_alike(problem: Problem, alive: Sequence[np.ndarray]) -> list[int]:
+    """For each edge the first whose matrix is the same: two tops share theirs with the bottom."""
+
+    def alike(slot: int, other: int) -> bool:
+        return problem.kinds[slot] == problem.kinds[other] and np.array_equal(
+            problem.rows[slot][alive[slot]], problem.rows[other][alive[other]]
+        )
+
+    first: list[int] = []
+    for edge, ((a, b), scale) in enumerate(zip(problem.edges, problem.scales)):
+        same = (
+            other
+            for other, (c, d) in enumerate(problem.edges[:edge])
+            if scale == problem.scales[other] and alike(a, c) and alike(b, d)
+        )
+        first.append(next(same, edge))
+    return first
 
 
 def item_bounds(problem: Problem, maxima: Maxima) -> list[np.ndarray]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from typing import NamedTuple
@@ -21,13 +20,14 @@ import numpy as np
 
 from fashion_hash.codes import WEIGHT_ONE
 from fashion_hash.retrieval import compose_bounds as bounds
-from fashion_hash.retrieval.compose_bounds import Maxima, Pairs, Problem, Shares
+from fashion_hash.retrieval import compose_expand as steps
+from fashion_hash.retrieval.compose_bounds import Pairs, Problem
+from fashion_hash.retrieval.compose_expand import Front, Partial, expand, outfits, strongest
 
 SEEDS = 160  # items a slot that the first beam looks at
 BEAM = 768  # partial outfits that it keeps
 DENSE = 1 << 18  # pairs of items, over all edges, that are cheaper to compute than to bound by lists
 SLOW_LISTS, SLOW_PAIRS = 0.85, 0.7  # a round that leaves more of the pairs than this was the last
-CELLS = 1 << 20  # children looked at in one step
 ROUNDS = 8
 
 
@@ -91,8 +91,8 @@ class Best:
     def add(self, items: np.ndarray) -> None:
         """Offers complete outfits, (N, S) places."""
         self.scored += len(items)
-        for start in range(0, len(items), CELLS):
-            part = items[start : start + CELLS]
+        for start in range(0, len(items), steps.CELLS):
+            part = items[start : start + steps.CELLS]
             merged = np.concatenate([self.items, part])
             numerators = np.concatenate([self.numerators, self.problem.numerators(part)])
             order = np.lexsort((*merged.T[::-1], -numerators))
@@ -100,41 +100,6 @@ class Best:
             new = np.ones(len(merged), dtype=bool)
             new[1:] = (merged[1:] != merged[:-1]).any(axis=1)
             self.items, self.numerators = merged[new][: self.k], numerators[new][: self.k]
-
-
-@dataclass
-class Front:
-    """The items still alive, and what is known of them.
-
-    Attributes:
-        alive: by slot, places in the problem's rows, ascending.
-        shares, maxima: see compose_bounds.
-        pairs: their matrices of pairs, once there are few enough items.
-        margin: what float32 may hide, see Problem.margin.
-    """
-
-    problem: Problem
-    alive: list[np.ndarray]
-    shares: Shares
-    maxima: Maxima
-    pairs: Pairs | None
-    margin: float
-
-    @property
-    def order(self) -> list[int]:
-        """The slots in the order of expansion: small ones first, slots that share a type last."""
-        kinds = self.problem.kinds
-        return sorted(range(len(kinds)), key=lambda slot: (kinds.count(kinds[slot]), len(self.alive[slot])))
-
-    @property
-    def bound(self) -> float:
-        """No outfit of alive items exceeds this, in units of one."""
-        return sum(bounds.edge_bounds(self.maxima)) + self.margin
-
-    @property
-    def work(self) -> int:
-        """Pairs of alive items over all edges."""
-        return sum(len(self.alive[a]) * len(self.alive[b]) for a, b in self.problem.edges)
 
 
 def search(problem: Problem, k: int, budget: Budget = NO_LIMIT) -> Found:
@@ -203,7 +168,7 @@ def drop(front: Front, item_bounds: list[np.ndarray], floor: float) -> None:
     front.shares = bounds.keep(front.shares, edges, masks)
     front.maxima = bounds.keep(front.maxima, edges, masks)
     if front.pairs is not None:
-        front.pairs.keep(masks)
+        front.pairs.keep(front.alive, masks)
 
 
 def most_promising(front: Front, item_bounds: list[np.ndarray], memory: int) -> Front:
@@ -234,20 +199,6 @@ def beam(front: Front, k: int, width: int = BEAM) -> np.ndarray:
     return outfits(front, strongest(states[0], k, front.margin))
 
 
-class Partial(NamedTuple):
-    """Partial outfits: the first d slots of the order are filled.
-
-    Attributes:
-        places: (F, d) places among the alive items.
-        sums: (F,) float32, the g of all edges between them.
-        bounds: (F,) float32, no completion exceeds this (but for the margin).
-    """
-
-    places: np.ndarray
-    sums: np.ndarray
-    bounds: np.ndarray
-
-
 def branch(front: Front, best: Best, most: float, deadline: float) -> tuple[float | None, int]:
     """Expands partial outfits, best bound first, while their bound reaches the floor.
 
@@ -265,7 +216,7 @@ def branch(front: Front, best: Best, most: float, deadline: float) -> tuple[floa
 
     def push(partial: Partial) -> None:
         order = np.argsort(-partial.bounds, kind="stable")
-        size = max(1, CELLS // max(len(places) for places in front.alive))
+        size = max(1, steps.CELLS // max(len(places) for places in front.alive))
         for start in range(0, len(order), size):
             part = Partial(*(values[order[start : start + size]] for values in partial))
             # ties between chunks: the longer first, so that complete outfits come early
@@ -288,86 +239,3 @@ def branch(front: Front, best: Best, most: float, deadline: float) -> tuple[floa
             else:
                 best.add(outfits(front, strongest(child, best.k, front.margin)))
     return None, expanded
-
-
-def strongest(complete: Partial, k: int, margin: float) -> np.ndarray:
-    """Places of those complete outfits that may be among the k best of these."""
-    if len(complete.bounds) <= k:
-        return complete.places
-    cut = np.partition(complete.bounds, len(complete.bounds) - k)[len(complete.bounds) - k]
-    return complete.places[complete.bounds >= cut - 2 * margin]
-
-
-def outfits(front: Front, places: np.ndarray) -> np.ndarray:
-    """Complete outfits in the order of expansion as (N, S) places in the problem's rows."""
-    items = np.empty(places.shape, dtype=np.int64)
-    for column, slot in enumerate(front.order):
-        items[:, slot] = front.alive[slot][places[:, column]]
-    return items
-
-
-def expand(front: Front, partial: Partial, floor: float) -> Iterator[Partial]:
-    """All children of partial outfits (one more slot filled) whose bound reaches the floor."""
-    step = max(1, CELLS // max(len(places) for places in front.alive))
-    for start in range(0, len(partial.places), step):
-        yield _expand(front, Partial(*(values[start : start + step] for values in partial)), floor)
-
-
-def _expand(front: Front, partial: Partial, floor: float) -> Partial:
-    order, (places, sums, _) = front.order, partial
-    depth = places.shape[1]
-    filled, slot, later = order[:depth], order[depth], order[depth + 1 :]
-    edges = {pair: edge for edge, pair in enumerate(front.problem.edges)}
-
-    def edge_side(one: int, other: int) -> tuple[int | None, int]:
-        """The edge of two slots, and on which side of it the first is."""
-        return edges.get((min(one, other), max(one, other))), int(one > other)
-
-    def reach(target: int) -> np.ndarray | np.float32:
-        """The g of all edges from the filled slots to each item of a slot, (F, n)."""
-        total: np.ndarray | None = None
-        for column, other in enumerate(filled):
-            edge, side = edge_side(other, target)
-            if edge is not None:
-                own, theirs = front.shares[edge][side], front.shares[edge][1 - side]
-                block = front.pairs.rows(edge, side, places[:, column]) + theirs  # type: ignore[union-attr]
-                block += own[places[:, column], None]
-                total = block if total is None else np.add(total, block, out=total)
-        return np.float32(0) if total is None else total
-
-    value = np.zeros((len(places), len(front.alive[slot])), dtype=np.float32) + sums[:, None] + reach(slot)
-    rest = np.zeros(len(places), dtype=np.float32)  # the later slots' edges with the filled ones
-    ahead = np.zeros(len(front.alive[slot]), dtype=np.float32)  # and with the slot filled now
-    beyond = np.float32(0)  # and among themselves
-    tops = bounds.edge_bounds(front.maxima)
-    for position, target in enumerate(later):
-        if depth == 1:
-            edge, side = edge_side(filled[0], target)
-            rest += front.maxima[edge][side][places[:, 0]] if edge is not None else np.float32(0)
-        else:
-            found = reach(target)
-            rest += found.max(axis=1) if isinstance(found, np.ndarray) and found.ndim else found
-        edge, side = edge_side(slot, target)
-        if edge is not None:
-            ahead += front.maxima[edge][side]
-        for other in later[position + 1 :]:
-            edge, _ = edge_side(target, other)
-            beyond += np.float32(tops[edge]) if edge is not None else np.float32(0)
-    limit = value + rest[:, None] + (ahead + beyond) if later else value
-    hopeful = limit >= floor
-    for column, other in enumerate(filled):
-        if front.problem.kinds[other] == front.problem.kinds[slot]:
-            hopeful &= _allowed_together(front, other, places[:, column], slot)
-    parent, child = np.nonzero(hopeful)
-    return Partial(np.concatenate([places[parent], child[:, None]], axis=1), value[parent, child], limit[parent, child])
-
-
-def _allowed_together(front: Front, filled: int, places: np.ndarray, slot: int) -> np.ndarray:
-    """(F, n): items of one type in two slots differ, and of two ways to place them one counts."""
-    rows = front.problem.rows
-    ours, theirs = rows[filled][front.alive[filled][places]], rows[slot][front.alive[slot]]
-    different = ours[:, None] != theirs
-    if not front.problem.interchangeable.get((min(filled, slot), max(filled, slot)), False):
-        return different
-    swapped = ours[:, None] > theirs if filled < slot else ours[:, None] < theirs
-    return different & ~(swapped & np.isin(ours, rows[slot])[:, None] & np.isin(theirs, rows[filled]))

@@ -12,7 +12,7 @@ from fashion_hash.bundle import Bundle
 from fashion_hash.data.outfits import EMPTY, Outfits
 from fashion_hash.errors import BundleError, QueryError
 from fashion_hash.index import exact
-from fashion_hash.retrieval import compose_search
+from fashion_hash.retrieval import compose_expand, compose_search
 from fashion_hash.retrieval.compose import Composition, compose
 from fashion_hash.retrieval.compose_search import Budget
 from fashion_hash.retrieval.partners import Partners, build_partners, find_partners, open_partners
@@ -69,8 +69,9 @@ def assert_same(answer: Composition, wanted: tuple[np.ndarray, np.ndarray], k: i
 def steps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Small steps make small worlds pass through partner lists, a poor beam and many chunks."""
     if request.param == "small steps":
-        for name, value in {"DENSE": 0, "SEEDS": 3, "BEAM": 2, "CELLS": 64}.items():
+        for name, value in {"DENSE": 0, "SEEDS": 3, "BEAM": 2}.items():
             monkeypatch.setattr(compose_search, name, value)
+        monkeypatch.setattr(compose_expand, "CELLS", 64)
 
 
 @pytest.mark.usefixtures("steps")
@@ -179,8 +180,9 @@ def test_max_repeats_is_the_walk_down_the_ranking(tmp_path: Path, slots: tuple, 
 
 @pytest.mark.parametrize("limit", [0, 1, 10, 30, 1000])
 def test_a_budget_stops_early_with_an_honest_gap(tmp_path: Path, limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"SEEDS": 2, "BEAM": 2, "CELLS": 32}.items():
-        monkeypatch.setattr(compose_search, name, value)
+    for name in ("SEEDS", "BEAM"):
+        monkeypatch.setattr(compose_search, name, 2)
+    monkeypatch.setattr(compose_expand, "CELLS", 32)
     bundle = random_bundle(tmp_path / "b", slots=FOUR, num_items=8, num_bits=32)
     outfits, scores = ranking(bundle, 0, every_outfit(bundle, all_rows(bundle), {}))
     answer = compose(bundle, bundle.user_codes[0], 10, budget=Budget(partial_outfits=limit))
