@@ -26,6 +26,7 @@ from fashion_hash.index.pool import Pool
 from fashion_hash.index.scan_codes import LANES
 from fashion_hash.index.scan_files import Segment, open_scan
 from fashion_hash.index.scan_kernels import Candidates
+from fashion_hash.index.scan_vectors import CODES
 
 # rounding of the constant and of the offset, a half each, and of floats on the way
 ROUNDING = 1.01
@@ -65,12 +66,15 @@ class SumScan:
                 planes,
                 one.num_items * modalities,
                 files.unit,
+                CODES,
             )
             for one in files.segments
         ]
         self.error = max((tables.error for tables in self._tables), default=0.0) + ROUNDING
         self._slack = math.ceil(2 * self.error)
-        self._words = scan_words(files.rows >= 0)
+        self._words = np.full(len(files.constants), 2**64 - 1, dtype=np.uint64)
+        for _, _, last in files.segments:  # behind the last outfit of a segment there is none
+            self._words[last - 1 : last] = scan_words(files.rows[(last - 1) * LANES : last * LANES] >= 0)
         # positions are rows, but for the ends of segments, where all outfits have equally many items
         self._in_order = len(files.segments) < 2
 
@@ -150,7 +154,7 @@ class SumScan:
         files, slack = self.files, self._slack
         found = scan_kernels.no_candidates(len(signed), k, scan_kernels.TILE * LANES)
         negative = signed < 0
-        flips = scan_codes.flip_masks(negative, files.planes)
+        flips = scan_codes.flip_masks(negative, files.planes, CODES)
         for number, (_, first, last) in job:
             tables = scan_codes.user_tables(self._tables[number], flips)
             offsets = np.rint(scan_codes.offsets(self._tables[number], negative)).astype(np.int64)

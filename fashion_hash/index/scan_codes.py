@@ -9,12 +9,14 @@ Layout. The digits of an outfit, bit by bit, are cut into codes of 6; four codes
 group of three bytes: codes 0, 1 and 2 are the low six bits of the bytes, code 3 is the high two of
 each. 64 outfits are a block: the first byte of all 64, the second byte of all 64, and so on. A table
 of 64 entries a code then scores 64 outfits in one byte shuffle (Andre et al., "Quick ADC", 2017; the
-codes of 6 are those of AVX-512's vpermb). Within a block outfit i < 32 lies in lane 2 * i and outfit
-32 + i in lane 2 * i + 1, so that sums of 16 bits leave the kernel in order.
+codes of 6 are those of AVX-512's vpermb). Older processors shuffle by 16 entries: for them the same
+bytes are read as six codes of 4, their halves. Within a block outfit i < 32 lies in lane 2 * i and
+outfit 32 + i in lane 2 * i + 1, so that sums of 16 bits leave the kernel in order.
 
 Tables. An entry is a sum of digit weights over a fixed unit of score, rounded to a byte. A user only
 flips the signs of the weights, and a flipped sign is a flipped digit (and a constant), so a user's
 tables are the same tables with their entries exchanged, and the rounding error is known beforehand.
+Letters: G groups, C codes a group, E entries of a code.
 """
 
 from __future__ import annotations
@@ -26,15 +28,15 @@ import numpy as np
 from fashion_hash.codes import WEIGHT_ONE, Packed
 
 LANES = 64  # outfits in a block
-CODE_BITS = 6
-GROUP = 4 * CODE_BITS
-ENTRIES = 1 << CODE_BITS
-# what a group's four entries may add up to, in a byte; rounding adds 4 halves at most
-GROUP_MOST = 253
+GROUP = 24
+# what a group's entries may add up to, in a byte; rounding adds 6 halves at most
+GROUP_MOST = 252
 LANE_OF = np.concatenate([np.arange(0, LANES, 2), np.arange(1, LANES, 2)])
-BITS_OF_CODES = (np.arange(ENTRIES) >> np.arange(CODE_BITS)[:, None]) & 1  # (6, 64)
 # digits of a group in the order of its bytes' bits
 BYTE_ORDER = np.array([0, 1, 2, 3, 4, 5, 18, 19, 6, 7, 8, 9, 10, 11, 20, 21, 12, 13, 14, 15, 16, 17, 22, 23])
+# the digits of each code of a group, (C, bits a code): four codes of 6, or six codes of 4
+SIXES = np.arange(GROUP).reshape(4, 6)
+NIBBLES = BYTE_ORDER.reshape(6, 4)
 
 
 def num_planes(most: int) -> int:
@@ -83,7 +85,7 @@ class Tables(NamedTuple):
     """The tables of outfits of n items, before a user flips them.
 
     Attributes:
-        entries: (4 * G, 64) uint8, value of each code in units.
+        entries: (G * C, E) uint8, value of each code in units.
         weights: (D,) float64, the value in units of one count, all positive, bits in layout order.
         full: the largest count that the digits in use can write.
         most: the largest count there is, n * M.
@@ -109,33 +111,39 @@ def smallest_unit(weights: np.ndarray, planes: int, used: int) -> float:
     """
     heaviest = _digit_weights(weights, planes, used).reshape(-1, GROUP).sum(axis=1).max(initial=0)
     groups = num_groups(len(weights), planes)
-    return float(heaviest / min(GROUP_MOST, max(40_000 // groups - 2, 1)))
+    return float(heaviest / min(GROUP_MOST, max(40_000 // groups - 3, 1)))
 
 
-def make_tables(weights: np.ndarray, planes: int, most: int, unit: float) -> Tables:
-    """The tables of counts from 0 to `most`; weights (D,) in layout order, as count_weights."""
+def make_tables(weights: np.ndarray, planes: int, most: int, unit: float, codes: np.ndarray) -> Tables:
+    """The tables of counts from 0 to `most`.
+
+    Args:
+        weights: (D,) in layout order, as count_weights.
+        codes: SIXES or NIBBLES.
+    """
     used = num_planes(most)
-    by_code = _digit_weights(weights / unit, planes, used).reshape(-1, CODE_BITS)
-    values = by_code @ BITS_OF_CODES
+    by_code = _digit_weights(weights / unit, planes, used).reshape(-1, GROUP)[:, codes]
+    values = by_code.reshape(-1, codes.shape[1]) @ _bits(codes).T
     entries = np.rint(values)
     error = float(np.abs(entries - values).max(axis=1).sum())
     return Tables(entries.astype(np.uint8), weights / unit, (1 << used) - 1, most, error)
 
 
 def user_tables(tables: Tables, flips: np.ndarray) -> np.ndarray:
-    """The tables of users, (U, 4 * G * 64) uint8; flips (U, 4 * G) uint8 as of `flip_masks`."""
-    places = np.arange(ENTRIES, dtype=np.uint8) ^ flips[:, :, None]
-    places = places + ENTRIES * np.arange(len(tables.entries), dtype=np.intp)[:, None]
+    """The tables of users, (U, G * C * E) uint8; flips (U, G * C) uint8 as of `flip_masks`."""
+    count, size = tables.entries.shape
+    places = np.arange(size, dtype=np.uint8) ^ flips[:, :, None]
+    places = places + size * np.arange(count, dtype=np.intp)[:, None]
     return np.take(tables.entries.ravel(), places).reshape(len(flips), -1)
 
 
-def flip_masks(negative: np.ndarray, planes: int) -> np.ndarray:
-    """Which digits a user flips: negative (U, D) bool in layout order -> (U, 4 * G) uint8."""
+def flip_masks(negative: np.ndarray, planes: int, codes: np.ndarray) -> np.ndarray:
+    """Which digits a user flips: negative (U, D) bool in layout order -> (U, G * C) uint8."""
     users, num_bits = negative.shape
     flipped = np.zeros((users, num_groups(num_bits, planes) * GROUP), dtype=np.uint8)
     flipped[:, : num_bits * planes] = np.repeat(negative, planes, axis=1)
-    powers = (1 << np.arange(CODE_BITS)).astype(np.uint8)
-    return flipped.reshape(users, -1, CODE_BITS) @ powers
+    powers = (1 << np.arange(codes.shape[1])).astype(np.uint8)
+    return (flipped.reshape(users, -1, GROUP)[:, :, codes] @ powers).reshape(users, -1)
 
 
 def offsets(tables: Tables, negative: np.ndarray) -> np.ndarray:
@@ -153,6 +161,12 @@ def byte_weights(weights: np.ndarray, planes: int) -> np.ndarray:
     out = np.zeros((users, num_groups(num_bits, planes) * GROUP), dtype=np.int64)
     out[:, : num_bits * planes] = (weights[:, :, None] << np.arange(planes)).reshape(users, -1)
     return out.reshape(users, -1, GROUP)[:, :, BYTE_ORDER].reshape(users, -1, 8)
+
+
+def _bits(codes: np.ndarray) -> np.ndarray:
+    """The bits of every code: (E, bits a code)."""
+    bits = np.arange(codes.shape[1])
+    return (np.arange(1 << len(bits))[:, None] >> bits) & 1
 
 
 def _digit_weights(weights: np.ndarray, planes: int, used: int) -> np.ndarray:

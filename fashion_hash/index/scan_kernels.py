@@ -3,7 +3,7 @@
 Every outfit has an integer total for a user, which differs from its score (over a unit) by less than
 a known error. The k best totals seen so far are kept in a heap; a total more than `slack`, twice the
 error, below the k-th of them cannot belong to the best k. All others are written down as candidates,
-to be scored exactly afterwards.
+to be scored exactly afterwards. The scores of a block are added up in scan_vectors.py.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def scan_sums(codes, constants, words, tables, offsets, first, last, excluded, s
     Args:
         codes: (blocks, 3 * G, 64) uint8; constants: (blocks, 64) uint16; see scan_codes.py.
         words: (blocks,) uint64; bit i says whether outfit i of the block may be found.
-        tables: (U, 4 * G * 64) uint8; offsets: (U,) int64, added to every total.
+        tables: (U, G * C * E) uint8; offsets: (U,) int64, added to every total.
         excluded: positions that must not be found, ascending for each user; starts: (U + 1,).
         slack: int64, twice the error of a total.
         found: Candidates, changed.

@@ -1,7 +1,10 @@
 """The fast scan answers like the referee, to the last bit, and its totals err no more than it says."""
 
+import os
 import shutil
-from collections.abc import Sequence
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,7 @@ from fashion_hash.index import exact, scan_codes, scan_kernels, scan_vectors
 from fashion_hash.index.engine import NOTHING
 from fashion_hash.index.pool import Pool, build_index
 from fashion_hash.index.scan import SumScan
+from fashion_hash.index.scan_codes import NIBBLES, SIXES
 from fashion_hash.index.scan_files import build_scan
 
 TYPES = ("top", "bottom", "shoe", "bag", "hat")
@@ -178,18 +182,49 @@ def test_a_broken_index_is_refused(tmp_path: Path, name: str) -> None:
         SumScan(bundle, pool)
 
 
-@pytest.mark.skipif(not scan_vectors.has_byte_shuffle(), reason="this processor has no vpermb")
-def test_the_plain_step_is_the_vector_step() -> None:
+@pytest.mark.parametrize(
+    ("step", "codes", "needs"),
+    [
+        (scan_vectors.six_totals, SIXES, {"avx512vbmi", "avx512bw"}),
+        (scan_vectors.nibble_totals, NIBBLES, {"avx2"}),
+        (scan_vectors.plain_totals, SIXES, set()),
+    ],
+)
+def test_every_step_adds_up_the_entries(step: Callable[..., None], codes: np.ndarray, needs: set[str]) -> None:
+    if not needs <= scan_vectors.features():
+        pytest.skip(f"this processor lacks {needs}")
     rng = np.random.default_rng(0)
-    groups, users = 3, 6
-    codes = rng.integers(0, 256, (5, 3 * groups, 64), dtype=np.uint8)
-    tables = rng.integers(0, 63, (users, groups * 4 * 64), dtype=np.uint8)
-    constants = rng.integers(0, 60_000, (5, 64), dtype=np.uint16)
-    vector, plain = np.zeros((users, 64), dtype=np.uint16), np.zeros((users, 64), dtype=np.uint16)
-    for block in range(5):
-        scan_vectors.shuffled_totals(codes, block, tables, 0, users, constants, vector)
-        scan_vectors.plain_totals(codes, block, tables, 0, users, constants, plain)
-        assert (vector == plain).all()
+    groups, users, blocks = 3, 6, 5
+    digits = rng.integers(0, 2, (blocks * 64, 24 * groups), dtype=np.uint8)
+    packed = scan_codes.blocks(digits, np.arange(24 * groups), 1)  # one plane: counts are digits
+    places = digits.reshape(-1, groups, 24)[:, :, codes] @ (1 << np.arange(codes.shape[1]))
+    tables = rng.integers(0, 255 // len(codes), (users, groups, len(codes), 1 << codes.shape[1]), dtype=np.uint8)
+    constants = rng.integers(0, 60_000, (blocks, 64), dtype=np.uint16)
+    expected = np.zeros((users, blocks * 64), dtype=np.int64) + constants.reshape(-1)
+    for group in range(groups):
+        for code in range(len(codes)):
+            expected += tables[:, group, code, places[:, group, code]]
+    flat = tables.reshape(users, -1)
+    for block in range(blocks):
+        totals = np.zeros((users - 1, 64), dtype=np.uint16)
+        step(packed, block, flat, 1, users, constants, totals)
+        assert (totals == expected[1:, block * 64 : block * 64 + 64]).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "target",
+    [
+        {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx,+avx2,+bmi,+bmi2,+popcnt"},
+        {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""},
+    ],
+)
+def test_other_processors_answer_alike(target: dict[str, str]) -> None:
+    if target["NUMBA_CPU_FEATURES"] and "avx2" not in scan_vectors.features():
+        pytest.skip("this processor lacks avx2")
+    this = [sys.executable, "-m", "pytest", "-m", "not slow", "-p", "no:cacheprovider", __file__]
+    run = subprocess.run(this, env={**os.environ, **target}, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout
 
 
 def test_blocks_hold_the_digits() -> None:
