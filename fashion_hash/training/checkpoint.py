@@ -32,12 +32,18 @@ class Checkpoint:
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Replaces `path`; the old file stays whole until the new one is safely on disk."""
+    """Replaces `path`; the old file stays whole until the new one is safely on disk.
+
+    Raises OSError when it cannot be written, such as on a full disk.
+    """
     tensors = {f"model/{name}": tensor for name, tensor in checkpoint.model.items()}
     tensors |= {f"optimiser/{name}": tensor for name, tensor in checkpoint.optimiser.items()}
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_path(path) as temporary:
-        save_file(plain, temporary, metadata={"facts": json.dumps(checkpoint.facts)})
+        try:
+            save_file(plain, temporary, metadata={"facts": json.dumps(checkpoint.facts)})
+        except SafetensorError as error:
+            raise OSError(f"cannot write {path}: {error}") from None
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
