@@ -237,3 +237,20 @@ def test_blocks_hold_the_digits() -> None:
     owners = rng.integers(0, 2, 128)
     weighed = scan_kernels.weigh(packed, np.arange(128), owners, scan_codes.byte_weights(weights[:, order], 3))
     assert (weighed == (counts.astype(np.int64) @ weights.T)[np.arange(128), owners]).all()
+
+
+@pytest.mark.parametrize("codes", [SIXES, NIBBLES])
+@pytest.mark.parametrize("most", [2, 6, 7, 24])
+def test_the_worst_codes_err_as_much_as_is_said(codes: np.ndarray, most: int) -> None:
+    """Random outfits hardly ever come near the bound: these do."""
+    weights, planes = np.random.default_rng(0).gamma(2, size=64), scan_codes.num_planes(most)
+    unit = scan_codes.smallest_unit(weights, planes, planes)
+    tables = scan_codes.make_tables(weights, planes, most, unit, codes)
+    bits = (np.arange(1 << codes.shape[1])[:, None] >> np.arange(codes.shape[1])) & 1
+    digit_weights = np.zeros(scan_codes.num_groups(64, planes) * 24)
+    digit_weights[: 64 * planes] = np.outer(weights / unit, 1 << np.arange(planes)).ravel()
+    by_code = digit_weights.reshape(-1, 24)[:, codes].reshape(-1, codes.shape[1])
+    wrong = tables.entries - by_code @ bits.T
+    assert wrong.max(axis=1).sum() <= tables.error
+    assert -wrong.min(axis=1).sum() <= tables.error
+    assert tables.entries.reshape(-1, len(codes), tables.entries.shape[1]).max(axis=2).sum(axis=1).max() <= 255
