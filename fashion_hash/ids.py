@@ -18,6 +18,14 @@ def read_array(path: Path) -> np.ndarray:
         raise BundleError(f"{path} is not a readable array ({error}): export it again") from None
 
 
+def encode(kind: str, one: object, row: int) -> bytes:
+    """An id as it is stored. Raises DataError when it is empty, no UTF-8 or holds a NUL character."""
+    key = _encode(one)
+    if not key or b"\0" in key:  # numpy drops trailing NULs: two ids could become one
+        raise DataError(f"{kind} id {one!r} in row {row}: an id is UTF-8, not empty and holds no NUL")
+    return key
+
+
 def _encode(one: object) -> bytes | None:
     """UTF-8, or None for what has none (a stray byte of a command line)."""
     try:
@@ -32,7 +40,8 @@ class IdTable:
     Args:
         kind: what the ids name, for messages ("user", "top", "outfit").
         ids: (N,) numpy bytes ("S"), UTF-8, in row order.
-        order: (N,) integers that sort `ids`.
+        order: integers that sort `ids`; rows that are missing here have an id that nobody finds any
+            more, such as that of an item that was removed and whose row is still in use.
     """
 
     def __init__(self, kind: str, ids: np.ndarray, order: np.ndarray) -> None:
@@ -43,14 +52,17 @@ class IdTable:
     @classmethod
     def of(cls, kind: str, ids: Iterable[str]) -> IdTable:
         """From strings. Raises DataError when an id is empty, doubled, no UTF-8 or holds a NUL character."""
-        encoded = []
-        for row, one in enumerate(ids):
-            key = _encode(one)
-            if not key or b"\0" in key:  # numpy drops trailing NULs: two ids could become one
-                raise DataError(f"{kind} id {one!r} in row {row}: an id is UTF-8, not empty and holds no NUL")
-            encoded.append(key)
-        array = np.array(encoded, dtype=np.bytes_) if encoded else np.zeros(0, dtype="S1")
-        order = np.argsort(array, kind="stable").astype(np.int32)
+        encoded = [encode(kind, one, row) for row, one in enumerate(ids)]
+        return cls.of_encoded(kind, np.array(encoded, dtype=np.bytes_) if encoded else np.zeros(0, dtype="S1"))
+
+    @classmethod
+    def of_encoded(cls, kind: str, array: np.ndarray, findable: np.ndarray | None = None) -> IdTable:
+        """From (N,) numpy bytes; `findable`: (N,) bool, ids that are to be found, by default all.
+
+        Raises DataError when one of those occurs twice.
+        """
+        rows = np.arange(len(array)) if findable is None else np.flatnonzero(findable)
+        order = rows[np.argsort(array[rows], kind="stable")].astype(np.int32)
         ordered = array[order]
         if (same := np.flatnonzero(ordered[1:] == ordered[:-1])).size:
             raise DataError(f"{kind} id {ordered[same[0]].decode()!r} occurs twice")
@@ -77,6 +89,18 @@ class IdTable:
         """The id of a row."""
         return bytes(self._ids[row]).decode()
 
+    @property
+    def encoded(self) -> np.ndarray:
+        """(N,) numpy bytes, UTF-8, in row order."""
+        return self._ids
+
+    @property
+    def findable(self) -> np.ndarray:
+        """(N,) bool: rows that are found by their id."""
+        found = np.zeros(len(self._ids), dtype=bool)
+        found[self._order] = True
+        return found
+
     def at(self, rows: Sequence[int] | np.ndarray) -> list[str]:
         """The ids of many rows."""
         return [one.decode() for one in self._ids[np.asarray(rows, dtype=np.int64)].tolist()]
@@ -90,14 +114,14 @@ class IdTable:
         key = _encode(one)
         if key is None:
             return -1
-        low, high = 0, len(self)
+        low, high = 0, len(self._order)
         while low < high:
             middle = (low + high) // 2
             if bytes(self._ids[self._order[middle]]) < key:
                 low = middle + 1
             else:
                 high = middle
-        if low < len(self) and bytes(self._ids[self._order[low]]) == key:
+        if low < len(self._order) and bytes(self._ids[self._order[low]]) == key:
             return int(self._order[low])
         return -1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -24,15 +25,40 @@ class Ranking(NamedTuple):
 class Engine(Protocol):
     """Answers the k best outfits of a pool; every engine gives the same bits as the exact scan."""
 
-    def search(self, user_code: Packed, k: int, exclude: np.ndarray = NOTHING) -> Ranking:
+    def search(
+        self, user_code: Packed, k: int, exclude: np.ndarray = NOTHING, allowed: np.ndarray | None = None
+    ) -> Ranking:
         """The best outfits for a user.
 
         Args:
             user_code: (D / 8,) uint8, packed.
             k: how many, at least 1; fewer come back where fewer are left.
             exclude: distinct rows of the pool that must not come back.
+            allowed: (N,) bool, the rows that may come back; by default all.
         """
         ...
+
+    def search_many(
+        self,
+        user_codes: Packed,
+        k: int,
+        excludes: Sequence[np.ndarray] | None = None,
+        allowed: np.ndarray | None = None,
+    ) -> list[Ranking]:
+        """For each user, (U, D / 8), the answer of `search`; `excludes` holds rows for each user."""
+        ...
+
+
+def one_by_one(
+    engine: Engine,
+    user_codes: Packed,
+    k: int,
+    excludes: Sequence[np.ndarray] | None = None,
+    allowed: np.ndarray | None = None,
+) -> list[Ranking]:
+    """search_many for engines that gain nothing by answering many users together."""
+    apart = [NOTHING] * len(user_codes) if excludes is None else excludes
+    return [engine.search(code, k, exclude, allowed) for code, exclude in zip(user_codes, apart)]
 
 
 class Scan:
@@ -42,13 +68,27 @@ class Scan:
         self._bundle = bundle
         self._pool = pool
 
-    def search(self, user_code: Packed, k: int, exclude: np.ndarray = NOTHING) -> Ranking:
+    def search(
+        self, user_code: Packed, k: int, exclude: np.ndarray = NOTHING, allowed: np.ndarray | None = None
+    ) -> Ranking:
         """See Engine.search."""
         score = np.empty(len(self._pool))
         for start in range(0, len(score), CHUNK):
             rows = slice(start, start + CHUNK)
             terms = exact.terms(self._bundle, user_code, self._pool.items[rows])
             score[rows] = exact.scores(self._bundle, terms)
-        kept = np.delete(np.arange(len(score)), exclude)
+        may = np.ones(len(score), dtype=bool) if allowed is None else allowed.copy()
+        may[exclude] = False
+        kept = np.flatnonzero(may)
         best = kept[exact.top(score[kept], k)]
         return Ranking(best, score[best])
+
+    def search_many(
+        self,
+        user_codes: Packed,
+        k: int,
+        excludes: Sequence[np.ndarray] | None = None,
+        allowed: np.ndarray | None = None,
+    ) -> list[Ranking]:
+        """See Engine.search_many."""
+        return one_by_one(self, user_codes, k, excludes, allowed)

@@ -8,13 +8,15 @@ in index/exact.py, so the same bits.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from fashion_hash.bundle import Bundle
 from fashion_hash.codes import WEIGHT_ONE, Packed, byte_tables, unpack
 from fashion_hash.data.outfits import EMPTY
 from fashion_hash.index import exact
-from fashion_hash.index.engine import NOTHING, Ranking
+from fashion_hash.index.engine import NOTHING, Ranking, one_by_one
 from fashion_hash.index.pool import Pool
 
 BLOCK = 1024
@@ -51,7 +53,9 @@ class Factored:
         self._factor = _one_if_equal(bundle.preference_scale * pairs)
         self._denominator = _one_if_equal(WEIGHT_ONE * bits * num_items * pairs)
 
-    def search(self, user_code: Packed, k: int, exclude: np.ndarray = NOTHING) -> Ranking:
+    def search(
+        self, user_code: Packed, k: int, exclude: np.ndarray = NOTHING, allowed: np.ndarray | None = None
+    ) -> Ranking:
         """See Engine.search."""
         values = self.item_values(unpack(user_code) * self._weights)
         total = np.take(values, self._places[0])
@@ -62,8 +66,21 @@ class Factored:
         total += self._constant
         score = total / self._denominator
         score[exclude] = -np.inf
-        rows = best_rows(score, min(k, len(score) - len(exclude)))
+        if allowed is not None:
+            score[~allowed] = -np.inf
+        rows = best_rows(score, min(k, len(score)))
+        rows = rows[score[rows] > -np.inf]
         return Ranking(rows, score[rows])
+
+    def search_many(
+        self,
+        user_codes: Packed,
+        k: int,
+        excludes: Sequence[np.ndarray] | None = None,
+        allowed: np.ndarray | None = None,
+    ) -> list[Ranking]:
+        """See Engine.search_many."""
+        return one_by_one(self, user_codes, k, excludes, allowed)
 
     def item_values(self, query: np.ndarray) -> np.ndarray:
         """The inner product of an integer query, (D,), with every item, over all modalities.

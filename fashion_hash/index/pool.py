@@ -7,14 +7,14 @@ bundle/index/
   compatibility.npy, bias.npy   (N,) int64     the integers I and B of index/exact.py
   num_items.npy, num_pairs.npy  (N,) uint8     n and P of index/exact.py
   liked.offsets.npy, .rows.npy  (U + 1,) int64, int32  rows of the outfits that a user liked
-  outfits.faiss                 faiss IndexBinaryFlat over the codes of the slots, one after the other
+  scan/                         of large pools: what the fast scan reads (scan_files.py)
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,12 +25,24 @@ from fashion_hash.errors import BundleError, DataError
 from fashion_hash.files import atomic_folder
 from fashion_hash.ids import IdTable, read_array
 from fashion_hash.index.exact import outfit_items
+from fashion_hash.index.scan_files import build_scan
 from fashion_hash.manifest import read_manifest, seal
 
 FORMAT = "fashion_hash pool index"
 FORMAT_VERSION = 1
 FOLDER = "index"
 CHUNK = 1 << 14
+# from here on the scan is faster than adding up items, by more than it takes to load its compiled kernels
+SCAN_FROM = 200_000
+
+
+class OutfitTerms(NamedTuple):
+    """What is known of outfits before any user asks: the integers of index/exact.py, (N,) each."""
+
+    compatibility: np.ndarray
+    bias: np.ndarray
+    num_items: np.ndarray
+    num_pairs: np.ndarray
 
 
 class Pool:
@@ -49,13 +61,13 @@ class Pool:
         self._liked_rows = read_array(path / "liked.rows.npy")
 
     @classmethod
-    def open(cls, bundle: Bundle, *, verify: bool = True) -> Pool:
-        """Opens the index of a bundle.
+    def open(cls, bundle: Bundle, *, verify: bool = True, path: Path | None = None) -> Pool:
+        """Opens the index of a bundle, by default the one in its folder.
 
         Raises:
             BundleError: there is none, it was built from another bundle, or a file was changed.
         """
-        path = bundle.path / FOLDER
+        path = bundle.path / FOLDER if path is None else path
         if not path.exists():
             raise BundleError(f"{bundle.path} has no pool index: build it with tools/build_index.py")
         manifest = read_manifest(path, FORMAT, FORMAT_VERSION, verify=verify)
@@ -100,43 +112,54 @@ def build_index(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str] | No
     order = sorted(range(len(outfits)), key=outfit_ids.__getitem__)
     ids = IdTable.of("outfit", [outfit_ids[row] for row in order])
     items = outfits.items[order].astype(np.int32)
-    counted = outfit_items(bundle, items)
-    present = counted != EMPTY
-
-    compatibility, bias = np.zeros(len(items), dtype=np.int64), np.zeros(len(items), dtype=np.int64)
-    index = _new_faiss_index(bundle)
-    for start in tqdm(range(0, len(items), CHUNK), desc="pool index", unit_scale=CHUNK, disable=None):
-        rows = slice(start, start + CHUNK)
-        codes = slot_codes(bundle, counted[rows])
-        compatibility[rows] = _compatibility(bundle, codes, present[rows])
-        for slot, kind in enumerate(bundle.slots):
-            here = present[rows, slot]
-            bias[rows][here] += bundle.item_bias[kind][counted[rows][here, slot]]
-        index.add(codes.reshape(len(codes), -1))
-    num_pairs = sum(present[:, a] & present[:, b] for a, b in slot_pairs(bundle.slots))
-    offsets, liked = _liked_rows(bundle, items)
-
+    terms = [
+        outfit_terms(bundle, items[start : start + CHUNK])
+        for start in tqdm(range(0, len(items), CHUNK), desc="pool index", unit_scale=CHUNK, disable=None)
+    ]
+    joined = OutfitTerms(*map(np.concatenate, zip(outfit_terms(bundle, items[:0]), *terms)))
     path = bundle.path / FOLDER
     with atomic_folder(path) as folder:
-        ids.save(folder, "ids")
-        np.save(folder / "outfits.npy", items)
-        np.save(folder / "compatibility.npy", compatibility)
-        np.save(folder / "bias.npy", bias)
-        np.save(folder / "num_items.npy", present.sum(axis=1).astype(np.uint8))
-        np.save(folder / "num_pairs.npy", np.asarray(num_pairs).astype(np.uint8))
-        np.save(folder / "liked.offsets.npy", offsets)
-        np.save(folder / "liked.rows.npy", liked)
-        _write_faiss_index(index, folder / "outfits.faiss")
-        seal(
-            folder,
-            {
-                "format": FORMAT,
-                "format_version": FORMAT_VERSION,
-                "bundle": bundle.fingerprint,
-                "num_outfits": len(items),
-            },
-        )
+        write_pool(folder, bundle, ids, items, joined)
     return path
+
+
+def write_pool(folder: Path, bundle: Bundle, ids: IdTable, items: np.ndarray, terms: OutfitTerms) -> None:
+    """Writes an index into an empty folder.
+
+    Args:
+        bundle: the codes that the terms were made from.
+        ids: outfit ids, in ascending order.
+        items: (N, S) int32, EMPTY where there is none.
+        terms: of the outfits.
+    """
+    offsets, liked = _liked_rows(bundle, items)
+    ids.save(folder, "ids")
+    np.save(folder / "outfits.npy", items)
+    for name, column in terms._asdict().items():
+        np.save(folder / f"{name}.npy", column)
+    np.save(folder / "liked.offsets.npy", offsets)
+    np.save(folder / "liked.rows.npy", liked)
+    if len(items) >= SCAN_FROM:
+        build_scan(folder, bundle, outfit_items(bundle, items), *terms)
+    about = {"format": FORMAT, "format_version": FORMAT_VERSION, "bundle": bundle.fingerprint}
+    seal(folder, {**about, "num_outfits": len(items)})
+
+
+def outfit_terms(bundle: Bundle, items: np.ndarray) -> OutfitTerms:
+    """The terms of outfits, (N, S) rows of items."""
+    counted = outfit_items(bundle, items)
+    present = counted != EMPTY
+    bias = np.zeros(len(items), dtype=np.int64)
+    for slot, kind in enumerate(bundle.slots):
+        here = present[:, slot]
+        bias[here] += bundle.item_bias[kind][counted[here, slot]]
+    pairs = sum(present[:, a] & present[:, b] for a, b in slot_pairs(bundle.slots))
+    return OutfitTerms(
+        _compatibility(bundle, slot_codes(bundle, counted), present),
+        bias,
+        present.sum(axis=1).astype(np.uint8),
+        np.asarray(pairs).astype(np.uint8),
+    )
 
 
 def slot_codes(bundle: Bundle, items: np.ndarray) -> Packed:
@@ -193,15 +216,3 @@ def _liked_rows(bundle: Bundle, items: np.ndarray) -> tuple[np.ndarray, np.ndarr
     pairs = np.unique(pairs, axis=0)
     offsets = np.searchsorted(pairs[:, 0], np.arange(len(bundle.users) + 1)).astype(np.int64)
     return offsets, pairs[:, 1].astype(np.int32)
-
-
-def _new_faiss_index(bundle: Bundle) -> Any:
-    import faiss
-
-    return faiss.IndexBinaryFlat(len(bundle.slots) * len(bundle.modalities) * bundle.num_bits)
-
-
-def _write_faiss_index(index: Any, path: Path) -> None:
-    import faiss
-
-    faiss.write_index_binary(index, str(path))

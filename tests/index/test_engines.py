@@ -7,7 +7,6 @@ import pytest
 from random_bundles import VARIANTS, random_bundle, random_pool
 
 from fashion_hash.bundle import Bundle
-from fashion_hash.errors import BundleError
 from fashion_hash.index import engine, exact, factored, hamming
 from fashion_hash.index.engine import Engine, Scan
 from fashion_hash.index.factored import Factored, best_rows
@@ -120,12 +119,23 @@ def test_a_shortlist_is_enough_where_preference_decides(tmp_path: Path) -> None:
     assert one.shortlist < len(pool)
 
 
-def test_a_broken_faiss_file_is_a_bundle_error(tmp_path: Path) -> None:
-    bundle = random_bundle(tmp_path / "bundle")
-    file = build_index(bundle, random_pool(bundle, 5)) / "outfits.faiss"
-    file.write_bytes(b"x" * file.stat().st_size)
-    with pytest.raises(BundleError, match=r"outfits\.faiss is not a readable faiss index"):
-        Hamming(bundle, Pool.open(bundle, verify=False))
+@pytest.mark.parametrize("make", ENGINES)
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 1.0])
+def test_only_what_is_allowed_comes_back(tmp_path: Path, make: type[Engine], share: float) -> None:
+    bundle = random_bundle(tmp_path / "bundle", num_bits=8)
+    build_index(bundle, random_pool(bundle, 150))
+    pool = Pool.open(bundle)
+    one = make(bundle, pool)
+    allowed = np.random.default_rng(0).random(150) < share
+    apart = [pool.liked(user) for user in range(len(bundle.users))]
+    together = one.search_many(bundle.user_codes, 9, apart, allowed)
+    for user, code in enumerate(bundle.user_codes):
+        score = exact.scores(bundle, exact.terms(bundle, code, pool.items))
+        rows = np.setdiff1d(np.flatnonzero(allowed), apart[user])
+        expected = rows[exact.top(score[rows], 9)].tolist()
+        assert one.search(code, 9, apart[user], allowed).rows.tolist() == expected
+        assert together[user].rows.tolist() == expected
+    assert len(one.search_many(bundle.user_codes[:2], 3)) == 2
 
 
 def test_best_rows_is_top() -> None:
