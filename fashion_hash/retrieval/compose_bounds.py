@@ -23,7 +23,8 @@ from functools import cached_property
 import numpy as np
 
 from fashion_hash.codes import WEIGHT_ONE, Packed, byte_tables
-from fashion_hash.retrieval.partners import Partners, relaxed, weighted
+from fashion_hash.retrieval.compose_products import pair_weights, product, relaxed
+from fashion_hash.retrieval.partners import Partners
 
 BLOCK = 1024
 
@@ -157,9 +158,9 @@ class Pairs:
     def __init__(self, problem: Problem, alive: Sequence[np.ndarray], memory: int) -> None:
         self._problem = problem
         self._codes = [relaxed(problem.codes[slot][places]) for slot, places in enumerate(alive)]
-        self._weights = [
-            weighted(np.full_like(problem.codes[0][:1], 255), problem.weights, scale) for scale in problem.scales
-        ]
+        self._across = [np.ascontiguousarray(codes.T) for codes in self._codes]
+        num_modalities = problem.codes[0].shape[1]
+        self._weights = [pair_weights(problem.weights, num_modalities, scale) for scale in problem.scales]
         self._first = first_alike(problem, alive)
         self._turned: dict[int, np.ndarray] = {}
         self._kept: dict[int, np.ndarray] | None = None
@@ -172,7 +173,7 @@ class Pairs:
         edge = self._first[edge]
         if self._kept is None:
             slot, other = self._problem.edges[edge][side], self._problem.edges[edge][1 - side]
-            return (self._codes[slot][places] * self._weights[edge]) @ self._codes[other].T
+            return product(self._codes[slot][places] * self._weights[edge], self._across[other])
         if side == 0:
             return self._kept[edge][places]
         if edge not in self._turned:
@@ -181,15 +182,16 @@ class Pairs:
 
     def keep(self, alive: Sequence[np.ndarray], masks: Sequence[np.ndarray]) -> None:
         """Drops the items whose mask is False; `alive` are those that are left."""
-        self._codes = [codes[mask] for codes, mask in zip(self._codes, masks)]
         before, self._first = self._first, first_alike(self._problem, alive)
         self._turned.clear()
-        if self._kept is not None:
-            old = self._kept
-            self._kept = {}
-            for edge in set(self._first):
-                a, b = self._problem.edges[edge]
-                self._kept[edge] = old[before[edge]][np.ix_(masks[a], masks[b])]
+        if self._kept is None:
+            self._codes = [codes[mask] for codes, mask in zip(self._codes, masks)]
+            self._across = [np.ascontiguousarray(codes.T) for codes in self._codes]
+            return
+        old, self._kept = self._kept, {}
+        for edge in set(self._first):
+            a, b = self._problem.edges[edge]
+            self._kept[edge] = old[before[edge]][masks[a]].compress(masks[b], axis=1)
 
     def maxima(self, shares: Shares) -> Maxima:
         """For every edge the best g of each alive item."""

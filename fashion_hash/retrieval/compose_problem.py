@@ -158,10 +158,13 @@ def _check(bundle: Bundle, slots: Sequence[str], allowed: Mapping[str, np.ndarra
     for name, rows in [*allowed.items(), *given.items()]:
         kind = bundle.slots[bundle.slot_names.index(name)]
         array, size = np.asarray(rows), len(bundle.items[kind])
-        if array.size and (array.dtype.kind not in "iu" or array.min() < 0 or array.max() >= size):
+        if array.size == 0:
+            continue
+        if array.dtype.kind not in "iu":
+            raise QueryError(f"slot {name!r}: item rows are whole numbers, got {array.dtype} like {array.flat[0]!r}")
+        if array.min() < 0 or array.max() >= size:
             raise QueryError(
-                f"slot {name!r}: item rows are whole numbers from 0 to {size - 1}, "
-                f"got {array.dtype} from {array.min()} to {array.max()}"
+                f"slot {name!r}: item rows of {kind} go from 0 to {size - 1}, got {array.min()} to {array.max()}"
             )
     items = [(bundle.slots[bundle.slot_names.index(name)], int(row)) for name, row in given.items()]
     if len(set(items)) < len(items):

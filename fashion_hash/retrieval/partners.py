@@ -19,11 +19,12 @@ from pathlib import Path
 import numpy as np
 
 from fashion_hash.bundle import Bundle
-from fashion_hash.codes import WEIGHT_ONE, Packed, unpack
+from fashion_hash.codes import Packed
 from fashion_hash.errors import BundleError
 from fashion_hash.files import atomic_folder
 from fashion_hash.ids import read_array
 from fashion_hash.manifest import read_manifest, seal
+from fashion_hash.retrieval.compose_products import THREADS, in_parts, pair_weights, product, relaxed
 
 FORMAT = "fashion_hash partner lists"
 FORMAT_VERSION = 1
@@ -55,7 +56,8 @@ def find_partners(
 
     lists = {}
     for a, b in permutations(item_codes, 2):
-        ours, theirs = item_codes[a], relaxed(item_codes[b]).T
+        ours, theirs = item_codes[a], np.ascontiguousarray(relaxed(item_codes[b]).T)
+        bit_weights = pair_weights(weights, ours.shape[1])
         width = min(length, len(item_codes[b]))
         rows = np.empty((len(ours), width), dtype=np.int32)
         values = np.empty((len(ours), width), dtype=np.float32)
@@ -63,21 +65,15 @@ def find_partners(
             starts = range(0, len(ours), BLOCK)
             for start in tqdm(starts, desc=f"partners {a} {b}", unit_scale=BLOCK, disable=None):
                 here = slice(start, start + BLOCK)
-                block = weighted(ours[here], weights) @ theirs
-                greatest(block, width, rows[here], values[here])
+                block = product(relaxed(ours[here]) * bit_weights, theirs)
+
+                def part(first: int, last: int, block: np.ndarray = block, start: int = start) -> None:
+                    here = slice(start + first, start + last)
+                    greatest(block[first:last], width, rows[here], values[here])  # noqa: B023 (done at once)
+
+                in_parts(part, len(block), THREADS)
         lists[a, b] = rows, values
     return lists
-
-
-def relaxed(packed: Packed) -> np.ndarray:
-    """Packed codes (N, M, D / 8) as (N, M * D) float32 of -1 / +1."""
-    return unpack(packed).reshape(len(packed), -1).astype(np.float32)
-
-
-def weighted(packed: Packed, weights: np.ndarray, scale: float = 1.0) -> np.ndarray:
-    """Packed codes (N, M, D / 8) times bit weights in units of one: (N, M * D) float32."""
-    row = np.tile((weights * (scale / WEIGHT_ONE)).astype(np.float32), packed.shape[1])
-    return relaxed(packed) * row
 
 
 def build_partners(bundle: Bundle, *, length: int = LENGTH) -> Path:
