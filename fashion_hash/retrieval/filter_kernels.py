@@ -25,7 +25,7 @@ def find_allowed(items, slots, table, starts, order, out):  # type: ignore[no-un
     """
     left = np.empty(PIECE, dtype=np.uint32)
     for first in range(0, len(out), PIECE):
-        count = min(PIECE, len(out) - first)
+        count = np.int64(min(PIECE, len(out) - first))
         for one in range(count):
             left[one] = one
         for slot in order:
