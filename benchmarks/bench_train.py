@@ -1,4 +1,4 @@
-"""Pairs a second: our training loop against a plain loop of the release's design, in one run.
+"""Training: pairs a second against a plain loop of the release's design in one run, and what is reached.
 
 Both train FHN-T3 on given text vectors with the release's heads (2400 -> 1024 -> 128, one a type),
 SGD with momentum and one random negative a positive, over the same outfits.
@@ -11,17 +11,21 @@ How often an item repeats in a batch decides what sharing gains, so both ends ar
 sample's few items, and a data set whose items hardly ever meet twice in a batch; with the release's
 batch of 64 and with a larger one. Both loops have the same batch in every row.
 
-    python benchmarks/bench_train.py [--batch 256] [--seconds 20] [--items 8000] [--json]
+Then what training reaches: the demo on the sample beside its planted truth, and IQON3000 where it is.
+
+    python benchmarks/bench_train.py [--parts throughput,sample,iqon] [--batch 256] [--seconds 20] [--json]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,19 +35,25 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from fashion_hash.config import Config, make_config
+from fashion_hash.config import Config, load_config, make_config
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.load import load_dataset
+from fashion_hash.data.outfits import Outfits
+from fashion_hash.data.planted_truth import truth_scorer
 from fashion_hash.data.sample import make_sample
+from fashion_hash.evaluation.protocols import evaluate_split
 from fashion_hash.features.text import given_vectors
 from fashion_hash.seeds import generator
 from fashion_hash.training.batches import Batch
+from fashion_hash.training.evaluate import evaluate
 from fashion_hash.training.inputs import ItemInputs
+from fashion_hash.training.loop import fit
 from fashion_hash.training.optimisers import PartOptimiser
-from fashion_hash.training.run import make_model
+from fashion_hash.training.run import load_data, make_model
 from fashion_hash.training.steps import Objective, TrainingData
 
 BITS = 128
+PROJECT = Path(__file__).resolve().parent.parent
 
 
 class PlainOutfits(TorchDataset):
@@ -104,9 +114,7 @@ class PlainFHN(nn.Module):
 def plain_loop(dataset: Dataset, batch: int) -> Iterator[int]:
     """Trains for ever; yields the number of pairs of each step."""
     table, _ = given_vectors(dataset)
-    vectors = {
-        kind: dict(enumerate(torch.from_numpy(np.asarray(table[kind])).unbind())) for kind in dataset.types
-    }
+    vectors = {kind: dict(enumerate(torch.from_numpy(np.asarray(table[kind])).unbind())) for kind in dataset.types}
     torch.manual_seed(0)
     model = PlainFHN(len(dataset.users), dataset.slots, table[dataset.types[0]].shape[1])
     optimiser = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-6)
@@ -189,32 +197,78 @@ def measure(dataset: Dataset, batch: int, seconds: float) -> dict[str, float]:
     }
 
 
+def throughput(batch: int, items: int, seconds: float) -> dict[str, Any]:
+    """Pairs a second on the sample and on many items, with the release's batch and a larger one."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name, count, users in (("sample", 160, 60), ("many items", items, 120)):
+            root = Path(folder) / name.replace(" ", "_")
+            make_sample(root, seed=0, users=users, items=count, pictures=False)
+            dataset = load_dataset("polyvore_u", root, subset="tuples_630")
+            rows += [{"data": name, **measure(dataset, size, seconds)} for size in dict.fromkeys((64, batch))]
+    ratio = next(row["ratio"] for row in rows if row["data"] == "sample" and row["batch"] == batch)
+    return {"ratio": ratio, "rows": rows}
+
+
+def accuracy(config: Config, truth: Callable[[Outfits], np.ndarray] | None = None) -> dict[str, Any]:
+    """Trains a configuration and measures it on its test split, beside the planted truth if there is one."""
+    dataset = load_data(config)
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        run = fit(config, dataset, Path(folder) / "run")
+        seconds = time.perf_counter() - started
+        protocols = evaluate(run, "test", dataset)["protocols"]
+    first = next(iter(protocols.values()))
+    found = {"minutes": seconds / 60, "relaxed_auc": first["relaxed"]["auc"], "binary_auc": first["binary"]["auc"]}
+    if truth is not None:
+        planted = next(iter(evaluate_split(truth, dataset.split("test")).values()))["auc"]
+        found |= {"truth_auc": planted, "share_of_truth": (found["binary_auc"] - 0.5) / (planted - 0.5)}
+    return found
+
+
+def iqon_root() -> Path | None:
+    """IQON3000: under $FASHION_HASH_DATA, or in shared/data beside the project."""
+    named = os.environ.get("FASHION_HASH_DATA")
+    roots = [Path(named)] if named else [PROJECT / "shared/data", PROJECT.parent / "shared/data"]
+    return next((root / "iqon3000" for root in roots if (root / "iqon3000/train.csv").is_file()), None)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parts", default="throughput,sample,iqon", help="which to run (default: all three)")
     parser.add_argument("--batch", type=int, default=256, help="positives a step, beside the release's 64")
     parser.add_argument("--seconds", type=float, default=20.0, help="for each loop and row")
     parser.add_argument("--items", type=int, default=8000, help="items a type of the larger data set")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        for name, items, users in (("sample", 200, 60), ("many items", args.items, 120)):
-            root = Path(folder) / name.replace(" ", "_")
-            make_sample(root, seed=0, users=users, items=items, pictures=False)
-            dataset = load_dataset("polyvore_u", root, subset="tuples_630")
-            for batch in dict.fromkeys((64, args.batch)):
-                rows.append({"data": name, **measure(dataset, batch, args.seconds)})
+    parts = args.parts.split(",")
+    found: dict[str, Any] = {"machine": machine(), "threads": torch.get_num_threads()}
+    if "throughput" in parts:
+        found |= throughput(args.batch, args.items, args.seconds)
+    if "sample" in parts:
+        config = load_config(PROJECT / "configs/demo.yaml", [f"data.root={PROJECT / 'polyvore_data'}"])
+        found["sample"] = accuracy(config, truth_scorer(config.data.root, "tuples_630"))
+    if "iqon" in parts and (root := iqon_root()):
+        found["iqon"] = accuracy(load_config(PROJECT / "configs/iqon3000.yaml", [f"data.root={root}"]))
     if args.json:
-        ratio = next(row["ratio"] for row in rows if row["data"] == "sample" and row["batch"] == args.batch)
-        print(json.dumps({"machine": machine(), "ratio": ratio, "rows": rows}))
+        print(json.dumps(found))
         return
-    print(f"{machine()}; {torch.get_num_threads()} threads")
-    print(f"{'data':12}{'batch':>6}{'items':>8}{'distinct':>10}{'plain pairs/s':>15}{'our pairs/s':>13}{'ratio':>8}")
-    for row in rows:
+    print(f"{found['machine']}; {found['threads']} threads")
+    if "rows" in found:
+        print(
+            f"{'data':12}{'batch':>6}{'items':>8}{'distinct':>10}{'plain pairs/s':>15}{'our pairs/s':>13}{'ratio':>8}"
+        )
+    for row in found.get("rows", []):
         print(
             f"{row['data']:12}{row['batch']:>6}{row['items']:>8}{row['distinct_share']:>10.0%}"
             f"{row['plain_pairs_per_second']:>15.0f}{row['our_pairs_per_second']:>13.0f}{row['ratio']:>8.2f}"
         )
+    for name in ("sample", "iqon"):
+        if one := found.get(name):
+            line = f"{name}: test AUC {one['binary_auc']:.4f} binary, {one['relaxed_auc']:.4f} relaxed"
+            if "truth_auc" in one:
+                line += f"; the planted truth {one['truth_auc']:.4f}, {one['share_of_truth']:.1%} of the way"
+            print(f"{line}; trained in {one['minutes']:.1f} minutes")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 # one thread a process: tests are many small sums, and several processes run them side by side
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import pytest  # noqa: E402
+import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
 

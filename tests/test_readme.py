@@ -35,7 +35,8 @@ def test_every_tool_knows_the_options_that_the_readme_gives_it(tool):
 
 def test_make_targets_exist():
     makefile = (PROJECT / "Makefile").read_text()
-    for target in re.findall(r"^    make (\w+)", README + (PROJECT / "CONTRIBUTING.md").read_text(), flags=re.MULTILINE):
+    documents = README + (PROJECT / "CONTRIBUTING.md").read_text()
+    for target in re.findall(r"^    make (\w+)", documents, flags=re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
 
 

@@ -15,10 +15,7 @@ def test_liked_pairs_are_exactly_those_of_training(slots):
     dataset = tiny_dataset(slots, users=5, items=8)
     positives = dataset.split("train").positives
     worn = {
-        (user, slots[slot], int(item))
-        for user, items in positives
-        for slot, item in enumerate(items)
-        if item != EMPTY
+        (user, slots[slot], int(item)) for user, items in positives for slot, item in enumerate(items) if item != EMPTY
     }
     negatives = EpochNegatives(NegativesConfig(kind="shared", per_positive=20), dataset, 1)
     rng = np.random.default_rng(0)

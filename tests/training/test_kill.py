@@ -22,9 +22,7 @@ def command(root, out, *more):
 @pytest.mark.parametrize("epochs_seen", [0, 2])
 def test_kill_9_and_resume(sample_root, tmp_path, epochs_seen):
     subprocess.run(command(sample_root, tmp_path / "whole"), cwd=PROJECT, check=True, capture_output=True)
-    process = subprocess.Popen(
-        command(sample_root, tmp_path / "parts"), cwd=PROJECT, stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen(command(sample_root, tmp_path / "parts"), cwd=PROJECT, stdout=subprocess.PIPE, text=True)
     for line in process.stdout:
         if epochs_seen == 0 or line.startswith(f"epoch   {epochs_seen}/"):
             process.send_signal(signal.SIGKILL)
