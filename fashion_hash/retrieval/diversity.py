@@ -114,7 +114,7 @@ def mmr(
     scores, count = np.asarray(scores, dtype=np.float64), len(scores)
     spread = scores[0] - scores[-1] if count else 0.0
     relevance = (scores - scores[-1]) / spread if spread > 0 else np.zeros(count)
-    words, bits = _words(codes), 8 * int(np.prod(codes.shape[2:]))
+    words, worn, bits = _words(codes), np.ascontiguousarray(present.T), 8 * int(np.prod(codes.shape[2:]))
     alike, free = np.full(count, -np.inf), np.ones(count, dtype=bool)
     uses = [np.zeros(int(cap.keys.max(initial=-1)) + 1, dtype=np.int64) for cap in caps]
     chosen: list[int] = []
@@ -123,7 +123,7 @@ def mmr(
         one = int(np.argmax(np.where(free, value, -np.inf)))
         chosen.append(one)
         free[one] = False
-        np.maximum(alike, likeness(words, present, one, bits), out=alike)
+        np.maximum(alike, likeness(words, worn, one, bits), out=alike)
         for cap, used in zip(caps, uses):
             mine = np.unique(cap.keys[one][cap.keys[one] >= 0])
             used[mine] += 1
@@ -136,14 +136,15 @@ def likeness(words: np.ndarray, present: np.ndarray, one: int, bits: int) -> np.
     """How alike each outfit is to one of them, 0 .. 1: (K',) float64; see `mmr`.
 
     Args:
-        words: (K', S, W) unsigned integers, the codes of the items.
-        present: (K', S) bool.
+        words: (S, W, K') unsigned integers, the codes of the items.
+        present: (S, K') bool.
         one: the place of the one.
         bits: of an item's codes.
     """
-    differing = np.bitwise_count(words ^ words[one]).sum(axis=2, dtype=np.int64)  # (K', S)
-    both, either = present & present[one], (present | present[one]).sum(axis=1)
-    return ((bits - differing) * both).sum(axis=1) / np.maximum(either * bits, 1)
+    differing = np.bitwise_count(words ^ words[:, :, one, None]).sum(axis=1, dtype=np.int32)  # (S, K')
+    mine = present[:, one, None]
+    agreeing = ((bits - differing) * (present & mine)).sum(axis=0)
+    return agreeing / np.maximum((present | mine).sum(axis=0) * bits, 1)
 
 
 def choose_from(
@@ -168,9 +169,10 @@ def choose_from(
 
 
 def _words(codes: Packed) -> np.ndarray:
-    """Codes (K', S, M, D / 8) as (K', S, W), eight bytes a word where they fit."""
+    """Codes (K', S, M, D / 8) as (S, W, K'), eight bytes a word where they fit."""
     flat = np.ascontiguousarray(codes).reshape(*codes.shape[:2], int(np.prod(codes.shape[2:])))
-    return flat.view(np.uint64) if flat.shape[2] % 8 == 0 and flat.size else flat
+    words = flat.view(np.uint64) if flat.shape[2] % 8 == 0 and flat.size else flat
+    return np.ascontiguousarray(words.transpose(1, 2, 0))
 
 
 def _column_keys(name: str, slots: Sequence[str], items: np.ndarray, columns: Mapping[str, ItemColumns]) -> np.ndarray:

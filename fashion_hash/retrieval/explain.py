@@ -226,7 +226,7 @@ def explain(
                 dict(zip(bundle.modalities, (codes[a] == codes[b]).sum(axis=1).tolist())),
             )
         )
-    exact = sum((part.total for part in [*parts, *together]), Fraction(0))
+    exact = sum((part.total for part in parts), sum((part.total for part in together), Fraction(0)))
     near = nearest_liked(bundle, items, np.zeros((0, len(items))) if liked is None else liked, neighbours)
     return Explanation(bundle.num_bits, exact, tuple(parts), tuple(together), near)
 

@@ -138,5 +138,5 @@ def test_bad_caps(caps: dict[str, Any], message: str) -> None:
 @pytest.mark.parametrize("trade_off", [-0.1, 1.1, float("nan"), True])
 def test_bad_trade_offs(trade_off: float) -> None:
     items, _, scores = case(0)
-    with pytest.raises(QueryError, match="trade_off = .*: a number from 0"):
+    with pytest.raises(QueryError, match=r"trade_off = .*: a number from 0"):
         mmr(scores, np.zeros((len(items), 3, 1, 8), dtype=np.uint8), items >= 0, 5, trade_off)
