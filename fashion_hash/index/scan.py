@@ -2,42 +2,32 @@
 
 For each user the scan (scan_kernels.py) adds up an integer total for every outfit, its score over a
 fixed unit but for a rounding error that is known before any query. Outfits whose total lies more
-than twice that error below the k-th best total are proven to score less than k others; the rest, a
-few dozen, are scored exactly as in index/exact.py. The answer is that of the exact scan, bit by bit,
-ties in order of row.
+than that error below the k-th best score are proven to score less than k others; the rest are scored
+exactly as in index/exact.py. The answer is that of the exact scan, bit by bit, ties in order of row.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 
 from fashion_hash.bundle import Bundle
-from fashion_hash.codes import Packed, unpack
+from fashion_hash.codes import WEIGHT_ONE, Packed, unpack
 from fashion_hash.errors import QueryError
 from fashion_hash.index import exact, scan_codes, scan_kernels
 from fashion_hash.index.engine import NOTHING, Ranking
 from fashion_hash.index.pool import Pool
 from fashion_hash.index.scan_codes import LANES
 from fashion_hash.index.scan_files import Segment, open_scan
-from fashion_hash.index.scan_kernels import Candidates
+from fashion_hash.index.scan_kernels import ROUNDING, Candidates, Query
 from fashion_hash.index.scan_vectors import CODES
 
-# rounding of the constant and of the offset, a half each, and of floats on the way
-ROUNDING = 1.01
 
-
-class Found(NamedTuple):
-    """Candidates: for whom, where in the index, and their totals in units above the lowest; (C,) each."""
-
-    owners: np.ndarray
-    positions: np.ndarray
-    totals: np.ndarray
+# users of one pass share this many places for candidates; beside k, a user needs about this many
+AT_ONCE, ROOM_OF_USER = 1 << 24, 1 << 14
 
 
 class SumScan:
@@ -49,7 +39,6 @@ class SumScan:
 
     Attributes:
         files: the mapped files.
-        error: at most this many units lie between a total and the score.
     """
 
     def __init__(self, bundle: Bundle, pool: Pool, *, threads: int = 1) -> None:
@@ -70,8 +59,6 @@ class SumScan:
             )
             for one in files.segments
         ]
-        self.error = max((tables.error for tables in self._tables), default=0.0) + ROUNDING
-        self._slack = math.ceil(2 * self.error)
         self._words = np.full(len(files.constants), 2**64 - 1, dtype=np.uint64)
         for _, _, last in files.segments:  # behind the last outfit of a segment there is none
             self._words[last - 1 : last] = scan_words(files.rows[(last - 1) * LANES : last * LANES] >= 0)
@@ -102,32 +89,45 @@ class SumScan:
         users, k = len(user_codes), min(k, len(self._pool))
         if not users or not k:
             return [Ranking(NOTHING, np.zeros(0)) for _ in range(users)]
-        found = self.candidates(user_codes, k, excludes, allowed)
-        return self._best(found, self._signed(user_codes), k)
-
-    def candidates(
-        self,
-        user_codes: Packed,
-        k: int,
-        excludes: Sequence[np.ndarray] | None = None,
-        allowed: np.ndarray | None = None,
-    ) -> Found:
-        """The outfits among which are the best k, as search_many; totals err by `error` at most."""
         if allowed is not None and len(allowed) != len(self._pool):
             raise QueryError(f"a filter of {len(allowed)} rows for a pool of {len(self._pool)} outfits")
-        signed = self._signed(user_codes)
+        excludes = excludes or [NOTHING] * users
+        if (at_once := max(1, AT_ONCE // (k + ROOM_OF_USER))) < users:
+            parts = [slice(start, start + at_once) for start in range(0, users, at_once)]
+            return [one for part in parts for one in self.search_many(user_codes[part], k, excludes[part], allowed)]
+        # weights times user codes, in layout order, (U, D)
+        signed = self._weights * unpack(user_codes)[:, self._order]
         words = self._words if allowed is None else self._allowed_words(allowed)
-        apart, starts = self._excluded(excludes or [NOTHING] * len(signed))
+        queries = self._queries(signed, excludes)
         jobs = self._jobs()
         if len(jobs) == 1:
-            return self._scan(jobs[0], signed, k, words, apart, starts)
-        with ThreadPoolExecutor(len(jobs)) as threads:
-            found = list(threads.map(lambda job: self._scan(job, signed, k, words, apart, starts), jobs))
-        return Found(*(np.concatenate(column) for column in zip(*found)))
+            found = [self._scan(jobs[0], queries, words, k)]
+        else:
+            with ThreadPoolExecutor(len(jobs)) as threads:
+                found = list(threads.map(lambda job: self._scan(job, queries, words, k), jobs))
+        owners, positions = (np.concatenate(column) for column in zip(*found))
+        return self._best(owners, positions, queries, k)
 
-    def _signed(self, user_codes: Packed) -> np.ndarray:
-        """Weights times user codes in layout order: (U, D) int64."""
-        return self._weights * unpack(user_codes)[:, self._order]
+    def _queries(self, signed: np.ndarray, excludes: Sequence[np.ndarray]) -> list[Query]:
+        """What the kernel needs of the users, for each segment."""
+        negative, modalities = signed < 0, len(self._bundle.modalities)
+        flips = scan_codes.flip_masks(negative, self.files.planes, CODES)
+        exact_tables = scan_codes.exact_tables(2 * signed, self.files.planes)
+        excluded, starts = self._excluded(excludes)
+        scale = self._bundle.preference_scale / (modalities * self._bundle.num_bits * WEIGHT_ONE)
+        return [
+            Query(
+                scan_codes.user_tables(tables, flips),
+                np.rint(scan_codes.offsets(tables, negative)).astype(np.int64),
+                exact_tables,
+                -segment.num_items * modalities * signed.sum(axis=1),
+                scale / (segment.num_items * self.files.unit),
+                excluded,
+                starts,
+                tables.error + ROUNDING,  # that of the offset
+            )
+            for segment, tables in zip(self.files.segments, self._tables)
+        ]
 
     def _jobs(self) -> list[list[tuple[int, Segment]]]:
         """The blocks of every segment, shared out to the threads."""
@@ -143,89 +143,46 @@ class SumScan:
         return jobs
 
     def _scan(
-        self,
-        job: list[tuple[int, Segment]],
-        signed: np.ndarray,
-        k: int,
-        words: np.ndarray,
-        apart: np.ndarray,
-        starts: np.ndarray,
-    ) -> Found:
-        files, slack = self.files, self._slack
-        found = scan_kernels.no_candidates(len(signed), k, scan_kernels.TILE * LANES)
-        negative = signed < 0
-        flips = scan_codes.flip_masks(negative, files.planes, CODES)
+        self, job: list[tuple[int, Segment]], queries: list[Query], words: np.ndarray, k: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Candidates, among which are the best k of the job's blocks: users and positions, (C,) each."""
+        files, users = self.files, len(queries[0].offsets)
+        found = scan_kernels.no_candidates(users, k)
         for number, (_, first, last) in job:
-            tables = scan_codes.user_tables(self._tables[number], flips)
-            offsets = np.rint(scan_codes.offsets(self._tables[number], negative)).astype(np.int64)
             while first < last:
-                first = scan_kernels.scan_sums(
-                    files.codes,
-                    files.constants,
-                    words,
-                    tables,
-                    offsets,
-                    first,
-                    last,
-                    apart,
-                    starts,
-                    slack,
-                    found,
-                )
+                first = scan_kernels.scan_sums(files.codes, files.constants, words, first, last, queries[number], found)
                 if first < last:
-                    self._make_room(found, signed, k)
-        for user in range(len(signed)):
-            scan_kernels.squeeze(found, user, slack)
+                    self._make_room(found, queries, k)
+        for user in range(users):
+            scan_kernels.squeeze(found, user)
         have = np.arange(found.positions.shape[1]) < found.counts[:, None]
-        return Found(np.nonzero(have)[0], found.positions[have], found.totals[have])
+        return np.nonzero(have)[0], found.positions[have]
 
-    def _make_room(self, found: Candidates, signed: np.ndarray, k: int) -> None:
+    def _make_room(self, found: Candidates, queries: list[Query], k: int) -> None:
         """Ties, or nearly, fill the room for candidates: settle exactly which k to keep."""
         room = found.positions.shape[1] - scan_kernels.TILE * LANES
         for user in np.flatnonzero(found.counts > room):
-            positions = found.positions[user, : found.counts[user]]
-            totals = found.totals[user, : found.counts[user]]
-            score = self._scores(positions, np.zeros(len(positions), dtype=np.int64), signed[user : user + 1])
-            best = np.lexsort((self.files.rows[positions], -score))[:k]
-            positions[: len(best)], totals[: len(best)] = positions[best], totals[best]
+            positions, scores = (part[user, : found.counts[user]] for part in (found.positions, found.scores))
+            exactly = self._scores(np.full(len(positions), user), positions, queries)
+            best = np.lexsort((self.files.rows[positions], -exactly))[:k]
+            positions[: len(best)], scores[: len(best)] = positions[best], scores[best]
             found.counts[user] = len(best)
 
-    def _best(self, found: Found, signed: np.ndarray, k: int) -> list[Ranking]:
-        """The k best of each user's candidates.
-
-        The k best totals are scored first; the k-th of their scores then spares most of the others.
-        """
-        order = np.lexsort((-found.totals, found.owners))
-        owners, positions, totals = (column[order] for column in found)
-        starts = np.searchsorted(owners, np.arange(len(signed) + 1))
-        first = np.arange(len(owners)) - starts[owners] < k
-        score = np.empty(len(owners))
-        score[first] = self._scores(positions[first], owners[first], signed)
-        worst = np.full(len(signed), np.inf)
-        np.minimum.at(worst, owners[first], score[first])
-        needed = (worst - self.files.lowest) / self.files.unit - self.error
-        rest = ~first & (totals >= needed[owners])
-        score[rest] = self._scores(positions[rest], owners[rest], signed)
-
-        kept = first | rest
-        owners, score, rows = owners[kept], score[kept], self.files.rows[positions[kept]].astype(np.int64)
+    def _best(self, owners: np.ndarray, positions: np.ndarray, queries: list[Query], k: int) -> list[Ranking]:
+        """The k best of each user's candidates; owners: (C,) whose candidate a position is."""
+        rows, score = self.files.rows[positions].astype(np.int64), self._scores(owners, positions, queries)
         order = np.lexsort((rows, -score, owners))
-        starts = np.searchsorted(owners, np.arange(len(signed) + 1)).tolist()
+        starts = np.searchsorted(owners[order], np.arange(len(queries[0].offsets) + 1)).tolist()
         best = [order[start:end][:k] for start, end in pairwise(starts)]
         return [Ranking(rows[one], score[one]) for one in best]
 
-    def _scores(self, positions: np.ndarray, owners: np.ndarray, signed: np.ndarray) -> np.ndarray:
-        """The exact scores of outfits, float64 (C,).
-
-        Args:
-            positions: (C,) of the outfits; owners: (C,) users, rows of signed.
-            signed: (U, D) int64, weights and user codes multiplied, in layout order.
-        """
+    def _scores(self, owners: np.ndarray, positions: np.ndarray, queries: list[Query]) -> np.ndarray:
+        """The exact scores of outfits at positions for their owners, users by number: float64 (C,)."""
         pool, rows = self._pool, self.files.rows[positions]
         num_items = pool.num_items[rows].astype(np.int64)
-        weights = scan_codes.byte_weights(2 * signed, self.files.planes)
-        preference = scan_kernels.weigh(self.files.codes, positions, owners, weights)
-        preference -= num_items * len(self._bundle.modalities) * signed.sum(axis=1)[owners]
+        preference = scan_kernels.weigh(self.files.codes, owners, positions, queries[0].exact)
+        for segment, query in zip(self.files.segments, queries):
+            preference += np.where(num_items == segment.num_items, query.shifts[owners], 0)
         terms = exact.Terms(
             preference,
             pool.compatibility[rows],

@@ -152,15 +152,16 @@ def offsets(tables: Tables, negative: np.ndarray) -> np.ndarray:
     return -tables.full * (negative @ tables.weights) - tables.most / 2 * (signs @ tables.weights)
 
 
-def byte_weights(weights: np.ndarray, planes: int) -> np.ndarray:
-    """What each bit of an outfit's bytes weighs: (U, 3 * G, 8) int64.
+def exact_tables(weights: np.ndarray, planes: int) -> np.ndarray:
+    """What the halves of an outfit's bytes weigh, low and high: (U, 3 * G, 2, 16) int64.
 
     Weights are those of one count, (U, D) int64 in layout order.
     """
     users, num_bits = weights.shape
-    out = np.zeros((users, num_groups(num_bits, planes) * GROUP), dtype=np.int64)
-    out[:, : num_bits * planes] = (weights[:, :, None] << np.arange(planes)).reshape(users, -1)
-    return out.reshape(users, -1, GROUP)[:, :, BYTE_ORDER].reshape(users, -1, 8)
+    digits = np.zeros((users, num_groups(num_bits, planes) * GROUP), dtype=np.int64)
+    digits[:, : num_bits * planes] = (weights[:, :, None] << np.arange(planes)).reshape(users, -1)
+    by_half = digits.reshape(users, -1, GROUP)[:, :, NIBBLES]
+    return (by_half @ _bits(NIBBLES).T).reshape(users, -1, 2, 16)
 
 
 def _bits(codes: np.ndarray) -> np.ndarray:

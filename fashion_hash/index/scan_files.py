@@ -149,8 +149,10 @@ def _unit(bundle: Bundle, planes: int, order: np.ndarray, segments: list[Segment
         )
         for number, _, _ in segments
     ]
-    units.append(float(np.ptp(constants)) / CONSTANT_MOST if len(constants) else 0.0)
-    return max(units) or 1.0
+    if len(constants):
+        units.append(float(np.ptp(constants)) / CONSTANT_MOST)
+        units.append(float(np.abs(constants).max()) * 2.0**-40)  # so that floats count units exactly enough
+    return max(units, default=0.0) or 1.0
 
 
 def _counts(bundle: Bundle, items: np.ndarray) -> np.ndarray:

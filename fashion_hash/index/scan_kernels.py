@@ -1,9 +1,11 @@
 """The loops of the fast scan, compiled by numba: which outfits can still be among the best k.
 
-Every outfit has an integer total for a user, which differs from its score (over a unit) by less than
-a known error. The k best totals seen so far are kept in a heap; a total more than `slack`, twice the
-error, below the k-th of them cannot belong to the best k. All others are written down as candidates,
-to be scored exactly afterwards. The scores of a block are added up in scan_vectors.py.
+Every outfit has an integer total for a user, which differs from its score (over a unit) by a known
+error at most. The k best scores seen so far are kept in a heap; an outfit whose total lies more than
+that error below the k-th of them cannot belong to the best k. For the others the preference is added
+up exactly while their block is at hand. That leaves the constant's rounding, half a unit, in doubt:
+those within it are candidates, to be scored exactly afterwards. The totals of a block are added up
+in scan_vectors.py.
 """
 
 from __future__ import annotations
@@ -18,45 +20,68 @@ from fashion_hash.index.scan_vectors import at_least, block_totals, lowest_bit
 
 TILE = 64  # blocks that stay in the cache while all users pass over them
 TOGETHER = 4  # users whose tables stay in the nearest cache
-LOWEST = np.int32(-(2**31))
 MOST = 2**16 - 1
+# how far a score with a rounded constant may be off, in units; the rest is for floats on the way
+ROUNDING = 0.51
 
 
 class Candidates(NamedTuple):
     """What was found so far for each of U users; all arrays are written by the kernels.
 
     Attributes:
-        heap: (U, k) int32, the best totals, smallest first (a binary heap).
+        heap: (U, k) float64, the best scores in units, smallest first (a binary heap).
         filled: (U,) int64, how many of them there are.
-        positions, totals: (U, C) int32, the candidates.
+        positions: (U, C) int32, the candidates; scores: (U, C) float64, in units.
         counts: (U,) int64, how many of them there are.
     """
 
     heap: np.ndarray
     filled: np.ndarray
     positions: np.ndarray
-    totals: np.ndarray
+    scores: np.ndarray
     counts: np.ndarray
 
 
-def no_candidates(users: int, k: int, tile_outfits: int) -> Candidates:
+class Query(NamedTuple):
+    """What the kernel needs of U users for outfits of one length.
+
+    Attributes:
+        tables: (U, G * C * E) uint8, see scan_codes.py.
+        offsets: (U,) int64, added to every total.
+        exact: (U, 3 * G, 2, 16) int64, see scan_codes.py; shifts: (U,) int64, added to a sum of its
+            entries to have the preference; factor: how many units one of it is.
+        excluded: positions that must not be found, ascending for each user; starts: (U + 1,) int64.
+        error: how far a total may be off, in units, from a score with a rounded constant.
+    """
+
+    tables: np.ndarray
+    offsets: np.ndarray
+    exact: np.ndarray
+    shifts: np.ndarray
+    factor: float
+    excluded: np.ndarray
+    starts: np.ndarray
+    error: float
+
+
+def no_candidates(users: int, k: int) -> Candidates:
     """Room for k candidates and two tiles of outfits for each user."""
-    room = k + 2 * tile_outfits
+    room = k + 2 * TILE * LANES
     return Candidates(
-        np.empty((users, k), dtype=np.int32),
+        np.empty((users, k)),
         np.zeros(users, dtype=np.int64),
         np.empty((users, room), dtype=np.int32),
-        np.empty((users, room), dtype=np.int32),
+        np.empty((users, room)),
         np.zeros(users, dtype=np.int64),
     )
 
 
 @numba.njit(nogil=True, cache=True)
-def cut(found, user, slack):  # type: ignore[no-untyped-def]
-    """The lowest total that is still of interest."""
+def _cut(found, user):  # type: ignore[no-untyped-def]
+    """The lowest score, in units, that may still be one of the best k: both it and the k-th may be off."""
     if found.filled[user] < found.heap.shape[1]:
-        return np.int64(LOWEST)
-    return np.int64(found.heap[user, 0]) - slack
+        return -np.inf
+    return found.heap[user, 0] - 2 * ROUNDING
 
 
 @numba.njit(nogil=True, cache=True)
@@ -86,110 +111,115 @@ def _remember(heap, filled, user, total):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def _offer(found, user, position, total, slack, excluded):  # type: ignore[no-untyped-def]
-    """Writes a candidate down, unless it is too low or excluded."""
-    if total < cut(found, user, slack):
-        return
-    place = np.searchsorted(excluded, position)
-    if place < len(excluded) and excluded[place] == position:
-        return
-    count = found.counts[user]
-    found.positions[user, count] = position
-    found.totals[user, count] = total
-    found.counts[user] = count + 1
-    _remember(found.heap, found.filled, user, total)
+def _weigh(codes, position, tables):  # type: ignore[no-untyped-def]
+    """The sum of an outfit's entries in exact tables, (3 * G, 2, 16)."""
+    block, place = position // LANES, position % LANES
+    lane = 2 * place if 2 * place < LANES else 2 * place - LANES + 1
+    total = np.int64(0)
+    for byte in range(codes.shape[1]):
+        value = codes[block, byte, lane]
+        total += tables[byte, 0, value & 15] + tables[byte, 1, value >> 4]
+    return total
 
 
 @numba.njit(nogil=True, cache=True)
-def squeeze(found, user, slack):  # type: ignore[no-untyped-def]
+def _offer(found, user, position, codes, constant, query):  # type: ignore[no-untyped-def]
+    """Writes a candidate down, unless it is too low or excluded."""
+    excluded = query.excluded[query.starts[user] : query.starts[user + 1]]
+    place = np.searchsorted(excluded, position)
+    if place < len(excluded) and excluded[place] == position:
+        return
+    preference = _weigh(codes, position, query.exact[user]) + query.shifts[user]
+    score = preference * query.factor + constant
+    if score < _cut(found, user):
+        return
+    count = found.counts[user]
+    found.positions[user, count] = position
+    found.scores[user, count] = score
+    found.counts[user] = count + 1
+    _remember(found.heap, found.filled, user, score)
+
+
+@numba.njit(nogil=True, cache=True)
+def squeeze(found, user):  # type: ignore[no-untyped-def]
     """Drops the candidates that have become too low."""
-    lowest, kept = cut(found, user, slack), 0
-    positions, totals = found.positions[user], found.totals[user]
+    lowest, kept = _cut(found, user), 0
+    positions, scores = found.positions[user], found.scores[user]
     for one in range(found.counts[user]):
-        if totals[one] >= lowest:
-            positions[kept], totals[kept] = positions[one], totals[one]
+        if scores[one] >= lowest:
+            positions[kept], scores[kept] = positions[one], scores[one]
             kept += 1
     found.counts[user] = kept
 
 
 @numba.njit(nogil=True, cache=True)
-def _has_room(found, slack, outfits):  # type: ignore[no-untyped-def]
+def _has_room(found):  # type: ignore[no-untyped-def]
     """Whether every user has room for a tile of candidates, if need be after dropping some."""
-    room = found.positions.shape[1] - outfits
+    room = found.positions.shape[1] - TILE * LANES
     for user in range(len(found.counts)):
         if found.counts[user] > room:
-            squeeze(found, user, slack)
+            squeeze(found, user)
             if found.counts[user] > room:
                 return False
     return True
 
 
 @numba.njit(nogil=True, cache=True)
-def _bound(found, user, slack, offset):  # type: ignore[no-untyped-def]
-    """The cut as a bound of totals before the offset."""
-    return np.uint16(min(max(cut(found, user, slack) - offset, 0), MOST))
+def _bound(found, user, query):  # type: ignore[no-untyped-def]
+    """The lowest total, before the offset, of an outfit that may be among the best k."""
+    bound = _cut(found, user) - query.error - query.offsets[user]
+    return np.uint16(min(max(np.floor(bound), 0.0), MOST))
 
 
 @numba.njit(nogil=True, cache=True)
-def scan_sums(codes, constants, words, tables, offsets, first, last, excluded, starts, slack, found):  # type: ignore[no-untyped-def]
+def scan_sums(codes, constants, words, first, last, query, found):  # type: ignore[no-untyped-def]
     """Finds candidates among the outfits of blocks first to last.
 
     Args:
         codes: (blocks, 3 * G, 64) uint8; constants: (blocks, 64) uint16; see scan_codes.py.
         words: (blocks,) uint64; bit i says whether outfit i of the block may be found.
-        tables: (U, G * C * E) uint8; offsets: (U,) int64, added to every total.
-        excluded: positions that must not be found, ascending for each user; starts: (U + 1,).
-        slack: int64, twice the error of a total.
+        query: Query.
         found: Candidates, changed.
 
     Returns:
         The block to go on from once a user without room has been given some; last when done.
     """
-    users = len(tables)
+    users = len(query.tables)
     totals = np.empty((TOGETHER, LANES), dtype=np.uint16)
     totals_at = totals.ctypes.data
     bounds = np.empty(users, dtype=np.uint16)
     for tile in range(first, last, TILE):
-        if not _has_room(found, slack, TILE * LANES):
+        if not _has_room(found):
             return tile
         for group in range(0, users, TOGETHER):
             end = min(group + TOGETHER, users)
             for user in range(group, end):
-                bounds[user] = _bound(found, user, slack, offsets[user])
+                bounds[user] = _bound(found, user, query)
             for block in range(tile, min(tile + TILE, last)):
                 word = words[block]
                 if word == 0:
                     continue
-                block_totals(codes, block, tables, group, end, constants, totals)
+                block_totals(codes, block, query.tables, group, end, constants, totals)
                 for user in range(group, end):
                     hits = at_least(totals_at + (user - group) * 2 * LANES, bounds[user]) & word  # type: ignore[call-arg]
-                    if hits != 0:
-                        apart = excluded[starts[user] : starts[user + 1]]
-                        while hits != 0:
-                            lane = lowest_bit(hits)
-                            hits &= hits - np.uint64(1)
-                            total = np.int64(totals[user - group, lane]) + offsets[user]
-                            _offer(found, user, block * LANES + lane, total, slack, apart)
-                        bounds[user] = _bound(found, user, slack, offsets[user])
+                    while hits != 0:
+                        place = lowest_bit(hits)
+                        hits &= hits - np.uint64(1)
+                        if totals[user - group, place] >= bounds[user]:
+                            position = block * LANES + place
+                            _offer(found, user, position, codes, constants[block, place], query)
+                            bounds[user] = _bound(found, user, query)
     return last
 
 
 @numba.njit(nogil=True, cache=True)
-def weigh(codes, positions, users, weights):  # type: ignore[no-untyped-def]
-    """The weights of the bits that are set, added up for some outfits: (C,) int64.
+def weigh(codes, users, positions, tables):  # type: ignore[no-untyped-def]
+    """The sums of outfits' entries in exact tables, (U, 3 * G, 2, 16): (C,) int64.
 
     Args:
-        positions: (C,) of outfits; users: (C,) for whom.
-        weights: (U, 3 * G, 8) int64, of each bit of an outfit's bytes.
+        users: (C,) for whom; positions: (C,).
     """
-    out = np.zeros(len(positions), dtype=np.int64)
+    out = np.empty(len(positions), dtype=np.int64)
     for one in range(len(positions)):
-        block, place = positions[one] // LANES, positions[one] % LANES
-        lane = 2 * place if 2 * place < LANES else 2 * place - LANES + 1
-        user, total = users[one], np.int64(0)
-        for byte in range(codes.shape[1]):
-            value = np.int64(codes[block, byte, lane])
-            for bit in range(8):
-                total += weights[user, byte, bit] & -((value >> bit) & 1)
-        out[one] = total
+        out[one] = _weigh(codes, positions[one], tables[users[one]])
     return out

@@ -171,7 +171,7 @@ _six_totals_of_4, _six_totals_of_1 = _totals(4, *_VPERMB), _totals(1, *_VPERMB)
 _nibble_totals_of_4, _nibble_totals_of_1 = _totals(4, *_PSHUFB), _totals(1, *_PSHUFB)
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def six_totals(codes, block, tables, first, last, constants, totals):  # type: ignore[no-untyped-def]
     """The totals of a block for users first to last, by tables of SIXES; needs AVX-512 VBMI.
 
@@ -195,7 +195,7 @@ def six_totals(codes, block, tables, first, last, constants, totals):  # type: i
             user += 1
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def nibble_totals(codes, block, tables, first, last, constants, totals):  # type: ignore[no-untyped-def]
     """As six_totals, by tables of NIBBLES; needs AVX2."""
     groups, stride = codes.shape[1] // 3, tables.shape[1]
@@ -212,7 +212,7 @@ def nibble_totals(codes, block, tables, first, last, constants, totals):  # type
             user += 1
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def plain_totals(codes, block, tables, first, last, constants, totals):  # type: ignore[no-untyped-def]
     """As six_totals, by tables of SIXES, on any processor."""
     for user in range(first, last):

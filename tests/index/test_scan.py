@@ -12,8 +12,9 @@ import pytest
 from random_bundles import random_bundle, random_pool
 
 from fashion_hash.bundle import Bundle
+from fashion_hash.codes import unpack
 from fashion_hash.errors import BundleError, QueryError
-from fashion_hash.index import exact, scan_codes, scan_kernels, scan_vectors
+from fashion_hash.index import exact, scan, scan_codes, scan_kernels, scan_vectors
 from fashion_hash.index.engine import NOTHING
 from fashion_hash.index.pool import Pool, build_index
 from fashion_hash.index.scan import SumScan
@@ -108,11 +109,16 @@ def test_equal_to_brute_force(tmp_path: Path, seed: int) -> None:
 def test_totals_err_no_more_than_is_said(tmp_path: Path, seed: int) -> None:
     bundle = random_case(seed, tmp_path / "bundle")
     one = engine(bundle, 300)
-    found = one.candidates(bundle.user_codes, 300)  # all of them: nothing is cut when k is the pool
-    assert len(found.totals) == 300 * len(bundle.users)
-    score = scores(bundle)[found.owners, one.files.rows[found.positions]]
-    wrong = found.totals - (score - one.files.lowest) / one.files.unit
-    assert np.abs(wrong).max() <= one.error
+    files, score = one.files, scores(bundle)
+    queries = one._queries(one._weights * unpack(bundle.user_codes)[:, one._order], [NOTHING] * len(score))
+    totals = np.zeros((len(score), 64), dtype=np.uint16)
+    for (_, first, last), query in zip(files.segments, queries):
+        for block in range(first, last):
+            scan_vectors.block_totals(files.codes, block, query.tables, 0, 6, files.constants, totals)
+            rows = files.rows[block * 64 : block * 64 + 64]
+            units = (score[:, rows[rows >= 0]] - files.lowest) / files.unit
+            wrong = totals[:, rows >= 0] + query.offsets[:, None] - units
+            assert np.abs(wrong).max() <= query.error + scan_kernels.ROUNDING
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -134,6 +140,13 @@ def test_many_outfits_of_different_lengths_and_threads(tmp_path: Path) -> None:
     one = engine(bundle, 20_000, threads=2)
     excludes = [np.flatnonzero(np.arange(20_000) % (user + 2) == 0) for user in range(9)]
     check(bundle, one, scores(bundle), 10, excludes)
+
+
+def test_many_users_in_several_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = random_bundle(tmp_path / "bundle", num_users=9)
+    one = engine(bundle, 200)
+    monkeypatch.setattr(scan, "AT_ONCE", 2 * (scan.ROOM_OF_USER + 5))
+    check(bundle, one, scores(bundle), 5, [np.arange(user) for user in range(9)])
 
 
 def test_an_outlier_costs_precision_not_exactness(tmp_path: Path) -> None:
@@ -235,7 +248,7 @@ def test_blocks_hold_the_digits() -> None:
     weights = rng.integers(-(2**20), 2**20, (2, 40))
     packed = scan_codes.blocks(counts, order, 3)
     owners = rng.integers(0, 2, 128)
-    weighed = scan_kernels.weigh(packed, np.arange(128), owners, scan_codes.byte_weights(weights[:, order], 3))
+    weighed = scan_kernels.weigh(packed, owners, np.arange(128), scan_codes.exact_tables(weights[:, order], 3))
     assert (weighed == (counts.astype(np.int64) @ weights.T)[np.arange(128), owners]).all()
 
 
