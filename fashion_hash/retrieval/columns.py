@@ -17,10 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from fashion_hash.errors import BundleError
+from fashion_hash.errors import BundleError, QueryError
 from fashion_hash.retrieval.where import AllOf, AnyOf, Compare, Condition, Not, Value
 
 ABSENT, NUMBER, TEXT, FLAG, OTHER = range(5)
+STEPS = 10**6  # amounts are millionths, in integers: their sums are exact, and the same in any order
+MOST_AMOUNT = 10**11
 KINDS = {NUMBER: "numbers", TEXT: "texts", FLAG: "true and false", OTHER: "lists and mappings"}
 ORDERS: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt,
@@ -97,6 +99,7 @@ class ItemColumns:
 
     def __init__(self, details: Sequence[Mapping[str, Any]] = ()) -> None:
         self._columns: dict[str, Column] = {}
+        self._amounts: dict[str, np.ndarray] = {}
         self._size = 0
         self.append(details)
 
@@ -127,6 +130,21 @@ class ItemColumns:
         size = self._size
         column = self._columns.get(name) or Column(size)
         return column.kinds[:size], column.values[:size], column.texts
+
+    def amounts(self, name: str) -> np.ndarray:
+        """The numbers of a column in millionths, 0 for what is no number: (N,) int64; kept for the next time.
+
+        Raises QueryError for numbers beyond 10^11, whose sums would not be exact.
+        """
+        size = self._size
+        kept = self._amounts.get(name)
+        if kept is None or len(kept) != size:
+            kinds, values, _ = self.column(name)
+            numbers = np.where(kinds[:size] == NUMBER, values[:size], 0.0)
+            if np.abs(numbers).max(initial=0.0) > MOST_AMOUNT:
+                raise QueryError(f"column {name!r} holds numbers beyond {MOST_AMOUNT:,}: they are not added up")
+            kept = self._amounts[name] = np.rint(numbers * STEPS).astype(np.int64)
+        return kept
 
     def held(self, name: str) -> frozenset[int]:
         """The kinds of values that a column holds; none when no item has it."""
@@ -212,24 +230,39 @@ def _grown(array: np.ndarray, room: int) -> np.ndarray:
     return out
 
 
-def read_columns(path: Path, kind: str) -> ItemColumns:
-    """The columns of a type from a catalogue file (fashion_hash.catalogue); about 0.4 s for 100,000 items.
+def read_details(path: Path, kind: str, first: int = 0) -> list[dict[str, Any]]:
+    """What a catalogue file (fashion_hash.catalogue) knows of the items of a type, in row order.
+
+    Args:
+        path: the file.
+        kind: the item type.
+        first: the row of the first item in the file: 0, or where it goes on from another file.
 
     Raises:
-        BundleError: the file cannot be read.
+        BundleError: the file cannot be read, or lacks rows.
     """
     try:
         connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
         try:
-            found = connection.execute(
-                "SELECT title, details FROM items WHERE type = ? ORDER BY row", (kind,)
-            ).fetchall()
+            query = "SELECT row, title, details FROM items WHERE type = ? AND row >= ? ORDER BY row"
+            found = connection.execute(query, (kind, first)).fetchall()
         finally:
             connection.close()
-        details = json.loads(f"[{','.join(text for _, text in found)}]")
+        details = json.loads(f"[{','.join(text for _, _, text in found)}]")
     except (sqlite3.Error, ValueError, TypeError) as error:
         raise BundleError(f"{path} is not a readable catalogue ({error}): export the bundle again") from None
-    for one, (title, _) in zip(details, found):
+    if any(row != number for number, (row, _, _) in enumerate(found, first)):
+        raise BundleError(f"{path} does not hold every {kind} from row {first} on: export the bundle again")
+    for one, (_, title, _) in zip(details, found):
         if title is not None:
             one["title"] = title
-    return ItemColumns(details)
+    return details
+
+
+def read_columns(path: Path, kind: str) -> ItemColumns:
+    """The columns of a type from a catalogue file; about half a second for 100,000 items of six columns.
+
+    Raises:
+        BundleError: see `read_details`.
+    """
+    return ItemColumns(read_details(path, kind))

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 import numpy as np
 
 from fashion_hash.errors import QueryError, suggest
-from fashion_hash.retrieval.columns import FLAG, KINDS, NUMBER, TEXT, ItemColumns
+from fashion_hash.retrieval.columns import FLAG, KINDS, NUMBER, STEPS, TEXT, ItemColumns
 from fashion_hash.retrieval.contradictions import check_contradictions, kind_of
+from fashion_hash.retrieval.pool_totals import PoolTotals, add_up, by_slot, is_fast
 from fashion_hash.retrieval.where import Compare, Where, comparisons, parse
 
-STEPS = 10**6  # totals are sums of millionths, in integers: exact, and the same in any order
-MOST_AMOUNT = 10**11
+UNBOUNDED = 2**62
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,14 @@ class Budget:
     amounts: Mapping[str, np.ndarray]
     low: int
     high: int
+
+    def keeps(self, totals: np.ndarray) -> np.ndarray:
+        """Which totals lie between the bounds: (N,) bool."""
+        if self.low <= -UNBOUNDED:
+            return totals <= self.high
+        if self.high >= UNBOUNDED:
+            return totals >= self.low
+        return (totals >= self.low) & (totals <= self.high)
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,9 @@ def read_filter(
     return Filter(read, masks, budgets)
 
 
-def allowed_outfits(chosen: Filter, slots: Sequence[str], items: np.ndarray) -> np.ndarray:
+def allowed_outfits(
+    chosen: Filter, slots: Sequence[str], items: np.ndarray, totals: PoolTotals | None = None
+) -> np.ndarray:
     """Which outfits of a pool hold allowed items only and keep to the budgets: (N,) bool.
 
     Of a million outfits this takes about 2 ms (numba). The answer goes to the engines as `allowed`.
@@ -96,25 +105,32 @@ def allowed_outfits(chosen: Filter, slots: Sequence[str], items: np.ndarray) -> 
         chosen: the filter.
         slots: item type of each slot.
         items: (N, S) integers, rows of items by slot, EMPTY where there is none.
+        totals: of the same pool and columns, kept from question to question; they spare budgets the
+            adding up.
     """
-    rows = np.asarray(items)
-    if find_spec("numba") is not None and rows.dtype == np.int32 and rows.flags.c_contiguous:
-        return _allowed_outfits(chosen, slots, rows)
-    out = np.ones(len(rows), dtype=bool)
-    for slot, own in enumerate(slots):
-        if own in chosen.masks:
-            out &= np.append(chosen.masks[own], True)[rows[:, slot]]  # EMPTY, -1, is the last
-    return out & within_budgets(chosen, slots, rows)
+    narrowed = [slot for slot, own in enumerate(slots) if own in chosen.masks]
+    allowed = np.ones(len(items), dtype=bool)
+    if narrowed and is_fast(items):
+        from fashion_hash.retrieval.filter_kernels import find_allowed
+
+        table, starts = by_slot({slots[slot]: chosen.masks[slots[slot]] for slot in narrowed}, slots, np.uint8, 1)
+        order = sorted(narrowed, key=lambda slot: float(chosen.masks[slots[slot]].mean()))
+        found = np.zeros(len(items), dtype=np.uint8)
+        find_allowed(items.reshape(-1), len(slots), table, starts, np.array(order), found)
+        allowed = found.view(np.bool_)
+    elif narrowed:
+        for slot in narrowed:
+            allowed &= np.append(chosen.masks[slots[slot]], True)[items[:, slot]]  # EMPTY, -1, is the last
+    for budget in chosen.budgets:
+        allowed &= budget.keeps((totals or PoolTotals(slots)).of(budget.column, budget.amounts, items))
+    return allowed
 
 
 def within_budgets(chosen: Filter, slots: Sequence[str], items: np.ndarray) -> np.ndarray:
-    """Which outfits keep to the budgets: (N,) bool. Arguments as `allowed_outfits`."""
+    """Which outfits keep to the budgets, whatever their items: (N,) bool. Arguments as `allowed_outfits`."""
     out = np.ones(len(items), dtype=bool)
     for budget in chosen.budgets:
-        total = np.zeros(len(items), dtype=np.int64)
-        for slot, own in enumerate(slots):
-            total += np.append(budget.amounts[own], 0)[items[:, slot]]
-        out &= (total >= budget.low) & (total <= budget.high)
+        out &= budget.keeps(add_up(budget.amounts, slots, items))
     return out
 
 
@@ -182,42 +198,8 @@ def first_passing(
         wanted = min(4 * wanted, most)
 
 
-def _allowed_outfits(chosen: Filter, slots: Sequence[str], items: np.ndarray) -> np.ndarray:
-    from fashion_hash.retrieval.filter_kernels import find_allowed, keep_within
-
-    flat, narrowed = items.reshape(-1), [slot for slot, own in enumerate(slots) if own in chosen.masks]
-    if narrowed:
-        allowed = np.zeros(len(items), dtype=np.uint8)
-        table, starts = _tables({slots[slot]: chosen.masks[slots[slot]] for slot in narrowed}, slots, np.uint8, 1)
-        order = sorted(narrowed, key=lambda slot: float(chosen.masks[slots[slot]].mean()))
-        find_allowed(flat, len(slots), table, starts, np.array(order), allowed)
-    else:
-        allowed = np.ones(len(items), dtype=np.uint8)
-    for budget in chosen.budgets:
-        amounts, starts = _tables(budget.amounts, slots, np.int64, 0)
-        keep_within(flat, len(slots), amounts, starts, budget.low, budget.high, allowed)
-    return allowed.view(np.bool_)
-
-
-def _tables(
-    by_type: Mapping[str, np.ndarray], slots: Sequence[str], dtype: type, of_empty: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Tables of several types in one, each behind the value of the empty slot, which is item -1.
-
-    Returns:
-        the table, and (S,) int64 by slot where row 0 of its type lies; 0 for types without a table.
-    """
-    parts: list[np.ndarray] = []
-    starts, first = dict.fromkeys(slots, 0), 1
-    for own, values in by_type.items():
-        parts += [np.array([of_empty], dtype=dtype), values.astype(dtype)]
-        starts[own] = first
-        first += 1 + len(values)
-    return np.concatenate(parts), np.array([starts[own] for own in slots], dtype=np.int64)
-
-
 def _budget(where: Where, column: str, columns: Mapping[str, ItemColumns]) -> Budget:
-    low, high = -(2**62), 2**62
+    low, high = -UNBOUNDED, UNBOUNDED
     for total in where.totals:
         if total.column == column:
             limit = round(min(max(total.value, -(2.0**42)), 2.0**42) * STEPS)
@@ -225,14 +207,7 @@ def _budget(where: Where, column: str, columns: Mapping[str, ItemColumns]) -> Bu
                 high = min(high, limit - (total.op == "<"))
             else:
                 low = max(low, limit + (total.op == ">"))
-    amounts = {}
-    for own, table in columns.items():
-        kinds, values, _ = table.column(column)
-        numbers = np.where(kinds == NUMBER, values, 0.0)
-        if np.abs(numbers).max(initial=0.0) > MOST_AMOUNT:
-            raise QueryError(f"where.total.{column}: items of type {own} hold numbers beyond {MOST_AMOUNT:,}")
-        amounts[own] = np.rint(numbers * STEPS).astype(np.int64)
-    return Budget(column, amounts, low, high)
+    return Budget(column, {own: table.amounts(column) for own, table in columns.items()}, low, high)
 
 
 def _check_columns(where: Where, columns: Mapping[str, ItemColumns]) -> None:

@@ -1,5 +1,6 @@
 """Filters: the columns in memory against SQL, pools against plain loops, and every kind of bad input."""
 
+import sqlite3
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ import pytest
 
 from fashion_hash.catalogue import write_catalogue
 from fashion_hash.errors import BundleError, QueryError
-from fashion_hash.retrieval import filters
-from fashion_hash.retrieval.columns import ItemColumns, read_columns
+from fashion_hash.retrieval import pool_totals
+from fashion_hash.retrieval.columns import ItemColumns, read_columns, read_details
 from fashion_hash.retrieval.filters import Filter, allowed_outfits, allowed_rows, first_passing, read_filter
+from fashion_hash.retrieval.pool_totals import PoolTotals
 from fashion_hash.retrieval.shortfall import explain_shortfall
 from fashion_hash.retrieval.where import parse
 from fashion_hash.retrieval.where_sql import compiled, matching_rows
@@ -169,7 +171,7 @@ def tables(count: int = 40, seed: int = 0) -> dict[str, ItemColumns]:
 )
 def test_outfits_of_allowed_items(monkeypatch: pytest.MonkeyPatch, compiled_loops: bool, where: dict[str, Any]) -> None:
     if not compiled_loops:
-        monkeypatch.setattr(filters, "find_spec", lambda name: None)
+        monkeypatch.setattr(pool_totals, "find_spec", lambda name: None)
     elif find_spec("numba") is None:
         pytest.skip("no numba")
     columns, slots = tables(), ("top", "top", "bottom", "shoe")
@@ -186,9 +188,13 @@ def test_outfits_of_allowed_items(monkeypatch: pytest.MonkeyPatch, compiled_loop
         asked = where.get("total", {}).get("price", {})
         return all(masks[kind][row] for kind, row in worn) and all(tests[op] for op in asked)
 
+    expected = [passes(worn) for worn in outfits]
     allowed = allowed_outfits(chosen, slots, items)
     assert allowed.dtype == bool
-    assert allowed.tolist() == [passes(worn) for worn in outfits]
+    assert allowed.tolist() == expected
+    totals = PoolTotals(slots)  # of a pool that grows
+    for size in (0, 5, 5, 4000, 9000):
+        assert allowed_outfits(chosen, slots, items[:size], totals).tolist() == expected[:size]
 
 
 def test_totals_add_up_as_people_do() -> None:
@@ -346,3 +352,19 @@ def test_a_file_that_is_no_catalogue(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"catalogue\.sqlite is not a readable catalogue"):
         matching_rows(tmp_path / "catalogue.sqlite", "top", parse(None, []).everywhere)
     assert isinstance(read_filter({}, {}), Filter)
+
+
+def test_a_catalogue_that_goes_on_in_another_file(tmp_path: Path) -> None:
+    details = {f"top-{row}": {"price": row} for row in range(5)}
+    write_catalogue(tmp_path / "more.sqlite", {"top": list(details)}, {"top": details}, {})
+    assert read_details(tmp_path / "more.sqlite", "top", 3) == [{"price": 3}, {"price": 4}]
+    with sqlite3.connect(tmp_path / "more.sqlite") as connection:
+        connection.execute("DELETE FROM items WHERE row = 1")
+    with pytest.raises(BundleError, match=r"more\.sqlite does not hold every top from row 0 on"):
+        read_columns(tmp_path / "more.sqlite", "top")
+
+
+def test_amounts_that_do_not_add_up() -> None:
+    columns = {"top": ItemColumns([{"price": 1e12}]), "shoe": ItemColumns([{"price": 5}])}
+    with pytest.raises(QueryError, match="column 'price' holds numbers beyond 100,000,000,000"):
+        read_filter({"total": {"price": {"<": 3}}}, columns)
