@@ -25,7 +25,6 @@ from fashion_hash.index.scan_files import Segment, open_scan
 from fashion_hash.index.scan_kernels import ROUNDING, Candidates, Query
 from fashion_hash.index.scan_vectors import CODES
 
-
 # users of one pass share this many places for candidates; beside k, a user needs about this many
 AT_ONCE, ROOM_OF_USER = 1 << 24, 1 << 14
 
@@ -45,7 +44,7 @@ class SumScan:
         self._bundle = bundle
         self._pool = pool
         self._threads = threads
-        self.files = files = open_scan(pool.path)
+        self.files = files = open_scan(pool.path, bundle.num_bits)
         modalities, planes = len(bundle.modalities), files.planes
         self._order = scan_codes.bit_order(bundle.preference_weights, planes)
         self._weights = bundle.preference_weights[self._order].astype(np.int64)

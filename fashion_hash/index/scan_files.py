@@ -69,11 +69,16 @@ def build_scan(
         bundle: codes, weights and scales.
         items: (N, S) items by slot as counted (exact.outfit_items), EMPTY where there is none.
         compatibility, bias, num_items, num_pairs: (N,), the terms of index/exact.py.
+
+    Raises:
+        BundleError: an outfit has more codes than a byte counts.
     """
     from tqdm import tqdm  # building only
 
-    modalities = len(bundle.modalities)
-    planes = scan_codes.num_planes(int(num_items.max(initial=1)) * modalities)
+    most = int(num_items.max(initial=1)) * len(bundle.modalities)
+    if most > 255:
+        raise BundleError(f"an outfit has {most} codes, items times modalities: the scan counts up to 255")
+    planes = scan_codes.num_planes(most)
     order = scan_codes.bit_order(bundle.preference_weights, planes)
     constants = _constants(bundle, compatibility, bias, num_items, num_pairs)
     segments, rows = _segments(num_items)
@@ -100,8 +105,8 @@ def build_scan(
     return folder
 
 
-def open_scan(index: Path) -> ScanFiles:
-    """Maps the files. Raises BundleError when they are absent or broken."""
+def open_scan(index: Path, num_bits: int) -> ScanFiles:
+    """Maps the files. Raises BundleError when they are absent, broken or do not fit each other."""
     folder = index / FOLDER
     try:
         facts: dict[str, Any] = json.loads((folder / "scan.json").read_text(encoding="utf-8"))
@@ -111,8 +116,21 @@ def open_scan(index: Path) -> ScanFiles:
         raise BundleError(
             f"{folder} holds no fast scan ({error}): build the index again with tools/build_index.py"
         ) from None
-    arrays = [read_array(folder / f"{name}.npy") for name in ("codes", "constants", "rows")]
-    return ScanFiles(unit, lowest, planes, segments, *arrays)
+    codes, constants, rows = (read_array(folder / f"{name}.npy") for name in ("codes", "constants", "rows"))
+    # the kernels trust these shapes: they do not look where they read
+    blocks = segments[-1].last if segments else 0
+    shape = (blocks, 3 * scan_codes.num_groups(num_bits, planes), LANES)
+    for name, array, wanted, kind in (
+        ("codes", codes, shape, np.uint8),
+        ("constants", constants, (blocks, LANES), np.uint16),
+        ("rows", rows, (blocks * LANES,), np.int32),
+    ):
+        if array.shape != wanted or array.dtype != kind or not array.flags.c_contiguous:
+            raise BundleError(
+                f"{folder / name}.npy holds {array.dtype} of shape {array.shape}, expected {wanted}: "
+                "build the index again with tools/build_index.py"
+            )
+    return ScanFiles(unit, lowest, planes, segments, codes, constants, rows)
 
 
 def _constants(

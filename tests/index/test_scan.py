@@ -195,6 +195,23 @@ def test_a_broken_index_is_refused(tmp_path: Path, name: str) -> None:
         SumScan(bundle, pool)
 
 
+def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    bundle = random_bundle(tmp_path / "bundle")
+    engine(bundle, 200)
+    pool = Pool.open(bundle)
+    constants = np.load(pool.path / "scan/constants.npy")
+    np.save(pool.path / "scan/constants.npy", constants[:-1])
+    with pytest.raises(BundleError, match=r"scan/constants.npy holds uint16 of shape .* expected"):
+        SumScan(bundle, pool)
+
+
+def test_too_many_codes_to_count(tmp_path: Path) -> None:
+    bundle = random_bundle(tmp_path / "bundle")
+    bundle.modalities = ("image",) * 100
+    with pytest.raises(BundleError, match="an outfit has 300 codes"):
+        build_scan(tmp_path, bundle, *(np.full(2, 3) for _ in range(5)))
+
+
 @pytest.mark.parametrize(
     ("step", "codes", "needs"),
     [
