@@ -27,6 +27,7 @@ from fashion_hash.retrieval.compose_expand import Front, Partial, expand, outfit
 SEEDS = 160  # items a slot that the first beam looks at
 BEAM = 768  # partial outfits that it keeps
 DENSE = 1 << 18  # pairs of items, over all edges, that are cheaper to compute than to bound by lists
+MANY = 1 << 22  # pairs of items that make a second beam worth its while
 SLOW_LISTS, SLOW_PAIRS = 0.85, 0.7  # a round that leaves more of the pairs than this was the last
 ROUNDS = 8
 
@@ -144,10 +145,12 @@ def narrow(problem: Problem, best: Best, memory: int, deadline: float) -> Front:
         else:
             front.maxima = front.pairs.maxima(front.shares)
         item_bounds = bounds.item_bounds(problem, front.maxima)
-        if number == 0:
+        if number == 0 or (number == 1 and front.work > MANY):  # better bounds make a higher floor
             best.add(beam(most_promising(front, item_bounds, memory), best.k))
         before = front.work
-        drop(front, item_bounds, best.floor)
+        drop(front, [bound >= best.floor - front.margin for bound in item_bounds])
+        if number == 0:
+            drop(front, first_of_many_twins(front, best.k))
         if front.work == 0:
             break
         late = time.monotonic() > deadline or number >= 2 * ROUNDS
@@ -160,15 +163,41 @@ def narrow(problem: Problem, best: Best, memory: int, deadline: float) -> Front:
     return front
 
 
-def drop(front: Front, item_bounds: list[np.ndarray], floor: float) -> None:
-    """Drops the items whose bound lies below the floor."""
-    masks = [bound >= floor - front.margin for bound in item_bounds]
+def drop(front: Front, masks: list[np.ndarray]) -> None:
+    """Drops the items whose mask is False, by slot."""
+    if all(mask.all() for mask in masks):
+        return
     edges = front.problem.edges
     front.alive = [places[mask] for places, mask in zip(front.alive, masks)]
     front.shares = bounds.keep(front.shares, edges, masks)
     front.maxima = bounds.keep(front.maxima, edges, masks)
     if front.pairs is not None:
         front.pairs.keep(front.alive, masks)
+
+
+def first_of_many_twins(front: Front, k: int) -> list[np.ndarray]:
+    """Masks that keep k + S - 1 of the items of a slot that are equal in code and value, the first ones.
+
+    An outfit with a later one comes after k outfits that hold an earlier twin instead: same score, lower
+    row. Without this, a catalogue of many equal items has more ties than anyone can look at.
+    """
+    problem, most, masks = front.problem, k + len(front.alive) - 1, []
+    for slot, places in enumerate(front.alive):
+        mask = np.ones(len(places), dtype=bool)
+        masks.append(mask)
+        if len(places) <= most:
+            continue
+        values = problem.values[slot][places]
+        _, counts = np.unique(values, return_counts=True)  # equal values are a sign that is found fast
+        if counts.max() <= most:
+            continue
+        codes = problem.codes[slot][places].reshape(len(places), -1)
+        keys = np.concatenate([codes, values[:, None].view(np.uint8)], axis=1)
+        group = np.unique(keys, axis=0, return_inverse=True)[1].ravel()
+        order = np.argsort(group, kind="stable")
+        starts = np.searchsorted(group[order], group[order])
+        mask[order] = np.arange(len(order)) - starts < most
+    return masks
 
 
 def most_promising(front: Front, item_bounds: list[np.ndarray], memory: int) -> Front:

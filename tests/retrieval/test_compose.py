@@ -121,6 +121,24 @@ def test_odd_weights_and_codes(tmp_path: Path, kind: str) -> None:
     assert_same(answer, ranking(bundle, 0, outfits), 150)
 
 
+@pytest.mark.parametrize("slots", [THREE, TWO_TOPS])
+def test_a_catalogue_of_equal_items_is_no_trap(tmp_path: Path, slots: tuple) -> None:
+    """Billions of ties at the top; the first items of each kind of code are enough to know the answer."""
+    rng = np.random.default_rng(0)
+    kinds = np.where(rng.random((2, 1, 16)) < 0.5, -1, 1)
+    first = {name: kinds[rng.integers(0, 2, 2000)] for name in slots}
+    changes = {
+        "item_codes": first,
+        "items": {name: tuple(f"{name}-{i}" for i in range(2000)) for name in slots},
+        "item_bias": {name: np.zeros(2000) for name in slots},
+        "history": Outfits.of(slots, [], []),
+    }
+    bundle = random_bundle(tmp_path / "b", slots=slots, **changes)
+    outfits = every_outfit(bundle, {name: list(range(16)) for name in bundle.slot_names}, {})
+    answer = compose(bundle, bundle.user_codes[0], 5, partners=lists(bundle, 5))
+    assert_same(answer, ranking(bundle, 0, outfits), 5)
+
+
 @pytest.mark.usefixtures("steps")
 @pytest.mark.parametrize("repeat_empty", [False, True])
 @pytest.mark.parametrize("seed", range(4))
