@@ -148,6 +148,9 @@ class NegativesConfig(Section):
             "shared": each step draws items of one slot and every positive of the batch is compared
             with itself with that slot's item replaced by each of them.
         per_positive: negatives drawn for each positive; of "shared", drawn for the whole batch.
+        items_a_batch: of "random": the negatives of a batch are mixed from this many items of each
+            type, drawn anew for each batch, so that fewer items have to be hashed; None draws each by
+            itself.
         swap: the item types that a random negative replaces; None for all of them.
         popularity: random items are drawn in proportion to count ** popularity; 0 is uniform.
         hard_share: of "mixed": the share of hard negatives in the first and in the last epoch.
@@ -156,6 +159,7 @@ class NegativesConfig(Section):
 
     kind: Literal["random", "hard", "mixed", "fixed", "shared"] = "random"
     per_positive: Count = 1
+    items_a_batch: Count | None = None
     swap: tuple[str, ...] | None = None
     popularity: NotNegative = 0.0
     hard_share: tuple[Share, Share] = (0.0, 0.5)

@@ -5,7 +5,7 @@ Shapes: N positives, K negatives for each, S slots, M any number of rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -142,7 +142,25 @@ class NegativeSampler:
             DataError: nothing but known positives can be drawn for some positive.
         """
         rows = self._rows(count)
-        return self._random(rng, rows).reshape(-1, count, len(self.positives.slots))
+        return self._random(rng, rows, self.pools).reshape(-1, count, len(self.positives.slots))
+
+    def random_from_few(self, rng: np.random.Generator, rows: np.ndarray, count: int, few: int) -> np.ndarray:
+        """Random mixes for some positives, all mixed from the same few items of each type.
+
+        Each item alone is drawn as in `random`; together they have few items to hash.
+
+        Args:
+            rows: (B,) rows of positives.
+            few: how many items of each type; fewer where there are fewer.
+
+        Returns:
+            (B, count, S) int32.
+        """
+        pools = {}
+        for kind, pool in self.pools.items():
+            drawn = pool.items if len(pool.items) <= few else np.unique(pool.draw(rng, few))
+            pools[kind] = ItemPool(drawn, None)
+        return self._random(rng, np.repeat(rows, count), pools).reshape(-1, count, len(self.positives.slots))
 
     def hard(self, rng: np.random.Generator, count: int = 1) -> np.ndarray:
         """Positives of other users, uniform over them, that this user does not have: (N, K, S).
@@ -161,7 +179,7 @@ class NegativeSampler:
         is_hard = rng.random(len(rows)) < share
         items = np.empty((len(rows), len(self.positives.slots)), dtype=np.int32)
         items[is_hard] = self._hard(rng, rows[is_hard])
-        items[~is_hard] = self._random(rng, rows[~is_hard])
+        items[~is_hard] = self._random(rng, rows[~is_hard], self.pools)
         return items.reshape(-1, count, len(self.positives.slots))
 
     def _rows(self, count: int) -> np.ndarray:
@@ -169,7 +187,7 @@ class NegativeSampler:
             raise ConfigError(f"a positive gets one negative at least, not {count}")
         return np.repeat(np.arange(len(self.positives)), count)
 
-    def _random(self, rng: np.random.Generator, rows: np.ndarray) -> np.ndarray:
+    def _random(self, rng: np.random.Generator, rows: np.ndarray, pools: Mapping[str, ItemPool]) -> np.ndarray:
         swapped = [position for position, slot in enumerate(self.positives.slots) if slot in self.swap]
         items = self.positives.items[rows]
         pending = np.arange(len(rows))
@@ -178,29 +196,29 @@ class NegativeSampler:
             for slot in swapped:
                 filled = np.flatnonzero(drawn[:, slot] != EMPTY)
                 if filled.size:
-                    pool = self.pools[self.positives.slots[slot]]
+                    pool = pools[self.positives.slots[slot]]
                     drawn[filled, slot] = pool.draw(rng, filled.size)
             items[pending] = drawn
             known = self._known.contains(self.positives.users[rows[pending]], drawn)
-            pending = pending[known | self._repeats(drawn, swapped)]
+            pending = pending[known | self._repeats(drawn, swapped, pools)]
             if not pending.size:
                 return items
         row = int(rows[pending[0]])
         if (self.positives.items[row][swapped] == EMPTY).all():
             raise DataError(f"positive {row} has no item of the types to swap, {list(self.swap)}: swap more types")
-        sizes = ", ".join(f"{len(self.pools[kind].items)} {kind} items" for kind in self.swap)
+        sizes = ", ".join(f"{len(pools[kind].items)} {kind} items" for kind in self.swap)
         raise DataError(
             f"no random negative for positive {row} (user row {self.positives.users[row]}) in {TRIES} tries: "
             f"the user has nearly every combination of the {sizes}; swap more types or add outfits"
         )
 
-    def _repeats(self, drawn: np.ndarray, swapped: list[int]) -> np.ndarray:
+    def _repeats(self, drawn: np.ndarray, swapped: list[int], pools: Mapping[str, ItemPool]) -> np.ndarray:
         """(M,) bool: one item stands twice in slots of its type, although there are others."""
         repeats = np.zeros(len(drawn), dtype=bool)
         for a in swapped:
             kind = self.positives.slots[a]
             for b in swapped:
-                enough = len(self.pools[kind].items) >= self.positives.slots.count(kind)
+                enough = len(pools[kind].items) >= self.positives.slots.count(kind)
                 if a < b and self.positives.slots[b] == kind and enough:
                     repeats |= (drawn[:, a] == drawn[:, b]) & (drawn[:, a] != EMPTY)
         return repeats

@@ -27,7 +27,9 @@ def export_heads(model: FHN, inputs: ItemInputs) -> dict[str, Heads]:
         hashing = model.hashing[modality]
         if isinstance(hashing, IdHashing):
             # the last row of each type is its unknown item
-            found[modality] = IdHeads({kind: _array(hashing.embeddings[kind].weight[EMPTY]) for kind in model.types})
+            tables = hashing.embeddings.named_parameters()
+            last = {name.removesuffix(".weight"): _array(weight[EMPTY]) for name, weight in tables}
+            found[modality] = IdHeads({kind: last[kind] for kind in model.types})
         else:
             assert isinstance(hashing, ContentHashing)
             found[modality] = _content_heads(modality, hashing, model, inputs)

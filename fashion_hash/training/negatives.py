@@ -28,6 +28,7 @@ class EpochNegatives:
         self._epochs = epochs
         self._positives = split.positives
         self._sampler = NegativeSampler(split.positives, swap=config.swap, popularity=config.popularity)
+        self._drawn = np.empty((len(split.positives), 0, len(dataset.slots)), dtype=np.int32)
         self._groups = split.negatives.get(config.file)
         if config.kind == "fixed" and self._groups is None:
             raise ConfigError(
@@ -38,20 +39,24 @@ class EpochNegatives:
         if config.kind == "shared":
             self._likers = {kind: _Likers(dataset, kind) for kind in self._sampler.swap}
 
-    def draw(self, epoch: int, rng: np.random.Generator) -> np.ndarray:
-        """(N, K, S) int32: K negatives of every positive; K = 0 when candidates are shared instead."""
+    def start_epoch(self, epoch: int, rng: np.random.Generator) -> None:
+        """Draws what is drawn for all positives at once."""
         count = self._config.per_positive
-        if self._config.kind == "random":
-            return self._sampler.random(rng, count)
         if self._config.kind == "hard":
-            return self._sampler.hard(rng, count)
-        if self._config.kind == "mixed":
-            share = hard_share(epoch, self._epochs, *self._config.hard_share)
-            return self._sampler.mixed(rng, count, share)
-        if self._config.kind == "fixed":
+            self._drawn = self._sampler.hard(rng, count)
+        elif self._config.kind == "mixed":
+            self._drawn = self._sampler.mixed(rng, count, hard_share(epoch, self._epochs, *self._config.hard_share))
+        elif self._config.kind == "fixed":
             assert self._groups is not None
-            return fixed_negatives(self._groups, rng, count)
-        return np.empty((len(self._positives), 0, len(self._positives.slots)), dtype=np.int32)
+            self._drawn = fixed_negatives(self._groups, rng, count)
+        elif self._config.kind == "random" and self._config.items_a_batch is None:
+            self._drawn = self._sampler.random(rng, count)
+
+    def of_batch(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """(B, K, S) int32: K negatives of each positive of a batch; K = 0 when candidates are shared instead."""
+        if self._config.kind == "random" and self._config.items_a_batch is not None:
+            return self._sampler.random_from_few(rng, rows, self._config.per_positive, self._config.items_a_batch)
+        return self._drawn[rows]
 
     def candidates(self, users: np.ndarray, items: np.ndarray, rng: np.random.Generator) -> Candidates | None:
         """Of kind shared: items for one slot, drawn for a batch; None for the other kinds.

@@ -55,11 +55,12 @@ class TrainingData:
         """The batches of an epoch; the seed and the number of the epoch decide everything."""
         rng = generator(self._config.seed, "epoch", epoch)
         order = self._rows[rng.permutation(len(self._rows))]
-        negatives = self._negatives.draw(epoch, rng)  # (N, K, S), K = 0 when candidates are shared
+        self._negatives.start_epoch(epoch, rng)
         size = self._config.train.batch_size
         for start in range(0, len(order), size):
             rows = order[start : start + size]
-            items = np.concatenate([self._positives.items[rows, None], negatives[rows]], axis=1)  # (B, 1 + K, S)
+            against = self._negatives.of_batch(rows, rng)  # (B, K, S)
+            items = np.concatenate([self._positives.items[rows, None], against], axis=1)  # (B, 1 + K, S)
             users = self._positives.users[rows]
             if self._repeat_empty:
                 items = fill_empty(self._slots, items)

@@ -46,3 +46,23 @@ def test_only_the_types_to_swap_are_drawn():
 def test_fixed_negatives_that_no_file_holds():
     with pytest.raises(ConfigError, match=r"no 'hard' negatives.*\['random'\]"):
         EpochNegatives(NegativesConfig(kind="fixed", file="hard"), tiny_dataset(), 1)
+
+
+def test_negatives_of_a_batch_come_from_few_items_and_from_all_in_the_long_run():
+    dataset = tiny_dataset(items=12, outfits=200)
+    positives = dataset.split("train").positives
+    negatives = EpochNegatives(NegativesConfig(per_positive=3, items_a_batch=4), dataset, 1)
+    rng = np.random.default_rng(0)
+    negatives.start_epoch(0, rng)
+    known = {(user, *items.tolist()) for user, items in positives}
+    seen = [set() for _ in dataset.slots]
+    for _ in range(40):
+        rows = rng.integers(len(positives), size=32)
+        found = negatives.of_batch(rows, rng)
+        assert found.shape == (32, 3, 3)
+        for slot in range(3):
+            assert len(np.unique(found[:, :, slot])) <= 4
+            seen[slot] |= set(found[:, :, slot].ravel().tolist())
+        for row, ours in zip(rows, found):
+            assert not {(int(positives.users[row]), *one) for one in ours.tolist()} & known
+    assert seen == [set(range(12))] * 3

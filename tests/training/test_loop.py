@@ -18,10 +18,12 @@ SLOTS = [("top", "bottom"), ("top", "bottom", "shoe"), ("top", "top", "bottom", 
 
 
 @pytest.mark.parametrize("slots", SLOTS)
-@pytest.mark.parametrize("kind", ["random", "hard", "mixed", "fixed", "shared"])
+@pytest.mark.parametrize("kind", ["random", "few", "hard", "mixed", "fixed", "shared"])
 def test_it_learns_the_planted_taste(tmp_path, slots, kind):
     dataset = tiny_dataset(slots)
     negatives = {"kind": kind, "per_positive": 8 if kind == "shared" else 2}
+    if kind == "few":
+        negatives = {"kind": "random", "per_positive": 4, "items_a_batch": 6}
     config = make_config(tiny_values(negatives=negatives, train={"epochs": 8}, model={"item_bias": True}))
     run = fit(config, dataset, tmp_path / "run")
     found = evaluate(run, "test", dataset)["protocols"]["rank_random"]
