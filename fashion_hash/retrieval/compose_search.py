@@ -28,6 +28,7 @@ SEEDS = 160  # items a slot that the first beam looks at
 BEAM = 768  # partial outfits that it keeps
 DENSE = 1 << 18  # pairs of items, over all edges, that are cheaper to compute than to bound by lists
 MANY = 1 << 22  # pairs of items that make a second beam worth its while
+SPEED = 2e10  # multiplications a second, for a rough guess of the time that matrices take
 SLOW_LISTS, SLOW_PAIRS = 0.85, 0.7  # a round that leaves more of the pairs than this was the last
 ROUNDS = 8
 
@@ -114,7 +115,7 @@ def search(problem: Problem, k: int, budget: Budget = NO_LIMIT) -> Found:
         numerators = problem.values[0][places] + problem.constant
         return Found(places[:, None], numerators, None, 0, len(problem.values[0]))
     front = narrow(problem, best, budget.memory, deadline)
-    unseen, expanded = branch(front, best, budget.partial_outfits, deadline)
+    unseen, expanded = branch(front, best, budget, deadline)
     if unseen is None or unseen < best.floor:
         return Found(best.items, best.numerators, None, expanded, best.scored)
     bound = unseen * WEIGHT_ONE + problem.constant
@@ -137,8 +138,9 @@ def narrow(problem: Problem, best: Best, memory: int, deadline: float) -> Front:
     shares = bounds.even_shares(problem)
     alive = [np.arange(len(rows)) for rows in problem.rows]
     front = Front(problem, alive, shares, [], None, problem.margin(shares))
+    features = problem.codes[0].shape[1] * len(problem.weights)
     for number in count():
-        if front.pairs is None and (problem.partners is None or front.work <= DENSE or number == ROUNDS):
+        if front.pairs is None and (problem.partners is None or front.work <= DENSE):
             front.pairs = Pairs(problem, front.alive, memory)
         if front.pairs is None:
             front.maxima = bounds.list_maxima(problem, front.alive, front.shares)
@@ -153,10 +155,17 @@ def narrow(problem: Problem, best: Best, memory: int, deadline: float) -> Front:
             drop(front, first_of_many_twins(front, best.k))
         if front.work == 0:
             break
-        late = time.monotonic() > deadline or number >= 2 * ROUNDS
-        if front.pairs is None and (late or front.work > before * SLOW_LISTS):
+        left = deadline - time.monotonic()
+        if left < 0:
+            break
+        if front.pairs is None and (front.work > before * SLOW_LISTS or number == ROUNDS):
+            if left < front.work * features / SPEED:  # what time there is goes into the best partial outfits
+                front.pairs = Pairs(problem, front.alive, 0)
+                break
             front.pairs = Pairs(problem, front.alive, memory)
-        elif front.pairs is not None and (late or front.work > before * SLOW_PAIRS or front.work < DENSE // 32):
+        elif front.pairs is not None and (
+            front.work > before * SLOW_PAIRS or front.work < DENSE // 32 or number == 2 * ROUNDS
+        ):
             break
         front.shares = bounds.balance(problem, front.shares, front.maxima)
         front.margin = problem.margin(front.shares)
@@ -228,14 +237,16 @@ def beam(front: Front, k: int, width: int = BEAM) -> np.ndarray:
     return outfits(front, strongest(states[0], k, front.margin))
 
 
-def branch(front: Front, best: Best, most: float, deadline: float) -> tuple[float | None, int]:
+def branch(front: Front, best: Best, budget: Budget, deadline: float) -> tuple[float | None, int]:
     """Expands partial outfits, best bound first, while their bound reaches the floor.
 
     Returns:
         A bound of what was left out (in units of one, None when nothing was) and the number expanded.
     """
-    if min(len(places) for places in front.alive) == 0:
+    if front.work == 0:
         return None, 0
+    if front.pairs is None:
+        return front.bound, 0
     first = front.order[0]
     item_bounds = bounds.item_bounds(front.problem, front.maxima)[first]
     by_bound = np.argsort(-item_bounds)
@@ -256,9 +267,14 @@ def branch(front: Front, best: Best, most: float, deadline: float) -> tuple[floa
         top = -queue[0][0] + front.margin
         if top < best.floor:
             return None, expanded
-        if expanded >= most or time.monotonic() > deadline:
+        if expanded >= budget.partial_outfits or time.monotonic() > deadline:
             return top, expanded
-        partial = heapq.heappop(queue)[2]
+        if len(queue) * steps.CELLS < budget.memory:
+            partial = heapq.heappop(queue)[2]
+        else:  # the longest leave the queue soonest
+            longest = max(range(len(queue)), key=lambda place: queue[place][2].places.shape[1])
+            partial = queue.pop(longest)[2]
+            heapq.heapify(queue)
         hopeful = partial.bounds >= best.floor - front.margin
         partial = Partial(*(values[hopeful] for values in partial))
         expanded += len(partial.places)
