@@ -66,10 +66,21 @@ class Column:
         if stop > len(self.kinds):
             room = max(stop, 2 * len(self.kinds))
             self.kinds, self.values = _grown(self.kinds, room), _grown(self.values, room)
-        kinds, numbers = zip(*map(self._encode, values)) if values else ((), ())
-        self.values[start:stop] = numbers
-        self.kinds[start:stop] = kinds
-        self.held |= set(kinds) - {ABSENT}
+        types = set(map(type, values))
+        if types == {float} and not np.isnan(numbers := np.array(values)).any():
+            self.values[start:stop], self.kinds[start:stop] = numbers, NUMBER
+            self.held |= {NUMBER}
+        elif types == {str}:
+            for value in dict.fromkeys(values):
+                self._encode(value)
+            places = map(self._places.__getitem__, values)  # type: ignore[arg-type]
+            self.values[start:stop] = np.fromiter(places, dtype=np.float64, count=len(values))
+            self.kinds[start:stop] = TEXT
+            self.held |= {TEXT}
+        elif values:
+            kinds, places = zip(*map(self._encode, values))
+            self.values[start:stop], self.kinds[start:stop] = places, kinds
+            self.held |= set(kinds) - {ABSENT}
 
     def _encode(self, value: object) -> tuple[int, float]:
         if value is None or value != value:  # null, and NaN, which JSON does not know

@@ -1,4 +1,4 @@
-"""The loops of filters over a pool, compiled by numba: a look-up an item, of outfits still in only.
+"""The loops of filters over a pool, compiled by numba: a look-up an item, in tables that stay cached.
 
 Places are unsigned where they index: numba would otherwise ask of each whether it counts from the end.
 """
@@ -8,44 +8,42 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-PIECE = 4096
+FIVE, LAST = np.uint32(5), np.uint32(31)
 
 
 @numba.njit(nogil=True, cache=True)
-def find_allowed(items, slots, table, starts, order, out):  # type: ignore[no-untyped-def]
-    """Sets to 1 the outfits of which all items are allowed.
+def keep_allowed(items, slots, words, starts, slot, out):  # type: ignore[no-untyped-def]
+    """Sets to 0 the outfits whose item in a slot is not allowed.
 
     Args:
         items: (N * S,) int32, outfit by outfit, EMPTY = -1.
         slots: S.
-        table: uint8, whether an item is allowed; 1 at the place before the first of each type.
-        starts: (S,) int64, where row 0 of a slot's type lies in the table.
-        order: the slots to look at, int64, one or more; best those first that leave few.
-        out: (N,) uint8, zeros, changed.
+        words: uint32, a bit an item, from the lowest of a word on: the items of a hundred thousand
+            fit the nearest cache. The bit before the first of each type is set, for the empty slot.
+        starts: (S,) uint32, by slot the bit of item 0.
+        slot: the slot.
+        out: (N,) uint8, changed.
     """
-    left = np.empty(PIECE, dtype=np.uint32)
-    step = np.uint64(slots)
-    start, second = starts[order[0]], starts[order[min(1, len(order) - 1)]]
-    for first in range(0, len(out), PIECE):
-        count = np.int64(min(PIECE, len(out) - first))
-        # two slots at once, then one by one of what they leave: fewer misses than one, less work than all
-        at = np.uint64(first * slots + order[0])
-        beside = np.uint64(first * slots + order[min(1, len(order) - 1)])
-        kept = np.uint64(0)
-        for one in range(count):
-            # written always, counted if allowed: no branch to guess wrong
-            left[kept] = one
-            kept += np.uint64(table[np.uint64(start + items[at])] & table[np.uint64(second + items[beside])])
-            at += step
-            beside += step
-        for slot in order[2:]:
-            begin, base, count, kept = starts[slot], first * slots + slot, np.int64(kept), np.uint64(0)
-            for one in range(count):
-                outfit = left[np.uint64(one)]
-                left[kept] = outfit
-                kept += np.uint64(table[np.uint64(begin + items[np.uint64(base + np.int64(outfit) * slots)])])
-        for one in range(np.int64(kept)):
-            out[np.uint64(first + left[np.uint64(one)])] = 1
+    start, at, step = starts[slot], np.uint64(slot), np.uint64(slots)
+    for outfit in range(len(out)):
+        bit = np.uint32(start + items[at])
+        out[np.uint64(outfit)] &= np.uint8((words[np.uint64(bit >> FIVE)] >> (bit & LAST)) & np.uint32(1))
+        at += step
+
+
+@numba.njit(nogil=True, cache=True)
+def keep_allowed_of_three(items, slots, words, starts, a, b, c, out):  # type: ignore[no-untyped-def]
+    """keep_allowed for three slots at once: in less time than one after the other."""
+    first, second, third = starts[a], starts[b], starts[c]
+    at, of_a, of_b, of_c = np.uint64(0), np.uint64(a), np.uint64(b), np.uint64(c)
+    for outfit in range(len(out)):
+        x = np.uint32(first + items[at + of_a])
+        y = np.uint32(second + items[at + of_b])
+        z = np.uint32(third + items[at + of_c])
+        both = (words[np.uint64(x >> FIVE)] >> (x & LAST)) & (words[np.uint64(y >> FIVE)] >> (y & LAST))
+        all_three = both & (words[np.uint64(z >> FIVE)] >> (z & LAST)) & np.uint32(1)
+        out[np.uint64(outfit)] &= np.uint8(all_three)
+        at += np.uint64(slots)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -53,7 +51,9 @@ def add_amounts(items, slots, amounts, starts, out):  # type: ignore[no-untyped-
     """Adds up amounts over the items of outfits.
 
     Args:
-        amounts: int64, by item; 0 at the place before the first of each type. Others: find_allowed.
+        items, slots: as above.
+        amounts: int64, by item; 0 at the place before the first of each type.
+        starts: (S,) int64, where item 0 of a slot's type lies in the amounts.
         out: (N,) int64, written.
     """
     at = np.uint64(0)

@@ -14,7 +14,7 @@ import numpy as np
 from fashion_hash.errors import QueryError, suggest
 from fashion_hash.retrieval.columns import FLAG, KINDS, NUMBER, STEPS, TEXT, ItemColumns
 from fashion_hash.retrieval.contradictions import check_contradictions, kind_of
-from fashion_hash.retrieval.pool_totals import PoolTotals, add_up, by_slot, is_fast
+from fashion_hash.retrieval.pool_totals import PoolTotals, add_up, is_fast
 from fashion_hash.retrieval.where import Compare, Where, comparisons, parse
 
 UNBOUNDED = 2**62
@@ -111,14 +111,16 @@ def allowed_outfits(
     narrowed = [slot for slot, own in enumerate(slots) if own in chosen.masks]
     allowed = np.ones(len(items), dtype=bool)
     if narrowed and is_fast(items):
-        from fashion_hash.retrieval.filter_kernels import find_allowed
+        from fashion_hash.retrieval.filter_kernels import keep_allowed, keep_allowed_of_three
 
-        table, starts = by_slot({slots[slot]: chosen.masks[slots[slot]] for slot in narrowed}, slots, np.uint8, 1)
-        order = sorted(narrowed, key=lambda slot: float(chosen.masks[slots[slot]].mean()))
-        found = np.zeros(len(items), dtype=np.uint8)
-        find_allowed(items.reshape(-1), len(slots), table, starts, np.array(order), found)
-        allowed = found.view(np.bool_)
-    elif narrowed:
+        words, starts = _words(chosen.masks, slots)
+        table = (items.reshape(-1), len(slots), words, starts)
+        while len(narrowed) >= 3:
+            keep_allowed_of_three(*table, *narrowed[:3], allowed.view(np.uint8))  # type: ignore[call-arg]
+            narrowed = narrowed[3:]
+        for slot in narrowed:
+            keep_allowed(*table, slot, allowed.view(np.uint8))
+    else:
         for slot in narrowed:
             allowed &= np.append(chosen.masks[slots[slot]], True)[items[:, slot]]  # EMPTY, -1, is the last
     for budget in chosen.budgets:
@@ -196,6 +198,18 @@ def first_passing(
         if wanted >= most:
             return passing, False
         wanted = min(4 * wanted, most)
+
+
+def _words(masks: Mapping[str, np.ndarray], slots: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The masks in one table of bits, and where each slot's begins: see filter_kernels.keep_allowed."""
+    parts, starts, first = [], {}, 1
+    for own, mask in masks.items():
+        parts += [np.ones(1, dtype=bool), mask]
+        starts[own] = first
+        first += 1 + len(mask)
+    bits = np.concatenate([*parts, np.zeros(-(first - 1) % 32, dtype=bool)])
+    words = np.packbits(bits, bitorder="little").view("<u4")
+    return words, np.array([starts.get(own, 0) for own in slots], dtype=np.uint32)
 
 
 def _budget(where: Where, column: str, columns: Mapping[str, ItemColumns]) -> Budget:

@@ -47,7 +47,7 @@ def add_up(amounts: Mapping[str, np.ndarray], slots: Sequence[str], items: np.nd
     if is_fast(items):
         from fashion_hash.retrieval.filter_kernels import add_amounts
 
-        table, starts = by_slot(amounts, slots, np.int64, 0)
+        table, starts = _by_slot(amounts, slots)
         add_amounts(items.reshape(-1), len(slots), table, starts, out)
         return out
     for slot, own in enumerate(slots):
@@ -60,18 +60,16 @@ def is_fast(items: np.ndarray) -> bool:
     return items.dtype == np.int32 and items.flags.c_contiguous and find_spec("numba") is not None
 
 
-def by_slot(
-    by_type: Mapping[str, np.ndarray], slots: Sequence[str], dtype: type, of_empty: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Values by type in one table, each type's behind the value of the empty slot, which is item -1.
+def _by_slot(amounts: Mapping[str, np.ndarray], slots: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Amounts by type in one table, each type's behind a 0 for the empty slot, which is item -1.
 
     Returns:
-        the table, and (S,) int64 by slot where row 0 of its type lies; 0 for types without values.
+        the table, and (S,) int64 by slot where item 0 of its type lies.
     """
     parts: list[np.ndarray] = []
-    starts, first = dict.fromkeys(slots, 0), 1
-    for own, values in by_type.items():
-        parts += [np.array([of_empty], dtype=dtype), values.astype(dtype)]
+    starts, first = {}, 1
+    for own in dict.fromkeys(slots):
+        parts += [np.zeros(1, dtype=np.int64), amounts[own]]
         starts[own] = first
-        first += 1 + len(values)
+        first += 1 + len(amounts[own])
     return np.concatenate(parts), np.array([starts[own] for own in slots], dtype=np.int64)

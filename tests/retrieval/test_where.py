@@ -197,6 +197,17 @@ def test_outfits_of_allowed_items(monkeypatch: pytest.MonkeyPatch, compiled_loop
         assert allowed_outfits(chosen, slots, items[:size], totals).tolist() == expected[:size]
 
 
+def test_columns_of_one_kind() -> None:
+    rows = [{"price": 1.5, "colour": "b"}, {"price": 2.5, "colour": "a"}, {"price": float("nan"), "colour": "b"}]
+    whole, grown = ItemColumns(rows), ItemColumns()
+    for row in rows:
+        grown.append([row])
+    for columns in (whole, grown):
+        for where, found in (({"price": {">": 1}}, [0, 1]), ({"colour": "b"}, [0, 2]), ({"colour": {"<": "b"}}, [1])):
+            assert np.flatnonzero(columns.mask(parse(where, []).everywhere)).tolist() == found
+    assert ItemColumns([{"price": float("nan")}]).held("price") == frozenset()
+
+
 def test_totals_add_up_as_people_do() -> None:
     columns = {"top": ItemColumns([{"price": 0.1}]), "shoe": ItemColumns([{"price": 0.2}, {}])}
     items = np.array([[0, 0], [0, 1], [-1, 0], [0, -1]], dtype=np.int32)
