@@ -14,6 +14,7 @@
       heads/                          how an item that arrives later gets its code (fashion_hash.heads)
                                       (TYPE is percent-encoded where it would be no file name)
       index/                          written by build_index, with a manifest of its own
+      live/                           changes made after the export (fashion_hash.live)
 
 A bundle answers alone: no training data, no configuration, no torch. Arrays are memory-mapped.
 """
@@ -40,6 +41,7 @@ from fashion_hash.manifest import read_manifest, seal
 
 FORMAT = "fashion_hash bundle"
 FORMAT_VERSION = 1
+LIVING = "live"
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,11 @@ def write_bundle(path: str | Path, contents: BundleContents) -> Bundle:
     Raises BundleError, and writes nothing, when the contents do not fit together.
     """
     _check(contents)
+    if (living := Path(path) / LIVING).exists():
+        raise BundleError(
+            f"{living} holds changes that were made to bundle {_fingerprint(Path(path))}, and would be lost: "
+            "export to another folder, or move it away first"
+        )
     num_bits = check_num_bits(contents.user_codes.shape[-1])
     with atomic_folder(path) as folder:
         (folder / "codes").mkdir()
@@ -123,6 +130,10 @@ def write_bundle(path: str | Path, contents: BundleContents) -> Bundle:
         }
         seal(folder, manifest)
     return Bundle.open(path)
+
+
+def _fingerprint(folder: Path) -> str:
+    return str(read_manifest(folder, FORMAT, FORMAT_VERSION, verify=False)["fingerprint"])
 
 
 def _file_name(kind: str) -> str:
@@ -221,6 +232,17 @@ class Bundle:
         """
         path = Path(path)
         return cls(path, read_manifest(path, FORMAT, FORMAT_VERSION, verify=verify))
+
+    @cached_property
+    def _lines(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lines of the history user by user, and where those of each user start."""
+        order = np.argsort(self.history.users, kind="stable")
+        return order, np.searchsorted(self.history.users[order], np.arange(len(self.users) + 1))
+
+    def lines_of(self, user_row: int) -> np.ndarray:
+        """The lines of the history that are a user's: ascending, int64."""
+        order, starts = self._lines
+        return order[starts[user_row] : starts[user_row + 1]]
 
     @cached_property
     def catalogue(self) -> Catalogue:

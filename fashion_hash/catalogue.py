@@ -11,7 +11,7 @@ from typing import Any
 
 from fashion_hash.errors import BundleError
 
-_SCHEMA = """
+SCHEMA = """
 CREATE TABLE items (
     type TEXT NOT NULL,
     row INTEGER NOT NULL,
@@ -54,17 +54,23 @@ def write_catalogue(
     connection = sqlite3.connect(path)
     try:
         with connection:
-            connection.executescript(_SCHEMA)
+            connection.executescript(SCHEMA)
             connection.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)", rows())
     finally:
         connection.close()
 
 
 class Catalogue:
-    """Reads a catalogue file; one may serve many threads, and many processes may open the file at once."""
+    """Reads a catalogue file; one may serve many threads, and many processes may open the file at once.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: the file of the bundle, which nobody changes.
+        living: the file of items that were added later, if there are any (fashion_hash.live).
+    """
+
+    def __init__(self, path: Path, living: Path | None = None) -> None:
         self.path = path
+        self.living = living
         try:
             # reading only, and SQLite guards a connection by a lock of its own: threads may share it
             self._connection = sqlite3.connect(
@@ -72,6 +78,7 @@ class Catalogue:
             )
         except sqlite3.Error as error:
             raise self._unreadable(error) from None
+        self._added: sqlite3.Connection | None = None
         self._select("type", "", -1)
 
     def item(self, kind: str, row: int) -> Item:
@@ -89,7 +96,13 @@ class Catalogue:
     def _select(self, columns: str, kind: str, row: int) -> tuple[Any, ...] | None:
         query = f"SELECT {columns} FROM items WHERE type = ? AND row = ?"
         try:
-            return self._connection.execute(query, (kind, int(row))).fetchone()
+            found = self._connection.execute(query, (kind, int(row))).fetchone()
+            if found is None and self.living is not None and self.living.exists():
+                if self._added is None:
+                    uri = f"{self.living.resolve().as_uri()}?mode=rw"
+                    self._added = sqlite3.connect(uri, uri=True, check_same_thread=False)
+                found = self._added.execute(query, (kind, int(row))).fetchone()
+            return found
         except sqlite3.Error as error:
             raise self._unreadable(error) from None
 

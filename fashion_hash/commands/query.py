@@ -42,9 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--page", metavar="FILE.html", help="also write the outfits as an HTML page")
     parser.add_argument(
         "--engine",
-        choices=("factored", "hamming", "scan"),
-        default="factored",
-        help="how to search; all give the same answer (default factored, the fastest)",
+        choices=("auto", "sums", "factored", "hamming", "scan"),
+        default="auto",
+        help="how to search; all give the same answer (default auto, the fastest)",
     )
     parser.add_argument("--no-verify", action="store_true", help="compare sizes of the files only, not their checksums")
     return parser
@@ -62,7 +62,7 @@ def _as_json(recommender: Recommender, answers: dict[str, list[Hit]], k: int) ->
 def _table(recommender: Recommender, user: str, hits: list[Hit], include_liked: bool) -> str:
     count = len(recommender.liked(user))
     liked = f"{count} liked outfit{'' if count == 1 else 's'} {'included' if include_liked else 'left out'}"
-    lines = [f"{user}: best {len(hits)} of {len(recommender.pool)} outfits, {liked}"]
+    lines = [f"{user}: best {len(hits)} of {len(recommender)} outfits, {liked}"]
     width = max([6] + [len(hit.outfit_id) for hit in hits])
     lines.append(f"{'':>4}  {'outfit':<{width}}  {'score':>8} = preference + compatibility +    bias  items")
     for rank, hit in enumerate(hits, start=1):

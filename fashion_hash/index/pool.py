@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fashion_hash.bundle import Bundle
+from fashion_hash.bundle import LIVING, Bundle
 from fashion_hash.codes import Packed, weighted_inner
 from fashion_hash.data.outfits import EMPTY, Outfits, slot_pairs
 from fashion_hash.errors import BundleError, DataError
@@ -99,10 +99,16 @@ def build_index(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str] | No
         The folder of the index.
 
     Raises:
+        BundleError: changes were made to the pool that is there (fashion_hash.live).
         DataError: other slots, an item that the bundle does not hold, an empty outfit, a bad id.
     """
     from tqdm import tqdm  # building only: a query starts without it
 
+    if (living := bundle.path / LIVING).exists():
+        raise BundleError(
+            f"{living} holds changes that were made to the pool of bundle {bundle.fingerprint} and its index, and "
+            "would not fit another index: move it away first"
+        )
     if outfit_ids is None:
         width = max(6, len(str(len(outfits))))
         outfit_ids = [f"outfit-{number:0{width}d}" for number in range(1, len(outfits) + 1)]

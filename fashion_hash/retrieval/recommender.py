@@ -3,187 +3,370 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from fashion_hash.bundle import Bundle
-from fashion_hash.data.outfits import EMPTY
-from fashion_hash.errors import QueryError, suggest
-from fashion_hash.index import exact
-from fashion_hash.index.engine import NOTHING, Engine, Ranking, Scan
-from fashion_hash.index.factored import Factored
+from fashion_hash.errors import QueryError
+from fashion_hash.heads import ItemEncoder
+from fashion_hash.index.engine import Ranking
 from fashion_hash.index.pool import Pool
+from fashion_hash.live import changes, compaction
+from fashion_hash.live.changes import outfit_rows
+from fashion_hash.live.generation import EngineName
+from fashion_hash.live.living import Living
+from fashion_hash.live.snapshot import Snapshot
+from fashion_hash.retrieval import people
+from fashion_hash.retrieval.answers import Composed, Hit, Hits, Score, hits_of, items_by_slot, scores_of
+from fashion_hash.retrieval.compose import check_count
+from fashion_hash.retrieval.composing import Composer, Wanted
+from fashion_hash.retrieval.explain import Explanation, explain
+from fashion_hash.retrieval.foldin import FoldIn
+from fashion_hash.retrieval.living_columns import LivingColumns
+from fashion_hash.retrieval.people import Person, Told
+from fashion_hash.retrieval.pool_search import Variety, allowed_of, pool_rankings, pool_shortfall, varied_ranking
+from fashion_hash.retrieval.shortfall import Shortfall
+from fashion_hash.retrieval.similar import similar_items
 
-EngineName = Literal["factored", "hamming", "scan"]
-
-
-class Hits(NamedTuple):
-    """Outfit ids and their scores, aligned: best first, ties by id.
-
-    One user: (K',) strings and float64, K' at most k. Many users: (Q, min(k, N)), with "" and -inf
-    behind the last hit of a user who has fewer.
-    """
-
-    ids: np.ndarray
-    scores: np.ndarray
-
-
-class Score(NamedTuple):
-    """An exact FHN score on binary codes and the terms it is the sum of (CVPR 2019)."""
-
-    score: float
-    preference: float
-    compatibility: float
-    bias: float
-
-
-@dataclass(frozen=True)
-class Hit:
-    """One recommended outfit: its items by slot name, and its score with the terms apart."""
-
-    outfit_id: str
-    items: dict[str, str]
-    score: float
-    preference: float
-    compatibility: float
-    bias: float
+__all__ = ["Composed", "Hit", "Hits", "Recommender", "Score"]
 
 
 class Recommender:
-    """Answers the best outfits of a bundle's pool for its users; torch is not needed."""
+    """Answers out of a bundle, its pool, and what came and went since; torch is not needed.
 
-    def __init__(self, bundle: Bundle, pool: Pool, engine: Engine) -> None:
-        self.bundle = bundle
-        self.pool = pool
-        self._engine = engine
+    Threads may share one. Processes open their own: every answer is of one moment and holds all
+    that any of them had changed before it. Reading needs no right to write.
+    """
+
+    def __init__(self, living: Living) -> None:
+        self.living = living
+        self._columns = LivingColumns(living)
 
     @classmethod
-    def load(cls, path: str | Path, *, verify: bool = True, engine: EngineName = "factored") -> Recommender:
-        """Opens a bundle and the index of its pool.
+    def load(cls, path: str | Path, *, verify: bool = True, engine: EngineName = "auto") -> Recommender:
+        """Opens a bundle, the index of its pool, and the changes made since.
 
         Args:
             path: the bundle folder.
-            verify: compare the checksum of every file; False compares sizes only.
-            engine: "factored" (the fastest), "hamming" (a faiss shortlist, proven and re-ranked)
-                or "scan" (every score computed plainly); they answer alike.
+            verify: compare the checksum of every file; False compares sizes only (milliseconds).
+            engine: how to search the pool; all answer alike. "auto" chooses the fastest: "sums" (a
+                scan of compiled code) of large pools where numba is installed, else "factored". There
+                are "hamming" (a faiss shortlist, proven and re-ranked) and "scan" (every score
+                computed plainly) besides.
 
         Raises:
-            BundleError: no bundle, no index, another version, changed bytes, or an index that was
-                built from another bundle.
+            BundleError: no bundle, no index, another version, changed bytes, or an index or changes
+                of another bundle.
         """
-        bundle = Bundle.open(path, verify=verify)
-        pool = Pool.open(bundle, verify=verify)
-        return cls(bundle, pool, open_engine(engine, bundle, pool))
+        return cls(Living(path, verify=verify, engine=engine))
 
-    def recommend(self, user_ids: str | Sequence[str], k: int = 10, *, include_liked: bool = False) -> Hits:
-        """The k best outfits for one user, or for each of many.
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle as it is now: as exported, but with the items that were added."""
+        return self.living.now().bundle
+
+    @property
+    def pool(self) -> Pool:
+        """The outfits of the index; those that came since are not in it."""
+        return self.living.now().base.pool
+
+    def __len__(self) -> int:
+        """How many outfits there are."""
+        return self.living.now().num_outfits
+
+    def recommend(
+        self,
+        user_ids: str | Sequence[str | None] | None,
+        k: int = 10,
+        *,
+        include_liked: bool = False,
+        where: Mapping[str, Any] | None = None,
+        diversity: float = 0.0,
+        max_per: Mapping[str, int] | None = None,
+    ) -> Hits:
+        """The k best outfits of the pool for one user, or for each of many.
 
         Args:
-            user_ids: one id, or a sequence of ids.
-            k: at most how many outfits; fewer come back where the pool has fewer.
+            user_ids: one id, or a sequence of ids; None for somebody of whom nothing is known.
+            k: at most how many outfits; fewer come back where fewer are left, with a reason in
+                `shortfall` when a filter was asked for.
             include_liked: also answer outfits that the user is known to like.
+            where: which items, and which totals, an outfit may have: see retrieval/where.py.
+            diversity: from 0, the best outfits, to 1, the most varied: maximal marginal relevance
+                over the codes of the best 10 k outfits, or 200.
+            max_per: in how many of the outfits one "item", or one value of a column such as "brand",
+                may occur.
 
         Raises:
-            QueryError: k is not a whole number from 1 on.
+            QueryError: k is not a whole number from 1 on, or a filter or cap without meaning.
             UnknownIdError: an unknown user; the nearest known ids are named.
         """
-        if isinstance(user_ids, str):
-            rows, scores = self.ranking(user_ids, k, include_liked=include_liked)
-            return Hits(np.array(self.pool.ids.at(rows), dtype=np.str_), scores)
-        answers = [self.ranking(one, k, include_liked=include_liked) for one in user_ids]
-        width = min(k, len(self.pool))
-        scores = np.full((len(answers), width), -np.inf)
-        ids = [[""] * width for _ in answers]
-        for query, (rows, best) in enumerate(answers):
+        if user_ids is None or isinstance(user_ids, str):
+            snapshot, person = self._person(user_ids)
+            [found], missing = self._rankings(
+                snapshot, [person], k, include_liked=include_liked, where=where, diversity=diversity, max_per=max_per
+            )
+            hits = Hits(np.array(snapshot.ids.at(found.rows), dtype=np.str_), found.scores)
+            hits.personal, hits.shortfall = person.personal, missing
+            return hits
+        snapshot, persons = people.people(self.living, user_ids)
+        rankings, missing = self._rankings(
+            snapshot, persons, k, include_liked=include_liked, where=where, diversity=diversity, max_per=max_per
+        )
+        width = min(k, snapshot.num_outfits)
+        scores = np.full((len(rankings), width), -np.inf)
+        ids = [[""] * width for _ in rankings]
+        for query, (rows, best) in enumerate(rankings):
             scores[query, : len(rows)] = best
-            ids[query][: len(rows)] = self.pool.ids.at(rows)
-        return Hits(np.array(ids, dtype=np.str_).reshape(scores.shape), scores)
+            ids[query][: len(rows)] = snapshot.ids.at(rows)
+        hits = Hits(np.array(ids, dtype=np.str_).reshape(scores.shape), scores)
+        hits.personal, hits.shortfall = np.array([person.personal for person in persons], dtype=bool), missing
+        return hits
 
-    def answer(self, user_id: str, k: int = 10, *, include_liked: bool = False) -> list[Hit]:
-        """The k best outfits for one user, with items and terms; arguments and errors as `recommend`."""
-        rows = self.ranking(user_id, k, include_liked=include_liked).rows
-        items = self.pool.items[rows]
-        parts = self._scores(self.bundle.users.row(user_id), items)
-        return [
-            Hit(outfit_id, self._items_by_slot(outfit), *part)
-            for outfit_id, outfit, part in zip(self.pool.ids.at(rows), items, parts)
-        ]
+    def answer(self, user_id: str | None, k: int = 10, **options: Any) -> list[Hit]:
+        """The k best outfits for one user, with items and terms; options and errors as of `recommend`."""
+        snapshot, person = self._person(user_id)
+        [found], _ = self._rankings(snapshot, [person], k, **options)
+        return hits_of(snapshot, person, snapshot.items_of(found.rows), snapshot.ids.at(found.rows))
 
-    def ranking(self, user_id: str, k: int, *, include_liked: bool = False) -> Ranking:
-        """As `recommend` for one user, in rows of the pool instead of ids."""
-        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-            raise QueryError(f"k = {k!r}: ask for a whole number of outfits from 1 on")
-        user = self.bundle.users.row(user_id)
-        exclude = NOTHING if include_liked else self.pool.liked(user)
-        return self._engine.search(self.bundle.user_codes[user], int(k), exclude)
+    def compose(
+        self,
+        user_id: str | None,
+        k: int = 10,
+        *,
+        slots: Sequence[str] | None = None,
+        where: Mapping[str, Any] | None = None,
+        include: Mapping[str, str | Sequence[str]] | None = None,
+        exclude: Mapping[str, Sequence[str]] | None = None,
+        max_repeats: int | None = None,
+        max_per: Mapping[str, int] | None = None,
+        diversity: float = 0.0,
+        seconds: float | None = None,
+    ) -> Composed:
+        """The k best outfits that all the items can form, exactly.
+
+        Args:
+            user_id: who asks; None for somebody of whom nothing is known.
+            k: at most how many.
+            slots: the slots to fill ("top", "top_2", ...); by default all.
+            where: which items, and which totals, are allowed: see retrieval/where.py.
+            include: by slot name the item that it holds, or the items of which it holds one.
+            exclude: by item type items that are not to be used.
+            max_repeats: no item in more than this many of the outfits.
+            max_per, diversity: as for `recommend`.
+            seconds: stop after about so long; the answer says then that it is not proven.
+
+        Raises:
+            QueryError: numbers, slots or filters without meaning, a slot both given and asked for.
+            UnknownIdError: an unknown user or item.
+        """
+        snapshot, person = self._person(user_id)
+        wanted = Wanted(k, slots, where, include or {}, exclude or {}, max_repeats, max_per or {}, diversity, seconds)
+        return self._composer.compose(snapshot, person, wanted)
+
+    def complete(self, user_id: str | None, items_by_slot: Mapping[str, str], k: int = 10, **options: Any) -> Composed:
+        """The k best outfits that hold some items: what goes with them, for a user.
+
+        Args:
+            user_id: who asks; None for somebody of whom nothing is known.
+            items_by_slot: item ids by slot name, at least one.
+            k: at most how many.
+            options: those of `compose`; `slots` are the open ones to fill, by default all others.
+
+        Raises as `compose`.
+        """
+        if not items_by_slot:
+            raise QueryError("nothing is given: name at least one item, or ask for whole outfits with compose")
+        outfit_rows(self.bundle, items_by_slot)
+        if twice := [slot for slot in options.get("include") or {} if slot in items_by_slot]:
+            raise QueryError(f"slot {twice[0]!r} is given, and in include besides: leave one out")
+        return self.compose(user_id, k, **{**options, "include": {**(options.get("include") or {}), **items_by_slot}})
+
+    def similar_items(
+        self, item_type: str, item_id: str, k: int = 10, *, where: Mapping[str, Any] | None = None
+    ) -> Hits:
+        """Items like an item: ids and the share of bits in which their codes agree, nearest first.
+
+        Args:
+            item_type: the type of the item, and of those that come back.
+            item_id: the item; it does not come back itself.
+            k: at most how many.
+            where: which items may come back: see retrieval/where.py.
+
+        Raises:
+            QueryError: no such type, k is not a whole number from 1 on, or a filter without meaning.
+            UnknownIdError: an unknown item.
+        """
+        snapshot = self.living.now()
+        changes.check_type(snapshot.bundle, item_type)
+        row = changes.find_item(snapshot.bundle, item_type, item_id)
+        allowed = self._columns.filter(snapshot, where).masks.get(item_type)
+        found = similar_items(snapshot.bundle.item_codes[item_type], row, k, allowed)
+        hits = Hits(np.array(snapshot.bundle.items[item_type].at(found.rows), dtype=np.str_), found.shares)
+        hits.personal = False
+        return hits
+
+    def explain(self, user_id: str | None, outfit: Told, *, neighbours: int = 3, top_bits: int = 3) -> Explanation:
+        """Why an outfit scores as it does: parts that add up to the score exactly, and liked outfits near it.
+
+        Args:
+            user_id: who asks.
+            outfit: its id, or any items by slot name.
+            neighbours: how many liked outfits at most.
+            top_bits: how many bits of each item.
+        """
+        snapshot, person = self._person(user_id)
+        items = people.items_told(snapshot, outfit)
+        return explain(
+            person.bundle_of(snapshot), person.code, items, person.liked, neighbours=neighbours, top_bits=top_bits
+        )
 
     def outfit(self, outfit_id: str) -> dict[str, str]:
         """The item ids of an outfit of the pool by slot name ("top", "top_2", ...), filled slots only.
 
         Raises UnknownIdError, with the nearest known ids.
         """
-        return self._items_by_slot(self.pool.items[self.pool.ids.row(outfit_id)])
+        snapshot = self.living.now()
+        return items_by_slot(snapshot.bundle, people.items_told(snapshot, str(outfit_id)))
 
-    def score(self, user_id: str, items_by_slot: Mapping[str, str]) -> Score:
+    def score(self, user_id: str | None, outfit: Told) -> Score:
         """The score of any items as an outfit, in the pool or not.
 
         Args:
-            user_id: the user.
-            items_by_slot: item ids by slot name; a slot that is absent is empty.
+            user_id: the user; None for somebody of whom nothing is known, whose preference is 0.
+            outfit: item ids by slot name, a slot that is absent is empty; or the id of an outfit.
 
         Raises:
             QueryError: no items, or a slot that does not exist.
             UnknownIdError: an unknown user or item.
         """
-        user = self.bundle.users.row(user_id)
-        items = np.full((1, len(self.bundle.slot_names)), EMPTY, dtype=np.int32)
-        for name, item_id in items_by_slot.items():
-            if name not in self.bundle.slot_names:
-                raise QueryError(
-                    f"no slot {name!r}{suggest(name, self.bundle.slot_names)}: "
-                    f"outfits of this bundle have the slots {', '.join(self.bundle.slot_names)}"
-                )
-            slot = self.bundle.slot_names.index(name)
-            items[0, slot] = self.bundle.items[self.bundle.slots[slot]].row(item_id)
-        if not items_by_slot:
-            raise QueryError(f"an outfit needs an item: give at least one of {', '.join(self.bundle.slot_names)}")
-        return self._scores(user, items)[0]
+        snapshot, person = self._person(user_id)
+        return scores_of(person.bundle_of(snapshot), person.code, people.items_told(snapshot, outfit)[None])[0]
 
     def liked(self, user_id: str) -> list[dict[str, str]]:
         """The outfits that a user is known to like, as item ids by slot name, in order of the history."""
-        history = self.bundle.history
-        rows = np.flatnonzero(history.users == self.bundle.users.row(user_id))
-        return [self._items_by_slot(items) for items in history.items[rows]]
+        snapshot, person = self._person(user_id)
+        return [items_by_slot(snapshot.bundle, items) for items in person.liked]
 
-    def _scores(self, user: int, items: np.ndarray) -> list[Score]:
-        terms = exact.terms(self.bundle, self.bundle.user_codes[user], items)
-        parts = (
-            exact.scores(self.bundle, terms),
-            exact.preference_part(self.bundle, terms),
-            exact.compatibility_part(self.bundle, terms),
-            exact.bias_part(terms),
-        )
-        return [Score(*values) for values in zip(*(part.tolist() for part in parts))]
+    def add_items(self, items: Sequence[Mapping[str, Any]]) -> None:
+        """Adds items, in one step; they are in every answer from then on.
 
-    def _items_by_slot(self, items: np.ndarray) -> dict[str, str]:
-        return {
-            name: self.bundle.items[kind].id(row)
-            for name, kind, row in zip(self.bundle.slot_names, self.bundle.slots, items.tolist())
-            if row != EMPTY
-        }
+        Args:
+            items: each a mapping of "item_id", "type", and where known "title", "picture" (bytes of a
+                JPEG or PNG), "features" (by modality the raw feature, as the source of the bundle's
+                features makes it: the hash heads of the bundle turn it into codes), or instead of
+                features "code", (M, D) of -1 / +1, and "bias"; anything else is a column of the
+                catalogue ("price", "brand", ...).
 
+        Raises:
+            DataError: an id that is there already or twice in the list, or no id.
+            QueryError: an unknown type or modality.
+            FeatureError: features or codes that do not fit, or a bundle without hash heads.
+            BundleError: the file of changes cannot be written.
+        """
+        changes.add_items(self.living, items, self._encoder if any("code" not in one for one in items) else None)
 
-def open_engine(name: EngineName, bundle: Bundle, pool: Pool) -> Engine:
-    """One of the three engines over a pool. Raises QueryError for another name."""
-    if name == "factored":
-        return Factored(bundle, pool)
-    if name == "hamming":
-        from fashion_hash.index.hamming import Hamming
+    def remove_items(self, item_ids: Mapping[str, Sequence[str]]) -> list[str]:
+        """Removes items by type, in one step, and every outfit of the pool that holds one of them.
 
-        return Hamming(bundle, pool)
-    if name == "scan":
-        return Scan(bundle, pool)
-    raise QueryError(f"no engine {name!r}: choose factored, hamming or scan")
+        Returns the ids of those outfits. Raises UnknownIdError and QueryError, as add_items.
+        """
+        return changes.remove_items(self.living, item_ids)
+
+    def add_outfits(self, outfits: Mapping[str, Mapping[str, str]]) -> None:
+        """Adds outfits to the pool, in one step: by id, item ids by slot name.
+
+        Raises:
+            DataError: an id that is there already, or an outfit that holds an item twice.
+            QueryError: an outfit without items, or a slot that does not exist.
+            UnknownIdError: an unknown item; the message says when it is of another type.
+        """
+        changes.add_outfits(self.living, outfits)
+        self._compact_if_due()
+
+    def remove_outfits(self, outfit_ids: Sequence[str]) -> None:
+        """Removes outfits from the pool, in one step. Raises UnknownIdError for one that is not there."""
+        changes.remove_outfits(self.living, outfit_ids)
+        self._compact_if_due()
+
+    def add_user(self, user_id: str, liked: Sequence[Told] = (), disliked: Sequence[Told] = ()) -> None:
+        """Adds someone, with a code fitted to what they like (fold-in; nothing is trained).
+
+        Args:
+            user_id: a new id.
+            liked, disliked: outfits, by id or as item ids by slot name. Without any, answers are
+                those for everyone, and say so.
+
+        Raises:
+            DataError: the id is there already.
+            QueryError: an outfit both liked and disliked, without items, or a slot that does not exist.
+            UnknownIdError: an unknown outfit or item.
+        """
+        people.add_user(self.living, self._fold, user_id, liked, disliked)
+
+    def update_user(self, user_id: str, liked: Sequence[Told] = (), disliked: Sequence[Told] = ()) -> None:
+        """Adds to what someone likes and dislikes, and fits their code to all of it.
+
+        What was said last counts where it contradicts what was said before. Arguments and errors as
+        `add_user`; UnknownIdError for an unknown user.
+        """
+        people.update_user(self.living, self._fold, user_id, liked, disliked)
+
+    def compact(self) -> bool:
+        """Folds all changes into index files now; it happens by itself, in a thread, when there are many.
+
+        Returns False when there is nothing to do, or somebody else is at it.
+        """
+        return compaction.compact(self.living)
+
+    def close(self) -> None:
+        """Closes the files of changes."""
+        self.living.close()
+
+    @cached_property
+    def _encoder(self) -> ItemEncoder:
+        return ItemEncoder.open(self.living.bundle.path)
+
+    @cached_property
+    def _fold(self) -> FoldIn:
+        return FoldIn(self.living.bundle)
+
+    @cached_property
+    def _composer(self) -> Composer:
+        return Composer(self.living.bundle, self._columns)
+
+    def _compact_if_due(self) -> None:
+        compaction.compact_in_background(self.living)
+
+    def _person(self, user_id: str | None) -> tuple[Snapshot, Person]:
+        snapshot, [person] = people.people(self.living, [user_id])
+        return snapshot, person
+
+    def _rankings(
+        self,
+        snapshot: Snapshot,
+        persons: Sequence[Person],
+        k: int,
+        *,
+        include_liked: bool = False,
+        where: Mapping[str, Any] | None = None,
+        diversity: float = 0.0,
+        max_per: Mapping[str, int] | None = None,
+    ) -> tuple[list[Ranking], Shortfall | None]:
+        """Everyone's best outfits, and why somebody got fewer."""
+        check_count("k", k)
+        chosen = self._columns.filter(snapshot, where)
+        allowed = allowed_of(snapshot, chosen)
+        if diversity or max_per:
+            variety = Variety(diversity, max_per or {}, self._columns)
+            found = [varied_ranking(snapshot, one, k, variety, include_liked, allowed) for one in persons]
+        else:
+            found = pool_rankings(snapshot, persons, k, include_liked=include_liked, allowed=allowed)
+        for person, ranking in zip(persons, found):
+            if where and len(ranking.rows) < k:
+                known = person.known_rows(include_liked)
+                return found, pool_shortfall(snapshot, chosen, self._columns, k, len(ranking.rows), known)
+        return found, None

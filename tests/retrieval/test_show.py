@@ -113,7 +113,7 @@ def test_json_is_one_object(bundle_path: Path, capsys: pytest.CaptureFixture[str
         assert [hit["outfit_id"] for hit in found["hits"]] == ids.tolist()
         assert [hit["score"] for hit in found["hits"]] == scores.tolist()
         for hit in found["hits"]:
-            assert set(hit) == {"outfit_id", "items", "score", "preference", "compatibility", "bias"}
+            assert set(hit) == {"outfit_id", "items", "score", "preference", "compatibility", "bias", "personal"}
             assert hit["items"] == recommender.outfit(hit["outfit_id"])
 
 
@@ -141,8 +141,8 @@ def test_sheet_and_page_are_written(bundle_path: Path, tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["BUNDLE", "--user", "user-77"], "error: unknown user 'user-77' (nearest: 'user-"),
-        (["BUNDLE", "--user", "user-1", "-k", "0"], "error: k = 0: ask for a whole number"),
-        (["BUNDLE", "--user", "user-1", "-k", "-4"], "error: k = -4: ask for a whole number"),
+        (["BUNDLE", "--user", "user-1", "-k", "0"], "error: k = 0: a whole number"),
+        (["BUNDLE", "--user", "user-1", "-k", "-4"], "error: k = -4: a whole number"),
         (["nowhere", "--user", "user-1"], "error: nowhere is no fashion_hash bundle"),
         (["BUNDLE", "--user", "user-1", "--sheet", "/dev/null/sheet.png"], "error: "),
     ],

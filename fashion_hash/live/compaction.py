@@ -1,0 +1,95 @@
+"""Compaction: changes that lie in the log become files, while others read and write.
+
+The new files are written beside the old ones from a snapshot; then one short transaction names them
+the current ones and drops from the log what they hold. A crash before it leaves the old generation
+and its log, a crash behind it the new one; what nobody names is removed by the next compaction.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fashion_hash.live.generation import generation_path, write_generation
+from fashion_hash.live.living import Living
+from fashion_hash.live.store import FOLDER
+
+# changes in memory slow every query a little, a compaction costs seconds: by share of the pool
+COMPACT_FROM, COMPACT_SHARE = 20_000, 0.05
+LOCK = "compaction.lock"
+
+
+def compact(living: Living) -> bool:
+    """Folds what was changed into new files. Returns False when somebody else is at it, or nothing changed."""
+    folder = living.bundle.path / FOLDER
+    if not folder.is_dir():
+        return False
+    with _alone(folder) as alone:
+        if not alone:
+            return False
+        snapshot = living.now()
+        old = snapshot.base.generation
+        _sweep(folder, keep=old)
+        if not snapshot.num_changes:
+            return False
+        path = write_generation(snapshot, old + 1)
+        try:
+            with living.writing() as (_, store):
+                store.fold(old + 1, snapshot.seq)
+        except BaseException:
+            if living.now().base.generation == old:
+                shutil.rmtree(path, ignore_errors=True)
+            raise
+        living.now()
+        _sweep(folder, keep=old + 1)
+        return True
+
+
+def compact_in_background(living: Living) -> threading.Thread | None:
+    """Starts a compaction in a thread when enough was changed; a process has one at most."""
+    snapshot = living.now()
+    enough = snapshot.num_changes >= max(COMPACT_FROM, COMPACT_SHARE * len(snapshot.base.pool))
+    if not enough or not living.compacting.acquire(blocking=False):
+        return None
+
+    def run() -> None:
+        try:
+            compact(living)
+        finally:
+            living.compacting.release()
+
+    thread = threading.Thread(target=run, name="fashion_hash compaction", daemon=True)
+    thread.start()
+    return thread
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[bool]:
+    """Whether no other process compacts; the lock goes with the process that holds it."""
+    with open(folder / LOCK, "a") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def _sweep(folder: Path, keep: int) -> None:
+    """Removes the files of other generations, and what a crash left half made.
+
+    Who has files open keeps them until they are closed.
+    """
+    current = generation_path(folder.parent, keep).name
+    for path in folder.iterdir():
+        if path.is_dir() and path.name != current and (path.name.startswith("generation-") or _is_scratch(path)):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_scratch(path: Path) -> bool:
+    """Half made by a generation that nobody is writing: only one compacts at a time."""
+    return path.name.startswith(".generation-") and path.name.endswith(".partial")

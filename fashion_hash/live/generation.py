@@ -1,0 +1,124 @@
+"""The files of a generation: items and pool as of a compaction, in the formats of a bundle and its index.
+
+bundle/live/generation-N/
+  manifest.json                      format version, fingerprint of the bundle, checksum of every file
+  ids/items.N.*.npy                  item ids of type number N; those of removed items are found no more
+  codes/items.N.npy, bias.N.npy      as in the bundle, with the items that were added
+  index/                             the pool, as build_index writes it
+
+Rows of items stay what they were; rows of outfits are new, in order of ids. What was exported stays.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from fashion_hash.bundle import Bundle
+from fashion_hash.catalogue import Catalogue
+from fashion_hash.errors import BundleError, QueryError
+from fashion_hash.files import atomic_folder
+from fashion_hash.ids import IdTable, read_array
+from fashion_hash.index import pool as index
+from fashion_hash.index.engine import Engine, Scan
+from fashion_hash.index.factored import Factored
+from fashion_hash.index.pool import OutfitTerms, Pool, write_pool
+from fashion_hash.live.snapshot import Base, Snapshot
+from fashion_hash.live.store import FOLDER, store_path
+from fashion_hash.manifest import read_manifest, seal
+
+FORMAT, FORMAT_VERSION = "fashion_hash generation", 1
+EngineName = Literal["auto", "sums", "factored", "hamming", "scan"]
+
+
+def open_base(bundle: Bundle, generation: int, *, engine: EngineName, verify: bool) -> Base:
+    """Opens the files of a generation; 0 is what was exported.
+
+    Raises BundleError when they are not there, belong to another bundle or were changed.
+    """
+    view = copy.copy(bundle)
+    view.__dict__["catalogue"] = Catalogue(bundle.path / "catalogue.sqlite", store_path(bundle.path))
+    path = bundle.path / index.FOLDER
+    if generation:
+        folder = generation_path(bundle.path, generation)
+        manifest = read_manifest(folder, FORMAT, FORMAT_VERSION, verify=verify)
+        if manifest["bundle"] != bundle.fingerprint:
+            raise BundleError(f"{folder} belongs to bundle {manifest['bundle']}, not {bundle.fingerprint}")
+        kinds = dict(enumerate(bundle.types))
+        view.items = {kind: IdTable.open(kind, folder / "ids", f"items.{n}") for n, kind in kinds.items()}
+        view.item_codes = {kind: read_array(folder / f"codes/items.{n}.npy") for n, kind in kinds.items()}
+        view.item_bias = {kind: read_array(folder / f"codes/bias.{n}.npy") for n, kind in kinds.items()}
+        path = folder / "index"
+    pool = Pool.open(view, verify=verify, path=path)
+    return Base(generation, view, pool, open_engine(engine, view, pool))
+
+
+def open_engine(name: EngineName, bundle: Bundle, pool: Pool) -> Engine:
+    """One of the engines over a pool; "auto" is the fastest. Raises QueryError for another name."""
+    if name == "auto":
+        name = "sums" if (pool.path / "scan").exists() and _have_numba() else "factored"
+    if name == "factored":
+        return Factored(bundle, pool)
+    if name == "sums":
+        from fashion_hash.index.scan import SumScan
+
+        return SumScan(bundle, pool)
+    if name == "hamming":
+        from fashion_hash.index.hamming import Hamming
+
+        return Hamming(bundle, pool)
+    if name == "scan":
+        return Scan(bundle, pool)
+    raise QueryError(f"no engine {name!r}: choose auto, sums, factored, hamming or scan")
+
+
+def _have_numba() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("numba") is not None
+
+
+def generation_path(bundle_path: Path, generation: int) -> Path:
+    """The folder of a generation."""
+    return bundle_path / FOLDER / f"generation-{generation}"
+
+
+def write_generation(snapshot: Snapshot, generation: int) -> Path:
+    """Writes the files of a snapshot, in one step. Returns their folder."""
+    bundle, pool = snapshot.bundle, snapshot.base.pool
+    path = generation_path(bundle.path, generation)
+    alive = np.ones(len(snapshot.ids), dtype=bool) if snapshot.alive is None else snapshot.alive
+    kept = np.flatnonzero(alive)
+    encoded = snapshot.ids.encoded[kept]
+    order = np.argsort(encoded, kind="stable")
+    kept, encoded = kept[order], encoded[order]
+    terms = OutfitTerms(
+        *(
+            np.concatenate([getattr(pool, name), added])[kept]
+            for name, added in zip(OutfitTerms._fields, snapshot.added.terms)
+        )
+    )
+    with atomic_folder(path) as folder:
+        (folder / "codes").mkdir()
+        (folder / "index").mkdir()
+        for number, kind in enumerate(bundle.types):
+            found = bundle.items[kind].findable
+            ids = IdTable.of_encoded(kind, bundle.items[kind].encoded, None if found.all() else found)
+            ids.save(folder / "ids", f"items.{number}")
+            np.save(folder / f"codes/items.{number}.npy", bundle.item_codes[kind])
+            np.save(folder / f"codes/bias.{number}.npy", bundle.item_bias[kind])
+        items = snapshot.items_of(kept).astype(np.int32)
+        write_pool(folder / "index", bundle, IdTable.of_encoded("outfit", encoded), items, terms)
+        seal(
+            folder,
+            {
+                "format": FORMAT,
+                "format_version": FORMAT_VERSION,
+                "bundle": bundle.fingerprint,
+                "generation": generation,
+            },
+        )
+    return path

@@ -1,0 +1,62 @@
+"""The catalogue by column (columns.py) of a living catalogue: read when a filter is first asked for."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+
+from fashion_hash.live.living import Living
+from fashion_hash.live.snapshot import Snapshot
+from fashion_hash.retrieval.columns import ItemColumns, read_columns
+from fashion_hash.retrieval.filters import Budget, Filter, read_filter
+
+
+class LivingColumns:
+    """Columns of all items of a catalogue, those that were added included."""
+
+    def __init__(self, living: Living) -> None:
+        self._living = living
+        self._tables: dict[str, ItemColumns] = {}
+        self._lock = threading.Lock()
+
+    def of(self, snapshot: Snapshot) -> Mapping[str, ItemColumns]:
+        """By item type, at least the items of a snapshot."""
+        with self._lock:
+            for kind in snapshot.bundle.types:
+                if kind not in self._tables:
+                    self._tables[kind] = read_columns(self._living.bundle.path / "catalogue.sqlite", kind)
+                table = self._tables[kind]
+                if len(table) < len(snapshot.bundle.items[kind]):
+                    table.append([_columns(*line) for line in self._living.details(kind, len(table))])
+            return self._tables
+
+    def filter(self, snapshot: Snapshot, where: Mapping[str, object] | None) -> Filter:
+        """A filter over the items of a snapshot, without those that were removed.
+
+        Raises QueryError: see filters.read_filter.
+        """
+        if not where:
+            alive = {kind: some for kind, some in snapshot.items_alive.items() if some is not None}
+            return Filter(read_filter(None, {}).where, alive, ())
+        chosen, masks = read_filter(where, self.of(snapshot)), {}
+        for kind, there in snapshot.items_alive.items():
+            mask, count = chosen.masks.get(kind), len(snapshot.bundle.items[kind])
+            some = there if mask is None else mask[:count] if there is None else mask[:count] & there
+            if some is not None:
+                masks[kind] = some
+        budgets = tuple(
+            Budget(
+                one.column,
+                {kind: amounts[: len(snapshot.bundle.items[kind])] for kind, amounts in one.amounts.items()},
+                one.low,
+                one.high,
+            )
+            for one in chosen.budgets
+        )
+        return Filter(chosen.where, masks, budgets)
+
+
+def _columns(title: str | None, details: str) -> dict[str, object]:
+    found: dict[str, object] = json.loads(details)
+    return found if title is None else {**found, "title": title}

@@ -1,0 +1,122 @@
+"""Recommendations out of the pool: everyone's best outfits, under filters, varied if asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from fashion_hash.data.outfits import EMPTY
+from fashion_hash.errors import QueryError
+from fashion_hash.index.engine import Ranking
+from fashion_hash.index.pool import slot_codes
+from fashion_hash.live.search import search
+from fashion_hash.live.snapshot import Snapshot
+from fashion_hash.retrieval.diversity import choose_from, mmr, read_caps, walk
+from fashion_hash.retrieval.filters import Filter, allowed_outfits
+from fashion_hash.retrieval.living_columns import LivingColumns
+from fashion_hash.retrieval.people import Person, for_everyone
+from fashion_hash.retrieval.shortfall import Shortfall, explain_shortfall
+
+# of how many outfits a varied list is chosen: this many times k, and this many at least
+SHORTLIST, SHORTLIST_LEAST = 10, 200
+
+
+def pool_rankings(
+    snapshot: Snapshot,
+    persons: Sequence[Person],
+    k: int,
+    *,
+    include_liked: bool = False,
+    allowed: np.ndarray | None = None,
+) -> list[Ranking]:
+    """The best outfits for each of many people; `allowed`: (N + A,) bool, see live.search."""
+    found: dict[int, Ranking] = {}
+    for personal in (True, False):
+        places = [place for place, person in enumerate(persons) if person.personal == personal]
+        if places:
+            codes = np.stack([persons[place].code for place in places])
+            known = [persons[place].known_rows(include_liked) for place in places]
+            state = snapshot if personal else for_everyone(snapshot)
+            found.update(zip(places, search(state, codes, k, known, allowed)))
+    return [found[place] for place in range(len(persons))]
+
+
+class Variety(NamedTuple):
+    """What a varied list is asked for.
+
+    Attributes:
+        diversity: 0 (scores only) to 1 (variety only).
+        max_per: caps, see diversity.read_caps.
+        columns: of the catalogue.
+    """
+
+    diversity: float
+    max_per: Mapping[str, int]
+    columns: LivingColumns
+
+    def check(self) -> None:
+        """Raises QueryError for a diversity that is no number from 0 to 1."""
+        if isinstance(self.diversity, bool) or not isinstance(self.diversity, int | float | np.floating):
+            raise QueryError(f"diversity = {self.diversity!r}: a number from 0 (scores only) to 1 (variety only)")
+        if not 0 <= self.diversity <= 1:
+            raise QueryError(f"diversity = {self.diversity}: a number from 0 (scores only) to 1 (variety only)")
+
+    def first(self, k: int) -> int:
+        """How many of the best to choose from at first."""
+        return max(SHORTLIST * k, SHORTLIST_LEAST)
+
+    def choose(self, snapshot: Snapshot, items: np.ndarray, scores: np.ndarray, k: int) -> np.ndarray:
+        """Places of k of the outfits, (R, S), best first: by caps, and by MMR where diversity is above 0."""
+        self.check()
+        tables = self.columns.of(snapshot) if set(self.max_per) - {"item"} else {}
+        caps = read_caps(self.max_per, snapshot.bundle.slots, items, tables)
+        if not self.diversity:
+            return walk(caps, len(items), k)
+        return mmr(scores, slot_codes(snapshot.bundle, items), items != EMPTY, k, 1 - float(self.diversity), caps)
+
+
+def varied_ranking(
+    snapshot: Snapshot, person: Person, k: int, variety: Variety, include_liked: bool, allowed: np.ndarray | None
+) -> Ranking:
+    """k outfits chosen out of the best ones, in order of choice; see Recommender.recommend."""
+    found = Ranking(np.zeros(0, dtype=np.int64), np.zeros(0))
+
+    def best(count: int) -> int:
+        nonlocal found
+        [found] = pool_rankings(snapshot, [person], count, include_liked=include_liked, allowed=allowed)
+        return len(found.rows)
+
+    def choose(_: int) -> np.ndarray:
+        return variety.choose(snapshot, snapshot.items_of(found.rows), found.scores, k)
+
+    chosen = choose_from(best, choose, k, variety.first(k))
+    return Ranking(found.rows[chosen], found.scores[chosen])
+
+
+def allowed_of(snapshot: Snapshot, chosen: Filter) -> np.ndarray | None:
+    """Which outfits of a snapshot a filter lets through: (N + A,) bool; None for all."""
+    if not chosen.where:
+        return None  # outfits with removed items are removed
+    slots = snapshot.bundle.slots
+    of_files = allowed_outfits(chosen, slots, snapshot.base.pool.items)
+    if not len(snapshot.added):
+        return of_files
+    return np.concatenate([of_files, allowed_outfits(chosen, slots, snapshot.added.items)])
+
+
+def pool_shortfall(
+    snapshot: Snapshot, chosen: Filter, columns: LivingColumns, wanted: int, found: int, known: np.ndarray
+) -> Shortfall:
+    """Why the pool gave fewer outfits than wanted; `known`: rows that were not to be answered."""
+    rows = np.arange(len(snapshot.ids)) if snapshot.alive is None else np.flatnonzero(snapshot.alive)
+    return explain_shortfall(
+        wanted,
+        found,
+        chosen,
+        columns.of(snapshot),
+        snapshot.bundle.slots,
+        snapshot.items_of(rows),
+        np.flatnonzero(np.isin(rows, known)),
+    )

@@ -1,0 +1,150 @@
+"""Snapshots stay what they are; readers see whole changes only; ties between old and new go by id."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+from living_world import World, new_bundle
+from random_bundles import random_bundle, random_pool
+
+from fashion_hash.index import exact
+from fashion_hash.index.engine import NOTHING
+from fashion_hash.index.pool import build_index
+from fashion_hash.live.search import search
+from fashion_hash.retrieval.recommender import Recommender
+
+
+def test_an_old_snapshot_does_not_change(tmp_path: Path) -> None:
+    bundle = new_bundle(tmp_path / "bundle")
+    recommender = Recommender.load(bundle.path)
+    recommender.add_outfits({"new": {"top": "top-1", "shoe": "shoe-2"}})
+    snapshot = recommender.living.now()
+    before = search(snapshot, bundle.user_codes, 100)
+    ids = [snapshot.ids.at(one.rows) for one in before]
+    recommender.remove_outfits(["new", "outfit-000001"])
+    recommender.add_outfits({f"more-{number}": {"top": "top-3", "bottom": "bottom-4"} for number in range(600)})
+    recommender.add_outfits({"new": {"bottom": "bottom-1"}})
+    recommender.add_items([{"item_id": "x", "type": "top", "code": np.ones((2, 16))}])
+    recommender.remove_items({"top": ["top-5"]})
+    recommender.compact()
+    after = search(snapshot, bundle.user_codes, 100)
+    assert [snapshot.ids.at(one.rows) for one in after] == ids
+    assert all((a.scores == b.scores).all() for a, b in zip(before, after))
+    assert snapshot.items_of(np.array([snapshot.ids.row("new")])).tolist() == [[1, -1, -1, 2]]
+    assert "x" not in snapshot.bundle.items["top"]
+    assert "top-5" in snapshot.bundle.items["top"]
+    assert snapshot.num_outfits == 61
+    assert recommender.living.now().num_outfits == len(recommender) != 61
+
+
+def test_ties_between_old_and_new_outfits_go_by_id(tmp_path: Path) -> None:
+    # 8 bits, unit weights and ten items: a handful of different scores
+    bundle = random_bundle(tmp_path / "bundle", slots=("top", "bottom"), num_bits=8, variant="T0", num_items=10)
+    pool = random_pool(bundle, 300)
+    build_index(bundle, pool, [f"{number:03d}" for number in range(300)])
+    recommender = Recommender.load(bundle.path)
+    names = bundle.slot_names
+    new = {
+        f"{number:03d}{'ab'[number % 2]}": {
+            name: bundle.items[name].id(row) for name, row in zip(names, items.tolist()) if row >= 0
+        }
+        for number, items in enumerate(pool.items)
+    }
+    recommender.add_outfits(new)
+    snapshot = recommender.living.now()
+    every = snapshot.items_of(np.arange(600))
+    for code in bundle.user_codes:
+        score = exact.scores(bundle, exact.terms(bundle, code, every))
+        expected = sorted(zip((-score).tolist(), snapshot.ids.at(np.arange(600))))
+        for k in (1, 3, 10, 100, 599):
+            [found] = search(snapshot, code[None], k, [NOTHING])
+            assert list(zip((-found.scores).tolist(), snapshot.ids.at(found.rows))) == expected[:k]
+
+
+def test_threads_read_while_one_writes(tmp_path: Path) -> None:
+    """Outfits come and go in pairs that are never seen apart."""
+    bundle = new_bundle(tmp_path / "bundle")
+    recommender = Recommender.load(bundle.path)
+    stop, faults = threading.Event(), []
+
+    def read() -> None:
+        while not stop.is_set():
+            ids = recommender.recommend(None, 1000).ids.tolist()
+            halves = [one.split("-")[0] for one in ids if one.endswith(("-a", "-b"))]
+            if any(halves.count(one) != 2 for one in halves) or not 60 <= len(ids) <= 64:
+                faults.append(ids)
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for step in range(60):
+        recommender.add_outfits({f"{step}-a": {"top": "top-1"}, f"{step}-b": {"shoe": "shoe-1"}})
+        if step:
+            recommender.remove_outfits([f"{step - 1}-a", f"{step - 1}-b"])
+        if step % 20 == 10:
+            recommender.compact()
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert not faults, faults[0]
+    assert len(recommender) == 62
+
+
+READER = """
+import sys
+from fashion_hash.retrieval.recommender import Recommender
+recommender = Recommender.load(sys.argv[1], verify=False)
+print("ready", flush=True)
+seen = 0
+while True:
+    ids = recommender.recommend(None, 1000).ids.tolist()
+    halves = [one.split("-")[0] for one in ids if one.endswith(("-a", "-b"))]
+    assert all(halves.count(one) == 2 for one in halves), ids
+    seen += bool(halves)
+    if "stop" in ids:
+        break
+assert seen, "saw nothing"
+print("seen", seen, flush=True)
+"""
+
+
+def test_processes_never_see_half_a_change(tmp_path: Path) -> None:
+    bundle = new_bundle(tmp_path / "bundle")
+    project = Path(__file__).resolve().parents[2]
+    with subprocess.Popen(
+        [sys.executable, "-c", READER, str(bundle.path)], cwd=project, stdout=subprocess.PIPE, text=True
+    ) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "ready\n"
+        writer = Recommender.load(bundle.path)
+        for step in range(150):
+            writer.add_outfits({f"{step}-a": {"top": "top-1"}, f"{step}-b": {"shoe": "shoe-1"}})
+            if step > 2:
+                writer.remove_outfits([f"{step - 3}-a", f"{step - 3}-b"])
+            if step == 70:
+                writer.compact()
+        writer.add_outfits({"stop": {"top": "top-1"}})
+        assert reader.stdout.readline().startswith("seen")
+        assert reader.wait(20) == 0
+
+
+def test_two_writers_take_turns(tmp_path: Path) -> None:
+    bundle = new_bundle(tmp_path / "bundle")
+    world = World(bundle)
+    one, other = Recommender.load(bundle.path), Recommender.load(bundle.path)
+
+    def write(recommender: Recommender, name: str) -> None:
+        for step in range(30):
+            recommender.add_outfits({f"{name}-{step}": {"top": "top-1", "shoe": f"shoe-{step % 9}"}})
+
+    threads = [threading.Thread(target=write, args=pair) for pair in ((one, "one"), (other, "other"))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for name in ("one", "other"):
+        world.outfits |= {f"{name}-{step}": {"top": "top-1", "shoe": f"shoe-{step % 9}"} for step in range(30)}
+    for recommender in (one, other):
+        world.check(recommender, np.random.default_rng(0))
