@@ -124,21 +124,16 @@ class FoldIn:
     same code.
 
     Args:
-        bundle: an open bundle; its history says which items are worn.
+        bundle: an open bundle.
         seed: of the random outfits that told ones are held against.
     """
 
     def __init__(self, bundle: Bundle, seed: int = 0) -> None:
         self.bundle = bundle
         self._seed = seed
-        self._worn: dict[str, np.ndarray] = {}
-        self._mean_code: dict[str, np.ndarray] = {}  # (D,) of the worn items, summed over modalities
-        for kind in bundle.types:
-            slots = [slot for slot, name in enumerate(bundle.slots) if name == kind]
-            rows = np.unique(bundle.history.items[:, slots])
-            rows = rows[rows != EMPTY]
-            self._worn[kind] = rows = rows if len(rows) else np.arange(len(bundle.items[kind]))
-            codes = bundle.item_codes[kind][rows[:: 1 + len(rows) // SAMPLE]]
+        self._mean_code: dict[str, np.ndarray] = {}  # (D,) of a type's items, summed over modalities
+        for kind, packed in bundle.item_codes.items():
+            codes = packed[:: 1 + len(packed) // SAMPLE]
             self._mean_code[kind] = unpack(codes).sum(axis=(0, 1), dtype=np.int64) / max(1, len(codes))
         # a bit of which nothing is known goes with the majority of the known users
         users = bundle.user_codes[:: 1 + len(bundle.user_codes) // SAMPLE]
@@ -240,10 +235,10 @@ class FoldIn:
         return np.where(lean == 0, self._majority, binarise(lean))
 
     def _random(self, told: np.ndarray, count: int) -> np.ndarray:
-        """(L * count, S): every item of each told outfit replaced by any of its type that is worn."""
+        """(L * count, S): every item of each told outfit replaced by any of its type."""
         rng = generator(self._seed, "fold-in")
         drawn = np.repeat(told, count, axis=0)
         for slot, kind in enumerate(self.bundle.slots):
-            rows = rng.choice(self._worn[kind], len(drawn))
+            rows = rng.integers(0, len(self.bundle.items[kind]), len(drawn))
             drawn[:, slot] = np.where(drawn[:, slot] == EMPTY, EMPTY, rows)
         return drawn
