@@ -78,8 +78,8 @@ class Column:
             self.kinds[start:stop] = TEXT
             self.held |= {TEXT}
         elif values:
-            kinds, places = zip(*map(self._encode, values))
-            self.values[start:stop], self.kinds[start:stop] = places, kinds
+            kinds, encoded = zip(*map(self._encode, values))
+            self.values[start:stop], self.kinds[start:stop] = encoded, kinds
             self.held |= set(kinds) - {ABSENT}
 
     def _encode(self, value: object) -> tuple[int, float]:
