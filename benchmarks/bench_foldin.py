@@ -32,6 +32,7 @@ from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.iqon import read_iqon3000
 from fashion_hash.index import exact
 from fashion_hash.retrieval.foldin import FoldIn, impersonal
+from fashion_hash.seeds import generator
 
 TARGET = 5  # liked outfits
 
@@ -87,16 +88,16 @@ def measure(options: argparse.Namespace, work: Path) -> dict[str, Any]:
     rows = rows_of(dataset, hidden, options.split)
     bundle = trained(config, without_people(dataset, hidden), work / "hidden")
 
-    def trained_in(told: int | None) -> tuple[dict[str, float], dict[str, float]]:
+    def trained_in(told: int | None) -> tuple[np.ndarray, np.ndarray]:
         name = "all" if told is None else f"told{told}"
         other = trained(config, with_told(dataset, hidden, told), work / name)
         codes = [other.user_codes[person] for person in hidden.people]
-        apart = accuracies(wins(impersonal(other), codes, rows), rows)
-        return accuracies(wins(other, codes, rows), rows), apart
+        return wins(other, codes, rows), wins(impersonal(other), codes, rows)
 
     nobody = [np.zeros(bundle.num_bits // 8, dtype=np.uint8)] * options.people
-    nonpersonal = accuracies(wins(impersonal(bundle), nobody, rows), rows)
-    everything, everything_nonpersonal = trained_in(None)
+    nobody_won = wins(impersonal(bundle), nobody, rows)
+    everything_won, everything_nonpersonal = trained_in(None)
+    nonpersonal, everything = accuracies(nobody_won, rows), accuracies(everything_won, rows)
     same = {told: trained_in(told)[0] for told in options.trained}
     people = FoldIn(bundle, options.seed)
     found = []
@@ -104,15 +105,16 @@ def measure(options: argparse.Namespace, work: Path) -> dict[str, Any]:
         one: dict[str, Any] = {"told": told}
         for name, fold in (("sum", people.by_sum), ("fit", people.fit)):
             codes, taken = timed(fold, [liked[:told] for liked in hidden.liked])
-            one[name] = accuracies(wins(bundle, codes, rows), rows)
+            won = wins(bundle, codes, rows)
+            one[name] = accuracies(won, rows)
             one[f"{name}_milliseconds"] = taken
-        one["trained_in_same"] = same.get(told)
-        one["way_same"] = (
-            {part: way(nonpersonal[part], one["fit"][part], same[told][part]) for part in nonpersonal}
-            if told in same
-            else None
-        )
-        one["way_all"] = {part: way(nonpersonal[part], one["fit"][part], everything[part]) for part in nonpersonal}
+        ends = {"all": everything_won, "same": same.get(told)}
+        for name, end in ends.items():
+            one[f"way_{name}"] = one[f"way_{name}_interval"] = one[f"trained_in_{name}"] = None
+            if end is not None:
+                parts = one[f"trained_in_{name}"] = accuracies(end, rows)
+                one[f"way_{name}"] = {part: way(nonpersonal[part], one["fit"][part], parts[part]) for part in parts}
+                one[f"way_{name}_interval"] = interval(nobody_won, won, end, rows)
         found.append(one)
     return {
         "split": options.split,
@@ -121,9 +123,18 @@ def measure(options: argparse.Namespace, work: Path) -> dict[str, Any]:
         "fresh_rows": int(rows.fresh.sum()),
         "nonpersonal": nonpersonal,
         "trained_in_all": everything,
-        "trained_in_all_nonpersonal": everything_nonpersonal,
+        "trained_in_all_nonpersonal": accuracies(everything_nonpersonal, rows),
         "folded": found,
     }
+
+
+def interval(nonpersonal: np.ndarray, folded: np.ndarray, trained_in: np.ndarray, rows: Rows) -> list[float]:
+    """The middle 90 % of the way over 2,000 draws of the people, with replacement."""
+    people = int(rows.owners.max()) + 1
+    sums = np.stack([np.bincount(rows.owners, won, people) for won in (nonpersonal, folded, trained_in)])
+    drawn = generator(0, "people drawn again").integers(0, people, (2000, people))
+    start, here, end = sums[:, drawn].sum(axis=2)  # of the same rows: their number cancels
+    return np.quantile((here - start) / (end - start), (0.05, 0.95)).tolist()
 
 
 def way(start: float, here: float, end: float) -> float:
@@ -163,6 +174,13 @@ def print_table(result: dict[str, Any]) -> None:
         cells += [(one["way_same"], ".0%"), (one["way_all"], ".0%")]
         line = "".join("  " + cell(*pair) for pair in cells)
         print(f"{one['told']:>6}{line}{one['sum_milliseconds']:9.1f}{one['fit_milliseconds']:8.1f}")
+    for one in result["folded"]:
+        for name in ("same", "all"):
+            if one[f"way_{name}"] and one["told"] == TARGET:
+                low, high = one[f"way_{name}_interval"]
+                way_there = f"{one[f'way_{name}']['all']:.0%}, over draws of the people {low:.0%} to {high:.0%}"
+                print(f"\nfitted to {TARGET} liked outfits, the way to {name}: {way_there}", end="")
+    print()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
