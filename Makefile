@@ -13,7 +13,7 @@ DEMO_USERS := 0 1 2
 $(VENV)/.made: setup.cfg constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch torchvision
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,check,fast]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,check]'
 	touch $@
 
 polyvore_data/.made: | $(VENV)/.made

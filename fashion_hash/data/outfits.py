@@ -25,6 +25,9 @@ def check_slots(slots: Sequence[str]) -> tuple[str, ...]:
         raise DataError(f"slots are named by their item type, a non-empty string: {list(slots)}")
     if len(set(slots)) < 2:
         raise DataError(f"an outfit needs two item types at least, got {list(slots)}")
+    names = slot_names(slots)
+    if len(set(names)) < len(names):
+        raise DataError(f"two slots of {list(slots)} would be called alike ({list(names)}): rename an item type")
     return slots
 
 
