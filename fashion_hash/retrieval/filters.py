@@ -15,7 +15,7 @@ from fashion_hash.errors import QueryError, suggest
 from fashion_hash.retrieval.columns import FLAG, KINDS, NUMBER, STEPS, TEXT, ItemColumns
 from fashion_hash.retrieval.contradictions import check_contradictions, kind_of
 from fashion_hash.retrieval.pool_totals import PoolTotals, add_up, is_fast
-from fashion_hash.retrieval.where import Compare, Where, comparisons, parse
+from fashion_hash.retrieval.where import Compare, Where, comparisons, parse, plain
 
 UNBOUNDED = 2**62
 
@@ -241,7 +241,7 @@ def _check_test(test: Compare, columns: Mapping[str, ItemColumns]) -> None:
     for value in () if test.op == "exists" else test.values:
         if (FLAG if isinstance(value, bool) else TEXT if isinstance(value, str) else NUMBER) not in found:
             raise QueryError(
-                f"{test.path}: {value!r} is {kind_of(value)}, but column {test.column!r} holds {_listed(found)}"
+                f"{test.path}: {plain(value)} is {kind_of(value)}, but column {test.column!r} holds {_listed(found)}"
             )
 
 

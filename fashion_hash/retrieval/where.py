@@ -167,6 +167,13 @@ def parse(where: Mapping[str, Any] | None, types: Sequence[str]) -> Where:
                 raise QueryError(f"where.{key}: nothing is asked of it: name a column, or leave it out")
             by_type[key] = part
         else:
+            if (
+                isinstance(value, Mapping)
+                and not set(value) & set(OPERATORS)
+                and (near := suggest(key, types))
+                and key not in WORDS
+            ):
+                raise QueryError(f"where.{key}: no item type {key!r}{near}, and no comparison of a column")
             everywhere += _entry("where", key, value)
     return Where(AllOf(tuple(everywhere)), by_type, tuple(totals))
 
