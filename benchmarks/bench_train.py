@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +30,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from foldin_data import iqon_root
 from machine import machine
 from torch import nn
 from torch.nn import functional as F
@@ -235,13 +235,6 @@ def accuracy(config: Config, truth: Callable[[Outfits], np.ndarray] | None = Non
     return found
 
 
-def iqon_root() -> Path | None:
-    """IQON3000: under $FASHION_HASH_DATA, or in shared/data beside the project."""
-    named = os.environ.get("FASHION_HASH_DATA")
-    roots = [Path(named)] if named else [PROJECT / "shared/data", PROJECT.parent / "shared/data"]
-    return next((root / "iqon3000" for root in roots if (root / "iqon3000/train.csv").is_file()), None)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", default="throughput,sample,iqon", help="which to run (default: all three)")
@@ -257,8 +250,8 @@ def main() -> None:
     if "sample" in parts:
         config = load_config(PROJECT / "configs/demo.yaml", [f"data.root={PROJECT / 'polyvore_data'}"])
         found["sample"] = accuracy(config, truth_scorer(config.data.root, "tuples_630"))
-    if "iqon" in parts and (root := iqon_root()):
-        found["iqon"] = accuracy(load_config(PROJECT / "configs/iqon3000.yaml", [f"data.root={root}"]))
+    if "iqon" in parts:
+        found["iqon"] = accuracy(load_config(PROJECT / "configs/iqon3000.yaml", [f"data.root={iqon_root()}"]))
     if args.json:
         print(json.dumps(found))
         return
