@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,10 @@ CREATE TABLE items (
 ) WITHOUT ROWID;
 CREATE INDEX items_by_id ON items (item_id);
 """
+
+
+# item id, title, details as JSON, picture
+Line = tuple[str, str | None, str, bytes | None]
 
 
 @dataclass(frozen=True)
@@ -65,12 +69,13 @@ class Catalogue:
 
     Args:
         path: the file of the bundle, which nobody changes.
-        living: the file of items that were added later, if there are any (fashion_hash.live).
+        added: tells of an item that was added later, by type and row, what a line of the file holds
+            (fashion_hash.live).
     """
 
-    def __init__(self, path: Path, living: Path | None = None) -> None:
+    def __init__(self, path: Path, added: Callable[[str, int], Line | None] | None = None) -> None:
         self.path = path
-        self.living = living
+        self._added = added
         try:
             # reading only, and SQLite guards a connection by a lock of its own: threads may share it
             self._connection = sqlite3.connect(
@@ -78,12 +83,11 @@ class Catalogue:
             )
         except sqlite3.Error as error:
             raise self._unreadable(error) from None
-        self._added: sqlite3.Connection | None = None
         self._select("type", "", -1)
 
     def item(self, kind: str, row: int) -> Item:
         """What is known of the item in a row of a type."""
-        found = self._select("item_id, title, details", kind, row)
+        found = self._select("item_id, title, details", kind, row) or self._line(kind, row)
         if found is None:
             raise BundleError(f"{self.path} has no {kind} in row {row}: export the bundle again")
         return Item(kind, found[0], found[1], json.loads(found[2]))
@@ -91,18 +95,19 @@ class Catalogue:
     def picture(self, kind: str, row: int) -> bytes | None:
         """The encoded picture of an item, or None when there is none."""
         found = self._select("picture", kind, row)
-        return None if found is None else found[0]
+        if found is None:
+            line = self._line(kind, row)
+            return None if line is None else line[3]
+        picture: bytes | None = found[0]
+        return picture
+
+    def _line(self, kind: str, row: int) -> Line | None:
+        return None if self._added is None else self._added(kind, int(row))
 
     def _select(self, columns: str, kind: str, row: int) -> tuple[Any, ...] | None:
         query = f"SELECT {columns} FROM items WHERE type = ? AND row = ?"
         try:
-            found = self._connection.execute(query, (kind, int(row))).fetchone()
-            if found is None and self.living is not None and self.living.exists():
-                if self._added is None:
-                    uri = f"{self.living.resolve().as_uri()}?mode=rw"
-                    self._added = sqlite3.connect(uri, uri=True, check_same_thread=False)
-                found = self._added.execute(query, (kind, int(row))).fetchone()
-            return found
+            return self._connection.execute(query, (kind, int(row))).fetchone()
         except sqlite3.Error as error:
             raise self._unreadable(error) from None
 

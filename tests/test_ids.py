@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fashion_hash.errors import BundleError, DataError, UnknownIdError
@@ -52,3 +53,20 @@ def test_a_broken_file_is_a_bundle_error(tmp_path: Path) -> None:
     (tmp_path / "tops.order.npy").write_bytes(b"no array")
     with pytest.raises(BundleError, match=r"tops\.order\.npy is not a readable array"):
         IdTable.open("top", tmp_path, "tops")
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_many_are_found_like_one_by_one(shuffled: bool) -> None:
+    ids = sorted(f"id-{number}" for number in range(0, 300, 3))
+    table = IdTable.of("outfit", ids[::-1] if shuffled else ids)
+    wanted = [f"id-{number}" for number in range(200)] + ["", "id-3-and-much-more", "id-99999999", "\udce9"]
+    assert table.find_many(wanted).tolist() == [table.find(one) for one in wanted]
+    assert table.find_many(["id-3"]).tolist() == [table.find("id-3")]
+
+
+def test_rows_that_are_not_findable_keep_their_id() -> None:
+    table = IdTable.of_encoded("top", np.array([b"b", b"a", b"b", b"c"]), np.array([False, True, True, True]))
+    assert (table.find("b"), table.find("a"), table.id(0), len(table)) == (2, 1, "b", 4)
+    assert table.findable.tolist() == [False, True, True, True]
+    with pytest.raises(DataError, match="'b' occurs twice"):
+        IdTable.of_encoded("top", np.array([b"b", b"b"]))

@@ -6,7 +6,7 @@ Each function either does all that it was asked for or raises and changes nothin
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from fashion_hash.live.snapshot import Snapshot, item_record, outfit_record
 _OWN = ("item_id", "type", "features", "code", "bias", "title", "picture")
 
 
-def add_items(living: Living, items: Sequence[Mapping[str, Any]], encoder: ItemEncoder | None) -> None:
+def add_items(living: Living, items: Sequence[Mapping[str, Any]], encoder: Callable[[], ItemEncoder]) -> None:
     """Adds items; see Recommender.add_items."""
     by_type: dict[str, list[Mapping[str, Any]]] = {}
     for place, item in enumerate(items):
@@ -128,7 +128,9 @@ def check_type(bundle: Bundle, kind: str) -> str:
     return kind
 
 
-def _records(bundle: Bundle, kind: str, items: Sequence[Mapping[str, Any]], encoder: ItemEncoder | None) -> np.ndarray:
+def _records(
+    bundle: Bundle, kind: str, items: Sequence[Mapping[str, Any]], encoder: Callable[[], ItemEncoder]
+) -> np.ndarray:
     """Codes and biases of new items of one type, as the log holds them."""
     records = np.zeros(len(items), dtype=item_record(len(bundle.modalities), bundle.num_bits))
     unknown = [place for place, item in enumerate(items) if item.get("code") is None]
@@ -138,12 +140,7 @@ def _records(bundle: Bundle, kind: str, items: Sequence[Mapping[str, Any]], enco
         if item.get("code") is not None:
             records["code"][place] = pack(_given_code(bundle, item))
     if unknown:
-        if encoder is None:
-            raise FeatureError(
-                f"{bundle.path} holds no hash heads: export the bundle again from its run, or give items their 'code'"
-            )
-        some = [items[place] for place in unknown]
-        records["code"][unknown] = pack(_encoded(encoder, kind, some))
+        records["code"][unknown] = pack(_encoded(encoder(), kind, [items[place] for place in unknown]))
     return records
 
 

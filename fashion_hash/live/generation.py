@@ -12,13 +12,14 @@ Rows of items stay what they were; rows of outfits are new, in order of ids. Wha
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from fashion_hash.bundle import Bundle
-from fashion_hash.catalogue import Catalogue
+from fashion_hash.catalogue import Catalogue, Line
 from fashion_hash.errors import BundleError, QueryError
 from fashion_hash.files import atomic_folder
 from fashion_hash.ids import IdTable, read_array
@@ -27,20 +28,27 @@ from fashion_hash.index.engine import Engine, Scan
 from fashion_hash.index.factored import Factored
 from fashion_hash.index.pool import OutfitTerms, Pool, write_pool
 from fashion_hash.live.snapshot import Base, Snapshot
-from fashion_hash.live.store import FOLDER, store_path
+from fashion_hash.live.store import FOLDER
 from fashion_hash.manifest import read_manifest, seal
 
 FORMAT, FORMAT_VERSION = "fashion_hash generation", 1
 EngineName = Literal["auto", "sums", "factored", "hamming", "scan"]
 
 
-def open_base(bundle: Bundle, generation: int, *, engine: EngineName, verify: bool) -> Base:
-    """Opens the files of a generation; 0 is what was exported.
+def open_base(
+    bundle: Bundle,
+    generation: int,
+    *,
+    engine: EngineName,
+    verify: bool,
+    added: Callable[[str, int], Line | None] | None = None,
+) -> Base:
+    """Opens the files of a generation; 0 is what was exported. `added`: see Catalogue.
 
     Raises BundleError when they are not there, belong to another bundle or were changed.
     """
     view = copy.copy(bundle)
-    view.__dict__["catalogue"] = Catalogue(bundle.path / "catalogue.sqlite", store_path(bundle.path))
+    view.__dict__["catalogue"] = Catalogue(bundle.path / "catalogue.sqlite", added)
     path = bundle.path / index.FOLDER
     if generation:
         folder = generation_path(bundle.path, generation)
@@ -59,7 +67,7 @@ def open_base(bundle: Bundle, generation: int, *, engine: EngineName, verify: bo
 def open_engine(name: EngineName, bundle: Bundle, pool: Pool) -> Engine:
     """One of the engines over a pool; "auto" is the fastest. Raises QueryError for another name."""
     if name == "auto":
-        name = "sums" if (pool.path / "scan").exists() and _have_numba() else "factored"
+        name = "sums" if (pool.path / "scan").exists() else "factored"
     if name == "factored":
         return Factored(bundle, pool)
     if name == "sums":
@@ -73,12 +81,6 @@ def open_engine(name: EngineName, bundle: Bundle, pool: Pool) -> Engine:
     if name == "scan":
         return Scan(bundle, pool)
     raise QueryError(f"no engine {name!r}: choose auto, sums, factored, hamming or scan")
-
-
-def _have_numba() -> bool:
-    from importlib.util import find_spec
-
-    return find_spec("numba") is not None
 
 
 def generation_path(bundle_path: Path, generation: int) -> Path:

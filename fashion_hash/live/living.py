@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fashion_hash.bundle import Bundle
+from fashion_hash.catalogue import Line
 from fashion_hash.errors import BundleError
 from fashion_hash.live.generation import EngineName, open_base
 from fashion_hash.live.snapshot import Base, Changes, Snapshot
@@ -64,6 +65,14 @@ class Living:
                     states = [store.user(one, len(self.bundle.slots)) for one in user_ids]
                     if store.version() == self._version:
                         return snapshot, states
+
+    def _item(self, kind: str, row: int) -> Line | None:
+        with self._lock:
+            store = self._opened()
+            if store is None:
+                return None
+            with sqlite_errors(store.path):
+                return store.item(kind, row)
 
     def details(self, kind: str, first: int) -> list[tuple[str | None, str]]:
         """Title and details (JSON) of added items, see Store.details; none where nothing was changed."""
@@ -133,7 +142,7 @@ class Living:
     def _open_base(self, generation: int) -> Base:
         # what a compaction wrote a moment ago needs no checksums
         verify, self._verify = self._verify, False
-        return open_base(self.bundle, generation, engine=self._engine, verify=verify)
+        return open_base(self.bundle, generation, engine=self._engine, verify=verify, added=self._item)
 
     def _check_folder(self) -> None:
         path = store_path(self.bundle.path)

@@ -1,7 +1,7 @@
 """The best of a snapshot: the engine over the files, a scan of what was added, merged.
 
-Added outfits are scored twice: all of them in float32, whose error is bounded, then exactly those
-that may be among the best. Scores and ties (by outfit id) are those of brute force over all outfits
+Added outfits are scored twice: all of them with coarser weights, whose error is bounded, then
+exactly those that may be among the best. Scores and ties (by outfit id) are those of brute force over all outfits
 that are there.
 """
 
@@ -15,6 +15,10 @@ from fashion_hash.codes import WEIGHT_ONE, Packed, unpack
 from fashion_hash.index import exact
 from fashion_hash.index.engine import NOTHING, Ranking
 from fashion_hash.live.snapshot import Snapshot
+
+COMPILED_FROM = 4096
+CHUNK = 4096
+NO_PRODUCTS = np.zeros(0, dtype=np.int32)
 
 
 def search(
@@ -61,25 +65,36 @@ def _best_added(snapshot: Snapshot, user_code: Packed, k: int, may: np.ndarray, 
     """The added outfits that score at least `least` and as much as the k-th best; in any order."""
     bundle, added = snapshot.bundle, snapshot.added
     query = unpack(user_code) * bundle.preference_weights.astype(np.int64)
-    terms = exact.Terms(
-        added.sums @ query.astype(np.float32),
-        added.terms.compatibility,
-        added.terms.bias,
-        added.terms.num_items.astype(np.int64),
-        added.terms.num_pairs.astype(np.int64),
-    )
-    score = exact.scores(bundle, terms)
-    score[~may] = -np.inf
-    # a sum of D products in float32, factors rounded before; |sum of codes| <= n M, and n M cancels
-    steps = (bundle.num_bits + 4) * 2.0**-24
-    error = 1.01 * bundle.preference_scale * steps * float(np.abs(query).sum()) / (WEIGHT_ONE * bundle.num_bits)
-    cut = np.partition(score, len(score) - k)[len(score) - k] if len(score) > k else -np.inf
-    rows = np.flatnonzero((score >= max(cut - 2 * error, least - error)) & may)
+    # the query in coarser units, so that its products with the sums, |sum| <= S M, stay below 2^31
+    most = len(bundle.slots) * len(bundle.modalities)
+    unit = max(float(np.abs(query).max()) * most * bundle.num_bits / 2**30, 1.0)
+    coarse = np.rint(query / unit).astype(np.int32)
+    scale = bundle.preference_scale / (WEIGHT_ONE * len(bundle.modalities) * bundle.num_bits)
+    score = products(added.sums, coarse) * (scale * unit / added.terms.num_items) + added.constant
+    # off by half a unit a bit at most, n M times, and n M cancels; floats err by far less than a hundredth of that
+    error = 0.51 * unit * scale * bundle.num_bits * len(bundle.modalities) + 1e-9
+    rows = np.flatnonzero((score >= least - error) & may)
+    if len(rows) > k:
+        some = score[rows]
+        rows = rows[some >= np.partition(some, len(rows) - k)[len(rows) - k] - 2 * error]
     exact_terms = exact.Terms(
         added.sums[rows].astype(np.int64) @ query,
         *(column[rows].astype(np.int64) for column in added.terms),
     )
     return Ranking(rows + len(snapshot.base.pool), exact.scores(bundle, exact_terms))
+
+
+def products(sums: np.ndarray, query: np.ndarray) -> np.ndarray:
+    """Inner products of many small vectors, (A, D) integers, with one, (D,) int32: (A,) int32."""
+    if len(sums) >= COMPILED_FROM:
+        from fashion_hash.live.kernels import multiply
+
+        out = np.empty(len(sums), dtype=np.int32)
+        multiply(sums, query, out)
+        return out
+    return np.concatenate(
+        [NO_PRODUCTS, *(sums[start : start + CHUNK].astype(np.int32) @ query for start in range(0, len(sums), CHUNK))]
+    )
 
 
 def _merged(snapshot: Snapshot, one: Ranking, other: Ranking, k: int) -> Ranking:

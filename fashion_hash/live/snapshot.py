@@ -65,13 +65,15 @@ class Added:
     Attributes:
         items: (A, S) int32.
         terms: (A,) each.
-        sums: (A, D) float32, the sum of an outfit's codes over items and modalities: whole numbers.
+        sums: (A, D) int8 or int16, the sum of an outfit's codes over items and modalities.
+        constant: (A,) float64, compatibility and bias of the score, but for rounding.
         rows_of: by the bytes of an outfit's items, where it lies; rows from A on are of later snapshots.
     """
 
     items: np.ndarray
     terms: OutfitTerms
     sums: np.ndarray
+    constant: np.ndarray
     rows_of: Mapping[bytes, list[int]]
 
     def __len__(self) -> int:
@@ -180,11 +182,6 @@ class Names:
         self.alive = alive
         self.num_removed += len(rows)
 
-    def row(self, one: str) -> int:
-        """The last row of an id that is there."""
-        row = self.rows.get(one, -1)
-        return row if row >= 0 else self.base.find(one)
-
     @property
     def view(self) -> LivingIds:
         """The ids as they are now."""
@@ -205,7 +202,8 @@ class Changes:
         self._outfits = Names(base.pool.ids)
         none = np.zeros(0, dtype=outfit_record(len(bundle.slots)))
         self._columns = {name: Growing(none[name]) for name in ("items", *OutfitTerms._fields)}
-        self._sums = Growing(np.zeros((0, bundle.num_bits), dtype=np.float32))
+        self._sums = Growing(code_sums(bundle, none["items"]))
+        self._constant = Growing(np.zeros(0))
         self._rows_of: dict[bytes, list[int]] = {}
         self.snapshot = self._snapshot(0)
 
@@ -215,6 +213,7 @@ class Changes:
             return
         records: list[bytes] = []
         removed: list[int] = []
+        of_files: list[str] = []
         removed_items: dict[str, list[int]] = {kind: [] for kind in self._items}
         item_type = item_record(len(self._bundle.modalities), self._bundle.num_bits)
         for entry in entries:
@@ -222,7 +221,11 @@ class Changes:
                 self._outfits.add(json.loads(entry.ids))
                 records.append(entry.data)
             elif entry.op == "remove_outfits":
-                removed.extend(self._outfits.row(one) for one in json.loads(entry.ids))
+                for one in json.loads(entry.ids):
+                    if one in self._outfits.rows:
+                        removed.append(self._outfits.rows[one])
+                    else:
+                        of_files.append(one)
             elif entry.op == "add_items":
                 assert entry.kind is not None
                 new = np.frombuffer(entry.data, dtype=item_type)
@@ -237,7 +240,7 @@ class Changes:
         if any(entry.kind is not None for entry in entries):
             self._bundle = self._with_items()
         self._add_outfits(np.frombuffer(b"".join(records), dtype=outfit_record(len(self._bundle.slots))))
-        self._outfits.remove(removed)
+        self._outfits.remove([*removed, *self._base.pool.ids.find_many(of_files).tolist()])
         self.snapshot = self._snapshot(entries[-1].seq)
 
     def _add_outfits(self, records: np.ndarray) -> None:
@@ -246,6 +249,11 @@ class Changes:
             column.extend(records[name])
         for start in range(0, len(records), CHUNK):
             self._sums.extend(code_sums(self._bundle, records["items"][start : start + CHUNK]))
+        if len(records):
+            terms = exact.Terms(
+                np.zeros(len(records)), *(records[name].astype(np.int64) for name in OutfitTerms._fields)
+            )
+            self._constant.extend(exact.scores(self._bundle, terms))
         for row, outfit in enumerate(np.ascontiguousarray(records["items"]), start=first):
             self._rows_of.setdefault(outfit.tobytes(), []).append(row)
 
@@ -268,6 +276,7 @@ class Changes:
                 columns["items"],
                 OutfitTerms(*(columns[name] for name in OutfitTerms._fields)),
                 self._sums.view,
+                self._constant.view,
                 self._rows_of,
             ),
             ids=names.view if names.added or names.num_removed else names.base,
@@ -288,10 +297,11 @@ class Changes:
 
 
 def code_sums(bundle: Bundle, items: np.ndarray) -> np.ndarray:
-    """The sum of an outfit's codes over its items, as counted, and modalities: (A, D) float32."""
+    """The sum of an outfit's codes over its items, as counted, and modalities: (A, D) int8, or int16 if need be."""
+    dtype = np.int8 if len(bundle.slots) * len(bundle.modalities) < 128 else np.int16
     counted = exact.outfit_items(bundle, items)
     codes = unpack(slot_codes(bundle, counted))
-    return (codes * (counted != EMPTY)[:, :, None, None]).sum(axis=(1, 2), dtype=np.float32)
+    return (codes * (counted != EMPTY)[:, :, None, None]).sum(axis=(1, 2), dtype=dtype)
 
 
 def outfit_record(num_slots: int) -> np.dtype:

@@ -29,6 +29,7 @@ import numpy as np
 from fashion_hash.bundle import LIVING as FOLDER
 from fashion_hash.bundle import Bundle
 from fashion_hash.catalogue import SCHEMA as CATALOGUE_SCHEMA
+from fashion_hash.catalogue import Line
 from fashion_hash.errors import BundleError
 from fashion_hash.files import sync_folder
 from fashion_hash.index import pool
@@ -161,6 +162,12 @@ class Store:
             generation = int(self.one("SELECT value FROM meta WHERE key = 'generation'")[0])
             return generation, [Entry(*row) for row in self._connection.execute(query, (after,))]
 
+    def item(self, kind: str, row: int) -> Line | None:
+        """The catalogue's line of an item that was added, or None."""
+        query = "SELECT item_id, title, details, picture FROM items WHERE type = ? AND row = ?"
+        found: Line | None = self._connection.execute(query, (kind, row)).fetchone()
+        return found
+
     def details(self, kind: str, first: int) -> list[tuple[str | None, str]]:
         """Title and details (JSON) of the items of a type from a row on, in order of rows."""
         query = "SELECT title, details FROM items WHERE type = ? AND row >= ? ORDER BY row"
@@ -194,7 +201,7 @@ class Store:
         query = "INSERT OR REPLACE INTO users VALUES (?, ?, ?, ?)"
         self._connection.execute(query, (user_id, state.code.tobytes(), liked, disliked))
 
-    def put_items(self, rows: Iterable[tuple[str, int, str, str | None, str, bytes | None]]) -> None:
+    def put_items(self, rows: Iterable[tuple[str, int, *Line]]) -> None:
         """Adds lines to the catalogue: type, row, item id, title, details as JSON, picture."""
         self._connection.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)", rows)
 

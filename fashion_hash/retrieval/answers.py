@@ -54,11 +54,11 @@ class Hit:
     """One recommended outfit: its items by slot name, and its score with the terms apart.
 
     Attributes:
-        outfit_id: None for an outfit that was composed.
+        outfit_id: empty for an outfit that was composed.
         personal: False where nothing is known of the user; the preference is 0 then.
     """
 
-    outfit_id: str | None
+    outfit_id: str
     items: dict[str, str]
     score: float
     preference: float
@@ -92,7 +92,7 @@ def hits_of(snapshot: Snapshot, person: Person, items: np.ndarray, ids: list[str
     scores = scores_of(person.bundle_of(snapshot), person.code, items)
     return [
         Hit(outfit_id, items_by_slot(snapshot.bundle, outfit), *score, personal=person.personal)
-        for outfit_id, outfit, score in zip([None] * len(items) if ids is None else ids, items, scores)
+        for outfit_id, outfit, score in zip([""] * len(items) if ids is None else ids, items, scores)
     ]
 
 

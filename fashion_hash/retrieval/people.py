@@ -14,6 +14,7 @@ from fashion_hash.bundle import Bundle
 from fashion_hash.codes import Packed
 from fashion_hash.errors import DataError, QueryError
 from fashion_hash.ids import encode
+from fashion_hash.index.engine import NOTHING
 from fashion_hash.live.changes import outfit_rows
 from fashion_hash.live.generation import open_engine
 from fashion_hash.live.living import Living
@@ -44,7 +45,9 @@ class Person(NamedTuple):
 
     def known_rows(self, include_liked: bool) -> np.ndarray:
         """Rows of the pool not to be answered: disliked always, liked unless they are asked for."""
-        return self.disliked_rows if include_liked else np.union1d(self.liked_rows, self.disliked_rows)
+        if include_liked or not len(self.disliked_rows):
+            return self.disliked_rows if include_liked else self.liked_rows
+        return np.union1d(self.liked_rows, self.disliked_rows)
 
     def bundle_of(self, snapshot: Snapshot) -> Bundle:
         """The bundle that scores for them."""
@@ -68,24 +71,16 @@ def _person(living: Living, snapshot: Snapshot, user_id: str | None, state: User
     if user_id is not None and row < 0 and state is None:
         exported.users.row(user_id)  # raises
     history = none if row < 0 else exported.history.items[exported.lines_of(row)]
-    told = none if state is None else state.liked
     code = exported.user_codes[row] if row >= 0 else np.zeros(exported.num_bits // 8, dtype=np.uint8)
-    if state is not None and len(state.code):
-        code = state.code
-    liked_rows = snapshot.rows_of(told)
-    if row >= 0:
-        liked_rows = np.union1d(liked_rows, snapshot.base.pool.liked(row))
-        if len(snapshot.added):
-            liked_rows = np.union1d(liked_rows, snapshot.rows_of_added(history))
-    disliked = none if state is None else state.disliked
-    return Person(
-        code,
-        np.concatenate([history, told]),
-        disliked,
-        liked_rows,
-        snapshot.rows_of(disliked),
-        row >= 0 or (state is not None and len(state.code) > 0),
-    )
+    liked_rows = snapshot.base.pool.liked(row) if row >= 0 else NOTHING
+    if len(history) and len(snapshot.added):
+        liked_rows = np.concatenate([liked_rows, snapshot.rows_of_added(history)])
+    if state is None:
+        return Person(code, history, none, liked_rows, NOTHING, row >= 0)
+    code, personal = (state.code, True) if len(state.code) else (code, row >= 0)
+    liked_rows = np.union1d(liked_rows, snapshot.rows_of(state.liked))
+    liked = np.concatenate([history, state.liked])
+    return Person(code, liked, state.disliked, liked_rows, snapshot.rows_of(state.disliked), personal)
 
 
 def for_everyone(snapshot: Snapshot) -> Snapshot:

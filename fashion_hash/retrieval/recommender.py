@@ -53,7 +53,7 @@ class Recommender:
             path: the bundle folder.
             verify: compare the checksum of every file; False compares sizes only (milliseconds).
             engine: how to search the pool; all answer alike. "auto" chooses the fastest: "sums" (a
-                scan of compiled code) of large pools where numba is installed, else "factored". There
+                scan of compiled code) of large pools, else "factored". There
                 are "hamming" (a faiss shortlist, proven and re-ranked) and "scan" (every score
                 computed plainly) besides.
 
@@ -267,7 +267,7 @@ class Recommender:
             FeatureError: features or codes that do not fit, or a bundle without hash heads.
             BundleError: the file of changes cannot be written.
         """
-        changes.add_items(self.living, items, self._encoder if any("code" not in one for one in items) else None)
+        changes.add_items(self.living, items, lambda: self._encoder)
 
     def remove_items(self, item_ids: Mapping[str, Sequence[str]]) -> list[str]:
         """Removes items by type, in one step, and every outfit of the pool that holds one of them.

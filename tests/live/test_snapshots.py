@@ -6,12 +6,14 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import pytest
 from living_world import World, new_bundle
 from random_bundles import random_bundle, random_pool
 
 from fashion_hash.index import exact
 from fashion_hash.index.engine import NOTHING
 from fashion_hash.index.pool import build_index
+from fashion_hash.live import search as living_search
 from fashion_hash.live.search import search
 from fashion_hash.retrieval.recommender import Recommender
 
@@ -39,7 +41,11 @@ def test_an_old_snapshot_does_not_change(tmp_path: Path) -> None:
     assert recommender.living.now().num_outfits == len(recommender) != 61
 
 
-def test_ties_between_old_and_new_outfits_go_by_id(tmp_path: Path) -> None:
+@pytest.mark.parametrize("compiled_from", [1, 10**9])
+def test_ties_between_old_and_new_outfits_go_by_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiled_from: int
+) -> None:
+    monkeypatch.setattr(living_search, "COMPILED_FROM", compiled_from)
     # 8 bits, unit weights and ten items: a handful of different scores
     bundle = random_bundle(tmp_path / "bundle", slots=("top", "bottom"), num_bits=8, variant="T0", num_items=10)
     pool = random_pool(bundle, 300)
