@@ -288,7 +288,8 @@ def table(result: dict[str, Any]) -> str:
             f"{result['machine']}",
             f"{result['outfits']:,} outfits, one query after the other, top 10; calls of {BATCH} changes",
             f"{'':26}{'median':>10}{'p95':>10}",
-            f"{'query, nothing changes':26}{result['milliseconds_idle']:7.2f} ms{result['milliseconds_idle_p95']:7.2f} ms",
+            f"{'query, nothing changes':26}{result['milliseconds_idle']:7.2f} ms"
+            f"{result['milliseconds_idle_p95']:7.2f} ms",
             f"{'query, pool changes':26}{result['milliseconds_busy']:7.2f} ms{result['milliseconds_busy_p95']:7.2f} ms"
             f"   ratio {result['latency_ratio']:.2f} at {result['updates_per_second']:,.0f} adds and removes a second",
             f"{'query, files are folded':26}{result['milliseconds_while_compacting']:7.2f} ms"

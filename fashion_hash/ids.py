@@ -10,7 +10,6 @@ import numpy as np
 
 from fashion_hash.errors import BundleError, DataError, UnknownIdError, suggest
 
-
 MANY = 64  # from so many on one search for all is faster
 
 

@@ -6,10 +6,13 @@ import json
 import threading
 from collections.abc import Mapping
 
+import numpy as np
+
 from fashion_hash.live.living import Living
-from fashion_hash.live.snapshot import Snapshot
+from fashion_hash.live.snapshot import Base, Snapshot
 from fashion_hash.retrieval.columns import ItemColumns, read_columns
-from fashion_hash.retrieval.filters import Budget, Filter, read_filter
+from fashion_hash.retrieval.filters import Budget, Filter, allowed_outfits, read_filter
+from fashion_hash.retrieval.pool_totals import PoolTotals
 
 
 class LivingColumns:
@@ -18,6 +21,7 @@ class LivingColumns:
     def __init__(self, living: Living) -> None:
         self._living = living
         self._tables: dict[str, ItemColumns] = {}
+        self._totals: tuple[Base, PoolTotals] | None = None
         self._lock = threading.Lock()
 
     def of(self, snapshot: Snapshot) -> Mapping[str, ItemColumns]:
@@ -30,6 +34,23 @@ class LivingColumns:
                 if len(table) < len(snapshot.bundle.items[kind]):
                     table.append([_columns(*line) for line in self._living.details(kind, len(table))])
             return self._tables
+
+    def totals(self, base: Base) -> PoolTotals:
+        """Sums over the outfits of the files, kept as long as these are."""
+        with self._lock:
+            if self._totals is None or self._totals[0] is not base:
+                self._totals = base, PoolTotals(base.bundle.slots)
+            return self._totals[1]
+
+    def allowed(self, snapshot: Snapshot, chosen: Filter) -> np.ndarray | None:
+        """Which outfits of a snapshot a filter lets through: (N + A,) bool; None for all."""
+        if not chosen.where:
+            return None  # outfits with removed items are removed
+        slots = snapshot.bundle.slots
+        of_files = allowed_outfits(chosen, slots, snapshot.base.pool.items, self.totals(snapshot.base))
+        if not len(snapshot.added):
+            return of_files
+        return np.concatenate([of_files, allowed_outfits(chosen, slots, snapshot.added.items)])
 
     def filter(self, snapshot: Snapshot, where: Mapping[str, object] | None) -> Filter:
         """A filter over the items of a snapshot, without those that were removed.

@@ -14,7 +14,7 @@ from fashion_hash.index.pool import slot_codes
 from fashion_hash.live.search import search
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.retrieval.diversity import choose_from, mmr, read_caps, walk
-from fashion_hash.retrieval.filters import Filter, allowed_outfits
+from fashion_hash.retrieval.filters import Filter
 from fashion_hash.retrieval.living_columns import LivingColumns
 from fashion_hash.retrieval.people import Person, for_everyone
 from fashion_hash.retrieval.shortfall import Shortfall, explain_shortfall
@@ -93,17 +93,6 @@ def varied_ranking(
 
     chosen = choose_from(best, choose, k, variety.first(k))
     return Ranking(found.rows[chosen], found.scores[chosen])
-
-
-def allowed_of(snapshot: Snapshot, chosen: Filter) -> np.ndarray | None:
-    """Which outfits of a snapshot a filter lets through: (N + A,) bool; None for all."""
-    if not chosen.where:
-        return None  # outfits with removed items are removed
-    slots = snapshot.bundle.slots
-    of_files = allowed_outfits(chosen, slots, snapshot.base.pool.items)
-    if not len(snapshot.added):
-        return of_files
-    return np.concatenate([of_files, allowed_outfits(chosen, slots, snapshot.added.items)])
 
 
 def pool_shortfall(

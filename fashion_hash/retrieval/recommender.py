@@ -27,7 +27,7 @@ from fashion_hash.retrieval.explain import Explanation, explain
 from fashion_hash.retrieval.foldin import FoldIn
 from fashion_hash.retrieval.living_columns import LivingColumns
 from fashion_hash.retrieval.people import Person, Told
-from fashion_hash.retrieval.pool_search import Variety, allowed_of, pool_rankings, pool_shortfall, varied_ranking
+from fashion_hash.retrieval.pool_search import Variety, pool_rankings, pool_shortfall, varied_ranking
 from fashion_hash.retrieval.shortfall import Shortfall
 from fashion_hash.retrieval.similar import similar_items
 
@@ -359,7 +359,7 @@ class Recommender:
         """Everyone's best outfits, and why somebody got fewer."""
         check_count("k", k)
         chosen = self._columns.filter(snapshot, where)
-        allowed = allowed_of(snapshot, chosen)
+        allowed = self._columns.allowed(snapshot, chosen)
         if diversity or max_per:
             variety = Variety(diversity, max_per or {}, self._columns)
             found = [varied_ranking(snapshot, one, k, variety, include_liked, allowed) for one in persons]

@@ -1,0 +1,265 @@
+"""Everything that can be asked, of a catalogue that has changed: against brute force over what is there."""
+
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+from living_world import World, key, new_bundle
+from random_bundles import random_contents
+
+from fashion_hash.bundle import write_bundle
+from fashion_hash.codes import hamming
+from fashion_hash.errors import DataError, FeatureError, QueryError, UnknownIdError
+from fashion_hash.heads import ContentHeads, ItemEncoder, Layer
+from fashion_hash.index.pool import build_index
+from fashion_hash.normaliser import Normaliser
+from fashion_hash.retrieval.partners import build_partners
+from fashion_hash.retrieval.recommender import Recommender
+
+PRICES = {"top": 10, "bottom": 20, "shoe": 40}
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["changes", "compacted"])
+def changed(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> tuple[World, Recommender]:
+    """Items and outfits came and went; every item that came has a price, of the others only the first."""
+    rng = np.random.default_rng(0)
+    bundle = new_bundle(tmp_path_factory.mktemp("bundles") / "bundle", num_users=3)
+    build_partners(bundle)
+    recommender, world = Recommender.load(bundle.path), World(bundle)
+    for kind in bundle.types:
+        items = [world.new_item(rng, kind, f"{kind}-new-{number}") for number in range(4)]
+        for number, item in enumerate(items):
+            item |= {"price": PRICES[kind] + number, "brand": "ab"[number % 2]}
+        recommender.add_items(items)
+        gone = [f"{kind}-3", f"{kind}-new-2"]
+        recommender.remove_items({kind: gone})
+        world.remove_items(kind, gone)
+    for number in range(30):
+        world.outfits[f"new-{number}"] = world.new_outfit(rng)
+    recommender.add_outfits({one: outfit for one, outfit in world.outfits.items() if one.startswith("new-")})
+    if request.param:
+        recommender.compact()
+    recommender.add_user("nobody")
+    world.users["nobody"], world.liked["nobody"] = None, set()  # type: ignore[assignment]
+    world.check(recommender, rng)
+    return world, recommender
+
+
+def price(world: World, kind: str, item_id: str) -> float | None:
+    if item_id == f"{kind}-0":
+        return 12.5
+    return PRICES[kind] + int(item_id[-1]) if "-new-" in item_id else None
+
+
+def prices(world: World, outfit: dict[str, str]) -> list[float | None]:
+    return [price(world, slot.removesuffix("_2"), one) for slot, one in outfit.items()]
+
+
+@pytest.mark.parametrize(
+    ("where", "passes"),
+    [
+        ({"price": {">": 11}}, lambda own: all(one is not None and one > 11 for one in own)),
+        ({"price": {"exists": False}}, lambda own: all(one is None for one in own)),
+        ({"total": {"price": {"<=": 50}}}, lambda own: None not in own and sum(own) <= 50),
+    ],
+)
+def test_a_filter_is_brute_force(changed: tuple[World, Recommender], where: dict, passes: object) -> None:
+    world, recommender = changed
+    for user in ("user-0", "user-1", None):
+        expected = [hit for hit in world.best(user) if passes(prices(world, world.outfits[hit[1]]))]  # type: ignore[operator]
+        for k in (1, 3, 500):
+            hits = recommender.recommend(user, k, where=where)
+            assert list(zip((-hits.scores).tolist(), hits.ids.tolist())) == expected[:k]
+            assert (hits.shortfall is None) == (len(expected) >= k)
+            if hits.shortfall:
+                assert (
+                    f"{len(expected)} of {k} outfits found: the pool holds {len(world.outfits)}"
+                    in hits.shortfall.reason
+                )
+    together = recommender.recommend(["user-0", None], 4, where=where)
+    assert together.ids.shape == (2, 4)
+    assert together.personal.tolist() == [True, False]
+
+
+def test_caps_and_variety(changed: tuple[World, Recommender]) -> None:
+    world, recommender = changed
+    hits = recommender.recommend("user-1", 8, max_per={"item": 1})
+    used: set = set()
+    expected = []
+    for _, one in world.best("user-1"):
+        worn = {(slot.removesuffix("_2"), item) for slot, item in world.outfits[one].items()}
+        if not worn & used:
+            expected.append(one)
+            used |= worn
+    assert hits.ids.tolist() == expected[:8]
+    plain, varied = recommender.recommend("user-1", 5), recommender.recommend("user-1", 5, diversity=0.9)
+    assert plain.ids[0] == varied.ids[0]
+    assert plain.ids.tolist() != varied.ids.tolist()
+    assert [hit.outfit_id for hit in recommender.answer("user-1", 5, diversity=0.9)] == varied.ids.tolist()
+    for bad in (-0.1, 1.5, "a lot", True):
+        with pytest.raises(QueryError, match="diversity = "):
+            recommender.recommend("user-1", 5, diversity=bad)  # type: ignore[arg-type]
+    with pytest.raises(QueryError, match="no such column"):
+        recommender.recommend("user-1", 5, max_per={"brandt": 1})
+
+
+def composed(world: World, slots: tuple[str, ...]) -> list[dict[str, str]]:
+    """Every outfit that fills the slots; two tops are a set."""
+    kinds = [slot.removesuffix("_2") for slot in slots]
+    out = []
+    for items in product(*(sorted(world.items[kind]) for kind in kinds)):
+        outfit = dict(zip(slots, items))
+        if outfit.get("top", "") != outfit.get("top_2"):
+            out.append(outfit)
+    return out
+
+
+def unordered(outfit: dict[str, str]) -> tuple:
+    return tuple(sorted((slot.removesuffix("_2"), one) for slot, one in outfit.items()))
+
+
+@pytest.mark.parametrize("user", ["user-2", None])
+def test_composition_is_brute_force(changed: tuple[World, Recommender], user: str | None) -> None:
+    world, recommender = changed
+    every = composed(world, ("top", "bottom", "shoe"))
+    ranked = sorted(-world.score(user, outfit) for outfit in every)
+    found = recommender.compose(user, 20, slots=["top", "bottom", "shoe"])
+    assert (found.proven, found.gap, found.personal, found.shortfall) == (True, 0.0, user is not None, None)
+    assert [-hit.score for hit in found.hits] == ranked[:20]
+    for hit in found.hits:
+        assert hit.score == world.score(user, hit.items)
+        assert (hit.outfit_id, hit.personal) == ("", user is not None)
+    cheap = [one for one in every if None not in prices(world, one) and sum(prices(world, one)) <= 72]  # type: ignore[arg-type]
+    where = {"total": {"price": {"<=": 72}}}
+    found = recommender.compose(user, 1000, slots=["top", "bottom", "shoe"], where=where)
+    assert [-hit.score for hit in found.hits] == sorted(-world.score(user, outfit) for outfit in cheap)
+    assert found.shortfall is not None
+    assert found.shortfall.found == len(cheap) > 0
+    four = recommender.compose(user, 3)
+    best = {unordered(one): world.score(user, one) for one in composed(world, world.bundle.slot_names)}
+    assert [hit.score for hit in four.hits] == sorted(best.values(), reverse=True)[:3]
+
+
+def test_include_exclude_and_completion(changed: tuple[World, Recommender]) -> None:
+    world, recommender = changed
+    some = ["top-new-0", "top-1", "top-2"]
+    found = recommender.compose(
+        "user-0", 9, slots=["top", "shoe"], include={"top": some}, exclude={"shoe": ["shoe-1", "shoe-new-0"]}
+    )
+    every = [
+        one
+        for one in composed(world, ("top", "shoe"))
+        if one["top"] in some and one["shoe"] not in ("shoe-1", "shoe-new-0")
+    ]
+    assert [-hit.score for hit in found.hits] == sorted(-world.score("user-0", one) for one in every)[:9]
+    given = {"top": "top-new-1", "shoe": "shoe-2"}
+    found = recommender.complete("user-0", given, 5, slots=["bottom"])
+    every = [{**given, "bottom": one} for one in world.items["bottom"]]
+    assert [-hit.score for hit in found.hits] == sorted(-world.score("user-0", one) for one in every)[:5]
+    assert all(hit.items.items() >= given.items() for hit in found.hits)
+    assert len({tuple(hit.items.values()) for hit in recommender.complete("user-0", given, 5, max_repeats=1).hits}) == 5
+    varied = recommender.compose("user-0", 6, slots=["top", "shoe"], max_per={"item": 1}).hits
+    assert len({hit.items["top"] for hit in varied}) == len({hit.items["shoe"] for hit in varied}) == 6
+
+
+@pytest.mark.parametrize(
+    ("ask", "options", "error", "message"),
+    [
+        ("compose", {"k": 0}, QueryError, "k = 0"),
+        ("compose", {"k": 3, "slots": ["tops"]}, QueryError, "no slot 'tops'"),
+        ("compose", {"k": 3, "slots": "top"}, QueryError, "a list of slot names"),
+        ("compose", {"k": 3, "slots": ["top"], "include": {"top": "top-1"}}, QueryError, "both given and asked for"),
+        ("compose", {"k": 3, "slots": ["top"], "include": {"shoe": ["shoe-1"]}}, QueryError, "include narrows slot"),
+        ("compose", {"k": 3, "include": {"top": "top-3"}}, UnknownIdError, "unknown top 'top-3'"),
+        ("compose", {"k": 3, "include": {"shoe": "top-1"}}, UnknownIdError, "an item of type top"),
+        ("compose", {"k": 3, "include": {"top": "top-1", "top_2": "top-1"}}, DataError, "given twice"),
+        ("compose", {"k": 3, "exclude": {"hat": ["a"]}}, QueryError, "no item type 'hat'"),
+        ("compose", {"k": 3, "exclude": {"top": "top-1"}}, QueryError, "a list of item ids"),
+        ("compose", {"k": 3, "seconds": 0}, QueryError, "seconds = 0"),
+        ("compose", {"k": 3, "where": {"prize": 3}}, QueryError, r"no column 'prize' \(nearest: 'price'"),
+        ("complete", {"k": 3, "items_by_slot": {}}, QueryError, "nothing is given"),
+        ("complete", {"k": 3, "items_by_slot": {"hat": "x"}}, QueryError, "no slot 'hat'"),
+        (
+            "complete",
+            {"k": 3, "items_by_slot": {"top": "top-1"}, "include": {"top": "top-2"}},
+            QueryError,
+            "given, and in include besides",
+        ),
+    ],
+)
+def test_bad_questions(
+    changed: tuple[World, Recommender], ask: str, options: dict, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        getattr(changed[1], ask)("user-0", **options)
+
+
+def test_similar_items(changed: tuple[World, Recommender]) -> None:
+    world, recommender = changed
+    for item_id in ("top-1", "top-new-0"):
+        mine = np.packbits(world.items["top"][item_id][0] > 0)
+        far = {one: int(hamming(mine, np.packbits(code > 0))) for one, (code, _) in world.items["top"].items()}
+        hits = recommender.similar_items("top", item_id, 5)
+        assert hits.scores.tolist() == [1 - one / 32 for one in sorted(far[one] for one in far if one != item_id)[:5]]
+        assert [far[one] for one in hits.ids] == sorted(far[one] for one in hits.ids)
+        some = recommender.similar_items("top", item_id, 9, where={"price": {"exists": True}}).ids.tolist()
+        assert set(some) == {"top-0", "top-new-0", "top-new-1", "top-new-3"} - {item_id}
+    with pytest.raises(UnknownIdError, match="unknown top 'top-3'"):
+        recommender.similar_items("top", "top-3")
+    with pytest.raises(QueryError, match="no item type 'hat'"):
+        recommender.similar_items("hat", "top-1")
+
+
+def test_explanations_add_up(changed: tuple[World, Recommender]) -> None:
+    world, recommender = changed
+    for user, outfit in (("user-0", "new-3"), ("user-1", {"top": "top-new-0", "shoe": "shoe-1"}), (None, "new-4")):
+        told = recommender.explain(user, outfit)
+        items = world.outfits[outfit] if isinstance(outfit, str) else outfit
+        assert told.score == world.score(user, items) == recommender.score(user, items).score
+        assert bool(told.liked) == (user is not None)
+
+
+def test_titles_and_pictures_of_items_that_came(changed: tuple[World, Recommender]) -> None:
+    bundle = changed[1].bundle
+    found = bundle.catalogue.item("top", bundle.items["top"].row("top-new-1"))
+    assert (found.item_id, found.title, found.details["brand"]) == ("top-new-1", "New top-new-1", "b")
+    assert bundle.catalogue.picture("top", bundle.items["top"].row("top-new-1")) is None
+
+
+def test_who_told_nothing_gets_what_everyone_gets(changed: tuple[World, Recommender]) -> None:
+    world, recommender = changed
+    mine, everyone = recommender.recommend("nobody", 5), recommender.recommend(None, 5)
+    assert mine.ids.tolist() == everyone.ids.tolist()
+    assert (mine.personal, everyone.personal) == (False, False)
+    assert not any(hit.personal or hit.preference for hit in recommender.answer(None, 5))
+    recommender.update_user("nobody", liked=["new-5"])
+    hits = recommender.recommend("nobody", 5)
+    assert hits.personal
+    assert "new-5" not in recommender.recommend("nobody", 500).ids
+    assert recommender.liked("nobody") == [world.outfits["new-5"]]
+    assert key(world.outfits["new-5"]) not in world.liked["user-0"]
+
+
+def test_codes_of_new_items_come_from_their_features(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    layers = {kind: (Layer(rng.normal(size=(16, 6)).astype(np.float32)),) for kind in ("top", "shoe")}
+    normaliser = Normaliser("none", np.zeros(6, dtype=np.float32), np.ones(6, dtype=np.float32))
+    unknown = dict.fromkeys(layers, np.ones(6, dtype=np.float32))
+    heads = {"image": ContentHeads(layers, normaliser, unknown, "features", "a test")}
+    bundle = write_bundle(tmp_path / "bundle", random_contents(slots=("top", "shoe"), heads=heads))
+    build_index(bundle, bundle.history)
+    recommender, feature = Recommender.load(bundle.path), rng.normal(size=6)
+    items = [
+        {"item_id": "seen", "type": "top", "features": {"image": feature}},
+        {"item_id": "unseen", "type": "top"},
+        {"item_id": "seen", "type": "shoe", "features": {"image": feature}},
+    ]
+    recommender.add_items(items)
+    encoder, now = ItemEncoder.open(bundle.path), recommender.bundle
+    for item in items:
+        code = now.item_codes[item["type"]][now.items[item["type"]].row(item["item_id"])]
+        expected = np.packbits(encoder.codes(item["type"], item.get("features")) > 0, axis=-1, bitorder="little")
+        assert (code == expected).all()
+    with pytest.raises(FeatureError, match=r"top 'bad': the image feature of item 0 has shape \(5,\)"):
+        recommender.add_items([{"item_id": "bad", "type": "top", "features": {"image": feature[:5]}}])
