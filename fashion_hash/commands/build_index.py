@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 from fashion_hash.commands.door import run_command
 
+# partner lists make composition fast; of so many items a type they take a minute or two, and that squared
+PARTNERS_UP_TO = 30_000
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
@@ -26,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _build(args: argparse.Namespace) -> int:
     from fashion_hash.data.shop import read_outfits_file
     from fashion_hash.index.pool import build_index
+    from fashion_hash.retrieval.partners import build_partners
     from fashion_hash.training.export import export_bundle
     from fashion_hash.training.run import Run, load_data
 
@@ -36,6 +40,8 @@ def _build(args: argparse.Namespace) -> int:
         ids, pool = read_outfits_file(args.outfits, dataset.slots, dataset.items)
     bundle = export_bundle(run, args.out, dataset)
     build_index(bundle, pool, ids)
+    if max(len(bundle.items[kind]) for kind in bundle.types) <= PARTNERS_UP_TO:
+        build_partners(bundle)
     print(
         f"wrote {bundle.path}: {len(bundle.users)} users, "
         + ", ".join(f"{len(bundle.items[kind])} {kind} items" for kind in bundle.types)

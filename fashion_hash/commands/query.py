@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 from fashion_hash.commands.door import run_command
+from fashion_hash.errors import QueryError
 from fashion_hash.retrieval.looks import tiles
 from fashion_hash.retrieval.recommender import Hit, Recommender
 
@@ -19,7 +21,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _query(options: argparse.Namespace) -> int:
     recommender = Recommender.load(options.bundle, verify=not options.no_verify, engine=options.engine)
-    answers = {user: recommender.answer(user, options.k, include_liked=options.include_liked) for user in options.user}
+    where = _where(options.where)
+    answers = {
+        user: recommender.answer(user, options.k, include_liked=options.include_liked, where=where)
+        for user in options.user
+    }
     _show(recommender, answers, options)
     if options.json:
         print(json.dumps(_as_json(recommender, answers, options.k), ensure_ascii=False, indent=2))
@@ -27,6 +33,13 @@ def _query(options: argparse.Namespace) -> int:
         for user, hits in answers.items():
             print(_table(recommender, user, hits, options.include_liked))
     return 0
+
+
+def _where(text: str | None) -> Mapping[str, Any] | None:
+    try:
+        return None if text is None else json.loads(text)
+    except ValueError as error:
+        raise QueryError(f"--where {text!r} is not JSON ({error})") from None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -37,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--user", action="append", required=True, metavar="ID", help="user id; may be repeated")
     parser.add_argument("-k", type=int, default=10, help="how many outfits (default 10)")
     parser.add_argument("--include-liked", action="store_true", help="also answer outfits the user is known to like")
+    parser.add_argument("--where", metavar="JSON", help='filter, such as \'{"price": {"<": 50}, "in_stock": true}\'')
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     parser.add_argument("--sheet", metavar="FILE.png", help="also draw the outfits on a sheet")
     parser.add_argument("--page", metavar="FILE.html", help="also write the outfits as an HTML page")

@@ -8,10 +8,11 @@ and its log, a crash behind it the new one; what nobody names is removed by the 
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fashion_hash.live.generation import generation_path, write_generation
@@ -58,6 +59,8 @@ def compact_in_background(living: Living) -> threading.Thread | None:
 
     def run() -> None:
         try:
+            with suppress(AttributeError, OSError):  # Linux: of this thread alone; queries go first
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
             compact(living)
         finally:
             living.compacting.release()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,8 +16,7 @@ from fashion_hash.retrieval.compose import Composition, check_count, compose
 from fashion_hash.retrieval.compose_search import NO_LIMIT, Budget
 from fashion_hash.retrieval.filters import Filter, allowed_rows, first_passing, within_budgets
 from fashion_hash.retrieval.living_columns import LivingColumns
-from fashion_hash.retrieval.partners import FOLDER as PARTNERS
-from fashion_hash.retrieval.partners import Partners, open_partners
+from fashion_hash.retrieval.living_partners import LivingPartners
 from fashion_hash.retrieval.people import Person
 from fashion_hash.retrieval.pool_search import Variety
 from fashion_hash.retrieval.shortfall import explain_shortfall
@@ -42,19 +40,13 @@ class Composer:
     """Composes outfits out of the items of a bundle and those that were added.
 
     Args:
-        exported: the bundle, whose partner lists are used as long as no item was added.
+        exported: the bundle, whose partner lists make composition fast.
         columns: of the catalogue.
     """
 
     def __init__(self, exported: Bundle, columns: LivingColumns) -> None:
-        self._exported = exported
+        self._partners = LivingPartners(exported)
         self._columns = columns
-
-    @cached_property
-    def _partners(self) -> Partners | None:
-        if not (self._exported.path / PARTNERS).exists():
-            return None
-        return open_partners(self._exported, verify=False)
 
     def compose(self, snapshot: Snapshot, person: Person, wanted: Wanted) -> Composed:
         """See Recommender.compose."""
@@ -66,7 +58,7 @@ class Composer:
         given, narrowed = _included(bundle, wanted.include)
         names = _open_slots(bundle, wanted, given)
         allowed = _allowed(snapshot, chosen, names, given, narrowed, wanted.exclude)
-        grown = any(len(bundle.items[kind]) > len(self._exported.items[kind]) for kind in bundle.types)
+        partners = self._partners.of(bundle)
         budget = NO_LIMIT if wanted.seconds is None else Budget(seconds=_seconds(wanted.seconds))
         found: Composition | None = None
 
@@ -80,7 +72,7 @@ class Composer:
                 allowed=allowed,
                 given=given,
                 max_repeats=wanted.max_repeats,
-                partners=None if grown else self._partners,
+                partners=partners,
                 budget=budget,
             )
             return found.items, found.proven

@@ -155,3 +155,16 @@ def test_bad_input_is_one_line_and_status_two(
     assert out == ""
     assert err.startswith(message)
     assert err.count("\n") == 1
+
+
+def test_a_filter_is_json(bundle_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = []
+    for options in ([], ["--where", '{"top": {"title": {"contains": "top-1"}}}']):
+        assert main([str(bundle_path), "--user", "user-1", "-k", "500", "--json", *options]) == 0
+        found.append(json.loads(capsys.readouterr().out)["users"]["user-1"]["hits"])
+    everything, some = found
+    worn = [[one for slot, one in hit["items"].items() if slot.startswith("top")] for hit in everything]
+    assert some == [hit for hit, tops in zip(everything, worn) if all("top-1" in one for one in tops)]
+    assert 0 < len(some) < len(everything)
+    assert main([str(bundle_path), "--user", "user-1", "--where", "{price}"]) == 2
+    assert "--where '{price}' is not JSON" in capsys.readouterr().err
