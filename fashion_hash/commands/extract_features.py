@@ -29,9 +29,7 @@ def run(args: argparse.Namespace) -> int:
     if args.batch_size < 1:
         raise ConfigError(f"--batch-size {args.batch_size}: at least 1")
     config = load_config(args.config, args.set)
-    dataset = load_dataset(
-        config.data.format, config.data.root, subset=config.data.subset, slots=config.data.slots
-    )
+    dataset = load_dataset(config.data.format, config.data.root, subset=config.data.subset, slots=config.data.slots)
     print(extract_for(config, dataset, choose_device(args.device or config.train.device), args.batch_size))
     return 0
 

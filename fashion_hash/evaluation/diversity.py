@@ -9,9 +9,7 @@ from fashion_hash.codes import Packed
 from fashion_hash.errors import QueryError
 
 
-def intra_list_diversity(
-    packed: Packed, present: npt.NDArray[np.bool_] | None = None
-) -> npt.NDArray[np.float64]:
+def intra_list_diversity(packed: Packed, present: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[np.float64]:
     """Mean Hamming distance between the hits of a list, as a share of the D bits: (Q,) float64.
 
     Args:

@@ -144,9 +144,7 @@ def _with_drawn(split: Split, drawn: Groups | None) -> Split:
     if not split.negatives and drawn is not None:
         split = replace(split, negatives={"random": drawn})
     if not split.negatives and split.questions is None:
-        raise DataError(
-            "this split has neither negatives nor questions: draw negatives for its positives first"
-        )
+        raise DataError("this split has neither negatives nor questions: draw negatives for its positives first")
     return split
 
 

@@ -54,9 +54,7 @@ def table(report: Mapping[str, Any]) -> str:
     blocks = [f"{report['dataset']}, {report['split']}{bits}"]
     for name, protocol in report["protocols"].items():
         scorers = {form: protocol[form] for form in MODEL_FORMS if form in protocol} | protocol["baselines"]
-        metrics = list(
-            dict.fromkeys(key for values in scorers.values() for key in values if key not in COUNTS)
-        )
+        metrics = list(dict.fromkeys(key for values in scorers.values() for key in values if key not in COUNTS))
         counts = next(iter(scorers.values()))
         rows = [["", *(metric.replace("_at_", "@") for metric in metrics)]]
         for scorer, values in scorers.items():
@@ -83,7 +81,6 @@ def _check_same_rows(protocol: str, measured: Mapping[str, Mapping[str, float]])
 def _aligned(rows: list[list[str]]) -> list[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
-        "  "
-        + "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:]))]).rstrip()
+        "  " + "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:]))]).rstrip()
         for row in rows
     ]

@@ -127,9 +127,7 @@ def _cut_head(network: nn.Module) -> tuple[str, int]:
 def _hub_weights(name: str) -> Mapping[str, torch.Tensor]:
     weights = import_models().get_model_weights(name).DEFAULT
     try:
-        state: Mapping[str, torch.Tensor] = weights.get_state_dict(
-            progress=True, check_hash=True, weights_only=True
-        )
+        state: Mapping[str, torch.Tensor] = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
     except (OSError, RuntimeError) as error:
         raise FeatureError(
             f"cannot download the weights of {name} ({error}): fetch {weights.url} where there is a network "
@@ -164,9 +162,7 @@ def _read_weights(path: Path) -> Mapping[str, torch.Tensor]:
 def _load(network: nn.Module, state: Mapping[str, torch.Tensor], head: str, source: str) -> None:
     """Loads a state dict, less the classifier. Raises FeatureError naming the first keys that do not fit."""
     expected = network.state_dict()
-    given = {
-        _OLD_DENSENET_KEY.sub(r"\1\2", key.removeprefix("module.")): value for key, value in state.items()
-    }
+    given = {_OLD_DENSENET_KEY.sub(r"\1\2", key.removeprefix("module.")): value for key, value in state.items()}
     given = {
         key: value
         for key, value in given.items()
@@ -186,9 +182,7 @@ def _load(network: nn.Module, state: Mapping[str, torch.Tensor], head: str, sour
         if keys
     ]
     if problems:
-        raise FeatureError(
-            f"{source} does not fit the backbone ({'; '.join(problems)}): is it another model's?"
-        )
+        raise FeatureError(f"{source} does not fit the backbone ({'; '.join(problems)}): is it another model's?")
     network.load_state_dict(_with_versions(given, expected), strict=False)
 
 

@@ -138,9 +138,7 @@ def feature_store_path(config: Config) -> Path:
     return Path(config.data.root) / "features" / f"{config.image.backbone}-{config.image.size}px.lmdb"
 
 
-def extract_for(
-    config: Config, dataset: Dataset, device: str | torch.device, batch_size: int = 64
-) -> ExtractionReport:
+def extract_for(config: Config, dataset: Dataset, device: str | torch.device, batch_size: int = 64) -> ExtractionReport:
     """Extracts what the store of a configuration lacks."""
     path = feature_store_path(config)
     assert config.image is not None

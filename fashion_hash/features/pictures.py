@@ -149,9 +149,7 @@ def _load_one(store: Pictures, key: str, size: int, view: View) -> torch.Tensor 
         return error
 
 
-def _collect(
-    keys: Sequence[str], size: int, decoded: Iterable[torch.Tensor | FeatureError | None]
-) -> PictureBatch:
+def _collect(keys: Sequence[str], size: int, decoded: Iterable[torch.Tensor | FeatureError | None]) -> PictureBatch:
     pictures = torch.empty(len(keys), 3, size, size, dtype=torch.uint8)
     known = np.zeros(len(keys), dtype=bool)
     missing: list[str] = []

@@ -111,7 +111,5 @@ def text_table(config: Config, dataset: Dataset, encoder: TitleEncoder | None = 
         raw, known = title_vectors(dataset, encoder)
     table = replace(make_table(dataset, "text", raw, known, config.text.normalise), encoder=encoder)
     if without := sum(table.imputed.values()):
-        log.warning(
-            "%d items of %s have no known words; each counts as the mean of its type", without, dataset.name
-        )
+        log.warning("%d items of %s have no known words; each counts as the mean of its type", without, dataset.name)
     return table

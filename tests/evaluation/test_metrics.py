@@ -42,9 +42,7 @@ def by_hand(relevant: tuple[bool, ...], k: int) -> dict[str, float]:
 
     return {
         "auc": right / (positives * (len(relevant) - positives)),
-        "ndcg": statistics.fmean(
-            ndcg(m, lambda rank: math.log2(max(rank, 2))) for m in range(1, len(relevant) + 1)
-        ),
+        "ndcg": statistics.fmean(ndcg(m, lambda rank: math.log2(max(rank, 2))) for m in range(1, len(relevant) + 1)),
         "ndcg_at": ndcg(k, lambda rank: math.log2(rank + 1)),
         "recall_at": sum(relevant[:k]) / positives,
         "mrr": 1 / (relevant.index(True) + 1),
@@ -154,9 +152,7 @@ def test_users_with_nothing_to_compare_are_left_out_and_counted() -> None:
     assert metrics["auc_rows"] == pytest.approx((0.75 * 2 + 0) / 3)  # user 4 has two positives, user 9 one
 
 
-@pytest.mark.parametrize(
-    ("area", "expected"), [(0.50, 0.28), (0.80, 0.655), (0.87, 0.78), (0.90, 0.835), (0.93, 0.88)]
-)
+@pytest.mark.parametrize(("area", "expected"), [(0.50, 0.28), (0.80, 0.655), (0.87, 0.78), (0.90, 0.835), (0.93, 0.88)])
 def test_auc_and_fhn_ndcg_go_together_as_known_at_ten_to_one(area: float, expected: float) -> None:
     """Normal scores a given AUC apart, 37 positives a user as in Polyvore-630's test split."""
     rng = np.random.default_rng(4)

@@ -33,10 +33,7 @@ def split() -> Split:
     users = rng.permutation(np.repeat(np.arange(5), [1, 2, 3, 4, 5]))
     return Split(
         outfits(users, rng),
-        {
-            kind: Groups(outfits(np.repeat(users, n), rng), n)
-            for kind, n in (("random", 10), ("hard", 4), ("one", 1))
-        },
+        {kind: Groups(outfits(np.repeat(users, n), rng), n) for kind, n in (("random", 10), ("hard", 4), ("one", 1))},
         Groups(outfits(np.repeat(users[:7], 4), rng), 4),
     )
 
@@ -69,7 +66,13 @@ def test_pairs_compare_each_row_with_its_own_negative(split: Split) -> None:
     a, b = score(split.positives), score(negatives.outfits)
     got = pairs(score, split.positives, negatives)
     expected = sum(1.0 if x > y else 0.5 if x == y else 0.0 for x, y in zip(a, b)) / 15
-    assert got == {"auc": pytest.approx(expected), "accuracy": pytest.approx(expected), "users": 5, "rows": 15, "negatives_per_positive": 1}
+    assert got == {
+        "auc": pytest.approx(expected),
+        "accuracy": pytest.approx(expected),
+        "users": 5,
+        "rows": 15,
+        "negatives_per_positive": 1,
+    }
 
 
 def test_fitb_takes_the_first_candidate_for_the_truth(split: Split) -> None:

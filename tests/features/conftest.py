@@ -28,8 +28,7 @@ def drawn(tmp_path):
     (folder / "t3.png").unlink()
     (folder / "b1.png").write_bytes((folder / "b1.png").read_bytes()[:300])
     details = {
-        kind: {one: {"title": title} for one, title in zip(vocabulary, TITLES)}
-        for kind, vocabulary in items.items()
+        kind: {one: {"title": title} for one, title in zip(vocabulary, TITLES)} for kind, vocabulary in items.items()
     }
     train = Outfits.of(SLOTS, [0, 0, 1, 1], [[0, 1, 0], [2, -1, 1], [3, -1, 0], [4, 5, 2]])
     test = Outfits.of(SLOTS, [1], [[6, 7, 3]])

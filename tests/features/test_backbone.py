@@ -36,9 +36,7 @@ def test_torchvision_imports_in_a_fresh_process():
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize(
-    ("name", "dim"), [("alexnet", 4096), ("resnet18", 512), ("mobilenet_v3_small", 1024)]
-)
+@pytest.mark.parametrize(("name", "dim"), [("alexnet", 4096), ("resnet18", 512), ("mobilenet_v3_small", 1024)])
 def test_features_end_before_the_classifier(name, dim, pictures):
     backbone = build_backbone(name, "random").eval()
     features = backbone(pictures)
@@ -47,9 +45,7 @@ def test_features_end_before_the_classifier(name, dim, pictures):
     assert features.dtype == torch.float32
 
 
-@pytest.mark.parametrize(
-    "name", ["squeezenet1_1", "shufflenet_v2_x0_5", "densenet121", "mnasnet0_5", "googlenet"]
-)
+@pytest.mark.parametrize("name", ["squeezenet1_1", "shufflenet_v2_x0_5", "densenet121", "mnasnet0_5", "googlenet"])
 def test_other_families(name):
     backbone = build_backbone(name, "random").eval()
     assert backbone(torch.zeros(1, 3, 64, 64, dtype=torch.uint8)).shape == (1, backbone.dim)
@@ -109,9 +105,7 @@ def test_hub_without_network_says_what_to_do(tmp_path, monkeypatch):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "")
     monkeypatch.setenv("NO_PROXY", "")
-    with pytest.raises(
-        FeatureError, match=r"cannot download the weights of mobilenet_v3_small .*fetch https://"
-    ):
+    with pytest.raises(FeatureError, match=r"cannot download the weights of mobilenet_v3_small .*fetch https://"):
         build_backbone(NAME, "hub")
 
 
@@ -123,9 +117,7 @@ def test_unknown_name():
 
 def test_weights_of_another_model_are_named(tmp_path, whole):
     torch.save(whole.state_dict(), tmp_path / "other.pth")
-    with pytest.raises(
-        FeatureError, match=r"other.pth does not fit .* missing: conv1.weight, .* unexpected: feat"
-    ):
+    with pytest.raises(FeatureError, match=r"other.pth does not fit .* missing: conv1.weight, .* unexpected: feat"):
         build_backbone("resnet18", tmp_path / "other.pth")
 
 
@@ -167,9 +159,7 @@ def test_a_size_that_does_not_fit():
 def test_pictures_are_normalised(pictures):
     backbone = build_backbone(NAME, "random")
     backbone.network = torch.nn.Identity()
-    normalised = (pictures.double() / 255 - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(
-        3, 1, 1
-    )
+    normalised = (pictures.double() / 255 - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
     torch.testing.assert_close(backbone(pictures), normalised.flatten(1).float())
 
 

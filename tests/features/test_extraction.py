@@ -57,9 +57,7 @@ def test_missing_and_undecodable_are_counted_and_the_rest_goes_on(drawn, backbon
 
 
 def test_a_killed_extraction_goes_on_to_the_same_bytes(drawn, tmp_path):
-    whole = extract_features(
-        drawn, build_backbone(NAME, "random", seed=1), tmp_path / "whole", SIZE, batch_size=3
-    )
+    whole = extract_features(drawn, build_backbone(NAME, "random", seed=1), tmp_path / "whole", SIZE, batch_size=3)
 
     killed = build_backbone(NAME, "random", seed=1)
     calls = []
@@ -102,9 +100,7 @@ def test_the_store_of_another_extractor_is_refused(drawn, backbone, tmp_path):
 def test_an_empty_remainder_stops(drawn, backbone, tmp_path):
     for picture in drawn.content.pictures.iterdir():
         picture.write_bytes(b"")
-    with pytest.raises(
-        FeatureError, match=r"no item of drawn has a picture .* 12 pictures cannot be decoded"
-    ):
+    with pytest.raises(FeatureError, match=r"no item of drawn has a picture .* 12 pictures cannot be decoded"):
         extract_features(drawn, backbone, tmp_path / "store", SIZE)
 
 

@@ -70,9 +70,7 @@ def test_a_view_crops_and_mirrors():
     assert np.array_equal(seen.permute(1, 2, 0).numpy(), np.asarray(image)[:4, 4:][:, ::-1])
 
 
-@pytest.mark.parametrize(
-    "encoded", [b"", b"not a picture", encode(noise(1), "JPEG")[:200], encode(noise(1))[:99]]
-)
+@pytest.mark.parametrize("encoded", [b"", b"not a picture", encode(noise(1), "JPEG")[:200], encode(noise(1))[:99]])
 def test_broken_bytes_are_one_kind_of_error(encoded):
     with pytest.raises(FeatureError, match=f"cannot decode a picture of {len(encoded)} bytes"):
         decode_picture(encoded, 8)

@@ -28,9 +28,7 @@ def dataset():
 @pytest.fixture
 def raw():
     draw = np.random.default_rng(0)
-    return {
-        kind: draw.normal(3, 2, (n, 4)).astype(np.float32) for kind, n in (("top", 5), ("bag", 3), ("hat", 2))
-    }
+    return {kind: draw.normal(3, 2, (n, 4)).astype(np.float32) for kind, n in (("top", 5), ("bag", 3), ("hat", 2))}
 
 
 @pytest.fixture
