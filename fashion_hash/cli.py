@@ -35,3 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = import_module(f"fashion_hash.commands.{name.replace('-', '_')}")
     status: int = command.main(rest)
     return status
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from fashion_hash.codes import binarise
 from fashion_hash.errors import BundleError, FeatureError, QueryError, suggest
@@ -128,10 +128,8 @@ def write_heads(folder: Path, types: Sequence[str], num_bits: int, heads: Mappin
             }
             if one.titles is not None:
                 one.titles.save(folder / "titles")
-        save_file(
-            {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in arrays.items()},
-            folder / f"{modality}.safetensors",
-        )
+        plain = {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in arrays.items()}
+        (folder / f"{modality}.safetensors").write_bytes(save(plain))
     manifest = {"format": FORMAT, "format_version": FORMAT_VERSION, "types": list(types), "num_bits": num_bits}
     write_json(folder / "heads.json", {**manifest, "modalities": described})
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from fashion_hash.errors import TrainingError
@@ -39,11 +39,10 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     tensors = {f"model/{name}": tensor for name, tensor in checkpoint.model.items()}
     tensors |= {f"optimiser/{name}": tensor for name, tensor in checkpoint.optimiser.items()}
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    # serialised first: a write that fails is then an ordinary OSError, and leaves nothing behind
+    content = save(plain, metadata={"facts": json.dumps(checkpoint.facts)})
     with atomic_path(path) as temporary:
-        try:
-            save_file(plain, temporary, metadata={"facts": json.dumps(checkpoint.facts)})
-        except SafetensorError as error:
-            raise OSError(f"cannot write {path}: {error}") from None
+        temporary.write_bytes(content)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -12,12 +15,13 @@ from torch import Tensor
 
 from fashion_hash.config import Config
 from fashion_hash.data.dataset import Dataset
+from fashion_hash.data.stores import survey
 from fashion_hash.errors import ConfigError
 from fashion_hash.features.backbone import Backbone, build_backbone
 from fashion_hash.features.extraction import image_table, picture_store
 from fashion_hash.features.pictures import load_pictures
 from fashion_hash.features.table import FeatureTable, train_items
-from fashion_hash.features.text import text_table
+from fashion_hash.features.text import text_table, titles_of
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +52,6 @@ class ItemInputs:
         feature_dims: feature length F of each content modality.
         tables: the feature tables of frozen modalities.
         backbone: the image network when it is trained as well.
-        known: for each modality and type, (N,) bool: items of which something is known.
     """
 
     def __init__(self, config: Config, dataset: Dataset) -> None:
@@ -65,7 +68,7 @@ class ItemInputs:
         }
         self.tables: dict[str, FeatureTable] = {}
         self.backbone: Backbone | None = None
-        self.known: dict[str, Mapping[str, np.ndarray]] = {}
+        self._seen = seen
         self.feature_dims: dict[str, int] = {}
         if config.image is not None and config.image.mode == "frozen":
             self.tables["image"] = image_table(config, dataset, self.device)
@@ -73,23 +76,44 @@ class ItemInputs:
             self.backbone = build_backbone(config.image.backbone, config.image.weights, config.seed)
             self.backbone.check_size(config.image.size)
             self._pictures = picture_store(dataset)
-            self._decoders = ThreadPoolExecutor(max(1, config.train.workers))
-            self._undecodable: set[str] = set()
+            self._decoders = ThreadPoolExecutor(config.train.workers)
             self.feature_dims["image"] = self.backbone.dim
-            self.known["image"] = {
-                kind: np.array([one in self._pictures for one in dataset.items[kind]]) for kind in dataset.types
-            }
         if config.text is not None:
             self.tables["text"] = text_table(config, dataset)
-        if config.id is not None:
-            self.known["id"] = seen
         self._features: dict[str, dict[str, Tensor]] = {}
         for modality, table in self.tables.items():
             self.feature_dims[modality] = table.dim
-            self.known[modality] = table.known
             self._features[modality] = {
                 kind: torch.from_numpy(one).to(self.device) for kind, one in table.features.items()
             }
+
+    @cached_property
+    def known(self) -> dict[str, Mapping[str, np.ndarray]]:
+        """For each modality and type, (N,) bool: the items of which something is known.
+
+        With a backbone in training every picture is decoded once to know it.
+        """
+        found: dict[str, Mapping[str, np.ndarray]] = {name: table.known for name, table in self.tables.items()}
+        if self.backbone is not None:
+            found["image"] = self._decodable()
+        if self.config.id is not None:
+            found["id"] = self._seen
+        return found
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits of the content: feature tables, or the titles they are made from.
+
+        Pictures of a backbone in training are not read for it.
+        """
+        digest = hashlib.sha256()
+        for modality, table in self.tables.items():
+            for kind in self.dataset.types:
+                if table.encoder is None:
+                    digest.update(np.ascontiguousarray(table.features[kind]).data)
+                else:  # the vectors may differ in their last bits from machine to machine
+                    digest.update(json.dumps([modality, kind, titles_of(self.dataset)[kind]]).encode())
+        return digest.hexdigest()[:12]
 
     def __call__(
         self,
@@ -124,11 +148,17 @@ class ItemInputs:
         ids = self.dataset.items[kind].ids
         keys = [ids[row] for row in rows.tolist()]
         batch = load_pictures(self._pictures, keys, self.config.image.size, augment, self._decoders)
-        if fresh := sorted(set(batch.undecodable) - self._undecodable):
-            self._undecodable.update(fresh)
-            log.warning(
-                "%d pictures cannot be decoded so far, %r the latest: they count as an even grey",
-                len(self._undecodable),
-                fresh[-1],
-            )
         return batch.pictures.to(self.device)
+
+    def _decodable(self) -> dict[str, np.ndarray]:
+        ids = {kind: self.dataset.items[kind].ids for kind in self.dataset.types}
+        missing, undecodable = survey(self._pictures, list(dict.fromkeys(one for kind in ids for one in ids[kind])))
+        bad = {*missing, *undecodable}
+        if bad:
+            log.warning(
+                "%d items have no picture and %d pictures cannot be decoded, such as %r: their image is not known",
+                len(missing),
+                len(undecodable),
+                next(iter(bad)),
+            )
+        return {kind: np.array([one not in bad for one in ids[kind]]) for kind in ids}

@@ -61,15 +61,20 @@ def fit(
     inputs = ItemInputs(config, dataset)
     torch.manual_seed(derive(config.seed, "model"))
     model = make_model(config, dataset, inputs).to(inputs.device)
-    if config.train.start:
-        start_from(model, Path(config.train.start), dataset)
-    optimiser = PartOptimiser(_trained(model.parts(), config), model.sparse_parameters(), config.optimiser)
+    trained = _trained(model.parts(), config)
+    optimiser = PartOptimiser(trained, model.sparse_parameters(), config.optimiser)
     data = TrainingData(config, dataset, inputs)
-    objective = Objective(config, model, inputs)
+    objective = Objective(config, model, inputs, items_trained=bool(set(trained) - {"user", "bit_weights"}))
     validation = Validation(config, dataset, inputs)
-    run = Run.resume(config, dataset, out, model, optimiser) if resume else Run.start(config, dataset, out)
-
     tell = report or (lambda line: None)
+    if config.train.start and not resume:
+        start_from(model, Path(config.train.start), dataset)
+    if resume:
+        run = Run.resume(config, inputs, out, model, optimiser)
+        if config.train.start and not run.history:  # it was killed before its first epoch ended
+            start_from(model, Path(config.train.start), dataset)
+    else:
+        run = Run.start(config, inputs, out, tell)
     tell(_summary(config, dataset, inputs, data, model))
     epochs = config.train.epochs
     for epoch in range(len(run.history), epochs):
@@ -78,15 +83,16 @@ def fit(
         factor = rate_factor(config.optimiser.schedule, epochs, [one["valid_auc"] for one in run.history])
         optimiser.set_factor(factor)
         torch.manual_seed(derive(config.seed, "dropout", epoch))
-        model.train()
+        train_mode(model, trained)
         total, steps = 0.0, 0
         for step, batch in enumerate(_progress(data.epoch(epoch), f"epoch {epoch + 1}/{epochs}", data.steps)):
             loss = objective(batch, slope, generator(config.seed, "step", epoch, step))
             value = float(loss.detach())
             if not math.isfinite(value):
+                kept = f"; epoch {len(run.history)} is kept in {run.path}" if run.history else ""
                 raise TrainingError(
                     f"the loss is {value} in step {step + 1} of epoch {epoch + 1}: lower the learning rates "
-                    f"(optimiser.rates); the last finished epoch is kept in {run.path}"
+                    f"(optimiser.rates){kept}"
                 )
             optimiser.step(loss)
             total, steps = total + value, steps + 1
@@ -109,6 +115,16 @@ def fit(
 def _trained(parts: Mapping[str, Any], config: Config) -> dict[str, Any]:
     wanted = config.train.parts
     return {name: named for name, named in parts.items() if wanted is None or name in wanted}
+
+
+def train_mode(model: FHN, trained: Mapping[str, Any]) -> None:
+    """Training mode for what is trained; the rest neither drops out nor moves its running means."""
+    model.train()
+    for name, part in (("backbone", "backbone"), ("heads", "{}_head")):
+        for modality, hashing in model.hashing.items():
+            module = getattr(hashing, name, None)
+            if module is not None and part.format(modality) not in trained:
+                module.eval()
 
 
 def _progress(batches: Iterator[Batch], title: str, steps: int) -> Iterator[Batch]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from fashion_hash.config import Config, load_config
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.load import load_dataset
 from fashion_hash.errors import TrainingError
-from fashion_hash.files import write_text
+from fashion_hash.files import sweep, write_text
 from fashion_hash.models.fhn import FHN
 from fashion_hash.training.checkpoint import Checkpoint, load_checkpoint, load_parameters, save_checkpoint
 from fashion_hash.training.curve import draw_curve
@@ -74,8 +75,14 @@ class Run:
         return cls(path, load_config(path / "config.yaml"), list(facts["history"]), facts["data"])
 
     @classmethod
-    def start(cls, config: Config, dataset: Dataset, out: str | Path | None) -> Run:
-        """A new run folder; an older run of that name is moved aside, to NAME.old-1, -2, ..."""
+    def start(
+        cls,
+        config: Config,
+        inputs: ItemInputs,
+        out: str | Path | None,
+        tell: Callable[[str], None] = lambda line: None,
+    ) -> Run:
+        """A new run folder; an older run of that name is moved aside, to NAME.old-1, -2, ..., and told of."""
         path = _folder(config, out)
         if path.exists() and any(path.iterdir()):
             if not (path / "config.yaml").is_file():
@@ -84,13 +91,14 @@ class Run:
             while (aside := path.with_name(f"{path.name}.old-{number}")).exists():
                 number += 1
             os.replace(path, aside)
+            tell(f"an older run was moved to {aside}")
         path.mkdir(parents=True, exist_ok=True)
         write_text(path / "config.yaml", config.to_yaml())
-        return cls(path, config, [], _fingerprints(dataset))
+        return cls(path, config, [], _fingerprints(inputs))
 
     @classmethod
     def resume(
-        cls, config: Config, dataset: Dataset, out: str | Path | None, model: FHN, optimiser: PartOptimiser
+        cls, config: Config, inputs: ItemInputs, out: str | Path | None, model: FHN, optimiser: PartOptimiser
     ) -> Run:
         """The run in the folder, with model and optimiser as after its last finished epoch.
 
@@ -103,13 +111,14 @@ class Run:
         if not (path / "config.yaml").is_file():
             raise TrainingError(f"nothing to resume: {path} holds no run; start it without --resume")
         _same_config(config, load_config(path / "config.yaml"), path)
+        sweep(path)
         if not (path / "last.safetensors").is_file():
-            return cls(path, config, [], _fingerprints(dataset))
+            return cls(path, config, [], _fingerprints(inputs))
         kept = load_checkpoint(path / "last.safetensors")
-        _same_data(kept, dataset, path)
+        _same_data(kept, inputs, path)
         load_parameters(model, kept.model, path / "last.safetensors")
         optimiser.load_state(kept.optimiser)
-        run = cls(path, config, list(kept.facts["history"]), _fingerprints(dataset))
+        run = cls(path, config, list(kept.facts["history"]), _fingerprints(inputs))
         run._write_metrics()
         return run
 
@@ -137,8 +146,8 @@ class Run:
             TrainingError: the data is not that of the training.
         """
         kept = load_checkpoint(self.path / "best.safetensors")
-        _same_data(kept, dataset, self.path)
         inputs = ItemInputs(self.config, dataset)
+        _same_data(kept, inputs, self.path)
         model = make_model(self.config, dataset, inputs).to(inputs.device)
         load_parameters(model, kept.model, self.path / "best.safetensors")
         return model.eval(), inputs, float(kept.facts["history"][-1]["slope"])
@@ -162,7 +171,7 @@ def start_from(model: FHN, path: Path, dataset: Dataset) -> None:
         TrainingError: the other run's hash heads do not fit this model.
     """
     kept = load_checkpoint(path / "best.safetensors")
-    same_items = kept.facts["data"]["items"] == _fingerprints(dataset)["items"]
+    same_items = kept.facts["data"]["items"] == dataset.items_fingerprint
     own = model.state_dict()
     taken = {}
     for name, tensor in own.items():
@@ -177,16 +186,19 @@ def start_from(model: FHN, path: Path, dataset: Dataset) -> None:
     load_parameters(model, taken, path / "best.safetensors")
 
 
-def _fingerprints(dataset: Dataset) -> dict[str, str]:
-    return {"all": dataset.fingerprint, "items": dataset.items_fingerprint}
+def _fingerprints(inputs: ItemInputs) -> dict[str, str]:
+    dataset = inputs.dataset
+    return {"outfits": dataset.fingerprint, "items": dataset.items_fingerprint, "content": inputs.fingerprint}
 
 
-def _same_data(kept: Checkpoint, dataset: Dataset, path: Path) -> None:
-    if kept.facts["data"]["all"] != dataset.fingerprint:
-        raise TrainingError(
-            f"{path} was trained on other data (fingerprint {kept.facts['data']['all']}, {dataset.name} now "
-            f"reads as {dataset.fingerprint}): restore the data, or train anew"
-        )
+def _same_data(kept: Checkpoint, inputs: ItemInputs, path: Path) -> None:
+    then, now = kept.facts["data"], _fingerprints(inputs)
+    for what in ("outfits", "content"):
+        if then.get(what) != now[what]:
+            raise TrainingError(
+                f"{path} was trained on other data: the {what} of {inputs.dataset.name} had fingerprint "
+                f"{then.get(what)}, now {now[what]}; restore the data, or train anew"
+            )
 
 
 def _folder(config: Config, out: str | Path | None) -> Path:

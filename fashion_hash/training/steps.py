@@ -72,9 +72,14 @@ class TrainingData:
 
 
 class Objective:
-    """The loss of a batch: BPR on relaxed codes, plus the cross-modal loss."""
+    """The loss of a batch: BPR on relaxed codes, plus the cross-modal loss.
 
-    def __init__(self, config: Config, model: FHN, inputs: ItemInputs) -> None:
+    Where nothing of the items is trained (new users on a trained model), their codes are binary from
+    the start, as they will be in use.
+    """
+
+    def __init__(self, config: Config, model: FHN, inputs: ItemInputs, *, items_trained: bool = True) -> None:
+        self._items_trained = items_trained
         self._model = model
         self._inputs = inputs
         self._loss = config.loss
@@ -87,7 +92,7 @@ class Objective:
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self._autocast):
             inputs = self._inputs(batch.rows, batch.hidden, rng if self._augment else None)
             rows = {kind: one.to(device) for kind, one in batch.rows.items()}
-            codes = self._model.item_codes(inputs, rows, slope)
+            codes = self._model.item_codes(inputs, rows, slope if self._items_trained else None)
             user = self._model.user_codes(batch.users.to(device), slope)
             positions = batch.positions.to(device)
             score = self._model.score(user, codes, positions).score  # (B, 1 + K)

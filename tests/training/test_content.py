@@ -1,14 +1,16 @@
 """Pictures and words through the whole learning half, alone and together."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import load_file
 
 from fashion_hash.config import make_config
 from fashion_hash.data.dataset import Content
-from fashion_hash.errors import FeatureError
+from fashion_hash.errors import FeatureError, TrainingError
 from fashion_hash.training.evaluate import evaluate
 from fashion_hash.training.export import export_bundle
 from fashion_hash.training.loop import fit
@@ -118,3 +120,36 @@ def test_a_bundle_shows_titles_prices_and_small_pictures(tmp_path, dataset):
     assert max(seen.size) <= 160
     red, _, blue = np.asarray(seen.convert("RGB"), dtype=float).mean(axis=(0, 1))
     assert blue > 2 * red
+
+
+def test_undecodable_pictures_count_as_missing_in_finetuning_too(tmp_path, dataset, caplog):
+    (dataset.content.pictures / "top1.jpg").write_bytes(b"no picture")
+    image = {**BACKBONE, "mode": "finetune"}
+    lines = []
+    fit(make_config(values(tmp_path, image=image, train={"epochs": 1})), dataset, tmp_path / "a", report=lines.append)
+    gone = int((dataset.split("train").positives.items[:, 0] == 1).sum())
+    assert f"({gone} left out" in lines[0]
+    assert caplog.text.count("top1.jpg") == 1
+    for file in dataset.content.pictures.iterdir():
+        file.write_bytes(b"no picture")
+    with pytest.raises(FeatureError, match="nothing remains"):
+        fit(make_config(values(tmp_path, image=image, train={"epochs": 1})), dataset, tmp_path / "b")
+
+
+def test_content_that_changed_after_the_training_is_noticed(tmp_path, dataset):
+    run = fit(make_config(values(tmp_path, **MODALITIES["titles"])), dataset, tmp_path / "run")
+    details = {kind: {one: dict(known) for one, known in of.items()} for kind, of in dataset.content.details.items()}
+    details["top"]["top3.jpg"]["title"] = "another title"
+    changed = replace(dataset, content=Content(dataset.content.pictures, None, details))
+    for use in (lambda: evaluate(run, "test", changed), lambda: export_bundle(run, dataset=changed)):
+        with pytest.raises(TrainingError, match="the content of tiny"):
+            use()
+
+
+def test_new_users_leave_everything_else_as_it_was(tmp_path, dataset):
+    image = {**BACKBONE, "mode": "finetune"}
+    first = fit(make_config(values(tmp_path, image=image, train={"epochs": 2})), dataset, tmp_path / "first")
+    only_users = {"epochs": 2, "start": str(first.path), "parts": ["user"]}
+    second = fit(make_config(values(tmp_path, image=image, train=only_users)), dataset, tmp_path / "second")
+    a, b = (load_file(run.path / "best.safetensors") for run in (first, second))
+    assert {name for name in a if not a[name].equal(b[name])} == {"model/users.weight"}

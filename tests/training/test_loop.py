@@ -105,8 +105,10 @@ def test_an_older_run_is_moved_aside_and_nothing_else_is_touched(tmp_path):
     config, dataset = make_config(tiny_values(train={"epochs": 1})), tiny_dataset()
     fit(config, dataset, tmp_path / "run")
     (tmp_path / "run/note.txt").write_text("mine")
-    fit(config, dataset, tmp_path / "run")
+    lines = []
+    fit(config, dataset, tmp_path / "run", report=lines.append)
     assert (tmp_path / "run.old-1/note.txt").read_text() == "mine"
+    assert "run.old-1" in lines[0]
     (tmp_path / "other").mkdir()
     (tmp_path / "other/thesis.tex").write_text("mine")
     with pytest.raises(TrainingError, match="no run folder"):
@@ -117,6 +119,14 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_step(tmp_path):
     config = make_config(tiny_values(optimiser={"rates": {"bit_weights": 1e30}}, train={"epochs": 4}))
     with pytest.raises(TrainingError, match=r"the loss is (nan|inf) in step \d+ of epoch \d+"):
         fit(config, tiny_dataset(), tmp_path / "run")
+
+
+def test_what_a_killed_write_left_behind_is_swept_on_resume(tmp_path):
+    config, dataset = make_config(tiny_values(train={"epochs": 2})), tiny_dataset()
+    fit(config, dataset, tmp_path / "run")
+    (tmp_path / "run/.last.safetensors.abc.partial.safetensors").write_bytes(b"half")
+    fit(config, dataset, tmp_path / "run", resume=True)
+    assert not list((tmp_path / "run").glob(".*"))
 
 
 def test_resume_says_why_it_cannot(tmp_path):
