@@ -114,6 +114,19 @@ def find_item(bundle: Bundle, kind: str, item_id: str) -> int:
     return bundle.items[kind].row(item_id) if row < 0 else row
 
 
+def find_item_of_any_type(bundle: Bundle, item_id: str, kind: str | None = None) -> tuple[str, int]:
+    """The type and row of an item. Raises UnknownIdError, or QueryError when two types have the id."""
+    if kind is not None:
+        return kind, find_item(bundle, check_type(bundle, kind), item_id)
+    found = [one for one in bundle.types if item_id in bundle.items[one]]
+    if len(found) > 1:
+        raise QueryError(f"item {item_id!r} is of several types, {', '.join(found)}: name the item_type")
+    if not found:
+        near = suggest(item_id, (one for kind in bundle.types for one in bundle.items[kind].all()))
+        raise UnknownIdError(f"unknown item {item_id!r}{near}")
+    return found[0], find_item(bundle, found[0], item_id)
+
+
 def _type_of(bundle: Bundle, item: Mapping[str, Any], place: int) -> str:
     for key in ("item_id", "type"):
         if key not in item:

@@ -26,7 +26,7 @@ class Wanted(NamedTuple):
     """What is asked for; see Recommender.compose."""
 
     k: int
-    slots: Sequence[str] | None
+    types: Sequence[str] | None
     where: Mapping[str, Any] | None
     include: Mapping[str, str | Sequence[str]]
     exclude: Mapping[str, Sequence[str]]
@@ -119,17 +119,28 @@ def _included(
 
 
 def _open_slots(bundle: Bundle, wanted: Wanted, given: Mapping[str, int]) -> list[str]:
-    if wanted.slots is None:
+    if wanted.types is None:
         return [name for name in bundle.slot_names if name not in given]
-    if isinstance(wanted.slots, str):
-        raise QueryError(f"slots = {wanted.slots!r}: a list of slot names")
-    for name in [*wanted.slots, *(name for name in wanted.include if name not in given)]:
+    names = slots_of_types(bundle, wanted.types)
+    for name in wanted.include:
         _slot(bundle, name)
-        if name in given:
-            raise QueryError(f"slot {name!r} is both given and asked for: leave it out on one side")
-        if name not in wanted.slots:
-            raise QueryError(f"include narrows slot {name!r}, which is not among the slots {list(wanted.slots)}")
-    return list(wanted.slots)
+        if name not in given and name not in names:
+            raise QueryError(f"include narrows slot {name!r}, which is not among the slots {names}")
+    return [name for name in names if name not in given]
+
+
+def slots_of_types(bundle: Bundle, types: Sequence[str]) -> list[str]:
+    """The slots that item types fill: ("top", "top") are "top" and "top_2"; slot names stay as they are."""
+    if isinstance(types, str):
+        raise QueryError(f"types = {types!r}: a list of item types or slot names")
+    names: list[str] = []
+    for one in types:
+        same = [name for name, kind in zip(bundle.slot_names, bundle.slots) if kind == one]
+        free = [name for name in (same or [bundle.slot_names[_slot(bundle, one)]]) if name not in names]
+        if not free:
+            raise QueryError(f"{one!r} is asked for {len(same) + 1} times: outfits of this bundle have {len(same) or 1}")
+        names.append(free[0])
+    return names
 
 
 def _slot(bundle: Bundle, name: str) -> int:

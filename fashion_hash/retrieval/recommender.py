@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.retrieval import people
 from fashion_hash.retrieval.answers import Composed, Hit, Hits, Score, hits_of, items_by_slot, scores_of
 from fashion_hash.retrieval.compose import check_count
-from fashion_hash.retrieval.composing import Composer, Wanted
+from fashion_hash.retrieval.composing import Composer, Wanted, slots_of_types
 from fashion_hash.retrieval.explain import Explanation, explain
 from fashion_hash.retrieval.foldin import FoldIn
 from fashion_hash.retrieval.living_columns import LivingColumns
@@ -79,7 +79,7 @@ class Recommender:
 
     def recommend(
         self,
-        user_ids: str | Sequence[str | None] | None,
+        user_ids: str | int | Iterable[str | int | None] | None,
         k: int = 10,
         *,
         include_liked: bool = False,
@@ -90,7 +90,7 @@ class Recommender:
         """The k best outfits of the pool for one user, or for each of many.
 
         Args:
-            user_ids: one id, or a sequence of ids; None for somebody of whom nothing is known.
+            user_ids: one id, or several; a number is its digits; None for somebody of whom nothing is known.
             k: at most how many outfits; fewer come back where fewer are left, with a reason in
                 `shortfall` when a filter was asked for.
             include_liked: also answer outfits that the user is known to like.
@@ -104,7 +104,7 @@ class Recommender:
             QueryError: k is not a whole number from 1 on, or a filter or cap without meaning.
             UnknownIdError: an unknown user; the nearest known ids are named.
         """
-        if user_ids is None or isinstance(user_ids, str):
+        if isinstance(user_ids, str) or not isinstance(user_ids, Iterable):
             snapshot, person = self._person(user_ids)
             [found], missing = self._rankings(
                 snapshot, [person], k, include_liked=include_liked, where=where, diversity=diversity, max_per=max_per
@@ -137,7 +137,7 @@ class Recommender:
         user_id: str | None,
         k: int = 10,
         *,
-        slots: Sequence[str] | None = None,
+        types: Sequence[str] | None = None,
         where: Mapping[str, Any] | None = None,
         include: Mapping[str, str | Sequence[str]] | None = None,
         exclude: Mapping[str, Sequence[str]] | None = None,
@@ -151,7 +151,8 @@ class Recommender:
         Args:
             user_id: who asks; None for somebody of whom nothing is known.
             k: at most how many.
-            slots: the slots to fill ("top", "top_2", ...); by default all.
+            types: the item types of the outfits, ["top", "top", "bottom"] for two tops, or slot names; by
+                default all slots.
             where: which items, and which totals, are allowed: see retrieval/where.py.
             include: by slot name the item that it holds, or the items of which it holds one.
             exclude: by item type items that are not to be used.
@@ -164,7 +165,7 @@ class Recommender:
             UnknownIdError: an unknown user or item.
         """
         snapshot, person = self._person(user_id)
-        wanted = Wanted(k, slots, where, include or {}, exclude or {}, max_repeats, max_per or {}, diversity, seconds)
+        wanted = Wanted(k, types, where, include or {}, exclude or {}, max_repeats, max_per or {}, diversity, seconds)
         return self._composer.compose(snapshot, person, wanted)
 
     def complete(self, user_id: str | None, items_by_slot: Mapping[str, str], k: int = 10, **options: Any) -> Composed:
@@ -174,38 +175,41 @@ class Recommender:
             user_id: who asks; None for somebody of whom nothing is known.
             items_by_slot: item ids by slot name, at least one.
             k: at most how many.
-            options: those of `compose`; `slots` are the open ones to fill, by default all others.
+            options: those of `compose`; `types` are the open ones to fill, by default all others.
 
         Raises as `compose`.
         """
         if not items_by_slot:
             raise QueryError("nothing is given: name at least one item, or ask for whole outfits with compose")
         outfit_rows(self.bundle, items_by_slot)
+        asked = slots_of_types(self.bundle, options["types"]) if options.get("types") is not None else []
+        if twice := [slot for slot in asked if slot in items_by_slot]:
+            raise QueryError(f"slot {twice[0]!r} is both given and asked for: leave it out on one side")
         if twice := [slot for slot in options.get("include") or {} if slot in items_by_slot]:
             raise QueryError(f"slot {twice[0]!r} is given, and in include besides: leave one out")
         return self.compose(user_id, k, **{**options, "include": {**(options.get("include") or {}), **items_by_slot}})
 
     def similar_items(
-        self, item_type: str, item_id: str, k: int = 10, *, where: Mapping[str, Any] | None = None
+        self, item_id: str, k: int = 10, *, item_type: str | None = None, where: Mapping[str, Any] | None = None
     ) -> Hits:
-        """Items like an item: ids and the share of bits in which their codes agree, nearest first.
+        """Items of the same type like an item: ids and the share of bits in which their codes agree, nearest first.
 
         Args:
-            item_type: the type of the item, and of those that come back.
             item_id: the item; it does not come back itself.
             k: at most how many.
+            item_type: its type, where an item of another type has the same id.
             where: which items may come back: see retrieval/where.py.
 
         Raises:
-            QueryError: no such type, k is not a whole number from 1 on, or a filter without meaning.
+            QueryError: no such type, an id of two types, k is not a whole number from 1 on, or a filter
+                without meaning.
             UnknownIdError: an unknown item.
         """
         snapshot = self.living.now()
-        changes.check_type(snapshot.bundle, item_type)
-        row = changes.find_item(snapshot.bundle, item_type, item_id)
-        allowed = self._columns.filter(snapshot, where).masks.get(item_type)
-        found = similar_items(snapshot.bundle.item_codes[item_type], row, k, allowed)
-        hits = Hits(np.array(snapshot.bundle.items[item_type].at(found.rows), dtype=np.str_), found.shares)
+        kind, row = changes.find_item_of_any_type(snapshot.bundle, str(item_id), item_type)
+        allowed = self._columns.filter(snapshot, where).masks.get(kind)
+        found = similar_items(snapshot.bundle.item_codes[kind], row, k, allowed)
+        hits = Hits(np.array(snapshot.bundle.items[kind].at(found.rows), dtype=np.str_), found.shares)
         hits.personal = False
         return hits
 
@@ -341,7 +345,7 @@ class Recommender:
     def _compact_if_due(self) -> None:
         compaction.compact_in_background(self.living)
 
-    def _person(self, user_id: str | None) -> tuple[Snapshot, Person]:
+    def _person(self, user_id: str | int | None) -> tuple[Snapshot, Person]:
         snapshot, [person] = people.people(self.living, [user_id])
         return snapshot, person
 

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from living_world import World, key, new_bundle
+from living_world import SLOTS, World, key, new_bundle
 from random_bundles import random_contents
 
 from fashion_hash.bundle import write_bundle
 from fashion_hash.codes import hamming
+from fashion_hash.data.outfits import Outfits
 from fashion_hash.errors import DataError, FeatureError, QueryError, UnknownIdError
 from fashion_hash.heads import ContentHeads, ItemEncoder, Layer
 from fashion_hash.index.pool import build_index
@@ -124,7 +125,7 @@ def test_composition_is_brute_force(changed: tuple[World, Recommender], user: st
     world, recommender = changed
     every = composed(world, ("top", "bottom", "shoe"))
     ranked = sorted(-world.score(user, outfit) for outfit in every)
-    found = recommender.compose(user, 20, slots=["top", "bottom", "shoe"])
+    found = recommender.compose(user, 20, types=["top", "bottom", "shoe"])
     assert (found.proven, found.gap, found.personal, found.shortfall) == (True, 0.0, user is not None, None)
     assert [-hit.score for hit in found.hits] == ranked[:20]
     for hit in found.hits:
@@ -132,7 +133,7 @@ def test_composition_is_brute_force(changed: tuple[World, Recommender], user: st
         assert (hit.outfit_id, hit.personal) == ("", user is not None)
     cheap = [one for one in every if None not in prices(world, one) and sum(prices(world, one)) <= 72]  # type: ignore[arg-type]
     where = {"total": {"price": {"<=": 72}}}
-    found = recommender.compose(user, 1000, slots=["top", "bottom", "shoe"], where=where)
+    found = recommender.compose(user, 1000, types=["top", "bottom", "shoe"], where=where)
     assert [-hit.score for hit in found.hits] == sorted(-world.score(user, outfit) for outfit in cheap)
     assert found.shortfall is not None
     assert found.shortfall.found == len(cheap) > 0
@@ -145,7 +146,7 @@ def test_include_exclude_and_completion(changed: tuple[World, Recommender]) -> N
     world, recommender = changed
     some = ["top-new-0", "top-1", "top-2"]
     found = recommender.compose(
-        "user-0", 500, slots=["top", "shoe"], include={"top": some}, exclude={"shoe": ["shoe-1", "shoe-new-0"]}
+        "user-0", 500, types=["top", "shoe"], include={"top": some}, exclude={"shoe": ["shoe-1", "shoe-new-0"]}
     )
     every = [
         one
@@ -154,12 +155,12 @@ def test_include_exclude_and_completion(changed: tuple[World, Recommender]) -> N
     ]
     assert [-hit.score for hit in found.hits] == sorted(-world.score("user-0", one) for one in every)
     given = {"top": "top-new-1", "shoe": "shoe-2"}
-    found = recommender.complete("user-0", given, 5, slots=["bottom"])
+    found = recommender.complete("user-0", given, 5, types=["bottom"])
     every = [{**given, "bottom": one} for one in world.items["bottom"]]
     assert [-hit.score for hit in found.hits] == sorted(-world.score("user-0", one) for one in every)[:5]
     assert all(hit.items.items() >= given.items() for hit in found.hits)
     assert len({tuple(hit.items.values()) for hit in recommender.complete("user-0", given, 5, max_repeats=1).hits}) == 5
-    varied = recommender.compose("user-0", 6, slots=["top", "shoe"], max_per={"item": 1}).hits
+    varied = recommender.compose("user-0", 6, types=["top", "shoe"], max_per={"item": 1}).hits
     assert len({hit.items["top"] for hit in varied}) == len({hit.items["shoe"] for hit in varied}) == 6
 
 
@@ -167,10 +168,10 @@ def test_include_exclude_and_completion(changed: tuple[World, Recommender]) -> N
     ("ask", "options", "error", "message"),
     [
         ("compose", {"k": 0}, QueryError, "k = 0"),
-        ("compose", {"k": 3, "slots": ["tops"]}, QueryError, "no slot 'tops'"),
-        ("compose", {"k": 3, "slots": "top"}, QueryError, "a list of slot names"),
-        ("compose", {"k": 3, "slots": ["top"], "include": {"top": "top-1"}}, QueryError, "both given and asked for"),
-        ("compose", {"k": 3, "slots": ["top"], "include": {"shoe": ["shoe-1"]}}, QueryError, "include narrows slot"),
+        ("compose", {"k": 3, "types": ["tops"]}, QueryError, "no slot 'tops'"),
+        ("compose", {"k": 3, "types": "top"}, QueryError, "a list of item types"),
+        ("compose", {"k": 3, "types": ["shoe", "shoe"]}, QueryError, "asked for 2 times"),
+        ("compose", {"k": 3, "types": ["top"], "include": {"shoe": ["shoe-1"]}}, QueryError, "include narrows slot"),
         ("compose", {"k": 3, "include": {"top": "top-3"}}, UnknownIdError, "unknown top 'top-3'"),
         ("compose", {"k": 3, "include": {"shoe": "top-1"}}, UnknownIdError, "an item of type top"),
         ("compose", {"k": 3, "include": {"top": "top-1", "top_2": "top-1"}}, DataError, "given twice"),
@@ -200,15 +201,17 @@ def test_similar_items(changed: tuple[World, Recommender]) -> None:
     for item_id in ("top-1", "top-new-0"):
         mine = np.packbits(world.items["top"][item_id][0] > 0)
         far = {one: int(hamming(mine, np.packbits(code > 0))) for one, (code, _) in world.items["top"].items()}
-        hits = recommender.similar_items("top", item_id, 5)
+        hits = recommender.similar_items(item_id, 5)
         assert hits.scores.tolist() == [1 - one / 32 for one in sorted(far[one] for one in far if one != item_id)[:5]]
         assert [far[one] for one in hits.ids] == sorted(far[one] for one in hits.ids)
-        some = recommender.similar_items("top", item_id, 9, where={"price": {"exists": True}}).ids.tolist()
+        some = recommender.similar_items(item_id, 9, item_type="top", where={"price": {"exists": True}}).ids.tolist()
         assert set(some) == {"top-0", "top-new-0", "top-new-1", "top-new-3"} - {item_id}
     with pytest.raises(UnknownIdError, match="unknown top 'top-3'"):
-        recommender.similar_items("top", "top-3")
+        recommender.similar_items("top-3", item_type="top")
+    with pytest.raises(UnknownIdError, match="unknown item 'top-3'.*nearest"):
+        recommender.similar_items("top-3")
     with pytest.raises(QueryError, match="no item type 'hat'"):
-        recommender.similar_items("hat", "top-1")
+        recommender.similar_items("top-1", item_type="hat")
 
 
 def test_explanations_add_up(changed: tuple[World, Recommender]) -> None:
@@ -263,3 +266,26 @@ def test_codes_of_new_items_come_from_their_features(tmp_path: Path) -> None:
         assert (code == expected).all()
     with pytest.raises(FeatureError, match=r"top 'bad': the image feature of item 0 has shape \(5,\)"):
         recommender.add_items([{"item_id": "bad", "type": "top", "features": {"image": feature[:5]}}])
+
+
+def test_a_liked_outfit_is_not_answered_in_another_order_of_its_tops(tmp_path: Path) -> None:
+    bundle = new_bundle(tmp_path / "bundle", history=Outfits.of(SLOTS, [0], [[3, 7, 1, 1]]))
+    build_index(bundle, Outfits.of(SLOTS, [0] * 3, [[5, 6, 2, 2], [7, 3, 1, 1], [8, 9, 1, 1]]))
+    recommender = Recommender.load(bundle.path)
+    tops = [
+        {"top": f"top-{a}", "top_2": f"top-{b}", "bottom": "bottom-1", "shoe": "shoe-1"} for a, b in ((7, 3), (6, 4))
+    ]
+    alone = {"top_2": "top-5", "bottom": "bottom-2", "shoe": "shoe-2"}
+    recommender.add_outfits({"liked": tops[0], "new": tops[1], "alone": alone})
+    assert sorted(recommender.recommend("user-0", 9).ids) == ["alone", "new", "outfit-000001", "outfit-000003"]
+    turned = [
+        {**tops[1], "top": "top-4", "top_2": "top-6"},
+        {"top": "top-6", "top_2": "top-5", "bottom": "bottom-2", "shoe": "shoe-2"},
+        {"top": "top-5", "bottom": "bottom-2", "shoe": "shoe-2"},
+    ]
+    recommender.update_user("user-0", liked=turned)
+    assert recommender.recommend("user-0", 9).ids.tolist() == ["outfit-000003"]
+    with pytest.raises(QueryError, match="both liked and disliked"):
+        recommender.update_user("user-0", liked=[tops[1]], disliked=[turned[0]])
+    recommender.update_user("user-0", disliked=[tops[1]])
+    assert turned[0] not in recommender.liked("user-0")
