@@ -30,6 +30,10 @@ class Lookup(Protocol):
         """The row of an id, or -1."""
         ...
 
+    def all(self) -> Sequence[str]:
+        """Every id, in row order."""
+        ...
+
 
 def read_items_csv(path: str | Path, report: Reporter = stop) -> dict[str, dict[str, dict[str, Detail]]]:
     """What is known of the items: {item type: {item id: {column: value}}}.
@@ -67,7 +71,8 @@ def read_outfits_file(path: str | Path, slots: Sequence[str], items: Mapping[str
 
     CSV with a header: outfit_id and one column a slot (`slot_names`: top, top_2, bottom; an empty
     cell or -1 is an empty slot), or outfit_id[,user_id],item_ids (item ids separated by blanks).
-    JSONL: {"outfit_id": ..., "items": {slot: item id}} or {"outfit_id": ..., "item_ids": [...]}.
+    JSONL: {"outfit_id": ..., "items": {slot: item id}} or {"outfit_id": ..., "item_ids": [...]}, a
+    list or one string as in CSV.
 
     Args:
         path: a .csv or .jsonl file.
@@ -112,7 +117,7 @@ def _named_slots(content: Mapping[str, str], slots: tuple[str, ...], items: Mapp
         position = names.index(name)
         row[position] = items[slots[position]].find(one)
         if row[position] < 0:
-            raise DataError(f"unknown {slots[position]} {one!r}")
+            raise DataError(f"unknown {slots[position]} {one!r}{suggest(one, items[slots[position]].all())}")
     return _not_empty(row)
 
 
@@ -121,7 +126,8 @@ def _free_items(content: Sequence[str], slots: tuple[str, ...], items: Mapping[s
     for one in content:
         found = [(kind, at) for kind in dict.fromkeys(slots) if (at := items[kind].find(one)) >= 0]
         if not found:
-            raise DataError(f"unknown item {one!r}; the types are {', '.join(dict.fromkeys(slots))}")
+            near = suggest(one, (known for kind in dict.fromkeys(slots) for known in items[kind].all()))
+            raise DataError(f"unknown item {one!r}{near}; the types are {', '.join(dict.fromkeys(slots))}")
         if len(found) > 1:
             kinds = " and ".join(kind for kind, _ in found)
             raise DataError(f"item {one!r} is a {kinds}: name the slots instead of item_ids")
@@ -160,6 +166,8 @@ def _jsonl_outfits(path: Path) -> Iterator[tuple[int, str, Any]]:
             content: Any = {name: "" if one is None else str(one) for name, one in row["items"].items()}
         elif isinstance(row.get("item_ids"), list):
             content = [str(one) for one in row["item_ids"]]
+        elif isinstance(row.get("item_ids"), str):
+            content = row["item_ids"].split()
         else:
             raise DataError.at(path, line, 'expected "items": {slot: item id} or "item_ids": [item id, ...]')
         yield line, str(row["outfit_id"]), content

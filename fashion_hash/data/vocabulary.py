@@ -60,6 +60,10 @@ class Vocabulary:
         """The row of an id, or -1 when it is not known."""
         return self._rows.get(str(one), -1)
 
+    def all(self) -> Sequence[str]:
+        """Every id, in row order."""
+        return self.ids
+
     def rows(self, ids: Sequence[object]) -> np.ndarray:
         """The rows of many ids: (len(ids),) int32. Raises UnknownIdError at the first unknown one."""
         return np.fromiter((self.row(one) for one in ids), dtype=np.int32, count=len(ids))

@@ -91,15 +91,21 @@ def test_every_form_says_the_same(tmp_path):
     assert table.items.tolist() == [[0, 1, 0], [1, EMPTY, EMPTY]]
     _, table = outfits_of(tmp_path, lines({"outfit_id": "o1", "item_ids": ["b1", "t1", "t2"]}), "o.jsonl")
     assert table.items.tolist() == [[0, 1, 0]]
+    _, table = outfits_of(tmp_path, lines({"outfit_id": "o1", "item_ids": "b1 t1 t2"}), "o.jsonl")  # as in CSV
+    assert table.items.tolist() == [[0, 1, 0]]
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("outfit_id,top,bottom\no1,t1,b1\no2,t9,b1\n", r"csv:3: outfit 'o2': unknown top 't9'"),
+        ("outfit_id,top,bottom\no1,t1,b1\no2,t9,b1\n", r"csv:3: outfit 'o2': unknown top 't9' \(nearest: 't2', 't1'\)"),
         ("outfit_id,top,botom\no1,t1,b1\n", r"csv:2: outfit 'o1': no slot 'botom' \(nearest: 'bottom'.*slots are top"),
         ("outfit_id,item_ids\no1,t1 t2 t1\n", r"csv:2: outfit 'o1': 't1' is one top too many: an outfit has 2"),
         ("outfit_id,item_ids\no1,t1 x\n", r"csv:2: outfit 'o1': unknown item 'x'; the types are top, bottom"),
+        (
+            "outfit_id,item_ids\no1,t1 sam\n",
+            r"csv:2: outfit 'o1': unknown item 'sam' \(nearest: 'same'.*\); the types are",
+        ),
         ("outfit_id,item_ids\no1,same\n", r"csv:2: outfit 'o1': item 'same' is a top and bottom: name the slots"),
         ("outfit_id,item_ids\no1,\n", r"csv:2: outfit 'o1': no items"),
         ("outfit_id,top,bottom\no1,,-1\n", r"csv:2: outfit 'o1': no items"),
