@@ -209,7 +209,7 @@ def decode(encoded: bytes) -> Image:
 
     Raises FeatureError when no picture comes out.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
         with Image.open(io.BytesIO(encoded)) as opened:
@@ -219,7 +219,9 @@ def decode(encoded: bytes) -> Image:
                 image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
             return image.convert("RGB")
     except Exception as error:  # whatever a decoder stumbles over, broken bytes are the cause
-        raise FeatureError(f"cannot decode a picture of {len(encoded)} bytes: {error}") from None
+        # Pillow names the stream, an address in memory, where it knows no format
+        reason = "of no format that Pillow knows" if isinstance(error, UnidentifiedImageError) else error
+        raise FeatureError(f"cannot decode a picture of {len(encoded)} bytes: {reason}") from None
 
 
 def _about(path: Path) -> tuple[str, int] | None:
