@@ -11,9 +11,10 @@ from typing import Any, Literal
 import numpy as np
 
 from fashion_hash.data.dataset import SPLITS, Dataset
+from fashion_hash.data.iqon import find_tables
 from fashion_hash.data.load import load_dataset
-from fashion_hash.data.negatives import KnownOutfits, canonical_columns
-from fashion_hash.data.outfits import EMPTY, Outfits, concatenate, slot_names
+from fashion_hash.data.negatives import KnownOutfits
+from fashion_hash.data.outfits import EMPTY, Outfits, canonical_columns, concatenate, slot_names
 from fashion_hash.data.polyvore import find_subset
 from fashion_hash.data.restricted_pickle import load_vectors
 from fashion_hash.data.stores import PictureStore, survey
@@ -84,12 +85,15 @@ def check_dataset(
 
     Raises:
         ConfigError: no such format.
-        DataError: there is no such folder or subset. All that is wrong inside of it is in the report.
+        DataError: there is no such folder or subset, or none of the format's files. All that is wrong inside
+            of it is in the report.
     """
     if not Path(root).is_dir():
         raise DataError(f"no folder {root}: give the folder that holds the data set")
     if format == "polyvore_u":
         find_subset(Path(root), subset)
+    elif format == "iqon3000":
+        find_tables(Path(root))
     faults: list[str] = []
     try:
         data = load_dataset(format, root, subset=subset, slots=slots, report=lambda error: faults.append(str(error)))

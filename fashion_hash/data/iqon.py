@@ -36,13 +36,7 @@ def read_iqon3000(root: str | Path, report: Reporter = stop) -> Dataset:
     Raises:
         DataError: a file is missing or broken; the message names file and line.
     """
-    root = Path(root)
-    if not root.is_dir():
-        raise DataError(f"no folder {root}: give the folder that holds train.csv, valid.csv and test.csv")
-    tables = {split: _read(root / f"{split}.csv", report) for split in SPLITS if (root / f"{split}.csv").is_file()}
-    if not tables:
-        holds = ", ".join(sorted(path.name for path in root.iterdir())[:10]) or "nothing"
-        raise DataError(f"{root} holds no train.csv, valid.csv or test.csv (it holds {holds})")
+    tables = {split: _read(path, report) for split, path in find_tables(Path(root)).items()}
     if "train" in tables:
         tables["train"] = [row[:3] for row in tables["train"]]
 
@@ -58,6 +52,17 @@ def read_iqon3000(root: str | Path, report: Reporter = stop) -> Dataset:
     items = {"top": vocabulary("top", 1), "bottom": vocabulary("bottom", 2, 3)}
     splits = {split: _split(rows, users, items) for split, rows in tables.items()}
     return Dataset("iqon3000", SLOTS, users, items, splits)
+
+
+def find_tables(root: Path) -> dict[str, Path]:
+    """The files of the splits that are there. Raises DataError when there is none."""
+    if not root.is_dir():
+        raise DataError(f"no folder {root}: give the folder that holds train.csv, valid.csv and test.csv")
+    found = {split: root / f"{split}.csv" for split in SPLITS if (root / f"{split}.csv").is_file()}
+    if not found:
+        holds = ", ".join(sorted(path.name for path in root.iterdir())[:10]) or "nothing"
+        raise DataError(f"{root} holds no train.csv, valid.csv or test.csv (it holds {holds})")
+    return found
 
 
 def _split(rows: list[list[str]], users: Vocabulary, items: dict[str, Vocabulary]) -> Split:

@@ -11,23 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from fashion_hash.data.dataset import Groups
-from fashion_hash.data.outfits import EMPTY, Outfits, item_types
+from fashion_hash.data.outfits import EMPTY, Outfits, canonical_columns, item_types
 from fashion_hash.errors import ConfigError, DataError, suggest
 
 TRIES = 1000  # rounds of redrawing what collides with a known positive; nearly always two or three do
-
-
-def canonical_columns(outfits: Outfits) -> np.ndarray:
-    """(S + 1, N) int64: users and items + 1, alike for outfits that are the same.
-
-    Items of slots of one type may stand in any order: (top a, top b) is the outfit (top b, top a).
-    """
-    columns = np.concatenate([outfits.users[None], outfits.items.T.astype(np.int64) + 1]).astype(np.int64)
-    for kind in item_types(outfits.slots):
-        same = [1 + position for position, slot in enumerate(outfits.slots) if slot == kind]
-        if len(same) > 1:
-            columns[same] = np.sort(columns[same], axis=0)
-    return columns
 
 
 class KnownOutfits:
@@ -120,10 +107,12 @@ class NegativeSampler:
         self.positives = positives
         self.swap = kinds if swap is None else tuple(swap)
         if not self.swap:
-            raise ConfigError("swap: a random negative replaces one item type at least")
+            raise ConfigError("negatives.swap: a random negative replaces one item type at least")
         for kind in self.swap:
             if kind not in kinds:
-                raise ConfigError(f"swap: no item type {kind!r}{suggest(kind, kinds)}; there are {list(kinds)}")
+                raise ConfigError(
+                    f"negatives.swap: no item type {kind!r}{suggest(kind, kinds)}; there are {list(kinds)}"
+                )
         if popularity < 0:
             raise ConfigError(f"popularity is 0 or more, not {popularity}")
         if not len(positives):

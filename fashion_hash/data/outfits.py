@@ -67,6 +67,20 @@ def fill_empty(slots: Sequence[str], items: np.ndarray) -> np.ndarray:
     return items
 
 
+def canonical_items(slots: Sequence[str], items: np.ndarray) -> np.ndarray:
+    """A copy of items (N, S) that is alike for outfits that are the same, and different for others.
+
+    Items of slots of one type may stand in any order: (top a, top b) is the outfit (top b, top a), and an
+    only top is the same outfit in either slot. For comparing: what is shown keeps its slots.
+    """
+    items = items.copy()
+    for kind in item_types(slots):
+        same = [position for position, slot in enumerate(slots) if slot == kind]
+        if len(same) > 1:
+            items[:, same] = np.sort(items[:, same], axis=1)
+    return items
+
+
 @dataclass(frozen=True)
 class Outfits:
     """A table of outfits and whose they are.
@@ -117,9 +131,20 @@ class Outfits:
         return replace(self, items=fill_empty(self.slots, self.items))
 
     def distinct(self) -> Outfits:
-        """The distinct outfits, whoever wears them, in order of their rows; users become 0."""
-        items = np.unique(self.items, axis=0)
+        """The distinct outfits, whoever wears them, in order of their rows; users become 0.
+
+        Of those that `canonical_items` calls the same the first stays, as it is.
+        """
+        first = np.unique(canonical_items(self.slots, self.items), axis=0, return_index=True)[1]
+        items = self.items[first]
+        items = items[np.lexsort(items.T[::-1])]
         return Outfits(self.slots, np.zeros(len(items), dtype=np.int32), items)
+
+
+def canonical_columns(outfits: Outfits) -> np.ndarray:
+    """(S + 1, N) int64: users and items + 1, alike for the same outfit of the same user (`canonical_items`)."""
+    items = canonical_items(outfits.slots, outfits.items).T.astype(np.int64) + 1
+    return np.concatenate([outfits.users[None], items]).astype(np.int64)
 
 
 def concatenate(tables: Sequence[Outfits]) -> Outfits:

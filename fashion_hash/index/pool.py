@@ -20,7 +20,7 @@ import numpy as np
 
 from fashion_hash.bundle import LIVING, Bundle
 from fashion_hash.codes import Packed, weighted_inner
-from fashion_hash.data.outfits import EMPTY, Outfits, slot_pairs
+from fashion_hash.data.outfits import EMPTY, Outfits, canonical_items, slot_pairs
 from fashion_hash.errors import BundleError, DataError
 from fashion_hash.files import atomic_folder
 from fashion_hash.ids import IdTable, read_array
@@ -203,9 +203,9 @@ def _check_items(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str]) ->
 
 
 def _liked_rows(bundle: Bundle, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each user the rows of the pool whose items are exactly those of an outfit they liked."""
+    """For each user the rows of the pool that are the same outfit as one they liked (canonical_items)."""
     history = bundle.history
-    both = np.concatenate([items, history.items])
+    both = canonical_items(bundle.slots, np.concatenate([items, history.items]))
     order = np.lexsort(both.T)
     new = np.ones(len(both), dtype=np.int64)
     new[1:] = (both[order[1:]] != both[order[:-1]]).any(axis=1)

@@ -17,7 +17,7 @@ import numpy as np
 
 from fashion_hash.bundle import Bundle
 from fashion_hash.codes import unpack
-from fashion_hash.data.outfits import EMPTY
+from fashion_hash.data.outfits import EMPTY, canonical_items
 from fashion_hash.ids import IdTable
 from fashion_hash.index import exact
 from fashion_hash.index.engine import Engine
@@ -46,12 +46,13 @@ class Base:
     _found: dict[bytes, np.ndarray] = field(default_factory=dict)
 
     def rows_with(self, outfit: bytes) -> np.ndarray:
-        """Rows of the pool whose items are exactly these, (S,) int32 as bytes; looked for once."""
+        """Rows of the pool that are an outfit, its canonical_items (S,) int32 as bytes; looked for once."""
         rows = self._found.get(outfit)
         if rows is None:
-            items, wanted = self.pool.items, np.frombuffer(outfit, dtype=np.int32)
-            rows = np.flatnonzero(items[:, 0] == wanted[0])
-            rows = rows[(items[rows] == wanted).all(axis=1)]
+            items, slots, wanted = self.pool.items, self.bundle.slots, np.frombuffer(outfit, dtype=np.int32)
+            places = [place for place, kind in enumerate(slots) if kind == slots[0]]
+            rows = np.flatnonzero(np.logical_or.reduce([items[:, place] == wanted[places[-1]] for place in places]))
+            rows = rows[(canonical_items(slots, items[rows]) == wanted).all(axis=1)]
             if len(self._found) >= MOST_FOUND:
                 self._found.clear()
             self._found[outfit] = rows
@@ -67,7 +68,7 @@ class Added:
         terms: (A,) each.
         sums: (A, D) int8 or int16, the sum of an outfit's codes over items and modalities.
         constant: (A,) float64, compatibility and bias of the score, but for rounding.
-        rows_of: by the bytes of an outfit's items, where it lies; rows from A on are of later snapshots.
+        rows_of: by the bytes of an outfit's canonical_items, where it lies; rows from A on are of later snapshots.
     """
 
     items: np.ndarray
@@ -116,14 +117,14 @@ class Snapshot:
         return items
 
     def rows_of(self, outfits: np.ndarray) -> np.ndarray:
-        """Rows of the outfits whose items are exactly those of one of (L, S): ascending int64, removed or not."""
-        parts = [self.base.rows_with(outfit.tobytes()) for outfit in outfits.astype(np.int32)]
+        """Rows of the outfits that are the same as one of (L, S): ascending int64, removed or not."""
+        parts = [self.base.rows_with(outfit) for outfit in outfit_keys(self.bundle.slots, outfits)]
         return np.unique(np.concatenate([self.rows_of_added(outfits), *parts]))
 
     def rows_of_added(self, outfits: np.ndarray) -> np.ndarray:
         """As rows_of, of the added outfits only."""
         known, end, first = self.added.rows_of, len(self.added), len(self.base.pool)
-        rows = [row for one in outfits.astype(np.int32) for row in known.get(one.tobytes(), ()) if row < end]
+        rows = [row for one in outfit_keys(self.bundle.slots, outfits) for row in known.get(one, ()) if row < end]
         return first + np.unique(np.array(rows, dtype=np.int64))
 
 
@@ -254,8 +255,8 @@ class Changes:
                 np.zeros(len(records)), *(records[name].astype(np.int64) for name in OutfitTerms._fields)
             )
             self._constant.extend(exact.scores(self._bundle, terms))
-        for row, outfit in enumerate(np.ascontiguousarray(records["items"]), start=first):
-            self._rows_of.setdefault(outfit.tobytes(), []).append(row)
+        for row, outfit in enumerate(outfit_keys(self._bundle.slots, records["items"]), start=first):
+            self._rows_of.setdefault(outfit, []).append(row)
 
     def _with_items(self) -> Bundle:
         bundle = copy.copy(self._base.bundle)
@@ -294,6 +295,11 @@ class Changes:
             if one is not None:
                 alive[: len(one)] &= one
         return alive
+
+
+def outfit_keys(slots: Sequence[str], outfits: np.ndarray) -> list[bytes]:
+    """For each of (L, S) outfits its canonical_items as bytes: equal when they are the same outfit."""
+    return [one.tobytes() for one in canonical_items(slots, outfits.astype(np.int32))]
 
 
 def code_sums(bundle: Bundle, items: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import lru_cache
@@ -12,13 +12,14 @@ import numpy as np
 
 from fashion_hash.bundle import Bundle
 from fashion_hash.codes import Packed
+from fashion_hash.data.outfits import canonical_items
 from fashion_hash.errors import DataError, QueryError
 from fashion_hash.ids import encode
 from fashion_hash.index.engine import NOTHING
 from fashion_hash.live.changes import outfit_rows
 from fashion_hash.live.generation import open_engine
 from fashion_hash.live.living import Living
-from fashion_hash.live.snapshot import Base, Snapshot
+from fashion_hash.live.snapshot import Base, Snapshot, outfit_keys
 from fashion_hash.live.store import UserState
 from fashion_hash.retrieval.foldin import FoldIn, impersonal
 
@@ -32,7 +33,7 @@ class Person(NamedTuple):
     Attributes:
         code: (D / 8,) uint8, packed; zeros for whom nothing is known of.
         liked, disliked: (L, S) items by slot.
-        liked_rows, disliked_rows: the outfits of the pool that are exactly these, ascending.
+        liked_rows, disliked_rows: the outfits of the pool that are the same as these, ascending.
         personal: False when nothing is known of them.
     """
 
@@ -54,15 +55,16 @@ class Person(NamedTuple):
         return snapshot.bundle if self.personal else impersonal(snapshot.bundle)
 
 
-def people(living: Living, user_ids: Sequence[str | None]) -> tuple[Snapshot, list[Person]]:
-    """The state of this moment, and everyone of a list in it; None is somebody unknown.
+def people(living: Living, user_ids: Iterable[str | int | None]) -> tuple[Snapshot, list[Person]]:
+    """The state of this moment, and everyone of a list in it; None is somebody unknown, a number is its digits.
 
     Raises UnknownIdError, with the nearest known ids, for a user who is neither in the bundle nor added.
     """
-    named = [one for one in user_ids if one is not None]
+    asked = [None if one is None else str(one) for one in user_ids]
+    named = [one for one in asked if one is not None]
     snapshot, states = living.now_with(named)
     states_of = dict(zip(named, states))
-    return snapshot, [_person(living, snapshot, one, None if one is None else states_of[one]) for one in user_ids]
+    return snapshot, [_person(living, snapshot, one, None if one is None else states_of[one]) for one in asked]
 
 
 def _person(living: Living, snapshot: Snapshot, user_id: str | None, state: UserState | None) -> Person:
@@ -113,11 +115,12 @@ def update_user(living: Living, fold: FoldIn, user_id: str, liked: Sequence[Told
         row = living.bundle.users.row(user_id) if state is None else living.bundle.users.find(user_id)
         history = living.bundle.history.items[living.bundle.lines_of(row) if row >= 0 else []]
         likes, dislikes = (told_rows(snapshot, outfits) for outfits in (liked, disliked))
-        _check_apart(likes, dislikes)
+        slots = snapshot.bundle.slots
+        _check_apart(slots, likes, dislikes)
         if state is not None:  # who changed their mind: the last word counts
             likes, dislikes = (
-                np.concatenate([_without(state.liked, dislikes), likes]),
-                np.concatenate([_without(state.disliked, likes), dislikes]),
+                np.concatenate([_without(slots, state.liked, dislikes), likes]),
+                np.concatenate([_without(slots, state.disliked, likes), dislikes]),
             )
         return _folded(snapshot, fold, history, likes, dislikes)
 
@@ -165,24 +168,25 @@ def items_told(snapshot: Snapshot, outfit: Told, name: str = "an outfit") -> np.
 def _folded(
     snapshot: Snapshot, fold: FoldIn, history: np.ndarray, liked: np.ndarray, disliked: np.ndarray
 ) -> UserState:
-    _check_apart(liked, disliked)
-    liked, disliked = (_distinct(one) for one in (liked, disliked))
+    slots = snapshot.bundle.slots
+    _check_apart(slots, liked, disliked)
+    liked, disliked = (_distinct(slots, one) for one in (liked, disliked))
     here = copy(fold)
     here.bundle = snapshot.bundle  # with the items that were added
-    code = here.fit(_without(_distinct(np.concatenate([history, liked])), disliked), disliked)
+    code = here.fit(_without(slots, _distinct(slots, np.concatenate([history, liked])), disliked), disliked)
     return UserState(np.zeros(0, dtype=np.uint8) if code is None else code, liked, disliked)
 
 
-def _check_apart(liked: np.ndarray, disliked: np.ndarray) -> None:
-    if len(_without(liked, disliked)) < len(liked):
+def _check_apart(slots: Sequence[str], liked: np.ndarray, disliked: np.ndarray) -> None:
+    if len(_without(slots, liked, disliked)) < len(liked):
         raise QueryError("an outfit is both liked and disliked: leave it out on one side")
 
 
-def _distinct(outfits: np.ndarray) -> np.ndarray:
-    first = np.unique(outfits, axis=0, return_index=True)[1]
+def _distinct(slots: Sequence[str], outfits: np.ndarray) -> np.ndarray:
+    first = np.unique(canonical_items(slots, outfits), axis=0, return_index=True)[1]
     return outfits[np.sort(first)]
 
 
-def _without(outfits: np.ndarray, others: np.ndarray) -> np.ndarray:
-    gone = {row.tobytes() for row in others.astype(np.int32)}
-    return outfits[[row.tobytes() not in gone for row in outfits.astype(np.int32)]]
+def _without(slots: Sequence[str], outfits: np.ndarray, others: np.ndarray) -> np.ndarray:
+    gone = set(outfit_keys(slots, others))
+    return outfits[[one not in gone for one in outfit_keys(slots, outfits)]]

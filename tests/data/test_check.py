@@ -200,6 +200,8 @@ def test_command(tiny_root, capsys, tmp_path):
     assert "tuples_train_posi:1: row too short" in capsys.readouterr().out
     assert main(["check", "polyvore_u", str(tmp_path / "nowhere")]) == 2
     assert capsys.readouterr().err.startswith("error: no folder")
+    assert main(["check", "iqon3000", str(tiny_root)]) == 2  # another format's folder: nothing was checked
+    assert "holds no train.csv, valid.csv or test.csv (it holds items.csv, tuples_3)" in capsys.readouterr().err
     assert main(["check", "polivore_u", str(tiny_root)]) == 2
     assert "nearest: 'polyvore_u'" in capsys.readouterr().err
 

@@ -167,7 +167,7 @@ def test_impossible_requests_explain_themselves(positives, monkeypatch):
     no_bottom = Outfits.of(("a", "b"), [0, 1], [[0, EMPTY], [1, 1]])
     with pytest.raises(DataError, match=r"positive 0 has no item of the types to swap, \['b'\]"):
         NegativeSampler(no_bottom, swap=["b"]).random(rng)
-    with pytest.raises(ConfigError, match=r"no item type 'botom' .*nearest: 'bottom'"):
+    with pytest.raises(ConfigError, match=r"negatives.swap: no item type 'botom' .*nearest: 'bottom'"):
         NegativeSampler(positives, swap=["botom"])
     with pytest.raises(ConfigError, match=r"between 0 and 1, not 1\.5"):
         NegativeSampler(positives).mixed(rng, 1, 1.5)

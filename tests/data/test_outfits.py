@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from fashion_hash.data.dataset import Groups, Split
-from fashion_hash.data.outfits import EMPTY, Outfits, check_slots, concatenate, fill_empty, slot_names, slot_pairs
+from fashion_hash.data.outfits import (
+    EMPTY,
+    Outfits,
+    canonical_items,
+    check_slots,
+    concatenate,
+    fill_empty,
+    slot_names,
+    slot_pairs,
+)
 from fashion_hash.data.vocabulary import Vocabulary
 from fashion_hash.errors import DataError, UnknownIdError
 from tests.tiny import tiny_dataset
@@ -50,6 +59,16 @@ def test_tables_check_their_shapes():
 def test_distinct_outfits_whoever_wears_them():
     table = Outfits.of(("a", "b"), [0, 1, 1], [[2, 1], [0, 1], [2, 1]])
     assert table.distinct().items.tolist() == [[0, 1], [2, 1]]
+
+
+def test_items_of_one_type_may_stand_in_any_order():
+    slots = ("top", "bottom", "top")
+    rows = [[5, 1, 2], [2, 1, 5], [2, 1, EMPTY], [EMPTY, 1, 2], [2, 1, 2], [0, 9, 1]]
+    canonical = canonical_items(slots, np.array(rows)).tolist()
+    assert canonical[0] == canonical[1] != canonical[2] == canonical[3] != canonical[4]
+    table = Outfits.of(slots, [0, 1, 1, 0, 2, 2], rows)
+    # the first of each stays as it is, in order of rows
+    assert table.distinct().items.tolist() == [[0, 9, 1], [2, 1, EMPTY], [2, 1, 2], [5, 1, 2]]
 
 
 def test_groups_divide_evenly_and_fit_their_positives():

@@ -54,6 +54,15 @@ def test_liked_rows_are_the_pools_outfits_of_a_users_history(tmp_path: Path) -> 
     assert [opened.liked(user).tolist() for user in range(5)] == [[0, 3, 5], [], [0, 5], [], []]
 
 
+def test_a_liked_outfit_is_liked_in_any_order_of_its_tops(tmp_path: Path) -> None:
+    history = Outfits.of(SLOTS, [0, 1], [[3, 7, 1, 1], [4, -1, 2, 2]])
+    bundle = random_bundle(tmp_path / "bundle", slots=SLOTS, history=history)
+    rows = [[7, 3, 1, 1], [3, 7, 1, 1], [3, 3, 1, 1], [-1, 4, 2, 2], [4, 4, 2, 2]]
+    build_index(bundle, Outfits.of(SLOTS, [0] * 5, rows))
+    opened = Pool.open(bundle)
+    assert [opened.liked(user).tolist() for user in (0, 1, 2)] == [[0, 1], [3], []]
+
+
 def test_same_pool_same_bytes(tmp_path: Path) -> None:
     prints = []
     for name in ("one", "two"):

@@ -130,5 +130,7 @@ class World:
 
 
 def key(outfit: dict[str, str]) -> tuple:
-    """An outfit as something that a set can hold."""
-    return tuple(sorted(outfit.items()))
+    """An outfit as something that a set can hold, alike whichever top lies in which slot."""
+    tops = sorted(one for slot, one in outfit.items() if slot in ("top", "top_2"))
+    others = [(slot, one) for slot, one in outfit.items() if slot not in ("top", "top_2")]
+    return tuple(sorted([*zip(("top", "top_2"), tops), *others]))
