@@ -82,6 +82,20 @@ def test_who_likes_everything_gets_nothing(tmp_path: Path) -> None:
     assert len(recommender.answer("user-0", 5, include_liked=True)) == 3
 
 
+def test_a_number_is_an_id(tmp_path: Path) -> None:
+    bundle = random_bundle(tmp_path / "bundle", users=("7", "8", "9", "10", "11"))
+    build_index(bundle, random_pool(bundle, 20))
+    recommender = Recommender.load(bundle.path)
+    expected = recommender.recommend("7", 2).ids.tolist()
+    for one in (7, np.int64(7)):
+        assert recommender.recommend(one, 2).ids.tolist() == expected
+        assert recommender.recommend([one, "8"], 2).ids.tolist()[0] == expected
+        assert recommender.answer(one, 1)[0].outfit_id == expected[0]
+    for one in (70, 7.5):
+        with pytest.raises(UnknownIdError, match=f"unknown user '{one}'"):
+            recommender.recommend(one)
+
+
 def test_an_answer_names_items_and_its_terms_add_up(recommender: Recommender) -> None:
     hits = recommender.answer("user-2", 30)
     ids, scores = recommender.recommend("user-2", 30)
