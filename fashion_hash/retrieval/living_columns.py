@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import OrderedDict
 from collections.abc import Mapping
 
 import numpy as np
@@ -14,6 +15,8 @@ from fashion_hash.retrieval.columns import ItemColumns, read_columns
 from fashion_hash.retrieval.filters import Budget, Filter, allowed_outfits, read_filter
 from fashion_hash.retrieval.pool_totals import PoolTotals
 
+KEPT = 8  # filters whose masks over the pool are kept, a byte an outfit each
+
 
 class LivingColumns:
     """Columns of all items of a catalogue, those that were added included."""
@@ -22,6 +25,8 @@ class LivingColumns:
         self._living = living
         self._tables: dict[str, ItemColumns] = {}
         self._totals: tuple[Base, PoolTotals] | None = None
+        self._kept_of: Base | None = None
+        self._kept: OrderedDict[str, np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
 
     def of(self, snapshot: Snapshot) -> Mapping[str, ItemColumns]:
@@ -47,10 +52,31 @@ class LivingColumns:
         if not chosen.where:
             return None  # outfits with removed items are removed
         slots = snapshot.bundle.slots
-        of_files = allowed_outfits(chosen, slots, snapshot.base.pool.items, self.totals(snapshot.base))
+        of_files = self._allowed_of_files(snapshot.base, chosen)
         if not len(snapshot.added):
             return of_files
         return np.concatenate([of_files, allowed_outfits(chosen, slots, snapshot.added.items)])
+
+    def _allowed_of_files(self, base: Base, chosen: Filter) -> np.ndarray:
+        """Shops ask the same few filters again and again: the last ones are kept as long as the files are.
+
+        An item that is removed later takes its outfits with it, so that a kept mask stays true.
+        """
+        asked = repr(chosen.where)
+        with self._lock:
+            if self._kept_of is not base:
+                self._kept_of, self._kept = base, OrderedDict()
+            if asked in self._kept:
+                self._kept.move_to_end(asked)
+                return self._kept[asked]
+        allowed = allowed_outfits(chosen, base.bundle.slots, base.pool.items, self.totals(base))
+        allowed.flags.writeable = False
+        with self._lock:
+            if self._kept_of is base:
+                self._kept[asked] = allowed
+                while len(self._kept) > KEPT:
+                    self._kept.popitem(last=False)
+        return allowed
 
     def filter(self, snapshot: Snapshot, where: Mapping[str, object] | None) -> Filter:
         """A filter over the items of a snapshot, without those that were removed.
