@@ -33,7 +33,7 @@ FORMAT_VERSION = 1
 FOLDER = "index"
 CHUNK = 1 << 14
 # from here on the scan is faster than adding up items, by more than it takes to load its compiled kernels
-SCAN_FROM = 200_000
+SCAN_FROM = 500_000
 
 
 class OutfitTerms(NamedTuple):
