@@ -17,7 +17,9 @@ from __future__ import annotations
 
 import difflib
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 
 class FashionHashError(Exception):
@@ -59,6 +61,17 @@ class QueryError(FashionHashError, ValueError):
 
 class MissingExtraError(FashionHashError, ImportError):
     """An optional dependency is absent; the message names the pip extra that brings it."""
+
+
+@contextmanager
+def naming(path: str | Path) -> Iterator[None]:
+    """An OSError of the block names `path` where it names no file, or only a temporary one of fashion_hash.files."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or (error.filename is not None and ".partial" not in str(error.filename)):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error  # of the same class, by its number
 
 
 def suggest(wrong: str, known: Iterable[str], at_most: int = 3) -> str:

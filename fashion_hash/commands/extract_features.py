@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
+from collections.abc import Sequence
 
-from fashion_hash.errors import FashionHashError
+from fashion_hash.commands.door import run_command
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,12 +34,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """The door for tools/extract_features.py; returns the exit status."""
     parser = argparse.ArgumentParser(prog="extract_features.py", description=__doc__)
     add_arguments(parser)
-    try:
-        return run(parser.parse_args(argv))
-    except FashionHashError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return run_command(parser, run, argv)

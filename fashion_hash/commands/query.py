@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from fashion_hash.commands.door import run_command
+from fashion_hash.commands.door import check_writable, run_command
 from fashion_hash.errors import QueryError
 from fashion_hash.retrieval.looks import tiles
 from fashion_hash.retrieval.recommender import Hit, Recommender
@@ -20,18 +21,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _query(options: argparse.Namespace) -> int:
+    for option, path, suffix in (("--sheet", options.sheet, ".png"), ("--page", options.page, ".html")):
+        if path is not None:
+            check_writable(option, path, suffix)
     recommender = Recommender.load(options.bundle, verify=not options.no_verify, engine=options.engine)
     where = _where(options.where)
     answers = {
         user: recommender.answer(user, options.k, include_liked=options.include_liked, where=where)
         for user in options.user
     }
-    _show(recommender, answers, options)
+    written = _show(recommender, answers, options)
     if options.json:
         print(json.dumps(_as_json(recommender, answers, options.k), ensure_ascii=False, indent=2))
     else:
         for user, hits in answers.items():
             print(_table(recommender, user, hits, options.include_liked))
+    for path in written:
+        print(f"wrote {path}", file=sys.stderr if options.json else sys.stdout)
     return 0
 
 
@@ -95,9 +101,10 @@ def _short(title: str, at_most: int = 40) -> str:
     return title if len(title) <= at_most else title[: at_most - 1].rstrip() + "…"
 
 
-def _show(recommender: Recommender, answers: dict[str, list[Hit]], options: argparse.Namespace) -> None:
+def _show(recommender: Recommender, answers: dict[str, list[Hit]], options: argparse.Namespace) -> list[str]:
+    """Draws what was asked for; returns the files."""
     if not (options.sheet or options.page):
-        return
+        return []
     # drawing only: a plain query starts without Pillow
     from fashion_hash.retrieval.looks import looks
 
@@ -111,3 +118,4 @@ def _show(recommender: Recommender, answers: dict[str, list[Hit]], options: argp
         from fashion_hash.retrieval.page import write_page
 
         write_page(people, options.page, subtitle)
+    return [path for path in (options.sheet, options.page) if path]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from fashion_hash.errors import naming
 from fashion_hash.files import write_text
 from fashion_hash.retrieval.looks import Looks, Tile
 from fashion_hash.retrieval.recommender import Hit
@@ -72,14 +73,15 @@ def write_page(people: Sequence[Looks], path: str | Path, subtitle: str = "") ->
         subtitle: a line beside the heading, such as the bundle's name.
     """
     body = "\n".join(_person(person) for person in people)
-    write_text(
-        path,
+    text = (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>Recommended outfits</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
         f"<header><h1>Recommended outfits</h1><span>{escape(subtitle)}</span></header>\n"
-        f"{body}\n</body>\n</html>\n",
+        f"{body}\n</body>\n</html>\n"
     )
+    with naming(path):
+        write_text(path, text)
 
 
 def _person(person: Looks) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from PIL.ImageFont import FreeTypeFont
 
-from fashion_hash.errors import MissingExtraError
+from fashion_hash.errors import MissingExtraError, naming
 from fashion_hash.files import atomic_path
 from fashion_hash.retrieval.looks import Looks, Tile
 
@@ -38,7 +38,7 @@ def draw_sheet(people: Sequence[Looks], path: str | Path, subtitle: str = "") ->
     for section in sections:
         sheet.paste(section, (0, top))
         top += section.height
-    with atomic_path(path) as temporary, open(temporary, "wb") as stream:
+    with naming(path), atomic_path(path) as temporary, open(temporary, "wb") as stream:
         sheet.save(stream, format="PNG", optimize=True)
 
 

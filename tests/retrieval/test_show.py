@@ -93,6 +93,15 @@ def test_the_sheet_shows_pictures_and_placeholders(bundle_path: Path, tmp_path: 
         assert single.getpixel((2, 2)) == tuple(bytes.fromhex(PAPER[1:]))
 
 
+def test_what_cannot_be_written_is_named(bundle_path: Path, tmp_path: Path) -> None:
+    person = looks(Recommender.load(bundle_path), "user-0", [], at_most_liked=0)
+    for draw in (draw_sheet, write_page):
+        with pytest.raises(IsADirectoryError) as raised:
+            draw([person], tmp_path)
+        assert raised.value.filename == str(tmp_path)
+        assert raised.value.filename2 is None
+
+
 def test_nobody_liked_nothing_left(bundle_path: Path, tmp_path: Path) -> None:
     recommender = Recommender.load(bundle_path)
     person = looks(recommender, "user-0", [], at_most_liked=0)
@@ -129,9 +138,15 @@ def test_the_table_is_for_people(bundle_path: Path, capsys: pytest.CaptureFixtur
     assert f"{best.score:.4f}" in lines[2]
 
 
-def test_sheet_and_page_are_written(bundle_path: Path, tmp_path: Path) -> None:
+def test_sheet_and_page_are_written(bundle_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sheet, page = tmp_path / "sheet.png", tmp_path / "page.html"
-    assert main([str(bundle_path), "--user", "user-1", "--sheet", str(sheet), "--page", str(page)]) == 0
+    arguments = [str(bundle_path), "--user", "user-1", "--sheet", str(sheet), "--page", str(page)]
+    assert main(arguments) == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == [f"wrote {sheet}", f"wrote {page}"]
+    assert main([*arguments, "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["k"] == 10
+    assert err == f"wrote {sheet}\nwrote {page}\n"
     with Image.open(sheet) as image:
         assert image.format == "PNG"
     assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
@@ -144,12 +159,32 @@ def test_sheet_and_page_are_written(bundle_path: Path, tmp_path: Path) -> None:
         (["BUNDLE", "--user", "user-1", "-k", "0"], "error: k = 0: a whole number"),
         (["BUNDLE", "--user", "user-1", "-k", "-4"], "error: k = -4: a whole number"),
         (["nowhere", "--user", "user-1"], "error: nowhere is no fashion_hash bundle"),
-        (["BUNDLE", "--user", "user-1", "--sheet", "/dev/null/sheet.png"], "error: "),
+        (
+            ["BUNDLE", "--user", "user-1", "--sheet", "/dev/null/s.png"],
+            "error: --sheet /dev/null/s.png: /dev/null is a",
+        ),
+        (
+            ["BUNDLE", "--user", "user-1", "--page", "/dev/null/a/p.html"],
+            "error: --page /dev/null/a/p.html: /dev/null is",
+        ),
+        (
+            ["BUNDLE", "--user", "user-1", "--sheet", "x.txt"],
+            "error: --sheet x.txt: the name of this file ends with .png",
+        ),
+        (
+            ["BUNDLE", "--user", "user-1", "--page", "x.png"],
+            "error: --page x.png: the name of this file ends with .html",
+        ),
+        (["BUNDLE", "--user", "user-1", "--sheet", "FOLDER"], "error: --sheet FOLDER: this is a folder, name a file"),
     ],
 )
 def test_bad_input_is_one_line_and_status_two(
-    bundle_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+    bundle_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
+    folder = tmp_path / "folder.png"
+    folder.mkdir()
+    arguments = [str(folder) if one == "FOLDER" else one for one in arguments]
+    message = message.replace("FOLDER", str(folder))
     assert main([str(bundle_path) if one == "BUNDLE" else one for one in arguments]) == 2
     out, err = capsys.readouterr()
     assert out == ""
