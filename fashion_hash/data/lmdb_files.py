@@ -105,7 +105,7 @@ def write_lmdb(path: str | Path, records: Iterable[tuple[str, bytes]]) -> int:
     with atomic_folder(path) as folder:
         writer = open_writer(folder, lock=False)
         try:
-            batch: list[tuple[bytes, bytes]] = []
+            batch: list[tuple[bytes, bytes | None]] = []
             for key, value in records:
                 batch.append((encode_key(key), value))
                 if len(batch) >= 256:
@@ -129,8 +129,8 @@ def open_writer(path: Path, lock: bool = True) -> lmdb.Environment:
         raise DataError(f"cannot write {path}: {error}") from None
 
 
-def put_all(writer: lmdb.Environment, records: Sequence[tuple[bytes, bytes]]) -> int:
-    """Writes records in one transaction: all of them or none. Returns their number.
+def put_all(writer: lmdb.Environment, records: Sequence[tuple[bytes, bytes | None]]) -> int:
+    """Writes records in one transaction: all of them or none. None removes a key. Returns their number.
 
     Raises DataError when the disk is full.
     """
@@ -138,7 +138,10 @@ def put_all(writer: lmdb.Environment, records: Sequence[tuple[bytes, bytes]]) ->
         try:
             with writer.begin(write=True) as transaction:
                 for key, value in records:
-                    transaction.put(key, value)
+                    if value is None:
+                        transaction.delete(key)
+                    else:
+                        transaction.put(key, value)
             return len(records)
         except lmdb.MapFullError:
             # the map size is only a limit, in address space and not on disk

@@ -25,7 +25,7 @@ from fashion_hash.data.planted_truth import ITEMS_FILE, TRUTH_FILE, read_truth, 
 from fashion_hash.data.polyvore_writer import SPLITS, Subset, write_subset
 from fashion_hash.data.synthetic import World, draw_worn, item_names, item_rows, plant_world
 from fashion_hash.data.text_vectors import text_vectors
-from fashion_hash.errors import DataError
+from fashion_hash.errors import DataError, naming
 from fashion_hash.files import atomic_folder, atomic_path, write_text
 from fashion_hash.seeds import derive, generator
 
@@ -39,6 +39,7 @@ LAYOUT = (
     "tuples_32",
     "images",
     "sentence_vector",
+    "features",  # of pictures that are gone: extracted again when they are asked for
     "README.md",
     ITEMS_FILE,
 )
@@ -109,7 +110,8 @@ def make_sample(
         variable: also write tuples_519 and tuples_32 (one or two tops).
         pictures: draw the pictures and fill the LMDB; without, only words.
         force: make everything anew, and write into a folder that is not empty and no sample. Only what
-            belongs to the layout is replaced; other files are left alone.
+            belongs to the layout is replaced, and features that were extracted are removed; other files are
+            left alone.
 
     Raises:
         DataError: sizes that cannot be, or a folder that holds something else.
@@ -119,12 +121,13 @@ def make_sample(
     settings = Settings(seed, users, items, outfits_per_user, variable, pictures)
     finish = _may_finish(out, settings, force)
     world, subsets = _plant(settings)
-    if finish:
-        written = _write(out, settings, world, subsets)
-    else:
-        with atomic_folder(out.parent / f"{out.name}.new") as new:
-            written = _write(new, settings, world, subsets)
-        _move_into(out.parent / f"{out.name}.new", out)
+    with naming(out):
+        if finish:
+            written = _write(out, settings, world, subsets)
+        else:
+            with atomic_folder(out.parent / f"{out.name}.new") as new:
+                written = _write(new, settings, world, subsets)
+            _move_into(out.parent / f"{out.name}.new", out)
     files = [file for file in out.rglob("*") if file.is_file()]
     return Summary(
         root=out,

@@ -7,10 +7,11 @@ Shapes: N keys, F feature.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _ABOUT = "__features__"  # the key of the record that says what made the features
+_DIGEST = "\0"  # begins the keys of the records that say of which picture a feature was made
 
 
 class PictureStore:
@@ -74,6 +76,8 @@ class PictureStore:
 class FeatureStore:
     """Features by key, read-only: an LMDB of raw little-endian float32.
 
+    Besides, "__features__" says what made them, and a key that begins with NUL, of which picture each is.
+
     Attributes:
         path: the environment.
         dim: F.
@@ -113,11 +117,10 @@ class FeatureStore:
 
     def keys(self) -> Iterator[str]:
         """All keys, in the order of their bytes."""
-        return (key for key in lmdb_files.iterate_keys(self.path) if key != _ABOUT)
+        return (key for key in lmdb_files.iterate_keys(self.path) if key != _ABOUT and not key.startswith(_DIGEST))
 
     def __len__(self) -> int:
-        says = lmdb_files.get_all(self.path, [_ABOUT])[0] is not None
-        return lmdb_files.count(self.path) - says
+        return sum(1 for _ in self.keys())
 
     def _vector(self, key: str, value: bytes) -> np.ndarray:
         if len(value) != 4 * self.dim:
@@ -165,20 +168,45 @@ class FeatureWriter:
     def __exit__(self, *_: object) -> None:
         self._writer.close()
 
-    def missing(self, keys: Iterable[str]) -> list[str]:
-        """The keys that are not in the store yet, each once, in their order."""
-        with self._writer.begin() as transaction:
-            return [key for key in dict.fromkeys(keys) if transaction.get(lmdb_files.encode_key(key)) is None]
+    def missing(self, keys: Iterable[str], digests: Mapping[str, bytes] | None = None) -> list[str]:
+        """The keys that are not in the store yet, each once, in their order.
 
-    def put(self, keys: Sequence[str], features: np.ndarray) -> None:
-        """Writes N features, (N, F) floats. Raises FeatureError when they do not fit or are not finite."""
+        With `digests` (`picture_digest` by key) also those whose feature is of another picture, or of
+        nobody knows which. A key without a digest has no picture any more: what is there of it stays.
+        """
+        digests = digests or {}
+        with self._writer.begin() as transaction:
+
+            def lacks(key: str) -> bool:
+                there = transaction.get(lmdb_files.encode_key(key)) is not None
+                same = key not in digests or transaction.get(_digest_key(key)) == digests[key]
+                return not (there and same)
+
+            return [key for key in dict.fromkeys(keys) if lacks(key)]
+
+    def put(self, keys: Sequence[str], features: np.ndarray, digests: Mapping[str, bytes] | None = None) -> None:
+        """Writes N features, (N, F) floats, and the digests of their pictures where there are any.
+
+        Raises FeatureError when they do not fit or are not finite.
+        """
         if features.shape != (len(keys), self.dim):
             raise FeatureError(f"features of shape {features.shape} for {len(keys)} keys of {self.dim} floats")
         finite = np.isfinite(features).all(axis=1)
         if not finite.all():
             raise FeatureError(f"the feature of {keys[int(np.argmin(finite))]!r} is not finite")
         rows = np.ascontiguousarray(features, dtype="<f4")
-        lmdb_files.put_all(self._writer, [(lmdb_files.encode_key(key), row.tobytes()) for key, row in zip(keys, rows)])
+        records: list[tuple[bytes, bytes | None]] = []
+        for key, row in zip(keys, rows):
+            digest = (digests or {}).get(key)
+            records += [(lmdb_files.encode_key(key), row.tobytes()), (_digest_key(key), digest)]
+        lmdb_files.put_all(self._writer, records)
+
+    def remove(self, keys: Iterable[str]) -> None:
+        """Removes features, where they are there."""
+        lmdb_files.put_all(
+            self._writer,
+            [(one, None) for key in keys for one in (lmdb_files.encode_key(key), _digest_key(key))],
+        )
 
 
 class Survey(NamedTuple):
@@ -222,6 +250,16 @@ def decode(encoded: bytes) -> Image:
         # Pillow names the stream, an address in memory, where it knows no format
         reason = "of no format that Pillow knows" if isinstance(error, UnidentifiedImageError) else error
         raise FeatureError(f"cannot decode a picture of {len(encoded)} bytes: {reason}") from None
+
+
+def picture_digest(encoded: bytes) -> bytes:
+    """16 bytes that tell an encoded picture from every other."""
+    return hashlib.blake2b(encoded, digest_size=16).digest()
+
+
+def _digest_key(key: str) -> bytes:
+    """Of 17 bytes, so that no id is too long for it."""
+    return _DIGEST.encode() + hashlib.blake2b(key.encode(), digest_size=16).digest()
 
 
 def _about(path: Path) -> tuple[str, int] | None:

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from fashion_hash.config import Config
 from fashion_hash.data.dataset import Dataset
-from fashion_hash.data.stores import FeatureStore, FeatureWriter, PictureStore
+from fashion_hash.data.stores import FeatureStore, FeatureWriter, PictureStore, picture_digest
 from fashion_hash.errors import ConfigError, FeatureError
 from fashion_hash.features.backbone import Backbone, build_backbone
 from fashion_hash.features.pictures import picture_batches
@@ -34,6 +34,7 @@ class ExtractionReport:
     Attributes:
         store: where the features are.
         done: pictures whose features were extracted now.
+        anew: how many of these replaced a feature of another picture.
         already: pictures whose features the store held before.
         missing: items that have no picture.
         undecodable: items whose picture cannot be decoded.
@@ -44,10 +45,12 @@ class ExtractionReport:
     already: int
     missing: Sequence[str]
     undecodable: Sequence[str]
+    anew: int = 0
 
     def __str__(self) -> str:
+        changed = f" ({self.anew} of them anew: other pictures)" if self.anew else ""
         return (
-            f"{self.store}: {self.done} features extracted, {self.already} were there; "
+            f"{self.store}: {self.done} features extracted{changed}, {self.already} were there; "
             f"{_count(self.missing, 'items have no picture')}; "
             f"{_count(self.undecodable, 'pictures cannot be decoded')}"
         )
@@ -78,7 +81,10 @@ def extract_features(
     device: str | torch.device = "cpu",
     threads: int | None = None,
 ) -> ExtractionReport:
-    """Extracts the feature of every picture that the store does not hold yet.
+    """Extracts the feature of every picture that the store does not hold yet, or holds of another picture.
+
+    Every picture is read, to compare its digest with that of the picture whose feature is there. The
+    feature of a picture that is gone stays; that of one that cannot be decoded any more is removed.
 
     Each batch is committed: an extraction that was killed goes on where it stopped and ends with
     the same bytes, since batches are cut from the whole list of items in the same places.
@@ -104,11 +110,13 @@ def extract_features(
     missing: list[str] = []
     undecodable: list[str] = []
     done = 0
+    digests = _digests(pictures, ids)
     with (
         FeatureWriter(store_path, backbone.fingerprint(size), backbone.dim) as writer,
         torch.inference_mode(),
     ):
-        lacking = set(writer.missing(ids))
+        absent, lacking = set(writer.missing(ids)), set(writer.missing(ids, digests))
+        anew = lacking - absent
         cut = (ids[start : start + batch_size] for start in range(0, len(ids), batch_size))
         batches = [rest for batch in cut if (rest := [one for one in batch if one in lacking])]
         title = f"{backbone.name} features"
@@ -119,14 +127,25 @@ def extract_features(
                 known = [one for one, there in zip(batch.keys, batch.known) if there]
                 if known:
                     found = backbone(batch.pictures[torch.from_numpy(batch.known)].to(device))
-                    writer.put(known, found.cpu().numpy())
+                    writer.put(known, found.cpu().numpy(), digests)
+                if batch.undecodable:
+                    writer.remove(batch.undecodable)
                 done += len(known)
                 progress.update(len(batch.keys))
     already = len(ids) - len(lacking)
-    report = ExtractionReport(store_path, done, already, missing, undecodable)
+    report = ExtractionReport(store_path, done, already, missing, undecodable, len(anew.difference(undecodable)))
     if not done and not already:
         raise FeatureError(f"no item of {dataset.name} has a picture that can be decoded: {report}")
     return report
+
+
+def _digests(pictures: PictureStore, ids: Sequence[str]) -> dict[str, bytes]:
+    """Of every picture that is there."""
+    digests = {}
+    for one in tqdm(ids, desc="comparing pictures", unit="picture", disable=None):
+        if (encoded := pictures.get(one)) is not None:
+            digests[one] = picture_digest(encoded)
+    return digests
 
 
 def feature_store_path(config: Config) -> Path:

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from fashion_hash.data import lmdb_files
-from fashion_hash.data.stores import FeatureStore, FeatureWriter, PictureStore, decode, survey
+from fashion_hash.data.stores import FeatureStore, FeatureWriter, PictureStore, decode, picture_digest, survey
 from fashion_hash.errors import DataError, FeatureError
 
 
@@ -209,12 +209,31 @@ def test_a_store_made_elsewhere(tmp_path):
         FeatureStore(tmp_path / "g")
 
 
+def test_features_of_other_pictures_are_missing(tmp_path):
+    path, long = tmp_path / "f", "7" * 511
+    old, new = picture_digest(b"old"), picture_digest(b"new")
+    with FeatureWriter(path, "resnet-1", 3) as writer:
+        writer.put(["1", "2", long], np.ones((3, 3)), {"1": old, long: old})
+        assert writer.missing(["1", "2", "3", long]) == ["3"]
+        assert writer.missing(["1", "2", "3", long], {"1": old, "2": old, long: old}) == ["2", "3"]
+        assert writer.missing(["1", "2", long], {"1": new}) == ["1"]
+        writer.put(["1"], np.zeros((1, 3)), {"1": new})
+        assert writer.missing(["1"], {"1": new}) == []
+        writer.put(["1"], np.zeros((1, 3)))  # of nobody knows which picture
+        assert writer.missing(["1"], {"1": new}) == ["1"]
+        writer.remove(["1", "nobody"])
+    store = FeatureStore(path)
+    assert list(store.keys()) == ["2", long]
+    assert len(store) == 2
+
+
 def test_what_is_on_disk_is_plain(tmp_path):
-    """Anyone can read it: key -> raw float32, and one JSON record."""
+    """Anyone can read it: key -> raw float32, one JSON record, and digests under keys that begin with NUL."""
     with FeatureWriter(tmp_path / "f", "resnet-1", 3) as writer:
-        writer.put(["7"], features(["7"]))
+        writer.put(["7"], features(["7"]), {"7": picture_digest(b"picture")})
     environment = lmdb.open(str(tmp_path / "f"), readonly=True)
     with environment.begin() as transaction:
         assert transaction.get(b"7") == np.array([7, 1.5, -2], "<f4").tobytes()
         assert json.loads(transaction.get(b"__features__")) == {"fingerprint": "resnet-1", "dim": 3}
+        assert [key[:1] for key, _ in transaction.cursor()] == [b"\0", b"7", b"_"]
     environment.close()

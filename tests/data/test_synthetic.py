@@ -257,6 +257,10 @@ def test_finishes_what_is_missing_and_touches_nothing_else(small: Path, tmp_path
     assert contents(root) == contents(small) | {"mine.txt": b"keep me"}
     assert count(root / "images/lmdb") == 60
 
+    (root / "features").mkdir()
+    (root / "features/old.lmdb").write_text("features of pictures that are drawn anew now")
+    assert make_sample(root, **SMALL).files_written == 0
+    assert (root / "features/old.lmdb").exists()
     made = make_sample(root, **{**SMALL, "variable": False}, pictures=False)
     assert sorted(file.name for file in root.iterdir()) == [
         "README.md", "items.csv", "mine.txt", "sentence_vector", "truth.json", "tuples_53", "tuples_630"

@@ -86,6 +86,28 @@ def test_a_picture_that_comes_later_is_added(drawn, backbone, tmp_path):
     assert (report.done, report.already, list(report.missing)) == (1, 11, [])
 
 
+def test_a_picture_that_changed_is_extracted_again(drawn, backbone, tmp_path):
+    """Other drawings under the same names: another seed of the sample, or one file replaced by hand."""
+    path, folder = tmp_path / "store", drawn.content.pictures
+    extract_features(drawn, backbone, path, SIZE)
+    before = contents(path, item_ids(drawn))
+    Image.new("RGB", (9, 9), "red").save(folder / "t0.png")
+    (folder / "t1.png").write_bytes(b"no picture any more")
+    (folder / "t2.png").unlink()
+    report = extract_features(drawn, backbone, path, SIZE)
+    assert (report.done, report.already, report.anew) == (1, 9, 1)
+    assert "1 features extracted (1 of them anew: other pictures), 9 were there" in str(report)
+    assert report.undecodable == ["t1.png", "b1.png"]
+    after = contents(path, item_ids(drawn))
+    assert {one for one in before if before[one] != after.get(one)} == {"t0.png", "t1.png"}
+    assert "t1.png" not in after
+    fresh = extract_features(drawn, backbone, tmp_path / "fresh", SIZE).store
+    np.testing.assert_allclose(
+        FeatureStore(path).get("t0.png"), FeatureStore(fresh).get("t0.png"), rtol=1e-4, atol=1e-5
+    )
+    assert extract_features(drawn, backbone, path, SIZE).done == 0
+
+
 def test_the_store_of_another_extractor_is_refused(drawn, backbone, tmp_path):
     extract_features(drawn, backbone, tmp_path / "store", SIZE)
     before = contents(tmp_path / "store", item_ids(drawn))
