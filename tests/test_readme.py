@@ -60,6 +60,7 @@ def test_the_code_of_the_readme_runs(sample_root, tmp_path, monkeypatch, capsys)
     config = re.sub(r"epochs: \d+", "epochs: 1", config)
     (tmp_path / "demo.yaml").write_text(config)
     monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
     for block in BLOCKS:
-        exec(compile(block.replace("configs/demo.yaml", "demo.yaml"), "README.md", "exec"), {})
+        exec(compile(block.replace("configs/demo.yaml", "demo.yaml"), "README.md", "exec"), names)
     assert 0.4 < float(capsys.readouterr().out.split()[0]) < 1
