@@ -9,37 +9,77 @@ the user in at least d of its n M D bits has at most the preference
 
 (the disagreements fall where they cost least), and at most the best compatibility and bias of any
 outfit of its shape (n, P). Where that is below the k-th best score found, nothing is missing.
+
+build_index writes the faiss index (IndexBinaryFlat) to index/outfits.faiss, for pools of at most
+FAISS_UP_TO outfits; without the file it is made when the engine is opened.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from fashion_hash.bundle import Bundle
 from fashion_hash.codes import WEIGHT_ONE, Packed, hamming
+from fashion_hash.errors import BundleError
 from fashion_hash.index import exact
 from fashion_hash.index.engine import NOTHING, Ranking, Scan, one_by_one
 from fashion_hash.index.pool import CHUNK, Pool, slot_codes
 
+FAISS = "outfits.faiss"
+FAISS_UP_TO = 2_000_000  # beyond, the file would outgrow the rest of an index that other engines search faster
 FIRST = 256
 GROWTH = 8
+
+
+def faiss_index(bundle: Bundle, items: np.ndarray) -> Any:
+    """A faiss IndexBinaryFlat over outfits, (N, S) rows of items: S M D bits each, zeros where a slot is empty."""
+    import faiss
+
+    index = faiss.IndexBinaryFlat(len(bundle.slots) * len(bundle.modalities) * bundle.num_bits)
+    for start in range(0, len(items), CHUNK):
+        codes = slot_codes(bundle, exact.outfit_items(bundle, items[start : start + CHUNK]))
+        index.add(codes.reshape(len(codes), -1))
+    return index
+
+
+def write_faiss(folder: Path, bundle: Bundle, items: np.ndarray) -> None:
+    """Writes `faiss_index` of a pool to outfits.faiss, unless the pool is larger than FAISS_UP_TO."""
+    if len(items) <= FAISS_UP_TO:
+        import faiss
+
+        faiss.write_index_binary(faiss_index(bundle, items), str(folder / FAISS))
+
+
+def read_faiss(bundle: Bundle, pool: Pool) -> Any:
+    """What write_faiss wrote. Raises BundleError when it cannot be read or does not fit the pool."""
+    import faiss
+
+    path = pool.path / FAISS
+    try:
+        index = faiss.read_index_binary(str(path))
+    except RuntimeError:  # of faiss, with lines of its source
+        raise BundleError(f"{path} is not a readable faiss index: build it again with tools/build_index.py") from None
+    bits = len(bundle.slots) * len(bundle.modalities) * bundle.num_bits
+    if (index.ntotal, index.d) != (len(pool), bits):
+        raise BundleError(
+            f"{path} holds {index.ntotal} codes of {index.d} bits for {len(pool)} outfits of {bits}: build it again "
+            "with tools/build_index.py"
+        )
+    return index
 
 
 class Hamming:
     """The engine of the module's text; `shortlist` is the length that the last search needed.
 
-    The faiss index is made when the engine is opened: a second for a million outfits.
+    Raises BundleError when outfits.faiss cannot be read or does not fit the pool.
     """
 
     def __init__(self, bundle: Bundle, pool: Pool) -> None:
-        import faiss
-
-        self._index = faiss.IndexBinaryFlat(len(bundle.slots) * len(bundle.modalities) * bundle.num_bits)
-        for start in range(0, len(pool), CHUNK):
-            codes = slot_codes(bundle, exact.outfit_items(bundle, pool.items[start : start + CHUNK]))
-            self._index.add(codes.reshape(len(codes), -1))
+        self._index = read_faiss(bundle, pool) if (pool.path / FAISS).exists() else faiss_index(bundle, pool.items)
         self._bundle = bundle
         self._pool = pool
         self._scan = Scan(bundle, pool)

@@ -7,6 +7,7 @@ bundle/index/
   compatibility.npy, bias.npy   (N,) int64     the integers I and B of index/exact.py
   num_items.npy, num_pairs.npy  (N,) uint8     n and P of index/exact.py
   liked.offsets.npy, .rows.npy  (U + 1,) int64, int32  rows of the outfits that a user liked
+  outfits.faiss                 the codes as a faiss IndexBinaryFlat, for the engine "hamming" (hamming.py)
   scan/                         of large pools: what the fast scan reads (scan_files.py)
 """
 
@@ -104,6 +105,8 @@ def build_index(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str] | No
     """
     from tqdm import tqdm  # building only: a query starts without it
 
+    from fashion_hash.index.hamming import write_faiss
+
     if (living := bundle.path / LIVING).exists():
         raise BundleError(
             f"{living} holds changes that were made to the pool of bundle {bundle.fingerprint} and its index, and "
@@ -125,12 +128,13 @@ def build_index(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str] | No
     joined = OutfitTerms(*map(np.concatenate, zip(outfit_terms(bundle, items[:0]), *terms)))
     path = bundle.path / FOLDER
     with atomic_folder(path) as folder:
+        write_faiss(folder, bundle, items)
         write_pool(folder, bundle, ids, items, joined)
     return path
 
 
 def write_pool(folder: Path, bundle: Bundle, ids: IdTable, items: np.ndarray, terms: OutfitTerms) -> None:
-    """Writes an index into an empty folder.
+    """Writes an index into a folder, and the manifest of all that it holds then.
 
     Args:
         bundle: the codes that the terms were made from.

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from random_bundles import random_bundle, random_pool
 
+from fashion_hash.errors import BundleError
 from fashion_hash.index import engine, exact, factored, hamming
 from fashion_hash.index.factored import best_rows
 from fashion_hash.index.hamming import Hamming
@@ -53,3 +54,31 @@ def test_best_rows_is_top() -> None:
         for values in (rng.normal(size=size), rng.integers(0, 3, size).astype(float)):
             for k in (1, 2, 10, 2000):
                 assert best_rows(values, k).tolist() == exact.top(values, k).tolist()
+
+
+def test_the_faiss_index_is_a_file_of_the_pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import faiss
+
+    bundle = random_bundle(tmp_path / "bundle", slots=("top", "top", "bottom"), num_modalities=2)
+    outfits = random_pool(bundle, 150)
+    folder = build_index(bundle, outfits)
+    pool = Pool.open(bundle)
+    assert "outfits.faiss" in pool.manifest["files"]
+    written, made = faiss.read_index_binary(str(folder / "outfits.faiss")), hamming.faiss_index(bundle, pool.items)
+    assert isinstance(written, faiss.IndexBinaryFlat)
+    assert (faiss.vector_to_array(written.xb) == faiss.vector_to_array(made.xb)).all()
+    with monkeypatch.context() as patch:
+        patch.delattr(hamming, "faiss_index")  # nothing is built when the file is there
+        found = Hamming(bundle, pool).search(bundle.user_codes[0], 5)
+    assert found.rows.tolist() == engine.Scan(bundle, pool).search(bundle.user_codes[0], 5).rows.tolist()
+    whole = (folder / "outfits.faiss").read_bytes()
+    for other, message in ((whole[:-9], "not a readable faiss index"), (whole[:50], "not a readable"), (b"", "not a")):
+        (folder / "outfits.faiss").write_bytes(other)
+        with pytest.raises(BundleError, match=message):
+            Hamming(bundle, pool)
+    faiss.write_index_binary(hamming.faiss_index(bundle, pool.items[:9]), str(folder / "outfits.faiss"))
+    with pytest.raises(BundleError, match="holds 9 codes of 96 bits for 150 outfits of 96"):
+        Hamming(bundle, pool)
+    monkeypatch.setattr(hamming, "FAISS_UP_TO", 149)
+    assert not (build_index(bundle, outfits) / "outfits.faiss").exists()
+    assert Hamming(bundle, Pool.open(bundle)).search(bundle.user_codes[0], 5).rows.tolist() == found.rows.tolist()
