@@ -34,10 +34,11 @@ class ExtractionReport:
     Attributes:
         store: where the features are.
         done: pictures whose features were extracted now.
-        anew: how many of these replaced a feature of another picture.
         already: pictures whose features the store held before.
         missing: items that have no picture.
         undecodable: items whose picture cannot be decoded.
+        anew: how many of `done` replaced a feature of another picture.
+        pictures: where they were read; the LMDB, where there are files beside it.
     """
 
     store: Path
@@ -46,13 +47,15 @@ class ExtractionReport:
     missing: Sequence[str]
     undecodable: Sequence[str]
     anew: int = 0
+    pictures: Path | None = None
 
     def __str__(self) -> str:
+        source = f"; read from {self.pictures}" if self.pictures else ""
         changed = f" ({self.anew} of them anew: other pictures)" if self.anew else ""
         return (
             f"{self.store}: {self.done} features extracted{changed}, {self.already} were there; "
             f"{_count(self.missing, 'items have no picture')}; "
-            f"{_count(self.undecodable, 'pictures cannot be decoded')}"
+            f"{_count(self.undecodable, 'pictures cannot be decoded')}{source}"
         )
 
 
@@ -133,7 +136,8 @@ def extract_features(
                 done += len(known)
                 progress.update(len(batch.keys))
     already = len(ids) - len(lacking)
-    report = ExtractionReport(store_path, done, already, missing, undecodable, len(anew.difference(undecodable)))
+    replaced = len(anew.difference(undecodable))
+    report = ExtractionReport(store_path, done, already, missing, undecodable, replaced, pictures.path)
     if not done and not already:
         raise FeatureError(f"no item of {dataset.name} has a picture that can be decoded: {report}")
     return report
