@@ -52,7 +52,7 @@ def test_a_temporary_name_is_not_shown(tmp_path: Path, capsys: pytest.CaptureFix
     assert ".partial" not in str(raised.value)
     status, err = end_of(inside_a_file, capsys)
     assert (status, err.count("\n")) == (2, 1)
-    assert err.startswith("error: /dev/null")
+    assert err.startswith("error: /dev/null: this is a file, not a folder")
 
 
 def test_other_errors_keep_their_own_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -56,7 +56,7 @@ def _of_the_system(error: OSError) -> str:
         what = "may not be read or written: change its rights, or name another place"
     elif error.errno == errno.EISDIR:
         what = "this is a folder: name a file"
-    elif error.errno == errno.ENOTDIR:
+    elif error.errno in (errno.ENOTDIR, errno.EEXIST):
         what = "this is a file, not a folder, or lies inside of one: name another place"
     else:
         what = error.strerror or str(error)
