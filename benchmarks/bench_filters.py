@@ -31,7 +31,7 @@ from fashion_hash.index import exact
 from fashion_hash.index.scan import SumScan
 from fashion_hash.retrieval.columns import ItemColumns, read_columns
 from fashion_hash.retrieval.complete import complete
-from fashion_hash.retrieval.filters import allowed_outfits, allowed_rows, read_filter
+from fashion_hash.retrieval.filters import allowed_outfits, allowed_rows, item_test, read_filter
 from fashion_hash.retrieval.pool_totals import PoolTotals
 from fashion_hash.seeds import generator
 
@@ -81,7 +81,9 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     def pooled(where: Mapping[str, Any] | None, turn: int) -> np.ndarray:
         if where is None:
             return engine.search(users[turn % len(users)], options.k).rows
-        allowed = allowed_outfits(read_filter(where, columns), SLOTS, pool.items, totals)
+        chosen = read_filter(where, columns)
+        test = item_test(chosen, SLOTS) if chosen.where else None
+        allowed = test if test is not None else allowed_outfits(chosen, SLOTS, pool.items, totals)
         return engine.search(users[turn % len(users)], options.k, allowed=allowed).rows
 
     def completed(where: Mapping[str, Any] | None, turn: int) -> np.ndarray:

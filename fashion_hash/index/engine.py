@@ -22,8 +22,25 @@ class Ranking(NamedTuple):
     scores: np.ndarray
 
 
+class ItemTest(NamedTuple):
+    """A filter by items, tested only of outfits that would be among the best: spares a mask of the pool.
+
+    Attributes:
+        bits: uint32, a bit an item, from the lowest of a word on; the bit before the first item of each
+            type is set, for the empty slot.
+        slots: (T,) int64, the slots that are narrowed.
+        starts: (T,) int64, by such slot the bit of item 0.
+    """
+
+    bits: np.ndarray
+    slots: np.ndarray
+    starts: np.ndarray
+
+
 class Engine(Protocol):
     """Answers the k best outfits of a pool; every engine gives the same bits as the exact scan."""
+
+    tests_items: bool  # whether `allowed` may be an ItemTest as well
 
     def search(
         self, user_code: Packed, k: int, exclude: np.ndarray = NOTHING, allowed: np.ndarray | None = None
@@ -63,6 +80,8 @@ def one_by_one(
 
 class Scan:
     """The exact scan: the referee's score of every outfit, chunk by chunk."""
+
+    tests_items = False
 
     def __init__(self, bundle: Bundle, pool: Pool) -> None:
         self._bundle = bundle

@@ -25,6 +25,8 @@ BLOCK = 1024
 class Factored:
     """Scores items first, then outfits; see the module's text."""
 
+    tests_items = False
+
     def __init__(self, bundle: Bundle, pool: Pool) -> None:
         self._weights = bundle.preference_weights.astype(np.int64)
         items = exact.outfit_items(bundle, pool.items)

@@ -78,6 +78,8 @@ class Hamming:
     Raises BundleError when outfits.faiss cannot be read or does not fit the pool.
     """
 
+    tests_items = False
+
     def __init__(self, bundle: Bundle, pool: Pool) -> None:
         self._index = read_faiss(bundle, pool) if (pool.path / FAISS).exists() else faiss_index(bundle, pool.items)
         self._bundle = bundle

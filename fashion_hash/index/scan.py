@@ -18,7 +18,7 @@ from fashion_hash.bundle import Bundle
 from fashion_hash.codes import WEIGHT_ONE, Packed, unpack
 from fashion_hash.errors import QueryError
 from fashion_hash.index import exact, scan_codes, scan_kernels
-from fashion_hash.index.engine import NOTHING, Ranking
+from fashion_hash.index.engine import NOTHING, ItemTest, Ranking
 from fashion_hash.index.pool import Pool
 from fashion_hash.index.scan_codes import LANES
 from fashion_hash.index.scan_files import Segment, open_scan
@@ -27,6 +27,8 @@ from fashion_hash.index.scan_vectors import CODES
 
 # users of one pass share this many places for candidates; beside k, a user needs about this many
 AT_ONCE, ROOM_OF_USER = 1 << 24, 1 << 14
+
+NO_TEST = ItemTest(np.zeros(1, dtype=np.uint32), NOTHING, NOTHING)
 
 
 class SumScan:
@@ -39,6 +41,8 @@ class SumScan:
     Attributes:
         files: the mapped files.
     """
+
+    tests_items = True
 
     def __init__(self, bundle: Bundle, pool: Pool, *, threads: int = 1) -> None:
         self._bundle = bundle
@@ -58,6 +62,8 @@ class SumScan:
             )
             for one in files.segments
         ]
+        # as the model counts them: a repeated item is tested twice, which changes nothing
+        self._items = np.ascontiguousarray(pool.items, dtype=np.int32).reshape(-1)
         self._words = np.full(len(files.constants), 2**64 - 1, dtype=np.uint64)
         for _, _, last in files.segments:  # behind the last outfit of a segment there is none
             self._words[last - 1 : last] = scan_words(files.rows[(last - 1) * LANES : last * LANES] >= 0)
@@ -65,9 +71,13 @@ class SumScan:
         self._in_order = len(files.segments) < 2
 
     def search(
-        self, user_code: Packed, k: int, exclude: np.ndarray = NOTHING, allowed: np.ndarray | None = None
+        self,
+        user_code: Packed,
+        k: int,
+        exclude: np.ndarray = NOTHING,
+        allowed: np.ndarray | ItemTest | None = None,
     ) -> Ranking:
-        """See Engine.search; allowed: (N,) bool, the rows that may come back, by default all."""
+        """See Engine.search; allowed: as for search_many."""
         return self.search_many(user_code[None], k, [exclude], allowed)[0]
 
     def search_many(
@@ -75,7 +85,7 @@ class SumScan:
         user_codes: Packed,
         k: int,
         excludes: Sequence[np.ndarray] | None = None,
-        allowed: np.ndarray | None = None,
+        allowed: np.ndarray | ItemTest | None = None,
     ) -> list[Ranking]:
         """Many searches in one pass over the pool, each answered as alone.
 
@@ -83,21 +93,24 @@ class SumScan:
             user_codes: (U, D / 8) uint8, packed.
             k: how many, at least 1; fewer come back where fewer are left.
             excludes: for each user distinct rows that must not come back.
-            allowed: (N,) bool, the rows that may come back to anyone; by default all.
+            allowed: (N,) bool, the rows that may come back to anyone, or the items that they may have;
+                by default all.
         """
         users, k = len(user_codes), min(k, len(self._pool))
         if not users or not k:
             return [Ranking(NOTHING, np.zeros(0)) for _ in range(users)]
-        if allowed is not None and len(allowed) != len(self._pool):
-            raise QueryError(f"a filter of {len(allowed)} rows for a pool of {len(self._pool)} outfits")
+        test = allowed if isinstance(allowed, ItemTest) else NO_TEST
+        mask = None if isinstance(allowed, ItemTest) else allowed
+        if mask is not None and len(mask) != len(self._pool):
+            raise QueryError(f"a filter of {len(mask)} rows for a pool of {len(self._pool)} outfits")
         excludes = excludes or [NOTHING] * users
         if (at_once := max(1, AT_ONCE // (k + ROOM_OF_USER))) < users:
             parts = [slice(start, start + at_once) for start in range(0, users, at_once)]
             return [one for part in parts for one in self.search_many(user_codes[part], k, excludes[part], allowed)]
         # weights times user codes, in layout order, (U, D)
         signed = self._weights * unpack(user_codes)[:, self._order]
-        words = self._words if allowed is None else self._allowed_words(allowed)
-        queries = self._queries(signed, excludes)
+        words = self._words if mask is None else self._allowed_words(mask)
+        queries = self._queries(signed, excludes, test)
         jobs = self._jobs()
         if len(jobs) == 1:
             found = [self._scan(jobs[0], queries, words, k)]
@@ -107,12 +120,13 @@ class SumScan:
         owners, positions = (np.concatenate(column) for column in zip(*found))
         return self._best(owners, positions, queries, k)
 
-    def _queries(self, signed: np.ndarray, excludes: Sequence[np.ndarray]) -> list[Query]:
+    def _queries(self, signed: np.ndarray, excludes: Sequence[np.ndarray], test: ItemTest = NO_TEST) -> list[Query]:
         """What the kernel needs of the users, for each segment."""
         negative, modalities = signed < 0, len(self._bundle.modalities)
         flips = scan_codes.flip_masks(negative, self.files.planes, CODES)
         exact_tables = scan_codes.exact_tables(2 * signed, self.files.planes)
         excluded, starts = self._excluded(excludes)
+        test_arrays = test.bits, test.slots, test.starts
         scale = self._bundle.preference_scale / (modalities * self._bundle.num_bits * WEIGHT_ONE)
         return [
             Query(
@@ -124,6 +138,10 @@ class SumScan:
                 excluded,
                 starts,
                 tables.error + ROUNDING,  # that of the offset
+                self.files.rows,
+                self._items,
+                len(self._bundle.slots),
+                *test_arrays,
             )
             for segment, tables in zip(self.files.segments, self._tables)
         ]

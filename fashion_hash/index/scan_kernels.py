@@ -52,6 +52,8 @@ class Query(NamedTuple):
             entries to have the preference; factor: how many units one of it is.
         excluded: positions that must not be found, ascending for each user; starts: (U + 1,) int64.
         error: how far a total may be off, in units, from a score with a rounded constant.
+        rows: (positions,) int32, row of the pool; items: (N * S,) int32, its items, S = width a row.
+        bits, slots, firsts: bits, slots and starts of engine.ItemTest; no slots where nothing is tested.
     """
 
     tables: np.ndarray
@@ -62,6 +64,12 @@ class Query(NamedTuple):
     excluded: np.ndarray
     starts: np.ndarray
     error: float
+    rows: np.ndarray
+    items: np.ndarray
+    width: int
+    bits: np.ndarray
+    slots: np.ndarray
+    firsts: np.ndarray
 
 
 def no_candidates(users: int, k: int) -> Candidates:
@@ -123,8 +131,21 @@ def _weigh(codes, position, tables):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
+def _passes(query, position):  # type: ignore[no-untyped-def]
+    """Whether the items of an outfit are among those a filter lets through."""
+    first = np.int64(query.rows[position]) * query.width
+    for number in range(len(query.slots)):
+        bit = query.firsts[number] + query.items[first + query.slots[number]]
+        if (query.bits[bit >> 5] >> np.uint32(bit & 31)) & np.uint32(1) == 0:
+            return False
+    return True
+
+
+@numba.njit(nogil=True, cache=True)
 def _offer(found, user, position, codes, constant, query):  # type: ignore[no-untyped-def]
-    """Writes a candidate down, unless it is too low or excluded."""
+    """Writes a candidate down, unless it is too low, excluded or filtered out."""
+    if len(query.slots) > 0 and not _passes(query, position):
+        return
     excluded = query.excluded[query.starts[user] : query.starts[user + 1]]
     place = np.searchsorted(excluded, position)
     if place < len(excluded) and excluded[place] == position:

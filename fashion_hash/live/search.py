@@ -13,7 +13,7 @@ import numpy as np
 
 from fashion_hash.codes import WEIGHT_ONE, Packed, unpack
 from fashion_hash.index import exact
-from fashion_hash.index.engine import NOTHING, Ranking
+from fashion_hash.index.engine import NOTHING, ItemTest, Ranking
 from fashion_hash.live.snapshot import Snapshot
 
 COMPILED_FROM = 4096
@@ -26,7 +26,7 @@ def search(
     user_codes: Packed,
     k: int,
     excludes: Sequence[np.ndarray] | None = None,
-    allowed: np.ndarray | None = None,
+    allowed: np.ndarray | ItemTest | None = None,
 ) -> list[Ranking]:
     """The best outfits for each of many users.
 
@@ -35,11 +35,15 @@ def search(
         user_codes: (U, D / 8) uint8, packed.
         k: how many, at least 1; fewer come back where fewer are left.
         excludes: for each user distinct rows that must not come back.
-        allowed: (N + A,) bool, the rows that may come back to anyone; by default all that are there.
+        allowed: (N + A,) bool, the rows that may come back to anyone; by default all that are there. Of
+            a catalogue without changes and an engine that takes it: the items they may have.
 
     Returns:
         For each user rows and scores, best first, ties by id.
     """
+    if isinstance(allowed, ItemTest):
+        # made only for engines that say they take it
+        return snapshot.base.engine.search_many(user_codes, k, excludes, allowed)  # type: ignore[arg-type]
     if snapshot.alive is not None:
         allowed = snapshot.alive if allowed is None else allowed & snapshot.alive
     count = len(snapshot.base.pool)

@@ -45,6 +45,11 @@ class Base:
     engine: Engine
     _found: dict[bytes, np.ndarray] = field(default_factory=dict)
 
+    @property
+    def tests_items(self) -> bool:
+        """Whether the engine takes a test of items in the place of a mask of outfits."""
+        return self.engine.tests_items
+
     def rows_with(self, outfit: bytes) -> np.ndarray:
         """Rows of the pool that are an outfit, its canonical_items (S,) int32 as bytes; looked for once."""
         rows = self._found.get(outfit)

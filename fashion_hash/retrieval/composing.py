@@ -138,7 +138,9 @@ def slots_of_types(bundle: Bundle, types: Sequence[str]) -> list[str]:
         same = [name for name, kind in zip(bundle.slot_names, bundle.slots) if kind == one]
         free = [name for name in (same or [bundle.slot_names[_slot(bundle, one)]]) if name not in names]
         if not free:
-            raise QueryError(f"{one!r} is asked for {len(same) + 1} times: outfits of this bundle have {len(same) or 1}")
+            raise QueryError(
+                f"{one!r} is asked for {len(same) + 1} times: outfits of this bundle have {len(same) or 1}"
+            )
         names.append(free[0])
     return names
 

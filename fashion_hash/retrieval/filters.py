@@ -12,12 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from fashion_hash.errors import QueryError, suggest
+from fashion_hash.index.engine import ItemTest
 from fashion_hash.retrieval.columns import FLAG, KINDS, NUMBER, STEPS, TEXT, ItemColumns
 from fashion_hash.retrieval.contradictions import check_contradictions, kind_of
 from fashion_hash.retrieval.pool_totals import PoolTotals, add_up, is_fast
 from fashion_hash.retrieval.where import Compare, Where, comparisons, parse, plain
 
 UNBOUNDED = 2**62
+# of a smaller share of the outfits, most would be tested before enough are found
+TEST_FROM = 0.05
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,21 @@ def allowed_outfits(
     for budget in chosen.budgets:
         allowed &= budget.keeps((totals or PoolTotals(slots)).of(budget.column, budget.amounts, items))
     return allowed
+
+
+def item_test(chosen: Filter, slots: Sequence[str]) -> ItemTest | None:
+    """A filter without budgets as a test of items, for engines that make it only where it matters.
+
+    None where so few outfits pass that a mask of all of them (`allowed_outfits`) is the faster way.
+    """
+    narrowed = [slot for slot, own in enumerate(slots) if own in chosen.masks]
+    share = float(
+        np.prod([chosen.masks[slots[slot]].mean() if len(chosen.masks[slots[slot]]) else 0 for slot in narrowed])
+    )
+    if chosen.budgets or share < TEST_FROM:
+        return None
+    bits, starts = _words(chosen.masks, slots)
+    return ItemTest(bits, np.array(narrowed, dtype=np.int64), starts[narrowed].astype(np.int64))
 
 
 def within_budgets(chosen: Filter, slots: Sequence[str], items: np.ndarray) -> np.ndarray:

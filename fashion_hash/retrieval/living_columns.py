@@ -9,10 +9,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from fashion_hash.index.engine import ItemTest
 from fashion_hash.live.living import Living
 from fashion_hash.live.snapshot import Base, Snapshot
 from fashion_hash.retrieval.columns import ItemColumns, read_columns
-from fashion_hash.retrieval.filters import Budget, Filter, allowed_outfits, read_filter
+from fashion_hash.retrieval.filters import Budget, Filter, allowed_outfits, item_test, read_filter
 from fashion_hash.retrieval.pool_totals import PoolTotals
 
 KEPT = 8  # filters whose masks over the pool are kept, a byte an outfit each
@@ -47,10 +48,14 @@ class LivingColumns:
                 self._totals = base, PoolTotals(base.bundle.slots)
             return self._totals[1]
 
-    def allowed(self, snapshot: Snapshot, chosen: Filter) -> np.ndarray | None:
-        """Which outfits of a snapshot a filter lets through: (N + A,) bool; None for all."""
+    def allowed(self, snapshot: Snapshot, chosen: Filter) -> np.ndarray | ItemTest | None:
+        """Which outfits of a snapshot a filter lets through: (N + A,) bool, or a test; None for all."""
         if not chosen.where:
             return None  # outfits with removed items are removed
+        if snapshot.base.tests_items and snapshot.alive is None and not len(snapshot.added):
+            test = item_test(chosen, snapshot.bundle.slots)
+            if test is not None:
+                return test
         slots = snapshot.bundle.slots
         of_files = self._allowed_of_files(snapshot.base, chosen)
         if not len(snapshot.added):

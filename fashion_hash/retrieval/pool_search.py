@@ -9,7 +9,7 @@ import numpy as np
 
 from fashion_hash.data.outfits import EMPTY
 from fashion_hash.errors import QueryError
-from fashion_hash.index.engine import Ranking
+from fashion_hash.index.engine import ItemTest, Ranking
 from fashion_hash.index.pool import slot_codes
 from fashion_hash.live.search import search
 from fashion_hash.live.snapshot import Snapshot
@@ -29,7 +29,7 @@ def pool_rankings(
     k: int,
     *,
     include_liked: bool = False,
-    allowed: np.ndarray | None = None,
+    allowed: np.ndarray | ItemTest | None = None,
 ) -> list[Ranking]:
     """The best outfits for each of many people; `allowed`: (N + A,) bool, see live.search."""
     found: dict[int, Ranking] = {}
@@ -78,7 +78,12 @@ class Variety(NamedTuple):
 
 
 def varied_ranking(
-    snapshot: Snapshot, person: Person, k: int, variety: Variety, include_liked: bool, allowed: np.ndarray | None
+    snapshot: Snapshot,
+    person: Person,
+    k: int,
+    variety: Variety,
+    include_liked: bool,
+    allowed: np.ndarray | ItemTest | None,
 ) -> Ranking:
     """k outfits chosen out of the best ones, in order of choice; see Recommender.recommend."""
     found = Ranking(np.zeros(0, dtype=np.int64), np.zeros(0))
