@@ -14,15 +14,39 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="evaluate", description="Measure a run by every protocol of its split.")
     parser.add_argument("run", help="a run folder, such as runs/demo")
     parser.add_argument("--split", default="test", help="train, valid or test (default: test)")
+    parser.add_argument(
+        "--lists",
+        type=int,
+        metavar="K",
+        help="also measure how varied the top K lists of its bundle are, with and without MMR",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     return run_command(parser, _evaluate, argv)
 
 
 def _evaluate(args: argparse.Namespace) -> int:
     from fashion_hash.evaluation.report import table
+    from fashion_hash.retrieval.measure import measure_lists
+    from fashion_hash.retrieval.recommender import Recommender
     from fashion_hash.training.evaluate import evaluate
     from fashion_hash.training.run import Run
 
-    report = evaluate(Run.open(args.run), args.split)
-    print(json.dumps(report, indent=2) if args.json else table(report))
+    run = Run.open(args.run)
+    report = evaluate(run, args.split)
+    if args.lists is not None:
+        recommender = Recommender.load(run.path / "bundle")
+        report["lists"] = {
+            name: measure_lists(recommender, args.lists, diversity=diversity)
+            for name, diversity in (("plain", 0.0), ("diversity 0.5", 0.5))
+        }
+    if args.json:
+        print(json.dumps(report, indent=2))
+        return 0
+    print(table(report))
+    for name, found in report.get("lists", {}).items():
+        items = ", ".join(f"{share:.1%} of the {kind} items" for kind, share in found["item_coverage"].items())
+        print(
+            f"lists of {found['k']}, {name}: intra-list diversity {found['intra_list_diversity']:.4f}; they show "
+            f"{found['outfit_coverage']:.1%} of the outfits, {items} ({found['users']} users)"
+        )
     return 0

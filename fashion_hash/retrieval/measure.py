@@ -1,0 +1,49 @@
+"""How varied the lists of a recommender are: between the outfits of a list, and over the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fashion_hash.data.outfits import EMPTY
+from fashion_hash.evaluation.diversity import catalogue_coverage, intra_list_diversity
+from fashion_hash.index.pool import slot_codes
+from fashion_hash.retrieval.recommender import Recommender
+
+MOST_USERS = 500
+
+
+def measure_lists(recommender: Recommender, k: int = 10, users: Sequence[str] | None = None, **options: Any) -> dict:
+    """Diversity of the top k of many users.
+
+    Args:
+        recommender: over an untouched bundle.
+        k: length of the lists.
+        users: whose lists; by default those of the first 500 users.
+        options: of `Recommender.recommend`, such as diversity and max_per.
+
+    Returns:
+        {"k", "users", "intra_list_diversity": mean Hamming distance between the outfits of a list as a
+        share of their bits, "outfit_coverage": share of the pool in at least one list,
+        "item_coverage": by item type the share of items in at least one list}.
+    """
+    bundle, pool = recommender.bundle, recommender.pool
+    asked = list(users) if users is not None else bundle.users.all()[:MOST_USERS]
+    hits = recommender.recommend(asked, k, **options)
+    rows = np.array([[pool.ids.find(one) if one else EMPTY for one in ids] for ids in hits.ids], dtype=np.int64)
+    present = rows != EMPTY
+    items = pool.items[np.where(present, rows, 0)]  # (Q, K, S)
+    codes = slot_codes(bundle, items.reshape(-1, items.shape[-1])).reshape(*rows.shape, -1)
+    shown = {
+        kind: np.concatenate([items[..., slot][present] for slot, one in enumerate(bundle.slots) if one == kind])
+        for kind in bundle.types
+    }
+    return {
+        "k": k,
+        "users": len(asked),
+        "intra_list_diversity": float(np.nanmean(intra_list_diversity(codes, present))),
+        "outfit_coverage": catalogue_coverage(rows, len(pool)),
+        "item_coverage": {kind: catalogue_coverage(one, len(bundle.items[kind])) for kind, one in shown.items()},
+    }
