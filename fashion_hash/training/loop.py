@@ -23,7 +23,7 @@ from fashion_hash.seeds import derive, generator
 from fashion_hash.training.batches import Batch
 from fashion_hash.training.inputs import ItemInputs
 from fashion_hash.training.optimisers import PartOptimiser, rate_factor
-from fashion_hash.training.run import Run, load_data, make_model, start_from
+from fashion_hash.training.run import Run, fingerprints, load_data, make_model, start_from
 from fashion_hash.training.steps import Objective, TrainingData
 from fashion_hash.training.validation import Validation
 
@@ -70,11 +70,11 @@ def fit(
     if config.train.start and not resume:
         start_from(model, Path(config.train.start), dataset)
     if resume:
-        run = Run.resume(config, inputs, out, model, optimiser)
+        run = Run.resume(config, fingerprints(inputs), out, model, optimiser)
         if config.train.start and not run.history:  # it was killed before its first epoch ended
             start_from(model, Path(config.train.start), dataset)
     else:
-        run = Run.start(config, inputs, out, tell)
+        run = Run.start(config, fingerprints(inputs), out, tell)
     tell(_summary(config, dataset, inputs, data, model))
     epochs = config.train.epochs
     for epoch in range(len(run.history), epochs):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,11 +78,18 @@ class Run:
     def start(
         cls,
         config: Config,
-        inputs: ItemInputs,
+        data: Mapping[str, str],
         out: str | Path | None,
         tell: Callable[[str], None] = lambda line: None,
     ) -> Run:
-        """A new run folder; an older run of that name is moved aside, to NAME.old-1, -2, ..., and told of."""
+        """A new run folder; an older run of that name is moved aside, to NAME.old-1, -2, ..., and told of.
+
+        Args:
+            config: the experiment.
+            data: fingerprints of what it is trained on, by name.
+            out: the folder; runs/NAME by default.
+            tell: is told what was moved.
+        """
         path = _folder(config, out)
         if path.exists() and any(path.iterdir()):
             if not (path / "config.yaml").is_file():
@@ -94,11 +101,16 @@ class Run:
             tell(f"an older run was moved to {aside}")
         path.mkdir(parents=True, exist_ok=True)
         write_text(path / "config.yaml", config.to_yaml())
-        return cls(path, config, [], _fingerprints(inputs))
+        return cls(path, config, [], dict(data))
 
     @classmethod
     def resume(
-        cls, config: Config, inputs: ItemInputs, out: str | Path | None, model: FHN, optimiser: PartOptimiser
+        cls,
+        config: Config,
+        data: Mapping[str, str],
+        out: str | Path | None,
+        model: nn.Module,
+        optimiser: PartOptimiser,
     ) -> Run:
         """The run in the folder, with model and optimiser as after its last finished epoch.
 
@@ -113,12 +125,12 @@ class Run:
         _same_config(config, load_config(path / "config.yaml"), path)
         sweep(path)
         if not (path / "last.safetensors").is_file():
-            return cls(path, config, [], _fingerprints(inputs))
+            return cls(path, config, [], dict(data))
         kept = load_checkpoint(path / "last.safetensors")
-        _same_data(kept, inputs, path)
+        same_data(kept.facts["data"], data, path)
         load_parameters(model, kept.model, path / "last.safetensors")
         optimiser.load_state(kept.optimiser)
-        run = cls(path, config, list(kept.facts["history"]), _fingerprints(inputs))
+        run = cls(path, config, list(kept.facts["history"]), dict(data))
         run._write_metrics()
         return run
 
@@ -147,7 +159,7 @@ class Run:
         """
         kept = load_checkpoint(self.path / "best.safetensors")
         inputs = ItemInputs(self.config, dataset)
-        _same_data(kept, inputs, self.path)
+        same_data(kept.facts["data"], fingerprints(inputs), self.path)
         model = make_model(self.config, dataset, inputs).to(inputs.device)
         load_parameters(model, kept.model, self.path / "best.safetensors")
         return model.eval(), inputs, float(kept.facts["history"][-1]["slope"])
@@ -186,18 +198,19 @@ def start_from(model: FHN, path: Path, dataset: Dataset) -> None:
     load_parameters(model, taken, path / "best.safetensors")
 
 
-def _fingerprints(inputs: ItemInputs) -> dict[str, str]:
+def fingerprints(inputs: ItemInputs) -> dict[str, str]:
+    """Of the outfits, the items and the content that a model of outfits is trained on."""
     dataset = inputs.dataset
     return {"outfits": dataset.fingerprint, "items": dataset.items_fingerprint, "content": inputs.fingerprint}
 
 
-def _same_data(kept: Checkpoint, inputs: ItemInputs, path: Path) -> None:
-    then, now = kept.facts["data"], _fingerprints(inputs)
+def same_data(then: Mapping[str, str], now: Mapping[str, str], path: Path) -> None:
+    """Raises TrainingError when a run was trained on other outfits or content than there are now."""
     for what in ("outfits", "content"):
-        if then.get(what) != now[what]:
+        if then.get(what) != now.get(what):
             raise TrainingError(
-                f"{path} was trained on other data: the {what} of {inputs.dataset.name} had fingerprint "
-                f"{then.get(what)}, now {now[what]}; restore the data, or train anew"
+                f"{path} was trained on other data: the {what} had fingerprint {then.get(what)}, "
+                f"now {now.get(what)}; restore the data, or train anew"
             )
 
 

@@ -142,7 +142,7 @@ def test_content_that_changed_after_the_training_is_noticed(tmp_path, dataset):
     details["top"]["top3.jpg"]["title"] = "another title"
     changed = replace(dataset, content=Content(dataset.content.pictures, None, details))
     for use in (lambda: evaluate(run, "test", changed), lambda: export_bundle(run, dataset=changed)):
-        with pytest.raises(TrainingError, match="the content of tiny"):
+        with pytest.raises(TrainingError, match="other data: the content had fingerprint"):
             use()
 
 
