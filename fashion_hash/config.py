@@ -128,6 +128,41 @@ class ModelConfig(Section):
     user_init_std: Positive = 0.01
 
 
+class EncoderConfig(Section):
+    """The outfit encoder (set transformer) in the place of FHN; model.num_bits is the length of its vectors.
+
+    Of `model` it takes num_bits, shared_head, item_bias, dropout (of the feature networks) and user_init_std.
+
+    Attributes:
+        width: of an item's token; equal to num_bits it starts as the plain mean of the items.
+        heads: of each attention; they divide the width.
+        blocks: self-attention blocks.
+        feed_forward: width of the layer between the two of a block.
+        dropout: behind each attention and feed-forward layer of the blocks.
+        distance: "euclidean" (squared) or "cosine" (1 - cosine); "bits" have their own.
+        scale: what distances are multiplied by, at the start or for ever.
+        learn_scale: whether the scale is learned.
+        output: "float" vectors, or "bits": relaxed as FHN's codes in training, signs in use, and the
+            distance is the share of bits in which user and outfit differ.
+    """
+
+    width: Count = 128
+    heads: Count = 4
+    blocks: Count = 2
+    feed_forward: Count = 256
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    distance: Literal["euclidean", "cosine"] = "euclidean"
+    scale: Positive = 1.0
+    learn_scale: bool = True
+    output: Literal["float", "bits"] = "float"
+
+    @model_validator(mode="after")
+    def _check(self) -> EncoderConfig:
+        if self.width % self.heads:
+            raise ValueError(f"a width of {self.width} does not divide into {self.heads} heads")
+        return self
+
+
 class LossConfig(Section):
     """What is minimised: BPR + cross_modal * the hinge between modalities.
 
@@ -188,6 +223,7 @@ class RatesConfig(Section):
     backbone: NotNegative = 1e-3
     image_head: NotNegative = 1e-2
     text_head: NotNegative = 1e-2
+    encoder: NotNegative = 1e-3
     id: NotNegative = 10.0
     bit_weights: NotNegative = 0.1
     item_bias: NotNegative = 0.1
@@ -233,12 +269,16 @@ class TrainConfig(Section):
     workers: Count = 2
     start: str | None = None
     parts: (
-        tuple[Literal["user", "backbone", "image_head", "text_head", "id", "bit_weights", "item_bias"], ...] | None
+        tuple[Literal["user", "backbone", "image_head", "text_head", "encoder", "id", "bit_weights", "item_bias"], ...]
+        | None
     ) = None
 
 
 class Config(Section):
-    """One experiment. At least one of the modalities image, text and id must be given."""
+    """One experiment. At least one of the modalities image, text and id must be given.
+
+    The network is FHN, or with a section `encoder` the outfit encoder.
+    """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     seed: Annotated[int, Field(ge=0)] = 0
@@ -247,6 +287,7 @@ class Config(Section):
     text: TextConfig | None = None
     id: IdConfig | None = None
     model: ModelConfig = ModelConfig()
+    encoder: EncoderConfig | None = None
     loss: LossConfig = LossConfig()
     negatives: NegativesConfig = NegativesConfig()
     optimiser: OptimiserConfig = OptimiserConfig()

@@ -18,7 +18,7 @@ from fashion_hash.models.hashing import SHARED, ContentHashing, IdHashing, binar
 from fashion_hash.models.matching import MatchingBlock
 
 # The parts of the model that have learning rates of their own, in the order of the configuration.
-PARTS = ("user", "backbone", "image_head", "text_head", "id", "bit_weights", "item_bias")
+PARTS = ("user", "backbone", "image_head", "text_head", "encoder", "id", "bit_weights", "item_bias")
 
 
 class OutfitScores(NamedTuple):
@@ -36,10 +36,12 @@ class ItemCodes(NamedTuple):
     Attributes:
         codes: by type, (N + 1, M, D); the last row is zero and stands for an empty slot.
         bias: by type, (N + 1,); zeros when the model has no item bias.
+        slope: of what is relaxed after items are put together (the outfit encoder), None for binary.
     """
 
     codes: Mapping[str, Tensor]
     bias: Mapping[str, Tensor]
+    slope: float | None = None
 
 
 class FHN(nn.Module):

@@ -74,7 +74,7 @@ def _all_items(model: FHN, inputs: ItemInputs, slope: float | None) -> ItemCodes
         zero_code = parts[0].codes[kind][-1:]
         codes[kind] = torch.cat([*(part.codes[kind][:-1] for part in parts), zero_code])
         bias[kind] = torch.cat([*(part.bias[kind][:-1] for part in parts), parts[0].bias[kind][-1:]])
-    return ItemCodes(codes, bias)
+    return ItemCodes(codes, bias, slope)
 
 
 def code_arrays(scorer: ModelScorer) -> tuple[np.ndarray, Mapping[str, np.ndarray], Mapping[str, np.ndarray]]:
