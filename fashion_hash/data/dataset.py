@@ -16,6 +16,14 @@ from fashion_hash.errors import DataError
 SPLITS = ("train", "valid", "test")
 
 
+def items_digest(items: Mapping[str, Vocabulary]) -> str:
+    """Twelve hexadecimal digits of item types and the ids of their items, in order."""
+    digest = hashlib.sha256()
+    for kind, vocabulary in items.items():
+        digest.update(json.dumps([kind, vocabulary.ids]).encode())
+    return digest.hexdigest()[:12]
+
+
 @dataclass(frozen=True)
 class Groups:
     """Outfits that come in groups of `size` rows: row k belongs to group k // size.
@@ -114,10 +122,7 @@ class Dataset:
     @cached_property
     def items_fingerprint(self) -> str:
         """Twelve hexadecimal digits of the item types and the ids of their items, in order."""
-        digest = hashlib.sha256()
-        for kind in self.types:
-            digest.update(json.dumps([kind, self.items[kind].ids]).encode())
-        return digest.hexdigest()[:12]
+        return items_digest({kind: self.items[kind] for kind in self.types})
 
     @cached_property
     def fingerprint(self) -> str:
