@@ -13,18 +13,22 @@ import numpy as np
 from fashion_hash.errors import DataError
 
 EMPTY = -1
-MIN_SLOTS, MAX_SLOTS = 2, 8
+MIN_SLOTS, MAX_SLOTS = 1, 8
 
 
 def check_slots(slots: Sequence[str]) -> tuple[str, ...]:
-    """The slots as a tuple. Raises DataError unless there are 2 to 8, of at least two item types."""
+    """The slots as a tuple.
+
+    Raises DataError unless there are 1 to 8, several of them of at least two item types. One slot is a
+    catalogue of single items: outfits of one item each, which are not compared with others.
+    """
     slots = tuple(slots)
     if not MIN_SLOTS <= len(slots) <= MAX_SLOTS:
         raise DataError(f"an outfit has {MIN_SLOTS} to {MAX_SLOTS} slots, not {len(slots)}: {list(slots)}")
     if any(not slot or not isinstance(slot, str) for slot in slots):
         raise DataError(f"slots are named by their item type, a non-empty string: {list(slots)}")
-    if len(set(slots)) < 2:
-        raise DataError(f"an outfit needs two item types at least, got {list(slots)}")
+    if len(set(slots)) < min(len(slots), 2):
+        raise DataError(f"an outfit of several slots needs two item types at least, got {list(slots)}")
     names = slot_names(slots)
     if len(set(names)) < len(names):
         raise DataError(f"two slots of {list(slots)} would be called alike ({list(names)}): rename an item type")

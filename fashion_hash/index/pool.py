@@ -163,12 +163,14 @@ def outfit_terms(bundle: Bundle, items: np.ndarray) -> OutfitTerms:
     for slot, kind in enumerate(bundle.slots):
         here = present[:, slot]
         bias[here] += bundle.item_bias[kind][counted[here, slot]]
-    pairs = sum(present[:, a] & present[:, b] for a, b in slot_pairs(bundle.slots))
+    pairs = np.zeros(len(items), dtype=np.uint8)
+    for a, b in slot_pairs(bundle.slots):
+        pairs += present[:, a] & present[:, b]
     return OutfitTerms(
         _compatibility(bundle, slot_codes(bundle, counted), present),
         bias,
         present.sum(axis=1).astype(np.uint8),
-        np.asarray(pairs).astype(np.uint8),
+        pairs,
     )
 
 

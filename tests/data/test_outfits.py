@@ -24,13 +24,14 @@ TOPS = ("top", "top", "bottom", "shoe")
 def test_slots_have_names_and_pairs_of_different_types():
     assert slot_names(TOPS) == ("top", "top_2", "bottom", "shoe")
     assert slot_pairs(TOPS) == ((0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
+    assert slot_pairs(check_slots(("item",))) == ()
 
 
 @pytest.mark.parametrize(
     ("slots", "words"),
     [
-        (("top",), "2 to 8 slots"),
-        (tuple("abcdefghi"), "2 to 8 slots"),
+        ((), "1 to 8 slots"),
+        (tuple("abcdefghi"), "1 to 8 slots"),
         (("top", "top"), "two item types"),
         (("top", ""), "non-empty"),
         (("top", "top", "top_2"), "called alike"),

@@ -108,6 +108,8 @@ def check(
 @pytest.mark.parametrize(
     ("slots", "options"),
     [
+        (("item",), {"num_modalities": 2}),
+        (("item",), {"num_bits": 64, "biased": True}),
         (("top", "bottom"), {"num_bits": 64}),
         (("top", "bottom"), {"num_bits": 8, "biased": True}),
         (("top", "bottom", "shoe"), {"num_modalities": 2, "num_bits": 128}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,9 @@ from fashion_hash.retrieval.recommender import Recommender
 SLOTS = ("top", "top", "bottom", "shoe")
 
 
-def new_bundle(path: Path, count: int = 60, **options: Any) -> Bundle:
+def new_bundle(path: Path, count: int = 60, slots: Sequence[str] = SLOTS, **options: Any) -> Bundle:
     """A small bundle with its index."""
-    bundle = random_bundle(path, slots=SLOTS, num_modalities=2, biased=True, num_items=12, **options)
+    bundle = random_bundle(path, slots=slots, num_modalities=2, biased=True, num_items=12, **options)
     build_index(bundle, random_pool(bundle, count))
     return bundle
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from living_world import World, key, new_bundle
+from living_world import SLOTS, World, key, new_bundle
 
 from fashion_hash.retrieval.foldin import FoldIn
 from fashion_hash.retrieval.recommender import Recommender
@@ -12,10 +12,15 @@ from fashion_hash.retrieval.recommender import Recommender
 STEPS = 45
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(5))
 def test_random_changes_answer_like_brute_force(tmp_path: Path, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    bundle = new_bundle(tmp_path / "bundle", count=(60, 60, 60, 0)[seed], num_bits=(16, 8, 64, 16)[seed])
+    bundle = new_bundle(
+        tmp_path / "bundle",
+        count=(60, 60, 60, 0, 60)[seed],
+        slots=SLOTS if seed < 4 else ("item",),
+        num_bits=(16, 8, 64, 16, 16)[seed],
+    )
     world = World(bundle)
     writer, reader = Recommender.load(bundle.path), Recommender.load(bundle.path, engine="scan")
     done: dict[str, int] = {}

@@ -79,6 +79,7 @@ def steps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize(
     ("slots", "options"),
     [
+        (("item",), {"num_bits": 8, "num_items": 40, "biased": True}),
         (TWO, {"num_bits": 32, "num_items": 40}),
         (THREE, {"num_modalities": 2, "num_bits": 32, "num_items": 14, "biased": True}),
         (THREE, {"num_modalities": 3, "num_bits": 8, "num_items": 14, "variant": "T0"}),  # many ties
