@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,7 @@ from torch.nn import functional as F
 
 from fashion_hash.config import Config
 from fashion_hash.data.outfits import EMPTY, item_types
-from fashion_hash.models.fhn import ItemCodes, OutfitScores
+from fashion_hash.models.fhn import FHN, ItemCodes, OutfitScores
 from fashion_hash.models.hashing import SHARED, ContentHashing, IdHashing, binarise, hash_heads, relax
 
 OUTFITS_AT_ONCE = 1 << 16
@@ -258,6 +259,15 @@ class OutfitEncoder(nn.Module):
         if self.output == "float":
             return x
         return binarise(x) if slope is None else relax(x, slope)
+
+
+# what is trained, scores and is exported
+Network = FHN | OutfitEncoder
+
+
+def make_network(config: Config, *arguments: Any) -> Network:
+    """The network that a configuration asks for; arguments as of FHN."""
+    return FHN(config, *arguments) if config.encoder is None else OutfitEncoder(config, *arguments)
 
 
 def _part_of(name: str) -> str:

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from fashion_hash.config import Config
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.errors import TrainingError
-from fashion_hash.models.fhn import FHN
+from fashion_hash.models.outfit_encoder import Network, OutfitEncoder
 from fashion_hash.seeds import derive, generator
 from fashion_hash.training.batches import Batch
 from fashion_hash.training.inputs import ItemInputs
@@ -117,7 +117,7 @@ def _trained(parts: Mapping[str, Any], config: Config) -> dict[str, Any]:
     return {name: named for name, named in parts.items() if wanted is None or name in wanted}
 
 
-def train_mode(model: FHN, trained: Mapping[str, Any]) -> None:
+def train_mode(model: Network, trained: Mapping[str, Any]) -> None:
     """Training mode for what is trained; the rest neither drops out nor moves its running means."""
     model.train()
     for name, part in (("backbone", "backbone"), ("heads", "{}_head")):
@@ -125,21 +125,29 @@ def train_mode(model: FHN, trained: Mapping[str, Any]) -> None:
             module = getattr(hashing, name, None)
             if module is not None and part.format(modality) not in trained:
                 module.eval()
+    if isinstance(model, OutfitEncoder) and "encoder" not in trained:
+        model.outfits.eval()
 
 
 def _progress(batches: Iterator[Batch], title: str, steps: int) -> Iterator[Batch]:
     yield from tqdm(batches, desc=title, total=steps, leave=False, disable=None)
 
 
-def _summary(config: Config, dataset: Dataset, inputs: ItemInputs, data: TrainingData, model: FHN) -> str:
+def _summary(config: Config, dataset: Dataset, inputs: ItemInputs, data: TrainingData, model: Network) -> str:
     items = ", ".join(f"{count} {kind} items" for kind, count in inputs.num_items.items())
     size = sum(parameter.numel() for parameter in model.parameters())
     left_out = f" ({data.left_out} left out: nothing is known of an item)" if data.left_out else ""
     return (
         f"{config.name}: {dataset.name}, {len(dataset.users)} users, {items}, "
         f"{len(dataset.split('train').positives) - data.left_out} training outfits{left_out}; "
-        f"{' + '.join(config.modalities)}, {config.model.num_bits} bits, {size:,} parameters on {inputs.device}"
+        f"{' + '.join(config.modalities)}, {_form(config)}, {size:,} parameters on {inputs.device}"
     )
+
+
+def _form(config: Config) -> str:
+    if config.encoder is None:
+        return f"{config.model.num_bits} bits"
+    return f"outfit encoder of {config.model.num_bits} {'bits' if config.encoder.output == 'bits' else 'dimensions'}"
 
 
 def _line(metrics: Mapping[str, Any], epochs: int) -> str:

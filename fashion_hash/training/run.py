@@ -24,7 +24,7 @@ from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.load import load_dataset
 from fashion_hash.errors import TrainingError
 from fashion_hash.files import sweep, write_text
-from fashion_hash.models.fhn import FHN
+from fashion_hash.models.outfit_encoder import Network, make_network
 from fashion_hash.training.checkpoint import Checkpoint, load_checkpoint, load_parameters, save_checkpoint
 from fashion_hash.training.curve import draw_curve
 from fashion_hash.training.inputs import ItemInputs
@@ -37,9 +37,9 @@ def load_data(config: Config) -> Dataset:
     return load_dataset(data.format, data.root, subset=data.subset, slots=data.slots)
 
 
-def make_model(config: Config, dataset: Dataset, inputs: ItemInputs) -> FHN:
+def make_model(config: Config, dataset: Dataset, inputs: ItemInputs) -> Network:
     """The network of a configuration, freshly initialised from torch's random state."""
-    return FHN(
+    return make_network(
         config,
         dataset.slots,
         len(dataset.users),
@@ -151,7 +151,7 @@ class Run:
             return len(aucs)
         return 1 + max(range(len(aucs)), key=aucs.__getitem__)
 
-    def model(self, dataset: Dataset) -> tuple[FHN, ItemInputs, float]:
+    def model(self, dataset: Dataset) -> tuple[Network, ItemInputs, float]:
         """The model of the best epoch, its inputs and the slope of its relaxed codes.
 
         Raises:
@@ -173,7 +173,7 @@ class Run:
         write_text(self.path / "metrics.jsonl", "".join(lines))
 
 
-def start_from(model: FHN, path: Path, dataset: Dataset) -> None:
+def start_from(model: Network, path: Path, dataset: Dataset) -> None:
     """Takes the parameters of another run's best epoch, all but what belongs to its people and ids.
 
     User codes are never taken: the users are others. Embeddings and biases of items are taken only

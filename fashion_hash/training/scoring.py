@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from fashion_hash.data.outfits import EMPTY, Outfits
-from fashion_hash.models.fhn import FHN, ItemCodes
+from fashion_hash.models.fhn import ItemCodes
+from fashion_hash.models.outfit_encoder import Network
 from fashion_hash.training.inputs import ItemInputs
 
 ITEMS_AT_ONCE = 1024
@@ -26,7 +27,7 @@ class ModelScorer:
     """
 
     @torch.no_grad()
-    def __init__(self, model: FHN, inputs: ItemInputs, slope: float | None) -> None:
+    def __init__(self, model: Network, inputs: ItemInputs, slope: float | None) -> None:
         model.eval()
         self.model = model
         self.device = inputs.device
@@ -62,7 +63,7 @@ class ModelScorer:
         return terms[:, 1] + terms[:, 3]
 
 
-def _all_items(model: FHN, inputs: ItemInputs, slope: float | None) -> ItemCodes:
+def _all_items(model: Network, inputs: ItemInputs, slope: float | None) -> ItemCodes:
     codes: dict[str, Tensor] = {}
     bias: dict[str, Tensor] = {}
     for kind in model.types:

@@ -18,7 +18,8 @@ from fashion_hash.data.outfits import EMPTY, fill_empty
 from fashion_hash.errors import ConfigError
 from fashion_hash.features.table import usable_outfits
 from fashion_hash.losses import bpr_loss, cross_modal_loss
-from fashion_hash.models.fhn import FHN, ItemCodes
+from fashion_hash.models.fhn import ItemCodes
+from fashion_hash.models.outfit_encoder import Network
 from fashion_hash.seeds import generator
 from fashion_hash.training.batches import Batch, make_batch
 from fashion_hash.training.inputs import ItemInputs
@@ -78,7 +79,7 @@ class Objective:
     the start, as they will be in use.
     """
 
-    def __init__(self, config: Config, model: FHN, inputs: ItemInputs, *, items_trained: bool = True) -> None:
+    def __init__(self, config: Config, model: Network, inputs: ItemInputs, *, items_trained: bool = True) -> None:
         self._items_trained = items_trained
         self._model = model
         self._inputs = inputs

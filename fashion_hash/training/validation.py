@@ -8,7 +8,7 @@ from fashion_hash.config import Config
 from fashion_hash.data.dataset import Dataset, Groups, Split
 from fashion_hash.data.negatives import NegativeSampler, as_groups
 from fashion_hash.evaluation.protocols import evaluate_split
-from fashion_hash.models.fhn import FHN
+from fashion_hash.models.outfit_encoder import Network
 from fashion_hash.seeds import generator
 from fashion_hash.training.inputs import ItemInputs
 from fashion_hash.training.scoring import ModelScorer
@@ -37,7 +37,7 @@ class Validation:
             groups = split.negatives.get("random") or drawn_negatives(dataset, "valid", config.seed)
             self._split = Split(split.positives, {"random": groups})
 
-    def __call__(self, model: FHN, slope: float) -> dict[str, Any]:
+    def __call__(self, model: Network, slope: float) -> dict[str, Any]:
         """{"valid_auc": of binary codes, "valid_auc_relaxed": with this slope}."""
         if self._split is None:
             return {"valid_auc": None, "valid_auc_relaxed": None}
