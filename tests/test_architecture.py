@@ -10,8 +10,9 @@ PACKAGE = Path(__file__).resolve().parent.parent / "fashion_hash"
 # a module may import itself and what stands before it in this list
 LAYERS = [
     ("errors", "files", "seeds", "codes", "data.outfits", "data.vocabulary"),
-    ("manifest", "ids", "config", "data", "normaliser", "titles"),
+    ("manifest", "ids", "config", "config_network", "config_training", "data", "normaliser", "titles", "encoders"),
     ("losses", "catalogue", "heads", "evaluation"),
+    ("request_tower",),
     ("features", "bundle"),
     ("models", "index"),
     ("live",),
@@ -32,6 +33,7 @@ WITHOUT_TORCH = (
     "live",
     "manifest",
     "normaliser",
+    "request_tower",
     "retrieval",
     "titles",
 )

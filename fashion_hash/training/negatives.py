@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fashion_hash.config import NegativesConfig
+from fashion_hash.config_training import NegativesConfig
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.negatives import NegativeSampler, fixed_negatives, hard_share
 from fashion_hash.data.outfits import EMPTY

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer, SparseAdam
 
-from fashion_hash.config import OptimiserConfig, ScheduleConfig
+from fashion_hash.config_training import OptimiserConfig, ScheduleConfig
 from fashion_hash.errors import ConfigError
 
 Parts = Mapping[str, Sequence[tuple[str, nn.Parameter]]]

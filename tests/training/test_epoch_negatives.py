@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fashion_hash.config import NegativesConfig
+from fashion_hash.config_training import NegativesConfig
 from fashion_hash.data.outfits import EMPTY
 from fashion_hash.errors import ConfigError
 from fashion_hash.training.negatives import EpochNegatives
