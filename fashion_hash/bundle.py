@@ -12,6 +12,7 @@
       history/users.npy, items.npy    (L,), (L, S) int32  known positives: who liked which outfit
       catalogue.sqlite                title, details and picture of every item
       heads/                          how an item that arrives later gets its code (fashion_hash.heads)
+      requests/                       how words and taste become a query (fashion_hash.request_contents)
                                       (TYPE is percent-encoded where it would be no file name)
       index/                          written by build_index, with a manifest of its own
       live/                           changes made after the export (fashion_hash.live)
@@ -38,6 +39,8 @@ from fashion_hash.files import atomic_folder
 from fashion_hash.heads import Heads, write_heads
 from fashion_hash.ids import IdTable, read_array
 from fashion_hash.manifest import read_manifest, seal
+from fashion_hash.request_contents import RequestContents, write_requests
+from fashion_hash.request_tower import RequestTower
 
 FORMAT = "fashion_hash bundle"
 FORMAT_VERSION = 1
@@ -64,6 +67,7 @@ class BundleContents:
         pictures: by type and item id, encoded JPEG or PNG bytes; may lack items.
         model: what is worth knowing of the model (variant, training run), for people.
         heads: the hash heads of each modality, for items that arrive later; may be none.
+        requests: the request model over these items and users; None when there is none.
     """
 
     name: str
@@ -84,6 +88,7 @@ class BundleContents:
     pictures: Mapping[str, Mapping[str, bytes]]
     model: Mapping[str, Any]
     heads: Mapping[str, Heads] = field(default_factory=dict)
+    requests: RequestContents | None = None
 
 
 def write_bundle(path: str | Path, contents: BundleContents) -> Bundle:
@@ -115,6 +120,8 @@ def write_bundle(path: str | Path, contents: BundleContents) -> Bundle:
         write_catalogue(folder / "catalogue.sqlite", contents.items, contents.details, contents.pictures)
         if contents.heads:
             write_heads(folder / "heads", item_types(contents.slots), num_bits, contents.heads)
+        if contents.requests is not None:
+            write_requests(folder / "requests", contents.requests)
         manifest = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
@@ -172,6 +179,13 @@ def _check(contents: BundleContents) -> None:
 
     if contents.heads and tuple(contents.heads) != contents.modalities:
         raise BundleError(f"heads of {list(contents.heads)} in a bundle of {list(contents.modalities)}")
+    if (requests := contents.requests) is not None:
+        if requests.types != kinds:
+            raise BundleError(f"requests over the types {list(requests.types)} in a bundle of {list(kinds)}")
+        sizes = {kind: len(contents.items[kind]) for kind in kinds} | {"users": len(contents.users)}
+        given = {kind: len(requests.item_outputs[kind]) for kind in kinds} | {"users": len(requests.user_known)}
+        if sizes != given:
+            raise BundleError(f"requests over {given} in a bundle of {sizes}: both must know the same items and users")
     if contents.history.slots != contents.slots:
         raise BundleError(f"history of slots {contents.history.slots} in a bundle of slots {contents.slots}")
     columns = [("users", contents.history.users, 0, len(contents.users))]
@@ -248,6 +262,12 @@ class Bundle:
     def catalogue(self) -> Catalogue:
         """Titles, details and pictures of the items."""
         return Catalogue(self.path / "catalogue.sqlite")
+
+    @cached_property
+    def requests(self) -> RequestTower | None:
+        """The request model; None when the bundle was made without one."""
+        folder = self.path / "requests"
+        return RequestTower.open(folder) if folder.is_dir() else None
 
     def _array(self, name: str) -> np.ndarray:
         return read_array(self.path / name)

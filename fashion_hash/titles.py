@@ -36,12 +36,26 @@ class TitleEncoder:
 
     def __init__(self, words: TfidfVectorizer, letters: TfidfVectorizer, components: np.ndarray) -> None:
         self._parts = {"words": words, "letters": letters}
-        self._components = components
+        self.components = components
 
     @property
     def dim(self) -> int:
         """F, the length of a vector."""
-        return int(self._components.shape[0])
+        return int(self.components.shape[0])
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What terms are made of: "words" and "letters"."""
+        return tuple(self._parts)
+
+    def terms(self, part: str) -> list[str]:
+        """The terms of a part, in the order of its columns."""
+        found: list[str] = self._parts[part].get_feature_names_out().tolist()
+        return found
+
+    def weights(self, part: str) -> np.ndarray:
+        """(terms,) float64, the inverse document frequencies of a part."""
+        return np.asarray(self._parts[part].idf_, dtype=np.float64)
 
     @classmethod
     def fit(cls, titles: Sequence[str], dim: int, seed: int = 0, max_terms: int = 15_000) -> TitleEncoder:
@@ -77,7 +91,7 @@ class TitleEncoder:
         if not titles:
             return np.zeros((0, self.dim), dtype=np.float32), np.zeros(0, dtype=bool)
         terms = csr_matrix(hstack([part.transform(titles) for part in self._parts.values()]), dtype=np.float32)
-        vectors = np.asarray(terms @ self._components.T, dtype=np.float32)
+        vectors = np.asarray(terms @ self.components.T, dtype=np.float32)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         known = lengths[:, 0] > _FAINTEST
         return np.where(known[:, None], vectors / np.maximum(lengths, _FAINTEST), np.float32(0)), known
@@ -86,10 +100,10 @@ class TitleEncoder:
         """Writes the folder: terms as JSON, weights and components as .npy; nothing pickled."""
         with atomic_folder(folder) as temporary:
             manifest: dict[str, Any] = {"format": FORMAT, "version": FORMAT_VERSION, "dim": self.dim}
-            for name, part in self._parts.items():
-                manifest[name] = part.get_feature_names_out().tolist()
-                np.save(temporary / f"{name}.npy", np.asarray(part.idf_, dtype=np.float64))
-            np.save(temporary / "components.npy", self._components)
+            for name in self._parts:
+                manifest[name] = self.terms(name)
+                np.save(temporary / f"{name}.npy", self.weights(name))
+            np.save(temporary / "components.npy", self.components)
             write_json(temporary / "titles.json", manifest)
 
     @classmethod

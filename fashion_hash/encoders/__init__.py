@@ -1,0 +1,21 @@
+"""Encoders: words, and with CLIP pictures, as vectors, behind one small contract.
+
+An encoder has
+
+    kind                  "words", "sentence_transformers" or "open_clip"
+    name                  for people: which model and settings
+    dim                   F
+    fingerprint           tells its vectors from those of every other encoder: kind, weights and settings
+    takes_pictures        whether `encode_pictures` works
+    encode_texts(texts)   (N, F) float32 unit vectors; a row of zeros for a text that says nothing to it
+    words(text)           the words it knows and those it does not
+    encode_pictures(pictures)   (N, F) float32 unit vectors of encoded pictures; zeros for None
+    save(folder)          writes what `open_encoder` needs to make it again
+
+`words` needs no weights and is the default. Nothing here imports torch until a pretrained encoder encodes.
+"""
+
+from fashion_hash.encoders.contract import Encoder, check_same_encoder, open_encoder
+from fashion_hash.encoders.words import WordsEncoder
+
+__all__ = ["Encoder", "WordsEncoder", "check_same_encoder", "open_encoder"]

@@ -1,0 +1,107 @@
+"""What every encoder is, and how one is opened again from the folder that it saved."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from fashion_hash.errors import BundleError, FeatureError
+
+FORMAT, FORMAT_VERSION = "fashion_hash encoder", 1
+MANIFEST = "encoder.json"
+
+
+class Words(NamedTuple):
+    """The words of a text, lower case, in their order: those an encoder knows and those it does not."""
+
+    known: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
+class Encoder(Protocol):
+    """The contract; see `fashion_hash.encoders`. Shapes: N texts or pictures, F feature."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def dim(self) -> int: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    @property
+    def takes_pictures(self) -> bool: ...
+
+    def encode_texts(self, texts: Sequence[str]) -> np.ndarray: ...
+
+    def words(self, text: str) -> Words: ...
+
+    def encode_pictures(self, pictures: Sequence[bytes | None]) -> np.ndarray: ...
+
+    def save(self, folder: Path) -> None: ...
+
+
+def manifest_of(encoder: Encoder, **settings: Any) -> dict[str, Any]:
+    """What an encoder says of itself in its folder."""
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "kind": encoder.kind,
+        "name": encoder.name,
+        "dim": encoder.dim,
+        "fingerprint": encoder.fingerprint,
+        **settings,
+    }
+
+
+def open_encoder(folder: str | Path, weights: str | None = None) -> Encoder:
+    """The encoder that a folder was saved by. Pretrained ones load their weights when they first encode.
+
+    Args:
+        folder: what `save` wrote.
+        weights: where the weights lie now, if elsewhere than at the time.
+
+    Raises:
+        FeatureError: no encoder there, or of another version.
+        MissingExtraError, FeatureError: of a pretrained encoder, from its first use on: its package or its
+            weights are missing, or the weights are others than those that made the vectors.
+    """
+    folder = Path(folder)
+    try:
+        about = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        version = about["format"], about["format_version"]
+        kind, fingerprint, dim = about["kind"], str(about["fingerprint"]), int(about["dim"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FeatureError(f"{folder} holds no readable encoder ({error}): export it again") from None
+    if version != (FORMAT, FORMAT_VERSION):
+        raise FeatureError(f"{folder / MANIFEST} is not {FORMAT!r} of version {FORMAT_VERSION}: export it again")
+    if kind == "words":
+        from fashion_hash.encoders.words import WordsEncoder
+
+        return WordsEncoder.open(folder, fingerprint, dim)
+    if kind == "sentence_transformers":
+        from fashion_hash.encoders.sentences import SentenceEncoder
+
+        return SentenceEncoder(weights or about["model"], expected=(fingerprint, dim))
+    if kind == "open_clip":
+        from fashion_hash.encoders.clip import ClipEncoder
+
+        return ClipEncoder(about["model"], weights or about["weights"], expected=(fingerprint, dim))
+    raise FeatureError(f"{folder / MANIFEST} names the encoder {kind!r}, which this release does not have")
+
+
+def check_same_encoder(what: str, made_with: Encoder, given: Encoder) -> None:
+    """Raises BundleError, naming both, when vectors of one encoder would be compared with those of another."""
+    if made_with.fingerprint != given.fingerprint:
+        raise BundleError(
+            f"{what} was made with the encoder {made_with.name} ({made_with.fingerprint}), not with {given.name} "
+            f"({given.fingerprint}): use the first, or train and export again with the second"
+        )

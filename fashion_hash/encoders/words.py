@@ -1,0 +1,131 @@
+"""The encoder that needs no weights: TF-IDF over words and letters, then truncated SVD (`fashion_hash.titles`)."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fashion_hash.encoders.contract import MANIFEST, Words, manifest_of
+from fashion_hash.errors import FeatureError
+from fashion_hash.files import write_json
+from fashion_hash.seeds import generator
+
+if TYPE_CHECKING:
+    from fashion_hash.titles import TitleEncoder
+
+FIT_AT_MOST = 30_000
+"""Texts that are looked at to learn words and directions; of more, so many are drawn."""
+LONGEST = 2_000
+"""Letters of a text that are read; what a person asks for stands at its beginning."""
+_WORD = re.compile(r"(?u)\b\w\w+\b")  # what scikit-learn takes for a word
+
+
+class WordsEncoder:
+    """TF-IDF + SVD, fitted on the texts of training; saved as plain arrays and JSON.
+
+    A text of which no word is known (words such as "the" say nothing) has a vector of zeros, even where
+    some of its letter groups are known: it is in another language, or about something else.
+
+    Args:
+        titles: fitted.
+        fingerprint: its own, where it is known already.
+    """
+
+    kind = "words"
+    takes_pictures = False
+
+    def __init__(self, titles: TitleEncoder, fingerprint: str | None = None) -> None:
+        self._loaded: TitleEncoder | None = titles
+        self._folder = Path()
+        self.dim = titles.dim
+        self.fingerprint = fingerprint or _fingerprint(titles)
+
+    @classmethod
+    def fit(cls, texts: Sequence[str], dim: int = 256, seed: int = 0) -> WordsEncoder:
+        """Learns words and directions from texts; the same texts and seed give the same encoder.
+
+        Raises FeatureError when no text holds a word.
+        """
+        from fashion_hash.titles import TitleEncoder
+
+        texts = [one for one in dict.fromkeys(text[:LONGEST] for text in texts) if _WORD.search(one)]
+        if not texts:
+            raise FeatureError("no text holds a word: the encoder `words` has nothing to learn from")
+        if len(texts) > FIT_AT_MOST:
+            rows = generator(seed, "words").choice(len(texts), FIT_AT_MOST, replace=False)
+            texts = [texts[row] for row in np.sort(rows)]
+        return cls(TitleEncoder.fit(texts, dim, seed))
+
+    @classmethod
+    def open(cls, folder: Path, fingerprint: str, dim: int) -> WordsEncoder:
+        """From the folder that `save` wrote; its arrays are read at the first text."""
+        found = cls.__new__(cls)
+        found._loaded, found._folder, found.fingerprint, found.dim = None, folder, fingerprint, dim
+        return found
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"words ({self.dim} floats)"
+
+    @property
+    def titles(self) -> TitleEncoder:
+        """What does the work; scikit-learn is imported here."""
+        if self._loaded is None:
+            from fashion_hash.titles import TitleEncoder
+
+            loaded = TitleEncoder.load(self._folder / "words")
+            if _fingerprint(loaded) != self.fingerprint:
+                raise FeatureError(f"{self._folder} holds another encoder than it says: export it again")
+            self._loaded = loaded
+        return self._loaded
+
+    def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """(N, F) float32 unit vectors; zeros where no word is known."""
+        vectors, _ = self.titles.encode([text[:LONGEST] for text in texts])
+        known = np.fromiter((self._says_something(text) for text in texts), dtype=bool, count=len(texts))
+        return np.where(known[:, None], vectors, np.float32(0))
+
+    def words(self, text: str) -> Words:
+        """The words it knows, and those it does not; words such as "the" are neither."""
+        said = [one for one in dict.fromkeys(_WORD.findall(text[:LONGEST].lower())) if one not in self._empty]
+        known = tuple(one for one in said if one in self._vocabulary)
+        return Words(known, tuple(one for one in said if one not in self._vocabulary))
+
+    def encode_pictures(self, pictures: Sequence[bytes | None]) -> np.ndarray:
+        """Raises FeatureError: words only."""
+        raise FeatureError("the encoder `words` takes no pictures: choose the kind open_clip")
+
+    def save(self, folder: Path) -> None:
+        """Writes encoder.json and words/."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.titles.save(folder / "words")
+        write_json(folder / MANIFEST, manifest_of(self))
+
+    def _says_something(self, text: str) -> bool:
+        found = _WORD.finditer(text[:LONGEST].lower())
+        return any(one.group() in self._vocabulary and one.group() not in self._empty for one in found)
+
+    @cached_property
+    def _vocabulary(self) -> frozenset[str]:
+        return frozenset(self.titles.terms("words"))
+
+    @cached_property
+    def _empty(self) -> frozenset[str]:
+        from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+        return frozenset(ENGLISH_STOP_WORDS)
+
+
+def _fingerprint(titles: TitleEncoder) -> str:
+    digest = hashlib.blake2b(digest_size=6)
+    for part in titles.parts:
+        digest.update("\0".join(titles.terms(part)).encode() + titles.weights(part).tobytes())
+    digest.update(np.ascontiguousarray(titles.components, dtype="<f4").tobytes())
+    return f"words {digest.hexdigest()}"
