@@ -58,3 +58,118 @@ def cross_modal_loss(image: Tensor, text: Tensor, margin: float = 0.1) -> Tensor
     # each diagonal entry adds max(0, margin) to the sum and is no pair of different items
     total = by_row.sum() + by_column.sum() - 2 * items * margin
     return total / (items - 1) / items
+
+
+def softmax_loss(positive: Tensor, negative: Tensor) -> Tensor:
+    """A positive against its negatives together: mean of -log(e^s0 / (e^s0 + sum over k of e^sk)).
+
+    Args:
+        positive: (B,) scores of positive outfits.
+        negative: (B, K) scores of their negatives; -inf is a negative that does not count.
+
+    Returns:
+        A scalar, the mean over the outfits that have a negative; 0 when none has.
+
+    Paper: False Negative Distillation, Kim et al., 2021 (the teacher's loss, K = 10).
+
+    >>> round(softmax_loss(torch.tensor([1.0]), torch.tensor([[1.0, 1.0]])).item(), 4)
+    1.0986
+    """
+    everything = torch.cat([positive[:, None], negative], dim=1)  # (B, 1 + K)
+    count = torch.count_nonzero((negative > -torch.inf).any(dim=1)).clamp(min=1)
+    return (everything.logsumexp(dim=1) - positive).sum() / count
+
+
+def distilled(
+    negative: Tensor, teacher_negative: Tensor, reference: Tensor, alpha: float, sigma: int = 1, clip: bool = False
+) -> Tensor:
+    """Scores of negatives as the student's loss sees them: s_k - sigma * alpha * (r' - d'_k).
+
+    A negative that the teacher holds nearer to the user than r' is probably one that they like: with sigma = +1
+    it is pushed away less, with -1 more.
+
+    Args:
+        negative: (B, K) scores of the student; -inf is a negative that does not count.
+        teacher_negative: (B, K) distances d' of the teacher; not looked at where `negative` is -inf.
+        reference: (B,) distances r' of the teacher.
+        alpha: weight; 0 leaves every bit as it is.
+        sigma: +1 or -1.
+        clip: r' - d' below 0 counts as 0: only probable false negatives are changed.
+
+    Returns:
+        (B, K).
+
+    Paper: False Negative Distillation, Kim et al., 2021, which leaves sigma, clipping and the form of r' open.
+    """
+    nearer = reference[:, None] - teacher_negative
+    if clip:
+        nearer = nearer.clamp(min=0)
+    return negative - torch.where(negative > -torch.inf, sigma * alpha * nearer, 0.0)
+
+
+def fnd_loss(
+    positive: Tensor,
+    negative: Tensor,
+    teacher_negative: Tensor,
+    reference: Tensor,
+    alpha: float,
+    sigma: int = 1,
+    clip: bool = False,
+) -> Tensor:
+    """False negative distillation: the softmax loss in which a teacher weighs each negative.
+
+    In distances d = -s: -log(e^-d0 / (e^-d0 + sum over k of e^(-dk - sigma * alpha * (r' - d'k)))).
+    With alpha = 0 it is `softmax_loss` to the last bit.
+
+    Args:
+        positive: (B,) scores of the student.
+        negative, teacher_negative, reference, alpha, sigma, clip: see `distilled`.
+
+    Returns:
+        A scalar.
+
+    Paper: Kim et al., 2021 (arXiv 2110.06483).
+    """
+    return softmax_loss(positive, distilled(negative, teacher_negative, reference, alpha, sigma, clip))
+
+
+def fnd_bpr_loss(
+    positive: Tensor,
+    negative: Tensor,
+    teacher_negative: Tensor,
+    reference: Tensor,
+    alpha: float,
+    sigma: int = 1,
+    clip: bool = False,
+) -> Tensor:
+    """False negative distillation over pairs: softplus(s_k - sigma * alpha * (r' - d'_k) - s_0).
+
+    Each negative by itself, as in BPR, of which it has every bit with alpha = 0. Arguments as for `fnd_loss`.
+    """
+    return bpr_loss(positive, distilled(negative, teacher_negative, reference, alpha, sigma, clip))
+
+
+def nt_xent_loss(a: Tensor, b: Tensor, temperature: float) -> Tensor:
+    """Contrastive loss between two views of each outfit; all views of the others are the negatives.
+
+    The mean over the 2B views of -log(e^(cos(v, v') / t) / sum over every view w but v of e^(cos(v, w) / t)),
+    with v' the other view of the same outfit.
+
+    Args:
+        a: (B, D) vectors of one view.
+        b: (B, D) vectors of the other, row by row the same outfits.
+        temperature: t.
+
+    Returns:
+        A scalar; 0 when there are fewer than two outfits.
+
+    Paper: SimCLR, Chen et al., ICML 2020; over outfits: Kim et al., 2021.
+    """
+    outfits = len(a)
+    if outfits < 2:
+        return a.new_zeros(())
+    views = F.normalize(torch.cat([a, b]), dim=1)  # (2B, D)
+    similarity = views @ views.T / temperature  # (2B, 2B)
+    similarity = similarity.masked_fill(torch.eye(2 * outfits, dtype=torch.bool, device=a.device), -torch.inf)
+    other = torch.arange(2 * outfits, device=a.device).roll(outfits)
+    return F.cross_entropy(similarity, other)

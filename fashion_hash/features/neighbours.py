@@ -1,0 +1,145 @@
+"""The nearest items of each item, by a feature: for views of outfits in which an item is replaced.
+
+Shapes: N items of one type, F feature, K neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from tqdm import tqdm
+
+from fashion_hash.data.dataset import Dataset
+from fashion_hash.data.outfits import EMPTY
+from fashion_hash.errors import FeatureError
+from fashion_hash.features.table import FeatureTable
+from fashion_hash.seeds import derive
+
+EXACT_AT_MOST = 20_000  # items; beyond, comparing all with all takes longer than an epoch
+AT_ONCE = 1024
+PROBED = 16  # of faiss' cells
+COOCCURRENCE_DIM = 64
+
+
+def nearest_items(features: np.ndarray, usable: np.ndarray, neighbours: int, exact: bool | None = None) -> np.ndarray:
+    """The K nearest items of each by cosine, nearest first.
+
+    Args:
+        features: (N, F) float32; no normalisation needed.
+        usable: (N,) bool: the items that have neighbours and may be one.
+        neighbours: K.
+        exact: compare all with all (numpy), or look into the nearest cells only (faiss' inverted file);
+            None chooses by the number of items.
+
+    Returns:
+        (N, K) int32 rows, EMPTY (-1) from where there are no more.
+
+    Raises:
+        FeatureError: a usable item's feature is not finite.
+    """
+    found = np.full((len(features), neighbours), EMPTY, dtype=np.int32)
+    rows = np.flatnonzero(usable)
+    unit = np.ascontiguousarray(features[rows], dtype=np.float32)
+    if not np.isfinite(unit).all():
+        raise FeatureError("nearest items: a feature is NaN or infinite; extract or convert it again")
+    unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
+    count = min(neighbours, len(rows) - 1)
+    if count < 1:
+        return found
+    exact = len(rows) <= EXACT_AT_MOST if exact is None else exact
+    at = _all_pairs(unit, count) if exact else _cells(unit, count)
+    found[rows, :count] = np.where(at >= 0, rows[at], EMPTY)
+    return found
+
+
+def _all_pairs(unit: np.ndarray, count: int) -> np.ndarray:
+    """(N, count) positions; of equally near ones the first."""
+    found = np.empty((len(unit), count), dtype=np.int64)
+    for start in range(0, len(unit), AT_ONCE):
+        near = unit[start : start + AT_ONCE] @ unit.T
+        here = np.arange(len(near))
+        near[here, start + here] = -np.inf  # an item is no neighbour of itself
+        some = np.sort(np.argpartition(-near, count - 1, axis=1)[:, :count], axis=1)
+        order = np.argsort(-np.take_along_axis(near, some, axis=1), axis=1, kind="stable")
+        found[start : start + len(near)] = np.take_along_axis(some, order, axis=1)
+    return found
+
+
+def _cells(unit: np.ndarray, count: int) -> np.ndarray:
+    """(N, count) positions, -1 where the cells that were looked into hold no more."""
+    import faiss  # takes half a second, and small data never needs it
+
+    quantiser = faiss.IndexFlatIP(unit.shape[1])
+    index = faiss.IndexIVFFlat(quantiser, unit.shape[1], int(4 * len(unit) ** 0.5), faiss.METRIC_INNER_PRODUCT)
+    index.cp.niter = 5
+    index.cp.min_points_per_centroid = 1
+    index.train(unit)
+    index.add(unit)
+    index.nprobe = PROBED
+    found = np.empty((len(unit), count), dtype=np.int64)
+    for start in tqdm(range(0, len(unit), AT_ONCE), desc="nearest items", leave=False, disable=None):
+        at = index.search(unit[start : start + AT_ONCE], count + 1)[1]
+        own = np.arange(start, start + len(at))[:, None]
+        others = np.argsort(at == own, axis=1, kind="stable")[:, :count]  # itself last, so left out
+        found[start : start + len(at)] = np.take_along_axis(at, others, axis=1)
+    return found
+
+
+def content_features(
+    dataset: Dataset, tables: Sequence[FeatureTable]
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """What is seen and said of items: by type, (N, F) and (N,) bool, the items of which all of it is known.
+
+    Each modality counts the same: its features are scaled to length 1 and put end to end.
+    """
+    features, known = {}, {}
+    for kind in dataset.types:
+        parts = [table.features[kind] for table in tables]
+        units = [one / np.maximum(np.linalg.norm(one, axis=1, keepdims=True), 1e-12) for one in parts]
+        features[kind] = np.concatenate(units, axis=1)
+        known[kind] = np.all([table.known[kind] for table in tables], axis=0)
+    return features, known
+
+
+def cooccurrence_features(dataset: Dataset, seed: int) -> dict[str, np.ndarray]:
+    """Who wears an item and what it is worn with, in the training split: by type, (N, F) float32.
+
+    A truncated SVD (scikit-learn) of the incidence of items with users and with the items of other types,
+    weighted by TF-IDF; rows of zeros for items that training never saw.
+    """
+    from scipy.sparse import coo_matrix
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfTransformer
+
+    positives = dataset.split("train").positives
+    starts, width = {}, len(dataset.users)
+    for kind in dataset.types:  # one column for each user, then one for each item of each type
+        starts[kind] = width
+        width += len(dataset.items[kind])
+    found = {}
+    for kind in dataset.types:
+        pairs: list[tuple[np.ndarray, np.ndarray]] = []
+        for slot in (position for position, one in enumerate(dataset.slots) if one == kind):
+            items = positives.items[:, slot]
+            pairs.append((items, positives.users.astype(np.int64)))
+            for other, of in enumerate(dataset.slots):
+                if of != kind:
+                    column = positives.items[:, other].astype(np.int64)
+                    pairs.append((items, np.where(column == EMPTY, EMPTY, starts[of] + column)))
+        rows, columns = (np.concatenate(one) for one in zip(*pairs))
+        real = (rows != EMPTY) & (columns != EMPTY)
+        shape = (len(dataset.items[kind]), width)
+        counts = coo_matrix((np.ones(real.sum()), (rows[real], columns[real])), shape).tocsr()
+        weighted = TfidfTransformer(sublinear_tf=True).fit_transform(counts)
+        dim = max(1, min(COOCCURRENCE_DIM, min(weighted.shape) - 1))
+        svd = TruncatedSVD(dim, n_iter=3, random_state=derive(seed, "cooccurrence", kind) % 2**32)
+        found[kind] = svd.fit_transform(weighted).astype(np.float32)
+    return found
+
+
+def neighbour_tables(
+    features: Mapping[str, np.ndarray], usable: Mapping[str, np.ndarray], neighbours: int
+) -> dict[str, np.ndarray]:
+    """`nearest_items` of every type."""
+    return {kind: nearest_items(features[kind], usable[kind], neighbours) for kind in features}
