@@ -21,7 +21,10 @@ from typing import Any
 import numpy as np
 
 from fashion_hash.data.amazon_reviews import find_files, read_amazon_metadata, read_amazon_reviews
-from fashion_hash.data.dataset import items_digest
+from fashion_hash.data.dataset import Dataset, items_digest
+from fashion_hash.data.load import FORMATS as OUTFIT_FORMATS
+from fashion_hash.data.load import load_dataset
+from fashion_hash.data.made_requests import make_requests, request_descriptions
 from fashion_hash.data.request_log import Copies, Log, collect, split_by_time
 from fashion_hash.data.request_words import describe
 from fashion_hash.data.tables import Reporter, stop
@@ -29,7 +32,7 @@ from fashion_hash.data.vocabulary import Vocabulary
 from fashion_hash.errors import ConfigError, DataError, suggest
 
 NOBODY = -1
-FORMATS = ("amazon_reviews",)
+FORMATS = ("amazon_reviews", *OUTFIT_FORMATS)
 
 
 @dataclass(frozen=True)
@@ -175,6 +178,7 @@ def load_requests(
     copies: Copies = "drop",
     min_rating: float | None = None,
     min_events: int = 1,
+    per_outfit: int = 3,
     report: Reporter = stop,
 ) -> RequestData:
     """Reads requests into memory.
@@ -198,6 +202,8 @@ def load_requests(
         log = collect(read_amazon_reviews(reviews, min_rating, report), min_events)
         known = read_amazon_metadata(meta, set(log.item_ids), report) if meta else {}
         return from_log(f"{format}/{reviews.name}", log, known, seed, copies)
+    if format in OUTFIT_FORMATS:
+        return from_outfits(load_dataset(format, root, subset=subset, slots=slots, report=report), seed, per_outfit)
     raise ConfigError(f"unknown format of requests {format!r}{suggest(format, FORMATS)}; known: {', '.join(FORMATS)}")
 
 
@@ -226,4 +232,27 @@ def from_log(
         {"item": describe(log, rows["train"], blank, known)},
         {"item": known},
         counts={**log.counts, **counts},
+    )
+
+
+def from_outfits(data: Dataset, seed: int = 0, per_outfit: int = 3) -> RequestData:
+    """Makes requests from the outfits of a data set (`made_requests`); users and items keep their rows.
+
+    Raises DataError when nothing is known of the items that could be asked for.
+    """
+    made = make_requests(data, seed, per_outfit)
+    start = dict(zip(data.types, np.cumsum([0, *(len(data.items[kind]) for kind in data.types)]).tolist()))
+    splits = {
+        name: Requests.of(one.users, [start[kind] + row for kind, row in zip(one.kinds, one.rows)], one.texts)
+        for name, one in made.items()
+    }
+    return RequestData(
+        f"requests of {data.name}",
+        data.users,
+        {kind: data.items[kind] for kind in data.types},
+        splits,
+        request_descriptions(data),
+        data.content.details,
+        data.content.pictures,
+        {"outfits without a request: nothing to say of the item": sum(one.left_out for one in made.values())},
     )
