@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from fashion_hash.bundle import Bundle
 from fashion_hash.codes import Packed
 from fashion_hash.data.outfits import EMPTY
 from fashion_hash.index import exact
+from fashion_hash.index.engine import Ranking
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.retrieval.people import Person
 from fashion_hash.retrieval.shortfall import Shortfall
@@ -94,6 +96,24 @@ def hits_of(snapshot: Snapshot, person: Person, items: np.ndarray, ids: list[str
         Hit(outfit_id, items_by_slot(snapshot.bundle, outfit), *score, personal=person.personal)
         for outfit_id, outfit, score in zip([""] * len(items) if ids is None else ids, items, scores)
     ]
+
+
+def hits_of_many(
+    snapshot: Snapshot,
+    persons: Sequence[Person],
+    rankings: Sequence[Ranking],
+    shortfall: Shortfall | None,
+    width: int,
+) -> Hits:
+    """The answers of many people, each filled up to `width`."""
+    scores = np.full((len(rankings), width), -np.inf)
+    ids = [[""] * width for _ in rankings]
+    for query, (rows, best) in enumerate(rankings):
+        scores[query, : len(rows)] = best
+        ids[query][: len(rows)] = snapshot.ids.at(rows)
+    hits = Hits(np.array(ids, dtype=np.str_).reshape(scores.shape), scores)
+    hits.personal, hits.shortfall = np.array([person.personal for person in persons], dtype=bool), shortfall
+    return hits
 
 
 def scores_of(bundle: Bundle, user_code: Packed, items: np.ndarray) -> list[Score]:

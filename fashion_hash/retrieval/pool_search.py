@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from fashion_hash.index.engine import ItemTest, Ranking
 from fashion_hash.index.pool import slot_codes
 from fashion_hash.live.search import search
 from fashion_hash.live.snapshot import Snapshot
+from fashion_hash.retrieval.compose import check_count
 from fashion_hash.retrieval.diversity import choose_from, mmr, read_caps, walk
 from fashion_hash.retrieval.filters import Filter
 from fashion_hash.retrieval.living_columns import LivingColumns
@@ -114,3 +115,29 @@ def pool_shortfall(
         snapshot.items_of(rows),
         np.flatnonzero(np.isin(rows, known)),
     )
+
+
+def rankings(
+    columns: LivingColumns,
+    snapshot: Snapshot,
+    persons: Sequence[Person],
+    k: int,
+    include_liked: bool = False,
+    where: Mapping[str, Any] | None = None,
+    diversity: float = 0.0,
+    max_per: Mapping[str, int] | None = None,
+) -> tuple[list[Ranking], Shortfall | None]:
+    """Everyone's best outfits, and why somebody got fewer; see Recommender.recommend."""
+    check_count("k", k)
+    chosen = columns.filter(snapshot, where)
+    allowed = columns.allowed(snapshot, chosen)
+    if diversity or max_per:
+        variety = Variety(diversity, max_per or {}, columns)
+        found = [varied_ranking(snapshot, one, k, variety, include_liked, allowed) for one in persons]
+    else:
+        found = pool_rankings(snapshot, persons, k, include_liked=include_liked, allowed=allowed)
+    for person, ranking in zip(persons, found):
+        if where and len(ranking.rows) < k:
+            known = person.known_rows(include_liked)
+            return found, pool_shortfall(snapshot, chosen, columns, k, len(ranking.rows), known)
+    return found, None

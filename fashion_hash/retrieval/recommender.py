@@ -12,7 +12,6 @@ import numpy as np
 from fashion_hash.bundle import Bundle
 from fashion_hash.errors import QueryError
 from fashion_hash.heads import ItemEncoder
-from fashion_hash.index.engine import Ranking
 from fashion_hash.index.pool import Pool
 from fashion_hash.live import changes, compaction
 from fashion_hash.live.changes import outfit_rows
@@ -20,15 +19,13 @@ from fashion_hash.live.generation import EngineName
 from fashion_hash.live.living import Living
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.retrieval import people
-from fashion_hash.retrieval.answers import Composed, Hit, Hits, Score, hits_of, items_by_slot, scores_of
-from fashion_hash.retrieval.compose import check_count
+from fashion_hash.retrieval.answers import Composed, Hit, Hits, Score, hits_of, hits_of_many, items_by_slot, scores_of
 from fashion_hash.retrieval.composing import Composer, Wanted, slots_of_types
 from fashion_hash.retrieval.explain import Explanation, explain
 from fashion_hash.retrieval.foldin import FoldIn
 from fashion_hash.retrieval.living_columns import LivingColumns
 from fashion_hash.retrieval.people import Person, Told
-from fashion_hash.retrieval.pool_search import Variety, pool_rankings, pool_shortfall, varied_ranking
-from fashion_hash.retrieval.shortfall import Shortfall
+from fashion_hash.retrieval.pool_search import rankings
 from fashion_hash.retrieval.similar import similar_items
 
 __all__ = ["Composed", "Hit", "Hits", "Recommender", "Score"]
@@ -106,30 +103,20 @@ class Recommender:
         """
         if isinstance(user_ids, str) or not isinstance(user_ids, Iterable):
             snapshot, person = self._person(user_ids)
-            [found], missing = self._rankings(
-                snapshot, [person], k, include_liked=include_liked, where=where, diversity=diversity, max_per=max_per
+            [ranking], missing = rankings(
+                self._columns, snapshot, [person], k, include_liked, where, diversity, max_per
             )
-            hits = Hits(np.array(snapshot.ids.at(found.rows), dtype=np.str_), found.scores)
+            hits = Hits(np.array(snapshot.ids.at(ranking.rows), dtype=np.str_), ranking.scores)
             hits.personal, hits.shortfall = person.personal, missing
             return hits
         snapshot, persons = people.people(self.living, user_ids)
-        rankings, missing = self._rankings(
-            snapshot, persons, k, include_liked=include_liked, where=where, diversity=diversity, max_per=max_per
-        )
-        width = min(k, snapshot.num_outfits)
-        scores = np.full((len(rankings), width), -np.inf)
-        ids = [[""] * width for _ in rankings]
-        for query, (rows, best) in enumerate(rankings):
-            scores[query, : len(rows)] = best
-            ids[query][: len(rows)] = snapshot.ids.at(rows)
-        hits = Hits(np.array(ids, dtype=np.str_).reshape(scores.shape), scores)
-        hits.personal, hits.shortfall = np.array([person.personal for person in persons], dtype=bool), missing
-        return hits
+        found, missing = rankings(self._columns, snapshot, persons, k, include_liked, where, diversity, max_per)
+        return hits_of_many(snapshot, persons, found, missing, min(k, snapshot.num_outfits))
 
     def answer(self, user_id: str | None, k: int = 10, **options: Any) -> list[Hit]:
         """The k best outfits for one user, with items and terms; options and errors as of `recommend`."""
         snapshot, person = self._person(user_id)
-        [found], _ = self._rankings(snapshot, [person], k, **options)
+        [found], _ = rankings(self._columns, snapshot, [person], k, **options)
         return hits_of(snapshot, person, snapshot.items_of(found.rows), snapshot.ids.at(found.rows))
 
     def compose(
@@ -348,29 +335,3 @@ class Recommender:
     def _person(self, user_id: str | int | None) -> tuple[Snapshot, Person]:
         snapshot, [person] = people.people(self.living, [user_id])
         return snapshot, person
-
-    def _rankings(
-        self,
-        snapshot: Snapshot,
-        persons: Sequence[Person],
-        k: int,
-        *,
-        include_liked: bool = False,
-        where: Mapping[str, Any] | None = None,
-        diversity: float = 0.0,
-        max_per: Mapping[str, int] | None = None,
-    ) -> tuple[list[Ranking], Shortfall | None]:
-        """Everyone's best outfits, and why somebody got fewer."""
-        check_count("k", k)
-        chosen = self._columns.filter(snapshot, where)
-        allowed = self._columns.allowed(snapshot, chosen)
-        if diversity or max_per:
-            variety = Variety(diversity, max_per or {}, self._columns)
-            found = [varied_ranking(snapshot, one, k, variety, include_liked, allowed) for one in persons]
-        else:
-            found = pool_rankings(snapshot, persons, k, include_liked=include_liked, allowed=allowed)
-        for person, ranking in zip(persons, found):
-            if where and len(ranking.rows) < k:
-                known = person.known_rows(include_liked)
-                return found, pool_shortfall(snapshot, chosen, self._columns, k, len(ranking.rows), known)
-        return found, None
