@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,14 +12,15 @@ from fashion_hash.errors import DataError, QueryError, suggest
 from fashion_hash.live.changes import check_type, find_item
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.retrieval.answers import Composed, hits_of
-from fashion_hash.retrieval.compose import Composition, check_count, compose
+from fashion_hash.retrieval.compose import Composition, check_count
+from fashion_hash.retrieval.compose import compose as best_outfits
 from fashion_hash.retrieval.compose_search import NO_LIMIT, Budget
 from fashion_hash.retrieval.filters import Filter, allowed_rows, first_passing, within_budgets
 from fashion_hash.retrieval.living_columns import LivingColumns
 from fashion_hash.retrieval.living_partners import LivingPartners
 from fashion_hash.retrieval.people import Person
 from fashion_hash.retrieval.pool_search import Variety
-from fashion_hash.retrieval.shortfall import explain_shortfall
+from fashion_hash.retrieval.shortfall import Shortfall, explain_shortfall
 
 
 class Wanted(NamedTuple):
@@ -36,6 +37,15 @@ class Wanted(NamedTuple):
     seconds: float | None
 
 
+class Chosen(NamedTuple):
+    """Outfits, (K', S) rows of items by slot, best first; the rest as in answers.Composed."""
+
+    items: np.ndarray
+    proven: bool
+    gap: float
+    shortfall: Shortfall | None
+
+
 class Composer:
     """Composes outfits out of the items of a bundle and those that were added.
 
@@ -50,6 +60,14 @@ class Composer:
 
     def compose(self, snapshot: Snapshot, person: Person, wanted: Wanted) -> Composed:
         """See Recommender.compose."""
+        chosen = self.choose(snapshot, person, wanted)
+        hits = hits_of(snapshot, person, chosen.items)
+        return Composed(hits, chosen.proven, chosen.gap, person.personal, chosen.shortfall)
+
+    def choose(
+        self, snapshot: Snapshot, person: Person, wanted: Wanted, how: Callable[..., Composition] = best_outfits
+    ) -> Chosen:
+        """The outfits that are wanted; `how` ranks the allowed ones, called like `best_outfits`."""
         check_count("k", wanted.k)
         variety = Variety(wanted.diversity, wanted.max_per, self._columns)
         variety.check()
@@ -64,7 +82,7 @@ class Composer:
 
         def best(count: int) -> tuple[np.ndarray, bool]:
             nonlocal found
-            found = compose(
+            found = how(
                 bundle,
                 person.code,
                 count,
@@ -93,11 +111,10 @@ class Composer:
         gap = found.gap if not found.proven else 0.0 if proven else np.inf
         if varied:
             places = places[variety.choose(snapshot, found.items[places], found.scores[places], wanted.k)]
-        hits = hits_of(snapshot, person, found.items[places])
         missing = None
-        if wanted.where and proven and len(hits) < wanted.k:
-            missing = explain_shortfall(wanted.k, len(hits), chosen, self._columns.of(snapshot), bundle.slots)
-        return Composed(hits, proven, gap, person.personal, missing)
+        if wanted.where and proven and len(places) < wanted.k:
+            missing = explain_shortfall(wanted.k, len(places), chosen, self._columns.of(snapshot), bundle.slots)
+        return Chosen(found.items[places], proven, gap, missing)
 
 
 def _included(
