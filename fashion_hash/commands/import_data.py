@@ -16,9 +16,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     from fashion_hash.data.check import check_dataset
+    from fashion_hash.data.check_requests import check_requests
+    from fashion_hash.data.requests import LOG_FORMATS
 
     slots = options.slots.split(",") if options.slots else None
-    report = check_dataset(options.format, options.root, options.subset, slots, options.pictures)
+    if options.format in LOG_FORMATS or options.requests:
+        report = check_requests(
+            options.format,
+            options.root,
+            subset=options.subset,
+            slots=slots,
+            metadata=options.metadata,
+            min_rating=options.min_rating,
+            min_events=options.min_events,
+            copies=options.copies,
+        )
+    else:
+        report = check_dataset(options.format, options.root, options.subset, slots, options.pictures)
     print(json.dumps(report.to_dict(), indent=2, ensure_ascii=False) if options.json else report)
     return 0 if report.ok else 1
 
@@ -32,10 +46,21 @@ def _parser() -> argparse.ArgumentParser:
         description="Reports what a data set holds and what is wrong with it; changes nothing.",
         epilog="Exit status: 0 no errors, warnings perhaps; 1 errors in the data; 2 it was not checked.",
     )
-    check.add_argument("format", metavar="FORMAT", help="polyvore_u or iqon3000")
-    check.add_argument("root", metavar="ROOT", help="the folder of the data set")
+    check.add_argument(
+        "format",
+        metavar="FORMAT",
+        help="outfits: polyvore_u or iqon3000; requests: amazon_reviews, yelp or request_table",
+    )
+    check.add_argument("root", metavar="ROOT", help="the folder of the data set; of requests also the file itself")
     check.add_argument("--subset", help="polyvore_u: tuples_630, or 630; needed when there are several")
     check.add_argument("--slots", help="polyvore_u without headers: the type of each column, as top,bottom,shoe")
     check.add_argument("--pictures", action="store_true", help="decode every picture, not only look for it")
+    check.add_argument("--requests", action="store_true", help="of outfits: check the requests made from them instead")
+    check.add_argument("--metadata", help="requests: the file of what is known of the items, if not beside them")
+    check.add_argument("--min-rating", type=float, help="reviews: leave out those of fewer stars")
+    check.add_argument("--min-events", type=int, default=1, help="requests: leave out people with fewer")
+    check.add_argument(
+        "--copies", choices=("drop", "blank"), default="drop", help="what becomes of copies of a held-out review"
+    )
     check.add_argument("--json", action="store_true", help="print one JSON object instead of a text")
     return parser

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from fashion_hash.data.fields import required_id, seconds
 from fashion_hash.data.json_lines import read_json_lines
 from fashion_hash.data.request_log import Event
 from fashion_hash.data.request_words import clean, review_words
@@ -24,7 +25,6 @@ from fashion_hash.errors import DataError
 
 SUFFIXES = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
 OLDER, NEWER = "2014/2018 (reviewerID, asin)", "2023 (user_id, parent_asin)"
-_MILLISECONDS = 10**11  # seconds would be the year 5138
 _PRICE = re.compile(r"\$?\s*([0-9][0-9,]*(?:\.[0-9]+)?)")
 
 
@@ -45,8 +45,8 @@ def find_files(root: str | Path, metadata: str | Path | None = None) -> tuple[Pa
         found, beside = reviews[0], [path for path in files if path.name.startswith("meta_")]
     elif root.is_file():
         stem = root.name.split(".")[0]
-        names = {f"meta_{one}{suffix}" for one in (stem, re.sub(r"_[0-9]+$", "", stem)) for suffix in SUFFIXES}
-        found, beside = root, sorted(path for path in root.parent.glob("meta_*") if path.name in names)
+        wanted = {f"meta_{one}{suffix}" for one in (stem, re.sub(r"_[0-9]+$", "", stem)) for suffix in SUFFIXES}
+        found, beside = root, sorted(path for path in root.parent.glob("meta_*") if path.name in wanted)
     else:
         raise DataError(f"no file or folder {root}: give a file of Amazon reviews, or the folder that holds it")
     if metadata is not None:
@@ -98,7 +98,9 @@ def _older(row: Mapping[str, Any]) -> tuple[Event, Any]:
     if when is None and row.get("reviewTime"):
         when = _date(row["reviewTime"])
     words = review_words(row.get("summary"), row.get("reviewText"))
-    event = Event(_id(row, "reviewerID"), _id(row, "asin"), words, seconds(when, "unixReviewTime"), _variant(row))
+    event = Event(
+        required_id(row, "reviewerID"), required_id(row, "asin"), words, seconds(when, "unixReviewTime"), _variant(row)
+    )
     return event, row.get("overall")
 
 
@@ -106,25 +108,9 @@ def _newer(row: Mapping[str, Any]) -> tuple[Event, Any]:
     item = "parent_asin" if row.get("parent_asin") not in (None, "") else "asin"
     when = row["timestamp"] if "timestamp" in row else row.get("sort_timestamp")
     words = review_words(row.get("title"), row.get("text"))
-    return Event(_id(row, "user_id"), _id(row, item), words, seconds(when, "timestamp")), row.get("rating")
-
-
-def _id(row: Mapping[str, Any], name: str) -> str:
-    value = row[name]
-    if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
-        raise DataError(f"{name} is {value!r}: every review needs an id there")
-    return str(value).strip()
-
-
-def seconds(value: Any, name: str) -> int:
-    """Unix seconds from a number of seconds or milliseconds. Raises DataError when it is none."""
-    try:
-        number = int(float(value)) if not isinstance(value, bool) else None
-    except (TypeError, ValueError, OverflowError):
-        number = None
-    if number is None:
-        raise DataError(f"{name} is {value!r}: expected a time in seconds or milliseconds")
-    return number // 1000 if abs(number) >= _MILLISECONDS else number
+    return Event(required_id(row, "user_id"), required_id(row, item), words, seconds(when, "timestamp")), row.get(
+        "rating"
+    )
 
 
 def _date(text: Any) -> int | None:

@@ -99,8 +99,8 @@ def check_dataset(
         data = load_dataset(format, root, subset=subset, slots=slots, report=lambda error: faults.append(str(error)))
     except DataError as error:
         faults.append(str(error))
-        return Report(f"{format} at {root}", {}, [_bad_lines(faults)])
-    findings = [_bad_lines(faults)] if faults else []
+        return Report(f"{format} at {root}", {}, [bad_lines(faults)])
+    findings = [bad_lines(faults)] if faults else []
     findings += [*_splits(data), *_leaks(data), *_negatives(data), *_items(data)]
     findings += [*_pictures(data, decode_pictures), *_text_vectors(data)]
     order = {"error": 0, "warning": 1, "note": 2}
@@ -113,8 +113,10 @@ def _finding(severity: Severity, what: str, all_of_them: Sequence[str]) -> Itera
         yield Finding(severity, what, len(all_of_them), list(all_of_them[:EXAMPLES]))
 
 
-def _bad_lines(faults: list[str]) -> Finding:
-    return Finding("error", "faults in the files (all else is said of the good lines)", len(faults), faults[:EXAMPLES])
+def bad_lines(faults: list[str], count: int | None = None) -> Finding:
+    """The finding of lines that cannot be used; `count` of them where `faults` are the first only."""
+    what = "faults in the files (all else is said of the good lines)"
+    return Finding("error", what, len(faults) if count is None else count, faults[:EXAMPLES])
 
 
 def _holds(data: Dataset) -> dict[str, Any]:
@@ -280,15 +282,31 @@ def _table(name: str, holds: dict[str, Any]) -> Iterable[str]:
     yield name
     if not holds:
         return
-    yield f"slots   {', '.join(slot_names(holds['slots']))}"
+    if "slots" in holds:
+        yield f"slots   {', '.join(slot_names(holds['slots']))}"
     yield f"items   {', '.join(f'{count:,} {kind}' for kind, count in holds['items'].items())}"
     yield f"users   {holds['users']:,}"
-    rows = [("split", "outfits", "users", "negatives a positive", "questions", "empty slots")]
+    yield from _aligned(_outfit_rows(holds) if "slots" in holds else _plain_rows(holds))
+
+
+def _plain_rows(holds: dict[str, Any]) -> list[tuple[str, ...]]:
+    """The splits, with whatever is counted of them."""
+    columns = list(dict.fromkeys(name for counts in holds["splits"].values() for name in counts))
+    rows = [(split, *(f"{counts[name]:,}" for name in columns)) for split, counts in holds["splits"].items()]
+    return [("split", *columns), *rows]
+
+
+def _outfit_rows(holds: dict[str, Any]) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [("split", "outfits", "users", "negatives a positive", "questions", "empty slots")]
     for split, counts in holds["splits"].items():
         negatives = ", ".join(f"{size} {kind}" for kind, size in counts["negatives"].items()) or "-"
         empty = ", ".join(f"{count:,} {slot}" for slot, count in counts["empty"].items()) or "-"
         numbers = [f"{counts[column]:,}" for column in ("outfits", "users", "questions")]
         rows.append((split, numbers[0], numbers[1], negatives, numbers[2], empty))
+    return rows
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> Iterable[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,14 +26,23 @@ from fashion_hash.data.dataset import Dataset, items_digest
 from fashion_hash.data.load import FORMATS as OUTFIT_FORMATS
 from fashion_hash.data.load import load_dataset
 from fashion_hash.data.made_requests import make_requests, request_descriptions
-from fashion_hash.data.request_log import Copies, Log, collect, split_by_time
-from fashion_hash.data.request_words import describe
+from fashion_hash.data.request_log import Copies, Log, collect, split_as_given, split_by_time
+from fashion_hash.data.request_table import (
+    UNTYPED,
+    Catalogue,
+    find_tables_of_requests,
+    read_item_table,
+    read_request_table,
+)
+from fashion_hash.data.request_words import catalogue_words, describe
 from fashion_hash.data.tables import Reporter, stop
 from fashion_hash.data.vocabulary import Vocabulary
+from fashion_hash.data.yelp import find_yelp_files, read_businesses, read_yelp_reviews
 from fashion_hash.errors import ConfigError, DataError, suggest
 
 NOBODY = -1
-FORMATS = ("amazon_reviews", *OUTFIT_FORMATS)
+LOG_FORMATS = ("amazon_reviews", "yelp", "request_table")
+FORMATS = (*LOG_FORMATS, *OUTFIT_FORMATS)
 
 
 @dataclass(frozen=True)
@@ -184,13 +194,16 @@ def load_requests(
     """Reads requests into memory.
 
     Args:
-        format: "amazon_reviews".
+        format: "amazon_reviews", "yelp" or "request_table"; or a format of outfits, whose titles requests are
+            made from ("polyvore_u").
         root: the file, or the folder that holds it.
-        metadata: what is known of the items; found beside the reviews when left out.
-        seed: of the order of events of one moment.
+        metadata: the file of what is known of the items; looked for beside the requests when left out.
+        subset, slots: of a format of outfits, as for `load_dataset`.
+        seed: of the order of events of one moment, and of requests that are made.
         copies: what becomes of the copies of a held-out review: "drop" or "blank" (see `request_log`).
         min_rating: reviews of fewer stars are left out.
         min_events: people with fewer events are left out.
+        per_outfit: of a format of outfits: how many of an outfit's items are asked for.
         report: called with each fault of the files; the default raises the first.
 
     Raises:
@@ -201,36 +214,69 @@ def load_requests(
         reviews, meta = find_files(root, metadata)
         log = collect(read_amazon_reviews(reviews, min_rating, report), min_events)
         known = read_amazon_metadata(meta, set(log.item_ids), report) if meta else {}
-        return from_log(f"{format}/{reviews.name}", log, known, seed, copies)
+        return from_log(f"{format}/{reviews.name}", log, _reviewed(log, known), seed, copies)
+    if format == "yelp":
+        reviews, meta = find_yelp_files(root, metadata)
+        log = collect(read_yelp_reviews(reviews, min_rating, report), min_events)
+        known = read_businesses(meta, set(log.item_ids), report) if meta else {}
+        return from_log(f"{format}/{reviews.name}", log, _reviewed(log, known), seed, copies)
+    if format == "request_table":
+        if min_rating is not None:
+            raise ConfigError("request_table has no ratings: leave out min_rating")
+        table, items = find_tables_of_requests(root, metadata)
+        catalogue = read_item_table(items, report) if items else None
+        log = collect(read_request_table(table, catalogue, report), min_events)
+        return from_log(f"{format}/{table.name}", log, catalogue or _reviewed(log, {}), seed, copies)
     if format in OUTFIT_FORMATS:
         return from_outfits(load_dataset(format, root, subset=subset, slots=slots, report=report), seed, per_outfit)
     raise ConfigError(f"unknown format of requests {format!r}{suggest(format, FORMATS)}; known: {', '.join(FORMATS)}")
 
 
-def from_log(
-    name: str, log: Log, known: Mapping[str, Mapping[str, Any]], seed: int = 0, copies: Copies = "drop"
-) -> RequestData:
-    """Cuts a log into splits and describes its items from what is known and from training alone.
+def _reviewed(log: Log, known: Mapping[str, Mapping[str, Any]]) -> Catalogue:
+    """The catalogue of a file of reviews: the items that were reviewed, of the one type "item"."""
+    return {UNTYPED: {one: known.get(one, {}) for one in log.item_ids}}
 
-    Raises DataError when nothing was read.
+
+def from_log(name: str, log: Log, catalogue: Catalogue, seed: int = 0, copies: Copies = "drop") -> RequestData:
+    """Cuts a log into splits and describes its items from the catalogue and from training alone.
+
+    Args:
+        name: for reports.
+        log: the events; splits that they name are taken as they are.
+        catalogue: every item of the log and perhaps more: {item type: {item id: what is known of it}}.
+        seed, copies: as for `load_requests`.
+
+    Raises:
+        DataError: nothing was read.
     """
     if not len(log):
         raise DataError(f"{name} holds no events (after the filters: {dict(log.counts)})")
-    rows, blank, counts = split_by_time(log, seed, copies)
+    if any(log.splits):
+        rows, blank, counts = split_as_given(log), set[int](), Counter[str]()
+    else:
+        rows, blank, counts = split_by_time(log, seed, copies)
+    vocabularies = {kind: Vocabulary(items, kind) for kind, items in catalogue.items()}
+    known = {one: details for items in catalogue.values() for one, details in items.items()}
+    place = {one: row for row, one in enumerate(known)}
+    flat = np.array([place[one] for one in log.item_ids], dtype=np.int32)[log.items]
     splits = {
         split: Requests.of(
-            log.users[at], log.items[at], ["" if row in blank else log.texts[row] for row in at.tolist()], log.times[at]
+            log.users[at], flat[at], ["" if row in blank else log.texts[row] for row in at.tolist()], log.times[at]
         )
         for split, at in rows.items()
         if len(at) or split != "valid"
     }
+    described = dict(zip(log.item_ids, describe(log, rows["train"], blank, known)))
     return RequestData(
         name,
         Vocabulary(log.user_ids, "user"),
-        {"item": Vocabulary(log.item_ids, "item")},
+        vocabularies,
         splits,
-        {"item": describe(log, rows["train"], blank, known)},
-        {"item": known},
+        {
+            kind: tuple(described[one] if one in described else catalogue_words(details) for one, details in of.items())
+            for kind, of in catalogue.items()
+        },
+        {kind: {one: details for one, details in items.items() if details} for kind, items in catalogue.items()},
         counts={**log.counts, **counts},
     )
 
