@@ -18,23 +18,9 @@ _REVIEW_WORDS = 40  # of one review in a description
 _REVIEWS = 200  # the latest reviews of an item that are looked at
 _BOILERPLATE = 3  # words that so many people wrote alike describe nothing
 _VARIANTS = 4
-_CATALOGUE = ("title", "brand", "category", "categories", "kind", "colour", "color", "pattern", "material", "style",
-              "city", "description")  # fmt: skip
-    [
-        "title",
-        "brand",
-        "category",
-        "categories",
-        "kind",
-        "colour",
-        "color",
-        "pattern",
-        "material",
-        "style",
-        "city",
-        "description",
-    ]
-)
+# columns of a catalogue that describe an item, in this order
+_CATALOGUE = ("title", "brand", "category", "categories", "kind", "colour", "color", "pattern", "material", "style")
+_LAST = ("city", "description")
 _TAG = re.compile(r"<[a-zA-Z/!][^<>]{0,200}>|\[\[VIDEOID:[^\]]*\]\]")
 _STARS = re.compile(r"(?i)(one|two|three|four|five) stars?\.?")  # the shop's own title where nobody wrote one
 
@@ -92,7 +78,7 @@ def describe(
 
 def catalogue_words(known: Mapping[str, Any]) -> str:
     """Title, brand, category, attributes and description of an item, as one line."""
-    return _bounded([str(known[name]) for name in _CATALOGUE if known.get(name)], MAX_WORDS // 2)
+    return _bounded([str(known[name]) for name in (*_CATALOGUE, *_LAST) if known.get(name)], MAX_WORDS // 2)
 
 
 def _bounded(parts: Sequence[str], most: int = MAX_WORDS) -> str:
