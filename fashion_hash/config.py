@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
@@ -23,6 +23,7 @@ from fashion_hash.config_network import (
     Section,
     TextConfig,
 )
+from fashion_hash.config_requests import RequestConfig
 from fashion_hash.config_training import (
     ContrastiveConfig,
     LossConfig,
@@ -32,6 +33,8 @@ from fashion_hash.config_training import (
     TrainConfig,
 )
 from fashion_hash.errors import ConfigError, suggest
+
+AnyConfig = TypeVar("AnyConfig", bound=BaseModel)
 
 
 class Config(Section):
@@ -80,14 +83,26 @@ class Config(Section):
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
-    """Reads a configuration.
+    """Reads a configuration of outfits.
 
     Args:
         path: a YAML file.
         overrides: `a.b=value` each, the value in YAML; later ones win.
 
     Raises:
-        ConfigError: no such file, no YAML, an unknown key or a value that does not fit.
+        ConfigError: no such file, no YAML, an unknown key or a value that does not fit, or a
+            configuration of requests.
+    """
+    config = load_experiment(path, overrides)
+    if isinstance(config, RequestConfig):
+        raise ConfigError(f"{path} is a configuration of requests (section `requests`), not one of outfits")
+    return config
+
+
+def load_experiment(path: str | Path, overrides: Sequence[str] = ()) -> Config | RequestConfig:
+    """Reads a configuration of outfits, or of requests: a file with a section `requests` is one.
+
+    Arguments and errors as for `load_config`.
     """
     path = Path(path)
     try:
@@ -102,23 +117,33 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(f"{path} holds no mapping of keys to values")
     for override in overrides:
         _override(values, override)
-    return make_config(values, str(path))
+    return make_request_config(values, str(path)) if "requests" in values else make_config(values, str(path))
 
 
 def make_config(values: dict[str, Any], source: str = "configuration") -> Config:
     """A validated Config from plain values. Raises ConfigError naming every key that is wrong."""
+    return _validated(Config, values, source)
+
+
+def make_request_config(values: dict[str, Any], source: str = "configuration") -> RequestConfig:
+    """A validated RequestConfig from plain values. Raises ConfigError naming every key that is wrong."""
+    # a section that is there without values is the section of the defaults
+    return _validated(RequestConfig, {**values, "requests": values.get("requests") or {}}, source)
+
+
+def _validated(kind: type[AnyConfig], values: dict[str, Any], source: str) -> AnyConfig:
     try:
-        return Config.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
-        problems = [_explain(dict(problem)) for problem in error.errors()]
+        problems = [_explain(dict(problem), kind) for problem in error.errors()]
         raise ConfigError(f"{source}: " + "; ".join(problems)) from None
 
 
-def _explain(problem: dict[str, Any]) -> str:
+def _explain(problem: dict[str, Any], config: type[BaseModel]) -> str:
     where = [str(part) for part in problem["loc"]]
     key = ".".join(where) or "configuration"
     if problem["type"] == "extra_forbidden":
-        section: type[BaseModel] = Config
+        section = config
         for part in where[:-1]:
             section = _section_type(section, part) or section
         return f"unknown key {key!r}{suggest(where[-1], section.model_fields)}"

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer, SparseAdam
 
+from fashion_hash.config_requests import RequestOptimiserConfig
 from fashion_hash.config_training import OptimiserConfig, ScheduleConfig
 from fashion_hash.errors import ConfigError
 
@@ -58,7 +59,7 @@ class PartOptimiser:
         config: kind, rates, momentum, decay, schedule.
     """
 
-    def __init__(self, parts: Parts, sparse: set[str], config: OptimiserConfig) -> None:
+    def __init__(self, parts: Parts, sparse: set[str], config: OptimiserConfig | RequestOptimiserConfig) -> None:
         self._decay = config.weight_decay
         self._sparse: list[tuple[nn.Parameter, bool]] = []
         self.names: dict[Tensor, str] = {}
