@@ -50,9 +50,10 @@ from fashion_hash.training.batches import Batch
 from fashion_hash.training.evaluate import evaluate
 from fashion_hash.training.inputs import ItemInputs
 from fashion_hash.training.loop import fit
+from fashion_hash.training.objective import Objective
 from fashion_hash.training.optimisers import PartOptimiser
 from fashion_hash.training.run import load_data, make_model
-from fashion_hash.training.steps import Objective, TrainingData
+from fashion_hash.training.steps import TrainingData
 
 BITS = 128
 PROJECT = Path(__file__).resolve().parent.parent

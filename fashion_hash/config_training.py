@@ -171,6 +171,11 @@ class TrainConfig(Section):
     workers: Count = 2
     start: str | None = None
     parts: (
-        tuple[Literal["user", "backbone", "image_head", "text_head", "encoder", "id", "bit_weights", "item_bias"], ...]
+        tuple[
+            Literal[
+                "user", "backbone", "image_head", "text_head", "encoder", "id", "bit_weights", "item_bias", "projection"
+            ],
+            ...,
+        ]
         | None
     ) = None

@@ -66,6 +66,21 @@ class Split:
 
 
 @dataclass(frozen=True)
+class ColdUsers:
+    """People hidden from training (`fashion_hash.data.cold`); row h of any table here is user h of `ids`.
+
+    Attributes:
+        ids: (H,) of the hidden users.
+        told: their training outfits, user by user, each user's in a seeded order: the first n are told.
+        splits: their rows of the other splits.
+    """
+
+    ids: tuple[str, ...]
+    told: Outfits
+    splits: Mapping[str, Split]
+
+
+@dataclass(frozen=True)
 class Content:
     """Where the pictures and words of the items lie; nothing of it is read until it is asked for.
 
@@ -93,6 +108,7 @@ class Dataset:
         items: for each item type, item ids and rows.
         splits: the splits that exist, by name ("train", "valid", "test").
         content: where pictures and words lie.
+        cold: people who were hidden, if any were; they have no rows in the vocabulary and the splits.
     """
 
     name: str
@@ -101,6 +117,7 @@ class Dataset:
     items: Mapping[str, Vocabulary]
     splits: Mapping[str, Split]
     content: Content = Content()
+    cold: ColdUsers | None = None
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -120,9 +137,18 @@ class Dataset:
         return concatenate([self.splits[name].positives for name in SPLITS if name in self.splits]).distinct()
 
     @cached_property
+    def users_fingerprint(self) -> str:
+        """Twelve hexadecimal digits of the ids of the users, in order."""
+        return hashlib.sha256(json.dumps(self.users.ids).encode()).hexdigest()[:12]
+
+    @cached_property
     def items_fingerprint(self) -> str:
         """Twelve hexadecimal digits of the item types and the ids of their items, in order."""
         return items_digest({kind: self.items[kind] for kind in self.types})
+
+    def type_fingerprint(self, kind: str) -> str:
+        """Twelve hexadecimal digits of the ids of one type's items, in order."""
+        return items_digest({kind: self.items[kind]})
 
     @cached_property
     def fingerprint(self) -> str:

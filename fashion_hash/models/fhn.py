@@ -18,7 +18,7 @@ from fashion_hash.models.hashing import SHARED, ContentHashing, IdHashing, binar
 from fashion_hash.models.matching import MatchingBlock
 
 # The parts of the model that have learning rates of their own, in the order of the configuration.
-PARTS = ("user", "backbone", "image_head", "text_head", "encoder", "id", "bit_weights", "item_bias")
+PARTS = ("user", "backbone", "image_head", "text_head", "encoder", "id", "bit_weights", "item_bias", "projection")
 
 
 class OutfitScores(NamedTuple):
@@ -92,6 +92,7 @@ class FHN(nn.Module):
         self.matching = MatchingBlock(
             slots, model.num_bits, model.variant, model.terms, model.user_weight, model.item_weight
         )
+        self.projection: nn.Module | None = None  # of contrastive learning; see training.contrastive
         self.item_bias: nn.ModuleDict | None = None
         if model.item_bias:
             self.item_bias = nn.ModuleDict(
@@ -174,6 +175,17 @@ class FHN(nn.Module):
         count = (mask.sum(dim=1) + ~mask[:, slot])[:, None]
         return score + (rest[:, None] + items.bias[self.slots[slot]][candidates]) / count
 
+    def outfit_vectors(self, items: ItemCodes, positions: Tensor) -> Tensor:
+        """(..., M * D) vectors of outfits: the mean of their items' codes, modality by modality.
+
+        Args:
+            items: codes that `item_codes` made.
+            positions: (..., S), EMPTY where a slot is empty.
+        """
+        chosen, _ = self._gather(items, positions)  # (..., S, M, D)
+        count = (positions != EMPTY).sum(dim=-1).clamp(min=1)
+        return (chosen.sum(dim=-3) / count[..., None, None]).flatten(-2)
+
     def _gather(self, items: ItemCodes, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Codes (..., S, M, D) and biases (..., S); position -1 reads the last row, which is zero."""
         by_slot = [(kind, positions[..., slot]) for slot, kind in enumerate(self.slots)]
@@ -195,4 +207,6 @@ def _part_of(name: str) -> str:
         return "backbone"
     if name.startswith("hashing."):
         return f"{name.split('.')[1]}_head"
+    if name.startswith("projection."):
+        return "projection"
     return "bit_weights" if name.startswith("matching.") else "item_bias"

@@ -39,6 +39,20 @@ class Shared(NamedTuple):
     liked: tuple[Tensor, Tensor]
 
 
+class Taught(NamedTuple):
+    """What a teacher says of a batch: distances, float32.
+
+    Attributes:
+        reference: (B,) r'.
+        own: (B, K) of each positive's own negatives.
+        shared: (B, C) of the candidates that all share; None where it does not judge them.
+    """
+
+    reference: Tensor
+    own: Tensor
+    shared: Tensor | None = None
+
+
 class Batch(NamedTuple):
     """One step's worth of outfits.
 
@@ -48,6 +62,8 @@ class Batch(NamedTuple):
         hidden: by type, (N,) bool: items that stand behind the unknown item of their type.
         positions: (B, L, S) int64 positions within `rows` of each slot's type, EMPTY if none.
         shared: negatives that all positives share, if there are any.
+        views: (B, 2, S) positions of two views of each positive, for contrastive learning.
+        taught: what a teacher says of the negatives.
     """
 
     users: Tensor
@@ -55,6 +71,8 @@ class Batch(NamedTuple):
     hidden: Mapping[str, Tensor]
     positions: Tensor
     shared: Shared | None = None
+    views: Tensor | None = None
+    taught: Taught | None = None
 
 
 def make_batch(
@@ -64,6 +82,7 @@ def make_batch(
     items: np.ndarray,
     hide: np.ndarray | None = None,
     candidates: Candidates | None = None,
+    views: np.ndarray | None = None,
 ) -> Batch:
     """Gathers the distinct items of some outfits.
 
@@ -75,7 +94,11 @@ def make_batch(
         hide: (B, S) bool, slots whose items are hidden, alike in the positive and its negatives;
             None for none.
         candidates: items that all positives are compared with, if there are any.
+        views: (B, 2, S) rows of views of the positives, if there are any.
     """
+    outfits = items.shape[1]
+    if views is not None:
+        items = np.concatenate([items, views], axis=1)
     positions = np.full(items.shape, EMPTY, dtype=np.int64)
     rows, hidden, shared = {}, {}, None
     for kind in item_types(slots):
@@ -98,7 +121,9 @@ def make_batch(
             shared = Shared(candidates.slot, at, (torch.from_numpy(rows_of), torch.from_numpy(columns)))
         rows[kind] = torch.from_numpy(distinct % count)
         hidden[kind] = torch.from_numpy(distinct >= count)
-    return Batch(torch.from_numpy(users.astype(np.int64)), rows, hidden, torch.from_numpy(positions), shared)
+    places = torch.from_numpy(positions)
+    seen = None if views is None else places[:, outfits:]
+    return Batch(torch.from_numpy(users.astype(np.int64)), rows, hidden, places[:, :outfits], shared, seen)
 
 
 def _spread(present: np.ndarray, values: np.ndarray) -> np.ndarray:

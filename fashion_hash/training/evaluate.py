@@ -30,7 +30,7 @@ def evaluate(run: Run, split: str = "test", dataset: Dataset | None = None) -> d
         DataError: there is no such split.
         TrainingError: the data has changed since the training.
     """
-    dataset = dataset or load_data(run.config)
+    dataset = load_data(run.config, dataset)
     part = dataset.split(split)
     drawn = None if part.negatives or part.questions else drawn_negatives(dataset, split, run.config.seed)
     model, inputs, slope = run.model(dataset)

@@ -22,9 +22,11 @@ from fashion_hash.models.outfit_encoder import Network, OutfitEncoder
 from fashion_hash.seeds import derive, generator
 from fashion_hash.training.batches import Batch
 from fashion_hash.training.inputs import ItemInputs
+from fashion_hash.training.objective import Objective
 from fashion_hash.training.optimisers import PartOptimiser, rate_factor
 from fashion_hash.training.run import Run, fingerprints, load_data, make_model, start_from
-from fashion_hash.training.steps import Objective, TrainingData
+from fashion_hash.training.steps import TrainingData
+from fashion_hash.training.teacher import Teacher
 from fashion_hash.training.validation import Validation
 
 
@@ -57,25 +59,28 @@ def fit(
         ConfigError, DataError, FeatureError: what cannot be trained on, before anything is written.
         TrainingError: the loss is no longer finite, or there is nothing to resume.
     """
-    dataset = dataset or load_data(config)
+    dataset = load_data(config, dataset)
     inputs = ItemInputs(config, dataset)
+    teacher = None if config.teacher is None else Teacher(config.teacher, dataset)
     torch.manual_seed(derive(config.seed, "model"))
     model = make_model(config, dataset, inputs).to(inputs.device)
     trained = _trained(model.parts(), config)
     optimiser = PartOptimiser(trained, model.sparse_parameters(), config.optimiser)
-    data = TrainingData(config, dataset, inputs)
+    data = TrainingData(config, dataset, inputs, teacher)
     objective = Objective(config, model, inputs, items_trained=bool(set(trained) - {"user", "bit_weights"}))
     validation = Validation(config, dataset, inputs)
     tell = report or (lambda line: None)
+    trained_on = fingerprints(inputs) | ({} if teacher is None else {"teacher": teacher.fingerprint})
     if config.train.start and not resume:
         start_from(model, Path(config.train.start), dataset)
     if resume:
-        run = Run.resume(config, fingerprints(inputs), out, model, optimiser)
+        run = Run.resume(config, trained_on, out, model, optimiser)
         if config.train.start and not run.history:  # it was killed before its first epoch ended
             start_from(model, Path(config.train.start), dataset)
     else:
-        run = Run.start(config, fingerprints(inputs), out, tell)
-    tell(_summary(config, dataset, inputs, data, model))
+        run = Run.start(config, trained_on, out, tell)
+    for line in _summary(config, dataset, inputs, data, model, teacher):
+        tell(line)
     epochs = config.train.epochs
     for epoch in range(len(run.history), epochs):
         started = time.perf_counter()
@@ -133,15 +138,22 @@ def _progress(batches: Iterator[Batch], title: str, steps: int) -> Iterator[Batc
     yield from tqdm(batches, desc=title, total=steps, leave=False, disable=None)
 
 
-def _summary(config: Config, dataset: Dataset, inputs: ItemInputs, data: TrainingData, model: Network) -> str:
+def _summary(
+    config: Config, dataset: Dataset, inputs: ItemInputs, data: TrainingData, model: Network, teacher: Teacher | None
+) -> Iterator[str]:
     items = ", ".join(f"{count} {kind} items" for kind, count in inputs.num_items.items())
     size = sum(parameter.numel() for parameter in model.parameters())
     left_out = f" ({data.left_out} left out: nothing is known of an item)" if data.left_out else ""
-    return (
+    yield (
         f"{config.name}: {dataset.name}, {len(dataset.users)} users, {items}, "
         f"{len(dataset.split('train').positives) - data.left_out} training outfits{left_out}; "
         f"{' + '.join(config.modalities)}, {_form(config)}, {size:,} parameters on {inputs.device}"
     )
+    if teacher is not None:
+        epochs = f"best epoch {teacher.run.best_epoch} of {teacher.run.config.train.epochs}"
+        yield f"teacher {teacher.run.path}, {epochs}: alpha {teacher.config.alpha}, sigma {teacher.config.sigma:+d}"
+    if data.views_line is not None:
+        yield f"contrastive: {data.views_line}"
 
 
 def _form(config: Config) -> str:

@@ -5,6 +5,9 @@ Shapes: N training positives, B of a batch, K negatives for each, C candidates o
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 import numpy as np
 
 from fashion_hash.config_training import NegativesConfig
@@ -18,17 +21,25 @@ from fashion_hash.training.batches import Candidates
 class EpochNegatives:
     """Draws the negatives of each epoch for all training positives.
 
+    Args:
+        config: which.
+        dataset: its training split.
+        epochs: of the whole run.
+        beside: of kind shared, K random negatives for each positive beside those that all share.
+
     Raises:
-        ConfigError: an item type to swap that does not exist, or fixed negatives that no file holds.
+        ConfigError: an item type to swap that does not exist, fixed negatives that no file holds, or more
+            negatives a positive than there are different ones. (Fixed ones are repeated then.)
     """
 
-    def __init__(self, config: NegativesConfig, dataset: Dataset, epochs: int) -> None:
+    def __init__(self, config: NegativesConfig, dataset: Dataset, epochs: int, beside: int = 0) -> None:
         split = dataset.split("train")
         self._config = config
         self._epochs = epochs
         self._positives = split.positives
         self._sampler = NegativeSampler(split.positives, swap=config.swap, popularity=config.popularity)
         self._drawn = np.empty((len(split.positives), 0, len(dataset.slots)), dtype=np.int32)
+        self._beside = beside
         self._groups = split.negatives.get(config.file)
         if config.kind == "fixed" and self._groups is None:
             raise ConfigError(
@@ -38,6 +49,53 @@ class EpochNegatives:
         self._likers: dict[str, _Likers] = {}
         if config.kind == "shared":
             self._likers = {kind: _Likers(dataset, kind) for kind in self._sampler.swap}
+        self._check_count()
+
+    def _check_count(self) -> None:
+        """Refuses more negatives a positive than can differ."""
+        wanted, pools = (
+            self._config.per_positive,
+            {kind: self._sampler.pools[kind].items for kind in self._sampler.swap},
+        )
+        if self._config.kind == "shared":
+            for kind, pool in pools.items():
+                if wanted > len(pool):
+                    raise ConfigError(
+                        f"negatives.per_positive: {wanted} shared items a step, but the training outfits hold "
+                        f"{len(pool)} different {kind} items: draw at most so many"
+                    )
+        if self._config.kind in ("random", "mixed") or self._beside:
+            key = "teacher.per_positive" if self._beside else "negatives.per_positive"
+            self._refuse(key, self._beside or wanted, "random", self._fewest_mixes(pools))
+        if self._config.kind in ("hard", "mixed"):
+            busiest = np.bincount(self._positives.users).argmax()
+            own = self._positives[self._positives.users == busiest].distinct()
+            outfits = len(self._positives.distinct()) - len(own)
+            self._refuse("negatives.per_positive", wanted, "hard", outfits)
+
+    def _fewest_mixes(self, pools: Mapping[str, np.ndarray]) -> int:
+        """How many mixes there are for the positive that has the fewest, itself not counted."""
+        few = self._config.items_a_batch if self._config.kind == "random" else None
+        fewest = None
+        for filled in np.unique(self._positives.items != EMPTY, axis=0):
+            sizes = [len(pools[kind]) for kind, here in zip(self._positives.slots, filled) if here and kind in pools]
+            mixes = math.prod(size if few is None else min(size, few) for size in sizes)
+            fewest = mixes if fewest is None else min(fewest, mixes)
+        return max(0, (fewest or 0) - 1)
+
+    @staticmethod
+    def _refuse(key: str, wanted: int, kind: str, different: int) -> None:
+        if wanted > different:
+            raise ConfigError(
+                f"{key}: {wanted} {kind} negatives a positive, but for some positive there are only {different} "
+                "different ones: draw at most so many"
+            )
+
+    @property
+    def drawn(self) -> np.ndarray | None:
+        """(N, K, S) the negatives of this epoch, where they are drawn for all positives at once, else None."""
+        by_batch = self._config.kind == "random" and self._config.items_a_batch is not None
+        return None if by_batch else self._drawn
 
     def start_epoch(self, epoch: int, rng: np.random.Generator) -> None:
         """Draws what is drawn for all positives at once."""
@@ -51,9 +109,11 @@ class EpochNegatives:
             self._drawn = fixed_negatives(self._groups, rng, count)
         elif self._config.kind == "random" and self._config.items_a_batch is None:
             self._drawn = self._sampler.random(rng, count)
+        elif self._beside:  # drawn from a stream of their own: the shared ones are the same without them
+            self._drawn = self._sampler.random(rng.spawn(1)[0], self._beside)
 
     def of_batch(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """(B, K, S) int32: K negatives of each positive of a batch; K = 0 when candidates are shared instead."""
+        """(B, K, S) int32: K negatives of each positive of a batch; those beside the shared ones of kind shared."""
         if self._config.kind == "random" and self._config.items_a_batch is not None:
             return self._sampler.random_from_few(rng, rows, self._config.per_positive, self._config.items_a_batch)
         return self._drawn[rows]

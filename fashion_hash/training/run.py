@@ -14,24 +14,35 @@ from __future__ import annotations
 from pathlib import Path
 
 from fashion_hash.config import Config, load_config
+from fashion_hash.data.cold import hide_cold_users
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.load import load_dataset
 from fashion_hash.errors import TrainingError
 from fashion_hash.models.outfit_encoder import Network, make_network
+from fashion_hash.models.projection import projection_head
 from fashion_hash.training.checkpoint import load_checkpoint, load_parameters
 from fashion_hash.training.inputs import ItemInputs
 from fashion_hash.training.run_folder import RunFolder, same_data
 
 
-def load_data(config: Config) -> Dataset:
-    """Reads the data set that a configuration names."""
+def load_data(config: Config, dataset: Dataset | None = None) -> Dataset:
+    """The data set that a configuration names, its cold users hidden.
+
+    Args:
+        config: the experiment.
+        dataset: the data set itself, where it has been read already.
+    """
     data = config.data
-    return load_dataset(data.format, data.root, subset=data.subset, slots=data.slots)
+    if dataset is None:
+        dataset = load_dataset(data.format, data.root, subset=data.subset, slots=data.slots)
+    if data.cold_users and dataset.cold is None:
+        return hide_cold_users(dataset, data.cold_users, config.seed)
+    return dataset
 
 
 def make_model(config: Config, dataset: Dataset, inputs: ItemInputs) -> Network:
     """The network of a configuration, freshly initialised from torch's random state."""
-    return make_network(
+    network = make_network(
         config,
         dataset.slots,
         len(dataset.users),
@@ -40,6 +51,9 @@ def make_model(config: Config, dataset: Dataset, inputs: ItemInputs) -> Network:
         inputs.feature_dims,
         inputs.backbone,
     )
+    if config.contrastive is not None and config.contrastive.projection is not None:
+        network.projection = projection_head(network, config.contrastive.projection)
+    return network
 
 
 class Run(RunFolder[Config]):
@@ -69,7 +83,7 @@ class Run(RunFolder[Config]):
 
 
 def start_from(model: Network, path: Path, dataset: Dataset) -> None:
-    """Takes the parameters of another run's best epoch, all but what belongs to its people and ids.
+    """Takes the parameters of another run's best epoch, all but what belongs to its people, ids and views.
 
     User codes are never taken: the users are others. Embeddings and biases of items are taken only
     where both runs have the same items in the same rows.
@@ -82,7 +96,7 @@ def start_from(model: Network, path: Path, dataset: Dataset) -> None:
     own = model.state_dict()
     taken = {}
     for name, tensor in own.items():
-        personal = name.startswith("users.")
+        personal = name.startswith(("users.", "projection."))
         by_item = name.startswith(("hashing.id.", "item_bias."))
         if personal or (by_item and not same_items):
             taken[name] = tensor
@@ -93,7 +107,17 @@ def start_from(model: Network, path: Path, dataset: Dataset) -> None:
     load_parameters(model, taken, path / "best.safetensors")
 
 
+def dataset_fingerprints(dataset: Dataset) -> dict[str, str]:
+    """Of the users, the items of each type, and the outfits with all of these."""
+    of_types = {f"{kind} items": dataset.type_fingerprint(kind) for kind in dataset.types}
+    return {
+        "users": dataset.users_fingerprint,
+        **of_types,
+        "items": dataset.items_fingerprint,
+        "outfits": dataset.fingerprint,
+    }
+
+
 def fingerprints(inputs: ItemInputs) -> dict[str, str]:
     """Of the outfits, the items and the content that a model of outfits is trained on."""
-    dataset = inputs.dataset
-    return {"outfits": dataset.fingerprint, "items": dataset.items_fingerprint, "content": inputs.fingerprint}
+    return {**dataset_fingerprints(inputs.dataset), "content": inputs.fingerprint}
