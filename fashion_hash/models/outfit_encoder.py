@@ -164,6 +164,7 @@ class OutfitEncoder(nn.Module):
             self.scale_log = nn.Parameter(scale)
         else:
             self.register_buffer("scale_log", scale, persistent=False)
+        self.projection: nn.Module | None = None  # of contrastive learning; see training.contrastive
         self.item_bias: nn.ModuleDict | None = None
         if model.item_bias:
             self.item_bias = nn.ModuleDict(
@@ -279,4 +280,6 @@ def _part_of(name: str) -> str:
         return "backbone"
     if name.startswith("hashing."):
         return f"{name.split('.')[1]}_head"
+    if name.startswith("projection."):
+        return "projection"
     return "item_bias" if name.startswith("item_bias.") else "encoder"
