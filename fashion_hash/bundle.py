@@ -14,10 +14,23 @@
       heads/                          how an item that arrives later gets its code (fashion_hash.heads)
       requests/                       how words and taste become a query (fashion_hash.request_contents)
                                       (TYPE is percent-encoded where it would be no file name)
+      encoder/                        of an outfit encoder: how outfits are scored (fashion_hash.outfit_encoder)
       index/                          written by build_index, with a manifest of its own
       live/                           changes made after the export (fashion_hash.live)
 
 A bundle answers alone: no training data, no configuration, no torch. Arrays are memory-mapped.
+
+The manifest's "answers" says how exact they are, by what is asked:
+
+    "exact"                    the best by the model's score, all outfits compared
+    "exact, outfit vectors"    likewise, by the nearness of every outfit's vector to the user's
+    "exact, outfit codes"      likewise, by Hamming distance between an outfit's code and the user's
+    "shortlist and re-rank"    the score does not fall apart into items and pairs: outfits that are good by
+                               the mean of their items' own scores are encoded, and the best of these answered
+
+FHN is exact everywhere. Of an outfit encoder the pool ("pool", and "score" and "explain" of any outfit) is
+exact, "compose" and "complete" are shortlist and re-rank; its codes are the signs of users' vectors and of
+outfits of one item each, for shortlists, varied lists and similar items.
 """
 
 from __future__ import annotations
@@ -39,12 +52,14 @@ from fashion_hash.files import atomic_folder
 from fashion_hash.heads import Heads, write_heads
 from fashion_hash.ids import IdTable, read_array
 from fashion_hash.manifest import read_manifest, seal
+from fashion_hash.outfit_encoder import EncoderContents, OutfitEncoder, read_encoded, read_encoder, write_encoder
 from fashion_hash.request_contents import RequestContents, write_requests
 from fashion_hash.request_tower import RequestTower
 
 FORMAT = "fashion_hash bundle"
 FORMAT_VERSION = 1
 LIVING = "live"
+RE_RANKED = "shortlist and re-rank"
 
 
 @dataclass(frozen=True)
@@ -68,6 +83,7 @@ class BundleContents:
         model: what is worth knowing of the model (variant, training run), for people.
         heads: the hash heads of each modality, for items that arrive later; may be none.
         requests: the request model over these items and users; None when there is none.
+        encoder: of an outfit encoder; the codes above are then those of its users and single items.
     """
 
     name: str
@@ -89,6 +105,7 @@ class BundleContents:
     model: Mapping[str, Any]
     heads: Mapping[str, Heads] = field(default_factory=dict)
     requests: RequestContents | None = None
+    encoder: EncoderContents | None = None
 
 
 def write_bundle(path: str | Path, contents: BundleContents) -> Bundle:
@@ -119,7 +136,10 @@ def write_bundle(path: str | Path, contents: BundleContents) -> Bundle:
         np.save(folder / "history/items.npy", contents.history.items)
         write_catalogue(folder / "catalogue.sqlite", contents.items, contents.details, contents.pictures)
         if contents.heads:
-            write_heads(folder / "heads", item_types(contents.slots), num_bits, contents.heads)
+            width = num_bits if contents.encoder is None else contents.encoder.encoder.width
+            write_heads(folder / "heads", item_types(contents.slots), width, contents.heads)
+        if contents.encoder is not None:
+            write_encoder(folder / "encoder", item_types(contents.slots), contents.encoder)
         if contents.requests is not None:
             write_requests(folder / "requests", contents.requests)
         manifest = {
@@ -134,9 +154,18 @@ def write_bundle(path: str | Path, contents: BundleContents) -> Bundle:
             "compatibility_scale": int(contents.compatibility_scale),
             "repeat_empty": bool(contents.repeat_empty),
             "model": dict(contents.model),
+            "answers": _answers(contents),
         }
         seal(folder, manifest)
     return Bundle.open(path)
+
+
+def _answers(contents: BundleContents) -> dict[str, str]:
+    """How exact answers are, by what is asked; see the module's text."""
+    if contents.encoder is None:
+        return dict.fromkeys(("pool", "score", "explain", "compose", "complete"), "exact")
+    pool = "exact, outfit codes" if contents.encoder.encoder.output == "bits" else "exact, outfit vectors"
+    return {**dict.fromkeys(("pool", "score", "explain"), pool), "compose": RE_RANKED, "complete": RE_RANKED}
 
 
 def _fingerprint(folder: Path) -> str:
@@ -177,7 +206,9 @@ def _check(contents: BundleContents) -> None:
         if not (np.abs(array) < 2**15).all():
             raise BundleError(f"{name} holds a value that is not finite or beyond +-32768")
 
-    if contents.heads and tuple(contents.heads) != contents.modalities:
+    if contents.encoder is not None:
+        _check_encoder(contents, contents.encoder)
+    elif contents.heads and tuple(contents.heads) != contents.modalities:
         raise BundleError(f"heads of {list(contents.heads)} in a bundle of {list(contents.modalities)}")
     if (requests := contents.requests) is not None:
         if requests.types != kinds:
@@ -208,6 +239,16 @@ def _check(contents: BundleContents) -> None:
         raise BundleError("bit weights or item biases are too large for exact scores: has the training diverged?")
 
 
+def _check_encoder(contents: BundleContents, encoder: EncoderContents) -> None:
+    """The codes are those of the encoder; nothing is scored by them alone."""
+    if contents.repeat_empty or contents.compatibility_scale:
+        raise BundleError("an outfit encoder masks empty slots and has no compatibility: both are 0 in its bundle")
+    given = {"user_codes": contents.user_codes, **contents.item_codes}
+    for name, codes in {"user_codes": encoder.user_codes, **encoder.item_codes}.items():
+        if not np.array_equal(given.get(name, ()), codes):
+            raise BundleError(f"the codes of {name} are not those of the outfit encoder: take them of EncoderContents")
+
+
 class Bundle:
     """An open bundle. Arrays are read-only maps of the files; see the module's text for shapes."""
 
@@ -231,6 +272,14 @@ class Bundle:
         self.item_bias = {kind: self._array(f"codes/bias.{_file_name(kind)}.npy") for kind in self.types}
         self.preference_weights = self._array("codes/preference_weights.npy")
         self.compatibility_weights = self._array("codes/compatibility_weights.npy")
+        self.answers: dict[str, str] = manifest.get("answers", {"pool": "exact", "compose": "exact"})
+        # of an outfit encoder; see fashion_hash.outfit_encoder for what these hold
+        self.encoder: OutfitEncoder | None = None
+        self.user_vectors: np.ndarray | None = None
+        self.encoded_items: dict[str, np.ndarray] = {}
+        if (path / "encoder").is_dir():
+            self.encoder = read_encoder(path / "encoder")
+            self.user_vectors, self.encoded_items = read_encoded(path / "encoder", self.types)
         self.history = Outfits(self.slots, self._array("history/users.npy"), self._array("history/items.npy"))
 
     @classmethod
@@ -257,6 +306,11 @@ class Bundle:
         """The lines of the history that are a user's: ascending, int64."""
         order, starts = self._lines
         return order[starts[user_row] : starts[user_row + 1]]
+
+    @property
+    def tastes(self) -> np.ndarray:
+        """What scores outfits for the users: packed codes, (U, D / 8) uint8; of an encoder vectors, (U, D) float32."""
+        return self.user_codes if self.user_vectors is None else self.user_vectors
 
     @cached_property
     def catalogue(self) -> Catalogue:

@@ -232,7 +232,17 @@ class ItemEncoder:
         features: Mapping[str, Sequence[np.ndarray | None]],
         titles: Sequence[str | None] | None = None,
     ) -> np.ndarray:
-        """The codes of N items of one type: (N, M, D) int8 of -1 / +1.
+        """The codes of N items of one type, (N, M, D) int8 of -1 / +1: the signs of `outputs_of_many`."""
+        return binarise(self.outputs_of_many(kind, count, features, titles))
+
+    def outputs_of_many(
+        self,
+        kind: str,
+        count: int,
+        features: Mapping[str, Sequence[np.ndarray | None]],
+        titles: Sequence[str | None] | None = None,
+    ) -> np.ndarray:
+        """What the heads say of N items of one type, modality by modality: (N, M, D) float32.
 
         What is not known of an item, in a modality, has the code of its type's unknown item, as it
         had in training: no feature, no title, or a title of which no word is known.
@@ -266,7 +276,7 @@ class ItemEncoder:
                 found.append(np.tile(heads.unknown[kind], (count, 1)))
             else:
                 found.append(apply_layers(heads.layers[kind], _inputs(modality, heads, kind, own, titles)))
-        return binarise(np.stack(found, axis=1))
+        return np.stack(found, axis=1)
 
 
 def _inputs(

@@ -9,6 +9,8 @@ bundle/index/
   liked.offsets.npy, .rows.npy  (U + 1,) int64, int32  rows of the outfits that a user liked
   outfits.faiss                 the codes as a faiss IndexBinaryFlat, for the engine "hamming" (hamming.py)
   scan/                         of large pools: what the fast scan reads (scan_files.py)
+  vectors.npy                   of a bundle with an outfit encoder, in the place of the last two: the outfits'
+                                vectors, (N, D) float32 or packed (N, D / 8) uint8 (encoded.py)
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from fashion_hash.errors import BundleError, DataError
 from fashion_hash.files import atomic_folder
 from fashion_hash.ids import IdTable, read_array
 from fashion_hash.index.exact import outfit_items
+from fashion_hash.index.outfit_vectors import outfit_vectors
 from fashion_hash.index.scan_files import build_scan
 from fashion_hash.manifest import read_manifest, seal
 
@@ -58,6 +61,7 @@ class Pool:
         self.bias = read_array(path / "bias.npy")
         self.num_items = read_array(path / "num_items.npy")
         self.num_pairs = read_array(path / "num_pairs.npy")
+        self.vectors = read_array(path / "vectors.npy") if (path / "vectors.npy").exists() else None
         self._liked_offsets = read_array(path / "liked.offsets.npy")
         self._liked_rows = read_array(path / "liked.rows.npy")
 
@@ -128,12 +132,22 @@ def build_index(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str] | No
     joined = OutfitTerms(*map(np.concatenate, zip(outfit_terms(bundle, items[:0]), *terms)))
     path = bundle.path / FOLDER
     with atomic_folder(path) as folder:
-        write_faiss(folder, bundle, items)
-        write_pool(folder, bundle, ids, items, joined)
+        if bundle.encoder is None:
+            write_faiss(folder, bundle, items)
+            write_pool(folder, bundle, ids, items, joined)
+        else:
+            write_pool(folder, bundle, ids, items, joined, outfit_vectors(bundle, items))
     return path
 
 
-def write_pool(folder: Path, bundle: Bundle, ids: IdTable, items: np.ndarray, terms: OutfitTerms) -> None:
+def write_pool(
+    folder: Path,
+    bundle: Bundle,
+    ids: IdTable,
+    items: np.ndarray,
+    terms: OutfitTerms,
+    vectors: np.ndarray | None = None,
+) -> None:
     """Writes an index into a folder, and the manifest of all that it holds then.
 
     Args:
@@ -141,6 +155,7 @@ def write_pool(folder: Path, bundle: Bundle, ids: IdTable, items: np.ndarray, te
         ids: outfit ids, in ascending order.
         items: (N, S) int32, EMPTY where there is none.
         terms: of the outfits.
+        vectors: of the outfits, where the bundle has an outfit encoder.
     """
     offsets, liked = _liked_rows(bundle, items)
     ids.save(folder, "ids")
@@ -149,7 +164,9 @@ def write_pool(folder: Path, bundle: Bundle, ids: IdTable, items: np.ndarray, te
         np.save(folder / f"{name}.npy", column)
     np.save(folder / "liked.offsets.npy", offsets)
     np.save(folder / "liked.rows.npy", liked)
-    if len(items) >= SCAN_FROM:
+    if vectors is not None:
+        np.save(folder / "vectors.npy", vectors)
+    elif len(items) >= SCAN_FROM:
         build_scan(folder, bundle, outfit_items(bundle, items), *terms)
     about = {"format": FORMAT, "format_version": FORMAT_VERSION, "bundle": bundle.fingerprint}
     seal(folder, {**about, "num_outfits": len(items)})

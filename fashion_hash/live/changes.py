@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 
 from fashion_hash.bundle import Bundle
-from fashion_hash.codes import fixed_point, pack
+from fashion_hash.codes import binarise, fixed_point, pack
 from fashion_hash.data.outfits import EMPTY
 from fashion_hash.errors import DataError, FashionHashError, FeatureError, QueryError, UnknownIdError, suggest
 from fashion_hash.heads import ItemEncoder
 from fashion_hash.ids import encode
+from fashion_hash.index.outfit_vectors import outfit_vectors
 from fashion_hash.index.pool import outfit_terms
 from fashion_hash.live.living import Living, Writing
 from fashion_hash.live.snapshot import Snapshot, item_record, outfit_record
+from fashion_hash.outfit_encoder import encoded_items, single_codes
 
 _OWN = ("item_id", "type", "features", "code", "bias", "title", "picture")
 
@@ -65,8 +67,10 @@ def add_outfits(living: Living, outfits: Mapping[str, Mapping[str, str]]) -> Non
             or [np.zeros(0, dtype=np.int32)]
         ).reshape(len(ids), -1)
         if ids:
-            records = np.zeros(len(ids), dtype=outfit_record(len(snapshot.bundle.slots)))
+            records = np.zeros(len(ids), dtype=outfit_record(snapshot.bundle))
             records["items"] = items
+            if snapshot.bundle.encoder is not None:
+                records["vector"] = outfit_vectors(snapshot.bundle, items)
             for name, column in outfit_terms(snapshot.bundle, items)._asdict().items():
                 records[name] = column
             store.append("add_outfits", None, _json(ids), records.tobytes())
@@ -145,7 +149,7 @@ def _records(
     bundle: Bundle, kind: str, items: Sequence[Mapping[str, Any]], encoder: Callable[[], ItemEncoder]
 ) -> np.ndarray:
     """Codes and biases of new items of one type, as the log holds them."""
-    records = np.zeros(len(items), dtype=item_record(len(bundle.modalities), bundle.num_bits))
+    records = np.zeros(len(items), dtype=item_record(bundle))
     unknown = [place for place, item in enumerate(items) if item.get("code") is None]
     for place, item in enumerate(items):
         if place not in unknown or "bias" in item:
@@ -153,26 +157,38 @@ def _records(
         if item.get("code") is not None:
             records["code"][place] = pack(_given_code(bundle, item))
     if unknown:
-        records["code"][unknown] = pack(_encoded(encoder(), kind, [items[place] for place in unknown]))
+        outputs = _outputs(encoder(), kind, [items[place] for place in unknown])  # (N, M, D or W)
+        if bundle.encoder is None:
+            records["code"][unknown] = pack(binarise(outputs))
+        else:
+            new = encoded_items(bundle.encoder, outputs.sum(axis=1) + bundle.encoder.type_tokens[kind])
+            records["encoded"][unknown], records["code"][unknown] = new, pack(single_codes(bundle.encoder, new))
     return records
 
 
-def _encoded(encoder: ItemEncoder, kind: str, items: Sequence[Mapping[str, Any]]) -> np.ndarray:
+def _outputs(encoder: ItemEncoder, kind: str, items: Sequence[Mapping[str, Any]]) -> np.ndarray:
     features = [item.get("features") or {} for item in items]
     names = dict.fromkeys(name for one in features for name in one)
     columns = {name: [one.get(name) for one in features] for name in names}
     try:
-        return encoder.codes_of_many(kind, len(items), columns, [item.get("title") for item in items])
+        return encoder.outputs_of_many(kind, len(items), columns, [item.get("title") for item in items])
     except FashionHashError as error:
         for item, own in zip(items, features):  # once more one by one, to say whose fault it is
             try:
-                encoder.codes(kind, own, item.get("title"))
+                encoder.outputs_of_many(
+                    kind, 1, {name: [feature] for name, feature in own.items()}, [item.get("title")]
+                )
             except FashionHashError as one:
                 raise type(one)(f"{kind} {item['item_id']!r}: {one}") from None
         raise error from None
 
 
 def _given_code(bundle: Bundle, item: Mapping[str, Any]) -> np.ndarray:
+    if bundle.encoder is not None:
+        raise FeatureError(
+            f"item {item['item_id']!r}: outfits of this bundle are encoded from their items' features, and a code is "
+            "not enough: give features"
+        )
     code, shape = np.asarray(item["code"]), (len(bundle.modalities), bundle.num_bits)
     if code.shape != shape or not (np.abs(code) == 1).all():
         raise FeatureError(f"item {item['item_id']!r}: a code is {shape} of -1 and +1, got shape {code.shape}")

@@ -4,6 +4,7 @@ bundle/live/generation-N/
   manifest.json                      format version, fingerprint of the bundle, checksum of every file
   ids/items.N.*.npy                  item ids of type number N; those of removed items are found no more
   codes/items.N.npy, bias.N.npy      as in the bundle, with the items that were added
+  encoder/items.N.npy                likewise, where the bundle has an outfit encoder
   index/                             the pool, as build_index writes it
 
 Rows of items stay what they were; rows of outfits are new, in order of ids. What was exported stays.
@@ -24,6 +25,7 @@ from fashion_hash.errors import BundleError, QueryError
 from fashion_hash.files import atomic_folder
 from fashion_hash.ids import IdTable, read_array
 from fashion_hash.index import pool as index
+from fashion_hash.index.encoded import EncodedScan
 from fashion_hash.index.engine import Engine, Scan
 from fashion_hash.index.factored import Factored
 from fashion_hash.index.pool import OutfitTerms, Pool, write_pool
@@ -59,13 +61,22 @@ def open_base(
         view.items = {kind: IdTable.open(kind, folder / "ids", f"items.{n}") for n, kind in kinds.items()}
         view.item_codes = {kind: read_array(folder / f"codes/items.{n}.npy") for n, kind in kinds.items()}
         view.item_bias = {kind: read_array(folder / f"codes/bias.{n}.npy") for n, kind in kinds.items()}
+        if bundle.encoder is not None:
+            view.encoded_items = {kind: read_array(folder / f"encoder/items.{n}.npy") for n, kind in kinds.items()}
         path = folder / "index"
     pool = Pool.open(view, verify=verify, path=path)
     return Base(generation, view, pool, open_engine(engine, view, pool))
 
 
 def open_engine(name: EngineName, bundle: Bundle, pool: Pool) -> Engine:
-    """One of the engines over a pool; "auto" is the fastest. Raises QueryError for another name."""
+    """One of the engines over a pool; "auto" is the fastest. Raises QueryError for another name.
+
+    A bundle with an outfit encoder has one only.
+    """
+    if bundle.encoder is not None:
+        if name != "auto":
+            raise QueryError(f"engine {name!r} adds up codes of items; outfits of an encoder are searched by: auto")
+        return EncodedScan(bundle, pool)
     if name == "auto":
         name = "sums" if (pool.path / "scan").exists() else "factored"
     if name == "factored":
@@ -112,8 +123,12 @@ def write_generation(snapshot: Snapshot, generation: int) -> Path:
             ids.save(folder / "ids", f"items.{number}")
             np.save(folder / f"codes/items.{number}.npy", bundle.item_codes[kind])
             np.save(folder / f"codes/bias.{number}.npy", bundle.item_bias[kind])
+            if bundle.encoder is not None:
+                (folder / "encoder").mkdir(exist_ok=True)
+                np.save(folder / f"encoder/items.{number}.npy", bundle.encoded_items[kind])
         items = snapshot.items_of(kept).astype(np.int32)
-        write_pool(folder / "index", bundle, IdTable.of_encoded("outfit", encoded), items, terms)
+        vectors = None if pool.vectors is None else np.concatenate([pool.vectors, snapshot.added.vectors])[kept]
+        write_pool(folder / "index", bundle, IdTable.of_encoded("outfit", encoded), items, terms, vectors)
         seal(
             folder,
             {

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fashion_hash.codes import WEIGHT_ONE, Packed, unpack
-from fashion_hash.index import exact
+from fashion_hash.index import encoded, exact
 from fashion_hash.index.engine import NOTHING, ItemTest, Ranking
 from fashion_hash.live.snapshot import Snapshot
 
@@ -32,7 +32,7 @@ def search(
 
     Args:
         snapshot: what is there.
-        user_codes: (U, D / 8) uint8, packed.
+        user_codes: (U, D / 8) uint8, packed; vectors (U, D) for an outfit encoder: see Bundle.tastes.
         k: how many, at least 1; fewer come back where fewer are left.
         excludes: for each user distinct rows that must not come back.
         allowed: (N + A,) bool, the rows that may come back to anyone; by default all that are there. Of
@@ -68,6 +68,11 @@ def search(
 def _best_added(snapshot: Snapshot, user_code: Packed, k: int, may: np.ndarray, least: float) -> Ranking:
     """The added outfits that score at least `least` and as much as the k-th best; in any order."""
     bundle, added = snapshot.bundle, snapshot.added
+    if bundle.encoder is not None:
+        bias = encoded.bias_part(added.terms.bias, added.terms.num_items)
+        norms = encoded.squared_norms(bundle, added.vectors)
+        [found] = encoded.best(bundle, user_code[None], added.vectors, bias, norms, k, [may])
+        return Ranking(found.rows + len(snapshot.base.pool), found.scores)
     query = unpack(user_code) * bundle.preference_weights.astype(np.int64)
     # the query in coarser units, so that its products with the sums, |sum| <= S M, stay below 2^31
     most = len(bundle.slots) * len(bundle.modalities)

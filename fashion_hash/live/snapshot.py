@@ -21,6 +21,7 @@ from fashion_hash.data.outfits import EMPTY, canonical_items
 from fashion_hash.ids import IdTable
 from fashion_hash.index import exact
 from fashion_hash.index.engine import Engine
+from fashion_hash.index.outfit_vectors import empty_vectors
 from fashion_hash.index.pool import CHUNK, OutfitTerms, Pool, slot_codes
 from fashion_hash.live.ids import LivingIds
 from fashion_hash.live.store import Entry
@@ -73,6 +74,7 @@ class Added:
         terms: (A,) each.
         sums: (A, D) int8 or int16, the sum of an outfit's codes over items and modalities.
         constant: (A,) float64, compatibility and bias of the score, but for rounding.
+        vectors: of a bundle with an outfit encoder, as they are kept (index/outfit_vectors.py); else (A, 0).
         rows_of: by the bytes of an outfit's canonical_items, where it lies; rows from A on are of later snapshots.
     """
 
@@ -80,6 +82,7 @@ class Added:
     terms: OutfitTerms
     sums: np.ndarray
     constant: np.ndarray
+    vectors: np.ndarray
     rows_of: Mapping[bytes, list[int]]
 
     def __len__(self) -> int:
@@ -204,10 +207,12 @@ class Changes:
         self._items = {kind: Names(bundle.items[kind]) for kind in bundle.types}
         self._codes = {kind: Growing(bundle.item_codes[kind]) for kind in bundle.types}
         self._bias = {kind: Growing(bundle.item_bias[kind]) for kind in bundle.types}
+        self._encoded = {kind: Growing(one) for kind, one in bundle.encoded_items.items()}
         self._retired = {kind: None if (found := bundle.items[kind].findable).all() else found for kind in bundle.types}
         self._outfits = Names(base.pool.ids)
-        none = np.zeros(0, dtype=outfit_record(len(bundle.slots)))
-        self._columns = {name: Growing(none[name]) for name in ("items", *OutfitTerms._fields)}
+        self._outfit_record = outfit_record(bundle)
+        none = np.zeros(0, dtype=self._outfit_record)
+        self._columns = {name: Growing(none[name]) for name in ("items", "vector", *OutfitTerms._fields)}
         self._sums = Growing(code_sums(bundle, none["items"]))
         self._constant = Growing(np.zeros(0))
         self._rows_of: dict[bytes, list[int]] = {}
@@ -221,7 +226,7 @@ class Changes:
         removed: list[int] = []
         of_files: list[str] = []
         removed_items: dict[str, list[int]] = {kind: [] for kind in self._items}
-        item_type = item_record(len(self._bundle.modalities), self._bundle.num_bits)
+        item_type = item_record(self._bundle)
         for entry in entries:
             if entry.op == "add_outfits":
                 self._outfits.add(json.loads(entry.ids))
@@ -238,6 +243,8 @@ class Changes:
                 self._items[entry.kind].add(json.loads(entry.ids))
                 self._codes[entry.kind].extend(new["code"])
                 self._bias[entry.kind].extend(new["bias"])
+                if self._encoded:
+                    self._encoded[entry.kind].extend(new["encoded"])
             else:
                 assert entry.kind is not None
                 removed_items[entry.kind].extend(np.frombuffer(entry.data, dtype="<i8").tolist())
@@ -245,7 +252,7 @@ class Changes:
             self._items[kind].remove(rows)
         if any(entry.kind is not None for entry in entries):
             self._bundle = self._with_items()
-        self._add_outfits(np.frombuffer(b"".join(records), dtype=outfit_record(len(self._bundle.slots))))
+        self._add_outfits(np.frombuffer(b"".join(records), dtype=self._outfit_record))
         self._outfits.remove([*removed, *self._base.pool.ids.find_many(of_files).tolist()])
         self.snapshot = self._snapshot(entries[-1].seq)
 
@@ -268,6 +275,7 @@ class Changes:
         bundle.items = {kind: names.view for kind, names in self._items.items()}
         bundle.item_codes = {kind: codes.view for kind, codes in self._codes.items()}
         bundle.item_bias = {kind: bias.view for kind, bias in self._bias.items()}
+        bundle.encoded_items = {kind: encoded.view for kind, encoded in self._encoded.items()}
         return bundle
 
     def _snapshot(self, seq: int) -> Snapshot:
@@ -283,6 +291,7 @@ class Changes:
                 OutfitTerms(*(columns[name] for name in OutfitTerms._fields)),
                 self._sums.view,
                 self._constant.view,
+                columns["vector"],
                 self._rows_of,
             ),
             ids=names.view if names.added or names.num_removed else names.base,
@@ -315,19 +324,23 @@ def code_sums(bundle: Bundle, items: np.ndarray) -> np.ndarray:
     return (codes * (counted != EMPTY)[:, :, None, None]).sum(axis=(1, 2), dtype=dtype)
 
 
-def outfit_record(num_slots: int) -> np.dtype:
-    """How the log holds an outfit: its items and terms."""
+def outfit_record(bundle: Bundle) -> np.dtype:
+    """How the log holds an outfit: its items and terms, and of an outfit encoder its vector as it is kept."""
+    vector = empty_vectors(bundle)
     return np.dtype(
         [
-            ("items", "<i4", (num_slots,)),
+            ("items", "<i4", (len(bundle.slots),)),
             ("compatibility", "<i8"),
             ("bias", "<i8"),
             ("num_items", "u1"),
             ("num_pairs", "u1"),
+            ("vector", vector.dtype.newbyteorder("<"), vector.shape[1:]),
         ]
     )
 
 
-def item_record(num_modalities: int, num_bits: int) -> np.dtype:
-    """How the log holds an item: its codes and its bias."""
-    return np.dtype([("code", "u1", (num_modalities, num_bits // 8)), ("bias", "<i4")])
+def item_record(bundle: Bundle) -> np.dtype:
+    """How the log holds an item: its codes and its bias, and of an outfit encoder its token and vector."""
+    width = 0 if bundle.encoder is None else bundle.encoder.width + bundle.num_bits
+    code = len(bundle.modalities), bundle.num_bits // 8
+    return np.dtype([("code", "u1", code), ("bias", "<i4"), ("encoded", "<f4", (width,))])

@@ -71,7 +71,7 @@ class UserState(NamedTuple):
     """Someone who came or changed after the export.
 
     Attributes:
-        code: (D / 8,) uint8, packed.
+        code: (D / 8,) uint8, packed; of an outfit encoder the bytes of the vector, (4 D,) uint8.
         liked, disliked: (L, S) int32, items by slot; of a user of the bundle what came on top of
             their history.
     """

@@ -11,7 +11,7 @@ import numpy as np
 from fashion_hash.bundle import Bundle
 from fashion_hash.codes import Packed
 from fashion_hash.data.outfits import EMPTY
-from fashion_hash.index import exact
+from fashion_hash.index import encoded, exact
 from fashion_hash.index.engine import Ranking
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.retrieval.people import Person
@@ -117,7 +117,13 @@ def hits_of_many(
 
 
 def scores_of(bundle: Bundle, user_code: Packed, items: np.ndarray) -> list[Score]:
-    """Scores and terms of outfits, (R, S) rows of items."""
+    """Scores and terms of outfits, (R, S) rows of items; `user_code` as Bundle.tastes.
+
+    Of an outfit encoder the preference is minus the distance; of somebody of whom nothing is known that is
+    the distance to the mean user, and stands as compatibility.
+    """
+    if bundle.encoder is not None:
+        return _encoded_scores(bundle, user_code, items)
     terms = exact.terms(bundle, user_code, items)
     parts = (
         exact.scores(bundle, terms),
@@ -126,6 +132,13 @@ def scores_of(bundle: Bundle, user_code: Packed, items: np.ndarray) -> list[Scor
         exact.bias_part(terms),
     )
     return [Score(*values) for values in zip(*(part.tolist() for part in parts))]
+
+
+def _encoded_scores(bundle: Bundle, taste: np.ndarray, items: np.ndarray) -> list[Score]:
+    near, bias = encoded.parts(bundle, taste, items)
+    nothing = np.zeros_like(near)
+    parts = (near, nothing) if bundle.preference_scale else (nothing, near)
+    return [Score(*values) for values in zip(*(part.tolist() for part in (near + bias, *parts, bias)))]
 
 
 def items_by_slot(bundle: Bundle, items: np.ndarray) -> dict[str, str]:

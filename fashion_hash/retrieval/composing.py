@@ -14,6 +14,7 @@ from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.retrieval.answers import Composed, hits_of
 from fashion_hash.retrieval.compose import Composition, check_count
 from fashion_hash.retrieval.compose import compose as best_outfits
+from fashion_hash.retrieval.compose_encoded import compose_encoded
 from fashion_hash.retrieval.compose_search import NO_LIMIT, Budget
 from fashion_hash.retrieval.filters import Filter, allowed_rows, first_passing, within_budgets
 from fashion_hash.retrieval.living_columns import LivingColumns
@@ -60,7 +61,8 @@ class Composer:
 
     def compose(self, snapshot: Snapshot, person: Person, wanted: Wanted) -> Composed:
         """See Recommender.compose."""
-        chosen = self.choose(snapshot, person, wanted)
+        how = best_outfits if snapshot.bundle.encoder is None else compose_encoded
+        chosen = self.choose(snapshot, person, wanted, how)
         hits = hits_of(snapshot, person, chosen.items)
         return Composed(hits, chosen.proven, chosen.gap, person.personal, chosen.shortfall)
 
@@ -93,7 +95,8 @@ class Composer:
                 partners=partners,
                 budget=budget,
             )
-            return found.items, found.proven
+            # a re-ranked shortlist is not proven however long it gets; a longer one may hold more that pass
+            return found.items, found.proven or how is compose_encoded
 
         def passes(items: np.ndarray) -> np.ndarray:
             return within_budgets(chosen, bundle.slots, items)
@@ -108,6 +111,7 @@ class Composer:
             items, proven = best(count)
             places = np.arange(len(items))
         assert found is not None
+        proven = proven and found.proven
         gap = found.gap if not found.proven else 0.0 if proven else np.inf
         if varied:
             places = places[variety.choose(snapshot, found.items[places], found.scores[places], wanted.k)]

@@ -100,9 +100,10 @@ class Explanation:
 
     Attributes:
         num_bits: D.
-        exact: the score as a fraction: the sum of the totals of `items` and `pairs`.
+        exact: the score as a fraction: the sum of the totals of `items` and `pairs`, and of `rest`.
         items, pairs: the parts.
         liked: the nearest liked outfits, nearest first.
+        rest: what the items only have together (explain_encoded.py); 0 where the score falls apart.
     """
 
     num_bits: int
@@ -110,6 +111,7 @@ class Explanation:
     items: tuple[ItemPart, ...]
     pairs: tuple[PairPart, ...]
     liked: tuple[Neighbour, ...]
+    rest: Fraction = Fraction(0)
 
     @property
     def score(self) -> float:
@@ -142,6 +144,8 @@ class Explanation:
                 for modality, part in pair.compatibility.items()
             )
             lines.append(f"{pair.slots[0]} with {pair.slots[1]}: {float(pair.total):+.4f}: {parts}")
+        if self.rest:
+            lines.append(f"all items together: {float(self.rest):+.4f}")
         for one in self.liked:
             worn = ", ".join(f"{slot} {item_id}" for slot, item_id in one.items.items())
             shares = ", ".join(f"{slot} {share:.0%}" for slot, share in one.by_slot.items())

@@ -117,6 +117,35 @@ def descend(pairs: Vectors, pull: np.ndarray, start: np.ndarray, share: np.ndarr
     return Fit(code, losses)
 
 
+def checked_outfits(bundle: Bundle, liked: np.ndarray, disliked: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """All outfits told, (L, S), and +1 or -1 for each; raises as FoldIn.by_sum."""
+    tables = [_checked(bundle, "liked", liked), _checked(bundle, "disliked", [] if disliked is None else disliked)]
+    both = {tuple(row) for row in tables[0].tolist()} & {tuple(row) for row in tables[1].tolist()}
+    if both:
+        raise QueryError(f"the outfit of items {list(min(both))} is both liked and disliked: leave one out")
+    return np.concatenate(tables), np.repeat([1.0, -1.0], [len(table) for table in tables])
+
+
+def _checked(bundle: Bundle, name: str, outfits: object) -> np.ndarray:
+    slots = bundle.slots
+    table = np.asarray(outfits)
+    if not table.size:
+        return np.zeros((0, len(slots)), dtype=np.int32)
+    if table.ndim != 2 or table.shape[1] != len(slots) or table.dtype.kind not in "iu":
+        raise QueryError(
+            f"{name} outfits of shape {table.shape}, {table.dtype}: give rows of items, (L, {len(slots)}) "
+            f"integers, one for each of the slots {list(slots)}"
+        )
+    for slot, kind in enumerate(slots):
+        size = len(bundle.items[kind])
+        if (bad := np.flatnonzero((table[:, slot] < EMPTY) | (table[:, slot] >= size))).size:
+            row = int(bad[0])
+            raise QueryError(f"{name} outfit {row} names {kind} row {table[row, slot]}, there are {size}")
+    if (bare := np.flatnonzero((table == EMPTY).all(axis=1))).size:
+        raise QueryError(f"{name} outfit {bare[0]} holds no item")
+    return table.astype(np.int32)
+
+
 class FoldIn:
     """Codes of new people for one bundle.
 
@@ -157,7 +186,7 @@ class FoldIn:
             QueryError: outfits of other slots, rows that the bundle does not hold, an outfit without
                 items, or one that is both liked and disliked.
         """
-        told, signs = self._told(liked, disliked)
+        told, signs = checked_outfits(self.bundle, liked, disliked)
         return None if not len(told) else pack(self._signs(self._lean(told, signs)))
 
     def fit(
@@ -178,7 +207,7 @@ class FoldIn:
             negatives: K, random outfits against each told one: 64, or fewer when more than 64 are told.
             pull: how many outfits the pull counts for; 0 for none.
         """
-        told, signs = self._told(liked, disliked)
+        told, signs = checked_outfits(self.bundle, liked, disliked)
         if not len(told):
             return None
         lean = self._lean(told, signs)
@@ -195,33 +224,6 @@ class FoldIn:
         )
         # an outfit whose margin is 0 pulls by half its lean: the slope of softplus there
         return pack(descend(pairs, 0.5 * pull * lean, self._signs(lean), np.full(len(sign), 1 / count)).code)
-
-    def _told(self, liked: np.ndarray, disliked: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """All outfits told, (L, S), and +1 or -1 for each."""
-        tables = [self._checked("liked", liked), self._checked("disliked", [] if disliked is None else disliked)]
-        both = {tuple(row) for row in tables[0].tolist()} & {tuple(row) for row in tables[1].tolist()}
-        if both:
-            raise QueryError(f"the outfit of items {list(min(both))} is both liked and disliked: leave one out")
-        return np.concatenate(tables), np.repeat([1.0, -1.0], [len(table) for table in tables])
-
-    def _checked(self, name: str, outfits: object) -> np.ndarray:
-        slots = self.bundle.slots
-        table = np.asarray(outfits)
-        if not table.size:
-            return np.zeros((0, len(slots)), dtype=np.int32)
-        if table.ndim != 2 or table.shape[1] != len(slots) or table.dtype.kind not in "iu":
-            raise QueryError(
-                f"{name} outfits of shape {table.shape}, {table.dtype}: give rows of items, (L, {len(slots)}) "
-                f"integers, one for each of the slots {list(slots)}"
-            )
-        for slot, kind in enumerate(slots):
-            size = len(self.bundle.items[kind])
-            if (bad := np.flatnonzero((table[:, slot] < EMPTY) | (table[:, slot] >= size))).size:
-                row = int(bad[0])
-                raise QueryError(f"{name} outfit {row} names {kind} row {table[row, slot]}, there are {size}")
-        if (bare := np.flatnonzero((table == EMPTY).all(axis=1))).size:
-            raise QueryError(f"{name} outfit {bare[0]} holds no item")
-        return table.astype(np.int32)
 
     def _lean(self, told: np.ndarray, signs: np.ndarray) -> np.ndarray:
         """(D,): the mean over told outfits of their vector less the average one's, signs regarded."""

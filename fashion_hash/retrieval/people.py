@@ -22,16 +22,20 @@ from fashion_hash.live.living import Living
 from fashion_hash.live.snapshot import Base, Snapshot, outfit_keys
 from fashion_hash.live.store import UserState
 from fashion_hash.retrieval.foldin import FoldIn, impersonal
+from fashion_hash.retrieval.foldin_vectors import FoldInVectors
 
 # an outfit of the pool by id, or any items by slot name
 Told = str | dict[str, str]
+# what fits the code of someone new
+Fold = FoldIn | FoldInVectors
 
 
 class Person(NamedTuple):
     """Someone who asks.
 
     Attributes:
-        code: (D / 8,) uint8, packed; zeros for whom nothing is known of.
+        code: (D / 8,) uint8, packed, or the vector, (D,) float32, where an outfit encoder scores (see
+            Bundle.tastes); zeros for whom nothing is known of.
         liked, disliked: (L, S) items by slot.
         liked_rows, disliked_rows: the outfits of the pool that are the same as these, ascending.
         personal: False when nothing is known of them.
@@ -73,13 +77,14 @@ def _person(living: Living, snapshot: Snapshot, user_id: str | None, state: User
     if user_id is not None and row < 0 and state is None:
         exported.users.row(user_id)  # raises
     history = none if row < 0 else exported.history.items[exported.lines_of(row)]
-    code = exported.user_codes[row] if row >= 0 else np.zeros(exported.num_bits // 8, dtype=np.uint8)
+    tastes = exported.tastes
+    code = tastes[row] if row >= 0 else np.zeros(tastes.shape[1:], dtype=tastes.dtype)
     liked_rows = snapshot.base.pool.liked(row) if row >= 0 else NOTHING
     if len(history) and len(snapshot.added):
         liked_rows = np.concatenate([liked_rows, snapshot.rows_of_added(history)])
     if state is None:
         return Person(code, history, none, liked_rows, NOTHING, row >= 0)
-    code, personal = (state.code, True) if len(state.code) else (code, row >= 0)
+    code, personal = (state.code.view(code.dtype), True) if len(state.code) else (code, row >= 0)
     liked_rows = np.union1d(liked_rows, snapshot.rows_of(state.liked))
     liked = np.concatenate([history, state.liked])
     return Person(code, liked, state.disliked, liked_rows, snapshot.rows_of(state.disliked), personal)
@@ -96,7 +101,7 @@ def _base_for_everyone(base: Base) -> Base:
     return replace(base, bundle=bundle, engine=open_engine("auto", bundle, base.pool))
 
 
-def add_user(living: Living, fold: FoldIn, user_id: str, liked: Sequence[Told], disliked: Sequence[Told]) -> None:
+def add_user(living: Living, fold: Fold, user_id: str, liked: Sequence[Told], disliked: Sequence[Told]) -> None:
     """Adds someone; see Recommender.add_user."""
 
     def told(snapshot: Snapshot, state: UserState | None) -> UserState:
@@ -108,7 +113,7 @@ def add_user(living: Living, fold: FoldIn, user_id: str, liked: Sequence[Told], 
     _put(living, user_id, told)
 
 
-def update_user(living: Living, fold: FoldIn, user_id: str, liked: Sequence[Told], disliked: Sequence[Told]) -> None:
+def update_user(living: Living, fold: Fold, user_id: str, liked: Sequence[Told], disliked: Sequence[Told]) -> None:
     """Adds to what someone likes and dislikes; see Recommender.update_user."""
 
     def told(snapshot: Snapshot, state: UserState | None) -> UserState:
@@ -166,7 +171,7 @@ def items_told(snapshot: Snapshot, outfit: Told, name: str = "an outfit") -> np.
 
 
 def _folded(
-    snapshot: Snapshot, fold: FoldIn, history: np.ndarray, liked: np.ndarray, disliked: np.ndarray
+    snapshot: Snapshot, fold: Fold, history: np.ndarray, liked: np.ndarray, disliked: np.ndarray
 ) -> UserState:
     slots = snapshot.bundle.slots
     _check_apart(slots, liked, disliked)
@@ -174,7 +179,7 @@ def _folded(
     here = copy(fold)
     here.bundle = snapshot.bundle  # with the items that were added
     code = here.fit(_without(slots, _distinct(slots, np.concatenate([history, liked])), disliked), disliked)
-    return UserState(np.zeros(0, dtype=np.uint8) if code is None else code, liked, disliked)
+    return UserState(np.zeros(0, dtype=np.uint8) if code is None else code.view(np.uint8), liked, disliked)
 
 
 def _check_apart(slots: Sequence[str], liked: np.ndarray, disliked: np.ndarray) -> None:

@@ -22,9 +22,11 @@ from fashion_hash.retrieval import people
 from fashion_hash.retrieval.answers import Composed, Hit, Hits, Score, hits_of, hits_of_many, items_by_slot, scores_of
 from fashion_hash.retrieval.composing import Composer, Wanted, slots_of_types
 from fashion_hash.retrieval.explain import Explanation, explain
+from fashion_hash.retrieval.explain_encoded import explain_encoded
 from fashion_hash.retrieval.foldin import FoldIn
+from fashion_hash.retrieval.foldin_vectors import FoldInVectors
 from fashion_hash.retrieval.living_columns import LivingColumns
-from fashion_hash.retrieval.people import Person, Told
+from fashion_hash.retrieval.people import Fold, Person, Told
 from fashion_hash.retrieval.pool_search import rankings
 from fashion_hash.retrieval.similar import similar_items
 
@@ -211,9 +213,10 @@ class Recommender:
         """
         snapshot, person = self._person(user_id)
         items = people.items_told(snapshot, outfit)
-        return explain(
-            person.bundle_of(snapshot), person.code, items, person.liked, neighbours=neighbours, top_bits=top_bits
-        )
+        bundle = person.bundle_of(snapshot)
+        if bundle.encoder is not None:
+            return explain_encoded(bundle, person.code, items, person.liked, neighbours=neighbours)
+        return explain(bundle, person.code, items, person.liked, neighbours=neighbours, top_bits=top_bits)
 
     def outfit(self, outfit_id: str) -> dict[str, str]:
         """The item ids of an outfit of the pool by slot name ("top", "top_2", ...), filled slots only.
@@ -322,8 +325,9 @@ class Recommender:
         return ItemEncoder.open(self.living.bundle.path)
 
     @cached_property
-    def _fold(self) -> FoldIn:
-        return FoldIn(self.living.bundle)
+    def _fold(self) -> Fold:
+        bundle = self.living.bundle
+        return FoldIn(bundle) if bundle.encoder is None else FoldInVectors(bundle)
 
     @cached_property
     def _composer(self) -> Composer:

@@ -1,0 +1,52 @@
+"""The vectors of outfits by a bundle's outfit encoder, as they are kept: float32, or packed bits.
+
+Shapes: R outfits, S slots, D num_bits.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fashion_hash.bundle import Bundle
+from fashion_hash.codes import pack, unpack
+from fashion_hash.data.outfits import EMPTY, canonical_items
+from fashion_hash.outfit_encoder import OutfitEncoder
+
+AT_ONCE = 1 << 12
+
+
+def encoder_of(bundle: Bundle) -> OutfitEncoder:
+    """The encoder of a bundle that has one."""
+    assert bundle.encoder is not None
+    return bundle.encoder
+
+
+def empty_vectors(bundle: Bundle) -> np.ndarray:
+    """No vectors, of the shape and type in which a bundle's are kept: (0, D), (0, D / 8), or (0, 0) without encoder."""
+    if bundle.encoder is None:
+        return np.zeros((0, 0), dtype=np.float32)
+    return _kept(bundle.encoder, np.zeros((0, bundle.num_bits), dtype=np.float32))
+
+
+def outfit_vectors(bundle: Bundle, items: np.ndarray) -> np.ndarray:
+    """The vectors of outfits, (R, S) rows of items, as they are kept."""
+    encoder = encoder_of(bundle)
+    items = canonical_items(bundle.slots, np.asarray(items))
+    found = [empty_vectors(bundle)]
+    for start in range(0, len(items), AT_ONCE):
+        here = items[start : start + AT_ONCE]
+        tokens = np.zeros((*here.shape, encoder.width), dtype=np.float32)
+        for slot, kind in enumerate(bundle.slots):
+            filled = here[:, slot] != EMPTY
+            tokens[filled, slot] = bundle.encoded_items[kind][here[filled, slot], : encoder.width]
+        found.append(_kept(encoder, encoder.vectors(tokens, here != EMPTY)))
+    return np.concatenate(found)
+
+
+def _kept(encoder: OutfitEncoder, vectors: np.ndarray) -> np.ndarray:
+    return pack(vectors) if encoder.output == "bits" else vectors
+
+
+def real_vectors(bundle: Bundle, kept: np.ndarray) -> np.ndarray:
+    """(..., D) float32 from vectors as they are kept."""
+    return unpack(kept).astype(np.float32) if encoder_of(bundle).output == "bits" else kept
