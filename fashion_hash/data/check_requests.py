@@ -20,9 +20,7 @@ _FEWEST_WORDS, _MOST_WORDS = 4, 6  # "great shoes" in a description tells nothin
 SAME_EVENT = "the same person, item and words stand in {earlier}"
 SAME_WORDS = "the person's words stand in {earlier}, of another item"
 DESCRIBED = "the words stand in the description of an item, and nobody wrote them in {earlier}"
-SAME_MOMENT = (
-    "the person took other items at the same moment, without words, in {earlier}: copies of this review perhaps"
-)
+SAME_MOMENT = "{earlier} has wordless events of the person at the same moment: copies of this review, it seems"
 LATER = "{earlier} knows what the person did later"
 
 

@@ -30,8 +30,9 @@ def read_json_lines(
         DataError: the file is missing, empty or a broken gzip file.
     """
     empty = True
-    for line, raw in read_raw_lines(path):
-        if not raw.strip():
+    for line, ended in read_raw_lines(path):
+        raw = ended.strip()
+        if not raw:
             continue
         empty = False
         try:

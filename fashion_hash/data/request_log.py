@@ -150,7 +150,7 @@ def split_by_time(log: Log, seed: int = 0, copies: Copies = "drop") -> tuple[dic
     """
     if copies not in COPIES:
         raise DataError(f"copies is {copies!r}; it is one of {', '.join(COPIES)}")
-    texts = _text_numbers(log.texts)
+    texts = text_numbers(log.texts)
     drawn = generator(seed, "requests", "ties").permutation(len(log))
     order = np.lexsort((drawn, log.times, log.users))
     bounds = np.searchsorted(log.users[order], np.arange(len(log.user_ids) + 1))
@@ -200,7 +200,7 @@ def normal(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def _text_numbers(texts: Iterable[str]) -> list[int]:
-    """A number for each distinct text; -1 for none."""
+def text_numbers(texts: Iterable[str]) -> list[int]:
+    """A number from 0 for each distinct text, whatever its case and spacing; -1 for none."""
     numbers = {"": -1}
-    return [numbers.setdefault(normal(text), len(numbers)) for text in texts]
+    return [numbers.setdefault(normal(text), len(numbers) - 1) for text in texts]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fashion_hash.data.request_log import Log, normal
+from fashion_hash.data.request_log import Log, normal, text_numbers
 
 MAX_CHARS = 1000  # of a request: a longer review is cut after a whole word
 MAX_WORDS = 300  # of a description
@@ -56,10 +56,10 @@ def describe(
     """
     hidden = set(blank)
     rows = [row for row in train[np.lexsort((train, -log.times[train]))].tolist() if row not in hidden]
-    writers: dict[str, set[int]] = defaultdict(set)
-    for row in rows:
-        if len(writers[words := normal(log.texts[row])]) < _BOILERPLATE:
-            writers[words].add(int(log.users[row]))
+    numbers = text_numbers(log.texts[row] for row in rows)
+    pairs = np.unique(np.stack([numbers, log.users[rows]]), axis=1)
+    writers = np.bincount(pairs[0] + 1)[1:]  # people who wrote each text; those of nobody count as one
+    boilerplate = {row for row, number in zip(rows, numbers) if number >= 0 and writers[number] >= _BOILERPLATE}
     of_item: dict[int, list[int]] = defaultdict(list)
     for row in rows:
         if len(of_item[item := int(log.items[row])]) < _REVIEWS:
@@ -69,9 +69,8 @@ def describe(
         parts = [catalogue_words(known.get(one, {}))]
         variants = Counter(log.variants[row] for row in of_item[item] if log.variants[row])
         parts += [variant for variant, _ in sorted(variants.items(), key=lambda pair: (-pair[1], pair[0]))[:_VARIANTS]]
-        reviews = dict.fromkeys(normal(log.texts[row]) for row in of_item[item])
-        worded = [text for text in reviews if text and len(writers[text]) < _BOILERPLATE]
-        parts += [" ".join(text.split()[:_REVIEW_WORDS]) for text in worded]
+        reviews = dict.fromkeys(normal(log.texts[row]) for row in of_item[item] if row not in boilerplate)
+        parts += [" ".join(text.split()[:_REVIEW_WORDS]) for text in reviews if text]
         described.append(_bounded(parts))
     return tuple(described)
 

@@ -210,6 +210,12 @@ def load_requests(
         ConfigError: no such format, or an argument that the format does not know.
         DataError: a file is missing or broken; the message names file and line.
     """
+    given = {"subset": subset, "slots": slots} if format in LOG_FORMATS else {}
+    if format in OUTFIT_FORMATS:
+        given = {"metadata": metadata, "min_rating": min_rating, "min_events": None if min_events == 1 else min_events}
+    for option, value in given.items():
+        if value is not None:
+            raise ConfigError(f"{format} knows no {option}: leave out {option} {value!r}")
     if format == "amazon_reviews":
         reviews, meta = find_files(root, metadata)
         log = collect(read_amazon_reviews(reviews, min_rating, report), min_events)
