@@ -82,11 +82,14 @@ def test_what_the_readers_cut_is_clean_and_a_broken_cut_is_found(tmp_path):
 def test_report(tmp_path):
     rows = form_2018()
     report = check_requests("amazon_reviews", write_lines(tmp_path / "r.json", [*rows, rows[0]]))
-    assert report.ok and report.holds["users"] == 4 and report.holds["items"] == {"item": 4}
+    assert report.ok
+    assert report.holds["users"] == 4
+    assert report.holds["items"] == {"item": 4}
     assert report.holds["splits"]["test"] == {
         "requests": 3, "people": 3, "items": 3, "without words": 0, "median words": 7}  # fmt: skip
     said = {finding.what: finding.count for finding in report.findings}
-    assert said["read: duplicates"] == 1 and any(what.startswith("no leak") for what in said)
+    assert said["read: duplicates"] == 1
+    assert any(what.startswith("no leak") for what in said)
     assert "split  requests  people  items  without words  median words" in str(report)
 
 
@@ -94,12 +97,14 @@ def test_bad_lines_are_counted_and_the_rest_is_told(tmp_path):
     path = write_lines(tmp_path / "r.json", form_2018())
     path.write_text(path.read_text() + "{broken\n" * 30 + '{"asin": 1}\n')
     report = check_requests("amazon_reviews", path)
-    assert not report.ok and report.findings[0].count == 31 and len(report.findings[0].examples) == 20
+    assert not report.ok
+    assert report.findings[0].count == 31
+    assert len(report.findings[0].examples) == 20
     assert report.findings[0].examples[0].endswith("r.json:13: not JSON: Expecting property name enclosed in double "
                                                    "quotes (column 2)")  # fmt: skip
     assert report.holds["users"] == 4
     assert not check_requests("yelp", path).ok  # nothing of another form is left: the report says so
-    with pytest.raises(DataError, match="no file or folder"):
+    with pytest.raises(DataError, match=r"no file or folder"):
         check_requests("yelp", tmp_path / "nowhere")
 
 
@@ -127,7 +132,7 @@ def test_command(tmp_path, capsys):
 
 def test_options_of_another_format_are_refused(tmp_path):
     path = write_lines(tmp_path / "r.json", form_2018())
-    with pytest.raises(ConfigError, match="amazon_reviews knows no subset: leave out subset '630'"):
+    with pytest.raises(ConfigError, match=r"amazon_reviews knows no subset: leave out subset '630'"):
         load_requests("amazon_reviews", path, subset="630")
-    with pytest.raises(ConfigError, match="polyvore_u knows no min_rating"):
+    with pytest.raises(ConfigError, match=r"polyvore_u knows no min_rating"):
         load_requests("polyvore_u", tmp_path, min_rating=3)

@@ -19,7 +19,8 @@ def split(events, **options):
 def test_last_is_test_and_the_one_before_is_valid():
     events = [("u", "a", "one", 30), ("u", "b", "two", 10), ("u", "c", "three", 20), ("v", "a", "four", 5)]
     rows, blank, _ = split([*events, ("w", "b", "five", 1), ("w", "a", "six", 2)])
-    assert rows == {"train": [1, 3, 4], "valid": [2], "test": [0, 5]} and not blank
+    assert rows == {"train": [1, 3, 4], "valid": [2], "test": [0, 5]}
+    assert not blank
 
 
 def test_events_of_nobody_are_training_only():
@@ -30,7 +31,8 @@ def test_events_of_nobody_are_training_only():
 def test_order_within_a_moment_is_drawn_not_read_from_the_file():
     events = [(f"u{user}", f"i{item}", f"{user} {item}", 5) for user in range(300) for item in range(3)]
     lasts = [np.bincount(np.array(split(events, seed=seed)[0]["test"]) % 3, minlength=3) for seed in (0, 1)]
-    assert (np.array(lasts) > 70).all() and (lasts[0] != lasts[1]).any()  # 100 each, were it no draw
+    assert (np.array(lasts) > 70).all()
+    assert (lasts[0] != lasts[1]).any()
     assert split(events, seed=1)[0] == split(events, seed=1)[0]
 
 
@@ -52,8 +54,10 @@ def test_copies_of_the_test_review_are_dropped():
     (held,) = set(rows["test"]) & {1, 2}
     assert ({1, 2} - {held}).isdisjoint(rows["train"] + rows["valid"])
     assert {4, 5} <= set(rows["train"])  # one review and nothing earlier: v is in training only
-    assert blank == {3} and set(rows["train"] + rows["valid"]) & {0, 3} == {0, 3}
-    assert len(set(rows["test"]) & {7, 8}) == 1 and 6 in rows["train"]
+    assert blank == {3}
+    assert set(rows["train"] + rows["valid"]) & {0, 3} == {0, 3}
+    assert len(set(rows["test"]) & {7, 8}) == 1
+    assert 6 in rows["train"]
     assert counts["copies of the test review: left out"] == 1
     assert counts["words of the test review at another time: taken away"] == 1
     assert counts["people in training only: one review on several items"] == 1
@@ -64,8 +68,9 @@ def test_copies_of_the_test_review_may_be_kept_without_words():
     assert sum(len(one) for one in rows.values()) == len(COPIED)
     for one, other in ((1, 2), (4, 5)):
         (held,) = {one, other} & set(rows["test"])
-        assert ({one, other} - {held}) <= blank and held not in blank
-    with pytest.raises(DataError, match="copies is 'keep'; it is one of drop, blank"):
+        assert ({one, other} - {held}) <= blank
+        assert held not in blank
+    with pytest.raises(DataError, match=r"copies is 'keep'; it is one of drop, blank"):
         split(COPIED, copies="keep")
 
 
@@ -106,25 +111,32 @@ def test_descriptions_come_from_training_alone():
     data = from_log("made", log, {"item": {"a": {"title": "Jeans"}, "b": {}, "c": {"title": "Never taken"}}})
     a, b, c = data.all_descriptions
     assert a == "Jeans / Fog / velvet / blue denim"  # the latest first; what three people wrote alike says nothing
-    assert b == "Fog / secret words of the test" and c == "Never taken"  # v wrote it too, in training
-    assert data.split("test").items.tolist() == [1] and data.num_items == 3
+    assert b == "Fog / secret words of the test"
+    assert c == "Never taken"
+    assert data.split("test").items.tolist() == [1]
+    assert data.num_items == 3
 
 
 def test_descriptions_are_bounded():
     words = " ".join(f"w{i}" for i in range(60))
     log = collect(Event(f"u{i}", "a", f"n{i} {words}", i) for i in range(40))
     description = from_log("made", log, {"item": {"a": {}}}).all_descriptions[0].split()
-    assert len(description) <= 300 and description[0] == "n39" and "w59" not in description
+    assert len(description) <= 300
+    assert description[0] == "n39"
+    assert "w59" not in description
 
 
 def test_words_of_reviews():
-    assert review_words("Five Stars", "Soft") == "Soft" and review_words("one star.", None) == ""
+    assert review_words("Five Stars", "Soft") == "Soft"
+    assert review_words("one star.", None) == ""
     assert review_words("Soft", "Soft and warm") == "Soft and warm"
     assert review_words("Too small!", "Returned") == "Too small! Returned"
-    assert review_words("Too small", "Returned") == "Too small. Returned" and review_words(5, "") == "5"
+    assert review_words("Too small", "Returned") == "Too small. Returned"
+    assert review_words(5, "") == "5"
     assert clean("a<br />b &amp; c\n\td <3 [[VIDEOID:abc]]") == "a b & c d <3"
     long = clean("word " * 900)
-    assert len(long) <= 1000 and long.endswith(" word")
+    assert len(long) <= 1000
+    assert long.endswith(" word")
     assert len(clean("x" * 5000)) == 1000
 
 
@@ -136,13 +148,19 @@ def tiny(**splits):
 
 def test_catalogue_rows():
     data = tiny(train=Requests.of([0, -1], [2, 1], ["x", ""]))
-    assert data.flat("shoe", 0) == 2 and data.flat("top", np.array([0, 1])).tolist() == [0, 1]
+    assert data.flat("shoe", 0) == 2
+    assert data.flat("top", np.array([0, 1])).tolist() == [0, 1]
     kinds, rows = data.unflat(np.array([0, 1, 2]))
-    assert kinds.tolist() == [0, 0, 1] and rows.tolist() == [0, 1, 0]
-    assert [data.item_id(row) for row in range(3)] == ["t0", "t1", "s0"] and data.all_descriptions == ("a", "b", "c")
+    assert kinds.tolist() == [0, 0, 1]
+    assert rows.tolist() == [0, 1, 0]
+    assert [data.item_id(row) for row in range(3)] == ["t0", "t1", "s0"]
+    assert data.all_descriptions == ("a", "b", "c")
     part = data.split("train")[np.array([True, False])]
-    assert len(part) == 1 and part.texts == ("x",) and part.items.dtype == np.int32 and part.times.dtype == np.int64
-    with pytest.raises(DataError, match="tiny has no split 'valid' of requests; it has .'train'."):
+    assert len(part) == 1
+    assert part.texts == ("x",)
+    assert part.items.dtype == np.int32
+    assert part.times.dtype == np.int64
+    with pytest.raises(DataError, match=r"tiny has no split 'valid' of requests; it has .'train'."):
         data.split("val")
 
 
@@ -155,9 +173,9 @@ def test_fingerprint_sees_words_and_rows():
 
 
 def test_rows_outside_are_refused():
-    with pytest.raises(DataError, match="train: item rows outside of the catalogue of 3"):
+    with pytest.raises(DataError, match=r"train: item rows outside of the catalogue of 3"):
         tiny(train=Requests.of([0], [3], ["x"]))
-    with pytest.raises(DataError, match="train: user rows outside of the 2 users"):
+    with pytest.raises(DataError, match=r"train: user rows outside of the 2 users"):
         tiny(train=Requests.of([-2], [0], ["x"]))
     with pytest.raises(DataError, match=r"requests of different lengths: .1, 2."):
         Requests.of([0, 1], [0, 1], ["x"], [0, 0])

@@ -32,13 +32,18 @@ def shop(tmp_path):
 
 def test_table_with_items(shop):
     data = load_requests("request_table", shop)
-    assert data.types == ("shirt", "boot") and data.items["boot"].ids == ("b1", "b2") and data.num_items == 4
+    assert data.types == ("shirt", "boot")
+    assert data.items["boot"].ids == ("b1", "b2")
+    assert data.num_items == 4
     test = data.split("test")
-    assert [data.item_id(item) for item in test.items] == ["s2", "b1"] and test.texts == ("stripes again", "")
+    assert [data.item_id(item) for item in test.items] == ["s2", "b1"]
+    assert test.texts == ("stripes again", "")
     assert data.split("valid").texts == ("boots",)
     train = data.split("train")
-    assert train.users.tolist() == [0, -1, 1] and train.times[0] == 1704448800
-    assert data.details["shirt"]["s1"]["price"] == "40" and "colour" not in data.details["boot"]["b2"]
+    assert train.users.tolist() == [0, -1, 1]
+    assert train.times[0] == 1704448800
+    assert data.details["shirt"]["s1"]["price"] == "40"
+    assert "colour" not in data.details["boot"]["b2"]
     assert data.descriptions["boot"] == ("Boots / black / Waxed, black", "Never taken")
     assert data.descriptions["shirt"][0] == "Wool shirt / grey / Warm and grey / warm, for the coast"
 
@@ -66,7 +71,8 @@ def test_table_without_items_and_with_given_splits(tmp_path):
     path = tmp_path / "log.csv"
     path.write_text("user,item,text,split\n1,7,red,train\n1,8,blue,val\n2,7,green,test\n2,7,grey,train\n")
     data = load_requests("request_table", path)
-    assert data.types == ("item",) and data.items["item"].ids == ("7", "8")
+    assert data.types == ("item",)
+    assert data.items["item"].ids == ("7", "8")
     assert {name: split.texts for name, split in data.splits.items()} == {
         "train": ("red", "grey"),
         "valid": ("blue",),
@@ -96,28 +102,28 @@ def test_a_bad_line_is_named(shop, old, new, message):
 
 def test_bad_tables(shop, tmp_path):
     (shop / "items.csv").write_text(ITEMS + "s1,boot,Twice,,,\n")
-    with pytest.raises(DataError, match="items.csv:6: item 's1' occurs twice, first in line 2"):
+    with pytest.raises(DataError, match=r"items.csv:6: item 's1' occurs twice, first in line 2"):
         load_requests("request_table", shop)
     (shop / "items.csv").write_bytes("item_id,title\nx,Bl\xe4u\n".encode("latin-1"))
     with pytest.raises(DataError, match=r"items.csv:\d: not UTF-8"):
         load_requests("request_table", shop)
     (shop / "items.csv").write_text("item_id,title\n")
-    with pytest.raises(DataError, match="items.csv holds no items"):
+    with pytest.raises(DataError, match=r"items.csv holds no items"):
         load_requests("request_table", shop)
     (shop / "items.jsonl").write_text("{}")
-    with pytest.raises(DataError, match="several tables of items .items.csv, items.jsonl.; keep one"):
+    with pytest.raises(DataError, match=r"several tables of items .items.csv, items.jsonl.; keep one"):
         load_requests("request_table", shop)
     (shop / "items.csv").unlink()
     (shop / "items.jsonl").unlink()
     path = tmp_path / "given.csv"
     path.write_text("user,item,text,split\n1,7,red,train\n1,8,blue,later\n")
-    with pytest.raises(DataError, match="unknown split 'later': the splits are train, valid and test"):
+    with pytest.raises(DataError, match=r"unknown split 'later': the splits are train, valid and test"):
         load_requests("request_table", path)
     path.with_suffix(".xlsx").write_text("x")
-    with pytest.raises(DataError, match="tables of requests and items end with .csv"):
+    with pytest.raises(DataError, match=r"tables of requests and items end with .csv"):
         load_requests("request_table", path.with_suffix(".xlsx"))
-    with pytest.raises(DataError, match="holds no requests.csv"):
-        (tmp_path / "none").mkdir()
+    (tmp_path / "none").mkdir()
+    with pytest.raises(DataError, match=r"holds no requests.csv"):
         load_requests("request_table", tmp_path / "none")
-    with pytest.raises(ConfigError, match="request_table has no ratings"):
+    with pytest.raises(ConfigError, match=r"request_table has no ratings"):
         load_requests("request_table", path, min_rating=3)

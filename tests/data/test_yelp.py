@@ -19,7 +19,8 @@ def test_reviews_with_businesses(tmp_path):
     write_lines(tmp_path / "yelp_academic_dataset_business.json", BUSINESSES)
     whole = load_requests("yelp", tmp_path)
     alone = load_requests("yelp", tmp_path / "yelp_academic_dataset_review.json")
-    assert whole.fingerprint == alone.fingerprint and whole.name == "yelp/yelp_academic_dataset_review.json"
+    assert whole.fingerprint == alone.fingerprint
+    assert whole.name == "yelp/yelp_academic_dataset_review.json"
     assert {name: len(split) for name, split in whole.splits.items()} == {
         "train": len(REVIEWS) - 6,
         "valid": 3,
@@ -59,14 +60,14 @@ def test_a_bad_line_is_named(tmp_path, change, message):
 
 
 def test_files_that_cannot_be_meant(tmp_path):
-    with pytest.raises(DataError, match="no file or folder"):
+    with pytest.raises(DataError, match=r"no file or folder"):
         load_requests("yelp", tmp_path / "nowhere")
-    with pytest.raises(DataError, match="expected one file .review. .* found none"):
+    with pytest.raises(DataError, match=r"expected one file .review. .* found none"):
         load_requests("yelp", tmp_path)
     path = write_lines(tmp_path / "review.json", BUSINESSES)
-    with pytest.raises(DataError, match="review.json:1: no Yelp review: no 'user_id' among the keys business_id, name"):
+    with pytest.raises(DataError, match=r"review.json:1: no Yelp review: no 'user_id' among the keys business_id"):
         load_requests("yelp", path)
     write_lines(path, form_yelp())
     write_lines(tmp_path / "business.json", [{"name": "x"}])
-    with pytest.raises(DataError, match="business.json:1: no business_id among the keys name"):
+    with pytest.raises(DataError, match=r"business.json:1: no business_id among the keys name"):
         load_requests("yelp", tmp_path)
