@@ -15,7 +15,7 @@ import numpy as np
 
 from fashion_hash.data.garments import TYPES
 from fashion_hash.data.outfits import EMPTY, Outfits
-from fashion_hash.data.synthetic import ATTRIBUTES, TASTES, World, truth_score
+from fashion_hash.data.synthetic import ATTRIBUTES, TASTES, World, preference, truth_score
 from fashion_hash.errors import DataError
 
 TRUTH_FILE = "truth.json"
@@ -63,23 +63,36 @@ def truth_scorer(root: str | Path, subset: str) -> Callable[[Outfits], np.ndarra
     Raises:
         DataError: the folder is no sample, or has no such subset.
     """
-    root = Path(root)
-    truth = read_truth(root)
-    if subset not in truth["persons"]:
-        raise DataError(f"{root / TRUTH_FILE}: no subset {subset!r}; it has {sorted(truth['persons'])}")
-    world, names = _world_of_files(root, truth)
-    persons = np.array(truth["persons"][subset])
-    known = {kind: {name: row for row, name in enumerate(listed)} for kind, listed in names.items()}
-    rows = {}
-    for kind in TYPES:
-        listed = (root / subset / f"image_list_{kind}").read_text(encoding="utf-8").split()
-        rows[kind] = np.array([*(known[kind][name] for name in listed), EMPTY])  # EMPTY stays EMPTY
+    world, persons, rows = _subset(Path(root), subset)
 
     def score(outfits: Outfits) -> np.ndarray:
         items = np.stack([rows[slot][outfits.items[:, i]] for i, slot in enumerate(outfits.slots)], axis=1)
         return truth_score(world, Outfits.of(outfits.slots, persons[outfits.users], items))
 
     return score
+
+
+def planted_tastes(root: str | Path, subset: str) -> dict[str, np.ndarray]:
+    """How much each person of a subset likes each item, by item type: (U, N) float64, what goes with what apart.
+
+    Rows and errors are those of `truth_scorer`.
+    """
+    world, persons, rows = _subset(Path(root), subset)
+    return {kind: preference(world, kind, persons)[:, rows[kind][:-1]] for kind in TYPES}
+
+
+def _subset(root: Path, subset: str) -> tuple[World, np.ndarray, dict[str, np.ndarray]]:
+    """The world, the persons behind a subset's user numbers, and the items behind its rows, by type."""
+    truth = read_truth(root)
+    if subset not in truth["persons"]:
+        raise DataError(f"{root / TRUTH_FILE}: no subset {subset!r}; it has {sorted(truth['persons'])}")
+    world, names = _world_of_files(root, truth)
+    known = {kind: {name: row for row, name in enumerate(listed)} for kind, listed in names.items()}
+    rows = {}
+    for kind in TYPES:
+        listed = (root / subset / f"image_list_{kind}").read_text(encoding="utf-8").split()
+        rows[kind] = np.array([*(known[kind][name] for name in listed), EMPTY])  # EMPTY stays EMPTY
+    return world, np.array(truth["persons"][subset]), rows
 
 
 def read_truth(root: str | Path) -> dict[str, Any]:
