@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from fashion_hash.bundle import Bundle
+from fashion_hash.encoders import Encoder
 from fashion_hash.errors import QueryError
-from fashion_hash.heads import ItemEncoder
 from fashion_hash.index.pool import Pool
-from fashion_hash.live import changes, compaction
+from fashion_hash.live import changes
 from fashion_hash.live.changes import outfit_rows
 from fashion_hash.live.generation import EngineName
 from fashion_hash.live.living import Living
@@ -23,29 +23,41 @@ from fashion_hash.retrieval.answers import Composed, Hit, Hits, Score, hits_of, 
 from fashion_hash.retrieval.composing import Composer, Wanted, slots_of_types
 from fashion_hash.retrieval.explain import Explanation, explain
 from fashion_hash.retrieval.explain_encoded import explain_encoded
-from fashion_hash.retrieval.foldin import FoldIn
-from fashion_hash.retrieval.foldin_vectors import FoldInVectors
+from fashion_hash.retrieval.explain_request import RequestExplanation, explain_request
+from fashion_hash.retrieval.living_catalogue import LivingCatalogue
 from fashion_hash.retrieval.living_columns import LivingColumns
-from fashion_hash.retrieval.people import Fold, Person, Told
+from fashion_hash.retrieval.living_requests import LivingRequests
+from fashion_hash.retrieval.outfits_for import REQUEST_WEIGHT, OutfitHit, OutfitsFor, outfits_for
+from fashion_hash.retrieval.people import Person, Told
 from fashion_hash.retrieval.pool_search import rankings
+from fashion_hash.retrieval.requests import ItemHits, ask, search
 from fashion_hash.retrieval.similar import similar_items
 
-__all__ = ["Composed", "Hit", "Hits", "Recommender", "Score"]
+__all__ = ["Composed", "Hit", "Hits", "ItemHits", "OutfitHit", "OutfitsFor", "Recommender", "Score"]
 
 
-class Recommender:
+class Recommender(LivingCatalogue):
     """Answers out of a bundle, its pool, and what came and went since; torch is not needed.
 
     Threads may share one. Processes open their own: every answer is of one moment and holds all
     that any of them had changed before it. Reading needs no right to write.
     """
 
-    def __init__(self, living: Living) -> None:
-        self.living = living
+    def __init__(self, living: Living, requests: LivingRequests | None = None) -> None:
+        super().__init__(living)
         self._columns = LivingColumns(living)
+        self._requests = requests or LivingRequests(living.bundle)
 
     @classmethod
-    def load(cls, path: str | Path, *, verify: bool = True, engine: EngineName = "auto") -> Recommender:
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        verify: bool = True,
+        engine: EngineName = "auto",
+        encoder: Encoder | None = None,
+        encoder_weights: str | None = None,
+    ) -> Recommender:
         """Opens a bundle, the index of its pool, and the changes made since.
 
         Args:
@@ -55,12 +67,16 @@ class Recommender:
                 scan of compiled code) of large pools, else "factored". There
                 are "hamming" (a faiss shortlist, proven and re-ranked) and "scan" (every score
                 computed plainly) besides.
+            encoder: of the words of requests, where one is loaded already; by default the one that the bundle
+                names, when words are first asked. Another than the bundle's is refused then.
+            encoder_weights: where the weights of a pretrained encoder lie, if elsewhere than at the export.
 
         Raises:
             BundleError: no bundle, no index, another version, changed bytes, or an index or changes
                 of another bundle.
         """
-        return cls(Living(path, verify=verify, engine=engine))
+        living = Living(path, verify=verify, engine=engine)
+        return cls(living, LivingRequests(living.bundle, encoder, encoder_weights))
 
     @property
     def bundle(self) -> Bundle:
@@ -202,6 +218,101 @@ class Recommender:
         hits.personal = False
         return hits
 
+    def search(
+        self,
+        text: str | None,
+        user: str | None = None,
+        k: int = 10,
+        *,
+        where: Mapping[str, Any] | None = None,
+        item_type: str | None = None,
+        rerank: bool = False,
+    ) -> ItemHits:
+        """The k best items for a request: what the words say and, with a user, what they like.
+
+        Every allowed item of the catalogue is compared with the request by its bits; ties by id.
+
+        Args:
+            text: the words; None or "" for the taste alone. The first 2,000 letters are read.
+            user: who asks; None for the words alone.
+            k: at most how many.
+            where: which items: see retrieval/where.py; a "total" is that of the item by itself.
+            item_type: only items of this type.
+            rerank: order the best 10 k items by bits, or 200, by the values before their signs were taken.
+
+        Raises:
+            QueryError: neither text nor user, no word that is known and no taste, no such item type, k is no
+                whole number from 1 on, or a filter without meaning.
+            UnknownIdError: an unknown user.
+            BundleError: a bundle without a request model, or made with another encoder.
+            MissingExtraError, FeatureError: the encoder of the bundle lacks its package or its weights.
+        """
+        snapshot, person = self._person(user)
+        asked = ask(self._requests, snapshot, text, user, person)
+        return search(self._requests, self._columns, snapshot, asked, k, where, item_type, rerank)
+
+    def outfits_for(
+        self,
+        text: str | None,
+        user: str | None = None,
+        k: int = 10,
+        *,
+        weight: float = REQUEST_WEIGHT,
+        anchors: int = 50,
+        types: Sequence[str] | None = None,
+        where: Mapping[str, Any] | None = None,
+        include: Mapping[str, str | Sequence[str]] | None = None,
+        exclude: Mapping[str, Sequence[str]] | None = None,
+        max_per: Mapping[str, int] | None = None,
+        diversity: float = 0.0,
+        seconds: float | None = None,
+    ) -> OutfitsFor:
+        """The k best outfits around the best items for a request.
+
+        total = score + weight * request score of the anchor: the item of the outfit that agrees best with the
+        request, given ones apart. Exact: of all outfits that hold one of the `anchors` best items of `search`
+        (at least k; under the same filters) these have the greatest totals, unless time was up.
+
+        Args:
+            text, user: as for `search`; who asks has their part in the request and in the score.
+            weight: of the request. With 20 every 5 % of the bits are worth 1: as much as a term of the score.
+            anchors: how many of the best items outfits are built around.
+            k, types, where, include, exclude, max_per, diversity, seconds: as for `compose`.
+
+        Raises as `search` and `compose`, and QueryError for a weight that is no number from 0 to 10,000.
+        """
+        snapshot, person = self._person(user)
+        wanted = Wanted(k, types, where, include or {}, exclude or {}, None, max_per or {}, diversity, seconds)
+        asked = ask(self._requests, snapshot, text, user, person)
+        return outfits_for(self._requests, self._composer, snapshot, person, asked, wanted, weight, anchors)
+
+    def explain_request(
+        self,
+        text: str | None,
+        user: str | None,
+        of: Told,
+        *,
+        item_type: str | None = None,
+        weight: float = REQUEST_WEIGHT,
+        anchor: str | None = None,
+        neighbours: int = 3,
+    ) -> RequestExplanation:
+        """Why a request finds an item, or an outfit: the parts of words, taste and outfit add up exactly.
+
+        Args:
+            text, user: as for `search`.
+            of: an item id, an outfit as item ids by slot name, or the id of an outfit.
+            item_type: the item's, where an item of another type has the same id.
+            weight: of the request in an outfit's total.
+            anchor: the slot of an outfit whose item the request is about; by default that of the best.
+            neighbours: how many liked items and outfits at most.
+
+        Raises as `search`; UnknownIdError for what is neither item nor outfit.
+        """
+        snapshot, person = self._person(user)
+        asked = ask(self._requests, snapshot, text, user, person)
+        return explain_request(self._requests, snapshot, person, asked, of, item_type, weight, anchor, neighbours)
+
     def explain(self, user_id: str | None, outfit: Told, *, neighbours: int = 3, top_bits: int = 3) -> Explanation:
         """Why an outfit scores as it does: parts that add up to the score exactly, and liked outfits near it.
 
@@ -245,96 +356,9 @@ class Recommender:
         snapshot, person = self._person(user_id)
         return [items_by_slot(snapshot.bundle, items) for items in person.liked]
 
-    def add_items(self, items: Sequence[Mapping[str, Any]]) -> None:
-        """Adds items, in one step; they are in every answer from then on.
-
-        Args:
-            items: each a mapping of "item_id", "type", and where known "title", "picture" (bytes of a
-                JPEG or PNG), "features" (by modality the raw feature, as the source of the bundle's
-                features makes it: the hash heads of the bundle turn it into codes), or instead of
-                features "code", (M, D) of -1 / +1, and "bias"; anything else is a column of the
-                catalogue ("price", "brand", ...).
-
-        Raises:
-            DataError: an id that is there already or twice in the list, or no id.
-            QueryError: an unknown type or modality.
-            FeatureError: features or codes that do not fit, or a bundle without hash heads.
-            BundleError: the file of changes cannot be written.
-        """
-        changes.add_items(self.living, items, lambda: self._encoder)
-
-    def remove_items(self, item_ids: Mapping[str, Sequence[str]]) -> list[str]:
-        """Removes items by type, in one step, and every outfit of the pool that holds one of them.
-
-        Returns the ids of those outfits. Raises UnknownIdError and QueryError, as add_items.
-        """
-        return changes.remove_items(self.living, item_ids)
-
-    def add_outfits(self, outfits: Mapping[str, Mapping[str, str]]) -> None:
-        """Adds outfits to the pool, in one step: by id, item ids by slot name.
-
-        Raises:
-            DataError: an id that is there already, or an outfit that holds an item twice.
-            QueryError: an outfit without items, or a slot that does not exist.
-            UnknownIdError: an unknown item; the message says when it is of another type.
-        """
-        changes.add_outfits(self.living, outfits)
-        self._compact_if_due()
-
-    def remove_outfits(self, outfit_ids: Sequence[str]) -> None:
-        """Removes outfits from the pool, in one step. Raises UnknownIdError for one that is not there."""
-        changes.remove_outfits(self.living, outfit_ids)
-        self._compact_if_due()
-
-    def add_user(self, user_id: str, liked: Sequence[Told] = (), disliked: Sequence[Told] = ()) -> None:
-        """Adds someone, with a code fitted to what they like (fold-in; nothing is trained).
-
-        Args:
-            user_id: a new id.
-            liked, disliked: outfits, by id or as item ids by slot name. Without any, answers are
-                those for everyone, and say so.
-
-        Raises:
-            DataError: the id is there already.
-            QueryError: an outfit both liked and disliked, without items, or a slot that does not exist.
-            UnknownIdError: an unknown outfit or item.
-        """
-        people.add_user(self.living, self._fold, user_id, liked, disliked)
-
-    def update_user(self, user_id: str, liked: Sequence[Told] = (), disliked: Sequence[Told] = ()) -> None:
-        """Adds to what someone likes and dislikes, and fits their code to all of it.
-
-        What was said last counts where it contradicts what was said before. Arguments and errors as
-        `add_user`; UnknownIdError for an unknown user.
-        """
-        people.update_user(self.living, self._fold, user_id, liked, disliked)
-
-    def compact(self) -> bool:
-        """Folds all changes into index files now; it happens by itself, in a thread, when there are many.
-
-        Returns False when there is nothing to do, or somebody else is at it.
-        """
-        return compaction.compact(self.living)
-
-    def close(self) -> None:
-        """Closes the files of changes."""
-        self.living.close()
-
-    @cached_property
-    def _encoder(self) -> ItemEncoder:
-        return ItemEncoder.open(self.living.bundle.path)
-
-    @cached_property
-    def _fold(self) -> Fold:
-        bundle = self.living.bundle
-        return FoldIn(bundle) if bundle.encoder is None else FoldInVectors(bundle)
-
     @cached_property
     def _composer(self) -> Composer:
         return Composer(self.living.bundle, self._columns)
-
-    def _compact_if_due(self) -> None:
-        compaction.compact_in_background(self.living)
 
     def _person(self, user_id: str | int | None) -> tuple[Snapshot, Person]:
         snapshot, [person] = people.people(self.living, [user_id])

@@ -28,13 +28,14 @@ class Shortfall:
     """Fewer answers than wanted, and why.
 
     Attributes:
-        wanted, found: outfits.
+        wanted, found: outfits, or whatever `what` says.
         items: by item type, how many items the whole filter lets through, and of how many.
         conditions: each condition by itself, the strictest first.
         outfits: outfits of the pool; None for compositions.
         allowed: of these, how many hold allowed items only.
         within_totals: of these, how many keep to the totals.
         excluded: how many of these were not to be answered (liked already).
+        what: "outfits" or "items".
     """
 
     wanted: int
@@ -45,11 +46,12 @@ class Shortfall:
     allowed: int | None = None
     within_totals: int | None = None
     excluded: int = 0
+    what: str = "outfits"
 
     @property
     def reason(self) -> str:
         """One or two sentences."""
-        parts = [f"{self.found} of {self.wanted} outfits found"]
+        parts = [f"{self.found} of {self.wanted} {self.what} found"]
         if self.outfits is not None:
             parts[0] += f": the pool holds {self.outfits:,}"
             if self.allowed is not None and self.allowed < self.outfits:
@@ -81,6 +83,7 @@ def explain_shortfall(
     slots: Sequence[str],
     pool_items: np.ndarray | None = None,
     excluded: np.ndarray | None = None,
+    what: str = "outfits",
 ) -> Shortfall:
     """Counts what a filter left of items and outfits.
 
@@ -91,6 +94,7 @@ def explain_shortfall(
         slots: item type of each slot.
         pool_items: (N, S) the outfits that there are; None for compositions.
         excluded: rows of the pool that were not to be answered.
+        what: was wanted.
     """
     items, conditions = {}, []
     for own, table in columns.items():
@@ -100,7 +104,7 @@ def explain_shortfall(
             conditions.append(Matches(str(part), own, int(table.mask(part).sum()), len(table)))
     conditions.sort(key=lambda one: one.matching / max(one.of, 1))
     if pool_items is None:
-        return Shortfall(wanted, found, items, tuple(conditions))
+        return Shortfall(wanted, found, items, tuple(conditions), what=what)
     allowed = np.ones(len(pool_items), dtype=bool)
     for slot, own in enumerate(slots):
         if own in chosen.masks:
