@@ -32,6 +32,15 @@ def iqon_root() -> Path:
 
 
 @pytest.fixture(scope="session")
+def amazon_root() -> Path:
+    """Amazon Fashion, 5-core of 2018; skips when it is absent."""
+    root = shared_data()
+    if root is None or not (root / "amazon_fashion").is_dir():
+        pytest.skip("no amazon_fashion: set FASHION_HASH_DATA, or put it into shared/data beside the project")
+    return root / "amazon_fashion"
+
+
+@pytest.fixture(scope="session")
 def sample_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample in the Polyvore-U layout: polyvore_data, made elsewhere where it is not complete."""
     root = PROJECT / "polyvore_data"

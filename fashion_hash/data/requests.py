@@ -210,10 +210,14 @@ def load_requests(
         ConfigError: no such format, or an argument that the format does not know.
         DataError: a file is missing or broken; the message names file and line.
     """
-    given = {"subset": subset, "slots": slots} if format in LOG_FORMATS else {}
+    foreign: dict[str, Any] = {"subset": subset, "slots": slots}
     if format in OUTFIT_FORMATS:
-        given = {"metadata": metadata, "min_rating": min_rating, "min_events": None if min_events == 1 else min_events}
-    for option, value in given.items():
+        foreign = {
+            "metadata": metadata,
+            "min_rating": min_rating,
+            "min_events": None if min_events == 1 else min_events,
+        }
+    for option, value in foreign.items():
         if value is not None:
             raise ConfigError(f"{format} knows no {option}: leave out {option} {value!r}")
     if format == "amazon_reviews":

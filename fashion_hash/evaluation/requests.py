@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_matrix
 from tqdm import tqdm
 
 from fashion_hash.data.requests import NOBODY, RequestData, Requests
@@ -106,6 +107,42 @@ def popularity(data: RequestData) -> Score:
     """How often an item was taken in training, the same for every request."""
     counts = np.bincount(data.split("train").items, minlength=data.num_items)
     return lambda requests: np.broadcast_to(counts, (len(requests), len(counts)))
+
+
+def history(data: RequestData) -> Score:
+    """How often the person took an item in training; then how often anybody did."""
+    table = _taken(data)
+    popular = np.bincount(data.split("train").items, minlength=data.num_items).astype(np.float64)
+    popular /= popular.max(initial=0) + 1  # all of it less than one item that the person took
+
+    def score(requests: Requests) -> Floats:
+        return table[requests.users].toarray() + popular  # row -1, NOBODY's, is empty
+
+    return score
+
+
+def neighbours(data: RequestData) -> Score:
+    """Items taken by the same people as what the person took (cosine, an item is not its own neighbour).
+
+    What it finds beyond `history` are new items; on copied reviews it finds the very copies.
+    """
+    taken = (_taken(data) > 0).astype(np.float64)
+    together = (taken.T @ taken).tocsr()
+    together.setdiag(0)
+    size = np.sqrt(np.maximum(np.asarray(taken.sum(axis=0)).ravel(), 1))
+
+    def score(requests: Requests) -> Floats:
+        return (taken[requests.users].multiply(1 / size).tocsr() @ together).toarray() / size
+
+    return score
+
+
+def _taken(data: RequestData) -> csr_matrix:
+    """(users + 1, C) How often each person took each item in training; the last row is empty, for NOBODY."""
+    train = data.split("train")
+    known = train.users != NOBODY
+    shape = (len(data.users) + 1, data.num_items)
+    return csr_matrix((np.ones(known.sum()), (train.users[known], train.items[known])), shape=shape)
 
 
 def bm25(data: RequestData) -> Score:

@@ -6,6 +6,7 @@ import json
 import pytest
 from request_files import REVIEWS, form_2014, form_2018, form_2023, write_lines
 
+from fashion_hash.data.check_requests import leaks
 from fashion_hash.data.requests import load_requests
 from fashion_hash.errors import ConfigError, DataError
 
@@ -168,3 +169,17 @@ def test_files_that_cannot_be_meant(tmp_path):
         load(tmp_path / "latin.json")
     with pytest.raises(ConfigError, match=r"unknown format of requests 'amazon' .nearest: 'amazon_reviews'"):
         load_requests("amazon", path)
+
+
+@pytest.mark.data
+def test_the_real_file(amazon_root):
+    """3,176 reviews by 406 people of 31 items, of which most people wrote one, shown under eight sister items."""
+    data = load(amazon_root)
+    assert (data.counts["lines"], data.counts["duplicates"]) == (3176, 88)
+    assert (len(data.users), data.num_items) == (406, 31)
+    assert {name: len(split) for name, split in data.splits.items()} == {"train": 2983, "valid": 10, "test": 34}
+    assert data.counts["people in training only: one review on several items"] == 371
+    assert leaks(data) == []
+    kept = load(amazon_root, copies="blank")
+    assert len(kept.split("test")) == 405
+    assert len({leak.row for leak in leaks(kept) if leak.split == "test"}) > 350

@@ -10,7 +10,16 @@ from fashion_hash.data.requests import RequestData, Requests
 from fashion_hash.data.vocabulary import Vocabulary
 from fashion_hash.errors import QueryError
 from fashion_hash.evaluation import requests as measured
-from fashion_hash.evaluation.requests import bm25, chance, popularity, request_metrics, request_values, statement
+from fashion_hash.evaluation.requests import (
+    bm25,
+    chance,
+    history,
+    neighbours,
+    popularity,
+    request_metrics,
+    request_values,
+    statement,
+)
 
 NAMES = ("recall@5", "recall@10", "ndcg@10", "mrr")
 
@@ -118,6 +127,35 @@ def test_popularity(shop):
     assert scores.tolist() == [[1, 0, 3, 0]] * 3
     values = request_values(popularity(shop), shop.split("test"))
     assert values["mrr"].tolist() == pytest.approx([1, 1 / 2, (1 / 3 + 1 / 4) / 2])
+
+
+def test_history_then_popularity(shop):
+    scores = history(shop)(shop.split("test"))
+    assert np.argsort(-scores[0], kind="stable").tolist() == [2, 0, 1, 3]
+    assert np.argsort(-scores[1], kind="stable").tolist() == [0, 2, 1, 3]
+    assert np.argsort(-scores[2], kind="stable").tolist() == [2, 0, 1, 3]  # nobody: popularity
+    assert scores[0, 2] == pytest.approx(2 + 3 / 4)
+
+
+def test_neighbours_against_a_loop():
+    rng = np.random.default_rng(1)
+    users, items = rng.integers(-1, 8, size=60), rng.integers(6, size=60)
+    train = Requests.of(users, items, [""] * 60)
+    test = Requests.of(np.arange(-1, 8), np.zeros(9), [""] * 9)
+    data = RequestData(
+        "made",
+        Vocabulary(range(9), "user"),
+        {"item": Vocabulary(range(6), "item")},
+        {"train": train, "test": test},
+        {"item": ("",) * 6},
+    )
+    took = {item: {u for u, i in zip(users.tolist(), items.tolist()) if i == item and u >= 0} for item in range(6)}
+    scores = neighbours(data)(test)
+    for row, user in enumerate(range(-1, 8)):
+        for item in range(6):
+            own = [other for other in range(6) if user in took[other] and other != item]
+            near = [len(took[item] & took[o]) / math.sqrt(max(len(took[item]), 1) * len(took[o])) for o in own]
+            assert scores[row, item] == pytest.approx(sum(near)), (user, item)
 
 
 def test_bm25_against_the_formula(shop):
