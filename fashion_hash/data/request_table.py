@@ -2,6 +2,8 @@
 
 requests  user, item, text, and where known time (unix seconds, milliseconds or an ISO date) and split
 items     item_id, and where known type, title, description and any further columns
+
+Without times and splits, which request of a person is the last is drawn from the seed.
 """
 
 from __future__ import annotations

@@ -265,6 +265,8 @@ def from_log(name: str, log: Log, catalogue: Catalogue, seed: int = 0, copies: C
         rows, blank, counts = split_as_given(log), set[int](), Counter[str]()
     else:
         rows, blank, counts = split_by_time(log, seed, copies)
+    if not any(log.splits) and not log.times.any():
+        counts["events without a time: which is a person's last is drawn"] = len(log)
     vocabularies = {kind: Vocabulary(items, kind) for kind, items in catalogue.items()}
     known = {one: details for items in catalogue.values() for one, details in items.items()}
     place = {one: row for row, one in enumerate(known)}

@@ -1,6 +1,7 @@
 """Requests made from outfits: natural, narrow enough to help and wide enough for taste to matter."""
 
 import re
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -59,14 +60,18 @@ def test_the_same_seed_the_same_requests(outfits, data):
 
 
 def test_words_narrow_the_catalogue_without_naming_the_item(outfits, data):
+    spread: Counter = Counter()
     for name, made in make_requests(outfits).items():
         requests = data.splits[name]
         assert made.texts == list(requests.texts)
         for row, fitting in zip(requests.items.tolist(), made.fitting):
             assert row in fitting
             assert FEWEST_FITTING <= len(fitting) < data.num_items
+            kinds = set(data.unflat(fitting)[0].tolist())
+            spread[name, len(kinds) > 1] += 1
         titles = {known["title"].lower() for of_type in data.details.values() for known in of_type.values()}
         assert titles.isdisjoint(text.lower() for text in made.texts)
+    assert 0 < spread["train", True] < 0.2 * spread["train", False]  # "something linen" may be of any type
 
 
 def test_what_is_said_is_true(outfits):

@@ -74,6 +74,19 @@ def test_copies_of_the_test_review_may_be_kept_without_words():
         split(COPIED, copies="keep")
 
 
+@pytest.mark.parametrize("copies", ["drop", "blank"])
+def test_words_of_the_test_review_are_nowhere_else(copies):
+    log = collect(Event(*event) for event in COPIED)
+    data = from_log("made", log, {"item": {one: {} for one in log.item_ids}}, copies=copies)
+    held = "same words"
+    assert [held in text.casefold().replace("  ", " ") for text in data.split("test").texts].count(True) == 1
+    for name in ("train", "valid"):
+        assert not any(held in text.casefold().replace("  ", " ") for text in data.split(name).texts)
+    assert not any(held in words for words in data.all_descriptions)
+    took = [(user, data.item_id(item)) for user, item in zip(data.split("train").users, data.split("train").items)]
+    assert (0, "d") in took or copies == "drop"  # the earlier event stays, in training or validation
+
+
 def test_split_against_a_plain_loop():
     rng = np.random.default_rng(3)
     events = [
