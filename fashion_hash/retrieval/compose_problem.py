@@ -80,8 +80,9 @@ def pose(
     kinds = tuple(bundle.slots[slot] for slot in open_slots)
     if partners is not None:
         _check_partners(bundle, kinds, partners)
+    favoured = {position[name] for name in bonus or ()}
     interchangeable = {
-        (a, b): not bonus and times[open_slots[a]] == times[open_slots[b]]
+        (a, b): times[open_slots[a]] == times[open_slots[b]] and not {open_slots[a], open_slots[b]} & favoured
         for a in range(len(kinds))
         for b in range(a + 1, len(kinds))
         if kinds[a] == kinds[b]

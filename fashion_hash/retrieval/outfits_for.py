@@ -196,7 +196,9 @@ class Around:
         budget: Budget,
     ) -> Composition:
         """The `count` best outfits by total that hold an anchor in one of the slots `names`; scores are totals."""
-        assert max_repeats is None
+        if not names:
+            raise QueryError("nothing is left to choose: leave at least one slot open")
+        assert max_repeats is None  # not offered with requests
         started = time.monotonic()
         found: list[Composition] = []
         beyond: list[float] = []  # no outfit that was left out has a greater total
@@ -205,11 +207,13 @@ class Around:
             kind = bundle.slots[bundle.slot_names.index(name)]
             bonus = np.zeros(len(bundle.items[kind]), dtype=np.int64)
             bonus[rows] = bonus_of(shares_of(self._requests, self._snapshot, kind, self._code, rows), self.weight)
+            # an outfit comes once for each item of the type that may be its anchor
+            times = sum(bundle.slots[bundle.slot_names.index(other)] == kind for other in names)
             left = (budget.seconds - (time.monotonic() - started)) / (len(anchors) - number)
             one = compose(
                 bundle,
                 user_code,
-                count,
+                count * times,
                 names,
                 allowed={**allowed, name: rows},
                 given=given,
@@ -220,7 +224,7 @@ class Around:
             found.append(one)
             if not one.proven:
                 last, slot = one.items[-1:], bundle.slot_names.index(name)
-                full = len(one.items) == count
+                full = len(one.items) == count * times
                 least = total_scores(bundle, user_code, last, bonus[last[:, slot]])[0] if full else np.inf
                 beyond.append(float(least) + one.gap)
         items = np.concatenate([np.zeros((0, len(bundle.slots)), dtype=np.int64), *(one.items for one in found)])
