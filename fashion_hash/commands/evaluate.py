@@ -20,6 +20,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="K",
         help="also measure how varied the top K lists of its bundle are, with and without MMR",
     )
+    parser.add_argument(
+        "--drawn",
+        action="store_true",
+        help="also rank against ten drawn negatives a positive, random and hard, where the data set has not several",
+    )
+    parser.add_argument(
+        "--cold",
+        type=int,
+        nargs="+",
+        metavar="N",
+        help="how many outfits each user hidden from training tells (default: 1 and 5, of runs with data.cold_users)",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     return run_command(parser, _evaluate, argv)
 
@@ -32,7 +44,7 @@ def _evaluate(args: argparse.Namespace) -> int:
     from fashion_hash.training.run import Run
 
     run = Run.open(args.run)
-    report = evaluate(run, args.split)
+    report = evaluate(run, args.split, drawn=args.drawn, cold=args.cold)
     if args.lists is not None:
         recommender = Recommender.load(run.path / "bundle")
         report["lists"] = {

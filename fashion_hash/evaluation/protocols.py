@@ -5,7 +5,7 @@ Figures of different protocols are never compared: every result goes with its st
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 import numpy as np
@@ -104,7 +104,12 @@ def evaluate_split(score: Score, split: Split, drawn: Groups | None = None) -> d
 
 
 def statements(
-    dataset: str, split_name: str, split: Split, drawn: Groups | None = None, seed: int | None = None
+    dataset: str,
+    split_name: str,
+    split: Split,
+    drawn: Groups | None = None,
+    seed: int | None = None,
+    drawn_kinds: Collection[str] = (),
 ) -> dict[str, str]:
     """One line for each protocol of `evaluate_split`: what its figures are figures of.
 
@@ -112,10 +117,10 @@ def statements(
         dataset, split_name: as a reader should see them.
         split, drawn: those given to `evaluate_split`.
         seed: the seed that `drawn` came from.
+        drawn_kinds: kinds of the split's own negatives that are no data set's, but drawn from the seed as well.
     """
-    source = "fixed by the data set"
-    if not split.negatives:
-        source = "drawn" if seed is None else f"drawn with seed {seed}"
+    by_seed = "drawn" if seed is None else f"drawn with seed {seed}"
+    all_drawn = not split.negatives
     split = _with_drawn(split, drawn)
     lines = {}
     for kind, groups in split.negatives.items():
@@ -127,7 +132,9 @@ def statements(
                 "orders; mean over users (auc_rows: over positives)"
             )
         plural = "s" if groups.size > 1 else ""
-        lines[_name(kind, groups)] = f"{groups.size} {kind} negative{plural} a positive, {source}; {rule}"
+        source = by_seed if all_drawn or kind in drawn_kinds else "fixed by the data set"
+        name = kind.removesuffix("_drawn")
+        lines[_name(kind, groups)] = f"{groups.size} {name} negative{plural} a positive, {source}; {rule}"
     if split.questions is not None:
         lines["fitb"] = (
             f"fill in the blank among {split.questions.size}, fixed by the data set; "

@@ -115,7 +115,17 @@ class FHN(nn.Module):
 
     def user_codes(self, users: Tensor, slope: float | None) -> Tensor:
         """(B, D) codes of users: relaxed with a slope, binary when it is None."""
-        return _code(self.users(users), slope)
+        return self.activate(self.users(users), slope)
+
+    def activate(self, rows: Tensor, slope: float | None) -> Tensor:
+        """Codes of rows (..., D) such as those of `users`: relaxed with a slope, binary when it is None."""
+        return _code(rows, slope)
+
+    def preference(self, user: Tensor, vectors: Tensor) -> Tensor:
+        """(B, L) the preference of users (B, D) for outfits given as `outfit_vectors` (B, L, M * D)."""
+        mean = vectors.unflatten(-1, (len(self.modalities), self.num_bits)).mean(dim=-2)
+        weighted = user * self.matching.preference_weights()
+        return self.matching.preference_scale * torch.einsum("bld,bd->bl", mean, weighted) / self.num_bits
 
     def item_codes(
         self, inputs: Mapping[str, Mapping[str, Tensor]], rows: Mapping[str, Tensor], slope: float | None

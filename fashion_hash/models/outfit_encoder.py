@@ -187,7 +187,7 @@ class OutfitEncoder(nn.Module):
 
     def user_codes(self, users: Tensor, slope: float | None) -> Tensor:
         """(B, D) vectors of users; with output "bits" relaxed with a slope, binary when it is None."""
-        return self._answer(self.users(users), slope)
+        return self.activate(self.users(users), slope)
 
     def item_codes(
         self, inputs: Mapping[str, Mapping[str, Tensor]], rows: Mapping[str, Tensor], slope: float | None
@@ -215,7 +215,7 @@ class OutfitEncoder(nn.Module):
         """
         flat = positions.flatten(0, -2)  # (O, S)
         tokens = torch.stack([items.codes[kind][flat[:, slot], 0] for slot, kind in enumerate(self.slots)], dim=1)
-        return self._answer(self.outfits(tokens, flat != EMPTY), items.slope).unflatten(0, positions.shape[:-1])
+        return self.activate(self.outfits(tokens, flat != EMPTY), items.slope).unflatten(0, positions.shape[:-1])
 
     def score(self, user: Tensor, items: ItemCodes, positions: Tensor) -> OutfitScores:
         """Scores outfits: preference is minus the distance, bias the mean of the items'; no compatibility.
@@ -256,7 +256,12 @@ class OutfitEncoder(nn.Module):
             return scale * (1 - (F.normalize(user, dim=-1, eps=EPS) * F.normalize(outfits, dim=-1, eps=EPS)).sum(-1))
         return scale * (user - outfits).square().sum(-1)
 
-    def _answer(self, x: Tensor, slope: float | None) -> Tensor:
+    def preference(self, user: Tensor, vectors: Tensor) -> Tensor:
+        """(B, L) minus the distance of users (B, D) to outfits given as `outfit_vectors` (B, L, D)."""
+        return -self.distances(user[:, None], vectors)
+
+    def activate(self, x: Tensor, slope: float | None) -> Tensor:
+        """What the rows of users and the vectors of outfits become: with output "bits" relaxed or binary."""
         if self.output == "float":
             return x
         return binarise(x) if slope is None else relax(x, slope)

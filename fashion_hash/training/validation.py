@@ -7,6 +7,7 @@ from typing import Any
 from fashion_hash.config import Config
 from fashion_hash.data.dataset import Dataset, Groups, Split
 from fashion_hash.data.negatives import NegativeSampler, as_groups
+from fashion_hash.data.outfits import concatenate
 from fashion_hash.evaluation.protocols import evaluate_split
 from fashion_hash.models.outfit_encoder import Network
 from fashion_hash.seeds import generator
@@ -16,11 +17,36 @@ from fashion_hash.training.scoring import ModelScorer
 DRAWN_RATIO = 10
 
 
-def drawn_negatives(dataset: Dataset, split: str, seed: int, ratio: int = DRAWN_RATIO) -> Groups:
-    """Random negatives for a split that has none of its own, from the seed alone."""
-    positives = dataset.split(split).positives
+def drawn_negatives(
+    dataset: Dataset, split: str, seed: int, ratio: int = DRAWN_RATIO, part: Split | None = None
+) -> Groups:
+    """Random negatives for a split (or for a part of it) that has none of its own, from the seed alone."""
+    positives = (part or dataset.split(split)).positives
     drawn = NegativeSampler(positives).random(generator(seed, "negatives of", split), ratio)
     return as_groups(positives, drawn)
+
+
+def drawn_beside(dataset: Dataset, split: str, part: Split, seed: int, ratio: int = DRAWN_RATIO) -> dict[str, Groups]:
+    """Negatives for the kinds of which a split has not several a positive, so that it can be ranked.
+
+    Args:
+        dataset: no outfit of any of its splits comes out as a negative of its user.
+        split: its name, for the stream of the seed.
+        part: the split's rows, or those of some of its users.
+
+    Returns:
+        "random_drawn" (mixes of the split's items) and "hard_drawn" (another user's positive of the split),
+        each only where it is lacking.
+    """
+    known = concatenate([one.positives for one in dataset.splits.values()])
+    sampler = NegativeSampler(part.positives, known)
+    draws = {"random": sampler.random, "hard": sampler.hard}
+    found = {}
+    for kind, draw in draws.items():
+        if kind not in part.negatives or part.negatives[kind].size == 1:
+            drawn = draw(generator(seed, kind, "negatives beside those of", split), ratio)
+            found[f"{kind}_drawn"] = as_groups(part.positives, drawn)
+    return found
 
 
 class Validation:
