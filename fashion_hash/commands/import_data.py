@@ -17,10 +17,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _check(options: argparse.Namespace) -> int:
     from fashion_hash.data.check import check_dataset
     from fashion_hash.data.check_requests import check_requests
-    from fashion_hash.data.requests import LOG_FORMATS
+    from fashion_hash.data.load import FORMATS
 
     slots = options.slots.split(",") if options.slots else None
-    if options.format in LOG_FORMATS or options.requests:
+    if options.format not in FORMATS or options.requests:
         report = check_requests(
             options.format,
             options.root,

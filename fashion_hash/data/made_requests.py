@@ -58,7 +58,8 @@ def make_requests(data: Dataset, seed: int = 0, per_outfit: int = 3) -> dict[str
     """
     if not any(data.content.details.values()):
         raise DataError(
-            f"{data.name} has no titles to make requests from: put an items.csv (item_id, type, title, ...) beside it"
+            f"{data.name} has no titles to make requests from: polyvore_u takes them from an items.csv in its folder "
+            "(item_id, type, title, colour, ...)"
         )
     columns, start = {}, 0
     for kind in data.types:

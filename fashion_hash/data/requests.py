@@ -239,7 +239,7 @@ def load_requests(
         return from_log(f"{format}/{table.name}", log, catalogue or _reviewed(log, {}), seed, copies)
     if format in OUTFIT_FORMATS:
         return from_outfits(load_dataset(format, root, subset=subset, slots=slots, report=report), seed, per_outfit)
-    raise ConfigError(f"unknown format of requests {format!r}{suggest(format, FORMATS)}; known: {', '.join(FORMATS)}")
+    raise ConfigError(f"unknown data format {format!r}{suggest(format, FORMATS)}; known: {', '.join(FORMATS)}")
 
 
 def _reviewed(log: Log, known: Mapping[str, Mapping[str, Any]]) -> Catalogue:

@@ -167,7 +167,7 @@ def test_files_that_cannot_be_meant(tmp_path):
     (tmp_path / "latin.json").write_bytes('{"reviewerID": "é"}'.encode("latin-1"))
     with pytest.raises(DataError, match=r"latin.json:1: not JSON: not UTF-8 text"):
         load(tmp_path / "latin.json")
-    with pytest.raises(ConfigError, match=r"unknown format of requests 'amazon' .nearest: 'amazon_reviews'"):
+    with pytest.raises(ConfigError, match=r"unknown data format 'amazon' .nearest: 'amazon_reviews'"):
         load_requests("amazon", path)
 
 
