@@ -5,7 +5,7 @@ import pytest
 from request_files import write_lines
 
 from fashion_hash.data.requests import load_requests
-from fashion_hash.errors import ConfigError, DataError
+from fashion_hash.errors import ConfigError, DataError, MissingExtraError
 
 REQUESTS = """user,item,text,time
 anna,s1,"warm, for the coast",2024-01-05T10:00:00
@@ -127,3 +127,22 @@ def test_bad_tables(shop, tmp_path):
         load_requests("request_table", tmp_path / "none")
     with pytest.raises(ConfigError, match=r"request_table has no ratings"):
         load_requests("request_table", path, min_rating=3)
+
+
+def test_parquet_is_read_or_its_extra_is_named(tmp_path):
+    path = tmp_path / "requests.parquet"
+    path.write_bytes(b"no parquet")
+    try:
+        import pandas
+        import pyarrow  # noqa: F401
+    except ImportError:
+        with pytest.raises(MissingExtraError, match=r"requests.parquet: Parquet needs pandas and pyarrow: pip install"):
+            load_requests("request_table", path)
+        return
+    with pytest.raises(DataError, match=r"requests.parquet: no readable Parquet file"):
+        load_requests("request_table", path)
+    rows = {"user": [1, 1, None], "item": ["a", "b", "a"], "text": ["x", None, "z"], "time": [5, 6, 7]}
+    pandas.DataFrame(rows).astype({"user": "Int64"}).to_parquet(path)
+    data = load_requests("request_table", path)
+    assert data.users.ids == ("1",)
+    assert data.split("test").texts == ("",)
