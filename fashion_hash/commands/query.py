@@ -1,4 +1,4 @@
-"""`tools/query.py BUNDLE --user ID`: the best outfits for a user, from a bundle alone."""
+"""`tools/query.py BUNDLE --user ID`: the best outfits for a user, from a bundle alone; with --text see query_text."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from dataclasses import asdict
 from typing import Any
 
 from fashion_hash.commands.door import check_writable, run_command
+from fashion_hash.commands.query_text import add_text_options, check_text_options, query_text, short, show
 from fashion_hash.errors import QueryError
-from fashion_hash.retrieval.looks import tiles
+from fashion_hash.retrieval.looks import looks, tiles
 from fashion_hash.retrieval.recommender import Hit, Recommender
 
 
@@ -24,13 +25,21 @@ def _query(options: argparse.Namespace) -> int:
     for option, path, suffix in (("--sheet", options.sheet, ".png"), ("--page", options.page, ".html")):
         if path is not None:
             check_writable(option, path, suffix)
-    recommender = Recommender.load(options.bundle, verify=not options.no_verify, engine=options.engine)
+    check_text_options(options)
+    recommender = Recommender.load(
+        options.bundle,
+        verify=not options.no_verify,
+        engine=options.engine,
+        encoder_weights=options.encoder_weights,
+    )
     where = _where(options.where)
+    if options.text is not None:
+        return query_text(recommender, options, where)
     answers = {
         user: recommender.answer(user, options.k, include_liked=options.include_liked, where=where)
         for user in options.user
     }
-    written = _show(recommender, answers, options)
+    written = show(recommender, lambda: [looks(recommender, user, hits) for user, hits in answers.items()], options)
     if options.json:
         print(json.dumps(_as_json(recommender, answers, options.k), ensure_ascii=False, indent=2))
     else:
@@ -50,16 +59,18 @@ def _where(text: str | None) -> Mapping[str, Any] | None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="query.py", description="The best outfits for one user or several, from a bundle and its index."
+        prog="query.py",
+        description="The best outfits for one user or several, or items and outfits for words, from a bundle.",
     )
     parser.add_argument("bundle", help="bundle folder, such as runs/NAME/bundle")
-    parser.add_argument("--user", action="append", required=True, metavar="ID", help="user id; may be repeated")
-    parser.add_argument("-k", type=int, default=10, help="how many outfits (default 10)")
+    parser.add_argument("--user", action="append", default=[], metavar="ID", help="user id; may be repeated")
+    parser.add_argument("-k", type=int, default=10, help="how many outfits, or items (default 10)")
     parser.add_argument("--include-liked", action="store_true", help="also answer outfits the user is known to like")
     parser.add_argument("--where", metavar="JSON", help='filter, such as \'{"price": {"<": 50}, "in_stock": true}\'')
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
-    parser.add_argument("--sheet", metavar="FILE.png", help="also draw the outfits on a sheet")
-    parser.add_argument("--page", metavar="FILE.html", help="also write the outfits as an HTML page")
+    parser.add_argument("--sheet", metavar="FILE.png", help="also draw the answers on a sheet")
+    parser.add_argument("--page", metavar="FILE.html", help="also write the answers as an HTML page")
+    add_text_options(parser)
     parser.add_argument(
         "--engine",
         choices=("auto", "sums", "factored", "hamming", "scan"),
@@ -87,35 +98,9 @@ def _table(recommender: Recommender, user: str, hits: list[Hit], include_liked: 
     lines.append(f"{'':>4}  {'outfit':<{width}}  {'score':>8} = preference + compatibility +    bias  items")
     for rank, hit in enumerate(hits, start=1):
         items = " | ".join(
-            f"{tile.slot} {tile.item_id}{f' ({_short(tile.title)})' if tile.title else ''}"
+            f"{tile.slot} {tile.item_id}{f' ({short(tile.title)})' if tile.title else ''}"
             for tile in tiles(recommender.bundle, hit.items)
         )
         terms = f"{hit.score:8.4f}   {hit.preference:10.4f}   {hit.compatibility:13.4f}   {hit.bias:7.4f}"
         lines.append(f"{rank:>4}  {hit.outfit_id:<{width}}  {terms}  {items}")
     return "\n".join(lines) + "\n"
-
-
-def _short(title: str, at_most: int = 40) -> str:
-    """A title on one line, without what could steer a terminal."""
-    title = "".join(letter for letter in " ".join(title.split()) if letter.isprintable())
-    return title if len(title) <= at_most else title[: at_most - 1].rstrip() + "…"
-
-
-def _show(recommender: Recommender, answers: dict[str, list[Hit]], options: argparse.Namespace) -> list[str]:
-    """Draws what was asked for; returns the files."""
-    if not (options.sheet or options.page):
-        return []
-    # drawing only: a plain query starts without Pillow
-    from fashion_hash.retrieval.looks import looks
-
-    people = [looks(recommender, user, hits) for user, hits in answers.items()]
-    subtitle = f"{recommender.bundle.name}, bundle {recommender.bundle.fingerprint}"
-    if options.sheet:
-        from fashion_hash.retrieval.sheet import draw_sheet
-
-        draw_sheet(people, options.sheet, subtitle)
-    if options.page:
-        from fashion_hash.retrieval.page import write_page
-
-        write_page(people, options.page, subtitle)
-    return [path for path in (options.sheet, options.page) if path]

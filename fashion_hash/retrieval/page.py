@@ -10,12 +10,12 @@ from pathlib import Path
 
 from fashion_hash.errors import naming
 from fashion_hash.files import write_text
-from fashion_hash.retrieval.looks import Looks, Tile
-from fashion_hash.retrieval.recommender import Hit
+from fashion_hash.retrieval.looks import ItemLooks, Looks, Tile
+from fashion_hash.retrieval.recommender import Hit, OutfitHit
 
 _STYLE = """
 :root { --paper: #faf8f5; --card: #fff; --ink: #26221f; --quiet: #857d75; --line: #e4ded6;
-        --preference: #b4654a; --compatibility: #4f7a6d; }
+        --preference: #b4654a; --compatibility: #4f7a6d; --request: #4a5f8f; }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 1180px; padding: 40px 32px 80px; background: var(--paper);
        color: var(--ink);
@@ -28,6 +28,9 @@ h2 { margin: 56px 0 0; padding-top: 20px; border-top: 2px solid var(--ink); font
 h3 { margin: 24px 0 12px; font-size: 12px; font-weight: 600; letter-spacing: .09em; text-transform: uppercase;
      color: var(--quiet); }
 p, header span { margin: 0; color: var(--quiet); }
+p.asked { margin-top: 4px; overflow-wrap: anywhere; }
+ol.items { grid-template-columns: repeat(auto-fill, minmax(176px, 1fr)); }
+.term.alone { grid-template-columns: 1fr 52px; }
 .liked { display: flex; flex-wrap: wrap; gap: 16px; }
 .liked .outfit { display: flex; gap: 3px; }
 .liked .tile { width: 76px; height: 76px; font-size: 10px; }
@@ -46,6 +49,7 @@ li .outfit { display: grid; grid-template-columns: repeat(var(--columns), 1fr); 
        margin: 10px 0; }
 li .tile { aspect-ratio: 1; font-size: 11px; overflow-wrap: anywhere; }
 .tile.pictured { padding: 0; background: #fff; }
+.tile.anchor { outline: 2px solid var(--request); outline-offset: 1px; }
 .facts { display: flex; align-items: baseline; gap: 10px; }
 .facts .id { margin-left: auto; color: var(--quiet); font-size: 12px; overflow-wrap: anywhere; }
 .facts .score { font-size: 19px; font-variant-numeric: tabular-nums; }
@@ -64,7 +68,7 @@ _PLACEHOLDERS = ("#e9ddd3", "#dbe3dc", "#dde0ea", "#eadfe6", "#e8e4cf", "#d8e4e6
 _KINDS = ((b"\xff\xd8\xff", "jpeg"), (b"\x89PNG\r\n\x1a\n", "png"), (b"GIF8", "gif"))
 
 
-def write_page(people: Sequence[Looks], path: str | Path, subtitle: str = "") -> None:
+def write_page(people: Sequence[Looks | ItemLooks], path: str | Path, subtitle: str = "") -> None:
     """Writes the answers of one person or several as one self-contained HTML file.
 
     Args:
@@ -73,19 +77,59 @@ def write_page(people: Sequence[Looks], path: str | Path, subtitle: str = "") ->
         subtitle: a line beside the heading, such as the bundle's name.
     """
     body = "\n".join(_person(person) for person in people)
+    heading = "Items found" if any(isinstance(person, ItemLooks) for person in people) else "Recommended outfits"
     text = (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>Recommended outfits</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
-        f"<header><h1>Recommended outfits</h1><span>{escape(subtitle)}</span></header>\n"
+        f"<title>{heading}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"<header><h1>{heading}</h1><span>{escape(subtitle)}</span></header>\n"
         f"{body}\n</body>\n</html>\n"
     )
     with naming(path):
         write_text(path, text)
 
 
-def _person(person: Looks) -> str:
+def _person(person: Looks | ItemLooks) -> str:
+    return (
+        f"<section>\n{_heading(person)}{_items(person) if isinstance(person, ItemLooks) else _hits(person)}\n</section>"
+    )
+
+
+def _heading(person: Looks | ItemLooks) -> str:
+    """Who asks for what, and what they liked before."""
+    if person.request is None:
+        lines = f"<h2>{escape(person.user_id or 'Nobody in particular')}</h2>\n"
+    else:
+        who = "nobody in particular" if person.user_id is None else person.user_id
+        asked = f"for {who}, by {person.request.by}" + (f" ({person.request.note})" if person.request.note else "")
+        words = f"“{shortened(person.request.text)}”" if person.request.text.strip() else "What they like"
+        lines = f'<h2>{escape(words)}</h2>\n<p class="asked">{escape(asked)}</p>\n'
+    if person.user_id is None:
+        return lines
     liked = "".join(_outfit(outfit) for outfit in person.liked) or "<p>No liked outfit is known.</p>"
+    shown = f"{len(person.liked)} of {person.num_liked}" if person.num_liked else "none"
+    return f'{lines}<h3>Liked before ({shown})</h3>\n<div class="liked">{liked}</div>\n'
+
+
+def shortened(text: str, at_most: int = 160) -> str:
+    """Words on one line."""
+    text = " ".join(text.split())
+    return text if len(text) <= at_most else text[: at_most - 1].rstrip() + "…"
+
+
+def _items(person: ItemLooks) -> str:
+    cards = "\n".join(
+        f'<li><div class="facts"><span class="rank">{rank}</span><span class="score">{score:.0%}</span>'
+        f'<span class="id">{escape(tile.item_id)}</span></div>'
+        f'<div class="outfit">{_tile(tile)}</div>{_term("", score, 1.0, "request")}'
+        f'<ul><li title="{escape(tile.label)}">{escape(tile.label)}</li></ul></li>'
+        for rank, (score, tile) in enumerate(person.items, start=1)
+    )
+    best = f'<ol class="items" style="--columns: 1">\n{cards}\n</ol>' if cards else "<p>No item is left.</p>"
+    return f"<h3>Found: share of the bits that agree with the request</h3>\n{best}"
+
+
+def _hits(person: Looks) -> str:
     most = max([len(outfit) for _, outfit in person.hits] + [2])
     columns = 2 if most in (2, 4) else 3
     longest = max([1e-9] + [max(abs(hit.preference), abs(hit.compatibility)) for hit, _ in person.hits])
@@ -95,42 +139,45 @@ def _person(person: Looks) -> str:
         if hits
         else "<p>No outfit of the pool is left to recommend.</p>"
     )
-    shown = f"{len(person.liked)} of {person.num_liked}" if person.num_liked else "none"
-    return (
-        f"<section>\n<h2>{escape(person.user_id)}</h2>\n<h3>Liked before ({shown})</h3>\n"
-        f'<div class="liked">{liked}</div>\n<h3>Recommended</h3>\n{best}\n</section>'
-    )
+    return f"<h3>Recommended</h3>\n{best}"
 
 
 def _hit(rank: int, hit: Hit, outfit: Sequence[Tile], longest: float) -> str:
     titles = "".join(f'<li title="{escape(tile.label)}">{escape(tile.label)}</li>' for tile in outfit)
+    total, request, anchor = hit.score, "", ""
+    if isinstance(hit, OutfitHit):
+        total, request, anchor = hit.total, _term("request", hit.request, 1.0), hit.anchor
     return (
-        f'<li><div class="facts"><span class="rank">{rank}</span><span class="score">{hit.score:.3f}</span>'
-        f'<span class="id">{escape(hit.outfit_id)}</span></div>{_outfit(outfit)}'
+        f'<li><div class="facts"><span class="rank">{rank}</span><span class="score">{total:.3f}</span>'
+        f'<span class="id">{escape(hit.outfit_id)}</span></div>{_outfit(outfit, anchor)}{request}'
         f"{_term('preference', hit.preference, longest)}{_term('compatibility', hit.compatibility, longest)}"
         f"<ul>{titles}</ul></li>"
     )
 
 
-def _term(name: str, value: float, longest: float) -> str:
+def _term(label: str, value: float, longest: float, name: str = "") -> str:
+    name = name or label
     length = 100 * abs(value) / longest
     below = ' class="below"' if value < 0 else ""
     style = f"width:{length:.1f}%;background:var(--{name});border-color:var(--{name})"
     bar = f'<span class="bar"><i{below} style="{style}"></i></span>'
-    return f'<div class="term"><span>{name}</span>{bar}<b>{value:+.3f}</b></div>'
+    if not label:
+        return f'<div class="term alone">{bar}<b>{value:.3f}</b></div>'
+    number = f"{value:.3f}" if name == "request" else f"{value:+.3f}"
+    return f'<div class="term"><span>{label}</span>{bar}<b>{number}</b></div>'
 
 
-def _outfit(outfit: Sequence[Tile]) -> str:
-    return f'<div class="outfit">{"".join(_tile(tile) for tile in outfit)}</div>'
+def _outfit(outfit: Sequence[Tile], anchor: str = "") -> str:
+    return f'<div class="outfit">{"".join(_tile(tile, tile.slot == anchor) for tile in outfit)}</div>'
 
 
-def _tile(tile: Tile) -> str:
-    label = escape(tile.label)
+def _tile(tile: Tile, anchor: bool = False) -> str:
+    label, marked = escape(tile.label), " anchor" * anchor
     kind = next((name for magic, name in _KINDS if (tile.picture or b"").startswith(magic)), None)
     if tile.picture is not None and kind is not None:
         data = base64.b64encode(tile.picture).decode()
         image = f'<img src="data:image/{kind};base64,{data}" alt="{label}" loading="lazy">'
-        return f'<span class="tile pictured" title="{label}">{image}</span>'
+        return f'<span class="tile pictured{marked}" title="{label}">{image}</span>'
     colour = _PLACEHOLDERS[zlib.crc32(tile.item_id.encode()) % len(_PLACEHOLDERS)]
     words = f"<small>{escape(tile.slot)}</small>{label}"
-    return f'<span class="tile" style="background:{colour}" title="{label}">{words}</span>'
+    return f'<span class="tile{marked}" style="background:{colour}" title="{label}">{words}</span>'
