@@ -1,0 +1,109 @@
+"""New users of a trained model: their code is fitted, nothing else moves, and what is said of them."""
+
+import numpy as np
+import pytest
+import torch
+
+from fashion_hash.config import make_config
+from fashion_hash.data.cold import told_outfits
+from fashion_hash.data.outfits import EMPTY
+from fashion_hash.errors import DataError, QueryError
+from fashion_hash.training.cold_users import cold_scorer, nearest_bits
+from fashion_hash.training.evaluate import evaluate
+from fashion_hash.training.loop import fit
+from fashion_hash.training.run import load_data
+from fashion_hash.training.scoring import ModelScorer
+from fashion_hash.training.validation import drawn_beside
+from tests.tiny import tiny_dataset, tiny_values
+
+ENCODER = {"width": 16, "heads": 2, "blocks": 1, "feed_forward": 16}
+NETWORKS = [{}, {"encoder": ENCODER}, {"encoder": {**ENCODER, "output": "bits"}}]
+
+
+def run_of(tmp_path, sections=None, **changed):
+    dataset = tiny_dataset(("top", "top", "bottom", "shoe"), users=16, outfits=320)
+    values = {"data": {"cold_users": 6}, "train": {"epochs": 6}, **(sections or {}), **changed}
+    return fit(make_config(tiny_values(**values)), dataset, tmp_path / "run"), dataset
+
+
+@pytest.mark.parametrize("sections", NETWORKS)
+def test_hidden_users_are_ranked_above_those_who_know_nobody(tmp_path, sections):
+    run, dataset = run_of(tmp_path, sections)
+    found = evaluate(run, "test", dataset)["protocols"]
+    assert {"rank_random", "fitb", "cold_1_rank_random", "cold_5_rank_random", "cold_5_fitb"} <= set(found)
+    for told in (1, 5):
+        here = found[f"cold_{told}_rank_random"]
+        others = max(one["auc"] for one in here["baselines"].values())
+        assert here["relaxed"]["auc"] > others
+        assert here["binary"]["auc"] > others
+        assert here["relaxed"]["users"] == 6
+        assert set(here["baselines"]) >= {"popularity", "no_user", "mean_user", "chance"}
+        said = f"6 users hidden from training altogether, the code of each fitted to {told} outfit"
+        assert said in here["statement"]
+    assert found["rank_random"]["relaxed"]["users"] == 10
+
+
+def test_nothing_but_the_new_rows_moves_and_a_seed_gives_them_again(tmp_path):
+    run, dataset = run_of(tmp_path, model={"repeat_empty": True})
+    dataset = load_data(run.config, dataset)
+    model, inputs, slope = run.model(dataset)
+    before = {name: one.clone() for name, one in model.state_dict().items()}
+    told = told_outfits(dataset.cold, 5)
+    codes = [cold_scorer(ModelScorer(model, inputs, None), dataset, told, slope, 0).user_codes for _ in range(2)]
+    assert torch.equal(*codes)
+    assert set(codes[0].unique().tolist()) == {-1.0, 1.0}
+    assert all(torch.equal(one, before[name]) for name, one in model.state_dict().items())
+
+
+def test_nearest_bits_are_the_best_of_all_when_tried_out():
+    torch.manual_seed(0)
+    for _ in range(5):
+        codes, basis = torch.tanh(torch.randn(1, 8)), torch.randn(8, 3)
+        spread = basis @ basis.T + 0.05 * torch.eye(8)
+        every = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0])] * 8)
+        amiss = ((every - codes) @ spread * (every - codes)).sum(dim=1)
+        found = nearest_bits(codes, spread)[0]
+        mine = amiss[(every == found).all(dim=1)].item()
+        sign = amiss[(every == codes.sign()[0]).all(dim=1)].item()
+        assert mine <= sign
+        # no single flip helps
+        neighbours = (every != found).sum(dim=1) == 1
+        assert mine <= amiss[neighbours].min().item() + 1e-5
+
+
+def test_what_cannot_be_asked(tmp_path):
+    run, dataset = run_of(tmp_path, train={"epochs": 1})
+    with pytest.raises(QueryError, match="one outfit at least, not 0"):
+        evaluate(run, "test", dataset, cold=[0])
+    with pytest.raises(DataError, match="measure valid or test"):
+        evaluate(run, "train", dataset, cold=[1])
+    assert "cold_2_rank_random" in evaluate(run, "valid", dataset, cold=[2])["protocols"]
+    plain = fit(make_config(tiny_values(train={"epochs": 1})), tiny_dataset(), tmp_path / "plain")
+    with pytest.raises(QueryError, match=r"hid no users; train one with data\.cold_users"):
+        evaluate(plain, "test", tiny_dataset(), cold=[1])
+
+
+def test_drawn_negatives_stand_beside_pairs_and_are_nobodys_own(tmp_path):
+    from dataclasses import replace
+
+    from fashion_hash.data.dataset import Groups
+
+    dataset = tiny_dataset(users=12, outfits=300)
+    split = dataset.split("test")
+    groups = split.negatives["random"]
+    first = Groups(groups.outfits[np.arange(len(groups)) * groups.size], 1)  # one negative a positive, as IQON3000
+    dataset = replace(dataset, splits={**dataset.splits, "test": replace(split, negatives={"random": first})})
+    run = fit(make_config(tiny_values(train={"epochs": 1})), dataset, tmp_path / "run")
+    assert set(evaluate(run, "test", dataset)["protocols"]) == {"pairs_random", "fitb"}
+    found = evaluate(run, "test", dataset, drawn=True)["protocols"]
+    assert set(found) == {"pairs_random", "rank_random_drawn", "rank_hard_drawn", "fitb"}
+    assert "1 random negative a positive, fixed by the data set" in found["pairs_random"]["statement"]
+    assert "10 hard negatives a positive, drawn with seed 0" in found["rank_hard_drawn"]["statement"]
+    assert found["rank_hard_drawn"]["binary"]["negatives_per_positive"] == 10
+    own = {(user, *items.tolist()) for one in dataset.splits.values() for user, items in one.positives}
+    for groups in drawn_beside(dataset, "test", dataset.split("test"), 0).values():
+        assert not own & {(user, *items.tolist()) for user, items in groups.outfits}
+        assert (groups.outfits.items != EMPTY).all()
+    whole = tiny_dataset()
+    several = replace(whole.split("test"), negatives={"random": whole.split("test").negatives["random"]})
+    assert set(drawn_beside(whole, "test", several, 0)) == {"hard_drawn"}
