@@ -21,8 +21,8 @@ NETWORKS = [{}, {"encoder": ENCODER}, {"encoder": {**ENCODER, "output": "bits"}}
 
 
 def run_of(tmp_path, sections=None, **changed):
-    dataset = tiny_dataset(("top", "top", "bottom", "shoe"), users=16, outfits=320)
-    values = {"data": {"cold_users": 6}, "train": {"epochs": 6}, **(sections or {}), **changed}
+    dataset = tiny_dataset(("top", "top", "bottom", "shoe"), users=16, outfits=480)
+    values = {"data": {"cold_users": 6}, "train": {"epochs": 8}, **(sections or {}), **changed}
     return fit(make_config(tiny_values(**values)), dataset, tmp_path / "run"), dataset
 
 
