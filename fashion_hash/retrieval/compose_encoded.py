@@ -1,10 +1,11 @@
-"""Composition under an outfit encoder: a shortlist that falls apart into items, re-ranked by the encoder.
+"""Composition under an outfit encoder: a shortlist by items alone, ranked by the encoder, then bettered by swaps.
 
-The score of a whole outfit is no sum over its items, so that nothing proves the best of all outfits. Each item
-has a score as an outfit of its own; composition (compose.py) finds exactly the outfits whose mean of these is
-highest, and the encoder ranks them. From the best it then goes on by swaps: one item at a time is replaced by
-others that score well alone, until the best stay the best. Where all outfits there are fit into the shortlist
-the answer is exact, and says so.
+The score of a whole outfit is no sum over its items, so that nothing proves the best of all outfits. But an
+outfit lies near the mean of its items' own vectors, and with typical items in the other slots the nearness of
+such a mean is a number an item: composition (compose.py) finds exactly the outfits whose numbers add up to
+most, and the encoder ranks them. From the best it goes on by swaps: where an outfit would move if one item
+were replaced is foretold for every item, the encoder ranks the most promising, until the best stay the best.
+Where all outfits there are fit into the shortlist the answer is exact, and says so.
 """
 
 from __future__ import annotations
@@ -19,14 +20,15 @@ from fashion_hash.bundle import Bundle
 from fashion_hash.codes import WEIGHT_ONE, fixed_point
 from fashion_hash.data.outfits import EMPTY, canonical_items
 from fashion_hash.index import encoded
-from fashion_hash.index.outfit_vectors import encoder_of
+from fashion_hash.index.outfit_vectors import encoder_of, outfit_vectors, real_vectors
 from fashion_hash.retrieval.compose import Composition, check_count, compose
 from fashion_hash.retrieval.compose_search import NO_LIMIT, Budget
 from fashion_hash.retrieval.diversity import Cap, item_keys, walk
 from fashion_hash.retrieval.partners import Partners
 
-SHORTLIST, SHORTLIST_LEAST = 4, 1000
-SWAP_FROM, SWAP_TO, ROUNDS = 10, 24, 3
+# by recall on the sample (benchmarks/bench_encoder.py); how many are wanted times 4, and 500 at least
+SHORTLIST, SHORTLIST_LEAST = 4, 500
+SWAP_LEAST, SWAP_TO, ROUNDS = 30, 16, 5
 MOST = 30_000.0  # a bias beyond does not fit its fixed point
 
 
@@ -56,23 +58,20 @@ def compose_encoded(
     check_count("k", k)
     if max_repeats is not None:
         check_count("max_repeats", max_repeats)
-    alone = _by_single_items(bundle, taste)
+    shortlist = _by_items(bundle, taste, slots, given or {})
     wanted = max(SHORTLIST * k, SHORTLIST_LEAST)
     nobody = np.zeros(bundle.num_bits // 8, dtype=np.uint8)
-    found = compose(alone, nobody, wanted, slots, allowed=allowed, given=given, budget=budget)
+    found = compose(shortlist, nobody, wanted, slots, allowed=allowed, given=given, budget=budget)
     complete = found.proven and len(found.items) < wanted
     items, scores = _ranked(bundle, taste, found.items)
-    encoded_count = len(items)
+    scored = len(items)
     if not complete and len(items):
-        open_slots = [
-            slot
-            for slot, name in enumerate(bundle.slot_names)
-            if name not in (given or {}) and (items[0, slot] != EMPTY)
-        ]
-        candidates = _candidates(alone, open_slots, allowed or {})
+        names = [name for name in bundle.slot_names if name not in (given or {})]
+        open_slots = {bundle.slot_names.index(name): (allowed or {}).get(name) for name in names}
+        open_slots = {slot: rows for slot, rows in open_slots.items() if items[0, slot] != EMPTY}
         for _ in range(ROUNDS):
-            new = _swapped(bundle, items, candidates, max(k, SWAP_FROM))
-            encoded_count += len(new)
+            new = _swapped(bundle, taste, items[: max(k, SWAP_LEAST)], open_slots, items)
+            scored += len(new)
             kept = items[:k].tobytes()
             more, more_scores = _ranked(bundle, taste, new)
             items, scores = _sorted(np.concatenate([items, more]), np.concatenate([scores, more_scores]))
@@ -90,21 +89,29 @@ def compose_encoded(
         most = max(int(np.max(bias, initial=0)) for bias in bundle.item_bias.values()) / WEIGHT_ONE
         gap = max(0.0, most - float(scores[places[-1]])) if len(places) == k else np.inf
     seconds = time.monotonic() - started
-    return Composition(items[places], scores[places], complete, gap, found.expanded, encoded_count, seconds)
+    return Composition(items[places], scores[places], complete, gap, found.expanded, scored, seconds)
 
 
-def _by_single_items(bundle: Bundle, taste: np.ndarray) -> Bundle:
-    """The bundle in which an item's bias is its score as an outfit of its own, and nothing else counts."""
+def _by_items(bundle: Bundle, taste: np.ndarray, slots: Sequence[str] | None, given: Mapping[str, int]) -> Bundle:
+    """The bundle in which an outfit's score is the mean of a number an item, written as the items' biases."""
     encoder, user = encoder_of(bundle), encoded.asking(bundle, taste)
+    names = list(bundle.slot_names) if slots is None else [*slots, *given]
+    kinds = [bundle.slots[bundle.slot_names.index(name)] for name in names if name in bundle.slot_names]
+    vectors = {kind: items[:, encoder.width :] for kind, items in bundle.encoded_items.items()}
+    typical = {kind: vectors[kind].mean(axis=0, dtype=np.float64) for kind in kinds if len(vectors[kind])}
+    together = sum((typical.get(kind, 0.0) for kind in kinds), np.zeros(bundle.num_bits))
     alone = copy(bundle)
     alone.preference_scale = alone.compatibility_scale = 0
     alone.item_bias = {}
-    length = float((user.astype(np.float64) ** 2).sum())
-    for kind, items in bundle.encoded_items.items():
-        vectors = items[:, encoder.width :]
-        distances = length + np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64) - 2.0 * (vectors @ user)
-        own = bundle.item_bias[kind] / WEIGHT_ONE - encoder.factor * distances
-        alone.item_bias[kind] = fixed_point(np.clip(own, -MOST, MOST))
+    for kind, own in vectors.items():
+        query = 2.0 * user
+        length = 0.0
+        if encoder.output == "float" and encoder.distance == "euclidean":
+            # |mean|^2 = sum over items of o.o / n^2 and of o.o' / n^2 with typical o' in the other slots
+            query = query - 2.0 * (together - typical.get(kind, 0.0)) / len(kinds)
+            length = np.einsum("nd,nd->n", own, own, dtype=np.float64) / len(kinds)
+        value = bundle.item_bias[kind] / WEIGHT_ONE + encoder.factor * (own @ query.astype(np.float32) - length)
+        alone.item_bias[kind] = fixed_point(np.clip(value, -MOST, MOST))
     return alone
 
 
@@ -119,26 +126,47 @@ def _sorted(items: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return items[order], scores[order]
 
 
-def _candidates(alone: Bundle, open_slots: Sequence[int], allowed: Mapping[str, np.ndarray]) -> dict[int, np.ndarray]:
-    """By open slot the allowed items that score best alone, at most SWAP_TO of them."""
-    found = {}
-    for slot in open_slots:
-        bias = alone.item_bias[alone.slots[slot]]
-        rows = np.unique(np.asarray(allowed.get(alone.slot_names[slot], np.arange(len(bias))), dtype=np.int64))
-        found[slot] = rows[np.argsort(-bias[rows], kind="stable")[:SWAP_TO]]
-    return found
+def _swapped(
+    bundle: Bundle,
+    taste: np.ndarray,
+    outfits: np.ndarray,
+    open_slots: Mapping[int, np.ndarray | None],
+    known: np.ndarray,
+) -> np.ndarray:
+    """Outfits with one item replaced by one that promises most, none of `known`, each once.
 
-
-def _swapped(bundle: Bundle, items: np.ndarray, candidates: Mapping[int, np.ndarray], count: int) -> np.ndarray:
-    """Outfits that differ in one item from one of the first `count`, and are not among `items`: each once."""
+    Args:
+        outfits: (B, S), of the same slots each.
+        open_slots: by slot whose item may be replaced the allowed rows; None for all.
+    """
+    encoder, user = encoder_of(bundle), encoded.asking(bundle, taste).astype(np.float64)
+    vectors = real_vectors(bundle, outfit_vectors(bundle, outfits)).astype(np.float64)
+    count = int((outfits[0] != EMPTY).sum())
     new = []
-    for slot, rows in candidates.items():
-        outfits = np.repeat(items[:count], len(rows), axis=0)
-        outfits[:, slot] = np.tile(rows, len(outfits) // max(1, len(rows)))
-        twins = [other for other, kind in enumerate(bundle.slots) if kind == bundle.slots[slot] and other != slot]
-        new.append(outfits[(outfits[:, twins] != outfits[:, [slot]]).all(axis=1)])
-    outfits = np.concatenate(new)
-    known = {one.tobytes() for one in canonical_items(bundle.slots, items)}
-    keys = [one.tobytes() for one in canonical_items(bundle.slots, outfits)]
-    first = {key: place for place, key in reversed(list(enumerate(keys))) if key not in known}
-    return outfits[sorted(first.values())]
+    for slot, allowed in open_slots.items():
+        kind = bundle.slots[slot]
+        rows = np.arange(len(bundle.item_bias[kind])) if allowed is None else np.unique(allowed).astype(np.int64)
+        items = bundle.encoded_items[kind]
+        theirs = items[rows, encoder.width :]
+        # without its item in the slot an outfit lies here; with another one at rest + o / n
+        rest = vectors - items[outfits[:, slot], encoder.width :] / count
+        towards = np.concatenate([rest, user[None]]).astype(np.float32) @ theirs.T / count  # (B + 1, N)
+        lengths = np.einsum("nd,nd->n", theirs, theirs) / count**2
+        squares = (rest**2).sum(axis=1)[:, None] + 2 * towards[:-1] + lengths
+        along = (rest @ user)[:, None] + towards[-1]
+        if encoder.output == "float" and encoder.distance == "euclidean":
+            promise = 2 * along - squares
+        else:  # only the direction counts
+            promise = 2 * np.linalg.norm(user) * along / np.sqrt(np.maximum(squares, 1e-12))
+        promise = encoder.factor * promise + bundle.item_bias[kind][rows] / (WEIGHT_ONE * count)
+        width = min(SWAP_TO, len(rows))
+        best = np.argpartition(-promise, width - 1, axis=1)[:, :width] if width else np.zeros((len(outfits), 0), int)
+        swapped = np.repeat(outfits, width, axis=0)
+        swapped[:, slot] = rows[best].ravel()
+        twins = [other for other, own in enumerate(bundle.slots) if own == kind and other != slot]
+        new.append(swapped[(swapped[:, twins] != swapped[:, [slot]]).all(axis=1)])
+    fresh = np.concatenate([outfits[:0], *new])
+    seen = {one.tobytes() for one in canonical_items(bundle.slots, known)}
+    keys = [one.tobytes() for one in canonical_items(bundle.slots, fresh)]
+    first = {key: place for place, key in reversed(list(enumerate(keys))) if key not in seen}
+    return fresh[sorted(first.values())]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,9 @@ from fashion_hash.bundle import Bundle, BundleContents, write_bundle
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.outfits import concatenate
 from fashion_hash.features.extraction import picture_store
+from fashion_hash.models.outfit_encoder import Network, OutfitEncoder
+from fashion_hash.outfit_encoder import EncoderContents
+from fashion_hash.outfit_encoder import OutfitEncoder as PlainEncoder
 from fashion_hash.training.export_heads import export_heads
 from fashion_hash.training.run import Run, load_data
 from fashion_hash.training.scoring import ModelScorer, code_arrays
@@ -28,27 +33,20 @@ def export_bundle(run: Run, path: str | Path | None = None, dataset: Dataset | N
     Raises:
         TrainingError: the run has no checkpoint, or the data has changed since.
     """
-    dataset = dataset or load_data(run.config)
+    dataset = load_data(run.config, dataset)
     model, inputs, _ = run.model(dataset)
     scorer = ModelScorer(model, inputs, slope=None)
     user_codes, item_codes, item_bias = code_arrays(scorer)
-    matching = model.matching
     # liked is what was known when the model was made: the test split stays unseen
     known = [dataset.splits[name].positives for name in ("train", "valid") if name in dataset.splits]
     store = picture_store(dataset) if dataset.content.pictures is not None else None
     contents = BundleContents(
         name=run.config.name,
         slots=dataset.slots,
-        modalities=run.config.modalities,
         users=dataset.users.ids,
         items={kind: dataset.items[kind].ids for kind in dataset.types},
-        user_codes=user_codes,
-        item_codes=item_codes,
         item_bias=item_bias,
-        preference_weights=matching.preference_weights().detach().cpu().numpy().astype(np.float64),
-        compatibility_weights=matching.compatibility_weights().detach().cpu().numpy().astype(np.float64),
-        preference_scale=matching.preference_scale,
-        compatibility_scale=matching.compatibility_scale,
+        **_matching(model, user_codes, item_codes),
         repeat_empty=model.repeat_empty,
         history=concatenate(known),
         details=dataset.content.details,
@@ -59,12 +57,61 @@ def export_bundle(run: Run, path: str | Path | None = None, dataset: Dataset | N
     return write_bundle(path or run.path / "bundle", contents)
 
 
-def _facts(run: Run, dataset: Dataset) -> dict[str, Any]:
-    best = run.history[run.best_epoch - 1]
+def _matching(model: Network, user_codes: np.ndarray, item_codes: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """What of BundleContents says how outfits are scored."""
+    if isinstance(model, OutfitEncoder):
+        tokens = {kind: own[:, 0] for kind, own in item_codes.items()}
+        encoder = encoder_contents(model, user_codes, tokens)
+        return {
+            "modalities": ("outfit",),
+            "user_codes": encoder.user_codes,
+            "item_codes": encoder.item_codes,
+            "preference_weights": np.ones(model.num_bits),
+            "compatibility_weights": np.zeros(model.num_bits),
+            "preference_scale": 1,
+            "compatibility_scale": 0,
+            "encoder": encoder,
+        }
+    matching = model.matching
     return {
-        "paper": "FHN, Lu et al., CVPR 2019",
-        "variant": run.config.model.variant,
-        "terms": run.config.model.terms,
+        "modalities": model.modalities,
+        "user_codes": user_codes,
+        "item_codes": item_codes,
+        "preference_weights": matching.preference_weights().detach().cpu().numpy().astype(np.float64),
+        "compatibility_weights": matching.compatibility_weights().detach().cpu().numpy().astype(np.float64),
+        "preference_scale": matching.preference_scale,
+        "compatibility_scale": matching.compatibility_scale,
+    }
+
+
+def encoder_contents(model: OutfitEncoder, users: np.ndarray, tokens: Mapping[str, np.ndarray]) -> EncoderContents:
+    """An outfit encoder as plain arrays, with what it made of users, (U, D), and items, (N, W) by type."""
+    encoder = PlainEncoder(
+        weights={name: one.detach().cpu().float().numpy() for name, one in model.outfits.state_dict().items()},
+        num_heads=model.outfits.pool.heads,
+        distance=model.distance,
+        output=model.output,
+        scale=float(model.scale_log.detach().exp()),
+        type_tokens={kind: one.detach().cpu().float().numpy() for kind, one in model.type_tokens.items()},
+        nobody=np.zeros(model.num_bits, dtype=np.float32),
+    )
+    placed = encoder.place(users)
+    nobody = encoder.place(placed.astype(np.float64).mean(axis=0))
+    return EncoderContents(replace(encoder, nobody=nobody), tokens, placed)
+
+
+def _facts(run: Run, dataset: Dataset) -> dict[str, Any]:
+    best, encoder = run.history[run.best_epoch - 1], run.config.encoder
+    if encoder is None:
+        network = {
+            "paper": "FHN, Lu et al., CVPR 2019",
+            "variant": run.config.model.variant,
+            "terms": run.config.model.terms,
+        }
+    else:
+        network = {"paper": "FND, Kim et al., 2021 (arXiv 2110.06483)", **encoder.model_dump()}
+    return {
+        **network,
         "dataset": dataset.name,
         "data_fingerprint": dataset.fingerprint,
         "best_epoch": run.best_epoch,

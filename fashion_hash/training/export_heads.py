@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from fashion_hash.data.outfits import EMPTY
 from fashion_hash.features.pictures import GREY
 from fashion_hash.heads import FEATURES, TITLES, TRAINED, ContentHeads, Heads, IdHeads, Layer
-from fashion_hash.models.fhn import FHN
 from fashion_hash.models.hashing import SHARED, ContentHashing, IdHashing
+from fashion_hash.models.outfit_encoder import Network
 from fashion_hash.normaliser import Normaliser
 from fashion_hash.training.inputs import ItemInputs
 
 
-def export_heads(model: FHN, inputs: ItemInputs) -> dict[str, Heads]:
+def export_heads(model: Network, inputs: ItemInputs) -> dict[str, Heads]:
     """The heads of each modality, in the order of the codes.
 
     Args:
@@ -36,7 +36,7 @@ def export_heads(model: FHN, inputs: ItemInputs) -> dict[str, Heads]:
     return found
 
 
-def _content_heads(modality: str, hashing: ContentHashing, model: FHN, inputs: ItemInputs) -> ContentHeads:
+def _content_heads(modality: str, hashing: ContentHashing, model: Network, inputs: ItemInputs) -> ContentHeads:
     made = {name: _layers(head) for name, head in hashing.heads.items()}
     layers = {kind: made[SHARED if SHARED in made else kind] for kind in model.types}
     config = inputs.config
