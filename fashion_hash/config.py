@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from fashion_hash.config_network import (
+    CooccurrenceConfig,
     DataConfig,
     EncoderConfig,
     IdConfig,
@@ -37,8 +38,11 @@ from fashion_hash.errors import ConfigError, suggest
 AnyConfig = TypeVar("AnyConfig", bound=BaseModel)
 
 
+MODALITIES = ("image", "text", "cooccurrence", "id")
+
+
 class Config(Section):
-    """One experiment. At least one of the modalities image, text and id must be given.
+    """One experiment. At least one of the modalities image, text, cooccurrence and id must be given.
 
     The network is FHN, or with a section `encoder` the outfit encoder.
     """
@@ -48,6 +52,7 @@ class Config(Section):
     data: DataConfig
     image: ImageConfig | None = None
     text: TextConfig | None = None
+    cooccurrence: CooccurrenceConfig | None = None
     id: IdConfig | None = None
     model: ModelConfig = ModelConfig()
     encoder: EncoderConfig | None = None
@@ -61,12 +66,18 @@ class Config(Section):
     @property
     def modalities(self) -> tuple[str, ...]:
         """The names of the modalities in use, in the order of the codes."""
-        return tuple(name for name in ("image", "text", "id") if getattr(self, name) is not None)
+        return tuple(name for name in MODALITIES if getattr(self, name) is not None)
+
+    def head(self, modality: str) -> str:
+        """The form of a content modality's hash heads."""
+        section = {"image": self.image, "text": self.text, "cooccurrence": self.cooccurrence}[modality]
+        assert section is not None
+        return section.head
 
     @model_validator(mode="after")
     def _check(self) -> Config:
         if not self.modalities:
-            raise ValueError("no modality: give one of the sections image, text, id")
+            raise ValueError("no modality: give one of the sections image, text, cooccurrence, id")
         shared = self.negatives.kind == "shared"
         if self.teacher is not None and self.teacher.per_positive is not None and not shared:
             raise ValueError(

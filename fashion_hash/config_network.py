@@ -77,6 +77,18 @@ class TextConfig(Section):
     head: Literal["fhn", "linear"] = "fhn"
 
 
+class CooccurrenceConfig(Section):
+    """What the training split tells of an item: who wears it, and how often; for data with no content.
+
+    Attributes:
+        dim: length of the truncated SVD of users and items; eight statistics are put behind it.
+        head: "linear" one layer, "fhn" the head of words.
+    """
+
+    dim: Count = 256
+    head: Literal["fhn", "linear"] = "linear"
+
+
 class IdConfig(Section):
     """A learned embedding an item, for data with no content.
 

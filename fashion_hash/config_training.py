@@ -124,6 +124,7 @@ class RatesConfig(Section):
     backbone: NotNegative = 1e-3
     image_head: NotNegative = 1e-2
     text_head: NotNegative = 1e-2
+    cooccurrence_head: NotNegative = 1e-2
     encoder: NotNegative = 1e-3
     id: NotNegative = 10.0
     bit_weights: NotNegative = 0.1
@@ -159,6 +160,8 @@ class TrainConfig(Section):
         workers: threads that decode pictures in mode finetune.
         start: a run folder whose model this run starts from, such as the one trained on the
             users of tuples_630 for the new users of tuples_53.
+        average: of so many last epochs the mean of the weights answers, as of the first of them; None for the
+            weights of one epoch. It makes floats better, bits hardly.
         parts: the parts that are trained; None for all. With `start` and parts [user] only the
             codes of users are fitted.
     """
@@ -170,10 +173,20 @@ class TrainConfig(Section):
     precision: Literal["fp32", "bf16"] = "fp32"
     workers: Count = 2
     start: str | None = None
+    average: Count | None = None
     parts: (
         tuple[
             Literal[
-                "user", "backbone", "image_head", "text_head", "encoder", "id", "bit_weights", "item_bias", "projection"
+                "user",
+                "backbone",
+                "image_head",
+                "text_head",
+                "cooccurrence_head",
+                "encoder",
+                "id",
+                "bit_weights",
+                "item_bias",
+                "projection",
             ],
             ...,
         ]

@@ -14,12 +14,10 @@ from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.outfits import EMPTY
 from fashion_hash.errors import FeatureError
 from fashion_hash.features.table import FeatureTable
-from fashion_hash.seeds import derive
 
 EXACT_AT_MOST = 20_000  # items; beyond, comparing all with all takes longer than an epoch
 AT_ONCE = 1024
 PROBED = 16  # of faiss' cells
-COOCCURRENCE_DIM = 64
 
 
 def nearest_items(features: np.ndarray, usable: np.ndarray, neighbours: int, exact: bool | None = None) -> np.ndarray:
@@ -100,42 +98,6 @@ def content_features(
         features[kind] = np.concatenate(units, axis=1)
         known[kind] = np.all([table.known[kind] for table in tables], axis=0)
     return features, known
-
-
-def cooccurrence_features(dataset: Dataset, seed: int) -> dict[str, np.ndarray]:
-    """Who wears an item and what it is worn with, in the training split: by type, (N, F) float32.
-
-    A truncated SVD (scikit-learn) of the incidence of items with users and with the items of other types,
-    weighted by TF-IDF; rows of zeros for items that training never saw.
-    """
-    from scipy.sparse import coo_matrix
-    from sklearn.decomposition import TruncatedSVD
-    from sklearn.feature_extraction.text import TfidfTransformer
-
-    positives = dataset.split("train").positives
-    starts, width = {}, len(dataset.users)
-    for kind in dataset.types:  # one column for each user, then one for each item of each type
-        starts[kind] = width
-        width += len(dataset.items[kind])
-    found = {}
-    for kind in dataset.types:
-        pairs: list[tuple[np.ndarray, np.ndarray]] = []
-        for slot in (position for position, one in enumerate(dataset.slots) if one == kind):
-            items = positives.items[:, slot]
-            pairs.append((items, positives.users.astype(np.int64)))
-            for other, of in enumerate(dataset.slots):
-                if of != kind:
-                    column = positives.items[:, other].astype(np.int64)
-                    pairs.append((items, np.where(column == EMPTY, EMPTY, starts[of] + column)))
-        rows, columns = (np.concatenate(one) for one in zip(*pairs))
-        real = (rows != EMPTY) & (columns != EMPTY)
-        shape = (len(dataset.items[kind]), width)
-        counts = coo_matrix((np.ones(real.sum()), (rows[real], columns[real])), shape).tocsr()
-        weighted = TfidfTransformer(sublinear_tf=True).fit_transform(counts)
-        dim = max(1, min(COOCCURRENCE_DIM, min(weighted.shape) - 1))
-        svd = TruncatedSVD(dim, n_iter=3, random_state=derive(seed, "cooccurrence", kind) % 2**32)
-        found[kind] = svd.fit_transform(weighted).astype(np.float32)
-    return found
 
 
 def neighbour_tables(

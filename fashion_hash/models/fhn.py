@@ -18,7 +18,18 @@ from fashion_hash.models.hashing import SHARED, ContentHashing, IdHashing, binar
 from fashion_hash.models.matching import MatchingBlock
 
 # The parts of the model that have learning rates of their own, in the order of the configuration.
-PARTS = ("user", "backbone", "image_head", "text_head", "encoder", "id", "bit_weights", "item_bias", "projection")
+PARTS = (
+    "user",
+    "backbone",
+    "image_head",
+    "text_head",
+    "cooccurrence_head",
+    "encoder",
+    "id",
+    "bit_weights",
+    "item_bias",
+    "projection",
+)
 
 
 class OutfitScores(NamedTuple):
@@ -85,9 +96,8 @@ class FHN(nn.Module):
                 assert config.id is not None
                 self.hashing["id"] = IdHashing(num_known, model.num_bits, config.id.init_std, sparse=sparse)
                 continue
-            section = config.image if modality == "image" else config.text
-            assert section is not None
-            heads = hash_heads(modality, section.head, names, feature_dims[modality], model.num_bits, model.dropout)
+            form = config.head(modality)
+            heads = hash_heads(modality, form, names, feature_dims[modality], model.num_bits, model.dropout)
             self.hashing[modality] = ContentHashing(heads, backbone if modality == "image" else None)
         self.matching = MatchingBlock(
             slots, model.num_bits, model.variant, model.terms, model.user_weight, model.item_weight

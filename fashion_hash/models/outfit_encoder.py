@@ -151,9 +151,9 @@ class OutfitEncoder(nn.Module):
                 assert config.id is not None
                 self.hashing["id"] = IdHashing(num_known, self.width, config.id.init_std, sparse=sparse)
                 continue
-            section = config.image if modality == "image" else config.text
-            assert section is not None
-            heads = hash_heads(modality, section.head, names, feature_dims[modality], self.width, model.dropout)
+            heads = hash_heads(
+                modality, config.head(modality), names, feature_dims[modality], self.width, model.dropout
+            )
             self.hashing[modality] = ContentHashing(heads, backbone if modality == "image" else None)
         self.type_tokens = nn.ParameterDict({kind: nn.Parameter(torch.zeros(self.width)) for kind in self.types})
         self.outfits = SetEncoder(

@@ -15,7 +15,8 @@ from fashion_hash.config_training import ContrastiveConfig
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.outfits import EMPTY
 from fashion_hash.errors import ConfigError
-from fashion_hash.features.neighbours import content_features, cooccurrence_features, neighbour_tables
+from fashion_hash.features.cooccurrence import cooccurrence_features
+from fashion_hash.features.neighbours import content_features, neighbour_tables
 from fashion_hash.features.table import train_items
 from fashion_hash.training.inputs import ItemInputs
 from fashion_hash.training.teacher import Teacher
@@ -153,15 +154,16 @@ def make_views(config: Config, dataset: Dataset, inputs: ItemInputs, teacher: Te
     if "replace" not in contrastive.views:
         return Views(contrastive, dataset.slots)
     usable = train_items(dataset)
+    contents = [table for modality, table in inputs.tables.items() if modality != "cooccurrence"]
     kind = contrastive.feature
     if kind == "auto":
-        kind = "content" if inputs.tables else "cooccurrence"
+        kind = "content" if contents else "cooccurrence"
     if kind == "content":
-        if not inputs.tables:
+        if not contents:
             raise ConfigError(
                 "contrastive.feature: there are no frozen pictures and no words here: write cooccurrence, or teacher"
             )
-        features, known = content_features(dataset, list(inputs.tables.values()))
+        features, known = content_features(dataset, contents)
         usable = {one: usable[one] & known[one] for one in usable}
     elif kind == "teacher":
         assert teacher is not None  # the configuration has seen to it

@@ -43,6 +43,8 @@ def _content_heads(modality: str, hashing: ContentHashing, model: Network, input
     if modality == "image":
         assert config.image is not None
         source = f"{config.image.backbone} at {config.image.size} px, weights {config.image.weights}"
+    elif modality == "cooccurrence":
+        source = "who wore it, of the training split: a new item has none"
     else:
         assert config.text is not None
         source = "titles" if config.text.source == "titles" else "the data set's own text vectors"

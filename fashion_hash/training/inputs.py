@@ -18,6 +18,7 @@ from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.stores import survey
 from fashion_hash.errors import ConfigError
 from fashion_hash.features.backbone import Backbone, build_backbone
+from fashion_hash.features.cooccurrence import cooccurrence_table
 from fashion_hash.features.extraction import image_table, picture_store
 from fashion_hash.features.pictures import load_pictures
 from fashion_hash.features.table import FeatureTable, train_items
@@ -80,6 +81,8 @@ class ItemInputs:
             self.feature_dims["image"] = self.backbone.dim
         if config.text is not None:
             self.tables["text"] = text_table(config, dataset)
+        if config.cooccurrence is not None:
+            self.tables["cooccurrence"] = cooccurrence_table(dataset, config.cooccurrence.dim)
         self._features: dict[str, dict[str, Tensor]] = {}
         for modality, table in self.tables.items():
             self.feature_dims[modality] = table.dim
@@ -108,6 +111,8 @@ class ItemInputs:
         """
         digest = hashlib.sha256()
         for modality, table in self.tables.items():
+            if modality == "cooccurrence":  # made from the outfits, which have a fingerprint of their own
+                continue
             for kind in self.dataset.types:
                 if table.encoder is None:
                     digest.update(np.ascontiguousarray(table.features[kind]).data)

@@ -1,0 +1,96 @@
+"""What the training split tells of items: who wears them, what they are worn with, and how often.
+
+Shapes: U users, N items of one type, F feature.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import coo_matrix, csr_matrix, diags
+
+from fashion_hash.data.dataset import Dataset
+from fashion_hash.data.outfits import EMPTY
+from fashion_hash.features.table import FeatureTable, make_table, train_items
+from fashion_hash.seeds import derive
+
+NEIGHBOUR_DIM = 64  # of the features that say what is near
+SEED = 0  # of the randomised SVD: a table belongs to the data, not to a run
+
+
+def cooccurrence_table(dataset: Dataset, dim: int) -> FeatureTable:
+    """A feature of every training item from its wearers; F = dim (or fewer, where there are fewer) + 8.
+
+    A truncated SVD of log(1 + times worn), users by items, divided by the square roots of its row and
+    column sums, times the singular values; then statistics, standardised: the logarithms of 1 + times worn, 1 +
+    wearers, 1 + most times by one person and 1 + mean number of items its wearers have, and whether it
+    has one wearer, two, was worn at most once by each, and once altogether. Items that training never saw are
+    unknown.
+    """
+    from sklearn.utils.extmath import randomized_svd
+
+    positives = dataset.split("train").positives
+    dim = min(dim, len(dataset.users) - 1, min(len(dataset.items[kind]) for kind in dataset.types) - 1)
+    features = {}
+    for kind in dataset.types:
+        columns = [slot for slot, one in enumerate(dataset.slots) if one == kind]
+        items, users = positives.items[:, columns].T.ravel(), np.tile(positives.users, len(columns))
+        real = items != EMPTY
+        shape = (len(dataset.users), len(dataset.items[kind]))
+        worn = coo_matrix((np.ones(real.sum()), (users[real], items[real])), shape).tocsr()
+        weighted = worn.log1p()
+        by_user, by_item = (np.maximum(np.asarray(weighted.sum(axis=axis)).ravel(), 1e-9) for axis in (1, 0))
+        normalised = diags(by_user**-0.5) @ weighted @ diags(by_item**-0.5)
+        state = derive(SEED, "cooccurrence", kind) % 2**32
+        _, values, vectors = randomized_svd(normalised, max(1, dim), random_state=state)
+        placed = vectors.T * values
+        placed /= max(float(placed.std()), 1e-9)
+        features[kind] = np.concatenate([placed, _statistics(worn)], axis=1).astype(np.float32)
+    return make_table(dataset, "cooccurrence", features, train_items(dataset), "none")
+
+
+def _statistics(worn: csr_matrix) -> np.ndarray:
+    """(N, 8), standardised, of the incidence of users and items (U, N)."""
+    once = worn > 0
+    wearers = np.asarray(once.sum(axis=0)).ravel()
+    times = np.asarray(worn.sum(axis=0)).ravel()
+    most = np.asarray(worn.max(axis=0).todense()).ravel()
+    wardrobe = np.asarray(once.sum(axis=1)).ravel().astype(np.float64)
+    mean_wardrobe = np.asarray(once.T @ wardrobe).ravel() / np.maximum(wearers, 1)
+    counts = [np.log1p(one) for one in (times, wearers, most, mean_wardrobe)]
+    found = np.stack([*counts, wearers == 1, wearers == 2, most == 1, times == 1], axis=1)
+    return np.asarray((found - found.mean(axis=0)) / (found.std(axis=0) + 1e-9))
+
+
+def cooccurrence_features(dataset: Dataset, seed: int) -> dict[str, np.ndarray]:
+    """Who wears an item and what it is worn with, in the training split: by type, (N, F) float32.
+
+    A truncated SVD (scikit-learn) of the incidence of items with users and with the items of other types,
+    weighted by TF-IDF; rows of zeros for items that training never saw.
+    """
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfTransformer
+
+    positives = dataset.split("train").positives
+    starts, width = {}, len(dataset.users)
+    for kind in dataset.types:  # one column for each user, then one for each item of each type
+        starts[kind] = width
+        width += len(dataset.items[kind])
+    found = {}
+    for kind in dataset.types:
+        pairs: list[tuple[np.ndarray, np.ndarray]] = []
+        for slot in (position for position, one in enumerate(dataset.slots) if one == kind):
+            items = positives.items[:, slot]
+            pairs.append((items, positives.users.astype(np.int64)))
+            for other, of in enumerate(dataset.slots):
+                if of != kind:
+                    column = positives.items[:, other].astype(np.int64)
+                    pairs.append((items, np.where(column == EMPTY, EMPTY, starts[of] + column)))
+        rows, columns = (np.concatenate(one) for one in zip(*pairs))
+        real = (rows != EMPTY) & (columns != EMPTY)
+        shape = (len(dataset.items[kind]), width)
+        counts = coo_matrix((np.ones(real.sum()), (rows[real], columns[real])), shape).tocsr()
+        weighted = TfidfTransformer(sublinear_tf=True).fit_transform(counts)
+        dim = max(1, min(NEIGHBOUR_DIM, min(weighted.shape) - 1))
+        svd = TruncatedSVD(dim, n_iter=3, random_state=derive(seed, "cooccurrence", kind) % 2**32)
+        found[kind] = svd.fit_transform(weighted).astype(np.float32)
+    return found
