@@ -102,12 +102,16 @@ def fit(
             optimiser.step(loss)
             total, steps = total + value, steps + 1
         seconds = time.perf_counter() - started
+        if epoch >= epochs - (config.train.average or 0):
+            optimiser.average()
+        with optimiser.mean_weights():
+            measured = validation(model, slope)
         metrics = {
             "epoch": epoch + 1,
             "loss": total / steps,
             "slope": slope,
             "rate_factor": factor,
-            **validation(model, slope),
+            **measured,
             "pairs": data.pairs,
             "seconds": round(seconds, 3),
         }

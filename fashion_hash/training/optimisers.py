@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -77,6 +78,8 @@ class PartOptimiser:
                 self._sparse += [(parameter, part not in NOT_DECAYED) for parameter in rows]
         if not dense_groups and not sparse_groups:
             raise ConfigError("train.parts names no part that this model has: nothing would be trained")
+        self._mean: dict[Tensor, Tensor] = {}  # of the weights after the epochs that are averaged
+        self._averaged = 0
         self.optimisers: list[Optimizer] = []
         if dense_groups and config.kind == "sgd":
             self.optimisers.append(SGD(dense_groups, lr=1.0, momentum=config.momentum, fused=True))
@@ -106,7 +109,9 @@ class PartOptimiser:
 
     def state(self) -> dict[str, torch.Tensor]:
         """Everything an optimiser remembers, as tensors by name."""
-        found = {}
+        found = {f"mean/{self.names[parameter]}": mean for parameter, mean in self._mean.items()}
+        if found:
+            found["mean"] = torch.tensor(self._averaged)
         for optimiser in self.optimisers:
             for parameter, values in optimiser.state.items():
                 for key, value in values.items():
@@ -114,8 +119,33 @@ class PartOptimiser:
                         found[f"{self.names[parameter]}/{key}"] = torch.as_tensor(value)
         return found
 
+    def average(self) -> None:
+        """Takes the weights as they are into their mean."""
+        self._averaged += 1
+        for parameter in self.names:
+            weight = parameter.detach()
+            mean = self._mean.setdefault(parameter, weight.clone())
+            mean += (weight - mean) / self._averaged
+
+    @contextmanager
+    def mean_weights(self) -> Iterator[None]:
+        """Within the block the model has the mean of its weights, where any have been averaged."""
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
+    def _swap(self) -> None:
+        for parameter, mean in self._mean.items():
+            parameter.data, self._mean[parameter] = mean, parameter.data
+
     def load_state(self, tensors: Mapping[str, torch.Tensor]) -> None:
         """Takes back what `state` gave."""
+        if "mean" in tensors:
+            self._averaged = int(tensors["mean"])
+            means = {parameter: tensors[f"mean/{name}"] for parameter, name in self.names.items()}
+            self._mean = {parameter: mean.to(parameter.device) for parameter, mean in means.items()}
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
                 for parameter in group["params"]:

@@ -108,7 +108,8 @@ class RunFolder(Generic[AnyConfig]):
         self.history.append(metrics)
         facts = {"history": self.history, "data": self.data}
         if self.best_epoch == len(self.history):
-            save_checkpoint(self.path / "best.safetensors", Checkpoint(model.state_dict(), {}, facts))
+            with optimiser.mean_weights():
+                save_checkpoint(self.path / "best.safetensors", Checkpoint(model.state_dict(), {}, facts))
         save_checkpoint(self.path / "last.safetensors", Checkpoint(model.state_dict(), optimiser.state(), facts))
         self._write_metrics()
 

@@ -37,6 +37,7 @@ def test_it_learns_the_planted_taste(tmp_path, slots, kind):
         {"optimiser": {"kind": "adam"}},
         {"optimiser": {"kind": "sgd", "rates": {"user": 5.0, "id": 5.0}, "momentum": 0.9}},
         {"negatives": {"kind": "shared", "per_positive": 8}, "id": {"hide": {"top": 0.5}}},
+        {"train": {"average": 4}, "cooccurrence": {"dim": 4}, "model": {"item_bias": True}},
         {
             "negatives": {"kind": "mixed"},
             "optimiser": {"schedule": {"kind": "plateau", "patience": 1}},
@@ -46,7 +47,9 @@ def test_it_learns_the_planted_taste(tmp_path, slots, kind):
 )
 def test_killed_and_resumed_equals_never_stopped(tmp_path, settings):
     dataset = tiny_dataset()
-    config = make_config(tiny_values(**settings, train={"epochs": 5}))
+    values = tiny_values(**settings)
+    values["train"] = {**values["train"], "epochs": 5}
+    config = make_config(values)
     whole = fit(config, dataset, tmp_path / "whole")
 
     def stop_after_two(line):
