@@ -39,25 +39,29 @@ def titles(kind: str) -> list[str]:
 
 
 def towers(encoder: WordsEncoder, num_bits: int, pull: float = PULL, seed: int = 0) -> TowerWeights:
-    """Both towers project by the same random matrix; the request adds `pull` times the projected taste."""
-    dim = encoder.dim
-    project = np.random.default_rng(seed).normal(size=(num_bits, dim)).astype(np.float32)
-    # relu(x) - relu(-x) = x: the layers pass the taste through
-    both = np.concatenate([np.eye(dim), -np.eye(dim)]).astype(np.float32)
-    first = np.concatenate([np.zeros((2 * dim, num_bits), dtype=np.float32), both], axis=1)
-    nothing = Layer(np.zeros((1, num_bits), dtype=np.float32)), Layer(np.zeros((num_bits, 1), dtype=np.float32))
+    """All towers project by the same random matrix; the request adds `pull` times the taste."""
+    project = np.random.default_rng(seed).normal(size=(num_bits, encoder.dim)).astype(np.float32)
     zeros = np.zeros(num_bits, dtype=np.float32)
+
+    def nothing(inputs: int) -> tuple[Layer, ...]:
+        return (
+            Layer(np.zeros((1, inputs), dtype=np.float32)),
+            Layer(np.zeros((num_bits, 1), dtype=np.float32)),
+        )
+
     return TowerWeights(
         request_project=project,
-        request_mlp=(Layer(first), Layer(pull * project @ both.T)),
+        request_mlp=nothing(2 * num_bits),
+        gates=np.array([1, pull], dtype=np.float32),
         item_project=project,
-        item_mlp=nothing,
-        taste_project=np.eye(dim, dtype=np.float32),
+        item_mlp=nothing(num_bits),
+        taste_project=project,
         no_text=zeros,
-        no_taste=np.zeros(dim, dtype=np.float32),
+        no_taste=zeros,
+        nobody=zeros,
         no_description=zeros,
         unknown_item=zeros,
-        unknown_taste_item=np.zeros(dim, dtype=np.float32),
+        unknown_taste_item=zeros,
         slope=1.0,
         output="bits",
     )
@@ -85,10 +89,11 @@ def words_bundle(
     rows = np.array([[2 * user + one for _ in slots] for user in range(4) for one in (0, 1)])
     rows = rows % 2 + (rows // 2) * len(FABRICS) * np.array([len(NOUNS[kind]) for kind in slots])
     history = Outfits.of(slots, np.repeat(np.arange(4), 2), rows)
-    tastes = np.zeros((5, encoder.dim), dtype=np.float32)
+    outputs = {kind: some @ weights.item_project.T for kind, some in vectors.items()}
+    tastes = np.zeros((5, num_bits), dtype=np.float32)
     for user in range(4):
         mine = history.items[history.users == user]
-        tastes[user] = np.mean([vectors[kind][row] for line in mine for kind, row in zip(slots, line)], axis=0)
+        tastes[user] = np.mean([outputs[kind][row] for line in mine for kind, row in zip(slots, line)], axis=0)
     details = {
         kind: {one: {"title": title, "price": float(row)} for row, (one, title) in enumerate(zip(ids[kind], some))}
         for kind, some in names.items()
@@ -107,8 +112,8 @@ def words_bundle(
         kinds,
         encoder,
         weights,
-        {kind: some @ weights.item_project.T for kind, some in vectors.items()},
-        vectors,
+        outputs,
+        outputs,
         tastes,
         np.arange(5) < 4,
     )

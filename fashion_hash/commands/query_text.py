@@ -144,10 +144,10 @@ def _why(recommender: Recommender, text: str, user: str | None, found: Answer, w
         if not found.hits:
             return ""
         first = found.hits[0]
-        return str(recommender.explain_request(text, user, first.items, weight=weight, anchor=first.anchor))
+        return recommender.explain_request(text, user, first.items, weight=weight, anchor=first.anchor).to_text()
     if not len(found.ids):
         return ""
-    return str(recommender.explain_request(text, user, str(found.ids[0]), item_type=str(found.types[0])))
+    return recommender.explain_request(text, user, str(found.ids[0]), item_type=str(found.types[0])).to_text()
 
 
 def _as_json(

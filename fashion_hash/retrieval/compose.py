@@ -64,7 +64,6 @@ def compose(
     max_repeats: int | None = None,
     partners: Partners | None = None,
     budget: Budget = NO_LIMIT,
-    bonus: Mapping[str, np.ndarray] | None = None,
 ) -> Composition:
     """The k best outfits over the whole product of the allowed items.
 
@@ -79,8 +78,6 @@ def compose(
             apart) is in this many outfits taken already, until k are taken.
         partners: partner lists of the bundle; without them large catalogues take longer.
         budget: where to stop early.
-        bonus: by name of an open slot (N,) fixed-point integers (codes.fixed_point): what the ranking adds to
-            the score of an outfit for the item in that slot. `scores` are without it, `gap` is with it.
 
     Raises:
         QueryError: k or max_repeats below 1, no such slot or none left open, a slot both given and
@@ -92,7 +89,7 @@ def compose(
         check_count("max_repeats", max_repeats)
     given = given or {}
     names = [name for name in bundle.slot_names if name not in given] if slots is None else list(slots)
-    problem = pose(bundle, user_code, names, allowed or {}, given, partners, bonus)
+    problem = pose(bundle, user_code, names, allowed or {}, given, partners)
     if max_repeats is None:
         found = search(problem, int(k), budget)
     else:

@@ -22,9 +22,8 @@ def pose(
     allowed: Mapping[str, np.ndarray],
     given: Mapping[str, int],
     partners: Partners | None,
-    bonus: Mapping[str, np.ndarray] | None = None,
 ) -> Problem:
-    """The problem of filling `slots`, those of `given` being filled already; `bonus`: see compose.
+    """The problem of filling `slots`, those of `given` being filled already.
 
     The numerator of an outfit is preference_scale * U * P + compatibility_scale * I * n + M D B P, see
     index/exact.py. What a given item adds with an open one is part of the open item's value.
@@ -68,8 +67,6 @@ def pose(
         index = slice(None) if len(here) == len(bundle.items[kind]) else here
         rows.append(here)
         values.append(own_values(slot, index, list(fixed)))
-        if bonus and name in bonus:
-            values[-1] += bonus[name][index].astype(np.int64) * (bits * num_items * num_pairs)
         codes.append(bundle.item_codes[kind][index])
     constant = 0
     for slot, row in fixed.items():
@@ -80,9 +77,8 @@ def pose(
     kinds = tuple(bundle.slots[slot] for slot in open_slots)
     if partners is not None:
         _check_partners(bundle, kinds, partners)
-    favoured = {position[name] for name in bonus or ()}
     interchangeable = {
-        (a, b): times[open_slots[a]] == times[open_slots[b]] and not {open_slots[a], open_slots[b]} & favoured
+        (a, b): times[open_slots[a]] == times[open_slots[b]]
         for a in range(len(kinds))
         for b in range(a + 1, len(kinds))
         if kinds[a] == kinds[b]

@@ -20,7 +20,7 @@ from fashion_hash.live.changes import find_item_of_any_type
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.retrieval.explain import Explanation, explain
 from fashion_hash.retrieval.living_requests import LivingRequests
-from fashion_hash.retrieval.outfits_for import anchor_of, check_weight
+from fashion_hash.retrieval.outfits_for import anchor_of, check_fhn, check_weight
 from fashion_hash.retrieval.people import Person, Told, items_told
 from fashion_hash.retrieval.requests import Asked, By, codes_of
 
@@ -102,7 +102,8 @@ class RequestExplanation:
         own["outfit"] = self.outfit.to_dict() if self.outfit else None
         return own
 
-    def __str__(self) -> str:
+    def to_text(self) -> str:
+        """A few lines for people."""
         what = f"{self.slot or self.type} {self.item_id}" + (f" ({self.title})" if self.title else "")
         parts = f"words {float(self.words):+.4f}, taste {float(self.taste):+.4f}"
         if self.outfit:
@@ -123,7 +124,7 @@ class RequestExplanation:
         for one in self.liked:
             name = f"{one.type} {one.item_id}" + (f" ({one.title})" if one.title else "")
             lines.append(f"like the liked {name}: {one.share:.0%} of the bits agree")
-        return "\n".join(lines + ([str(self.outfit)] if self.outfit else []))
+        return "\n".join(lines + ([self.outfit.to_text()] if self.outfit else []))
 
 
 def explain_request(
@@ -144,6 +145,7 @@ def explain_request(
     if isinstance(of, str) and (item_type is not None or not _is_outfit(snapshot, of)):
         kind, row = find_item_of_any_type(bundle, of, item_type)
     else:
+        check_fhn(bundle)
         items = items_told(snapshot, of)
         here = anchor_of(requests, snapshot, asked.code, items, anchor)
         kind, row, slot, share_weight = bundle.slots[here], int(items[here]), bundle.slot_names[here], float(weight)

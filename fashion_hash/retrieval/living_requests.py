@@ -25,7 +25,7 @@ AT_ONCE = 1024  # added items that are encoded together
 
 
 class CodedItems(NamedTuple):
-    """Codes (N, D / 8) uint8, vectors (N, D) float16 and tastes (N, T') float32 of items of one type."""
+    """Codes (N, D / 8) uint8, vectors (N, D) float16 and tastes (N, T) float32 of items of one type."""
 
     codes: Packed
     vectors: np.ndarray
@@ -78,7 +78,7 @@ class LivingRequests:
         return exported, self._added_items(tower, snapshot, kind)
 
     def taste(self, snapshot: Snapshot, user_id: str | None, person: Person) -> np.ndarray | None:
-        """(T,) the taste of somebody: as exported, with what they like since; of somebody new the mean of it.
+        """(D,) the taste of somebody: as exported, with what they like since; of somebody new the mean of it.
 
         None when nothing is known.
         """
@@ -89,16 +89,15 @@ class LivingRequests:
         before, since = person.liked[:count], person.liked[count:]
         if known is None:
             return tower.taste_of_items(self._tastes(snapshot, person.liked))
-        if not len(since):
+        earlier, later = self._tastes(snapshot, before), self._tastes(snapshot, since)
+        if not earlier.size or not later.size:
             return known
-        new, shared = self._tastes(snapshot, since), len(tower.weights.unknown_taste_item)
-        weight = max(1, int((before != EMPTY).sum()))
-        taste = known.copy()
-        taste[:shared] = (weight * known[:shared] + new.sum(axis=0)) / (weight + len(new))
-        return taste
+        # the part that is a mean over items moves; what was learned of them by name stays
+        change = np.concatenate([earlier, later]).mean(axis=0) - earlier.mean(axis=0)
+        return (known + change).astype(np.float32)
 
     def _tastes(self, snapshot: Snapshot, outfits: np.ndarray) -> np.ndarray:
-        """(n, T') what the items of outfits, (L, S), add to a taste, one after the other."""
+        """(n, T) what the items of outfits, (L, S), add to a taste, one after the other."""
         found = [np.zeros((0, len(self.tower.weights.unknown_taste_item)), dtype=np.float32)]
         for slot, kind in enumerate(snapshot.bundle.slots):
             rows = outfits[:, slot][outfits[:, slot] != EMPTY].astype(np.int64)

@@ -259,6 +259,7 @@ class Recommender(LivingCatalogue):
         *,
         weight: float = REQUEST_WEIGHT,
         anchors: int = 50,
+        per_anchor: int | None = 2,
         types: Sequence[str] | None = None,
         where: Mapping[str, Any] | None = None,
         include: Mapping[str, str | Sequence[str]] | None = None,
@@ -269,22 +270,27 @@ class Recommender(LivingCatalogue):
     ) -> OutfitsFor:
         """The k best outfits around the best items for a request.
 
-        total = score + weight * request score of the anchor: the item of the outfit that agrees best with the
-        request, given ones apart. Exact: of all outfits that hold one of the `anchors` best items of `search`
-        (at least k; under the same filters) these have the greatest totals, unless time was up.
+        total = score + weight * request score of the anchor: the first item in the answer of `search` that the
+        outfit holds, given ones apart. Exact: of all outfits that hold one of the `anchors` best items (at least
+        k; under the same filters), at most `per_anchor` of each, these have the greatest totals, unless time
+        was up.
 
         Args:
             text, user: as for `search`; who asks has their part in the request and in the score.
-            weight: of the request. With 20 every 5 % of the bits are worth 1: as much as a term of the score.
+            weight: of the request. With 100, 1 % of the bits are worth 1 point of the score: items that match
+                about equally compete by the outfits around them.
             anchors: how many of the best items outfits are built around.
-            k, types, where, include, exclude, max_per, diversity, seconds: as for `compose`.
+            per_anchor: at most so many outfits around one item; None for as many as are best.
+            k, types, where, include, exclude, max_per, diversity, seconds: as for `compose`. Caps of "item"
+                alone are exact, and leave given items out; diversity and other caps choose out of the best 10 k
+                outfits, or 200, at most 10 around one item instead of `per_anchor`.
 
         Raises as `search` and `compose`, and QueryError for a weight that is no number from 0 to 10,000.
         """
         snapshot, person = self._person(user)
         wanted = Wanted(k, types, where, include or {}, exclude or {}, None, max_per or {}, diversity, seconds)
         asked = ask(self._requests, snapshot, text, user, person)
-        return outfits_for(self._requests, self._composer, snapshot, person, asked, wanted, weight, anchors)
+        return outfits_for(self._requests, self._composer, snapshot, person, asked, wanted, weight, anchors, per_anchor)
 
     def explain_request(
         self,

@@ -63,7 +63,7 @@ class Asked:
         by: see ItemHits.
         code: (D / 8,) uint8, packed.
         floats: (D,) float32, before the signs.
-        taste: (T,) of who asks, or None.
+        taste: (D,) of who asks, or None.
         known_words, unknown_words, note: see ItemHits.
     """
 

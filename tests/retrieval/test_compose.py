@@ -1,7 +1,6 @@
 """Composition against brute force: every outfit of the product scored by the referee."""
 
 from collections import Counter
-from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -121,27 +120,6 @@ def test_odd_weights_and_codes(tmp_path: Path, kind: str) -> None:
     outfits = every_outfit(bundle, all_rows(bundle), {})
     answer = compose(bundle, bundle.user_codes[0], 150, partners=lists(bundle, 5))
     assert_same(answer, ranking(bundle, 0, outfits), 150)
-
-
-@pytest.mark.usefixtures("steps")
-@pytest.mark.parametrize("slots", [("item",), THREE, TWO_TOPS])
-@pytest.mark.parametrize("length", [None, 4])
-def test_a_bonus_of_an_item_counts_in_the_ranking(tmp_path: Path, slots: tuple, length: int | None) -> None:
-    bundle = random_bundle(tmp_path / "b", slots=slots, num_items=12, num_bits=24, biased=True)
-    kind, name = bundle.slots[0], bundle.slot_names[0]
-    bonus = np.random.default_rng(1).integers(-(2**18), 2**18, len(bundle.items[kind]))
-    rows = all_rows(bundle)
-    pairs = [(a, b) for a in range(len(slots)) for b in range(a) if slots[a] == slots[b]]
-    outfits = np.array(
-        [one for one in product(*rows.values()) if all(one[a] != one[b] for a, b in pairs)], dtype=np.int64
-    )
-    terms = exact.terms(bundle, bundle.user_codes[1], outfits)
-    scores = exact.scores(bundle, terms)
-    totals = exact.scores(bundle, replace(terms, bias=terms.bias + bonus[outfits[:, 0]] * terms.num_items))
-    order = exact.top(totals, 40)
-    partners = None if length is None else lists(bundle, length)
-    answer = compose(bundle, bundle.user_codes[1], 40, partners=partners, bonus={name: bonus})
-    assert_same(answer, (outfits[order], scores[order]), 40)
 
 
 @pytest.mark.parametrize("slots", [THREE, TWO_TOPS])
