@@ -147,6 +147,7 @@ class EncoderConfig(Section):
         distance: "euclidean" (squared) or "cosine" (1 - cosine); "bits" have their own.
         scale: what distances are multiplied by, at the start or for ever.
         learn_scale: whether the scale is learned.
+        bounded: tokens of items and vectors of users pass tanh: holds ids back from overfitting.
         output: "float" vectors, or "bits": relaxed as FHN's codes in training, signs in use, and the
             distance is the share of bits in which user and outfit differ.
     """
@@ -159,6 +160,7 @@ class EncoderConfig(Section):
     distance: Literal["euclidean", "cosine"] = "euclidean"
     scale: Positive = 1.0
     learn_scale: bool = True
+    bounded: bool = False
     output: Literal["float", "bits"] = "float"
 
     @model_validator(mode="after")

@@ -2,7 +2,7 @@
 
 A bundle of an outfit encoder (models/outfit_encoder.py) holds in its folder encoder/:
 
-    encoder.json            format version; heads, width, num_bits, distance, output, scale; item types
+    encoder.json            format version; heads, width, num_bits, distance, output, scale, bounded; item types
     weights.safetensors     the weights of the set transformer, the token of each item type (types/TYPE)
                             and of nobody in particular (nobody: the mean user)
     users.npy               (U, D) float32       user vectors
@@ -53,6 +53,7 @@ class OutfitEncoder:
         output: "float" or "bits".
         scale: of distances.
         type_tokens: by item type, (W,) float32 that is added to the features of its items.
+        bounded: whether tokens pass tanh.
         nobody: (D,) float32, the vector that answers for whom nothing is known of: the mean user.
     """
 
@@ -63,6 +64,7 @@ class OutfitEncoder:
     scale: float
     type_tokens: Mapping[str, np.ndarray]
     nobody: np.ndarray
+    bounded: bool = False
 
     @cached_property
     def _wide(self) -> dict[str, np.ndarray]:
@@ -99,6 +101,11 @@ class OutfitEncoder:
             vectors = vectors / np.maximum(lengths, LENGTH_EPS)
         return np.asarray(vectors, dtype=np.float32)
 
+    def tokens(self, kind: str, outputs: np.ndarray) -> np.ndarray:
+        """Tokens of items of a type, (N, W) float32, from what the heads say of them, (N, M, W)."""
+        tokens = outputs.sum(axis=1) + self.type_tokens[kind]
+        return np.asarray(np.tanh(tokens) if self.bounded else tokens, dtype=np.float32)
+
     def vectors(self, tokens: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """Outfits in the space: (O, D) float32.
 
@@ -128,7 +135,7 @@ class OutfitEncoder:
         mean = (x * here).sum(axis=1) / np.maximum(here.sum(axis=1), 1)
         seed = np.broadcast_to(self._wide["seed"], (len(x), *self._wide["seed"].shape[1:]))
         pooled = self._attend("pool", seed, self._norm("pool_norm", x), mask)[:, 0]
-        return ((mean + pooled) * mask.any(axis=1)[:, None]) @ self._wide["out.weight"].T
+        return ((mean + pooled) * here.any(axis=1)) @ self._wide["out.weight"].T
 
     def _linear(self, name: str, x: np.ndarray) -> np.ndarray:
         y = x.reshape(-1, x.shape[-1]) @ self._wide[f"{name}.weight"].T
@@ -215,6 +222,7 @@ def write_encoder(folder: Path, types: Sequence[str], contents: EncoderContents)
         "num_bits": encoder.num_bits,
         "distance": encoder.distance,
         "output": encoder.output,
+        "bounded": encoder.bounded,
         "scale": encoder.scale,
     }
     write_json(folder / "encoder.json", about)
@@ -235,6 +243,7 @@ def read_encoder(folder: Path) -> OutfitEncoder:
             scale=about["scale"],
             type_tokens={kind: arrays[f"types/{kind}"] for kind in about["types"]},
             nobody=arrays["nobody"],
+            bounded=about["bounded"],
         )
         if (encoder.width, encoder.num_bits) != (about["width"], about["num_bits"]):
             raise ValueError(f"weights of {encoder.width} to {encoder.num_bits}, not as described")

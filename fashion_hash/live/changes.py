@@ -161,7 +161,7 @@ def _records(
         if bundle.encoder is None:
             records["code"][unknown] = pack(binarise(outputs))
         else:
-            new = encoded_items(bundle.encoder, outputs.sum(axis=1) + bundle.encoder.type_tokens[kind])
+            new = encoded_items(bundle.encoder, bundle.encoder.tokens(kind, outputs))
             records["encoded"][unknown], records["code"][unknown] = new, pack(single_codes(bundle.encoder, new))
     return records
 

@@ -140,6 +140,7 @@ class OutfitEncoder(nn.Module):
         self.width = encoder.width
         self.distance = encoder.distance
         self.output = encoder.output
+        self.bounded = encoder.bounded
         self.repeat_empty = False  # a missing item is masked
         sparse = config.optimiser.kind == "adam"
         self.users = nn.Embedding(num_users, model.num_bits, sparse=sparse)
@@ -200,6 +201,7 @@ class OutfitEncoder(nn.Module):
         for kind in rows:
             x = torch.stack([self.hashing[m](kind, inputs[m][kind]) for m in self.modalities]).sum(dim=0)
             x = x + self.type_tokens[kind]  # (N, W)
+            x = x.tanh() if self.bounded else x
             codes[kind] = torch.cat([x, x.new_zeros(1, self.width)])[:, None]
             one = x.new_zeros(len(x)) if self.item_bias is None else self.item_bias[kind](rows[kind]).squeeze(-1)
             bias[kind] = torch.cat([one, one.new_zeros(1)])  # (N + 1,)
@@ -215,7 +217,7 @@ class OutfitEncoder(nn.Module):
         """
         flat = positions.flatten(0, -2)  # (O, S)
         tokens = torch.stack([items.codes[kind][flat[:, slot], 0] for slot, kind in enumerate(self.slots)], dim=1)
-        return self.activate(self.outfits(tokens, flat != EMPTY), items.slope).unflatten(0, positions.shape[:-1])
+        return self._answer(self.outfits(tokens, flat != EMPTY), items.slope).unflatten(0, positions.shape[:-1])
 
     def score(self, user: Tensor, items: ItemCodes, positions: Tensor) -> OutfitScores:
         """Scores outfits: preference is minus the distance, bias the mean of the items'; no compatibility.
@@ -260,8 +262,12 @@ class OutfitEncoder(nn.Module):
         """(B, L) minus the distance of users (B, D) to outfits given as `outfit_vectors` (B, L, D)."""
         return -self.distances(user[:, None], vectors)
 
-    def activate(self, x: Tensor, slope: float | None) -> Tensor:
-        """What the rows of users and the vectors of outfits become: with output "bits" relaxed or binary."""
+    def activate(self, rows: Tensor, slope: float | None) -> Tensor:
+        """Vectors of rows (..., D) such as those of `users`; with output "bits" relaxed or binary."""
+        # what is relaxed to bits is bounded anyway
+        return self._answer(rows.tanh() if self.bounded and self.output == "float" else rows, slope)
+
+    def _answer(self, x: Tensor, slope: float | None) -> Tensor:
         if self.output == "float":
             return x
         return binarise(x) if slope is None else relax(x, slope)

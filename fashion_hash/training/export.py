@@ -16,19 +16,26 @@ from fashion_hash.features.extraction import picture_store
 from fashion_hash.models.outfit_encoder import Network, OutfitEncoder
 from fashion_hash.outfit_encoder import EncoderContents
 from fashion_hash.outfit_encoder import OutfitEncoder as PlainEncoder
+from fashion_hash.request_contents import RequestContents
 from fashion_hash.training.export_heads import export_heads
 from fashion_hash.training.run import Run, load_data
 from fashion_hash.training.scoring import ModelScorer, code_arrays
 from fashion_hash.training.thumbnails import thumbnails
 
 
-def export_bundle(run: Run, path: str | Path | None = None, dataset: Dataset | None = None) -> Bundle:
+def export_bundle(
+    run: Run,
+    path: str | Path | None = None,
+    dataset: Dataset | None = None,
+    requests: RequestContents | None = None,
+) -> Bundle:
     """Writes the bundle of a run's best epoch.
 
     Args:
         run: a finished run.
         path: the bundle folder; RUN/bundle by default. An older bundle there is replaced.
         dataset: the data the run was trained on; read again when it is not given.
+        requests: a request model over the same users and items.
 
     Raises:
         TrainingError: the run has no checkpoint, or the data has changed since.
@@ -53,6 +60,7 @@ def export_bundle(run: Run, path: str | Path | None = None, dataset: Dataset | N
         pictures=thumbnails(dataset, store),
         model=_facts(run, dataset),
         heads=export_heads(model, inputs),
+        requests=requests,
     )
     return write_bundle(path or run.path / "bundle", contents)
 
@@ -94,6 +102,7 @@ def encoder_contents(model: OutfitEncoder, users: np.ndarray, tokens: Mapping[st
         scale=float(model.scale_log.detach().exp()),
         type_tokens={kind: one.detach().cpu().float().numpy() for kind, one in model.type_tokens.items()},
         nobody=np.zeros(model.num_bits, dtype=np.float32),
+        bounded=model.bounded,
     )
     placed = encoder.place(users)
     nobody = encoder.place(placed.astype(np.float64).mean(axis=0))
