@@ -74,9 +74,8 @@ class RequestModelConfig(Section):
         hidden: H of the layers of both towers.
         taste: the "mean" of what somebody engaged with (new people work), a learned "embedding" of each
             person, or "both".
-        taste_dim: length of each of these.
         taste_before: in training, only what somebody engaged with earlier makes their taste; otherwise all
-            but the event itself.
+            but the event itself, and copies of its review on other items.
         most_events: of one person, the latest that make the taste.
         item_embedding: a learned embedding of each item beside its description.
         hide_items: how often an item is hidden in training behind the unknown item, so that new items have
@@ -87,8 +86,7 @@ class RequestModelConfig(Section):
     num_bits: Annotated[int, Field(ge=8, multiple_of=8)] = 128
     output: Literal["bits", "float"] = "bits"
     hidden: Count = 256
-    taste: Literal["mean", "embedding", "both"] = "both"
-    taste_dim: Count = 64
+    taste: Literal["mean", "embedding", "both"] = "mean"
     taste_before: bool = False
     most_events: Count = 50
     item_embedding: bool = True
@@ -116,12 +114,15 @@ class RequestLossConfig(Section):
     Attributes:
         bce, contrastive: the weights.
         negatives: items drawn for each batch; fewer where the catalogue is smaller.
+        popularity: how much of an item's popularity in training the scores may hold: 1 all of it, as
+            p(item | request) does; 0 none, what is asked for seldom is then as near as what everybody asks for.
         temperature: of the scores at the start; it is learned.
     """
 
     bce: NotNegative = 1.0
     contrastive: NotNegative = 1.0
     negatives: Count = 128
+    popularity: Share = 1.0
     temperature: Positive = 0.1
 
     @model_validator(mode="after")
@@ -134,10 +135,10 @@ class RequestLossConfig(Section):
 class RequestRates(Section):
     """Learning rate of each named part of the model."""
 
-    text: NotNegative = 3e-3
-    towers: NotNegative = 3e-3
-    item: NotNegative = 1e-2
-    user: NotNegative = 1e-2
+    text: NotNegative = 1e-3
+    towers: NotNegative = 1e-3
+    item: NotNegative = 3e-3
+    user: NotNegative = 3e-3
     temperature: NotNegative = 1e-2
 
 
@@ -156,17 +157,25 @@ class RequestTrainConfig(Section):
     """The loop.
 
     Attributes:
-        epochs, batch_size: as ever.
+        epochs, batch_size: as ever. A review that stands on several items is one request an epoch, for one
+            of its items, drawn anew.
+        steps: an epoch has so many steps at least; where the data are small it goes through them several times.
+        descriptions: how many of a batch's requests are made from what describes an item, as a share of its
+            logged requests; items are drawn evenly, so that those that nobody asked for are learned too.
         continuation: gamma in beta = sqrt(gamma * epoch + 1), the slope of tanh(beta * x).
         device: "auto" takes the first GPU if there is one.
-        select: the epoch that answers is the "best" by validation, or the "last".
+        select: the epoch that answers is the "best" by validation, or the "last"; it is the last where there
+            are fewer than `select_from` validation requests to tell epochs apart.
     """
 
     epochs: Count = 30
     batch_size: Count = 256
     continuation: NotNegative = 1.0
     device: str = "auto"
+    steps: Count = 1
+    descriptions: Annotated[float, Field(ge=0, le=4)] = 0.5
     select: Literal["best", "last"] = "best"
+    select_from: Count = 100
 
 
 class RequestConfig(Section):

@@ -8,13 +8,15 @@ A bundle whose run was trained on requests holds it in its folder requests/:
     items.TYPE.codes.npy    (N, D/8) uint8    packed codes of the items
     items.TYPE.vectors.npy  (N, D) float16    the same before their signs are taken: for a re-rank in float
     items.TYPE.tastes.npy   (N, T) float32    what an item adds to the taste of those who engaged with it
-    users.tastes.npy        (U, T) float32    taste of every user of the bundle
+    users.tastes.npy        (U, D) float32    taste of every user of the bundle
     users.known.npy         (U,) bool         False where nothing is known of a user's taste
 
-Request: p = q' + MLP([q'; taste]) with q' = W q; item: t = v' + MLP(v') + e, with v' = W v of its description
-and e a learned embedding. Bits are the signs; floats are tanh(slope * p), or p / |p| of a model trained in
-float. A score is the inner product of request and item, of either. After WhisperLite (Sevegnani et al., 2022).
-Shapes: Q requests, U users, N items of a type, F feature, T taste, H hidden, D bits.
+Item: t = v' + MLP(v') + e, with v' = W v of its description and e a learned embedding. Request: p =
+a q' + b taste + MLP([q'; taste]), with q' = W' q of its words; a taste is the mean of what somebody engaged with,
+a learned row of theirs, or the sum of both. Bits are the signs; floats are tanh(slope * p), or p / |p| of a model
+trained in float. A score is the inner product of request and item, of either. After WhisperLite (Sevegnani et al.,
+2022), see fashion_hash.models.request. Shapes: U users, N items of a type, F feature, H hidden, D bits, and T the
+length of what items add to a taste: D, or 0 in a model of learned rows alone.
 """
 
 from __future__ import annotations
@@ -46,27 +48,30 @@ class TowerWeights:
 
     Attributes:
         request_project: (D, F), q' = W q.
-        request_mlp: layers of D + T -> H -> D.
+        request_mlp: layers of 2 D -> H -> D.
+        gates: (2,), a and b.
         item_project: (D, F), v' = W v.
         item_mlp: layers of D -> H -> D.
-        taste_project: (T', F), what the description of an item adds to a taste; T' is the part of a taste that
-            is a mean over items, the rest is learned for each user.
+        taste_project: (T, F), what the description of an item adds to a taste.
         no_text: (D,), q' of a request without words, or with none that is known.
-        no_taste: (T,), the taste of somebody of whom nothing is known.
+        no_taste: (D,), the taste of somebody of whom nothing is known.
+        nobody: (D,), what stands for the learned row of somebody new.
         no_description: (D,), v' of an item that nothing describes.
         unknown_item: (D,), e of an item that training never saw.
-        unknown_taste_item: (T',), the same in tastes.
+        unknown_taste_item: (T,), the same in tastes.
         slope: of the tanh.
         output: "bits" or "float", what the model was trained for.
     """
 
     request_project: np.ndarray
     request_mlp: tuple[Layer, ...]
+    gates: np.ndarray
     item_project: np.ndarray
     item_mlp: tuple[Layer, ...]
     taste_project: np.ndarray
     no_text: np.ndarray
     no_taste: np.ndarray
+    nobody: np.ndarray
     no_description: np.ndarray
     unknown_item: np.ndarray
     unknown_taste_item: np.ndarray
@@ -83,8 +88,8 @@ class RequestContents:
         encoder: what made the vectors of texts.
         weights: of both towers.
         item_outputs: by type, (N, D) float32, the item tower's output before tanh or sign.
-        item_tastes: by type, (N, T') float32.
-        user_tastes: (U, T) float32; rows of unknown users are not read.
+        item_tastes: by type, (N, T) float32.
+        user_tastes: (U, D) float32; rows of unknown users are not read.
         user_known: (U,) bool.
     """
 
@@ -109,8 +114,8 @@ def finish(outputs: np.ndarray, weights: TowerWeights) -> tuple[np.ndarray, np.n
 def write_requests(folder: Path, contents: RequestContents) -> None:
     """Writes the request model into a new folder. Raises BundleError when the contents do not fit together."""
     weights = contents.weights
-    num_bits, taste = weights.request_project.shape[0], weights.no_taste.shape[0]
-    _check(contents, num_bits, taste)
+    num_bits = weights.request_project.shape[0]
+    _check(contents, num_bits)
     folder.mkdir()
     contents.encoder.save(folder / "encoder")
     for kind in contents.types:
@@ -141,10 +146,10 @@ def write_requests(folder: Path, contents: RequestContents) -> None:
     write_json(folder / "requests.json", manifest)
 
 
-def _check(contents: RequestContents, num_bits: int, taste: int) -> None:
+def _check(contents: RequestContents, num_bits: int) -> None:
     shared = contents.weights.taste_project.shape[0]
     shapes: list[tuple[str, np.ndarray, tuple[int, ...]]] = [
-        ("user_tastes", contents.user_tastes, (len(contents.user_known), taste))
+        ("user_tastes", contents.user_tastes, (len(contents.user_known), num_bits))
     ]
     for kind in contents.types:
         size = len(contents.item_outputs[kind])

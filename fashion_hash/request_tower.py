@@ -1,7 +1,7 @@
 """Requests without torch: words and taste become bits in the code space of the items.
 
 What lies in the folder and what is computed stands in `fashion_hash.request_contents`.
-Shapes: Q requests, U users, N items of a type, F feature, T taste, D bits.
+Shapes: Q requests, U users, N items of a type, F feature, D bits, T what an item adds to a taste (D or 0).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class RequestCodes(NamedTuple):
 
 
 class ItemCodes(NamedTuple):
-    """Items that arrive later: (N, D) int8 bits, (N, D) float32 floats, (N, T') float32 tastes."""
+    """Items that arrive later: (N, D) int8 bits, (N, D) float32 floats, (N, T) float32 tastes."""
 
     bits: np.ndarray
     floats: np.ndarray
@@ -52,8 +52,8 @@ class RequestTower:
         types: the item types.
         item_codes: by type, (N, D/8) uint8, packed; mapped.
         item_vectors: by type, (N, D) float16, mapped.
-        item_tastes: by type, (N, T') float32, mapped.
-        user_tastes: (U, T) float32, mapped; use `taste_of_user`.
+        item_tastes: by type, (N, T) float32, mapped.
+        user_tastes: (U, D) float32, mapped; use `taste_of_user`.
 
     >>> tower = RequestTower.open("runs/requests/bundle/requests")                    # doctest: +SKIP
     >>> asked = tower.request(["a linen shirt"], [tower.taste_of_user(3)])            # doctest: +SKIP
@@ -103,7 +103,7 @@ class RequestTower:
 
     @property
     def taste_dim(self) -> int:
-        """T, the length of a taste."""
+        """D, the length of a taste."""
         return int(self.weights.no_taste.shape[0])
 
     def words(self, text: str) -> Words:
@@ -111,11 +111,11 @@ class RequestTower:
         return self.encoder.words(text)
 
     def taste_of_user(self, row: int) -> np.ndarray | None:
-        """(T,) float32, the taste of a user of the bundle by row; None when nothing is known of it."""
+        """(D,) float32, the taste of a user of the bundle by row; None when nothing is known of it."""
         return np.asarray(self.user_tastes[row], dtype=np.float32) if self._user_known[row] else None
 
     def taste_of(self, rows: Mapping[str, Sequence[int] | np.ndarray]) -> np.ndarray | None:
-        """(T,) float32, the taste of somebody new, from the items they engaged with: rows by item type.
+        """(D,) float32, the taste of somebody new, from the items they engaged with: rows by item type.
 
         None when there are none. Raises QueryError for an item type that the bundle does not have.
         """
@@ -125,13 +125,14 @@ class RequestTower:
         return self.taste_of_items(np.concatenate(found)) if found else None
 
     def taste_of_items(self, tastes: np.ndarray) -> np.ndarray | None:
-        """The same from the items' own parts, (N, T'), such as `ItemCodes.tastes`; None without items."""
-        if not len(tastes):
+        """The same from what the items add, (N, T), such as `ItemCodes.tastes`.
+
+        None without items, and in a model whose tastes are learned rows alone.
+        """
+        if not tastes.size:
             return None
-        taste = self.weights.no_taste.copy()  # what is learned for each user is unknown of somebody new
-        if tastes.shape[1]:
-            taste[: tastes.shape[1]] = tastes.mean(axis=0, dtype=np.float64)
-        return taste
+        # what is learned for each user is unknown of somebody new
+        return (tastes.mean(axis=0, dtype=np.float64) + self.weights.nobody).astype(np.float32)
 
     def request(
         self, texts: Sequence[str | None], tastes: Sequence[np.ndarray | None] | np.ndarray | None = None
@@ -140,7 +141,7 @@ class RequestTower:
 
         Args:
             texts: Q texts; None, "" and words of which none is known count alike: the answer is by taste.
-            tastes: Q tastes (T,) or None each, or None for all: the answer is by the words alone. With
+            tastes: Q tastes (D,) or None each, or None for all: the answer is by the words alone. With
                 neither it is what people ask for most.
 
         Raises:
@@ -162,7 +163,7 @@ class RequestTower:
         projected = (vectors[:, None] @ weights.request_project.T)[:, 0]
         asked = np.where(by_text[:, None], projected, weights.no_text)
         inputs = np.concatenate([asked, taste], axis=1)[:, None]
-        outputs = asked + apply_layers(weights.request_mlp, inputs)[:, 0]
+        outputs = weights.gates[0] * asked + weights.gates[1] * taste + apply_layers(weights.request_mlp, inputs)[:, 0]
         by_taste = np.array([one is not None for one in tastes], dtype=bool)
         return RequestCodes(*finish(outputs, weights), by_text, by_taste)
 

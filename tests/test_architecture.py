@@ -22,7 +22,7 @@ LAYERS = [
         "titles",
         "encoders",
     ),
-    ("losses", "catalogue", "heads", "outfit_encoder", "evaluation"),
+    ("losses", "losses_requests", "catalogue", "heads", "outfit_encoder", "evaluation"),
     ("request_contents", "request_tower"),
     ("features", "bundle"),
     ("models", "index"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fashion_hash.config import load_config
+from fashion_hash.config import load_config, load_experiment
 from fashion_hash.training.evaluate import evaluate
 from fashion_hash.training.loop import fit
 
@@ -19,7 +19,7 @@ def test_every_configuration_loads_and_is_in_the_table():
     files = sorted(CONFIGS.glob("*.yaml"))
     assert {"demo", "polyvore_630", "polyvore_519", "polyvore_53", "iqon3000"} <= {file.stem for file in files}
     for file in files:
-        assert load_config(file).name == file.stem
+        assert load_experiment(file).name == file.stem
         assert f"`{file.name}`" in table, f"configs/README.md does not tell what {file.name} is"
 
 

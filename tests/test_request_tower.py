@@ -15,9 +15,7 @@ from fashion_hash.request_tower import RequestTower
 TEXTS = [f"{colour} {what}" for colour in ("red", "blue", "green") for what in ("shirt", "trousers", "sandals", "coat")]
 
 
-def random_requests(
-    types: dict[str, int], users: int = 5, num_bits: int = 16, taste: int = 6, shared: int = 4, seed: int = 0
-) -> RequestContents:
+def random_requests(types: dict[str, int], users: int = 5, num_bits: int = 16, seed: int = 0) -> RequestContents:
     """A request model of random weights over so many items of each type; the last user is unknown."""
     rng = np.random.default_rng(seed)
     encoder = WordsEncoder.fit(TEXTS, 8)
@@ -29,24 +27,26 @@ def random_requests(
     weights = TowerWeights(
         request_project=draw(num_bits, dim),
         request_mlp=(
-            Layer(draw(hidden, num_bits + taste), draw(hidden)),
+            Layer(draw(hidden, 2 * num_bits), draw(hidden)),
             Layer(draw(num_bits, hidden), draw(num_bits)),
         ),
+        gates=draw(2),
         item_project=draw(num_bits, dim),
         item_mlp=(Layer(draw(hidden, num_bits), draw(hidden)), Layer(draw(num_bits, hidden), draw(num_bits))),
-        taste_project=draw(shared, dim),
+        taste_project=draw(num_bits, dim),
         no_text=draw(num_bits),
-        no_taste=draw(taste),
+        no_taste=draw(num_bits),
+        nobody=draw(num_bits),
         no_description=draw(num_bits),
         unknown_item=draw(num_bits),
-        unknown_taste_item=draw(shared),
+        unknown_taste_item=draw(num_bits),
         slope=1.5,
         output="bits",
     )
     outputs = {kind: draw(count, num_bits) for kind, count in types.items()}
-    tastes = {kind: draw(count, shared) for kind, count in types.items()}
+    tastes = {kind: draw(count, num_bits) for kind, count in types.items()}
     known = np.arange(users) < users - 1
-    return RequestContents(tuple(types), encoder, weights, outputs, tastes, draw(users, taste), known)
+    return RequestContents(tuple(types), encoder, weights, outputs, tastes, draw(users, num_bits), known)
 
 
 @pytest.fixture
@@ -72,12 +72,12 @@ def test_what_was_written_is_read(tower: RequestTower, contents: RequestContents
 
 
 def test_a_request_is_the_formula(tower: RequestTower, contents: RequestContents) -> None:
-    weights, taste = contents.weights, np.arange(6, dtype=np.float32)
+    weights, taste = contents.weights, np.arange(16, dtype=np.float32)
     asked = tower.request(["blue shirt"], [taste])
     q = weights.request_project @ contents.encoder.encode_texts(["blue shirt"])[0]
     first, second = weights.request_mlp
     hidden = np.maximum(first.weight @ np.concatenate([q, taste]) + first.bias, 0)
-    p = q + second.weight @ hidden + second.bias
+    p = weights.gates[0] * q + weights.gates[1] * taste + second.weight @ hidden + second.bias
     np.testing.assert_array_equal(asked.bits[0], np.where(p >= 0, 1, -1))
     np.testing.assert_allclose(asked.floats[0], np.tanh(1.5 * p), atol=1e-5)
     assert asked.by_text.all()
@@ -105,8 +105,7 @@ def test_many_requests_are_as_one_by_one(tower: RequestTower) -> None:
 def test_taste_is_the_mean_of_what_was_engaged_with(tower: RequestTower, contents: RequestContents) -> None:
     taste = tower.taste_of({"top": [0, 3], "jeans/denim": [2]})
     rows = [contents.item_tastes["top"][0], contents.item_tastes["top"][3], contents.item_tastes["jeans/denim"][2]]
-    np.testing.assert_allclose(taste[:4], np.mean(rows, axis=0), rtol=1e-5)
-    np.testing.assert_array_equal(taste[4:], contents.weights.no_taste[4:])
+    np.testing.assert_allclose(taste, np.mean(rows, axis=0) + contents.weights.nobody, rtol=1e-5)
     assert tower.taste_of({"top": []}) is None
     with pytest.raises(QueryError, match=r"no item type 'tpo'.*nearest: 'top'"):
         tower.taste_of({"tpo": [1]})
@@ -115,7 +114,7 @@ def test_taste_is_the_mean_of_what_was_engaged_with(tower: RequestTower, content
 def test_new_items_have_codes(tower: RequestTower, contents: RequestContents) -> None:
     found = tower.items(["red shirt", "", None])
     assert found.bits.shape == (3, 16)
-    assert found.tastes.shape == (3, 4)
+    assert found.tastes.shape == (3, 16)
     np.testing.assert_array_equal(found.bits[1], found.bits[2])
     np.testing.assert_allclose(found.tastes[1], contents.weights.unknown_taste_item)
 
@@ -123,7 +122,7 @@ def test_new_items_have_codes(tower: RequestTower, contents: RequestContents) ->
 def test_bad_requests(tower: RequestTower) -> None:
     with pytest.raises(QueryError, match="1 tastes for 2 texts"):
         tower.request(["a", "b"], [None])
-    with pytest.raises(QueryError, match=r"taste 1 has shape \(3,\), this model takes \(6,\)"):
+    with pytest.raises(QueryError, match=r"taste 1 has shape \(3,\), this model takes \(16,\)"):
         tower.request(["a", "b"], [None, np.zeros(3)])
     assert tower.request([]).bits.shape == (0, 16)
 

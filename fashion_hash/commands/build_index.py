@@ -28,17 +28,30 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _build(args: argparse.Namespace) -> int:
     from fashion_hash.data.shop import read_outfits_file
+    from fashion_hash.errors import ConfigError
     from fashion_hash.index.pool import build_index
     from fashion_hash.retrieval.partners import build_partners
     from fashion_hash.training.export import export_bundle
+    from fashion_hash.training.requests.export import export_requests, single_items
+    from fashion_hash.training.requests.run import RequestRun, open_run
     from fashion_hash.training.run import Run, load_data
 
-    run = Run.open(args.run)
-    dataset = load_data(run.config)
-    ids, pool = None, dataset.outfits
-    if args.outfits:
-        ids, pool = read_outfits_file(args.outfits, dataset.slots, dataset.items)
-    bundle = export_bundle(run, args.out, dataset)
+    run = open_run(args.run)
+    ids: list[str] | None
+    if isinstance(run, RequestRun) and run.config.outfits is None:
+        if args.outfits:
+            raise ConfigError(f"--outfits: {args.run} is of single items; name its run on outfits in its configuration")
+        bundle = export_requests(run, args.out)
+        ids, pool = single_items(bundle)
+    else:
+        dataset = load_data(Run.open(str(run.config.outfits)).config if isinstance(run, RequestRun) else run.config)
+        ids, pool = None, dataset.outfits
+        if args.outfits:
+            ids, pool = read_outfits_file(args.outfits, dataset.slots, dataset.items)
+        if isinstance(run, RequestRun):
+            bundle = export_requests(run, args.out)
+        else:
+            bundle = export_bundle(run, args.out, dataset)
     build_index(bundle, pool, ids)
     if max(len(bundle.items[kind]) for kind in bundle.types) <= PARTNERS_UP_TO:
         build_partners(bundle)

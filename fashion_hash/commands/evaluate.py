@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from fashion_hash.commands.door import run_command
+
+if TYPE_CHECKING:
+    from fashion_hash.training.requests.run import RequestRun
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,14 +40,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_command(parser, _evaluate, argv)
 
 
+def _evaluate_requests(run: RequestRun, args: argparse.Namespace) -> int:
+    from fashion_hash.errors import ConfigError
+    from fashion_hash.training.requests.evaluate import evaluate_requests, request_table
+
+    given = {"--lists": args.lists is not None, "--drawn": args.drawn, "--cold": args.cold is not None}
+    if wrong := [option for option, there in given.items() if there]:
+        raise ConfigError(f"{wrong[0]} is for runs on outfits, {args.run} is one on requests")
+    report = evaluate_requests(run, args.split)
+    print(json.dumps(report, indent=2) if args.json else request_table(report))
+    return 0
+
+
 def _evaluate(args: argparse.Namespace) -> int:
     from fashion_hash.evaluation.report import table
     from fashion_hash.retrieval.measure import measure_lists
     from fashion_hash.retrieval.recommender import Recommender
     from fashion_hash.training.evaluate import evaluate
-    from fashion_hash.training.run import Run
+    from fashion_hash.training.requests.run import RequestRun, open_run
 
-    run = Run.open(args.run)
+    run = open_run(args.run)
+    if isinstance(run, RequestRun):
+        return _evaluate_requests(run, args)
     report = evaluate(run, args.split, drawn=args.drawn, cold=args.cold)
     if args.lists is not None:
         recommender = Recommender.load(run.path / "bundle")

@@ -27,16 +27,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(args: argparse.Namespace) -> int:
-    from fashion_hash.config import load_config
+    from fashion_hash.config import load_experiment
+    from fashion_hash.config_requests import RequestConfig
     from fashion_hash.training.loop import fit
+    from fashion_hash.training.requests.loop import fit_requests
+    from fashion_hash.training.requests.run import RequestRun
+    from fashion_hash.training.run import Run
 
-    run = fit(load_config(args.config, args.set), out=args.out, resume=args.resume, report=print)
+    config = load_experiment(args.config, args.set)
+    run: Run | RequestRun
+    if isinstance(config, RequestConfig):
+        run = fit_requests(config, out=args.out, resume=args.resume, report=print)
+    else:
+        run = fit(config, out=args.out, resume=args.resume, report=print)
     best = run.history[run.best_epoch - 1]
     print(f"best epoch {best['epoch']} of {len(run.history)}", end="")
-    if best["valid_auc"] is not None:
-        print(
-            f": validation AUC {best['valid_auc']:.4f} binary, {best['valid_auc_relaxed']:.4f} relaxed",
-            end="",
-        )
+    if best[run.measure] is not None:
+        relaxed = best[f"{run.measure}_relaxed"]
+        print(f": {run.measured} {best[run.measure]:.4f} binary, {relaxed:.4f} relaxed", end="")
     print(f"\nwrote {run.path}: config.yaml, metrics.jsonl, curve.png, best.safetensors, last.safetensors")
     return 0

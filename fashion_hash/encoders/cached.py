@@ -1,0 +1,83 @@
+"""Vectors of texts that are kept, so that a slow encoder reads each text once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from fashion_hash.data.stores import FeatureStore, FeatureWriter
+from fashion_hash.encoders.contract import Encoder, Words
+
+BATCH = 256
+
+
+class Cached:
+    """An encoder and a store of its vectors (`fashion_hash.data.stores`), by the content of text or picture.
+
+    Args:
+        encoder: what makes the vectors that are not there yet.
+        store: the folder of the store.
+
+    Raises:
+        FeatureError: on encoding, when the store holds vectors of another encoder: both are named.
+    """
+
+    def __init__(self, encoder: Encoder, store: str | Path) -> None:
+        self._encoder, self._store = encoder, Path(store)
+        self.kind, self.takes_pictures = encoder.kind, encoder.takes_pictures
+
+    @property
+    def name(self) -> str:
+        """The encoder's."""
+        return self._encoder.name
+
+    @property
+    def dim(self) -> int:
+        """The encoder's."""
+        return self._encoder.dim
+
+    @property
+    def fingerprint(self) -> str:
+        """The encoder's."""
+        return self._encoder.fingerprint
+
+    def words(self, text: str) -> Words:
+        """The encoder's."""
+        return self._encoder.words(text)
+
+    def save(self, folder: Path) -> None:
+        """Saves the encoder; the store stays where it is."""
+        self._encoder.save(folder)
+
+    def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """(N, F) float32, as the encoder's."""
+        keys = [_key("text", text.encode()) for text in texts]
+        with FeatureWriter(self._store, self.fingerprint, self.dim) as writer:
+            missing = set(writer.missing(keys))
+            new = {key: text for key, text in zip(keys, texts) if key in missing}
+            for start in tqdm(range(0, len(new), BATCH), desc="texts", unit="batch", disable=None):
+                some = list(new)[start : start + BATCH]
+                writer.put(some, self._encoder.encode_texts([new[key] for key in some]))
+        return FeatureStore(self._store).matrix(keys) if keys else np.zeros((0, self.dim), dtype=np.float32)
+
+    def encode_pictures(self, pictures: Sequence[bytes | None]) -> np.ndarray:
+        """(N, F) float32, as the encoder's."""
+        found = np.zeros((len(pictures), self.dim), dtype=np.float32)
+        given = {_key("picture", one): one for one in pictures if one is not None}
+        with FeatureWriter(self._store, self.fingerprint, self.dim) as writer:
+            missing = writer.missing(given)
+            for start in tqdm(range(0, len(missing), BATCH), desc="pictures", unit="batch", disable=None):
+                some = missing[start : start + BATCH]
+                writer.put(some, self._encoder.encode_pictures([given[key] for key in some]))
+        rows = [row for row, one in enumerate(pictures) if one is not None]
+        if rows:
+            found[rows] = FeatureStore(self._store).matrix([_key("picture", pictures[row] or b"") for row in rows])
+        return found
+
+
+def _key(what: str, content: bytes) -> str:
+    return f"{what} {hashlib.blake2b(content, digest_size=16).hexdigest()}"

@@ -1,0 +1,28 @@
+"""What is minimised on requests."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from fashion_hash.config_requests import RequestConfig
+from fashion_hash.losses_requests import engaged_loss, symmetric_info_nce
+from fashion_hash.models.request import WhisperLite
+from fashion_hash.training.requests.batches import RequestBatch
+
+
+def request_loss(config: RequestConfig, model: WhisperLite, batch: RequestBatch, slope: float) -> Tensor:
+    """bce * BCE on engaged items against sampled negatives + contrastive * symmetric InfoNCE, of relaxed codes."""
+    added = None
+    if model.taste_project is not None:
+        added = model.item_tastes(batch.seen_features, batch.seen_rows)[batch.history]
+    tastes = model.tastes(added, batch.there, batch.users, batch.by_items, batch.by_user)
+    asked = model.finish(model.requests(batch.texts, batch.by_text, tastes), slope)
+    items = model.finish(model.items(batch.features, batch.rows), slope)
+    logits = model.logits(asked, items)
+    loss = logits.new_zeros(())
+    if config.loss.bce:
+        loss = loss + config.loss.bce * engaged_loss(logits + model.offset, batch.target, batch.negative)
+    if config.loss.contrastive:
+        contrastive = symmetric_info_nce(logits, batch.target, batch.log_seen)
+        loss = loss + config.loss.contrastive * contrastive
+    return loss

@@ -1,0 +1,76 @@
+"""The folder of a run on requests: as of every run, with the encoder of texts in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+
+from fashion_hash.config import load_experiment
+from fashion_hash.config_requests import RequestConfig
+from fashion_hash.data.requests import RequestData
+from fashion_hash.errors import TrainingError
+from fashion_hash.models.request import WhisperLite
+from fashion_hash.training.checkpoint import load_checkpoint, load_parameters
+from fashion_hash.training.requests.inputs import RequestInputs
+from fashion_hash.training.run import Run
+from fashion_hash.training.run_folder import RunFolder, same_data
+
+START_AT_MOST = 10_000
+"""Items whose directions the projections start from."""
+
+
+class RequestRun(RunFolder[RequestConfig]):
+    """A run on requests; see `RunFolder`. Beside the checkpoints it holds encoder/."""
+
+    measure: ClassVar[str] = "valid_mrr"
+    measured: ClassVar[str] = "validation MRR"
+
+    @classmethod
+    def open(cls, path: str | Path) -> RequestRun:
+        """Opens a run that has finished an epoch at least. Raises TrainingError if there is none."""
+        run = open_run(path)
+        if not isinstance(run, RequestRun):
+            raise TrainingError(f"{path} is a run on outfits, not on requests")
+        return run
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch, counted from 1, that answers."""
+        train = self.config.train
+        few = self.history[-1]["valid_requests"] < train.select_from
+        return len(self.history) if few or train.select == "last" else super().best_epoch
+
+    def model(self, data: RequestData) -> tuple[WhisperLite, RequestInputs, float]:
+        """The model of the best epoch, its inputs and the slope of its relaxed codes.
+
+        Raises TrainingError when the data is not that of the training.
+        """
+        kept = load_checkpoint(self.path / "best.safetensors")
+        inputs = RequestInputs(self.config, data, self.path)
+        same_data(kept.facts["data"], inputs.fingerprints, self.path)
+        model = make_request_model(self.config, inputs).to(inputs.device)
+        load_parameters(model, kept.model, self.path / "best.safetensors")
+        return model.eval(), inputs, float(kept.facts["history"][-1]["slope"])
+
+
+def make_request_model(config: RequestConfig, inputs: RequestInputs) -> WhisperLite:
+    """The network of a configuration, freshly initialised from torch's random state."""
+    data, features = inputs.data, inputs.item_features
+    model = WhisperLite(config.requests, features.shape[1], len(data.users), data.num_items, config.loss.temperature)
+    if (described := features[features.any(axis=1)]).size:
+        model.start_from(torch.as_tensor(described[:: 1 + len(described) // START_AT_MOST]))
+    return model
+
+
+def open_run(path: str | Path) -> Run | RequestRun:
+    """Opens a run on outfits or on requests. Raises TrainingError if there is none."""
+    path = Path(path)
+    if not (path / "config.yaml").is_file():
+        raise TrainingError(f"{path} is no run folder: it has no config.yaml; train with tools/train.py first")
+    config = load_experiment(path / "config.yaml")
+    if not isinstance(config, RequestConfig):
+        return Run.open(path)
+    facts = load_checkpoint(path / "last.safetensors").facts
+    return RequestRun(path, config, list(facts["history"]), facts["data"])

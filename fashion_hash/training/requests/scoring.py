@@ -1,0 +1,134 @@
+"""Scores of the whole catalogue for requests: in bits, in float, and with one half of the request masked.
+
+Shapes: B requests, C items of the catalogue, D bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fashion_hash.data.requests import NOBODY, RequestData, Requests
+from fashion_hash.models.hashing import binarise
+from fashion_hash.models.request import WhisperLite
+from fashion_hash.training.requests.histories import Histories
+from fashion_hash.training.requests.inputs import RequestInputs
+
+Form = Literal["binary", "relaxed", "rerank"]
+SHORTLIST = 50
+BLOCK = 4096
+
+
+def seen_in_training(data: RequestData) -> tuple[np.ndarray, np.ndarray]:
+    """(U,) and (C,) bool: the users and the items that occur in training."""
+    train = data.split("train")
+    users = np.bincount(train.users[train.users != NOBODY], minlength=len(data.users)) > 0
+    return users, np.bincount(train.items, minlength=data.num_items) > 0
+
+
+def item_outputs(model: WhisperLite, inputs: RequestInputs) -> tuple[Tensor, Tensor | None]:
+    """Of the whole catalogue the outputs (C, D) of the item tower, and (C, D) what items add to tastes.
+
+    Items that training never saw count as the unknown item.
+
+    Args:
+        model: in evaluation mode.
+        inputs: what it was trained on.
+    """
+    _, known = seen_in_training(inputs.data)
+    outputs, tastes = [], []
+    with torch.no_grad():
+        for start in range(0, len(known), BLOCK):
+            block = slice(start, start + BLOCK)
+            features = torch.as_tensor(inputs.item_features[block], device=inputs.device)
+            rows = np.where(known[block], np.arange(len(known))[block], len(known))
+            at = torch.as_tensor(rows, device=inputs.device)
+            outputs.append(model.items(features, at))
+            if model.taste_project is not None:
+                tastes.append(model.item_tastes(features, at))
+    return torch.cat(outputs), torch.cat(tastes) if tastes else None
+
+
+def user_tastes(
+    model: WhisperLite, item_tastes: Tensor | None, histories: Histories, users: np.ndarray, trained: np.ndarray
+) -> tuple[Tensor, np.ndarray]:
+    """Tastes of people, (B, D), and (B,) bool, False where nothing is known of them.
+
+    Args:
+        model: in evaluation mode.
+        item_tastes: (C, D) of `item_outputs`, or None.
+        histories: what they engaged with.
+        users: (B,) rows, or NOBODY.
+        trained: (U,) bool, users that occur in training.
+    """
+    device = model.no_text.device
+    items, there = histories.of_users(users)
+    by_items = there.any(axis=1) & (item_tastes is not None)
+    by_user = (users != NOBODY) & trained[np.where(users == NOBODY, 0, users)] & (model.users is not None)
+    with torch.no_grad():
+        found = model.tastes(
+            None if item_tastes is None else item_tastes[torch.as_tensor(items, device=device)],
+            torch.as_tensor(there, device=device),
+            torch.as_tensor(users, device=device, dtype=torch.int64),
+            torch.as_tensor(by_items, device=device),
+            torch.as_tensor(by_user, device=device),
+        )
+    return found, by_items | by_user
+
+
+class RequestScorer:
+    """Requests of a split against the whole catalogue; a scorer of `fashion_hash.evaluation.requests`.
+
+    Args:
+        model: in evaluation mode.
+        inputs: what it was trained on.
+        histories: what is known of people when the split is answered.
+        vectors: (F,) vectors by text, of every request of the split.
+        slope: of the relaxed codes.
+    """
+
+    def __init__(
+        self,
+        model: WhisperLite,
+        inputs: RequestInputs,
+        histories: Histories,
+        vectors: Mapping[str, np.ndarray],
+        slope: float,
+    ) -> None:
+        self._model, self._inputs, self._histories, self._vectors = model, inputs, histories, vectors
+        self._trained, _ = seen_in_training(inputs.data)
+        outputs, self._item_tastes = item_outputs(model, inputs)
+        self._relaxed, self._binary = model.finish(outputs, slope).T, binarise(outputs).T
+        self._slope = slope
+
+    def __call__(self, requests: Requests, form: Form = "binary", text: bool = True, taste: bool = True) -> np.ndarray:
+        """(B, C) float32 scores.
+
+        Args:
+            requests: of the split.
+            form: "binary" codes of both, "relaxed" codes (unit vectors of a float model) of both, or "rerank":
+                the best of the binary codes, ordered by the relaxed.
+            text, taste: False masks that half of the request.
+        """
+        model, device = self._model, self._inputs.device
+        size = self._inputs.item_features.shape[1]
+        vectors = np.stack([self._vectors[one] for one in requests.texts]) if len(requests) else np.zeros((0, size))
+        users = requests.users if taste else np.full(len(requests), NOBODY)
+        with torch.no_grad():
+            texts = torch.as_tensor(vectors, device=device, dtype=torch.float32)
+            by_text = (texts != 0).any(dim=1) & text
+            tastes, _ = user_tastes(model, self._item_tastes, self._histories, users, self._trained)
+            outputs = model.requests(texts, by_text, tastes)
+            binary = binarise(outputs) @ self._binary if form != "relaxed" else outputs
+            if form == "binary":
+                return np.asarray(binary.cpu())
+            relaxed = model.finish(outputs, self._slope) @ self._relaxed
+            if form == "rerank":
+                worst = binary.topk(min(SHORTLIST, binary.shape[1]), dim=1).values[:, -1:]
+                # what is not on the list keeps its order of bits, below the list
+                relaxed = torch.where(binary >= worst, relaxed + 4 * binary.shape[1] + 4 * outputs.shape[1], binary)
+            return np.asarray(relaxed.cpu())
