@@ -60,6 +60,7 @@ class ContrastiveConfig(Section):
         views: what a view is made by, drawn anew for each: "erase" drops one item, "replace" swaps one
             for a near one of its type.
         weight: of the loss.
+        outfits: views are made of so many outfits of a batch at most: the loss compares each with all the others.
         temperature: of NT-Xent.
         projection: width of a two-layer head between outfit vector and loss; None for no head.
         neighbours: how many nearest items "replace" chooses from.
@@ -69,8 +70,9 @@ class ContrastiveConfig(Section):
     """
 
     views: Annotated[tuple[Literal["erase", "replace"], ...], Field(min_length=1)] = ("erase", "replace")
-    weight: NotNegative = 0.1
-    temperature: Positive = 0.1
+    weight: NotNegative = 0.01
+    outfits: Annotated[int, Field(ge=2)] = 256
+    temperature: Positive = 0.2
     projection: Count | None = None
     neighbours: Count = 10
     feature: Literal["auto", "content", "cooccurrence", "teacher"] = "auto"

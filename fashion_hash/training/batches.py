@@ -62,7 +62,7 @@ class Batch(NamedTuple):
         hidden: by type, (N,) bool: items that stand behind the unknown item of their type.
         positions: (B, L, S) int64 positions within `rows` of each slot's type, EMPTY if none.
         shared: negatives that all positives share, if there are any.
-        views: (B, 2, S) positions of two views of each positive, for contrastive learning.
+        views: (V, 2, S) positions of two views of each of the first V positives, for contrastive learning.
         taught: what a teacher says of the negatives.
     """
 
@@ -94,11 +94,12 @@ def make_batch(
         hide: (B, S) bool, slots whose items are hidden, alike in the positive and its negatives;
             None for none.
         candidates: items that all positives are compared with, if there are any.
-        views: (B, 2, S) rows of views of the positives, if there are any.
+        views: (V, 2, S) rows of views of the first V positives, if there are any.
     """
     outfits = items.shape[1]
     if views is not None:
-        items = np.concatenate([items, views], axis=1)
+        nothing = np.full((len(items) - len(views), *views.shape[1:]), EMPTY, dtype=views.dtype)
+        items = np.concatenate([items, np.concatenate([views, nothing])], axis=1)
     positions = np.full(items.shape, EMPTY, dtype=np.int64)
     rows, hidden, shared = {}, {}, None
     for kind in item_types(slots):
@@ -122,7 +123,7 @@ def make_batch(
         rows[kind] = torch.from_numpy(distinct % count)
         hidden[kind] = torch.from_numpy(distinct >= count)
     places = torch.from_numpy(positions)
-    seen = None if views is None else places[:, outfits:]
+    seen = None if views is None else places[: len(views), outfits:]
     return Batch(torch.from_numpy(users.astype(np.int64)), rows, hidden, places[:, :outfits], shared, seen)
 
 

@@ -75,7 +75,7 @@ class Objective:
     def _contrast(self, codes: ItemCodes, batch: Batch) -> Tensor | float:
         if self._contrastive is None or batch.views is None:
             return 0.0
-        vectors = self._model.outfit_vectors(codes, batch.views.to(self._inputs.device))  # (B, 2, ...)
+        vectors = self._model.outfit_vectors(codes, batch.views.to(self._inputs.device))  # (V, 2, ...)
         if self._model.projection is not None:
             vectors = self._model.projection(vectors)
         return self._contrastive.weight * nt_xent_loss(vectors[:, 0], vectors[:, 1], self._contrastive.temperature)

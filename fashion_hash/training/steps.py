@@ -52,6 +52,7 @@ class TrainingData:
         self._teacher = teacher
         self._reference = np.empty(0) if teacher is None else teacher.reference(positives)
         self._views = make_views(config, dataset, inputs, teacher)
+        self._viewed = 0 if config.contrastive is None else config.contrastive.outfits
         self.views_line = None if self._views is None else self._views.check(positives.items[usable])
         self.steps = math.ceil(len(self._rows) / config.train.batch_size)
         self.pairs = len(self._rows) * (config.negatives.per_positive + beside)
@@ -76,7 +77,7 @@ class TrainingData:
             if self._hide.any():
                 hide = rng.random((len(rows), len(self._slots))) < self._hide
             shared = self._negatives.candidates(users, items[:, 0], rng)
-            views = None if self._views is None else self._views(own, of_views)
+            views = None if self._views is None else self._views(own[: self._viewed], of_views)
             if views is not None and self._repeat_empty:
                 views = fill_empty(self._slots, views)
             batch = make_batch(self._slots, self._num_items, users, items, hide, shared, views)
