@@ -3,8 +3,9 @@
     total = FHN score of an outfit + bonus of its anchor
 
 The anchor of an outfit is the first of the anchors that it holds, in the order of the search. So every anchor
-is completed by itself, exactly, out of items that are no better anchors, and the best are the best of all. An
-anchor further down need not be looked at once the best outfit of all, with its bonus, would not count.
+is completed by itself, exactly, out of items that are no better anchors, and the best are the best of all. What
+an outfit around each anchor can reach at most is known before, from the bounds of composition: anchors that
+cannot count are not looked at.
 """
 
 from __future__ import annotations
@@ -23,7 +24,17 @@ from fashion_hash.data.outfits import EMPTY
 from fashion_hash.errors import QueryError
 from fashion_hash.index import exact
 from fashion_hash.retrieval.compose import Composition, compose
-from fashion_hash.retrieval.compose_search import Budget
+from fashion_hash.retrieval.compose_bounds import (
+    Maxima,
+    Pairs,
+    Shares,
+    balance,
+    even_shares,
+    item_bounds,
+    list_maxima,
+)
+from fashion_hash.retrieval.compose_problem import pose
+from fashion_hash.retrieval.compose_search import NO_LIMIT, Budget
 from fashion_hash.retrieval.partners import Partners
 
 
@@ -87,34 +98,62 @@ def total_scores(bundle: Bundle, user_code: Packed, items: np.ndarray, bonus: np
     return exact.scores(bundle, replace(terms, bias=terms.bias + bonus * terms.num_items))
 
 
-def rank(question: Question, anchors: Anchors, count: int, per_anchor: int) -> Ranking:
-    """The `count` best outfits that hold an anchor, of each anchor its `per_anchor` best at most."""
+def rank(
+    question: Question, anchors: Anchors, count: int, per_anchor: int, closed: np.ndarray | None = None
+) -> Ranking:
+    """The `count` best outfits that hold an anchor, of each anchor its `per_anchor` best at most.
+
+    `closed`: (A,) bool, anchors of which no outfit is wanted any more.
+    """
     bundle, per_anchor = question.bundle, min(per_anchor, count)
     best = Ranking(np.zeros((0, len(bundle.slots)), dtype=np.int64), np.zeros(0), np.zeros(0, dtype=np.int64), -np.inf)
-    if not len(anchors.rows):
-        return best
-    whole = question.best(1, question.names, question.allowed)
-    if whole.proven and not len(whole.items):
-        return best
-    ceiling = float(whole.scores[0]) + whole.gap if len(whole.items) else np.inf
-    better: dict[str, list[int]] = {}  # anchors before this one, by type
-    for place, (kind, row) in enumerate(zip(anchors.kinds, anchors.rows.tolist())):
-        bonus = anchors.bonus[place] / WEIGHT_ONE
-        if len(best.items) == count and ceiling + bonus < best.totals[-1]:
+    bounds = most_around(question, anchors) + anchors.bonus / WEIGHT_ONE
+    bounds[slice(0) if closed is None else closed] = -np.inf
+    for place in np.argsort(-bounds, kind="stable").tolist():
+        if bounds[place] == -np.inf or (len(best.items) == count and bounds[place] < best.totals[-1]):
             break
         if time.monotonic() > question.deadline:
-            best = best._replace(bound=max(best.bound, ceiling + bonus))
-            break
-        found, beyond = _around(question, kind, row, per_anchor, better)
+            return best._replace(bound=max(best.bound, float(bounds[place])))
+        found, beyond = _around(question, anchors, place, per_anchor)
         totals = total_scores(bundle, question.user_code, found, np.full(len(found), anchors.bonus[place]))
         own = exact.top(totals, per_anchor)  # rows of `found` are in order
         items = np.concatenate([best.items, found[own]])
         totals = np.concatenate([best.totals, totals[own]])
         owners = np.concatenate([best.anchors, np.full(len(own), place)])
         order = np.lexsort((*items.T[::-1], -totals))[:count]
-        best = Ranking(items[order], totals[order], owners[order], max(best.bound, beyond + bonus))
-        better.setdefault(kind, []).append(row)
+        bound = max(best.bound, min(beyond + anchors.bonus[place] / WEIGHT_ONE, float(bounds[place])))
+        best = Ranking(items[order], totals[order], owners[order], bound)
     return best
+
+
+def most_around(question: Question, anchors: Anchors) -> np.ndarray:
+    """What an outfit around each anchor can score at most, without its bonus: (A,) float64; -inf for none at all."""
+    bundle, out = question.bundle, np.full(len(anchors.rows), -np.inf)
+    problem = pose(bundle, question.user_code, question.names, question.allowed, question.given, question.partners)
+    if not len(out) or any(len(rows) == 0 for rows in problem.rows):
+        return out
+    alive = [np.arange(len(rows)) for rows in problem.rows]
+    if len(alive) == 1:
+        bounds = [problem.values[0] / WEIGHT_ONE]
+        margin = 1e-6 * problem.magnitude
+    else:
+        pairs = Pairs(problem, alive, NO_LIMIT.memory) if problem.partners is None else None
+
+        def best_partners(shares: Shares) -> Maxima:
+            return list_maxima(problem, alive, shares) if pairs is None else pairs.maxima(shares)
+
+        shares = even_shares(problem)
+        maxima = best_partners(shares)
+        shares = balance(problem, shares, maxima)
+        bounds = item_bounds(problem, best_partners(shares))
+        margin = problem.margin(shares)
+    for slot, rows, bound in zip(problem.slots, problem.rows, bounds):
+        mine = np.array([kind == bundle.slots[slot] for kind in anchors.kinds])
+        places = np.minimum(np.searchsorted(rows, anchors.rows), len(rows) - 1)
+        mine &= rows[places] == anchors.rows
+        score = ((bound[places].astype(np.float64) + margin) * WEIGHT_ONE + problem.constant) / problem.denominator
+        out = np.where(mine, np.maximum(out, score), out)
+    return out
 
 
 def walk(question: Question, anchors: Anchors, count: int, per_anchor: int, max_repeats: int) -> Ranking:
@@ -128,15 +167,25 @@ def walk(question: Question, anchors: Anchors, count: int, per_anchor: int, max_
     around: Counter[int] = Counter()
     taken: dict[tuple[int, ...], tuple[float, int]] = {}
     bound = -np.inf
+
+    def worn_of(outfit: tuple[int, ...]) -> list[tuple[str, int]]:
+        return [(bundle.slots[slot], outfit[slot]) for slot in slots if outfit[slot] != EMPTY]
+
     while len(taken) < count:
         used_up = {one for one, times in uses.items() if times >= max_repeats}
         left = np.array([(kind, row) not in used_up for kind, row in zip(anchors.kinds, anchors.rows.tolist())])
         places = np.flatnonzero(left)
         some = Anchors([anchors.kinds[place] for place in places], anchors.rows[places], anchors.bonus[places])
-        found = rank(_without(question, used_up), some, count + len(taken), per_anchor)
+        closed = np.array([around[place] >= per_anchor for place in places.tolist()], dtype=bool)
+        # those taken that may come again, at the places they had
+        again = sum(
+            around[place] < per_anchor and not used_up.intersection(worn_of(outfit))
+            for outfit, (_, place) in taken.items()
+        )
+        found = rank(_without(question, used_up), some, again + 2, per_anchor, closed)
         bound, before = max(bound, found.bound), len(taken)
         for outfit, total, place in zip(map(tuple, found.items.tolist()), found.totals.tolist(), places[found.anchors]):
-            worn = [(bundle.slots[slot], outfit[slot]) for slot in slots if outfit[slot] != EMPTY]
+            worn = worn_of(outfit)
             if any(uses[one] >= max_repeats for one in worn):
                 break  # what comes instead may be better than the next
             if outfit not in taken and around[place] < per_anchor and len(taken) < count:
@@ -150,11 +199,9 @@ def walk(question: Question, anchors: Anchors, count: int, per_anchor: int, max_
     return Ranking(items, totals.astype(np.float64), owners.astype(np.int64), bound)
 
 
-def _around(
-    question: Question, kind: str, row: int, count: int, better: Mapping[str, Sequence[int]]
-) -> tuple[np.ndarray, float]:
+def _around(question: Question, anchors: Anchors, place: int, count: int) -> tuple[np.ndarray, float]:
     """The best outfits around an anchor, without better ones, and a bound of the scores of those left out."""
-    bundle = question.bundle
+    bundle, kind, row = question.bundle, anchors.kinds[place], int(anchors.rows[place])
     found, beyond = [np.zeros((0, len(bundle.slots)), dtype=np.int64)], -np.inf
     for name in question.names:
         allowed = question.allowed.get(name)
@@ -163,9 +210,12 @@ def _around(
         others, rest = [other for other in question.names if other != name], {}
         for other in others:
             own = bundle.slots[bundle.slot_names.index(other)]
-            if other in question.allowed or own in better:
-                every = question.allowed.get(other, np.arange(len(bundle.items[own])))
-                rest[other] = np.setdiff1d(every, better.get(own, ()))
+            better = anchors.rows[:place][[one == own for one in anchors.kinds[:place]]]
+            if other in question.allowed or len(better):
+                kept = np.full(len(bundle.items[own]), other not in question.allowed)
+                kept[question.allowed.get(other, better)] = True
+                kept[better] = False
+                rest[other] = np.flatnonzero(kept)
         if others:
             one = question.best(count, others, rest, **{name: row})
             found.append(one.items)
