@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from fashion_hash.data.vocabulary import Vocabulary
     from fashion_hash.errors import FashionHashError
     from fashion_hash.index.pool import build_index
-    from fashion_hash.retrieval.recommender import Hit, Hits, Recommender
+    from fashion_hash.retrieval.recommender import Hit, Hits, ItemHits, OutfitHit, OutfitsFor, Recommender
     from fashion_hash.training.evaluate import evaluate
     from fashion_hash.training.export import export_bundle
     from fashion_hash.training.loop import fit
@@ -46,7 +46,10 @@ _WHERE = {
     "Groups": "data.dataset",
     "Hit": "retrieval.recommender",
     "Hits": "retrieval.recommender",
+    "ItemHits": "retrieval.recommender",
+    "OutfitHit": "retrieval.recommender",
     "Outfits": "data.outfits",
+    "OutfitsFor": "retrieval.recommender",
     "Recommender": "retrieval.recommender",
     "Run": "training.run",
     "Split": "data.dataset",
@@ -72,7 +75,10 @@ __all__ = [
     "Groups",
     "Hit",
     "Hits",
+    "ItemHits",
+    "OutfitHit",
     "Outfits",
+    "OutfitsFor",
     "Recommender",
     "Run",
     "Split",
