@@ -26,7 +26,7 @@ from fashion_hash.data.outfits import EMPTY, item_types
 from fashion_hash.models.fhn import FHN, ItemCodes, OutfitScores
 from fashion_hash.models.hashing import SHARED, ContentHashing, IdHashing, binarise, hash_heads, relax
 
-OUTFITS_AT_ONCE = 1 << 16
+OUTFITS_AT_ONCE, CACHED = 1 << 16, 1024
 EPS = 1e-12  # of a vector's length, where directions are compared
 
 
@@ -160,6 +160,11 @@ class OutfitEncoder(nn.Module):
         self.outfits = SetEncoder(
             self.width, model.num_bits, encoder.heads, encoder.blocks, encoder.feed_forward, encoder.dropout
         )
+        self.is_sum = encoder.blocks == 0 and encoder.pooling == "mean"
+        if encoder.pooling == "mean":  # it starts at zero and stays there
+            self.outfits.pool.requires_grad_(False)
+            self.outfits.pool_norm.requires_grad_(False)
+            self.outfits.seed.requires_grad_(False)
         scale = torch.tensor(math.log(encoder.scale))
         if encoder.learn_scale:
             self.scale_log = nn.Parameter(scale)
@@ -178,7 +183,8 @@ class OutfitEncoder(nn.Module):
         """The named parameters of each named part; parts that the model lacks are absent."""
         found: dict[str, list[tuple[str, nn.Parameter]]] = {}
         for name, parameter in self.named_parameters():
-            found.setdefault(_part_of(name), []).append((name, parameter))
+            if parameter.requires_grad:
+                found.setdefault(_part_of(name), []).append((name, parameter))
         return found
 
     def sparse_parameters(self) -> set[str]:
@@ -215,9 +221,13 @@ class OutfitEncoder(nn.Module):
             positions: (..., S) int64 positions within the tokens of each slot's type, EMPTY (-1) where
                 the slot is empty.
         """
+        found = []
         flat = positions.flatten(0, -2)  # (O, S)
-        tokens = torch.stack([items.codes[kind][flat[:, slot], 0] for slot, kind in enumerate(self.slots)], dim=1)
-        return self._answer(self.outfits(tokens, flat != EMPTY), items.slope).unflatten(0, positions.shape[:-1])
+        # without gradients a few at a time: half as long again where they do not fit into the cache
+        for some in [flat] if torch.is_grad_enabled() else flat.split(CACHED):
+            tokens = [items.codes[kind][some[:, slot], 0] for slot, kind in enumerate(self.slots)]
+            found.append(self.outfits(torch.stack(tokens, dim=1), some != EMPTY))
+        return self._answer(torch.cat(found), items.slope).unflatten(0, positions.shape[:-1])
 
     def score(self, user: Tensor, items: ItemCodes, positions: Tensor) -> OutfitScores:
         """Scores outfits: preference is minus the distance, bias the mean of the items'; no compatibility.
@@ -235,16 +245,31 @@ class OutfitEncoder(nn.Module):
     def completions(self, user: Tensor, items: ItemCodes, positions: Tensor, slot: int, candidates: Tensor) -> Tensor:
         """Scores of outfits with one slot's item replaced by each of C candidates: (B, C).
 
-        Every outfit is written out and encoded: what an item adds depends on the others.
+        Every outfit is written out and encoded: what an item adds depends on the others. Where it does not
+        (no blocks, mean pooling), all of them cost one matrix product.
 
         Args: those of FHN.completions.
         """
+        if self.is_sum and self.output == "float" and self.distance == "euclidean":
+            return self._sums(user, items, positions, slot, candidates)
         found = []
         for some in candidates.split(max(1, OUTFITS_AT_ONCE // max(1, len(positions)))):
             outfits = positions[:, None].repeat(1, len(some), 1)  # (B, C, S)
             outfits[:, :, slot] = some
             found.append(self.score(user, items, outfits).score)
         return torch.cat(found, dim=1)
+
+    def _sums(self, user: Tensor, items: ItemCodes, positions: Tensor, slot: int, candidates: Tensor) -> Tensor:
+        """`completions` where a vector is the mean of its items': -scale |u - (rest + c) / n|^2 + bias."""
+        kind, kept = self.slots[slot], [other for other in range(len(self.slots)) if other != slot]
+        tokens = torch.stack([items.codes[self.slots[one]][positions[:, one], 0] for one in kept]).sum(dim=0)  # (B, W)
+        bias = torch.stack([items.bias[self.slots[one]][positions[:, one]] for one in kept]).sum(dim=0)
+        count = (positions[:, kept] != EMPTY).sum(dim=1, keepdim=True) + 1  # (B, 1)
+        from_rest = user - self.outfits.out(tokens) / count  # (B, D)
+        added = self.outfits.out(items.codes[kind][candidates, 0])  # (C, D)
+        distance = from_rest.square().sum(dim=1, keepdim=True) - 2 / count * (from_rest @ added.T)
+        distance = distance + added.square().sum(dim=1) / count.square()
+        return (bias[:, None] + items.bias[kind][candidates]) / count - self.scale_log.exp() * distance
 
     def distances(self, user: Tensor, outfits: Tensor) -> Tensor:
         """(...) scaled distances between vectors (..., D) of users and of outfits.

@@ -1,0 +1,81 @@
+"""What a bundle of an outfit encoder costs and how well it composes: benchmarks/bench_encoder.py BUNDLE.
+
+Recall of composition is measured against brute force over all outfits of a random part of the items: the
+share of the ten best that were found. Prints a table, with the machine named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import time
+from collections.abc import Callable
+from statistics import median
+
+import numpy as np
+from machine import machine
+
+from fashion_hash.index import encoded
+from fashion_hash.index.outfit_vectors import outfit_vectors
+from fashion_hash.retrieval.compose_encoded import compose_encoded
+from fashion_hash.retrieval.foldin_vectors import FoldInVectors
+from fashion_hash.retrieval.recommender import Recommender
+
+K = 10
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("bundle", help="a bundle folder of an outfit encoder, with its index")
+    parser.add_argument("--items", type=int, default=60, help="of each type for the brute force (default 60)")
+    parser.add_argument("--users", type=int, default=40, help="who ask (default 40)")
+    options = parser.parse_args()
+    recommender = Recommender.load(options.bundle)
+    bundle = recommender.bundle
+    if bundle.encoder is None:
+        parser.error(f"{options.bundle} is a bundle without an outfit encoder: its composition is exact")
+    users = np.linspace(0, len(bundle.users) - 1, options.users).astype(int)
+    names = [bundle.users.id(row) for row in users.tolist()]
+    print(f"{machine()}\n{bundle.name}: {bundle.encoder.output}, {len(recommender)} outfits in the pool")
+
+    rng = np.random.default_rng(0)
+    part = {
+        kind: np.sort(rng.permutation(len(ids))[: options.items]).astype(np.int64) for kind, ids in bundle.items.items()
+    }
+    first = [name for name, kind in zip(bundle.slot_names, bundle.slots) if name == kind]
+    every = np.full((int(np.prod([len(part[name]) for name in first])), len(bundle.slots)), -1, dtype=np.int64)
+    every[:, [bundle.slot_names.index(name) for name in first]] = list(itertools.product(*(part[n] for n in first)))
+    started = time.perf_counter()
+    vectors = outfit_vectors(bundle, every)
+    each = (time.perf_counter() - started) / len(every)
+    bias = np.sum([bundle.item_bias[name][every[:, bundle.slot_names.index(name)]] for name in first], axis=0)
+    bias = encoded.bias_part(bias, np.full(len(every), len(first)))
+    recalls, scored = [], []
+    for row in users.tolist():
+        taste = bundle.tastes[row]
+        best = np.sort(encoded.nearness(bundle, taste, vectors) + bias)[-K]
+        found = compose_encoded(bundle, taste, K, first, allowed={name: part[name] for name in first})
+        recalls.append((found.scores >= best).mean())
+        scored.append(found.scored)
+    print(f"recall@{K} of composition, {len(every):,} outfits: {np.mean(recalls):.3f} (least {min(recalls):.1f})")
+    print(f"outfits encoded for it, mean: {np.mean(scored):,.0f}; encoding an outfit: {1e6 * each:.0f} us")
+    print(f"recommend {K}: {timed(names, lambda one: recommender.recommend(one, K)):.1f} ms")
+    print(f"compose {K} of all items: {timed(names, lambda one: recommender.compose(one, K, types=first)):.1f} ms")
+    fold, liked = FoldInVectors(bundle), bundle.history.items[:5]
+    print(f"fold-in of {len(liked)} outfits: {timed(names, lambda _: fold.fit(liked)):.1f} ms")
+
+
+def timed(names: list[str], ask: Callable[[str], object]) -> float:
+    """Median milliseconds of an answer."""
+    ask(names[0])
+    found = []
+    for name in names:
+        started = time.perf_counter()
+        ask(name)
+        found.append(time.perf_counter() - started)
+    return 1e3 * median(found)
+
+
+if __name__ == "__main__":
+    main()
