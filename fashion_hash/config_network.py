@@ -141,7 +141,9 @@ class EncoderConfig(Section):
     Attributes:
         width: of an item's token; equal to num_bits it starts as the plain mean of the items.
         heads: of each attention; they divide the width.
-        blocks: self-attention blocks.
+        blocks: self-attention blocks; 0 for none.
+        pooling: "attention" of one learned seed, or the plain "mean" of the items. With the mean and no blocks an
+            outfit's vector is a sum over its items: far cheaper to train against shared negatives.
         feed_forward: width of the layer between the two of a block.
         dropout: behind each attention and feed-forward layer of the blocks.
         distance: "euclidean" (squared) or "cosine" (1 - cosine); "bits" have their own.
@@ -154,7 +156,8 @@ class EncoderConfig(Section):
 
     width: Count = 128
     heads: Count = 4
-    blocks: Count = 2
+    blocks: Annotated[int, Field(ge=0)] = 2
+    pooling: Literal["attention", "mean"] = "attention"
     feed_forward: Count = 256
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     distance: Literal["euclidean", "cosine"] = "euclidean"
