@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "fashion_hash"
 
 # a module may import itself and what stands before it in this list
 LAYERS = [
-    ("errors", "files", "seeds", "codes", "data.outfits", "data.vocabulary"),
+    ("errors", "files", "seeds", "codes", "data.outfits", "data.vocabulary", "features.torchvision_import"),
     (
         "manifest",
         "ids",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -96,6 +98,28 @@ def open_encoder(folder: str | Path, weights: str | None = None) -> Encoder:
 
         return ClipEncoder(about["model"], weights or about["weights"], expected=(fingerprint, dim))
     raise FeatureError(f"{folder / MANIFEST} names the encoder {kind!r}, which this release does not have")
+
+
+def check_expected(name: str, expected: str, found: str) -> None:
+    """Raises FeatureError when a pretrained encoder has other weights than those that vectors were made with."""
+    if expected != found:
+        raise FeatureError(
+            f"{name} has the fingerprint {found} now, the vectors were made with {expected}: give the same weights, "
+            "or train and export again with these"
+        )
+
+
+def all_words(text: str) -> tuple[str, ...]:
+    """The distinct words of a text, lower case, in their order."""
+    return tuple(dict.fromkeys(re.findall(r"(?u)\w+", text.lower())))
+
+
+def parameters_digest(network: Any, *settings: str) -> str:
+    """Twelve hexadecimal digits of the weights of a torch module, and of settings."""
+    digest = hashlib.blake2b("\0".join(settings).encode(), digest_size=6)
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def check_same_encoder(what: str, made_with: Encoder, given: Encoder) -> None:

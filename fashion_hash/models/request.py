@@ -103,20 +103,31 @@ class WhisperLite(nn.Module):
         found: Tensor = self.taste_project(features)
         return found if self.taste_items is None else found + self.taste_items(rows)
 
-    def tastes(self, items: Tensor | None, there: Tensor, users: Tensor, by_items: Tensor, by_user: Tensor) -> Tensor:
+    def tastes(
+        self,
+        added: Tensor | None,
+        history: Tensor,
+        there: Tensor,
+        users: Tensor,
+        by_items: Tensor,
+        by_user: Tensor,
+    ) -> Tensor:
         """Tastes of people: (B, D).
 
         Args:
-            items: (B, H, D) what each event of a history adds; None in a model of learned rows alone.
+            added: (S, D) what items add; None in a model of learned rows alone.
+            history: (B, H) rows of `added`, what each engaged with.
             there: (B, H) bool, False for padding.
             users: (B,) rows of the user vocabulary.
             by_items: (B,) bool, False where the stand-in takes the place of the mean.
             by_user: (B,) bool, False where it takes the place of what is learned for the user.
         """
         found = self.no_history.new_zeros(len(users), len(self.no_history))
-        if items is not None:
-            counts = there.sum(dim=1, keepdim=True).clamp(min=1)
-            mean = (items * there[:, :, None]).sum(dim=1) / counts
+        if added is not None:
+            size = len(added)
+            padded = torch.cat([added, added.new_zeros(1, added.shape[1])])
+            bags = torch.cat([torch.where(there, history, size), history.new_full((len(users), 1), size)], dim=1)
+            mean = functional.embedding_bag(bags, padded, mode="mean", padding_idx=size)
             found = found + torch.where(by_items[:, None], mean, self.no_history)
         if self.users is not None:
             own = self.users(torch.where(by_user, users, 0))

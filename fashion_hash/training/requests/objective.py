@@ -14,8 +14,8 @@ def request_loss(config: RequestConfig, model: WhisperLite, batch: RequestBatch,
     """bce * BCE on engaged items against sampled negatives + contrastive * symmetric InfoNCE, of relaxed codes."""
     added = None
     if model.taste_project is not None:
-        added = model.item_tastes(batch.seen_features, batch.seen_rows)[batch.history]
-    tastes = model.tastes(added, batch.there, batch.users, batch.by_items, batch.by_user)
+        added = model.item_tastes(batch.seen_features, batch.seen_rows)
+    tastes = model.tastes(added, batch.history, batch.there, batch.users, batch.by_items, batch.by_user)
     asked = model.finish(model.requests(batch.texts, batch.by_text, tastes), slope)
     items = model.finish(model.items(batch.features, batch.rows), slope)
     logits = model.logits(asked, items)

@@ -71,7 +71,8 @@ def user_tastes(
     by_user = (users != NOBODY) & trained[np.where(users == NOBODY, 0, users)] & (model.users is not None)
     with torch.no_grad():
         found = model.tastes(
-            None if item_tastes is None else item_tastes[torch.as_tensor(items, device=device)],
+            item_tastes,
+            torch.as_tensor(items, device=device),
             torch.as_tensor(there, device=device),
             torch.as_tensor(users, device=device, dtype=torch.int64),
             torch.as_tensor(by_items, device=device),

@@ -1,0 +1,137 @@
+"""Texts and pictures in one space, through CLIP (open_clip)."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fashion_hash.encoders.contract import MANIFEST, Words, all_words, check_expected, manifest_of, parameters_digest
+from fashion_hash.errors import FeatureError, MissingExtraError
+from fashion_hash.files import write_json
+
+EXTRA = "pip install 'fashion_hash[clip]'"
+BATCH = 32
+
+
+class ClipEncoder:
+    """An open_clip model; it is loaded when it is first used.
+
+    Args:
+        model: its open_clip name, such as ViT-B-32.
+        weights: a file of weights, the name of published ones (fetched once by open_clip), or None for random
+            ones, which serve tests.
+        expected: fingerprint and dim of the encoder that vectors were made with; its weights have to be the same.
+
+    Raises:
+        MissingExtraError: on first use, the package is absent.
+        FeatureError: on first use, no such model or weights, or others than expected.
+    """
+
+    kind = "open_clip"
+    takes_pictures = True
+
+    def __init__(self, model: str, weights: str | None, expected: tuple[str, int] | None = None) -> None:
+        self.model, self.weights = model, weights
+        self._expected = expected
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"open_clip {self.model}, weights {self.weights or 'random'}"
+
+    @property
+    def dim(self) -> int:
+        """F."""
+        return self._expected[1] if self._expected else int(self._network[0].text_projection.shape[-1])
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the model's name and weights."""
+        return self._expected[0] if self._expected else self._digest(self._network[0])
+
+    def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """(N, F) float32 unit vectors; zeros for a text without a word."""
+        rows = [row for row, text in enumerate(texts) if all_words(text)]
+        network, _, tokens = self._network
+        return self._encoded(
+            len(texts), rows, lambda some: network.encode_text(tokens([texts[row] for row in some]), normalize=True)
+        )
+
+    def encode_pictures(self, pictures: Sequence[bytes | None]) -> np.ndarray:
+        """(N, F) float32 unit vectors; zeros for None. Raises FeatureError for bytes that are no picture."""
+        import torch
+
+        from fashion_hash.data.stores import decode
+
+        rows = [row for row, one in enumerate(pictures) if one is not None]
+        network, prepare, _ = self._network
+
+        def encode(some: Sequence[int]) -> Any:
+            shown = torch.stack([prepare(decode(pictures[row] or b"")) for row in some])
+            return network.encode_image(shown, normalize=True)
+
+        return self._encoded(len(pictures), rows, encode)
+
+    def words(self, text: str) -> Words:
+        """All words: it reads any."""
+        return Words(all_words(text), ())
+
+    def save(self, folder: Path) -> None:
+        """Writes encoder.json, which names model and weights; the weights stay where they are."""
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / MANIFEST, manifest_of(self, model=self.model, weights=self.weights))
+
+    def _encoded(self, count: int, rows: Sequence[int], encode: Any) -> np.ndarray:
+        import torch
+
+        found = np.zeros((count, self.dim), dtype=np.float32)
+        with torch.no_grad():
+            for start in range(0, len(rows), BATCH):
+                some = rows[start : start + BATCH]
+                found[some] = encode(some).float().numpy()
+        return found
+
+    @cached_property
+    def _network(self) -> tuple[Any, Any, Any]:
+        """The model, what prepares a picture, what splits texts into tokens."""
+        if importlib.util.find_spec("open_clip") is None:
+            raise MissingExtraError(f"the encoder open_clip needs its package: {EXTRA}")
+        import torch
+
+        from fashion_hash.features.torchvision_import import import_models
+
+        import_models()  # some builds of torchvision need help to be imported
+        import open_clip
+
+        if self.model not in open_clip.list_models():
+            near = ", ".join(one for one in open_clip.list_models() if one.startswith(self.model[:5]))
+            raise FeatureError(f"open_clip has no model {self.model!r}" + (f"; it has {near}" if near else ""))
+        given = self.weights
+        published = open_clip.list_pretrained_tags_by_model(self.model)
+        if given and given not in published and not Path(given).is_file():
+            raise FeatureError(
+                f"no weights {given!r} for {self.model}: give the path of a file, or one of {', '.join(published)}"
+            )
+        state = torch.get_rng_state()
+        torch.manual_seed(0)  # random weights are the same ones everywhere
+        try:
+            network, _, prepare = open_clip.create_model_and_transforms(self.model, pretrained=given)
+        except (OSError, RuntimeError, ValueError) as error:
+            first = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+            raise FeatureError(
+                f"the weights {given!r} of {self.model} cannot be loaded ({first}): give the path of a file of them "
+                "as encoder.weights"
+            ) from None
+        finally:
+            torch.set_rng_state(state)
+        if self._expected is not None:
+            check_expected(self.name, self._expected[0], self._digest(network))
+        return network.eval(), prepare, open_clip.get_tokenizer(self.model)
+
+    def _digest(self, network: Any) -> str:
+        return f"open_clip {parameters_digest(network, self.model)}"
