@@ -14,6 +14,7 @@ from fashion_hash.bundle import Bundle
 from fashion_hash.commands.query import main
 from fashion_hash.data.outfits import EMPTY
 from fashion_hash.errors import BundleError, DataError, FeatureError, QueryError, UnknownIdError
+from fashion_hash.index.outfit_vectors import outfit_vectors, real_vectors
 from fashion_hash.index.pool import build_index
 from fashion_hash.retrieval import compose_encoded
 from fashion_hash.retrieval.foldin_vectors import FoldInVectors
@@ -177,11 +178,16 @@ def test_composed_outfits_keep_to_what_was_asked(recommender):
     assert [hit.score for hit in found.hits] == sorted((hit.score for hit in found.hits), reverse=True)
 
 
-def test_totals_caps_and_variety_of_compositions(recommender):
+def test_totals_caps_and_variety_of_compositions(recommender, monkeypatch):
     found = recommender.compose("user-0", 4, where={"total": {"price": {"<=": 45}}}, types=["bottom", "shoe", "top"])
     assert len(found.hits) == 4
     for hit in found.hits:
         assert sum(10 + int(one.split("-")[1]) for one in hit.items.values()) <= 45
+    monkeypatch.setattr(compose_encoded, "SHORTLIST_LEAST", 1)
+    monkeypatch.setattr(compose_encoded, "SHORTLIST", 1)
+    cheap = {"where": {"total": {"price": {"<=": 34}}}, "types": ["bottom", "shoe", "top"]}
+    assert len(recommender.compose("user-0", 30, **cheap).hits) == 30  # of 35, some far down the ranking
+    monkeypatch.undo()
     for options in ({"max_per": {"item": 1}}, {"diversity": 0.7}, {"max_per": {"brand": 2}}):
         found = recommender.compose("user-0", 3, **options)
         assert 1 <= len(found.hits) <= 3
@@ -241,6 +247,16 @@ def test_leave_one_out_is_what_an_item_adds(recommender, form):
         rest = {slot: one for slot, one in outfit.items() if slot != part.slot}
         wanted = whole.preference - recommender.score("user-0", rest).preference
         assert float(part.preference["outfit"]) == pytest.approx(wanted, abs=1e-9)
+
+
+def test_nobody_asks_as_the_mean_user(recommender, form):
+    if form == "fhn":
+        return
+    encoder, outfit = recommender.bundle.encoder, np.array([[1, EMPTY, 2, 3]])
+    found = recommender.score(None, {"top": "top-1", "bottom": "bottom-2", "shoe": "shoe-3"})
+    mean = encoder.place(recommender.bundle.tastes.astype(float).mean(axis=0))
+    [vector] = real_vectors(recommender.bundle, outfit_vectors(recommender.bundle, outfit)).astype(float)
+    assert found.compatibility == pytest.approx(-encoder.factor * ((vector - mean) ** 2).sum(), rel=1e-6)
 
 
 def test_similar_items_liked_and_outfits(recommender):
