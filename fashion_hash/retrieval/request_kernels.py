@@ -9,6 +9,8 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
+BLOCK = 256  # codes whose distances are looked at together
+
 
 @intrinsic
 def _count_ones(_: Any, word: Any) -> Any:
@@ -18,6 +20,22 @@ def _count_ones(_: Any, word: Any) -> Any:
         return builder.ctpop(arguments[0])
 
     return types.int64(types.uint64), build
+
+
+@numba.njit(cache=True, nogil=True, forceinline=True)
+def _distances(words, query, out):  # type: ignore[no-untyped-def]
+    """Hamming distances of codes, (n, W), to one, (W,): int32 (n,)."""
+    if words.shape[1] == 2:  # 128 bits: without an inner loop it becomes vector instructions
+        first, second = query[0], query[1]
+        for row in range(len(words)):
+            first_ones = _count_ones(words[row, 0] ^ first)  # type: ignore[call-arg]
+            out[row] = first_ones + _count_ones(words[row, 1] ^ second)  # type: ignore[call-arg]
+        return
+    for row in range(len(words)):
+        distance = np.int64(0)
+        for word in range(words.shape[1]):
+            distance += _count_ones(words[row, word] ^ query[word])  # type: ignore[call-arg]
+        out[row] = distance
 
 
 @numba.njit(cache=True, nogil=True)
@@ -34,21 +52,24 @@ def scan(words, query, allowed, k, rows, distances):  # type: ignore[no-untyped-
     Returns:
         How many were found, in order of rows.
     """
-    width = words.shape[1]
-    counts = np.zeros(64 * width + 2, dtype=np.int64)  # of the distances found that are at most `cut`
+    width, block = words.shape[1], np.empty(BLOCK, dtype=np.int32)
+    counts = np.zeros(64 * width + 1, dtype=np.int64)  # of the distances found that are at most `cut`
     cut, within, found = 64 * width, 0, 0
-    for row in range(len(words)):
-        distance = 0
-        for word in range(width):
-            distance += _count_ones(words[row, word] ^ query[word])  # type: ignore[call-arg]
-        if distance > cut or (len(allowed) and not allowed[row]):
+    for start in range(0, len(words), BLOCK):
+        size = min(BLOCK, len(words) - start)
+        _distances(words[start : start + size], query, block)
+        if block[:size].min() > cut:
             continue
-        rows[found] = row
-        distances[found] = distance
-        found += 1
-        counts[distance] += 1
-        within += 1
-        while within - counts[cut] >= k:  # k are nearer than the cut: what lies at it is not among them
-            within -= counts[cut]
-            cut -= 1
+        for place in range(size):
+            distance = block[place]
+            if distance > cut or (len(allowed) and not allowed[start + place]):
+                continue
+            rows[found] = start + place
+            distances[found] = distance
+            found += 1
+            counts[distance] += 1
+            within += 1
+            while within - counts[cut] >= k:  # k are nearer than the cut: what lies at it is not among them
+                within -= counts[cut]
+                cut -= 1
     return found
