@@ -59,6 +59,7 @@ from fashion_hash.request_tower import RequestTower
 FORMAT = "fashion_hash bundle"
 FORMAT_VERSION = 1
 LIVING = "live"
+EXACT = dict.fromkeys(("pool", "score", "explain", "compose", "complete"), "exact")
 RE_RANKED = "shortlist and re-rank"
 
 
@@ -163,7 +164,7 @@ def write_bundle(path: str | Path, contents: BundleContents) -> Bundle:
 def _answers(contents: BundleContents) -> dict[str, str]:
     """How exact answers are, by what is asked; see the module's text."""
     if contents.encoder is None:
-        return dict.fromkeys(("pool", "score", "explain", "compose", "complete"), "exact")
+        return EXACT
     pool = "exact, outfit codes" if contents.encoder.encoder.output == "bits" else "exact, outfit vectors"
     return {**dict.fromkeys(("pool", "score", "explain"), pool), "compose": RE_RANKED, "complete": RE_RANKED}
 
@@ -272,7 +273,7 @@ class Bundle:
         self.item_bias = {kind: self._array(f"codes/bias.{_file_name(kind)}.npy") for kind in self.types}
         self.preference_weights = self._array("codes/preference_weights.npy")
         self.compatibility_weights = self._array("codes/compatibility_weights.npy")
-        self.answers: dict[str, str] = manifest.get("answers", {"pool": "exact", "compose": "exact"})
+        self.answers: dict[str, str] = manifest.get("answers", EXACT)  # older ones are of FHN
         # of an outfit encoder; see fashion_hash.outfit_encoder for what these hold
         self.encoder: OutfitEncoder | None = None
         self.user_vectors: np.ndarray | None = None

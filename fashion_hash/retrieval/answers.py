@@ -43,7 +43,8 @@ class Hits(Aligned):
 
 
 class Score(NamedTuple):
-    """An exact FHN score on binary codes and the terms it is the sum of (CVPR 2019)."""
+    """A score and the terms it is the sum of: of FHN (CVPR 2019) exact on binary codes, of an outfit encoder exact
+    on vectors (index/encoded.py), where the compatibility is 0."""
 
     score: float
     preference: float

@@ -170,9 +170,7 @@ def items_told(snapshot: Snapshot, outfit: Told, name: str = "an outfit") -> np.
     return outfit_rows(snapshot.bundle, outfit, name)
 
 
-def _folded(
-    snapshot: Snapshot, fold: Fold, history: np.ndarray, liked: np.ndarray, disliked: np.ndarray
-) -> UserState:
+def _folded(snapshot: Snapshot, fold: Fold, history: np.ndarray, liked: np.ndarray, disliked: np.ndarray) -> UserState:
     slots = snapshot.bundle.slots
     _check_apart(slots, liked, disliked)
     liked, disliked = (_distinct(slots, one) for one in (liked, disliked))
