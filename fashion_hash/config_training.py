@@ -42,6 +42,9 @@ class TeacherConfig(Section):
         per_positive: beside negatives of kind "shared", this many random ones for each positive that
             the teacher weighs; the shared ones are then left as they are. None: the teacher weighs
             the shared ones, which is cheap only for a teacher whose score decomposes (FHN).
+        soft_pairs: weight of a loss that the paper does not have: of every two of a positive and its own
+            negatives, how surely the teacher prefers one is what the student is to learn. 0 leaves it out.
+        soft_temperature: divides the teacher's differences there.
     """
 
     run: str
@@ -51,6 +54,8 @@ class TeacherConfig(Section):
     reference: Literal["own", "user_mean"] = "own"
     cache: bool | str = True
     per_positive: Count | None = None
+    soft_pairs: NotNegative = 0.0
+    soft_temperature: Positive = 1.0
 
 
 class ContrastiveConfig(Section):

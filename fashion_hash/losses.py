@@ -149,6 +149,32 @@ def fnd_bpr_loss(
     return bpr_loss(positive, distilled(negative, teacher_negative, reference, alpha, sigma, clip))
 
 
+def soft_pairs_loss(score: Tensor, teacher_distance: Tensor, temperature: float = 1.0) -> Tensor:
+    """What a teacher prefers of two outfits, and how surely, as the label of the student's difference.
+
+    The mean, over all pairs a < b of a row's outfits, of the binary cross-entropy between sigmoid(s_a - s_b) and
+    sigmoid((d'_b - d'_a) / temperature). Not in the paper of false negative distillation, whose weights act on
+    negatives against the positive only: here a teacher also orders the negatives among themselves.
+
+    Args:
+        score: (B, L) scores of the student; -inf is an outfit that does not count.
+        teacher_distance: (B, L) distances d' of the teacher.
+        temperature: softens the labels.
+
+    Returns:
+        A scalar; 0 when no pair counts.
+
+    >>> round(soft_pairs_loss(torch.zeros(1, 2), torch.tensor([[0.0, 3.0]])).item(), 4)
+    0.6931
+    """
+    first, second = torch.triu_indices(score.shape[1], score.shape[1], offset=1, device=score.device)
+    counts = (score[:, first] > -torch.inf) & (score[:, second] > -torch.inf)
+    difference = torch.where(counts, score[:, first] - score[:, second], 0.0)
+    label = torch.sigmoid((teacher_distance[:, second] - teacher_distance[:, first]) / temperature)
+    loss = F.binary_cross_entropy_with_logits(difference, label, reduction="none")
+    return (loss * counts).sum() / torch.count_nonzero(counts).clamp(min=1)
+
+
 def nt_xent_loss(a: Tensor, b: Tensor, temperature: float) -> Tensor:
     """Contrastive loss between two views of each outfit; all views of the others are the negatives.
 
