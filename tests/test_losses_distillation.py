@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from fashion_hash.losses import bpr_loss, fnd_bpr_loss, fnd_loss, nt_xent_loss, soft_pairs_loss, softmax_loss
+from fashion_hash.losses import bpr_loss, fnd_bpr_loss, fnd_loss, nt_xent_loss, softmax_loss
 
 
 def scores(seed=0, outfits=5, negatives=4, dtype=torch.float64):
@@ -122,31 +122,3 @@ def test_nt_xent_falls_when_views_agree_and_is_nothing_for_one_outfit():
     zero = torch.zeros(3, 6, requires_grad=True)  # an outfit that has no direction yet
     nt_xent_loss(zero, zero, 0.1).backward()
     assert torch.isfinite(zero.grad).all()
-
-
-def test_soft_pairs_is_the_cross_entropy_of_every_pair():
-    positive, negative, teacher, reference = scores()
-    everything = torch.cat([positive[:, None], negative], dim=1)
-    distance = torch.cat([reference[:, None], teacher], dim=1)
-    total, count = 0.0, 0
-    for row, near in zip(everything.tolist(), distance.tolist()):
-        for a in range(len(row)):
-            for b in range(a):
-                if -math.inf in (row[a], row[b]):
-                    continue
-                label = 1 / (1 + math.exp(-(near[b] - near[a]) / 0.5))
-                share = 1 / (1 + math.exp(-(row[a] - row[b])))
-                total -= label * math.log(share) + (1 - label) * math.log(1 - share)
-                count += 1
-    loss = soft_pairs_loss(everything, distance, 0.5)
-    assert loss.item() == pytest.approx(total / count, abs=1e-12)
-    loss.backward()
-    assert torch.isfinite(positive.grad).all()
-    assert torch.isfinite(negative.grad).all()
-
-
-def test_soft_pairs_are_least_where_the_student_agrees():
-    distance = torch.tensor([[0.0, 1.0, 3.0]])
-    agrees, shrunk, turned = (soft_pairs_loss(scale * distance, distance).item() for scale in (-1.0, -0.5, 1.0))
-    assert agrees < shrunk < turned
-    assert soft_pairs_loss(torch.zeros(2, 1), torch.zeros(2, 1)).item() == 0

@@ -12,15 +12,7 @@ from torch import Tensor
 from fashion_hash.config import Config
 from fashion_hash.data.outfits import EMPTY
 from fashion_hash.errors import ConfigError
-from fashion_hash.losses import (
-    bpr_loss,
-    cross_modal_loss,
-    fnd_bpr_loss,
-    fnd_loss,
-    nt_xent_loss,
-    soft_pairs_loss,
-    softmax_loss,
-)
+from fashion_hash.losses import bpr_loss, cross_modal_loss, fnd_bpr_loss, fnd_loss, nt_xent_loss, softmax_loss
 from fashion_hash.models.fhn import ItemCodes
 from fashion_hash.models.outfit_encoder import Network
 from fashion_hash.training.batches import Batch
@@ -71,21 +63,14 @@ class Objective:
         softmax = self._loss.kind == "softmax"
         if batch.taught is None or self._teacher is None:
             return softmax_loss(positive, negative) if softmax else bpr_loss(positive, negative)
-        own = batch.taught.own.to(positive.device)
-        soft: Tensor | float = 0.0
-        if self._teacher.soft_pairs:
-            everything = torch.cat([positive[:, None], negative[:, : own.shape[1]]], dim=1)
-            distance = torch.cat([batch.taught.positive.to(positive.device)[:, None], own], dim=1)
-            soft = self._teacher.soft_pairs * soft_pairs_loss(everything, distance, self._teacher.soft_temperature)
-        reference, known = batch.taught.reference.to(positive.device), own
+        reference, known = batch.taught.reference.to(positive.device), batch.taught.own.to(positive.device)
         if batch.shared is not None:
             shared = batch.taught.shared
             if shared is None:  # not judged: as near as r', which leaves a score as it is
                 shared = reference[:, None].expand(-1, len(batch.shared.positions))
             known = torch.cat([known, shared.to(positive.device)], dim=1)
         loss = fnd_loss if softmax else fnd_bpr_loss
-        teacher = self._teacher
-        return loss(positive, negative, known, reference, teacher.alpha, teacher.sigma, teacher.clip) + soft
+        return loss(positive, negative, known, reference, self._teacher.alpha, self._teacher.sigma, self._teacher.clip)
 
     def _contrast(self, codes: ItemCodes, batch: Batch) -> Tensor | float:
         if self._contrastive is None or batch.views is None:

@@ -85,13 +85,9 @@ class Teacher:
             np.save(temporary, found, allow_pickle=False)
         return found
 
-    def reference(self, positives: Outfits, own: np.ndarray) -> np.ndarray:
-        """(N,) float32: r', what the distances of each positive's negatives are compared with.
-
-        Args:
-            positives: the training outfits.
-            own: (N,) their own distances.
-        """
+    def reference(self, positives: Outfits) -> np.ndarray:
+        """(N,) float32: r', what the distances of each positive's negatives are compared with."""
+        own = self.distances(positives.users, positives.items[:, None])[:, 0]
         if self.config.reference == "own":
             return own
         count = np.maximum(np.bincount(positives.users), 1)
