@@ -13,7 +13,7 @@ from fashion_hash.errors import QueryError
 from fashion_hash.retrieval.looks import ItemLooks, Looks, Request, item_looks, looks, tiles
 from fashion_hash.retrieval.outfits_for import REQUEST_WEIGHT, OutfitsFor
 from fashion_hash.retrieval.recommender import Recommender
-from fashion_hash.retrieval.requests import ItemHits
+from fashion_hash.retrieval.requests import ItemHits, readable
 
 Answer = ItemHits | OutfitsFor
 _OF_TEXT = ("outfits", "rerank", "weight", "item_type", "explain", "encoder_weights")
@@ -34,13 +34,14 @@ def add_text_options(parser: argparse.ArgumentParser) -> None:
 
 
 def check_text_options(options: argparse.Namespace) -> None:
-    """Raises QueryError for options that do not go together."""
+    """Makes the words readable. Raises QueryError for options that do not go together."""
     if options.text is None:
         if not options.user:
             raise QueryError('nobody asks, and for nothing: give --user ID, --text "WORDS", or both')
         if given := _given(options, _OF_TEXT):
             raise QueryError(f"--{_option(given[0])} goes with --text: give the words of a request")
         return
+    options.text = readable(options.text)
     if options.include_liked:
         raise QueryError("--include-liked is of outfits of the pool: leave it out with --text")
     wrong = ("rerank", "item_type") if options.outfits else ("weight",)

@@ -28,13 +28,12 @@ def _distances(words, query, out):  # type: ignore[no-untyped-def]
     if words.shape[1] == 2:  # 128 bits: without an inner loop it becomes vector instructions
         first, second = query[0], query[1]
         for row in range(len(words)):
-            first_ones = _count_ones(words[row, 0] ^ first)  # type: ignore[call-arg]
-            out[row] = first_ones + _count_ones(words[row, 1] ^ second)  # type: ignore[call-arg]
+            out[row] = _count_ones(words[row, 0] ^ first) + _count_ones(words[row, 1] ^ second)  # type: ignore
         return
     for row in range(len(words)):
         distance = np.int64(0)
         for word in range(words.shape[1]):
-            distance += _count_ones(words[row, word] ^ query[word])  # type: ignore[call-arg]
+            distance += _count_ones(words[row, word] ^ query[word])  # type: ignore
         out[row] = distance
 
 

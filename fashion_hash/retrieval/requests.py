@@ -84,7 +84,7 @@ def ask(requests: LivingRequests, snapshot: Snapshot, text: str | None, user_id:
     """
     if text is not None and not isinstance(text, str):
         raise QueryError(f"text = {text!r}: the words of a request, as a text")
-    whole = (text or "").strip()
+    whole = readable(text or "").strip()
     if not whole and user_id is None:
         raise QueryError("neither text nor user: give the words of a request, somebody whose taste is known, or both")
     read = whole if len(whole) <= LONGEST else whole[:LONGEST]
@@ -97,6 +97,11 @@ def ask(requests: LivingRequests, snapshot: Snapshot, text: str | None, user_id:
     by: By = "taste alone" if not by_text else "words alone" if taste is None else "taste and words"
     note = _note(len(whole), by, words.unknown, user_id)
     return Asked(read, by, pack(asked.bits)[0], asked.floats[0], taste, words.known, words.unknown, note)
+
+
+def readable(text: str) -> str:
+    """A text that can be written as UTF-8: a stray byte of a command line becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def search(
@@ -221,9 +226,9 @@ def _float_scores(
 def _note(length: int, by: By, unknown: tuple[str, ...], user_id: str | None) -> str:
     parts = []
     if by == "taste alone":
-        parts.append(f"by taste alone: {'no word of the request is known' if length else 'no words were given'}")
+        parts.append("no word of the request is known" if length else "no words were given")
     if by == "words alone" and user_id is not None:
-        parts.append(f"by the words alone: nothing is known of what {user_id} likes")
+        parts.append(f"nothing is known of what {user_id} likes")
     if unknown:
         parts.append(f"not known: {_listed(unknown)}")
     if length > LONGEST:

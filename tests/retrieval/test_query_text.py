@@ -53,11 +53,11 @@ def test_users_types_and_notes(path: str, capsys: pytest.CaptureFixture[str]) ->
     ]
     _, out, _ = asked(capsys, path, *options, "--where", '{"price": {"<": 1}}')
     assert '"silk qwertz" for user-0: by taste and words (not known: qwertz)' in out
-    assert "by words alone (by the words alone: nothing is known of what user-4 likes; not known: qwertz)" in out
+    assert "by words alone (nothing is known of what user-4 likes; not known: qwertz)" in out
     assert "1 of 2 items found; the strictest condition is price < 1" in out
     assert "bits agree with the request" in out
     _, out, _ = asked(capsys, path, "--text", "", "--user", "user-1", "-k", "1")
-    assert "by taste alone (by taste alone: no words were given)" in out
+    assert "by taste alone (no words were given)" in out
 
 
 def test_outfits_as_a_table(path: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -115,7 +115,7 @@ def test_sheets_and_pages(
     path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], outfits: bool, users: list[str]
 ) -> None:
     sheet, page = tmp_path / "sheet.png", tmp_path / "page.html"
-    text = "red <b>linen</b> shirt 夏"
+    text = "red <b>linen</b> shirt 夏\udcff"  # a stray byte of a command line
     options = ["--text", text, "-k", "7", "--sheet", str(sheet), "--page", str(page), *users]
     status, out, _ = asked(capsys, path, *options, *(["--outfits"] if outfits else []))
     assert status == 0
@@ -124,7 +124,7 @@ def test_sheets_and_pages(
     written, tags = page.read_text(encoding="utf-8"), Tags()
     tags.feed(written)
     assert not tags.open
-    assert "“red &lt;b&gt;linen&lt;/b&gt; shirt 夏”" in written
+    assert "“red &lt;b&gt;linen&lt;/b&gt; shirt 夏?”" in written
     answers = max(1, len(users) // 2)
     assert written.count("Liked before") == len(users) // 2
     assert tags.classes.count("anchor") == 7 * answers * outfits

@@ -79,19 +79,19 @@ def test_words_find_what_they_say_and_taste_pulls(recommender: Recommender) -> N
     nobody = recommender.search("sandals", "user-4", 5)
     assert nobody.ids.tolist() == recommender.search("sandals", k=5).ids.tolist()
     assert nobody.by == "words alone"
-    assert nobody.note == "by the words alone: nothing is known of what user-4 likes"
+    assert nobody.note == "nothing is known of what user-4 likes"
 
 
 def test_no_known_word_is_by_taste_alone_and_says_so(recommender: Recommender) -> None:
     by_taste = recommender.search("", "user-1", 6)
     assert by_taste.by == "taste alone"
-    assert by_taste.note == "by taste alone: no words were given"
+    assert by_taste.note == "no words were given"
     assert "blue" in title(recommender, by_taste.ids[0])
     foreign = recommender.search("夏の結婚式 leinenhemd", "user-1", 6)
     assert foreign.ids.tolist() == by_taste.ids.tolist()
     assert (foreign.by, foreign.known_words) == ("taste alone", ())
     assert foreign.unknown_words == ("夏の結婚式", "leinenhemd")
-    assert foreign.note.startswith("by taste alone: no word of the request is known; not known: 夏の結婚式, leinenhemd")
+    assert foreign.note == "no word of the request is known; not known: 夏の結婚式, leinenhemd"
     mixed = recommender.search("red qwertz shirt", None, 1)
     assert (mixed.known_words, mixed.unknown_words) == (("red", "shirt"), ("qwertz",))
     assert mixed.note == "not known: qwertz"
