@@ -37,14 +37,14 @@ class TeacherConfig(Section):
         clip: r' - d' below 0 counts as 0, so that only probable false negatives are changed.
         reference: r' is the distance of the "own" positive of a row, or the mean over the user's
             training positives ("user_mean").
+        pairs: weight of a further loss, beside FND: of any two of a positive and its negatives, the student
+            learns how sure the teacher is which comes first. Where FND does not help, this may.
+        temperature: of the teacher in `pairs`; higher is less sure.
         cache: the teacher's distances of negatives that are drawn for a whole epoch are kept in a folder
             (true: RUN/distances of the teacher's run) and read again where the same are drawn.
         per_positive: beside negatives of kind "shared", this many random ones for each positive that
             the teacher weighs; the shared ones are then left as they are. None: the teacher weighs
             the shared ones, which is cheap only for a teacher whose score decomposes (FHN).
-        soft_pairs: weight of a loss that the paper does not have: of every two of a positive and its own
-            negatives, how surely the teacher prefers one is what the student is to learn. 0 leaves it out.
-        soft_temperature: divides the teacher's differences there.
     """
 
     run: str
@@ -52,10 +52,10 @@ class TeacherConfig(Section):
     sigma: Literal[1, -1] = 1
     clip: bool = False
     reference: Literal["own", "user_mean"] = "own"
+    pairs: NotNegative = 0.0
+    temperature: Positive = 1.0
     cache: bool | str = True
     per_positive: Count | None = None
-    soft_pairs: NotNegative = 0.0
-    soft_temperature: Positive = 1.0
 
 
 class ContrastiveConfig(Section):

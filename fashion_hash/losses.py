@@ -149,30 +149,36 @@ def fnd_bpr_loss(
     return bpr_loss(positive, distilled(negative, teacher_negative, reference, alpha, sigma, clip))
 
 
-def soft_pairs_loss(score: Tensor, teacher_distance: Tensor, temperature: float = 1.0) -> Tensor:
-    """What a teacher prefers of two outfits, and how surely, as the label of the student's difference.
+def soft_pairs_loss(score: Tensor, teacher: Tensor, temperature: float = 1.0, reach: int | None = None) -> Tensor:
+    """How sure a teacher is which of two outfits comes first, learned pair by pair.
 
-    The mean, over all pairs a < b of a row's outfits, of the binary cross-entropy between sigmoid(s_a - s_b) and
-    sigmoid((d'_b - d'_a) / temperature). Not in the paper of false negative distillation, whose weights act on
-    negatives against the positive only: here a teacher also orders the negatives among themselves.
+    The mean, over pairs, of the cross-entropy between sigmoid((t_i - t_j) / temperature) and sigmoid(s_i - s_j).
+    Outfit i is compared with the next `reach` of its row, the first following the last: in random order, random
+    pairs. Not in the paper of FND, whose weights act on negatives against the positive: here a teacher also orders
+    the negatives among themselves.
 
     Args:
-        score: (B, L) scores of the student; -inf is an outfit that does not count.
-        teacher_distance: (B, L) distances d' of the teacher.
-        temperature: softens the labels.
+        score: (B, L) scores of the student, the positive among them; -inf is an outfit that does not count.
+        teacher: (B, L) scores of the teacher; not looked at where `score` is -inf.
+        temperature: of the teacher: higher is less sure.
+        reach: L // 2, every pair, when it is not given.
 
     Returns:
         A scalar; 0 when no pair counts.
 
-    >>> round(soft_pairs_loss(torch.zeros(1, 2), torch.tensor([[0.0, 3.0]])).item(), 4)
-    0.6931
+    After RankNet, Burges et al., ICML 2005, with a teacher's probabilities as targets.
     """
-    first, second = torch.triu_indices(score.shape[1], score.shape[1], offset=1, device=score.device)
-    counts = (score[:, first] > -torch.inf) & (score[:, second] > -torch.inf)
-    difference = torch.where(counts, score[:, first] - score[:, second], 0.0)
-    label = torch.sigmoid((teacher_distance[:, second] - teacher_distance[:, first]) / temperature)
-    loss = F.binary_cross_entropy_with_logits(difference, label, reduction="none")
-    return (loss * counts).sum() / torch.count_nonzero(counts).clamp(min=1)
+    length = score.shape[1]
+    total, count = score.new_zeros(()), score.new_zeros(())
+    for shift in range(1, (length // 2 if reach is None else min(reach, length // 2)) + 1):
+        of_pair = slice(0, length // 2 if 2 * shift == length else length)  # half way round each pair comes twice
+        other, other_teacher = score.roll(-shift, 1)[:, of_pair], teacher.roll(-shift, 1)[:, of_pair]
+        counts = (score[:, of_pair] > -torch.inf) & (other > -torch.inf)
+        gap = torch.where(counts, score[:, of_pair], 0.0) - torch.where(counts, other, 0.0)
+        sure = torch.where(counts, (teacher[:, of_pair] - other_teacher) / temperature, 0.0).sigmoid()
+        loss = F.binary_cross_entropy_with_logits(gap, sure, reduction="none")
+        total, count = total + (loss * counts).sum(), count + counts.sum()
+    return total / count.clamp(min=1)
 
 
 def nt_xent_loss(a: Tensor, b: Tensor, temperature: float) -> Tensor:

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from fashion_hash.losses import bpr_loss, fnd_bpr_loss, fnd_loss, nt_xent_loss, softmax_loss
+from fashion_hash.losses import bpr_loss, fnd_bpr_loss, fnd_loss, nt_xent_loss, soft_pairs_loss, softmax_loss
 
 
 def scores(seed=0, outfits=5, negatives=4, dtype=torch.float64):
@@ -98,6 +98,41 @@ def test_what_a_teacher_says_of_negatives_that_do_not_count_is_not_looked_at():
     loss = fnd_loss(positive, negative, teacher, reference, 1.0)
     assert torch.equal(loss, expected)
     assert all(torch.isfinite(one).all() for one in torch.autograd.grad(loss, (positive, negative)))
+
+
+@pytest.mark.parametrize("length", [2, 5, 6])
+def test_soft_pairs_are_every_pair_once_by_loops(length):
+    torch.manual_seed(length)
+    score = torch.randn(3, length, dtype=torch.float64)
+    score[1, 1] = -math.inf
+    teacher = 2 * torch.randn(3, length, dtype=torch.float64)
+
+    def sigmoid(x):
+        return 1 / (1 + math.exp(-x))
+
+    total, count = 0.0, 0
+    for s, t in zip(score.tolist(), teacher.tolist()):
+        for i in range(length):
+            for j in range(i):
+                if -math.inf not in (s[i], s[j]):
+                    sure, p = sigmoid((t[i] - t[j]) / 0.7), sigmoid(s[i] - s[j])
+                    total -= sure * math.log(p) + (1 - sure) * math.log(1 - p)
+                    count += 1
+    assert soft_pairs_loss(score, teacher, 0.7).item() == pytest.approx(total / count, abs=1e-12)
+
+
+def test_soft_pairs_within_reach_and_none():
+    score = torch.randn(2, 9, requires_grad=True)
+    teacher = torch.randn(2, 9)
+    teacher[0, 0] = math.nan
+    loss = soft_pairs_loss(
+        score.index_put((torch.tensor([0]), torch.tensor([0])), torch.tensor(-math.inf)), teacher, 1.0, 2
+    )
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert torch.isfinite(score.grad).all()
+    assert soft_pairs_loss(torch.full((2, 3), -math.inf), torch.zeros(2, 3)).item() == 0
+    assert soft_pairs_loss(torch.zeros(2, 1), torch.zeros(2, 1)).item() == 0
 
 
 def test_nt_xent_by_loops():

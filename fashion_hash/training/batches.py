@@ -43,14 +43,14 @@ class Taught(NamedTuple):
     """What a teacher says of a batch: distances, float32.
 
     Attributes:
-        positive: (B,) of the positives.
         reference: (B,) r'.
+        positive: (B,) of the positives themselves.
         own: (B, K) of each positive's own negatives.
         shared: (B, C) of the candidates that all share; None where it does not judge them.
     """
 
-    positive: Tensor
     reference: Tensor
+    positive: Tensor
     own: Tensor
     shared: Tensor | None = None
 

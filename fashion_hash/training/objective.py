@@ -12,11 +12,21 @@ from torch import Tensor
 from fashion_hash.config import Config
 from fashion_hash.data.outfits import EMPTY
 from fashion_hash.errors import ConfigError
-from fashion_hash.losses import bpr_loss, cross_modal_loss, fnd_bpr_loss, fnd_loss, nt_xent_loss, softmax_loss
+from fashion_hash.losses import (
+    bpr_loss,
+    cross_modal_loss,
+    fnd_bpr_loss,
+    fnd_loss,
+    nt_xent_loss,
+    soft_pairs_loss,
+    softmax_loss,
+)
 from fashion_hash.models.fhn import ItemCodes
 from fashion_hash.models.outfit_encoder import Network
 from fashion_hash.training.batches import Batch
 from fashion_hash.training.inputs import ItemInputs
+
+REACH = 8  # of soft pairs: all of up to sixteen outfits, some of hundreds
 
 
 class Objective:
@@ -64,13 +74,19 @@ class Objective:
         if batch.taught is None or self._teacher is None:
             return softmax_loss(positive, negative) if softmax else bpr_loss(positive, negative)
         reference, known = batch.taught.reference.to(positive.device), batch.taught.own.to(positive.device)
+        settings = self._teacher
         if batch.shared is not None:
             shared = batch.taught.shared
             if shared is None:  # not judged: as near as r', which leaves a score as it is
                 shared = reference[:, None].expand(-1, len(batch.shared.positions))
             known = torch.cat([known, shared.to(positive.device)], dim=1)
         loss = fnd_loss if softmax else fnd_bpr_loss
-        return loss(positive, negative, known, reference, self._teacher.alpha, self._teacher.sigma, self._teacher.clip)
+        found = loss(positive, negative, known, reference, settings.alpha, settings.sigma, settings.clip)
+        if settings.pairs:
+            score = torch.cat([positive[:, None], negative], dim=1)  # (B, 1 + K + C)
+            taught = -torch.cat([batch.taught.positive.to(positive.device)[:, None], known], dim=1)
+            found = found + settings.pairs * soft_pairs_loss(score, taught, settings.temperature, REACH)
+        return found
 
     def _contrast(self, codes: ItemCodes, batch: Batch) -> Tensor | float:
         if self._contrastive is None or batch.views is None:

@@ -65,7 +65,7 @@ def test_a_student_of_either_network_learns(dataset, teacher, tmp_path, encoder,
         encoder=encoder,
         loss={"kind": "softmax"},
         negatives={"per_positive": 5},
-        teacher={"run": str(teacher), "alpha": 0.5, "reference": reference},
+        teacher={"run": str(teacher), "alpha": 0.5, "reference": reference, "pairs": 0.5},
         train={"epochs": 8},
     )
     assert evaluate(run, "test", dataset)["protocols"]["rank_random"]["relaxed"]["auc"] > 0.8
@@ -82,6 +82,7 @@ def test_a_student_of_either_network_learns(dataset, teacher, tmp_path, encoder,
 )
 def test_the_same_bits_cached_or_not_and_killed_or_not(dataset, teacher, tmp_path, negatives):
     beside = {"per_positive": 3} if negatives.get("kind") == "shared" else {}
+    beside["pairs"] = 1.0
     runs = []
     for name, cache in (("none", False), ("first", str(tmp_path / "cache")), ("again", str(tmp_path / "cache"))):
         section = {"run": str(teacher), "cache": cache, **beside}
