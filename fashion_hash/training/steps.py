@@ -50,10 +50,10 @@ class TrainingData:
         beside = 0 if config.teacher is None else config.teacher.per_positive or 0
         self._negatives = EpochNegatives(config.negatives, dataset, config.train.epochs, beside)
         self._teacher = teacher
-        self._distance = (
-            np.empty(0) if teacher is None else teacher.distances(positives.users, positives.items[:, None])
-        )
-        self._reference = np.empty(0) if teacher is None else teacher.reference(positives)
+        self._distance = self._reference = np.empty(0, dtype=np.float32)
+        if teacher is not None:
+            self._distance = teacher.distances(positives.users, positives.items[:, None])[:, 0]
+            self._reference = teacher.reference(positives, self._distance)
         self._views = make_views(config, dataset, inputs, teacher)
         self._viewed = 0 if config.contrastive is None else config.contrastive.outfits
         self.views_line = None if self._views is None else self._views.check(positives.items[usable])
@@ -103,7 +103,7 @@ class TrainingData:
         judged = None
         if shared is not None and self._teacher.config.per_positive is None:
             judged = self._teacher.completions(users, self._positives.items[rows], shared.slot, shared.items)
-        reference, positive = torch.from_numpy(self._reference[rows]), torch.from_numpy(self._distance[rows, 0])
+        reference, positive = torch.from_numpy(self._reference[rows]), torch.from_numpy(self._distance[rows])
         return Taught(reference, positive, torch.from_numpy(own), judged)
 
 

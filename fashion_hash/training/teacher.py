@@ -85,9 +85,13 @@ class Teacher:
             np.save(temporary, found, allow_pickle=False)
         return found
 
-    def reference(self, positives: Outfits) -> np.ndarray:
-        """(N,) float32: r', what the distances of each positive's negatives are compared with."""
-        own = self.distances(positives.users, positives.items[:, None])[:, 0]
+    def reference(self, positives: Outfits, own: np.ndarray) -> np.ndarray:
+        """(N,) float32: r', what the distances of each positive's negatives are compared with.
+
+        Args:
+            positives: N outfits.
+            own: (N,) their distances.
+        """
         if self.config.reference == "own":
             return own
         count = np.maximum(np.bincount(positives.users), 1)

@@ -118,7 +118,9 @@ def test_distances_are_minus_the_teachers_scores(dataset, teacher, tmp_path):
         assert found.dtype == np.float32
         np.testing.assert_allclose(found[:, 0], expected, rtol=1e-6)
     means = {user: expected[positives.users == user].mean() for user in set(positives.users.tolist())}
-    np.testing.assert_allclose(one.reference(positives), [means[user] for user in positives.users.tolist()], rtol=1e-5)
+    np.testing.assert_allclose(
+        one.reference(positives, found[:, 0]), [means[user] for user in positives.users.tolist()], rtol=1e-5
+    )
     swapped = positives.items[:5].copy()
     swapped[:, 1] = 3
     completions = one.completions(positives.users[:5], positives.items[:5], 1, np.array([0, 3]))
@@ -131,11 +133,11 @@ def test_distances_are_minus_the_teachers_scores(dataset, teacher, tmp_path):
 def test_a_broken_cache_is_refused(dataset, teacher, tmp_path):
     section = make_config(tiny_values(teacher={"run": str(teacher), "cache": str(tmp_path)})).teacher
     positives = dataset.split("train").positives
-    Teacher(section, dataset).reference(positives)
+    Teacher(section, dataset).distances(positives.users, positives.items[:, None])
     (file,) = tmp_path.glob("*.npy")
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(TrainingError, match=f"{file.name} holds .*delete it"):
-        Teacher(section, dataset).reference(positives)
+        Teacher(section, dataset).distances(positives.users, positives.items[:, None])
 
 
 @pytest.mark.parametrize(
