@@ -17,7 +17,7 @@ from random_bundles import random_contents, random_pool
 
 from fashion_hash.bundle import Bundle, write_bundle
 from fashion_hash.data.outfits import Outfits, item_types
-from fashion_hash.encoders import WordsEncoder
+from fashion_hash.encoders import Encoder, WordsEncoder
 from fashion_hash.heads import Layer
 from fashion_hash.index.pool import build_index
 from fashion_hash.request_contents import RequestContents, TowerWeights
@@ -74,9 +74,13 @@ def words_bundle(
     pull: float = PULL,
     pool: int = 40,
     seed: int = 0,
+    named: Encoder | None = None,
     **options: Any,
 ) -> Bundle:
-    """A bundle with index and request model; `user-0` likes what is red, the last user nobody knows."""
+    """A bundle with index and request model; `user-0` likes what is red, the last user nobody knows.
+
+    `named`: an encoder of the same length that the bundle says it was made with.
+    """
     kinds = item_types(slots)
     names = {kind: titles(kind) for kind in kinds}
     ids = {kind: tuple(f"{kind}-{row:03d}" for row in range(len(names[kind]))) for kind in kinds}
@@ -110,7 +114,7 @@ def words_bundle(
     )
     requests = RequestContents(
         kinds,
-        encoder,
+        named or encoder,
         weights,
         outputs,
         outputs,

@@ -15,7 +15,7 @@ import numpy as np
 
 from fashion_hash.codes import Packed, hamming, pack
 from fashion_hash.encoders.words import LONGEST
-from fashion_hash.errors import QueryError
+from fashion_hash.errors import FeatureError, QueryError
 from fashion_hash.live.changes import check_type
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.retrieval.answers import Aligned
@@ -89,7 +89,13 @@ def ask(requests: LivingRequests, snapshot: Snapshot, text: str | None, user_id:
         raise QueryError("neither text nor user: give the words of a request, somebody whose taste is known, or both")
     read = whole if len(whole) <= LONGEST else whole[:LONGEST]
     tower, taste = requests.tower, requests.taste(snapshot, user_id, person)
-    asked = tower.request([read], [taste])
+    try:
+        asked = tower.request([read], [taste])
+    except FeatureError as error:
+        raise FeatureError(
+            f"{error}. Where the weights of this bundle's encoder were moved, name their place: "
+            "Recommender.load(..., encoder_weights=PATH), query.py --encoder-weights PATH"
+        ) from None
     words = tower.words(read)
     by_text = bool(asked.by_text[0])
     if not by_text and taste is None:

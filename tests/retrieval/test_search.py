@@ -10,7 +10,8 @@ from words_world import titles, words_bundle
 from fashion_hash.bundle import Bundle
 from fashion_hash.codes import pack
 from fashion_hash.encoders import WordsEncoder
-from fashion_hash.errors import BundleError, QueryError, UnknownIdError
+from fashion_hash.encoders.sentences import SentenceEncoder
+from fashion_hash.errors import BundleError, FeatureError, MissingExtraError, QueryError, UnknownIdError
 from fashion_hash.index.pool import build_index
 from fashion_hash.retrieval import nearest as nearest_module
 from fashion_hash.retrieval.nearest import nearest
@@ -234,6 +235,18 @@ def test_another_encoder_is_refused_and_both_are_named(bundle: Bundle) -> None:
         recommender.search("red")
     same = Recommender.load(bundle.path, encoder=bundle.requests.encoder)
     assert same.search("red", k=1).ids.size == 1
+
+
+def test_weights_of_a_pretrained_encoder_that_are_missing(tmp_path: Path) -> None:
+    encoder = SentenceEncoder(str(tmp_path / "no-weights"), expected=("sentence_transformers abc", 32))
+    path = words_bundle(tmp_path / "bundle", named=encoder).path
+    recommender = Recommender.load(path)
+    assert recommender.recommend("user-0", 1).ids.size == 1
+    # by taste alone no words are encoded
+    assert recommender.search("", "user-0", 1).by == "taste alone"
+    for one in (recommender, Recommender.load(path, encoder_weights=str(tmp_path / "elsewhere"))):
+        with pytest.raises((MissingExtraError, FeatureError), match=r"text-encoder|no-weights|elsewhere"):
+            one.search("red shirt")
 
 
 @pytest.mark.parametrize("width", [2, 8, 16, 24])
