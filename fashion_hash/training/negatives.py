@@ -53,10 +53,8 @@ class EpochNegatives:
 
     def _check_count(self) -> None:
         """Refuses more negatives a positive than can differ."""
-        wanted, pools = (
-            self._config.per_positive,
-            {kind: self._sampler.pools[kind].items for kind in self._sampler.swap},
-        )
+        wanted = self._config.per_positive
+        pools = {kind: self._sampler.pools[kind].items for kind in self._sampler.swap}
         if self._config.kind == "shared":
             for kind, pool in pools.items():
                 if wanted > len(pool):
@@ -76,12 +74,14 @@ class EpochNegatives:
     def _fewest_mixes(self, pools: Mapping[str, np.ndarray]) -> int:
         """How many mixes there are for the positive that has the fewest, itself not counted."""
         few = self._config.items_a_batch if self._config.kind == "random" else None
-        fewest = None
+        fewest: int | None = None
         for filled in np.unique(self._positives.items != EMPTY, axis=0):
             sizes = [len(pools[kind]) for kind, here in zip(self._positives.slots, filled) if here and kind in pools]
+            if not sizes:  # nothing to swap: the sampler says which positive it is
+                continue
             mixes = math.prod(size if few is None else min(size, few) for size in sizes)
             fewest = mixes if fewest is None else min(fewest, mixes)
-        return max(0, (fewest or 0) - 1)
+        return max(0, (fewest or 1) - 1)
 
     @staticmethod
     def _refuse(key: str, wanted: int, kind: str, different: int) -> None:

@@ -153,3 +153,18 @@ def test_new_users_leave_everything_else_as_it_was(tmp_path, dataset):
     second = fit(make_config(values(tmp_path, image=image, train=only_users)), dataset, tmp_path / "second")
     a, b = (load_file(run.path / "best.safetensors") for run in (first, second))
     assert {name for name in a if not a[name].equal(b[name])} == {"model/users.weight"}
+
+
+def test_a_teacher_of_other_modalities_serves_and_one_of_other_words_is_refused(dataset, tmp_path):
+    """The student knows ids only; its teacher reads titles, with inputs of its own."""
+    words = fit(make_config(values(tmp_path, text={"source": "titles", "dim": 8})), dataset, tmp_path / "teacher")
+    config = make_config(values(tmp_path, id={}, teacher={"run": str(words.path), "alpha": 0.1}, contrastive={}))
+    run = fit(config, dataset, tmp_path / "student")
+    assert run.config.modalities == ("id",)
+    details = {kind: {one: {"title": f"another {one}"} for one in of} for kind, of in dataset.content.details.items()}
+    other = replace(dataset, content=replace(dataset.content, details=details))
+    with pytest.raises(TrainingError, match=r"teacher\.run: the features that .*teacher was trained on.*content"):
+        fit(config, other, tmp_path / "other")
+    wordless = replace(dataset, content=Content())
+    with pytest.raises(TrainingError, match=r"teacher\.run: the features that"):
+        fit(config, wordless, tmp_path / "other")

@@ -17,7 +17,7 @@ def test_liked_pairs_are_exactly_those_of_training(slots):
     worn = {
         (user, slots[slot], int(item)) for user, items in positives for slot, item in enumerate(items) if item != EMPTY
     }
-    negatives = EpochNegatives(NegativesConfig(kind="shared", per_positive=20), dataset, 1)
+    negatives = EpochNegatives(NegativesConfig(kind="shared", per_positive=8), dataset, 1)
     rng = np.random.default_rng(0)
     seen_slots = set()
     for _ in range(20):
@@ -29,7 +29,7 @@ def test_liked_pairs_are_exactly_those_of_training(slots):
         plain = {
             (b, c)
             for b in range(16)
-            for c in range(20)
+            for c in range(8)
             if (int(users[b]), slots[found.slot], int(found.items[c])) in worn or items[b, found.slot] == EMPTY
         }
         assert left_out == plain
