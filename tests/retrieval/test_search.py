@@ -237,6 +237,7 @@ def test_another_encoder_is_refused_and_both_are_named(bundle: Bundle) -> None:
     assert same.search("red", k=1).ids.size == 1
 
 
+@pytest.mark.slow  # imports sentence-transformers
 def test_weights_of_a_pretrained_encoder_that_are_missing(tmp_path: Path) -> None:
     encoder = SentenceEncoder(str(tmp_path / "no-weights"), expected=("sentence_transformers abc", 32))
     path = words_bundle(tmp_path / "bundle", named=encoder).path
