@@ -88,7 +88,7 @@ class RequestModelConfig(Section):
     hidden: Count = 256
     taste: Literal["mean", "embedding", "both"] = "mean"
     taste_before: bool = False
-    most_events: Count = 50
+    most_events: Count = 200
     item_embedding: bool = True
     hide_items: Share = 0.1
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
@@ -163,6 +163,8 @@ class RequestTrainConfig(Section):
         descriptions: how many of a batch's requests are made from what describes an item, as a share of its
             logged requests; items are drawn evenly, so that those that nobody asked for are learned too.
         continuation: gamma in beta = sqrt(gamma * epoch + 1), the slope of tanh(beta * x).
+        signs_from: from this share of the epochs on the loss is of the binary codes, with the gradient of the
+            relaxed ones; 1 is continuation alone, as FHN has it.
         device: "auto" takes the first GPU if there is one.
         select: the epoch that answers is the "best" by validation, or the "last"; it is the last where there
             are fewer than `select_from` validation requests to tell epochs apart.
@@ -171,6 +173,7 @@ class RequestTrainConfig(Section):
     epochs: Count = 30
     batch_size: Count = 256
     continuation: NotNegative = 1.0
+    signs_from: Share = 1.0
     device: str = "auto"
     steps: Count = 1
     descriptions: Annotated[float, Field(ge=0, le=4)] = 0.5

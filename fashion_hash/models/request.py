@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fashion_hash.config_requests import RequestModelConfig
-from fashion_hash.models.hashing import relax
+from fashion_hash.models.hashing import binarise, relax
 
 PROJECT_STD, EMBEDDING_STD, LAST_STD = 0.5, 0.05, 0.02
 MANY_ROWS = 5_000  # tables of more rows have sparse gradients
@@ -146,9 +146,16 @@ class WhisperLite(nn.Module):
         found: Tensor = self.gates[0] * asked + self.gates[1] * tastes
         return found + self.request_mlp(torch.cat([asked, tastes], dim=1))
 
-    def finish(self, outputs: Tensor, slope: float) -> Tensor:
-        """Outputs of either tower as relaxed codes, or as unit vectors."""
-        return relax(outputs, slope) if self.output == "bits" else functional.normalize(outputs, dim=1)
+    def finish(self, outputs: Tensor, slope: float, signs: bool = False) -> Tensor:
+        """Outputs of either tower as relaxed codes, or as unit vectors.
+
+        With `signs` the codes are binary, and have the gradient of the relaxed ones (straight through: Bengio,
+        Leonard and Courville, 2013).
+        """
+        if self.output == "float":
+            return functional.normalize(outputs, dim=1)
+        relaxed = relax(outputs, slope)
+        return relaxed + (binarise(outputs) - relaxed).detach() if signs else relaxed
 
     def logits(self, requests: Tensor, items: Tensor) -> Tensor:
         """(B, N) scaled similarity of finished requests and items: the cosine, or the mean over the bits."""

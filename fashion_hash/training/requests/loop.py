@@ -63,6 +63,7 @@ def fit_requests(
     for epoch in range(len(run.history), epochs):
         started = time.perf_counter()
         slope = slope_of(epoch, config.train.continuation)
+        signs = epoch >= config.train.signs_from * epochs
         factor = rate_factor(config.optimiser.schedule, epochs, [one[run.measure] or 0.0 for one in run.history])
         optimiser.set_factor(factor)
         torch.manual_seed(derive(config.seed, "dropout", epoch))
@@ -72,7 +73,7 @@ def fit_requests(
             batches.epoch(epoch), desc=f"epoch {epoch + 1}/{epochs}", total=batches.steps, leave=False, disable=None
         )
         for step, batch in enumerate(progress):
-            loss = request_loss(config, model, batch, slope)
+            loss = request_loss(config, model, batch, slope, signs)
             value = float(loss.detach())
             if not math.isfinite(value):
                 raise TrainingError(
