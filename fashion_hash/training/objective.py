@@ -26,7 +26,7 @@ from fashion_hash.models.outfit_encoder import Network
 from fashion_hash.training.batches import Batch
 from fashion_hash.training.inputs import ItemInputs
 
-REACH = 8  # of soft pairs: all of up to sixteen outfits, some of hundreds
+EVERY_PAIR, REACH = 16, 2  # soft pairs: all of so many outfits; of more, each with so many, drawn at random as they are
 
 
 class Objective:
@@ -85,7 +85,8 @@ class Objective:
         if settings.pairs:
             score = torch.cat([positive[:, None], negative], dim=1)  # (B, 1 + K + C)
             taught = -torch.cat([batch.taught.positive.to(positive.device)[:, None], known], dim=1)
-            found = found + settings.pairs * soft_pairs_loss(score, taught, settings.temperature, REACH)
+            reach = None if score.shape[1] <= EVERY_PAIR else REACH
+            found = found + settings.pairs * soft_pairs_loss(score, taught, settings.temperature, reach)
         return found
 
     def _contrast(self, codes: ItemCodes, batch: Batch) -> Tensor | float:
