@@ -90,3 +90,13 @@ def test_every_parameter_has_a_part_and_learns() -> None:
     logits = model.logits(asked, model.finish(model.items(features, rows), 1.0)) + model.offset
     engaged_loss(logits, torch.tensor([1, 2, 3]), torch.ones(3, 7, dtype=torch.bool)).backward()
     assert [name for name, one in model.named_parameters() if one.grad is None or not one.grad.abs().sum()] == []
+
+
+def test_signs_are_the_binary_codes_with_the_gradient_of_the_relaxed() -> None:
+    model, outputs = model_of(), torch.randn(4, 16, requires_grad=True)
+    weights = torch.randn(4, 16)
+    binary = model.finish(outputs, 2.0, signs=True)
+    torch.testing.assert_close(binary.detach(), torch.where(outputs >= 0, 1.0, -1.0))
+    (straight,) = torch.autograd.grad((binary * weights).sum(), outputs)
+    (relaxed,) = torch.autograd.grad((model.finish(outputs, 2.0) * weights).sum(), outputs)
+    torch.testing.assert_close(straight, relaxed)
