@@ -38,7 +38,7 @@ class TeacherConfig(Section):
         reference: r' is the distance of the "own" positive of a row, or the mean over the user's
             training positives ("user_mean").
         pairs: weight of a further loss, beside FND: of any two of a positive and its negatives, the student
-            learns how sure the teacher is which comes first. Where FND does not help, this may.
+            learns how sure the teacher is which comes first (of hundreds, some random pairs). Not in the paper.
         temperature: of the teacher in `pairs`; higher is less sure.
         cache: the teacher's distances of negatives that are drawn for a whole epoch are kept in a folder
             (true: RUN/distances of the teacher's run) and read again where the same are drawn.

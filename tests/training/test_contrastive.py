@@ -135,7 +135,8 @@ def test_views_leave_the_negatives_as_they_are(tmp_path):
     from fashion_hash.training.steps import TrainingData
 
     dataset, batches = tiny_dataset(), []
-    for values in (tiny_values(), tiny_values(contrastive={"outfits": 20})):
+    few = {"per_positive": 2, "items_a_batch": 6}  # drawn batch by batch
+    for values in (tiny_values(negatives=few), tiny_values(negatives=few, contrastive={"outfits": 20})):
         config = make_config(values)
         batches.append(list(TrainingData(config, dataset, ItemInputs(config, dataset)).epoch(1)))
     for plain, seen in zip(*batches):
