@@ -20,6 +20,7 @@ class RequestDataConfig(Section):
         metadata: what is known of the items, where it does not lie beside the root.
         subset, slots: of made requests: those of the data set of outfits.
         seed: of the order of events of one moment, and of requests that are made.
+        per_outfit: of made requests: how many items of an outfit are asked for, each at another time.
         copies: what becomes of copies of a held-out review: they are left out ("drop"), or stay in the taste
             without their words ("blank").
         min_rating: reviews of fewer stars are left out.
@@ -32,6 +33,7 @@ class RequestDataConfig(Section):
     subset: str | None = None
     slots: tuple[str, ...] | None = None
     seed: Annotated[int, Field(ge=0)] = 0
+    per_outfit: Count = 3
     copies: Literal["drop", "blank"] = "drop"
     min_rating: float | None = None
     min_events: Count = 1
@@ -168,6 +170,8 @@ class RequestTrainConfig(Section):
         device: "auto" takes the first GPU if there is one.
         select: the epoch that answers is the "best" by validation, or the "last"; it is the last where there
             are fewer than `select_from` validation requests to tell epochs apart.
+        patience: training ends after so many epochs without a better one, where the best one answers; null
+            goes through all epochs.
     """
 
     epochs: Count = 30
@@ -179,6 +183,7 @@ class RequestTrainConfig(Section):
     descriptions: Annotated[float, Field(ge=0, le=4)] = 0.5
     select: Literal["best", "last"] = "best"
     select_from: Count = 100
+    patience: Count | None = 5
 
 
 class RequestConfig(Section):

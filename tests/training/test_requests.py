@@ -74,6 +74,32 @@ def test_resumed_it_is_the_same_to_the_bit(data: RequestData, tmp_path: Path, mo
         assert one[-100_000:] == other[-100_000:]
 
 
+def test_patience_ends_training_resumed_or_not(data: RequestData, tmp_path: Path) -> None:
+    lines: list[str] = []
+    still = dict.fromkeys(("text", "towers", "item", "user", "temperature"), 0.0)  # the first epoch remains the best
+    sections = {"train": {"epochs": 9, "patience": 2, "select_from": 1}, "optimiser": {"rates": still}}
+    whole = fit_requests(config(**sections), data, tmp_path / "run", report=lines.append)
+    assert (len(whole.history), whole.best_epoch) == (3, 1)
+    assert lines[-1].startswith("no better epoch than 1 in 2")
+    before = (whole.path / "last.safetensors").read_bytes()
+    again = fit_requests(config(**sections), data, tmp_path / "run", resume=True)
+    assert len(again.history) == 3
+    assert (whole.path / "last.safetensors").read_bytes() == before
+
+
+def test_epochs_are_waited_for_where_the_best_one_answers(tmp_path: Path) -> None:
+    history = [{"valid_mrr": found, "valid_requests": 200} for found in (0.1, 0.5, 0.4, 0.5, 0.3)]
+
+    def waited(**train: object) -> int:
+        return RequestRun(tmp_path, config(train={"epochs": 9, "select_from": 100, **train}), history, {}).waited
+
+    assert waited() == 3
+    assert waited(select="last") == waited(select_from=201) == 0
+    assert waited(signs_from=0.4) == 1  # the fifth epoch is the first that is trained on signs
+    assert waited(signs_from=0.8) == 0
+    assert RequestRun(tmp_path, config(), [], {}).waited == 0
+
+
 def test_the_bundle_answers_as_the_model(run: RequestRun, data: RequestData, tmp_path: Path) -> None:
     bundle = export_requests(run, tmp_path / "bundle", data)
     tower, requests = bundle.requests, data.split("test")

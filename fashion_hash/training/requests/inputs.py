@@ -38,6 +38,7 @@ def load_request_data(config: RequestConfig) -> RequestData:
         copies=data.copies,
         min_rating=data.min_rating,
         min_events=data.min_events,
+        per_outfit=data.per_outfit,
     )
 
 

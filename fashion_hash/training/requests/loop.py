@@ -61,6 +61,9 @@ def fit_requests(
     tell(_summary(config, inputs, batches, model))
     epochs = config.train.epochs
     for epoch in range(len(run.history), epochs):
+        if config.train.patience is not None and run.waited >= config.train.patience:
+            tell(f"no better epoch than {run.best_epoch} in {run.waited}: training ends here (train.patience)")
+            break
         started = time.perf_counter()
         slope = slope_of(epoch, config.train.continuation)
         signs = epoch >= config.train.signs_from * epochs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import ClassVar
 
@@ -38,9 +39,19 @@ class RequestRun(RunFolder[RequestConfig]):
     @property
     def best_epoch(self) -> int:
         """The epoch, counted from 1, that answers."""
+        return super().best_epoch if self._chooses else len(self.history)
+
+    @property
+    def waited(self) -> int:
+        """Epochs since the best one, of those trained on what is answered with; 0 where the last one answers."""
+        signs = math.ceil(self.config.train.signs_from * self.config.train.epochs)
+        straight = signs if signs < self.config.train.epochs else 0
+        return max(0, len(self.history) - max(self.best_epoch, straight)) if self.history else 0
+
+    @property
+    def _chooses(self) -> bool:
         train = self.config.train
-        few = self.history[-1]["valid_requests"] < train.select_from
-        return len(self.history) if few or train.select == "last" else super().best_epoch
+        return train.select == "best" and self.history[-1]["valid_requests"] >= train.select_from
 
     def model(self, data: RequestData) -> tuple[WhisperLite, RequestInputs, float]:
         """The model of the best epoch, its inputs and the slope of its relaxed codes.
