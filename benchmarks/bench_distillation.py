@@ -3,9 +3,9 @@
     python benchmarks/bench_distillation.py --data sample|iqon [--seeds 0 1 2] [--out FOLDER]
         [--parts ablation,sizes] [--sweep] [--plot FOLDER] [--set key=value]... [--json]
 
-* ablation: FHN / + CL / + FND / + both / teacher, mean and standard deviation over seeds of the test split's AUC
-  and NDCG, of binary codes and floats, against random and hard negatives. Each case is configs/student_*.yaml
-  without the sections that it goes without; the teacher of a seed has the same seed.
+* ablation: FHN / + CL / + FND / + FND and soft pairs / + both / teacher, mean and standard deviation over seeds of
+  the test split's AUC and NDCG, of binary codes and floats, against random and hard negatives. Each case is
+  configs/student_*.yaml without what it goes without; the teacher of a seed has the same seed.
 * sizes: parameters, bytes, bits an outfit and an item, microseconds to encode an outfit, seconds of training, and
   what an epoch with a teacher costs beside one without (its distances cached), both measured in turn.
 * --sweep: alpha and sigma of the teacher, ways and weight of the views, one at a time, on the validation split.
@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from distillation_runs import ALONE, BOTH, CL, FND, TEACHER, Bench, figures, tell
+from distillation_runs import ALONE, BOTH, CL, FND, TAUGHT, TEACHER, Bench, figures, tell
 from machine import machine
 
 from fashion_hash.config import Config
@@ -42,7 +42,7 @@ from fashion_hash.training.run import Run, make_model
 from fashion_hash.training.steps import TrainingData
 from fashion_hash.training.teacher import Teacher
 
-CASES = (ALONE, CL, FND, BOTH, TEACHER)
+CASES = (ALONE, CL, FND, TAUGHT, BOTH, TEACHER)
 ALPHAS = (0.0, 0.1, 0.3, 1.0, 3.0)
 WEIGHTS = (0.03, 0.1, 0.3, 1.0)
 WAYS = ("[erase]", "[replace]", "[erase,replace]")

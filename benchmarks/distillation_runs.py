@@ -20,8 +20,14 @@ from fashion_hash.training.loop import fit
 from fashion_hash.training.run import Run, load_data
 
 TEACHER = "teacher"
-ALONE, CL, FND, BOTH = "FHN", "FHN + CL", "FHN + FND", "FHN + both"
-WITHOUT = {ALONE: ("teacher", "contrastive"), CL: ("teacher",), FND: ("contrastive",), BOTH: ()}
+ALONE, CL, FND, TAUGHT, BOTH = "FHN", "FHN + CL", "FHN + FND", "FHN + FND + soft pairs", "FHN + both"
+WITHOUT: dict[str, tuple[str, ...]] = {
+    ALONE: ("teacher=null", "contrastive=null"),
+    CL: ("teacher=null",),
+    FND: ("contrastive=null", "teacher.pairs=0"),  # the paper's own weights, without soft labels of pairs
+    TAUGHT: ("contrastive=null",),
+    BOTH: (),
+}
 
 
 @dataclass(frozen=True)
@@ -45,9 +51,8 @@ class Bench:
         common = [f"data.root={root}", f"seed={seed}", *self.overrides]
         if case == TEACHER:
             return load_config(PROJECT / f"configs/teacher_{name}.yaml", [*common, *changes])
-        without = [f"{section}=null" for section in WITHOUT[case]]
-        taught = [] if "teacher" in WITHOUT[case] else [f"teacher.run={self.folder(TEACHER, seed)}"]
-        return load_config(PROJECT / f"configs/student_{name}.yaml", [*common, *taught, *without, *changes])
+        taught = [] if case in (ALONE, CL) else [f"teacher.run={self.folder(TEACHER, seed)}"]
+        return load_config(PROJECT / f"configs/student_{name}.yaml", [*common, *taught, *WITHOUT[case], *changes])
 
     def folder(self, case: str, seed: int, changes: Sequence[str] = ()) -> Path:
         """Where a run lies."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from fashion_hash.config_network import Count, NotNegative, Positive, Section, Share
 
@@ -30,8 +30,9 @@ class TeacherConfig(Section):
     loses sigma * alpha * (r' - d'_k) within the loss. alpha = 0 is the loss without a teacher.
 
     Attributes:
-        run: the teacher's run folder. Its users, items and outfits are the student's; its features and
-            network need not be.
+        run: the teacher's run folder, or several whose mean distance teaches. Their users, items and outfits
+            are the student's; features and network need not be.
+        codes: a teacher of codes is asked for its "relaxed" ones, as in the paper, or for its "binary" ones.
         alpha: how much the teacher counts.
         sigma: +1 pushes probable false negatives (nearer than r') away less, -1 more.
         clip: r' - d' below 0 counts as 0, so that only probable false negatives are changed.
@@ -41,13 +42,14 @@ class TeacherConfig(Section):
             learns how sure the teacher is which comes first (of hundreds, some random pairs). Not in the paper.
         temperature: of the teacher in `pairs`; higher is less sure.
         cache: the teacher's distances of negatives that are drawn for a whole epoch are kept in a folder
-            (true: RUN/distances of the teacher's run) and read again where the same are drawn.
+            (true: RUN/distances of the first run) and read again where the same are drawn.
         per_positive: beside negatives of kind "shared", this many random ones for each positive that
             the teacher weighs; the shared ones are then left as they are. None: the teacher weighs
             the shared ones, which is cheap only for a teacher whose score decomposes (FHN).
     """
 
-    run: str
+    run: Annotated[tuple[str, ...], Field(min_length=1)]
+    codes: Literal["relaxed", "binary"] = "relaxed"
     alpha: NotNegative = 1.0
     sigma: Literal[1, -1] = 1
     clip: bool = False
@@ -56,6 +58,11 @@ class TeacherConfig(Section):
     temperature: Positive = 1.0
     cache: bool | str = True
     per_positive: Count | None = None
+
+    @field_validator("run", mode="before")
+    @classmethod
+    def _one_or_several(cls, given: object) -> object:
+        return (given,) if isinstance(given, str) else given
 
 
 class ContrastiveConfig(Section):

@@ -154,8 +154,9 @@ def _summary(
         f"{' + '.join(config.modalities)}, {_form(config)}, {size:,} parameters on {inputs.device}"
     )
     if teacher is not None:
-        epochs = f"best epoch {teacher.run.best_epoch} of {teacher.run.config.train.epochs}"
-        yield f"teacher {teacher.run.path}, {epochs}: alpha {teacher.config.alpha}, sigma {teacher.config.sigma:+d}"
+        runs = ", ".join(f"{run.path} (epoch {run.best_epoch} of {run.config.train.epochs})" for run in teacher.runs)
+        given = teacher.config
+        yield f"teacher {runs}: alpha {given.alpha}, sigma {given.sigma:+d}, soft pairs {given.pairs}"
     if data.views_line is not None:
         yield f"contrastive: {data.views_line}"
 

@@ -1,7 +1,7 @@
-"""A teacher: a finished run, frozen, whose distances weigh the negatives of a student.
+"""A teacher: finished runs, frozen, whose mean distance weighs the negatives of a student.
 
-Paper: False Negative Distillation, Kim et al., 2021. A teacher's distance is minus its score, of relaxed codes
-or of float vectors. Shapes: N outfits, K negatives for each, B of a batch, C candidates, S slots.
+Paper: False Negative Distillation, Kim et al., 2021, with one run. A run's distance is minus its score.
+Shapes: N outfits, K negatives for each, B of a batch, C candidates, S slots.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ AT_ONCE = 1 << 16  # outfits
 
 
 class Teacher:
-    """Distances of outfits by the best epoch of a run.
+    """Distances of outfits by the best epoch of a run, or their mean over several.
 
     Args:
-        config: which run, and where distances are kept.
-        dataset: the student's data. The teacher makes inputs of its own from it: its modalities may be others.
+        config: which runs, and where distances are kept.
+        dataset: the student's data. A teacher makes inputs of its own from it: its modalities may be others.
 
     Attributes:
         config: as given.
-        run: the teacher's run.
-        fingerprint: of its parameters.
+        runs: the teacher's runs.
+        fingerprint: of their parameters.
 
     Raises:
         TrainingError: there is no such run, or it was trained on other users, items, outfits or features.
@@ -43,21 +43,16 @@ class Teacher:
 
     def __init__(self, config: TeacherConfig, dataset: Dataset) -> None:
         self.config = config
-        try:
-            self.run = Run.open(config.run)
-        except TrainingError as error:
-            raise TrainingError(f"teacher.run: {error}") from None
-        _check(self.run, dataset)
-        try:
-            model, inputs, slope = self.run.model(dataset)
-        except (TrainingError, FeatureError, ConfigError) as error:
-            raise TrainingError(f"teacher.run: the features that {config.run} was trained on: {error}") from None
-        self._scorer = ModelScorer(model.requires_grad_(False), inputs, slope)
+        self.runs = [_open(path, dataset) for path in config.run]
+        self._scorers = [_scorer(run, dataset, config.codes) for run in self.runs]
         self._slots = dataset.slots
-        self.fingerprint = sha256(self.run.path / "best.safetensors")[:12]
+        digest = hashlib.sha256(config.codes.encode())
+        for run in self.runs:
+            digest.update(sha256(run.path / "best.safetensors").encode())
+        self.fingerprint = digest.hexdigest()[:12]
         self._folder: Path | None = None
         if config.cache:
-            self._folder = self.run.path / "distances" if config.cache is True else Path(config.cache)
+            self._folder = self.runs[0].path / "distances" if config.cache is True else Path(config.cache)
             self._folder.mkdir(parents=True, exist_ok=True)
             sweep(self._folder)
 
@@ -107,18 +102,23 @@ class Teacher:
             slot: the slot.
             candidates: (C,) rows of items of its type.
         """
-        scorer = self._scorer
-        if scorer.model.repeat_empty:
-            items = fill_empty(self._slots, items)
-        rows, positions, others = (
-            torch.from_numpy(one.astype(np.int64)).to(scorer.device) for one in (users, items, candidates)
-        )
-        user = scorer.user_codes[rows]
-        return -scorer.model.completions(user, scorer.items, positions, slot, others)
+        found = []
+        for scorer in self._scorers:
+            filled = fill_empty(self._slots, items) if scorer.model.repeat_empty else items
+            rows, positions, others = (
+                torch.from_numpy(one.astype(np.int64)).to(scorer.device) for one in (users, filled, candidates)
+            )
+            user = scorer.user_codes[rows]
+            found.append(-scorer.model.completions(user, scorer.items, positions, slot, others))
+        return torch.stack(found).mean(dim=0)
 
     def item_features(self) -> dict[str, np.ndarray]:
-        """By type, (N, F) float32: what the teacher makes of each item, its modalities end to end."""
-        return {kind: codes[:EMPTY].flatten(1).cpu().numpy() for kind, codes in self._scorer.items.codes.items()}
+        """By type, (N, F) float32: what the teacher makes of each item, its runs and their modalities end to end."""
+        found: dict[str, list[np.ndarray]] = {}
+        for scorer in self._scorers:
+            for kind, codes in scorer.items.codes.items():
+                found.setdefault(kind, []).append(codes[:EMPTY].flatten(1).cpu().numpy())
+        return {kind: np.concatenate(parts, axis=1) for kind, parts in found.items()}
 
     def _distances(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         count = items.shape[1]
@@ -128,10 +128,29 @@ class Teacher:
         progress = tqdm(total=len(flat), desc="the teacher's distances", leave=False, disable=few)
         for start in range(0, len(flat), AT_ONCE):
             part = flat[start : start + AT_ONCE]
-            found[start : start + len(part)] = -self._scorer(part)
+            found[start : start + len(part)] = -np.mean([scorer(part) for scorer in self._scorers], axis=0)
             progress.update(len(part))
         progress.close()
         return found.reshape(items.shape[:2])
+
+
+def _open(path: str, dataset: Dataset) -> Run:
+    try:
+        run = Run.open(path)
+    except TrainingError as error:
+        raise TrainingError(f"teacher.run: {error}") from None
+    _check(run, dataset)
+    return run
+
+
+def _scorer(run: Run, dataset: Dataset, codes: str) -> ModelScorer:
+    try:
+        model, inputs, slope = run.model(dataset)
+    except (TrainingError, FeatureError, ConfigError) as error:
+        raise TrainingError(f"teacher.run: the features that {run.path} was trained on: {error}") from None
+    if codes == "binary" and getattr(model, "output", "bits") == "float":
+        raise ConfigError(f"teacher.codes: {run.path} is an outfit encoder of floats and has no binary codes")
+    return ModelScorer(model.requires_grad_(False), inputs, None if codes == "binary" else slope)
 
 
 def _read(path: Path, shape: tuple[int, ...]) -> np.ndarray:

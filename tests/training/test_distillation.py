@@ -130,6 +130,30 @@ def test_distances_are_minus_the_teachers_scores(dataset, teacher, tmp_path):
     assert one.item_features()["top"].shape == (12, 16)
 
 
+@pytest.mark.parametrize("codes", ["relaxed", "binary"])
+def test_several_runs_teach_by_their_mean_distance(dataset, tmp_path, codes):
+    teacher, other = (student(dataset, tmp_path / f"run{seed}", seed=seed).path for seed in (3, 7))
+    sections = [
+        make_config(tiny_values(teacher={"run": runs, "codes": codes, "cache": False})).teacher
+        for runs in (str(teacher), str(other), [str(teacher), str(other)])
+    ]
+    one, two, both = (Teacher(section, dataset) for section in sections)
+    positives = dataset.split("train").positives
+    users, items = positives.users[:7], positives.items[:7]
+    mean = (one.distances(users, items[:, None]) + two.distances(users, items[:, None])) / 2
+    np.testing.assert_allclose(both.distances(users, items[:, None]), mean, rtol=1e-5)
+    mean = (one.completions(users, items, 1, np.arange(4)) + two.completions(users, items, 1, np.arange(4))) / 2
+    np.testing.assert_allclose(both.completions(users, items, 1, np.arange(4)), mean, rtol=1e-5)
+    assert len({one.fingerprint, two.fingerprint, both.fingerprint}) == 3
+    assert both.item_features()["top"].shape == (12, 32)
+
+
+def test_floats_have_no_binary_codes(dataset, tmp_path):
+    run = student(dataset, tmp_path / "floats", encoder=ENCODER)
+    with pytest.raises(ConfigError, match=r"teacher\.codes: .*outfit encoder of floats"):
+        student(dataset, tmp_path / "run", teacher={"run": str(run.path), "codes": "binary"})
+
+
 def test_a_broken_cache_is_refused(dataset, teacher, tmp_path):
     section = make_config(tiny_values(teacher={"run": str(teacher), "cache": str(tmp_path)})).teacher
     positives = dataset.split("train").positives
