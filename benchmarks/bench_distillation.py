@@ -1,11 +1,11 @@
 """False negative distillation and contrastive learning: what each adds to FHN, what teacher and student cost.
 
     python benchmarks/bench_distillation.py --data sample|iqon [--seeds 0 1 2] [--out FOLDER]
-        [--parts ablation,sizes] [--sweep] [--plot FOLDER] [--set key=value]... [--json]
+        [--parts ablation,sizes] [--sweep] [--plot FOLDER] [--teacher-seed 0] [--set key=value]... [--json]
 
 * ablation: FHN / + CL / + FND / + FND and soft pairs / + both / teacher, mean and standard deviation over seeds of
   the test split's AUC and NDCG, of binary codes and floats, against random and hard negatives. Each case is
-  configs/student_*.yaml without what it goes without; the teacher of a seed has the same seed.
+  configs/student_*.yaml without what it goes without; the teacher of a seed has the same seed, unless --teacher-seed names one.
 * sizes: parameters, bytes, bits an outfit and an item, microseconds to encode an outfit, seconds of training, and
   what an epoch with a teacher costs beside one without (its distances cached), both measured in turn.
 * --sweep: alpha and sigma of the teacher, ways and weight of the views, one at a time, on the validation split.
@@ -53,7 +53,8 @@ def ablation(bench: Bench, seeds: Sequence[int]) -> list[dict[str, Any]]:
     """A row for each case and form: mean and standard deviation of every figure, and the gain over FHN."""
     rows: list[dict[str, Any]] = []
     for case in CASES:
-        of_seeds = [bench.measured(case, seed) for seed in seeds]
+        of_case = dict.fromkeys(bench.taught_by(seed) for seed in seeds) if case == TEACHER else seeds
+        of_seeds = [bench.measured(case, seed) for seed in of_case]
         for form in ("binary", "relaxed"):
             values = [figures(one, form) for one in of_seeds]
             if case == TEACHER and form == "binary":
@@ -128,7 +129,7 @@ def epoch_ratio(bench: Bench, seed: int, steps: int = 60) -> float:
     """Time of training with a teacher over time without, an epoch's own costs included: steps in turn."""
     config = bench.config(FND, seed)
     dataset = bench.dataset(config)
-    bench.run(TEACHER, seed)
+    bench.run(TEACHER, bench.taught_by(seed))
     list(zip(range(1), _steps(config, dataset)))  # the distances of the first epoch are written here
     loops = [_steps(bench.config(case, seed), dataset) for case in (ALONE, FND)]
     taken = [0.0, 0.0]
@@ -254,6 +255,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Prints tables, or one JSON object with --json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", choices=("sample", "iqon"), default="sample")
+    parser.add_argument("--teacher-seed", type=int, help="one teacher for all students")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--out", help="keeps the runs here, for the next time (default: a temporary folder)")
     parser.add_argument("--parts", default="ablation,sizes", help="which tables (default: both)")
@@ -265,7 +267,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(options.data, Path(options.out or folder), tuple(options.set))
+        bench = Bench(options.data, Path(options.out or folder), tuple(options.set), options.teacher_seed)
         parts = options.parts.split(",")
         found: dict[str, Any] = {"data": options.data, "seeds": options.seeds}
         found |= {"machine": machine(), "threads": torch.get_num_threads()}

@@ -38,11 +38,13 @@ class Bench:
         data: "sample" or "iqon".
         out: the folder of the runs.
         overrides: further settings of every run, such as train.epochs=2.
+        teacher_seed: the seed of one teacher for all students; None for a teacher of each student's seed.
     """
 
     data: str
     out: Path
     overrides: tuple[str, ...] = ()
+    teacher_seed: int | None = None
 
     def config(self, case: str, seed: int, changes: Sequence[str] = ()) -> Config:
         """The configuration of a case; `changes` go on top."""
@@ -51,8 +53,12 @@ class Bench:
         common = [f"data.root={root}", f"seed={seed}", *self.overrides]
         if case == TEACHER:
             return load_config(PROJECT / f"configs/teacher_{name}.yaml", [*common, *changes])
-        taught = [] if case in (ALONE, CL) else [f"teacher.run={self.folder(TEACHER, seed)}"]
+        taught = [] if case in (ALONE, CL) else [f"teacher.run={self.folder(TEACHER, self.taught_by(seed))}"]
         return load_config(PROJECT / f"configs/student_{name}.yaml", [*common, *taught, *WITHOUT[case], *changes])
+
+    def taught_by(self, seed: int) -> int:
+        """The seed of the teacher of a student of a seed."""
+        return seed if self.teacher_seed is None else self.teacher_seed
 
     def folder(self, case: str, seed: int, changes: Sequence[str] = ()) -> Path:
         """Where a run lies."""
@@ -64,7 +70,7 @@ class Bench:
         """The finished run of a case: the one in its folder, gone on with or made anew where it must be."""
         config, folder = self.config(case, seed, changes), self.folder(case, seed, changes)
         if config.teacher is not None:
-            self.run(TEACHER, seed)
+            self.run(TEACHER, self.taught_by(seed))
         run, resume = None, False
         if (folder / "config.yaml").is_file():
             try:
