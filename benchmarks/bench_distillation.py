@@ -5,10 +5,11 @@
 
 * ablation: FHN / + CL / + FND / + FND and soft pairs / + both / teacher, mean and standard deviation over seeds of
   the test split's AUC and NDCG, of binary codes and floats, against random and hard negatives. Each case is
-  configs/student_*.yaml without what it goes without; the teacher of a seed has the same seed, unless --teacher-seed names one.
+  configs/student_*.yaml without what it goes without; a teacher has its student's seed, or --teacher-seed.
 * sizes: parameters, bytes, bits an outfit and an item, microseconds to encode an outfit, seconds of training, and
   what an epoch with a teacher costs beside one without (its distances cached), both measured in turn.
-* --sweep: alpha and sigma of the teacher, ways and weight of the views, one at a time, on the validation split.
+* --sweep: alpha, sigma and clipping of FND, weight of the soft pairs, ways and weight of the views, one at a time, on
+  the validation split.
 
 Paper: Kim et al., 2021 (arXiv 2110.06483). Runs in --out are not trained again, and killed ones go on.
 """
@@ -43,8 +44,9 @@ from fashion_hash.training.steps import TrainingData
 from fashion_hash.training.teacher import Teacher
 
 CASES = (ALONE, CL, FND, TAUGHT, BOTH, TEACHER)
-ALPHAS = (0.0, 0.1, 0.3, 1.0, 3.0)
-WEIGHTS = (0.03, 0.1, 0.3, 1.0)
+ALPHAS = (0.1, 0.3, 1.0)
+PAIRS = (0.1, 0.3, 1.0, 3.0)
+WEIGHTS = (0.01, 0.03, 0.1)
 WAYS = ("[erase]", "[replace]", "[erase,replace]")
 ENCODED = 4096
 
@@ -161,17 +163,18 @@ def _steps(config: Config, dataset: Dataset) -> Iterator[float]:
 
 def sweep(bench: Bench, seed: int) -> dict[str, list[dict[str, Any]]]:
     """The validation AUC of the best epoch, one setting changed at a time."""
-    asked: dict[str, list[tuple[str, list[str]]]] = {"teacher": [], "views": []}
+    asked: dict[str, list[tuple[str, list[str]]]] = {"teacher": [], "pairs": [], "views": []}
     for sigma in (1, -1):
         for clip in (False, True):
-            for alpha in ALPHAS if sigma > 0 else ALPHAS[1:4]:
+            for alpha in ALPHAS:
                 changes = [f"teacher.alpha={alpha}", f"teacher.sigma={sigma}", f"teacher.clip={str(clip).lower()}"]
                 asked["teacher"].append((FND, changes))
+    asked["pairs"] = [(TAUGHT, ["teacher.alpha=0", f"teacher.pairs={weight}"]) for weight in PAIRS]
     asked["views"] = [
         (CL, [f"contrastive.views={ways}", f"contrastive.weight={weight}"]) for ways in WAYS for weight in WEIGHTS
     ]
     total, done = sum(len(one) for one in asked.values()), 0
-    found: dict[str, list[dict[str, Any]]] = {"teacher": [], "views": [], "alone": []}
+    found: dict[str, list[dict[str, Any]]] = {"teacher": [], "pairs": [], "views": [], "alone": []}
     found["alone"].append({"changes": [], **_best(bench.run(ALONE, seed))})
     for part, settings in asked.items():
         for case, changes in settings:
@@ -187,20 +190,27 @@ def _best(run: Run) -> dict[str, float]:
 
 
 def draw_sweep(path: Path, title: str, found: dict[str, list[dict[str, Any]]]) -> None:
-    """Validation AUC of binary codes over alpha and over the weight of the views; replaces `path`."""
+    """Validation AUC of binary codes over alpha and over the weights of soft pairs and views; replaces `path`."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10, 3.8), layout="constrained")
+    figure = Figure(figsize=(13, 3.8), layout="constrained")
     FigureCanvasAgg(figure)
-    panels = figure.subplots(1, 2, sharey=True)
-    for axes, part, label in zip(panels, ("teacher", "views"), ("alpha", "weight of the contrastive loss")):
+    panels = figure.subplots(1, 3, sharey=True)
+    parts = (
+        ("teacher", "alpha", "FND"),
+        ("pairs", "weight of the soft pairs", "soft pairs"),
+        ("views", "weight of the contrastive loss", "CL"),
+    )
+    for axes, (part, label, what) in zip(panels, parts):
         curves: dict[str, list[tuple[float, float]]] = {}
         for one in found[part]:
             settings = dict(change.split("=", 1) for change in one["changes"])
             if part == "teacher":
                 clipped = ", clipped" if settings["teacher.clip"] == "true" else ""
                 name, at = f"sigma {int(settings['teacher.sigma']):+d}{clipped}", float(settings["teacher.alpha"])
+            elif part == "pairs":
+                name, at = "alpha 0", float(settings["teacher.pairs"])
             else:
                 name = settings["contrastive.views"].strip("[]").replace(",", " + ")
                 at = float(settings["contrastive.weight"])
@@ -209,7 +219,7 @@ def draw_sweep(path: Path, title: str, found: dict[str, list[dict[str, Any]]]) -
             axes.plot(*zip(*points), marker="o", markersize=4, label=name)
         axes.axhline(found["alone"][0]["binary"], color="#888888", linestyle="--", label="FHN alone")
         axes.set_xscale("symlog", linthresh=0.03)
-        axes.set(xlabel=label, title=f"{title}: {'FND' if part == 'teacher' else 'CL'}")
+        axes.set(xlabel=label, title=f"{title}: {what}")
         axes.legend(frameon=False, fontsize=8)
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
