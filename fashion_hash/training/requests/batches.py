@@ -109,7 +109,9 @@ class RequestBatches:
         line, column = np.nonzero(there & (candidates[own] == history))
         negative[line, own[line, column]] = False
         negative[np.arange(count), target] = False
-        seen, position = np.unique(history, return_inverse=True)
+        there_is = np.zeros(self._num_items, dtype=bool)  # a table: sorting the padding takes as long as a step
+        there_is[history] = True
+        seen, position = np.flatnonzero(there_is), (np.cumsum(there_is) - 1)[history]
         by_user = (users != NOBODY) & ~masked_taste
         if config.requests.taste == "both":  # somebody new has a history, but nothing was learned for them
             by_user &= rng.random(count) >= config.masking.taste
@@ -119,7 +121,7 @@ class RequestBatches:
             "by_items": np.asarray(there.any(axis=1)) & ~masked_taste,
             "by_user": by_user,
             "users": users,
-            "history": position.reshape(history.shape),
+            "history": position,
             "there": there,
             "seen_features": self._inputs.item_features[seen],
             "seen_rows": self._hidden(seen, rng),
