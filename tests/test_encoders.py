@@ -38,6 +38,16 @@ def test_words_are_unit_vectors_and_what_nobody_knows_is_zero(words: WordsEncode
     assert words.encode_texts([]).shape == (0, words.dim)
 
 
+def test_a_word_counts_as_its_known_plural_or_singular(words: WordsEncoder) -> None:
+    found = words.encode_texts(["red shirts", "red shirt", "can the shirts"])
+    np.testing.assert_array_equal(found[0], found[1])
+    assert words.words("Shirts, woolly") == (("shirts",), ("woolly",))
+    plurals = WordsEncoder.fit([f"{text} shoes watches cans" for text in TEXTS], 6)
+    assert plurals.words("a shoe, a watch, can") == (("shoe", "watch"), ())
+    asked, meant = plurals.encode_texts(["you can watch", "watches"])
+    np.testing.assert_allclose(asked @ meant, 1, atol=0.2)  # "can" is no word to go by, and not "cans"
+
+
 def test_a_very_long_text_is_read_from_its_beginning(words: WordsEncoder) -> None:
     long = "red shirt " + "blue coat wool " * 100_000
     np.testing.assert_array_equal(words.encode_texts([long]), words.encode_texts([long[:5000]]))

@@ -30,7 +30,8 @@ class WordsEncoder:
     """TF-IDF + SVD, fitted on the texts of training; saved as plain arrays and JSON.
 
     A text of which no word is known (words such as "the" say nothing) has a vector of zeros, even where
-    some of its letter groups are known: it is in another language, or about something else.
+    some of its letter groups are known: it is in another language, or about something else. A word of which
+    only the plural or the singular is known counts as that.
 
     Args:
         titles: fitted.
@@ -56,7 +57,10 @@ class WordsEncoder:
 
         texts = [one for one in dict.fromkeys(text[:LONGEST] for text in texts) if _WORD.search(one)]
         if not texts:
-            raise FeatureError("no text holds a word: the encoder `words` has nothing to learn from")
+            raise FeatureError(
+                "no text holds a word: the encoder `words` has nothing to learn from; requests or items need words "
+                "(reviews, titles, descriptions)"
+            )
         if len(texts) > FIT_AT_MOST:
             rows = generator(seed, "words").choice(len(texts), FIT_AT_MOST, replace=False)
             texts = [texts[row] for row in np.sort(rows)]
@@ -88,15 +92,15 @@ class WordsEncoder:
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """(N, F) float32 unit vectors; zeros where no word is known."""
-        vectors, _ = self.titles.encode([text[:LONGEST] for text in texts])
+        vectors, _ = self.titles.encode([_WORD.sub(self._in_its_known_form, text[:LONGEST].lower()) for text in texts])
         known = np.fromiter((self._says_something(text) for text in texts), dtype=bool, count=len(texts))
         return np.where(known[:, None], vectors, np.float32(0))
 
     def words(self, text: str) -> Words:
         """The words it knows, and those it does not; words such as "the" are neither."""
         said = [one for one in dict.fromkeys(_WORD.findall(text[:LONGEST].lower())) if one not in self._empty]
-        known = tuple(one for one in said if one in self._vocabulary)
-        return Words(known, tuple(one for one in said if one not in self._vocabulary))
+        known = tuple(one for one in said if self._known(one))
+        return Words(known, tuple(one for one in said if not self._known(one)))
 
     def encode_pictures(self, pictures: Sequence[bytes | None]) -> np.ndarray:
         """Raises FeatureError: words only."""
@@ -110,7 +114,17 @@ class WordsEncoder:
 
     def _says_something(self, text: str) -> bool:
         found = _WORD.finditer(text[:LONGEST].lower())
-        return any(one.group() in self._vocabulary and one.group() not in self._empty for one in found)
+        return any(self._known(one.group()) and one.group() not in self._empty for one in found)
+
+    def _known(self, word: str) -> str | None:
+        """The form of a word that was learned: itself, else its plural or its singular."""
+        if word in self._vocabulary or word in self._empty:
+            return word if word in self._vocabulary else None
+        others = (f"{word}s", f"{word}es", word.removesuffix("s"), word.removesuffix("es"))
+        return next((one for one in others if one in self._vocabulary), None)
+
+    def _in_its_known_form(self, found: re.Match[str]) -> str:
+        return self._known(found.group()) or found.group()
 
     @cached_property
     def _vocabulary(self) -> frozenset[str]:

@@ -12,14 +12,16 @@ from fashion_hash.live.living import Living
 from fashion_hash.retrieval import people
 from fashion_hash.retrieval.foldin import FoldIn
 from fashion_hash.retrieval.foldin_vectors import FoldInVectors
+from fashion_hash.retrieval.living_requests import LivingRequests
 from fashion_hash.retrieval.people import Fold, Told
 
 
 class LivingCatalogue:
     """The part of a Recommender that writes. Every call is one step: all of it happens, or nothing."""
 
-    def __init__(self, living: Living) -> None:
+    def __init__(self, living: Living, requests: LivingRequests | None = None) -> None:
         self.living = living
+        self._requests = requests or LivingRequests(living.bundle)
 
     def add_items(self, items: Sequence[Mapping[str, Any]]) -> None:
         """Adds items, in one step; they are in every answer from then on.
@@ -29,7 +31,8 @@ class LivingCatalogue:
                 JPEG or PNG), "features" (by modality the raw feature, as the source of the bundle's
                 features makes it: the hash heads of the bundle turn it into codes), or instead of
                 features "code", (M, D) of -1 / +1, and "bias"; anything else is a column of the
-                catalogue ("price", "brand", ...).
+                catalogue ("price", "brand", ...). A bundle of requests alone, without outfits, makes codes
+                of an item's words.
 
         Raises:
             DataError: an id that is there already or twice in the list, or no id.
@@ -37,7 +40,7 @@ class LivingCatalogue:
             FeatureError: features or codes that do not fit, or a bundle without hash heads.
             BundleError: the file of changes cannot be written.
         """
-        changes.add_items(self.living, items, lambda: self._encoder)
+        changes.add_items(self.living, self._requests.with_codes(items), lambda: self._encoder)
 
     def remove_items(self, item_ids: Mapping[str, Sequence[str]]) -> list[str]:
         """Removes items by type, in one step, and every outfit of the pool that holds one of them.

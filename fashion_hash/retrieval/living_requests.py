@@ -7,7 +7,8 @@ and, where the encoder takes them, its picture. That is done when a request firs
 from __future__ import annotations
 
 import threading
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from fashion_hash.codes import Packed, pack
 from fashion_hash.data.outfits import EMPTY
 from fashion_hash.data.request_words import catalogue_words
 from fashion_hash.encoders import Encoder
-from fashion_hash.errors import BundleError
+from fashion_hash.errors import BundleError, FeatureError
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.request_tower import RequestTower
 from fashion_hash.retrieval.people import Person
@@ -76,6 +77,27 @@ class LivingRequests:
         tower = self.tower
         exported = CodedItems(tower.item_codes[kind], tower.item_vectors[kind], tower.item_tastes[kind])
         return exported, self._added_items(tower, snapshot, kind)
+
+    def with_codes(self, items: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+        """New items of a bundle of requests alone, with the codes of their words; those of others as they are.
+
+        Raises FeatureError for an item of whose words none is known.
+        """
+        if self._exported.modalities != ("request",):
+            return items
+        out = []
+        for item in items:
+            if isinstance(item, Mapping) and item.get("code") is None:
+                words = catalogue_words(item)
+                if not self.tower.encoder.encode_texts([words]).any():
+                    raise FeatureError(
+                        f"item {item.get('item_id')!r}: no word of its title, brand, categories or description is "
+                        "known, so that it has no code: give words that describe it"
+                    )
+                pictures = [item.get("picture")] if self.tower.encoder.takes_pictures else None
+                item = {**item, "code": self.tower.items([words], pictures).bits}
+            out.append(item)
+        return out
 
     def taste(self, snapshot: Snapshot, user_id: str | None, person: Person) -> np.ndarray | None:
         """(D,) the taste of somebody: as exported, with what they like since; of somebody new the mean of it.

@@ -44,9 +44,8 @@ class Recommender(LivingCatalogue):
     """
 
     def __init__(self, living: Living, requests: LivingRequests | None = None) -> None:
-        super().__init__(living)
+        super().__init__(living, requests)
         self._columns = LivingColumns(living)
-        self._requests = requests or LivingRequests(living.bundle)
 
     @classmethod
     def load(

@@ -1,5 +1,6 @@
 """Training on requests: it learns, resumes to the bit, and its bundle answers as the model does."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from fashion_hash.codes import unpack
 from fashion_hash.config import load_config, load_experiment, make_request_config
 from fashion_hash.config_requests import RequestConfig
 from fashion_hash.data.requests import NOBODY, RequestData, Requests
-from fashion_hash.errors import ConfigError, DataError, TrainingError
+from fashion_hash.errors import ConfigError, DataError, FeatureError, TrainingError
 from fashion_hash.index.pool import build_index
 from fashion_hash.retrieval.recommender import Recommender
 from fashion_hash.training.requests.batches import RequestBatches
@@ -129,6 +130,26 @@ def test_a_bundle_of_single_items_recommends(run: RequestRun, data: RequestData,
     assert Bundle.open(bundle.path).slots == ("item",)
 
 
+def test_a_bundle_of_single_items_takes_new_ones_by_their_words(
+    run: RequestRun, data: RequestData, tmp_path: Path
+) -> None:
+    bundle = export_requests(run, tmp_path / "bundle", data)
+    ids, pool = single_items(bundle)
+    build_index(bundle, pool, ids)
+    recommender = Recommender.load(bundle.path)
+    words = data.all_descriptions[0]
+    recommender.add_items([{"item_id": "new", "type": "item", "title": words}])
+    (like_it, *_), _ = recommender.search(words, k=1)
+    assert like_it in ("new", data.item_id(0))
+    assert "new" in recommender.search(words, k=3).ids
+    recommender.add_user("eve", liked=[{"item": "new"}])
+    assert recommender.search("", "eve", k=3).by == "taste alone"
+    with pytest.raises(FeatureError, match="item 'mute': no word of its title"):
+        recommender.add_items([{"item_id": "mute", "type": "item", "title": "xyzzy"}])
+    with pytest.raises(DataError, match="item 0 has no 'item_id'"):
+        recommender.add_items([{"id": "other", "title": words}])
+
+
 @pytest.mark.parametrize("output", ["bits", "float"])
 @pytest.mark.parametrize("taste", ["mean", "embedding", "both"])
 def test_every_kind_of_taste_and_output(data: RequestData, tmp_path: Path, output: str, taste: str) -> None:
@@ -200,6 +221,9 @@ def test_bad_configurations() -> None:
 def test_other_data_and_other_items_are_refused(run: RequestRun, data: RequestData, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="was trained on other data: the requests"):
         evaluate_requests(run, data=tiny_requests(seed=1))
+    nothing = replace(data, splits={"train": data.split("train"), "test": data.split("test")[:0]})
+    with pytest.raises(DataError, match="has no test requests to measure"):
+        evaluate_requests(run, data=nothing)
     with pytest.raises(DataError, match="no split 'validation'"):
         evaluate_requests(run, "validation", data)
     several = tiny_requests(kinds=("top", "shoe"))

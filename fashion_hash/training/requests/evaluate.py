@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fashion_hash.data.requests import RequestData, Requests
+from fashion_hash.errors import DataError
 from fashion_hash.evaluation.requests import bm25, chance, popularity, request_metrics, request_values, statement
 from fashion_hash.training.requests.inputs import RequestInputs, load_request_data
 from fashion_hash.training.requests.loop import make_scorer
@@ -33,11 +34,16 @@ def evaluate_requests(run: RequestRun, split: str = "test", data: RequestData | 
         "ndcg@10", "mrr", "queries"}}}. Text only and user only are the same model with one input masked.
 
     Raises:
-        DataError: there is no such split.
+        DataError: there is no such split, or nothing in it.
         TrainingError: the data has changed since the training.
     """
     data = data or load_request_data(run.config)
     requests = data.split(split)
+    if not len(requests):
+        raise DataError(
+            f"{data.name} has no {split} requests to measure: a person's last of two or more events is one; "
+            "tools/import_data.py check tells what each split holds"
+        )
     model, inputs, slope = run.model(data)
     score = make_scorer(model, inputs, split, requests, slope)
     scorers = {
