@@ -45,7 +45,7 @@ class TextEncoderConfig(Section):
     Attributes:
         kind: "words" needs no weights; "sentence_transformers" and "open_clip" are pretrained.
         model: of a pretrained one: a folder, an installed package that holds one, or the model's name.
-        weights: of open_clip: a file, or the name of published weights.
+        weights: of open_clip: a file, or the name of published weights; a model "local-dir:..." holds its own.
         dim: of "words": the length of its vectors at most.
         pictures: of open_clip: items are their words and their picture.
         store: where vectors are kept, so that nothing is encoded twice; by default they are not.
@@ -62,6 +62,8 @@ class TextEncoderConfig(Section):
     def _check(self) -> TextEncoderConfig:
         if self.kind != "words" and self.model is None:
             raise ValueError(f"kind {self.kind} needs the key model")
+        if self.kind == "open_clip" and self.weights is None and ":" not in str(self.model):  # hf-hub: and local-dir:
+            raise ValueError("kind open_clip needs the key weights: a file, or the name of published weights")
         if self.pictures and self.kind != "open_clip":
             raise ValueError(f"pictures need the kind open_clip, not {self.kind}")
         return self

@@ -59,6 +59,8 @@ def fit_requests(
             inputs.encoder.save(temporary)
     batches = RequestBatches(inputs)
     tell(_summary(config, inputs, batches, model))
+    if config.outfits is not None and not (Path(config.outfits) / "config.yaml").is_file():
+        tell(f"{config.outfits} holds no run yet: the bundle will need that run on outfits (key outfits)")
     epochs = config.train.epochs
     for epoch in range(len(run.history), epochs):
         if config.train.patience is not None and run.waited >= config.train.patience:
