@@ -218,7 +218,7 @@ def draw_sweep(path: Path, title: str, found: dict[str, list[dict[str, Any]]]) -
         for name, points in curves.items():
             axes.plot(*zip(*points), marker="o", markersize=4, label=name)
         axes.axhline(found["alone"][0]["binary"], color="#888888", linestyle="--", label="FHN alone")
-        axes.set_xscale("symlog", linthresh=0.03)
+        axes.set_xscale("log")
         axes.set(xlabel=label, title=f"{title}: {what}")
         axes.legend(frameon=False, fontsize=8)
         axes.grid(alpha=0.25)
