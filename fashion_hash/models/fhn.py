@@ -14,7 +14,16 @@ from torch import Tensor, nn
 
 from fashion_hash.config import Config
 from fashion_hash.data.outfits import EMPTY, item_types
-from fashion_hash.models.hashing import SHARED, ContentHashing, IdHashing, binarise, hash_heads, relax
+from fashion_hash.models.hashing import (
+    SHARED,
+    ContentHashing,
+    IdHashing,
+    binarise,
+    hash_heads,
+    item_biases,
+    relax,
+    sparse_tables,
+)
 from fashion_hash.models.matching import MatchingBlock
 
 # The parts of the model that have learning rates of their own, in the order of the configuration.
@@ -103,13 +112,7 @@ class FHN(nn.Module):
             slots, model.num_bits, model.variant, model.terms, model.user_weight, model.item_weight
         )
         self.projection: nn.Module | None = None  # of contrastive learning; see training.contrastive
-        self.item_bias: nn.ModuleDict | None = None
-        if model.item_bias:
-            self.item_bias = nn.ModuleDict(
-                {kind: nn.Embedding(num_items[kind], 1, sparse=sparse) for kind in self.types}
-            )
-            for table in self.item_bias.values():
-                nn.init.zeros_(table.weight)  # type: ignore[arg-type]
+        self.item_bias = item_biases(self.types, num_items, sparse) if model.item_bias else None
 
     def parts(self) -> dict[str, list[tuple[str, nn.Parameter]]]:
         """The named parameters of each named part; parts that the model lacks are absent."""
@@ -120,8 +123,7 @@ class FHN(nn.Module):
 
     def sparse_parameters(self) -> set[str]:
         """Names of the parameters whose gradients are sparse: embeddings of which a batch sees few rows."""
-        tables = {name for name, one in self.named_modules() if isinstance(one, nn.Embedding) and one.sparse}
-        return {f"{name}.weight" for name in tables}
+        return sparse_tables(self)
 
     def user_codes(self, users: Tensor, slope: float | None) -> Tensor:
         """(B, D) codes of users: relaxed with a slope, binary when it is None."""

@@ -102,6 +102,20 @@ class IdHashing(nn.Module):
         return self.embeddings[kind](inputs)
 
 
+def item_biases(types: Sequence[str], num_items: Mapping[str, int], sparse: bool) -> nn.ModuleDict:
+    """A learned popularity number an item, by type, 0 at the start."""
+    tables = {kind: nn.Embedding(num_items[kind], 1, sparse=sparse) for kind in types}
+    for table in tables.values():
+        nn.init.zeros_(table.weight)
+    return nn.ModuleDict(tables)
+
+
+def sparse_tables(model: nn.Module) -> set[str]:
+    """Names of the parameters of a model whose gradients are sparse."""
+    tables = {name for name, one in model.named_modules() if isinstance(one, nn.Embedding) and one.sparse}
+    return {f"{name}.weight" for name in tables}
+
+
 def hash_heads(
     modality: str, head: str, types: Sequence[str], features: int, num_bits: int, dropout: float
 ) -> dict[str, nn.Module]:

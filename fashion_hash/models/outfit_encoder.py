@@ -24,7 +24,16 @@ from torch.nn import functional as F
 from fashion_hash.config import Config
 from fashion_hash.data.outfits import EMPTY, item_types
 from fashion_hash.models.fhn import FHN, ItemCodes, OutfitScores
-from fashion_hash.models.hashing import SHARED, ContentHashing, IdHashing, binarise, hash_heads, relax
+from fashion_hash.models.hashing import (
+    SHARED,
+    ContentHashing,
+    IdHashing,
+    binarise,
+    hash_heads,
+    item_biases,
+    relax,
+    sparse_tables,
+)
 
 OUTFITS_AT_ONCE, CACHED = 1 << 16, 1024
 EPS = 1e-12  # of a vector's length, where directions are compared
@@ -171,13 +180,7 @@ class OutfitEncoder(nn.Module):
         else:
             self.register_buffer("scale_log", scale, persistent=False)
         self.projection: nn.Module | None = None  # of contrastive learning; see training.contrastive
-        self.item_bias: nn.ModuleDict | None = None
-        if model.item_bias:
-            self.item_bias = nn.ModuleDict(
-                {kind: nn.Embedding(num_items[kind], 1, sparse=sparse) for kind in self.types}
-            )
-            for table in self.item_bias.values():
-                nn.init.zeros_(table.weight)  # type: ignore[arg-type]
+        self.item_bias = item_biases(self.types, num_items, sparse) if model.item_bias else None
 
     def parts(self) -> dict[str, list[tuple[str, nn.Parameter]]]:
         """The named parameters of each named part; parts that the model lacks are absent."""
@@ -189,8 +192,7 @@ class OutfitEncoder(nn.Module):
 
     def sparse_parameters(self) -> set[str]:
         """Names of the parameters whose gradients are sparse: embeddings of which a batch sees few rows."""
-        tables = {name for name, one in self.named_modules() if isinstance(one, nn.Embedding) and one.sparse}
-        return {f"{name}.weight" for name in tables}
+        return sparse_tables(self)
 
     def user_codes(self, users: Tensor, slope: float | None) -> Tensor:
         """(B, D) vectors of users; with output "bits" relaxed with a slope, binary when it is None."""
