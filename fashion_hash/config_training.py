@@ -176,6 +176,8 @@ class TrainConfig(Section):
             users of tuples_630 for the new users of tuples_53.
         average: of so many last epochs the mean of the weights answers, as of the first of them; None for the
             weights of one epoch. It makes floats better, bits hardly.
+        calibrate: whoever uses the run weighs the terms of the score on the validation split, and with model.item_bias
+            the items' leave-one-out rates beside it (`training.calibration`); training itself is as without.
         parts: the parts that are trained; None for all. With `start` and parts [user] only the
             codes of users are fitted.
     """
@@ -188,6 +190,7 @@ class TrainConfig(Section):
     workers: Count = 2
     start: str | None = None
     average: Count | None = None
+    calibrate: bool = False
     parts: (
         tuple[
             Literal[

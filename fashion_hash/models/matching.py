@@ -69,6 +69,13 @@ class MatchingBlock(nn.Module):
         """(D,) weights of the item-item bits; all equal in T0 and T1."""
         return self.fixed_item_weights if self.item_weights is None else self.item_weights
 
+    @torch.no_grad()
+    def scale_weights(self, preference: float, compatibility: float) -> None:
+        """Multiplies the weights of user-item and of item-item bits, learned or not."""
+        learned = self.user_scalar if self.user_weights is None else self.user_weights
+        (self.fixed_user_weights if learned is None else learned).mul_(preference)
+        (self.fixed_item_weights if self.item_weights is None else self.item_weights).mul_(compatibility)
+
     def forward(self, user: Tensor, items: Tensor, mask: Tensor) -> Terms:
         """Scores L outfits for each of B users, in one modality.
 

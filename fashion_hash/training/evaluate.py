@@ -12,9 +12,9 @@ from fashion_hash.errors import DataError, QueryError
 from fashion_hash.evaluation import baselines
 from fashion_hash.evaluation.protocols import Metrics, Score, evaluate_split, statements
 from fashion_hash.evaluation.report import report
+from fashion_hash.training.calibration import make_scorer
 from fashion_hash.training.cold_users import cold_scorer, mean_user
 from fashion_hash.training.run import Run, load_data
-from fashion_hash.training.scoring import ModelScorer
 from fashion_hash.training.validation import drawn_beside, drawn_negatives
 
 COLD = (1, COLD_TOLD)
@@ -55,7 +55,7 @@ def evaluate(
     part = dataset.split(split)
     seed = run.config.seed
     model, inputs, slope = run.model(dataset)
-    relaxed, binary = ModelScorer(model, inputs, slope), ModelScorer(model, inputs, slope=None)
+    relaxed, binary = (make_scorer(run.config, model, inputs, form, dataset) for form in (slope, None))
     popularity = baselines.popularity(dataset.split("train").positives)
     results, lines = _measure(
         {

@@ -17,9 +17,10 @@ from fashion_hash.models.outfit_encoder import Network, OutfitEncoder
 from fashion_hash.outfit_encoder import EncoderContents
 from fashion_hash.outfit_encoder import OutfitEncoder as PlainEncoder
 from fashion_hash.request_contents import RequestContents
+from fashion_hash.training.calibration import make_scorer
 from fashion_hash.training.export_heads import export_heads
 from fashion_hash.training.run import Run, load_data
-from fashion_hash.training.scoring import ModelScorer, code_arrays
+from fashion_hash.training.scoring import code_arrays
 from fashion_hash.training.thumbnails import thumbnails
 
 
@@ -42,7 +43,8 @@ def export_bundle(
     """
     dataset = load_data(run.config, dataset)
     model, inputs, _ = run.model(dataset)
-    scorer = ModelScorer(model, inputs, slope=None)
+    scorer = make_scorer(run.config, model, inputs, None, dataset)
+    model = scorer.model
     user_codes, item_codes, item_bias = code_arrays(scorer)
     # liked is what was known when the model was made: the test split stays unseen
     known = [dataset.splits[name].positives for name in ("train", "valid") if name in dataset.splits]

@@ -17,10 +17,11 @@ from tqdm import tqdm
 
 from fashion_hash.config import Config
 from fashion_hash.data.dataset import Dataset
-from fashion_hash.errors import TrainingError
+from fashion_hash.errors import ConfigError, TrainingError
 from fashion_hash.models.outfit_encoder import Network, OutfitEncoder
 from fashion_hash.seeds import derive, generator
 from fashion_hash.training.batches import Batch
+from fashion_hash.training.calibration import make_scorer
 from fashion_hash.training.inputs import ItemInputs
 from fashion_hash.training.objective import Objective
 from fashion_hash.training.optimisers import PartOptimiser, rate_factor
@@ -60,6 +61,8 @@ def fit(
         TrainingError: the loss is no longer finite, or there is nothing to resume.
     """
     dataset = load_data(config, dataset)
+    if config.train.calibrate and "valid" not in dataset.splits:
+        raise ConfigError(f"train.calibrate: {dataset.name} has no validation split to weigh the terms of a score on")
     inputs = ItemInputs(config, dataset)
     teacher = None if config.teacher is None else Teacher(config.teacher, dataset)
     torch.manual_seed(derive(config.seed, "model"))
@@ -118,6 +121,8 @@ def fit(
         run.finish_epoch(model, optimiser, metrics)
         tell(_line(metrics, epochs))
     run.draw_curve()
+    if config.train.calibrate:
+        tell(_calibrated(run, dataset, validation))
     return run
 
 
@@ -159,6 +164,12 @@ def _summary(
         yield f"teacher {runs}: alpha {given.alpha}, sigma {given.sigma:+d}, soft pairs {given.pairs}"
     if data.views_line is not None:
         yield f"contrastive: {data.views_line}"
+
+
+def _calibrated(run: Run, dataset: Dataset, validation: Validation) -> str:
+    model, inputs, slope = run.model(dataset)
+    binary, relaxed = (validation.auc(make_scorer(run.config, model, inputs, form, dataset)) for form in (None, slope))
+    return f"calibrated on the validation split: AUC there {binary:.4f} binary, {relaxed:.4f} relaxed"
 
 
 def _form(config: Config) -> str:

@@ -19,6 +19,7 @@ from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.outfits import EMPTY, Outfits, fill_empty
 from fashion_hash.errors import ConfigError, FeatureError, TrainingError
 from fashion_hash.files import atomic_path, sha256, sweep
+from fashion_hash.training.calibration import make_scorer
 from fashion_hash.training.run import Run, dataset_fingerprints
 from fashion_hash.training.scoring import ModelScorer
 
@@ -48,7 +49,7 @@ class Teacher:
         self._slots = dataset.slots
         digest = hashlib.sha256(config.codes.encode())
         for run in self.runs:
-            digest.update(sha256(run.path / "best.safetensors").encode())
+            digest.update(f"{sha256(run.path / 'best.safetensors')}{run.config.train.calibrate or ''}".encode())
         self.fingerprint = digest.hexdigest()[:12]
         self._folder: Path | None = None
         if config.cache:
@@ -150,7 +151,7 @@ def _scorer(run: Run, dataset: Dataset, codes: str) -> ModelScorer:
         raise TrainingError(f"teacher.run: the features that {run.path} was trained on: {error}") from None
     if codes == "binary" and getattr(model, "output", "bits") == "float":
         raise ConfigError(f"teacher.codes: {run.path} is an outfit encoder of floats and has no binary codes")
-    return ModelScorer(model.requires_grad_(False), inputs, None if codes == "binary" else slope)
+    return make_scorer(run.config, model.requires_grad_(False), inputs, None if codes == "binary" else slope, dataset)
 
 
 def _read(path: Path, shape: tuple[int, ...]) -> np.ndarray:

@@ -8,7 +8,7 @@ from fashion_hash.config import Config
 from fashion_hash.data.dataset import Dataset, Groups, Split
 from fashion_hash.data.negatives import NegativeSampler, as_groups
 from fashion_hash.data.outfits import concatenate
-from fashion_hash.evaluation.protocols import evaluate_split
+from fashion_hash.evaluation.protocols import Score, evaluate_split
 from fashion_hash.models.outfit_encoder import Network
 from fashion_hash.seeds import generator
 from fashion_hash.training.inputs import ItemInputs
@@ -49,6 +49,14 @@ def drawn_beside(dataset: Dataset, split: str, part: Split, seed: int, ratio: in
     return found
 
 
+def validation_split(dataset: Dataset, seed: int) -> Split | None:
+    """The validation split with its random negatives, or drawn ones where it has none; None without such a split."""
+    if "valid" not in dataset.splits:
+        return None
+    split = dataset.split("valid")
+    return Split(split.positives, {"random": split.negatives.get("random") or drawn_negatives(dataset, "valid", seed)})
+
+
 class Validation:
     """Scores the validation split: against its random negatives, or drawn ones where it has none.
 
@@ -57,18 +65,16 @@ class Validation:
 
     def __init__(self, config: Config, dataset: Dataset, inputs: ItemInputs) -> None:
         self._inputs = inputs
-        self._split: Split | None = None
-        if "valid" in dataset.splits:
-            split = dataset.split("valid")
-            groups = split.negatives.get("random") or drawn_negatives(dataset, "valid", config.seed)
-            self._split = Split(split.positives, {"random": groups})
+        self._split = validation_split(dataset, config.seed)
 
     def __call__(self, model: Network, slope: float) -> dict[str, Any]:
         """{"valid_auc": of binary codes, "valid_auc_relaxed": with this slope}."""
+        forms = {"valid_auc": None, "valid_auc_relaxed": slope}
+        return {key: self.auc(ModelScorer(model, self._inputs, form)) for key, form in forms.items()}
+
+    def auc(self, score: Score) -> float | None:
+        """AUC of a scorer on the validation split; None without one."""
         if self._split is None:
-            return {"valid_auc": None, "valid_auc_relaxed": None}
-        found = {}
-        for key, form in (("valid_auc", None), ("valid_auc_relaxed", slope)):
-            (metrics,) = evaluate_split(ModelScorer(model, self._inputs, form), self._split).values()
-            found[key] = metrics["auc"]
-        return found
+            return None
+        (metrics,) = evaluate_split(score, self._split).values()
+        return float(metrics["auc"])
