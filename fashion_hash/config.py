@@ -86,6 +86,8 @@ class Config(Section):
             )
         if self.contrastive is not None and self.contrastive.feature == "teacher" and self.teacher is None:
             raise ValueError("contrastive.feature teacher needs the section teacher")
+        if self.contrastive is not None and self.train.batch_size == 1:
+            raise ValueError("contrastive compares the outfits of a batch with each other: train.batch_size 1 has none")
         return self
 
     def to_yaml(self) -> str:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field
 
 from fashion_hash.config_network import Count, NotNegative, Positive, Section, Share
+
+
+def _one_or_several(given: object) -> object:
+    return (given,) if isinstance(given, str) else given
 
 
 class LossConfig(Section):
@@ -48,7 +52,7 @@ class TeacherConfig(Section):
             the shared ones, which is cheap only for a teacher whose score decomposes (FHN).
     """
 
-    run: Annotated[tuple[str, ...], Field(min_length=1)]
+    run: Annotated[tuple[str, ...], BeforeValidator(_one_or_several), Field(min_length=1)]
     codes: Literal["relaxed", "binary"] = "relaxed"
     alpha: NotNegative = 1.0
     sigma: Literal[1, -1] = 1
@@ -58,11 +62,6 @@ class TeacherConfig(Section):
     temperature: Positive = 1.0
     cache: bool | str = True
     per_positive: Count | None = None
-
-    @field_validator("run", mode="before")
-    @classmethod
-    def _one_or_several(cls, given: object) -> object:
-        return (given,) if isinstance(given, str) else given
 
 
 class ContrastiveConfig(Section):
@@ -81,7 +80,10 @@ class ContrastiveConfig(Section):
             "auto": content where there is any, else cooccurrence.
     """
 
-    views: Annotated[tuple[Literal["erase", "replace"], ...], Field(min_length=1)] = ("erase", "replace")
+    views: Annotated[tuple[Literal["erase", "replace"], ...], BeforeValidator(_one_or_several), Field(min_length=1)] = (
+        "erase",
+        "replace",
+    )
     weight: NotNegative = 0.01
     outfits: Annotated[int, Field(ge=2)] = 256
     temperature: Positive = 0.2

@@ -36,6 +36,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="N",
         help="how many outfits each user hidden from training tells (default: 1 and 5, of runs with data.cold_users)",
     )
+    parser.add_argument(
+        "--calibrate",
+        action=argparse.BooleanOptionalAction,
+        help="weigh the terms of the score on the validation split first, or not (default: as train.calibrate of the run)",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     return run_command(parser, _evaluate, argv)
 
@@ -44,7 +49,12 @@ def _evaluate_requests(run: RequestRun, args: argparse.Namespace) -> int:
     from fashion_hash.errors import ConfigError
     from fashion_hash.training.requests.evaluate import evaluate_requests, request_table
 
-    given = {"--lists": args.lists is not None, "--drawn": args.drawn, "--cold": args.cold is not None}
+    given = {
+        "--lists": args.lists is not None,
+        "--drawn": args.drawn,
+        "--cold": args.cold is not None,
+        "--calibrate": args.calibrate is not None,
+    }
     if wrong := [option for option, there in given.items() if there]:
         raise ConfigError(f"{wrong[0]} is for runs on outfits, {args.run} is one on requests")
     report = evaluate_requests(run, args.split)
@@ -62,7 +72,7 @@ def _evaluate(args: argparse.Namespace) -> int:
     run = open_run(args.run)
     if isinstance(run, RequestRun):
         return _evaluate_requests(run, args)
-    report = evaluate(run, args.split, drawn=args.drawn, cold=args.cold)
+    report = evaluate(run, args.split, drawn=args.drawn, cold=args.cold, calibrate=args.calibrate)
     if args.lists is not None:
         recommender = Recommender.load(run.path / "bundle")
         report["lists"] = {

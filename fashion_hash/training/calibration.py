@@ -40,7 +40,12 @@ class TermWeights(NamedTuple):
 
 
 def make_scorer(
-    config: Config, model: Network, inputs: ItemInputs, slope: float | None, dataset: Dataset
+    config: Config,
+    model: Network,
+    inputs: ItemInputs,
+    slope: float | None,
+    dataset: Dataset,
+    calibrated: bool | None = None,
 ) -> ModelScorer:
     """The scorer that answers for a finished run: calibrated where its configuration says so.
 
@@ -49,8 +54,9 @@ def make_scorer(
         model, inputs: of its best epoch.
         slope: of the relaxed codes that will be used, None for binary ones.
         dataset: what it was trained on.
+        calibrated: whether it is; None as the configuration says.
     """
-    if config.train.calibrate:
+    if config.train.calibrate if calibrated is None else calibrated:
         model = calibrate(model, inputs, slope, dataset, config.seed)
     return ModelScorer(model, inputs, slope)
 

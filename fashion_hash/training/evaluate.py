@@ -27,6 +27,7 @@ def evaluate(
     *,
     drawn: bool = False,
     cold: Sequence[int] | None = None,
+    calibrate: bool | None = None,
 ) -> dict[str, Any]:
     """Measures the best epoch of a run.
 
@@ -38,6 +39,8 @@ def evaluate(
             the split has not several a positive.
         cold: how many outfits the users that were hidden from training tell, 1 and 5 by default; their
             code is fitted to these, everything else is frozen. Only for runs with data.cold_users.
+        calibrate: whether the terms of the score are weighed on the validation split; None as the run's
+            configuration says (train.calibrate).
 
     Returns:
         {"run", "dataset", "split", "num_bits", "protocols": {name: {"statement", "relaxed", "binary",
@@ -55,7 +58,7 @@ def evaluate(
     part = dataset.split(split)
     seed = run.config.seed
     model, inputs, slope = run.model(dataset)
-    relaxed, binary = (make_scorer(run.config, model, inputs, form, dataset) for form in (slope, None))
+    relaxed, binary = (make_scorer(run.config, model, inputs, form, dataset, calibrate) for form in (slope, None))
     popularity = baselines.popularity(dataset.split("train").positives)
     results, lines = _measure(
         {

@@ -104,21 +104,23 @@ class ItemInputs:
         return found
 
     @cached_property
-    def fingerprint(self) -> str:
-        """Twelve hexadecimal digits of the content: feature tables, or the titles they are made from.
+    def fingerprints(self) -> dict[str, str]:
+        """Twelve hexadecimal digits of each content modality: feature tables, or the titles they are made from.
 
-        Pictures of a backbone in training are not read for it.
+        Pictures of a backbone in training are not read for it; what is made from the outfits has none.
         """
-        digest = hashlib.sha256()
+        found = {}
         for modality, table in self.tables.items():
-            if modality == "cooccurrence":  # made from the outfits, which have a fingerprint of their own
+            if modality == "cooccurrence":  # the outfits have a fingerprint of their own
                 continue
+            digest = hashlib.sha256()
             for kind in self.dataset.types:
                 if table.encoder is None:
                     digest.update(np.ascontiguousarray(table.features[kind]).data)
                 else:  # the vectors may differ in their last bits from machine to machine
                     digest.update(json.dumps([modality, kind, titles_of(self.dataset)[kind]]).encode())
-        return digest.hexdigest()[:12]
+            found[f"{modality} features"] = digest.hexdigest()[:12]
+        return found
 
     def __call__(
         self,

@@ -26,6 +26,7 @@ from fashion_hash.training.inputs import ItemInputs
 from fashion_hash.training.objective import Objective
 from fashion_hash.training.optimisers import PartOptimiser, rate_factor
 from fashion_hash.training.run import Run, fingerprints, load_data, make_model, start_from
+from fashion_hash.training.run_folder import run_folder
 from fashion_hash.training.steps import TrainingData
 from fashion_hash.training.teacher import Teacher
 from fashion_hash.training.validation import Validation
@@ -63,6 +64,10 @@ def fit(
     dataset = load_data(config, dataset)
     if config.train.calibrate and "valid" not in dataset.splits:
         raise ConfigError(f"train.calibrate: {dataset.name} has no validation split to weigh the terms of a score on")
+    if config.teacher is not None and run_folder(config, out).resolve() in [
+        Path(one).resolve() for one in config.teacher.run
+    ]:
+        raise ConfigError(f"{run_folder(config, out)} is the teacher's run: give the student another name, or --out")
     inputs = ItemInputs(config, dataset)
     teacher = None if config.teacher is None else Teacher(config.teacher, dataset)
     torch.manual_seed(derive(config.seed, "model"))

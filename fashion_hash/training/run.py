@@ -119,5 +119,5 @@ def dataset_fingerprints(dataset: Dataset) -> dict[str, str]:
 
 
 def fingerprints(inputs: ItemInputs) -> dict[str, str]:
-    """Of the outfits, the items and the content that a model of outfits is trained on."""
-    return {**dataset_fingerprints(inputs.dataset), "content": inputs.fingerprint}
+    """Of the outfits, the items and the features that a model of outfits is trained on."""
+    return {**dataset_fingerprints(inputs.dataset), **inputs.fingerprints}

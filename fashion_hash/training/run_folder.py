@@ -59,7 +59,7 @@ class RunFolder(Generic[AnyConfig]):
             out: the folder; runs/NAME by default.
             tell: is told what was moved.
         """
-        path = _folder(config, out)
+        path = run_folder(config, out)
         if path.exists() and any(path.iterdir()):
             if not (path / "config.yaml").is_file():
                 raise TrainingError(f"{path} exists and is no run folder: name another with --out")
@@ -88,7 +88,7 @@ class RunFolder(Generic[AnyConfig]):
         Raises:
             TrainingError: there is no run, or it was another configuration or other data.
         """
-        path = _folder(config, out)
+        path = run_folder(config, out)
         if not (path / "config.yaml").is_file():
             raise TrainingError(f"nothing to resume: {path} holds no run; start it without --resume")
         _same_config(config, load_experiment(path / "config.yaml"), path)
@@ -143,7 +143,8 @@ def same_data(then: Mapping[str, str], now: Mapping[str, str], path: Path) -> No
             )
 
 
-def _folder(config: Config | RequestConfig, out: str | Path | None) -> Path:
+def run_folder(config: Config | RequestConfig, out: str | Path | None = None) -> Path:
+    """Where a run lies: `out`, or runs/NAME."""
     return Path(out) if out is not None else Path("runs") / config.name
 
 

@@ -49,7 +49,7 @@ class Teacher:
         self._slots = dataset.slots
         digest = hashlib.sha256(config.codes.encode())
         for run in self.runs:
-            digest.update(f"{sha256(run.path / 'best.safetensors')}{run.config.train.calibrate or ''}".encode())
+            digest.update(f"{sha256(run.path / 'best.safetensors')} {run.config.to_yaml()}".encode())
         self.fingerprint = digest.hexdigest()[:12]
         self._folder: Path | None = None
         if config.cache:
@@ -141,6 +141,12 @@ def _open(path: str, dataset: Dataset) -> Run:
     except TrainingError as error:
         raise TrainingError(f"teacher.run: {error}") from None
     _check(run, dataset)
+    done, asked = len(run.history), run.config.train.epochs
+    if done < asked:
+        raise TrainingError(
+            f"teacher.run: {run.path} has finished {done} of {asked} epochs: resume it first "
+            f"(or set train.epochs to {done} in its config.yaml, if that is enough)"
+        )
     return run
 
 
@@ -148,7 +154,7 @@ def _scorer(run: Run, dataset: Dataset, codes: str) -> ModelScorer:
     try:
         model, inputs, slope = run.model(dataset)
     except (TrainingError, FeatureError, ConfigError) as error:
-        raise TrainingError(f"teacher.run: the features that {run.path} was trained on: {error}") from None
+        raise TrainingError(f"teacher.run: {run.path} cannot answer for the student's data: {error}") from None
     if codes == "binary" and getattr(model, "output", "bits") == "float":
         raise ConfigError(f"teacher.codes: {run.path} is an outfit encoder of floats and has no binary codes")
     return make_scorer(run.config, model.requires_grad_(False), inputs, None if codes == "binary" else slope, dataset)
@@ -157,8 +163,8 @@ def _scorer(run: Run, dataset: Dataset, codes: str) -> ModelScorer:
 def _read(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     try:
         found = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise TrainingError(f"{path} holds no distances ({error}): delete it, it will be made again") from None
+    except (OSError, ValueError, EOFError):
+        raise TrainingError(f"{path} holds no distances, or is cut short: delete it, it will be made again") from None
     if found.shape != shape or found.dtype != np.float32:
         raise TrainingError(f"{path} holds {found.shape} {found.dtype}, not {shape} float32: delete it")
     return np.asarray(found)
@@ -167,8 +173,9 @@ def _read(path: Path, shape: tuple[int, ...]) -> np.ndarray:
 def _check(run: Run, dataset: Dataset) -> None:
     """Refuses a teacher of other people, items or outfits, naming what differs."""
     now = dataset_fingerprints(dataset)
-    for what, then in run.data.items():
-        if what != "content" and now.get(what) != then:
+    for what in dict.fromkeys([*now, *(name for name in run.data if name.endswith(" items"))]):
+        then = run.data.get(what)
+        if now.get(what) != then:
             hint = " (the splits' outfits, or data.cold_users)" if what == "outfits" else ""
             raise TrainingError(
                 f"teacher.run: {run.path} was trained on other {what}{hint}: fingerprint {then}, but "
