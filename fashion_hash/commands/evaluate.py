@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--calibrate",
         action=argparse.BooleanOptionalAction,
-        help="weigh the terms of the score on the validation split first, or not (default: as train.calibrate of the run)",
+        help="weigh the terms of the score on the validation split first, or not (default: as the run says)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     return run_command(parser, _evaluate, argv)

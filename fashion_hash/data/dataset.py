@@ -79,6 +79,11 @@ class ColdUsers:
     told: Outfits
     splits: Mapping[str, Split]
 
+    @property
+    def known(self) -> Outfits:
+        """All outfits that the hidden users made or liked."""
+        return concatenate([self.told, *(split.positives for split in self.splits.values())])
+
 
 @dataclass(frozen=True)
 class Content:
@@ -130,6 +135,11 @@ class Dataset:
         if name not in self.splits:
             raise DataError(f"{self.name} has no split {name!r}; it has {sorted(self.splits)}")
         return self.splits[name]
+
+    @property
+    def known(self) -> Outfits:
+        """All outfits that users made or liked, split by split."""
+        return concatenate([split.positives for split in self.splits.values()])
 
     @cached_property
     def outfits(self) -> Outfits:

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from fashion_hash.data.cold import COLD_TOLD, told_outfits
 from fashion_hash.data.dataset import Dataset, Split
+from fashion_hash.data.outfits import Outfits
 from fashion_hash.errors import DataError, QueryError
 from fashion_hash.evaluation import baselines
 from fashion_hash.evaluation.protocols import Metrics, Score, evaluate_split, statements
@@ -73,7 +76,7 @@ def evaluate(
         split,
         part,
         seed,
-        drawn,
+        dataset.known if drawn else None,
     )
     for told in _cold_counts(dataset, split, cold):
         assert dataset.cold is not None
@@ -93,7 +96,7 @@ def evaluate(
             split,
             dataset.cold.splits[split],
             seed,
-            drawn,
+            dataset.cold.known if drawn else None,
         )
         plural = "s" if told > 1 else ""
         for name, of in found.items():
@@ -108,11 +111,12 @@ def evaluate(
 
 
 def _measure(
-    scorers: dict[str, Score], dataset: Dataset, split: str, part: Split, seed: int, drawn: bool
+    scorers: dict[str, Score], dataset: Dataset, split: str, part: Split, seed: int, known: Outfits | None
 ) -> tuple[dict[str, dict[str, Metrics]], dict[str, str]]:
-    """The metrics of each scorer and protocol, and what each protocol is."""
-    alone = None if part.negatives or part.questions or drawn else drawn_negatives(dataset, split, seed, part=part)
-    beside = drawn_beside(dataset, split, part, seed) if drawn else {}
+    """The metrics of each scorer and protocol, and what each protocol is; `known` where negatives are to be drawn."""
+    given = part.negatives or part.questions or known is not None
+    alone = None if given else drawn_negatives(dataset, split, seed, part=part)
+    beside = {} if known is None else drawn_beside(known, split, part, seed)
     part = replace(part, negatives={**part.negatives, **beside})
     results = {name: evaluate_split(score, part, alone) for name, score in scorers.items()}
     return results, statements(dataset.name, split, part, alone, seed, drawn_kinds=beside)
@@ -125,6 +129,11 @@ def _cold_counts(dataset: Dataset, split: str, cold: Sequence[int] | None) -> tu
         return ()
     if any(told < 1 for told in cold or ()):
         raise QueryError(f"cold: a new user tells one outfit at least, not {min(cold or ())}")
+    fewest = int(np.bincount(dataset.cold.told.users).min())
+    if cold and max(cold) > fewest:
+        raise QueryError(
+            f"cold: {max(cold)} outfits of each, but some hidden users have {fewest} training outfits only"
+        )
     if split == "train":
         if cold:
             raise DataError("cold: the training outfits of hidden users are what they tell: measure valid or test")

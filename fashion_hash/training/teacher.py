@@ -173,7 +173,8 @@ def _read(path: Path, shape: tuple[int, ...]) -> np.ndarray:
 def _check(run: Run, dataset: Dataset) -> None:
     """Refuses a teacher of other people, items or outfits, naming what differs."""
     now = dataset_fingerprints(dataset)
-    for what in dict.fromkeys([*now, *(name for name in run.data if name.endswith(" items"))]):
+    of_data = [name for name in run.data if name in now or name.endswith(" items")]  # the rest are its features
+    for what in dict.fromkeys([*of_data, *now]):
         then = run.data.get(what)
         if now.get(what) != then:
             hint = " (the splits' outfits, or data.cold_users)" if what == "outfits" else ""

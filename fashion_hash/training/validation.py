@@ -7,7 +7,7 @@ from typing import Any
 from fashion_hash.config import Config
 from fashion_hash.data.dataset import Dataset, Groups, Split
 from fashion_hash.data.negatives import NegativeSampler, as_groups
-from fashion_hash.data.outfits import concatenate
+from fashion_hash.data.outfits import Outfits
 from fashion_hash.evaluation.protocols import Score, evaluate_split
 from fashion_hash.models.outfit_encoder import Network
 from fashion_hash.seeds import generator
@@ -26,11 +26,11 @@ def drawn_negatives(
     return as_groups(positives, drawn)
 
 
-def drawn_beside(dataset: Dataset, split: str, part: Split, seed: int, ratio: int = DRAWN_RATIO) -> dict[str, Groups]:
+def drawn_beside(known: Outfits, split: str, part: Split, seed: int, ratio: int = DRAWN_RATIO) -> dict[str, Groups]:
     """Negatives for the kinds of which a split has not several a positive, so that it can be ranked.
 
     Args:
-        dataset: no outfit of any of its splits comes out as a negative of its user.
+        known: none of these comes out as a negative of its user; users numbered as those of `part`.
         split: its name, for the stream of the seed.
         part: the split's rows, or those of some of its users.
 
@@ -38,7 +38,6 @@ def drawn_beside(dataset: Dataset, split: str, part: Split, seed: int, ratio: in
         "random_drawn" (mixes of the split's items) and "hard_drawn" (another user's positive of the split),
         each only where it is lacking.
     """
-    known = concatenate([one.positives for one in dataset.splits.values()])
     sampler = NegativeSampler(part.positives, known)
     draws = {"random": sampler.random, "hard": sampler.hard}
     found = {}

@@ -1,11 +1,13 @@
 """New users of a trained model: their code is fitted, nothing else moves, and what is said of them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from fashion_hash.config import make_config
-from fashion_hash.data.cold import told_outfits
+from fashion_hash.data.cold import hide_cold_users, told_outfits
 from fashion_hash.data.outfits import EMPTY
 from fashion_hash.errors import DataError, QueryError
 from fashion_hash.training.cold_users import cold_scorer, nearest_bits
@@ -84,7 +86,6 @@ def test_what_cannot_be_asked(tmp_path):
 
 
 def test_drawn_negatives_stand_beside_pairs_and_are_nobodys_own(tmp_path):
-    from dataclasses import replace
 
     from fashion_hash.data.dataset import Groups
 
@@ -101,9 +102,28 @@ def test_drawn_negatives_stand_beside_pairs_and_are_nobodys_own(tmp_path):
     assert "10 hard negatives a positive, drawn with seed 0" in found["rank_hard_drawn"]["statement"]
     assert found["rank_hard_drawn"]["binary"]["negatives_per_positive"] == 10
     own = {(user, *items.tolist()) for one in dataset.splits.values() for user, items in one.positives}
-    for groups in drawn_beside(dataset, "test", dataset.split("test"), 0).values():
+    for groups in drawn_beside(dataset.known, "test", dataset.split("test"), 0).values():
         assert not own & {(user, *items.tolist()) for user, items in groups.outfits}
         assert (groups.outfits.items != EMPTY).all()
     whole = tiny_dataset()
     several = replace(whole.split("test"), negatives={"random": whole.split("test").negatives["random"]})
-    assert set(drawn_beside(whole, "test", several, 0)) == {"hard_drawn"}
+    assert set(drawn_beside(whole.known, "test", several, 0)) == {"hard_drawn"}
+
+
+def test_nothing_that_a_hidden_user_likes_is_drawn_against_them():
+    """Few items, so that nearly all of an outfit's mixes are liked by somebody."""
+    dataset = hide_cold_users(tiny_dataset(("top", "bottom"), users=12, items=8, outfits=300), 6, 0)
+    cold = dataset.cold
+    own = {(user, *items.tolist()) for user, items in cold.known}
+    assert own != {(user, *items.tolist()) for user, items in dataset.known}
+    for groups in drawn_beside(cold.known, "test", replace(cold.splits["test"], negatives={}), 0).values():
+        assert not own & {(user, *items.tolist()) for user, items in groups.outfits}
+    assert len(cold.known) == len(cold.told) + sum(len(split.positives) for split in cold.splits.values())
+
+
+def test_more_outfits_than_hidden_users_have_are_refused(tmp_path):
+    run, dataset = run_of(tmp_path, train={"epochs": 1})
+    fewest = np.bincount(load_data(run.config, dataset).cold.told.users).min()
+    assert evaluate(run, "test", dataset, cold=[fewest])["protocols"]
+    with pytest.raises(QueryError, match=rf"cold: {fewest + 1} outfits of each, .* have {fewest} training outfits"):
+        evaluate(run, "test", dataset, cold=[1, fewest + 1])
