@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from copy import copy
+from typing import NamedTuple
 
 import numpy as np
 
@@ -46,11 +47,15 @@ def compose_encoded(
 ) -> Composition:
     """k outfits that are likely the best over the whole product of the allowed items.
 
+    With max_repeats the items that are used up are dropped and the rest is searched again, until k are taken.
+
     Args: those of `compose`; `taste` as Bundle.tastes, and partners are not looked at.
 
     Returns:
         Scores are the encoder's. `proven` only where every outfit was encoded; else `gap` is what an outfit
-        at no distance, of the most popular items, would score above the last.
+        at no distance, of the most popular items, would score above the last. Fewer than k come where
+        beside these there is no outfit, or none that max_repeats allows; or, with a gap of inf, where the
+        budget ran out.
 
     Raises: as `compose`.
     """
@@ -58,17 +63,73 @@ def compose_encoded(
     check_count("k", k)
     if max_repeats is not None:
         check_count("max_repeats", max_repeats)
-    shortlist = _by_items(bundle, taste, slots, given or {})
+    given = given or {}
+    names = [name for name in bundle.slot_names if name not in given] if slots is None else list(slots)
+    left = dict(allowed or {})
+    alone = _by_items(bundle, taste, names, given)
+    taken = np.empty((0, len(bundle.slots)), dtype=np.int64)
+    taken_scores = np.empty(0)
+    expanded = scored = 0
+    while True:
+        spent = time.monotonic() - started
+        limits = budget._replace(seconds=budget.seconds - spent, partial_outfits=budget.partial_outfits - expanded)
+        found = _search(bundle, alone, taste, k, names, left, given, limits)
+        expanded, scored = expanded + found.expanded, scored + found.scored
+        complete = found.complete and not len(taken)
+        new = _others(bundle, found.items, taken)
+        if max_repeats is not None and not found.complete and not found.cut:
+            new[np.flatnonzero(new)[max(k, SWAP_LEAST) :]] = False  # only so many were bettered by swaps
+        items = np.concatenate([taken, found.items[new]])
+        scores = np.concatenate([taken_scores, found.scores[new]])
+        if max_repeats is None:
+            places = np.arange(min(k, len(items)))
+        else:
+            keys = item_keys(bundle.slots, items)
+            keys[:, [bundle.slot_names.index(name) for name in given]] = -1  # every outfit holds what is given
+            places = walk([Cap(keys, int(max_repeats))], len(items), k)
+        taken, taken_scores = items[places], scores[places]
+        if max_repeats is None or len(taken) == k or found.complete or found.cut:
+            break
+        left = _not_used_up(bundle, taken, max_repeats, names, allowed or {})
+    taken, taken_scores = _sorted(taken, taken_scores)  # what a later search found may be better
+    gap = 0.0
+    if not complete:
+        most = max(int(np.max(bias, initial=0)) for bias in bundle.item_bias.values()) / WEIGHT_ONE
+        over = len(taken) < k and found.cut
+        gap = np.inf if over or not len(taken) else max(0.0, most - float(taken_scores[-1]))
+    return Composition(taken, taken_scores, complete, gap, expanded, scored, time.monotonic() - started)
+
+
+class _Ranked(NamedTuple):
+    """Outfits, best first; whether these are all there are, and whether the budget cut the search short."""
+
+    items: np.ndarray
+    scores: np.ndarray
+    complete: bool
+    cut: bool
+    expanded: int
+    scored: int
+
+
+def _search(
+    bundle: Bundle,
+    alone: Bundle,
+    taste: np.ndarray,
+    k: int,
+    names: Sequence[str],
+    allowed: Mapping[str, np.ndarray],
+    given: Mapping[str, int],
+    budget: Budget,
+) -> _Ranked:
+    """A shortlist by items alone, ranked by the encoder and bettered by swaps: more than k outfits, if there are."""
     wanted = max(SHORTLIST * k, SHORTLIST_LEAST)
     nobody = np.zeros(bundle.num_bits // 8, dtype=np.uint8)
-    found = compose(shortlist, nobody, wanted, slots, allowed=allowed, given=given, budget=budget)
+    found = compose(alone, nobody, wanted, names, allowed=allowed, given=given, budget=budget)
     complete = found.proven and len(found.items) < wanted
     items, scores = _ranked(bundle, taste, found.items)
     scored = len(items)
     if not complete and len(items):
-        names = [name for name in bundle.slot_names if name not in (given or {})]
-        open_slots = {bundle.slot_names.index(name): (allowed or {}).get(name) for name in names}
-        open_slots = {slot: rows for slot, rows in open_slots.items() if items[0, slot] != EMPTY}
+        open_slots = {bundle.slot_names.index(name): allowed.get(name) for name in names}
         for _ in range(ROUNDS):
             new = _swapped(bundle, taste, items[: max(k, SWAP_LEAST)], open_slots, items)
             scored += len(new)
@@ -77,25 +138,35 @@ def compose_encoded(
             items, scores = _sorted(np.concatenate([items, more]), np.concatenate([scores, more_scores]))
             if items[:k].tobytes() == kept:
                 break
-    if max_repeats is None:
-        places = np.arange(min(k, len(items)))
-    else:
-        keys = item_keys(bundle.slots, items)
-        for name in given or {}:
-            keys[:, bundle.slot_names.index(name)] = -1  # every outfit holds what is given
-        places = walk([Cap(keys, int(max_repeats))], len(items), k)
-    gap = 0.0
-    if not complete:
-        most = max(int(np.max(bias, initial=0)) for bias in bundle.item_bias.values()) / WEIGHT_ONE
-        gap = max(0.0, most - float(scores[places[-1]])) if len(places) == k else np.inf
-    seconds = time.monotonic() - started
-    return Composition(items[places], scores[places], complete, gap, found.expanded, scored, seconds)
+    return _Ranked(items, scores, complete, not found.proven, found.expanded, scored)
 
 
-def _by_items(bundle: Bundle, taste: np.ndarray, slots: Sequence[str] | None, given: Mapping[str, int]) -> Bundle:
+def _others(bundle: Bundle, items: np.ndarray, taken: np.ndarray) -> np.ndarray:
+    """(N,) bool: outfits that are none of those taken."""
+    known = {one.tobytes() for one in canonical_items(bundle.slots, taken)}
+    keys = (one.tobytes() for one in canonical_items(bundle.slots, items))
+    return np.array([key not in known for key in keys], dtype=bool)
+
+
+def _not_used_up(
+    bundle: Bundle, taken: np.ndarray, most: int, names: Sequence[str], allowed: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """By open slot the allowed rows of which fewer than `most` of the outfits taken hold one."""
+    places = {name: bundle.slot_names.index(name) for name in names}
+    uses = {kind: np.zeros(len(bundle.items[kind]), dtype=np.int64) for kind in bundle.types}
+    for slot in places.values():
+        np.add.at(uses[bundle.slots[slot]], taken[:, slot], 1)
+    left = {}
+    for name, slot in places.items():
+        free = np.flatnonzero(uses[bundle.slots[slot]] < most)
+        left[name] = np.intersect1d(free, allowed[name]) if name in allowed else free
+    return left
+
+
+def _by_items(bundle: Bundle, taste: np.ndarray, slots: Sequence[str], given: Mapping[str, int]) -> Bundle:
     """The bundle in which an outfit's score is the mean of a number an item, written as the items' biases."""
     encoder, user = encoder_of(bundle), encoded.asking(bundle, taste)
-    names = list(bundle.slot_names) if slots is None else [*slots, *given]
+    names = [*slots, *given]
     kinds = [bundle.slots[bundle.slot_names.index(name)] for name in names if name in bundle.slot_names]
     vectors = {kind: items[:, encoder.width :] for kind, items in bundle.encoded_items.items()}
     typical = {kind: vectors[kind].mean(axis=0, dtype=np.float64) for kind in kinds if len(vectors[kind])}

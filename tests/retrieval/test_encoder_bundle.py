@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 
@@ -153,6 +154,48 @@ def test_a_shortlist_says_that_it_is_one(tmp_path, monkeypatch):
     assert scores == sorted(scores)
     assert len(set(every[:10]) & set(scores)) >= 5  # of 440 outfits of random vectors
     assert found.hits[-1].score + found.gap >= -every[0]
+
+
+@pytest.mark.parametrize(("count", "k", "most"), [(5, 5, 1), (9, 9, 1), (9, 15, 2)])
+def test_repeats_are_capped_down_the_whole_ranking(tmp_path, form, count, k, most):
+    """With 5 items and a few more of the other types all outfits fit into the shortlist, with 9 they do not."""
+    slots = ("top", "bottom", "shoe")
+    recommender = Recommender.load(new_bundle(tmp_path / "b", form, slots=slots, num_items=count).path)
+    ids = [recommender.bundle.items[kind].all() for kind in slots]
+    outfits = [dict(zip(slots, one)) for one in itertools.product(*ids)]
+    every = np.array([recommender.score("user-1", one).score for one in outfits])
+    uses, wanted = Counter(), []
+    for place in np.argsort(-every, kind="stable"):  # items of two types never have the same id
+        if len(wanted) < k and all(uses[one] < most for one in outfits[place].values()):
+            uses.update(outfits[place].values())
+            wanted.append(every[place])
+    found = recommender.compose("user-1", k, max_repeats=most)
+    scores = [hit.score for hit in found.hits]
+    assert len(scores) == len(wanted) == k
+    assert scores == sorted(scores, reverse=True)
+    assert max(Counter(one for hit in found.hits for one in hit.items.values()).values()) <= most
+    assert len({tuple(hit.items.values()) for hit in found.hits}) == k
+    assert all(hit.score == recommender.score("user-1", hit.items).score for hit in found.hits)
+    if count == 5 or form == "fhn":
+        assert found.proven
+        assert scores == wanted
+    else:
+        assert not found.proven
+        assert np.mean(scores) > np.mean(wanted) - 0.1 * every.std()
+        assert found.gap >= every.max() - scores[-1]
+
+
+def test_fewer_come_where_the_cap_leaves_no_more(tmp_path):
+    recommender = Recommender.load(new_bundle(tmp_path / "b", "cosine", num_items=9, slots=SLOTS[1:]).path)
+    most = min(len(recommender.bundle.items[kind].all()) for kind in ("top", "bottom", "shoe"))
+    found = recommender.compose("user-1", 50, max_repeats=1)
+    assert len(found.hits) == most
+    assert 0 < found.gap < np.inf
+    given = recommender.compose("user-1", 8, include={"top": "top-1"}, max_repeats=1)
+    assert len(given.hits) == 8  # what every outfit holds is not counted
+    twins = Recommender.load(new_bundle(tmp_path / "twins", "euclidean").path).compose("user-1", 5, max_repeats=1)
+    assert len(twins.hits) == 5  # two tops each
+    assert len({one for hit in twins.hits for one in hit.items.values()}) == 20
 
 
 def test_composed_outfits_keep_to_what_was_asked(recommender):
