@@ -52,7 +52,9 @@ class TeacherConfig(Section):
             the shared ones, which is cheap only for a teacher whose score decomposes (FHN).
     """
 
-    run: Annotated[tuple[str, ...], BeforeValidator(_one_or_several), Field(min_length=1)]
+    run: Annotated[
+        tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_one_or_several), Field(min_length=1)
+    ]
     codes: Literal["relaxed", "binary"] = "relaxed"
     alpha: NotNegative = 1.0
     sigma: Literal[1, -1] = 1

@@ -8,7 +8,7 @@ from typing import Any
 
 from fashion_hash.errors import QueryError
 
-MODEL_FORMS = ("relaxed", "binary")
+MODEL_FORMS = ("relaxed", "binary", "fold_in")
 COUNTS = ("rows", "users", "users_left_out", "negatives_per_positive", "candidates")
 
 Results = Mapping[str, Mapping[str, Mapping[str, float]]]
@@ -21,7 +21,7 @@ def report(
     """The JSON object of an evaluation.
 
     Args:
-        results: scorer name to what `protocols.evaluate_split` returned; "relaxed" and "binary" are
+        results: scorer name to what `protocols.evaluate_split` returned; "relaxed", "binary" and "fold_in" are
             the model, every other name is a baseline.
         statements: protocol name to its statement, from `protocols.statements`.
         dataset, split: names.
@@ -48,7 +48,7 @@ def report(
 def table(report: Mapping[str, Any]) -> str:
     """The object of `report` as aligned plain text: a block for each protocol, a line for each scorer.
 
-    Relaxed and binary codes come first, one under the other, then the baselines.
+    The forms of the model come first, one under the other, then the baselines.
     """
     bits = f", {report['num_bits']} bits" if report["num_bits"] else ""
     blocks = [f"{report['dataset']}, {report['split']}{bits}"]

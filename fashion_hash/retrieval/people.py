@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fashion_hash.bundle import Bundle
-from fashion_hash.codes import Packed
+from fashion_hash.codes import Packed, unpack
 from fashion_hash.data.outfits import canonical_items
 from fashion_hash.errors import DataError, QueryError
 from fashion_hash.ids import encode
@@ -57,6 +57,23 @@ class Person(NamedTuple):
     def bundle_of(self, snapshot: Snapshot) -> Bundle:
         """The bundle that scores for them."""
         return snapshot.bundle if self.personal else impersonal(snapshot.bundle)
+
+
+def fold_in_codes(bundle: Bundle, liked: Sequence[np.ndarray]) -> np.ndarray:
+    """Codes of new people, from the outfits that each likes: as `Recommender.add_user` gives them.
+
+    Args:
+        bundle: an open bundle.
+        liked: for each of H people (L, S) rows of items by slot, one outfit at least.
+
+    Returns:
+        (H, D) float32: -1 / +1, or the vectors where an outfit encoder scores.
+    """
+    if bundle.encoder is not None:
+        fold = FoldInVectors(bundle)
+        return np.array([fold.fit(own) for own in liked], dtype=np.float32)
+    packed = FoldIn(bundle)
+    return unpack(np.array([packed.fit(own) for own in liked])).astype(np.float32)
 
 
 def people(living: Living, user_ids: Iterable[str | int | None]) -> tuple[Snapshot, list[Person]]:

@@ -10,19 +10,26 @@ Shapes: H users, L outfits told, K negatives, N outfits, S slots, D bits.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fashion_hash.data.cold import told_outfits
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.negatives import ItemPool
 from fashion_hash.data.outfits import EMPTY, Outfits, fill_empty
 from fashion_hash.models.fhn import FHN
 from fashion_hash.models.outfit_encoder import Network, OutfitEncoder
+from fashion_hash.retrieval.people import fold_in_codes
 from fashion_hash.seeds import generator
+from fashion_hash.training.export import export_bundle
+from fashion_hash.training.run import Run
 from fashion_hash.training.scoring import ModelScorer
 
 NEGATIVES = 64
@@ -88,6 +95,33 @@ def cold_scorer(
         outfits = _some_outfits(dataset, seed)
         other.user_codes = nearest_bits(other.user_codes, _spread(scorer, outfits))
     return other
+
+
+def fold_ins(
+    run: Run, dataset: Dataset, scorer: ModelScorer, counts: Sequence[int], calibrate: bool | None = None
+) -> dict[int, ModelScorer]:
+    """By how many outfits are told, a scorer whose users are the hidden ones, with the codes they would have in use.
+
+    Args:
+        run: it is exported for a moment: fold-in asks a bundle.
+        dataset: with its hidden users.
+        scorer: of the run, as a bundle answers: binary, or the vectors of an outfit encoder.
+        counts: how many outfits are told.
+        calibrate: see `export_bundle`.
+    """
+    found: dict[int, ModelScorer] = {}
+    if not counts:
+        return found
+    assert dataset.cold is not None
+    with TemporaryDirectory() as folder:
+        bundle = export_bundle(run, Path(folder) / "bundle", dataset, calibrate=calibrate)
+        for count in counts:
+            told = told_outfits(dataset.cold, count)
+            liked = [told.items[told.users == person] for person in range(len(dataset.cold.ids))]
+            codes = fold_in_codes(bundle, liked)
+            found[count] = copy(scorer)
+            found[count].user_codes = torch.from_numpy(codes).to(scorer.user_codes)
+    return found
 
 
 def nearest_bits(codes: Tensor, spread: Tensor) -> Tensor:

@@ -36,44 +36,51 @@ def erase(items: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def can_replace(slots: Sequence[str], items: np.ndarray, near: Mapping[str, np.ndarray]) -> np.ndarray:
-    """(B, S) bool: items that have a neighbour."""
-    found = np.zeros(items.shape, dtype=bool)
-    for slot, kind in enumerate(slots):
-        found[:, slot] = (items[:, slot] != EMPTY) & (near[kind][items[:, slot], 0] != EMPTY)
-    return found
+    """(B, S) bool: items that have a neighbour which the outfit does not hold already."""
+    free = [_neighbours(slots, items, near, slot)[1].any(axis=1) for slot in range(len(slots))]
+    return np.stack(free, axis=1)
+
+
+def _neighbours(
+    slots: Sequence[str], items: np.ndarray, near: Mapping[str, np.ndarray], slot: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(B, K) rows of the nearest items to those in a slot, and (B, K) bool: which the outfit does not hold."""
+    kind = slots[slot]
+    around = near[kind][items[:, slot]]
+    held = items[:, [other for other, one in enumerate(slots) if one == kind]]
+    new = (around[:, :, None] != held[:, None]).all(axis=2)
+    return around, new & (around != EMPTY) & (items[:, slot] != EMPTY)[:, None]
 
 
 def replace(
     slots: Sequence[str], items: np.ndarray, near: Mapping[str, np.ndarray], rng: np.random.Generator
 ) -> np.ndarray:
-    """(B, S): each outfit with one item, any that has neighbours alike, swapped for one of its K nearest.
+    """(B, S): each outfit with one item swapped for one of its K nearest, any that can be alike.
 
-    An item that the outfit holds already does not come in a second time: the outfit stays as it is then.
+    An item that the outfit holds already does not come in a second time: the neighbour is drawn among the others.
 
     Args:
         slots: item type of each slot.
-        items: (B, S) outfits with an item that has a neighbour; see `can_replace`.
+        items: (B, S) outfits with an item that has a neighbour they do not hold; see `can_replace`.
         near: by type, (N, K) rows of the nearest items, EMPTY from where there are no more.
     """
     chance = np.where(can_replace(slots, items, near), rng.random(items.shape), -1.0)
     chosen, share = chance.argmax(axis=1), rng.random(len(items))
     changed = items.copy()
-    for slot, kind in enumerate(slots):
+    for slot in range(len(slots)):
         rows = np.flatnonzero(chosen == slot)
-        around = near[kind][items[rows, slot]]  # (b, K)
-        count = (around != EMPTY).sum(axis=1)
-        new = around[np.arange(len(rows)), (share[rows] * count).astype(np.int64)]
-        alike = [other for other, one in enumerate(slots) if one == kind]
-        fresh = (items[rows][:, alike] != new[:, None]).all(axis=1)
-        changed[rows[fresh], slot] = new[fresh]
+        around, free = _neighbours(slots, items[rows], near, slot)
+        drawn = (share[rows] * free.sum(axis=1)).astype(np.int64)
+        # the place of the free neighbour of that number
+        changed[rows, slot] = around[np.arange(len(rows)), (free.cumsum(axis=1) > drawn[:, None]).argmax(axis=1)]
     return changed
 
 
 class Views:
     """Two views of each outfit, each by one of the ways that the configuration names.
 
-    An outfit for which the way drawn is none (one item alone, no item with a neighbour) takes another
-    of the ways, and stays as it is where none is left.
+    An outfit for which the way drawn is none (one item alone, no item with a neighbour it lacks) takes
+    another of the ways, and stays as it is where none is left.
 
     Args:
         config: the ways.
@@ -128,7 +135,7 @@ class Views:
                 reason = (
                     "each of the training outfits holds a single item, and without it none would be left"
                     if way == "erase"
-                    else f"no training item has another one of its type near it ({self._known()})"
+                    else f"no training item has another one of its type near it that its outfit lacks ({self._known()})"
                 )
                 raise ConfigError(f"contrastive.views: {way} can change no outfit: {reason}; leave {way} out")
         stay = int((~possible.any(axis=1)).sum())

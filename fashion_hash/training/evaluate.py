@@ -16,7 +16,7 @@ from fashion_hash.evaluation import baselines
 from fashion_hash.evaluation.protocols import Metrics, Score, evaluate_split, statements
 from fashion_hash.evaluation.report import report
 from fashion_hash.training.calibration import make_scorer
-from fashion_hash.training.cold_users import cold_scorer, mean_user
+from fashion_hash.training.cold_users import cold_scorer, fold_ins, mean_user
 from fashion_hash.training.run import Run, load_data
 from fashion_hash.training.validation import drawn_beside, drawn_negatives
 
@@ -51,6 +51,7 @@ def evaluate(
         the binary model without its users (no_user) and without its pairs (no_item_pairs). Protocols of
         hidden users begin with "cold_1_", "cold_5_"; their baselines are those that know nobody:
         chance, popularity, no_user and no_user_relaxed, and the mean of the known users (mean_user, relaxed).
+        Beside them stands fold_in, the code that `Recommender.add_user` gives in use (binary, or the vector).
 
     Raises:
         DataError: there is no such split.
@@ -78,7 +79,9 @@ def evaluate(
         seed,
         dataset.known if drawn else None,
     )
-    for told in _cold_counts(dataset, split, cold):
+    counts = _cold_counts(dataset, split, cold)
+    folded = fold_ins(run, dataset, binary, counts, calibrate)
+    for told in counts:
         assert dataset.cold is not None
         outfits = told_outfits(dataset.cold, told)
         nobody = mean_user(relaxed, len(dataset.cold.ids))
@@ -86,6 +89,7 @@ def evaluate(
             {
                 "relaxed": cold_scorer(relaxed, dataset, outfits, slope, seed),
                 "binary": cold_scorer(binary, dataset, outfits, slope, seed),
+                "fold_in": folded[told],
                 "no_user": mean_user(binary, len(dataset.cold.ids)).no_user,
                 "no_user_relaxed": nobody.no_user,
                 "mean_user": nobody,

@@ -29,6 +29,7 @@ def export_bundle(
     path: str | Path | None = None,
     dataset: Dataset | None = None,
     requests: RequestContents | None = None,
+    calibrate: bool | None = None,
 ) -> Bundle:
     """Writes the bundle of a run's best epoch.
 
@@ -37,13 +38,15 @@ def export_bundle(
         path: the bundle folder; RUN/bundle by default. An older bundle there is replaced.
         dataset: the data the run was trained on; read again when it is not given.
         requests: a request model over the same users and items.
+        calibrate: whether the terms of the score are weighed on the validation split; None as the run's
+            configuration says.
 
     Raises:
         TrainingError: the run has no checkpoint, or the data has changed since.
     """
     dataset = load_data(run.config, dataset)
     model, inputs, _ = run.model(dataset)
-    scorer = make_scorer(run.config, model, inputs, None, dataset)
+    scorer = make_scorer(run.config, model, inputs, None, dataset, calibrate)
     model = scorer.model
     user_codes, item_codes, item_bias = code_arrays(scorer)
     # liked is what was known when the model was made: the test split stays unseen

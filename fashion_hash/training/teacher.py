@@ -18,7 +18,7 @@ from fashion_hash.config_training import TeacherConfig
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.outfits import EMPTY, Outfits, fill_empty
 from fashion_hash.errors import ConfigError, FeatureError, TrainingError
-from fashion_hash.files import atomic_path, sha256, sweep
+from fashion_hash.files import atomic_path, sha256
 from fashion_hash.training.calibration import make_scorer
 from fashion_hash.training.run import Run, dataset_fingerprints
 from fashion_hash.training.scoring import ModelScorer
@@ -54,8 +54,7 @@ class Teacher:
         self._folder: Path | None = None
         if config.cache:
             self._folder = self.runs[0].path / "distances" if config.cache is True else Path(config.cache)
-            self._folder.mkdir(parents=True, exist_ok=True)
-            sweep(self._folder)
+            self._folder.mkdir(parents=True, exist_ok=True)  # not swept: other students may be writing there
 
     def distances(self, users: np.ndarray, items: np.ndarray, *, keep: bool = True) -> np.ndarray:
         """(N, K) float32 distances of outfits.
@@ -132,13 +131,20 @@ class Teacher:
             found[start : start + len(part)] = -np.mean([scorer(part) for scorer in self._scorers], axis=0)
             progress.update(len(part))
         progress.close()
+        if not np.isfinite(found).all():
+            raise TrainingError(
+                f"teacher.run: {self._named()} gives distances that are no finite numbers: train it anew"
+            )
         return found.reshape(items.shape[:2])
+
+    def _named(self) -> str:
+        return ", ".join(str(run.path) for run in self.runs)
 
 
 def _open(path: str, dataset: Dataset) -> Run:
     try:
         run = Run.open(path)
-    except TrainingError as error:
+    except (TrainingError, ConfigError) as error:
         raise TrainingError(f"teacher.run: {error}") from None
     _check(run, dataset)
     done, asked = len(run.history), run.config.train.epochs

@@ -8,10 +8,14 @@ import torch
 
 from fashion_hash.config import make_config
 from fashion_hash.data.cold import hide_cold_users, told_outfits
-from fashion_hash.data.outfits import EMPTY
+from fashion_hash.data.outfits import EMPTY, slot_names
 from fashion_hash.errors import DataError, QueryError
-from fashion_hash.training.cold_users import cold_scorer, nearest_bits
+from fashion_hash.index.pool import build_index
+from fashion_hash.retrieval.recommender import Recommender
+from fashion_hash.training.calibration import make_scorer
+from fashion_hash.training.cold_users import cold_scorer, fold_ins, nearest_bits
 from fashion_hash.training.evaluate import evaluate
+from fashion_hash.training.export import export_bundle
 from fashion_hash.training.loop import fit
 from fashion_hash.training.run import load_data
 from fashion_hash.training.scoring import ModelScorer
@@ -127,3 +131,28 @@ def test_more_outfits_than_hidden_users_have_are_refused(tmp_path):
     assert evaluate(run, "test", dataset, cold=[fewest])["protocols"]
     with pytest.raises(QueryError, match=rf"cold: {fewest + 1} outfits of each, .* have {fewest} training outfits"):
         evaluate(run, "test", dataset, cold=[1, fewest + 1])
+
+
+@pytest.mark.parametrize("sections", NETWORKS)
+def test_fold_in_is_what_a_new_user_of_the_recommender_gets(tmp_path, sections):
+    values = {"data": {"cold_users": 6}, "model": {"item_bias": True}, "train": {"epochs": 3, "calibrate": True}}
+    config = make_config(tiny_values(**values, **sections))
+    dataset = load_data(config, tiny_dataset(users=16, outfits=480))
+    run = fit(config, dataset, tmp_path / "run")
+    model, inputs, _ = run.model(dataset)
+    scorer = fold_ins(run, dataset, make_scorer(run.config, model, inputs, None, dataset), [2])[2]
+    bundle = export_bundle(run, tmp_path / "bundle", dataset)
+    build_index(bundle, dataset.outfits)
+    outfits = dataset.cold.splits["test"].positives
+
+    def named(row):
+        places = zip(slot_names(dataset.slots), dataset.slots, row)
+        return {place: dataset.items[kind].ids[item] for place, kind, item in places if item != EMPTY}
+
+    recommender, told = Recommender.load(bundle.path), told_outfits(dataset.cold, 2)
+    for person in range(3):
+        recommender.add_user(f"new{person}", [named(row) for row in told.items[told.users == person]])
+        mine = outfits[outfits.users == person]
+        found = [recommender.score(f"new{person}", named(row)).score for row in mine.items]
+        assert np.allclose(found, scorer(mine), atol=1e-3)
+    recommender.close()

@@ -9,7 +9,7 @@ from fashion_hash.config import make_config
 from fashion_hash.config_training import ContrastiveConfig
 from fashion_hash.data.outfits import EMPTY, Outfits
 from fashion_hash.errors import ConfigError, TrainingError
-from fashion_hash.training.contrastive import Views, erase, replace
+from fashion_hash.training.contrastive import Views, can_replace, erase, replace
 from fashion_hash.training.evaluate import evaluate
 from fashion_hash.training.loop import fit
 from tests.tiny import tiny_dataset, tiny_values
@@ -39,11 +39,44 @@ def test_replace_swaps_one_item_for_a_neighbour_of_its_type():
     items = np.repeat(outfits([0, 3, 0, 1]), 3000, axis=0)
     views = replace(SLOTS, items, NEAR, np.random.default_rng(0))
     changed = views != items
-    assert (changed.sum(axis=1) <= 1).all()
+    assert (changed.sum(axis=1) == 1).all()
     assert not changed[:, 2].any()  # a single bottom has no neighbour
     assert set(views[changed[:, 0], 0].tolist()) == {1, 2}
     assert not changed[:, 1].any()  # 3's only neighbour, 0, is in the outfit already
     assert set(views[changed[:, 3], 3].tolist()) == {0}
+    assert np.allclose(changed.mean(axis=0)[[0, 3]], 1 / 2, atol=0.04)
+    again = replace(SLOTS, items, NEAR, np.random.default_rng(0))
+    assert (views == again).all()
+
+
+def test_replace_draws_among_the_neighbours_that_the_outfit_lacks():
+    near = {"top": np.array([[1, 2, 3], [0, 2, EMPTY], [1, 3, 0], [0, EMPTY, EMPTY]])}
+    items = np.repeat(outfits([0, 2], [3, 0]), 3000, axis=0)
+    views = replace(("top", "top"), items, near, np.random.default_rng(1))
+    pairs, counts = np.unique(views, axis=0, return_counts=True)
+    # [0, 2]: 1 and 3 are free for 0, and for 2; [3, 0]: 3 is near 0 alone, so that only 0 makes room, for 1 or 2
+    assert pairs.tolist() == [[0, 1], [0, 3], [1, 2], [3, 1], [3, 2]]
+    assert np.allclose(counts / 3000, [1 / 4, 1 / 4, 1 / 4, 1 / 2, 1 / 2 + 1 / 4], atol=0.04)
+    full = outfits([3, 0], [1, 3])
+    assert can_replace(("top", "top"), full, {"top": near["top"][:, :1]}).tolist() == [[False, True], [True, True]]
+
+
+def test_outfits_of_one_item_a_type_draw_any_neighbour():
+    rng = np.random.default_rng(2)
+    near = {kind: np.argsort(rng.random((30, 30)), axis=1)[:, :4] for kind in ("bottom", "shoe")}
+    near = {kind: np.where(one == np.arange(30)[:, None], EMPTY, one) for kind, one in near.items()}
+    near = {
+        kind: np.take_along_axis(one, np.argsort(one == EMPTY, axis=1, kind="stable"), 1) for kind, one in near.items()
+    }
+    items = rng.integers(0, 30, (200, 2)).astype(np.int32)
+    views = replace(("bottom", "shoe"), items, near, np.random.default_rng(3))
+    rng = np.random.default_rng(3)
+    chosen, share = rng.random(items.shape).argmax(axis=1), rng.random(len(items))
+    for row, slot in enumerate(chosen.tolist()):
+        around = near[("bottom", "shoe")[slot]][items[row, slot]]
+        around = around[around != EMPTY]
+        assert views[row, slot] == around[int(share[row] * len(around))]
+        assert views[row, 1 - slot] == items[row, 1 - slot]
 
 
 def test_outfits_that_cannot_be_changed_take_another_way_or_stay():

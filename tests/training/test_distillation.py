@@ -6,8 +6,10 @@ import torch
 from safetensors.torch import load_file
 
 from fashion_hash.config import make_config
+from fashion_hash.data.dataset import Content
 from fashion_hash.data.outfits import EMPTY, Outfits
 from fashion_hash.errors import ConfigError, TrainingError
+from fashion_hash.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from fashion_hash.training.evaluate import evaluate
 from fashion_hash.training.loop import fit
 from fashion_hash.training.run import Run
@@ -226,3 +228,49 @@ def test_items_alone_in_their_slot_still_have_negatives(tmp_path):
     assert (dataset.split("train").positives.items == EMPTY).any()
     assert isinstance(dataset.split("train").positives, Outfits)
     student(dataset, tmp_path / "run", negatives={"per_positive": 20}, train={"epochs": 1})
+
+
+def test_a_distilled_run_may_teach_and_an_unfinished_one_may_not(dataset, teacher, tmp_path):
+    first = student(dataset, tmp_path / "first", teacher={"run": str(teacher)})
+    assert student(dataset, tmp_path / "second", teacher={"run": str(first.path)}).history
+
+    def stop_after_one(line):
+        if line.startswith("epoch   1/"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(make_config(tiny_values(train={"epochs": 4})), dataset, tmp_path / "killed", report=stop_after_one)
+    with pytest.raises(TrainingError, match=r"teacher\.run: .*killed has finished 1 of 4 epochs: resume it"):
+        student(dataset, tmp_path / "third", teacher={"run": str(tmp_path / "killed")})
+
+
+def test_a_student_does_not_take_the_place_of_its_teacher(dataset, teacher):
+    with pytest.raises(ConfigError, match="is the teacher's run: give the student another name"):
+        student(dataset, teacher, teacher={"run": str(teacher)})
+    assert Run.open(teacher).history
+
+
+def test_a_teacher_that_says_nothing_is_told_of(dataset, tmp_path):
+    run = student(dataset, tmp_path / "teacher", train={"epochs": 1})
+    kept = load_checkpoint(run.path / "best.safetensors")
+    broken = {name: torch.full_like(one, torch.nan) for name, one in kept.model.items()}
+    save_checkpoint(run.path / "best.safetensors", Checkpoint(broken, {}, kept.facts))
+    with pytest.raises(TrainingError, match=r"teacher\.run: .*teacher gives distances that are no finite numbers"):
+        student(dataset, tmp_path / "run", teacher={"run": str(run.path)})
+    (run.path / "best.safetensors").write_bytes(b"short")
+    with pytest.raises(TrainingError, match=r"teacher\.run: .*best\.safetensors is no readable checkpoint"):
+        student(dataset, tmp_path / "run", teacher={"run": str(run.path)})
+
+
+def test_a_teacher_with_other_features_is_refused_by_their_modality(tmp_path):
+    section = {"text": {"source": "titles", "dim": 4}, "id": None}
+    words = ("blue", "red", "long", "short")
+    details = {
+        kind: {f"{kind}{i}.jpg": {"title": f"{words[i % 2]} {words[2 + i % 3 % 2]} {kind}"} for i in range(12)}
+        for kind in ("top", "bottom", "shoe")
+    }
+    dataset = tiny_dataset(content=Content(details=details))
+    run = student(dataset, tmp_path / "teacher", train={"epochs": 1}, **section)
+    details["top"]["top3.jpg"] = {"title": "something else"}
+    with pytest.raises(TrainingError, match=r"teacher\.run: .*the text features had fingerprint"):
+        student(tiny_dataset(content=Content(details=details)), tmp_path / "run", teacher={"run": str(run.path)})
