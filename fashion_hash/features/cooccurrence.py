@@ -1,5 +1,7 @@
 """What the training split tells of items: who wears them, what they are worn with, and how often.
 
+Two decompositions, for two uses: the table is an input that a model is trained on (wearers alone, statistics beside
+them, the same for every seed), the features say what is near (what it is worn with as well).
 Shapes: U users, N items of one type, F feature.
 """
 
@@ -28,15 +30,11 @@ def cooccurrence_table(dataset: Dataset, dim: int) -> FeatureTable:
     """
     from sklearn.utils.extmath import randomized_svd
 
-    positives = dataset.split("train").positives
     dim = min(dim, len(dataset.users) - 1, min(len(dataset.items[kind]) for kind in dataset.types) - 1)
     features = {}
     for kind in dataset.types:
-        columns = [slot for slot, one in enumerate(dataset.slots) if one == kind]
-        items, users = positives.items[:, columns].T.ravel(), np.tile(positives.users, len(columns))
-        real = items != EMPTY
-        shape = (len(dataset.users), len(dataset.items[kind]))
-        worn = coo_matrix((np.ones(real.sum()), (users[real], items[real])), shape).tocsr()
+        items, users = _wearers(dataset, kind)
+        worn = _counts(users, items, (len(dataset.users), len(dataset.items[kind])))
         weighted = worn.log1p()
         by_user, by_item = (np.maximum(np.asarray(weighted.sum(axis=axis)).ravel(), 1e-9) for axis in (1, 0))
         normalised = diags(by_user**-0.5) @ weighted @ diags(by_item**-0.5)
@@ -77,20 +75,29 @@ def cooccurrence_features(dataset: Dataset, seed: int) -> dict[str, np.ndarray]:
         width += len(dataset.items[kind])
     found = {}
     for kind in dataset.types:
-        pairs: list[tuple[np.ndarray, np.ndarray]] = []
+        pairs = [_wearers(dataset, kind)]
         for slot in (position for position, one in enumerate(dataset.slots) if one == kind):
-            items = positives.items[:, slot]
-            pairs.append((items, positives.users.astype(np.int64)))
             for other, of in enumerate(dataset.slots):
                 if of != kind:
                     column = positives.items[:, other].astype(np.int64)
-                    pairs.append((items, np.where(column == EMPTY, EMPTY, starts[of] + column)))
+                    pairs.append((positives.items[:, slot], np.where(column == EMPTY, EMPTY, starts[of] + column)))
         rows, columns = (np.concatenate(one) for one in zip(*pairs))
-        real = (rows != EMPTY) & (columns != EMPTY)
-        shape = (len(dataset.items[kind]), width)
-        counts = coo_matrix((np.ones(real.sum()), (rows[real], columns[real])), shape).tocsr()
+        counts = _counts(rows, columns, (len(dataset.items[kind]), width))
         weighted = TfidfTransformer(sublinear_tf=True).fit_transform(counts)
         dim = max(1, min(NEIGHBOUR_DIM, min(weighted.shape) - 1))
         svd = TruncatedSVD(dim, n_iter=3, random_state=derive(seed, "cooccurrence", kind) % 2**32)
         found[kind] = svd.fit_transform(weighted).astype(np.float32)
     return found
+
+
+def _wearers(dataset: Dataset, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """The items of a type in all training outfits, EMPTY where a slot has none, and who wears each."""
+    positives = dataset.split("train").positives
+    columns = [slot for slot, one in enumerate(dataset.slots) if one == kind]
+    return positives.items[:, columns].T.ravel(), np.tile(positives.users, len(columns))
+
+
+def _counts(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> csr_matrix:
+    """How often each pair occurs; a pair with EMPTY is none."""
+    real = (rows != EMPTY) & (columns != EMPTY)
+    return coo_matrix((np.ones(real.sum()), (rows[real], columns[real])), shape).tocsr()
