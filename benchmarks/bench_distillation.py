@@ -1,13 +1,16 @@
-"""False negative distillation and contrastive learning: what each adds to FHN, what teacher and student cost.
+"""False negative distillation and contrastive learning: what each adds to a student, what teacher and student cost.
 
     python benchmarks/bench_distillation.py --data sample|iqon [--seeds 0 1 2] [--out FOLDER]
-        [--parts ablation,sizes] [--sweep] [--plot FOLDER] [--teacher-seed 0] [--set key=value]... [--json]
+        [--parts ablation,sizes] [--cases "FHN" "FHN + both"] [--sweep] [--plot FOLDER] [--teacher-seed 0]
+        [--set key=value]... [--json]
 
-* ablation: FHN / + CL / + FND / + FND and soft pairs / + both / teacher, mean and standard deviation over seeds of
-  the test split's AUC and NDCG, of binary codes and floats, against random and hard negatives. Each case is
+* ablation: a student / + CL / + FND / + FND and soft pairs / + both, and the teacher: mean and standard deviation over
+  seeds of the test split's AUC and NDCG, of binary codes and floats, plain and calibrated (the terms of the score
+  weighed on the validation split), against random and hard negatives. Students are FHN and, on the sample, FHN with
+  half of its negatives hard, a smaller outfit encoder (the paper's student) and that in bits. Each case is
   configs/student_*.yaml without what it goes without; a teacher has its student's seed, or --teacher-seed.
-* sizes: parameters, bytes, bits an outfit and an item, microseconds to encode an outfit, seconds of training, and
-  what an epoch with a teacher costs beside one without (its distances cached), both measured in turn.
+* sizes: parameters, bytes, bits an outfit and a user, microseconds to encode an outfit, seconds of training, and
+  what an epoch with a teacher costs beside one without, measured in turn.
 * --sweep: alpha, sigma and clipping of FND, weight of the soft pairs, ways and weight of the views, one at a time, on
   the validation split.
 
@@ -20,145 +23,74 @@ import argparse
 import json
 import statistics
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from distillation_runs import ALONE, BOTH, CL, FND, TAUGHT, TEACHER, Bench, figures, tell
+from distillation_report import draw_sweep, print_tables
+from distillation_runs import CASES, CL, FHN, FND, TAUGHT, TEACHER, Bench, Form, figures, forms, tell
+from distillation_sizes import sizes
 from machine import machine
 
-from fashion_hash.config import Config
-from fashion_hash.data.dataset import Dataset
-from fashion_hash.files import atomic_path
-from fashion_hash.models.outfit_encoder import OutfitEncoder
-from fashion_hash.seeds import generator
-from fashion_hash.training.inputs import ItemInputs
-from fashion_hash.training.loop import slope_of
-from fashion_hash.training.objective import Objective
-from fashion_hash.training.optimisers import PartOptimiser
-from fashion_hash.training.run import Run, make_model
-from fashion_hash.training.steps import TrainingData
-from fashion_hash.training.teacher import Teacher
+from fashion_hash.training.run import Run
 
-CASES = (ALONE, CL, FND, TAUGHT, BOTH, TEACHER)
+PARTS = ("ablation", "sizes")
 ALPHAS = (0.1, 0.3, 1.0)
 PAIRS = (0.1, 0.3, 1.0, 3.0)
 WEIGHTS = (0.01, 0.03, 0.1)
 WAYS = ("[erase]", "[replace]", "[erase,replace]")
-ENCODED = 4096
 
 
-def ablation(bench: Bench, seeds: Sequence[int]) -> list[dict[str, Any]]:
-    """A row for each case and form: mean and standard deviation of every figure, and the gain over FHN."""
-    rows: list[dict[str, Any]] = []
-    for case in CASES:
-        of_case = dict.fromkeys(bench.taught_by(seed) for seed in seeds) if case == TEACHER else seeds
-        of_seeds = [bench.measured(case, seed) for seed in of_case]
-        for form in ("binary", "relaxed"):
-            values = [figures(one, form) for one in of_seeds]
-            if case == TEACHER and form == "binary":
-                continue  # floats are its answer
-            row: dict[str, Any] = {"case": case, "form": "float" if form == "relaxed" else form, "figures": {}}
-            for name in values[0]:
-                found = [one[name] for one in values]
-                spread = statistics.stdev(found) if len(found) > 1 else 0.0
-                row["figures"][name] = {"mean": statistics.mean(found), "std": spread, "seeds": found}
-            rows.append(row)
-            alone = next(one for one in rows if one["case"] == ALONE and one["form"] == row["form"])
-            for name, one in row["figures"].items():
-                base = alone["figures"][name]
-                pooled = ((one["std"] ** 2 + base["std"] ** 2) / 2) ** 0.5
-                one["gain"] = one["mean"] - base["mean"]
-                one["gain_in_std"] = one["gain"] / pooled if pooled else None
-    return rows
+def ablation(bench: Bench, seeds: Sequence[int], names: Sequence[str]) -> list[dict[str, Any]]:
+    """A row for each case and form: mean and standard deviation of every figure, and the gain over the case alone.
 
-
-def sizes(bench: Bench, seed: int) -> dict[str, Any]:
-    """What teacher and student are, and what they cost."""
-    rows = []
-    for case in (TEACHER, BOTH):
-        run = bench.run(case, seed)
-        dataset = bench.dataset(run.config)
-        model, inputs, _ = run.model(dataset)
-        parameters = sum(one.numel() for name, one in model.named_parameters() if not name.startswith("projection."))
-        float_form = isinstance(model, OutfitEncoder) and model.output == "float"
-        numbers = model.num_bits * (1 if isinstance(model, OutfitEncoder) else len(model.modalities))
-        rows.append(
-            {
-                "model": case if case == TEACHER else "student",
-                "parameters": parameters,
-                "bytes": 4 * parameters,
-                "bits_an_outfit": numbers
-                * (32 if float_form else 1)
-                * (1 if isinstance(model, OutfitEncoder) else len(dataset.slots)),
-                "bits_a_user": model.num_bits * (32 if float_form else 1),
-                "microseconds_an_outfit": encoding_time(run, dataset),
-                "training_seconds": sum(one["seconds"] for one in run.history),
+    "gain" and "gain_in_std" of a figure are over the case that the row's "over" names, in the same form;
+    "gain_over_plain" of calibrated binary codes is over plain binary FHN. In standard deviations: pooled ones.
+    """
+    rows: dict[tuple[str, Form], dict[str, Any]] = {}
+    for name in names:
+        of_case = list(dict.fromkeys(bench.taught_by(seed) for seed in seeds)) if name == TEACHER else list(seeds)
+        config = bench.config(name, of_case[0])
+        for form in forms(name, config):
+            values = [figures(bench.measured(name, seed, form.calibrated), form.codes) for seed in of_case]
+            codes = "float" if config.encoder is not None and config.encoder.output == "float" else form.codes
+            row: dict[str, Any] = {
+                "case": name,
+                "form": codes + (", calibrated" if form.calibrated else ""),
+                "seeds": of_case,
+                "figures": {figure: _spread([one[figure] for one in values]) for figure in values[0]},
             }
-        )
-        del inputs
-    return {"models": rows, "epoch_with_teacher_over_alone": epoch_ratio(bench, seed)}
+            rows[name, form] = row
+    for (name, form), row in rows.items():
+        alone = rows.get((bench.cases[name].alone, form))
+        if alone is not None and alone is not row:
+            row["over"] = alone["case"]
+            row["gain"] = _gains(row, alone)
+        plain = rows.get((FHN, Form("binary", False)))
+        if form == Form("binary", True) and plain is not None:
+            row["gain_over_plain"] = _gains(row, plain)
+    return list(rows.values())
 
 
-@torch.no_grad()
-def encoding_time(run: Run, dataset: Dataset, rounds: int = 7) -> float:
-    """Microseconds from features (or ids) of its items to what stands for an outfit: the median of rounds."""
-    model, inputs, slope = run.model(dataset)
-    outfits = dataset.split("test").positives[:ENCODED]
-    taken = []
-    for _ in range(rounds):
-        started = time.perf_counter()
-        rows, positions = {}, np.full(outfits.items.shape, -1, dtype=np.int64)
-        for kind in dataset.types:
-            here = [slot for slot, one in enumerate(dataset.slots) if one == kind]
-            own = outfits.items[:, here].astype(np.int64)
-            distinct, inverse = np.unique(own[own >= 0], return_inverse=True)
-            spread = np.full(own.shape, -1, dtype=np.int64)
-            spread[own >= 0] = inverse
-            positions[:, here] = spread
-            rows[kind] = torch.from_numpy(distinct)
-        on_device = {kind: one.to(inputs.device) for kind, one in rows.items()}
-        codes = model.item_codes(inputs(rows), on_device, slope)
-        model.outfit_vectors(codes, torch.from_numpy(positions).to(inputs.device))
-        taken.append(time.perf_counter() - started)
-    return 1e6 * statistics.median(taken) / len(outfits)
+def _spread(values: Sequence[float]) -> dict[str, Any]:
+    return {
+        "mean": statistics.mean(values),
+        "std": statistics.stdev(values) if len(values) > 1 else 0.0,
+        "seeds": list(values),
+    }
 
 
-def epoch_ratio(bench: Bench, seed: int, steps: int = 60) -> float:
-    """Time of training with a teacher over time without, an epoch's own costs included: steps in turn."""
-    config = bench.config(FND, seed)
-    dataset = bench.dataset(config)
-    bench.run(TEACHER, bench.taught_by(seed))
-    list(zip(range(1), _steps(config, dataset)))  # the distances of the first epoch are written here
-    loops = [_steps(bench.config(case, seed), dataset) for case in (ALONE, FND)]
-    taken = [0.0, 0.0]
-    for _ in range(steps):
-        for which, loop in enumerate(loops):
-            started = time.perf_counter()
-            if next(loop, None) is None:
-                return taken[1] / taken[0]
-            taken[which] += time.perf_counter() - started
-    return taken[1] / taken[0]
-
-
-def _steps(config: Config, dataset: Dataset) -> Iterator[float]:
-    """Trains an epoch, step by step; what the run itself pays once is paid before the first."""
-    inputs = ItemInputs(config, dataset)
-    teacher = None if config.teacher is None else Teacher(config.teacher, dataset)
-    model = make_model(config, dataset, inputs).to(inputs.device).train()
-    optimiser = PartOptimiser(model.parts(), model.sparse_parameters(), config.optimiser)
-    data, objective = TrainingData(config, dataset, inputs, teacher), Objective(config, model, inputs)
-
-    def steps() -> Iterator[float]:
-        for step, batch in enumerate(data.epoch(0)):
-            loss = objective(batch, slope_of(0, 1.0), generator(0, "bench", step))
-            optimiser.step(loss)
-            yield float(loss.detach())
-
-    return steps()
+def _gains(row: dict[str, Any], base: dict[str, Any]) -> dict[str, dict[str, float | None]]:
+    """By figure the gain, and the gain in pooled standard deviations; None where one of the two has a single seed."""
+    found: dict[str, dict[str, float | None]] = {}
+    for figure, one in row["figures"].items():
+        other = base["figures"][figure]
+        pooled = ((one["std"] ** 2 + other["std"] ** 2) / 2) ** 0.5
+        gain = one["mean"] - other["mean"]
+        several = min(len(one["seeds"]), len(other["seeds"])) > 1
+        found[figure] = {"mean": gain, "in_std": gain / pooled if pooled and several else None}
+    return found
 
 
 def sweep(bench: Bench, seed: int) -> dict[str, list[dict[str, Any]]]:
@@ -175,7 +107,7 @@ def sweep(bench: Bench, seed: int) -> dict[str, list[dict[str, Any]]]:
     ]
     total, done = sum(len(one) for one in asked.values()), 0
     found: dict[str, list[dict[str, Any]]] = {"teacher": [], "pairs": [], "views": [], "alone": []}
-    found["alone"].append({"changes": [], **_best(bench.run(ALONE, seed))})
+    found["alone"].append({"changes": [], **_best(bench.run(FHN, seed))})
     for part, settings in asked.items():
         for case, changes in settings:
             done += 1
@@ -189,101 +121,16 @@ def _best(run: Run) -> dict[str, float]:
     return {"binary": best["valid_auc"], "float": best["valid_auc_relaxed"]}
 
 
-def draw_sweep(path: Path, title: str, found: dict[str, list[dict[str, Any]]]) -> None:
-    """Validation AUC of binary codes over alpha and over the weights of soft pairs and views; replaces `path`."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(13, 3.8), layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(1, 3, sharey=True)
-    parts = (
-        ("teacher", "alpha", "FND"),
-        ("pairs", "weight of the soft pairs", "soft pairs"),
-        ("views", "weight of the contrastive loss", "CL"),
-    )
-    for axes, (part, label, what) in zip(panels, parts):
-        curves: dict[str, list[tuple[float, float]]] = {}
-        for one in found[part]:
-            settings = dict(change.split("=", 1) for change in one["changes"])
-            if part == "teacher":
-                clipped = ", clipped" if settings["teacher.clip"] == "true" else ""
-                name, at = f"sigma {int(settings['teacher.sigma']):+d}{clipped}", float(settings["teacher.alpha"])
-            elif part == "pairs":
-                name, at = "alpha 0", float(settings["teacher.pairs"])
-            else:
-                name = settings["contrastive.views"].strip("[]").replace(",", " + ")
-                at = float(settings["contrastive.weight"])
-            curves.setdefault(name, []).append((at, one["binary"]))
-        for name, points in curves.items():
-            axes.plot(*zip(*points), marker="o", markersize=4, label=name)
-        axes.axhline(found["alone"][0]["binary"], color="#888888", linestyle="--", label="FHN alone")
-        axes.set_xscale("log")
-        axes.set(xlabel=label, title=f"{title}: {what}")
-        axes.legend(frameon=False, fontsize=8)
-        axes.grid(alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
-    panels[0].set_ylabel("validation AUC, binary codes")
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=120, format="png")
-
-
-def print_tables(found: dict[str, Any]) -> None:
-    """What was measured, as Markdown."""
-    if rows := found.get("ablation"):
-        names = list(rows[0]["figures"])
-        print(f"\n{found['data']}, test split, seeds {found['seeds']}: mean ± standard deviation\n")
-        print("| | codes | " + " | ".join(names) + " |\n|---|---|" + "---|" * len(names))
-        for row in rows:
-            cells = [f"{one['mean']:.4f} ± {one['std']:.4f}" for one in row["figures"].values()]
-            print(f"| {row['case']} | {row['form']} | " + " | ".join(cells) + " |")
-        print("\ngain over FHN of the same form, in pooled standard deviations:")
-        for row in rows:
-            if row["case"] not in (ALONE, TEACHER):
-                gains = [
-                    f"{name} {one['gain']:+.4f}" + (f" ({one['gain_in_std']:+.1f})" if one["gain_in_std"] else "")
-                    for name, one in row["figures"].items()
-                ]
-                print(f"  {row['case']}, {row['form']}: {'; '.join(gains)}")
-    if size := found.get("sizes"):
-        print("\n| | parameters | MB | bits an outfit | bits a user | microseconds an outfit | training seconds |")
-        print("|---|---|---|---|---|---|---|")
-        for row in size["models"]:
-            print(
-                f"| {row['model']} | {row['parameters']:,} | {row['bytes'] / 1e6:.1f} | {row['bits_an_outfit']:,} | "
-                f"{row['bits_a_user']:,} | {row['microseconds_an_outfit']:.1f} | {row['training_seconds']:.0f} |"
-            )
-        ratio = size["epoch_with_teacher_over_alone"]
-        print(f"\nan epoch with a teacher (distances cached) takes {ratio:.2f} x one without")
-    for part, settings in found.get("sweep", {}).items():
-        for one in settings:
-            what = " ".join(one["changes"]) or ALONE
-            print(f"sweep, {part}: {what}: {one['binary']:.4f} binary, {one['float']:.4f} float")
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Prints tables, or one JSON object with --json."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", choices=("sample", "iqon"), default="sample")
-    parser.add_argument("--teacher-seed", type=int, help="one teacher for all students")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--out", help="keeps the runs here, for the next time (default: a temporary folder)")
-    parser.add_argument("--parts", default="ablation,sizes", help="which tables (default: both)")
-    parser.add_argument(
-        "--sweep", action="store_true", help="also sweep alpha, sigma and the views, with the first seed"
-    )
-    parser.add_argument("--plot", metavar="FOLDER", help="draw the sweep into distillation_DATA.png there")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a key of every run")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args(argv)
+    options = _options(argv)
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(options.data, Path(options.out or folder), tuple(options.set), options.teacher_seed)
-        parts = options.parts.split(",")
         found: dict[str, Any] = {"data": options.data, "seeds": options.seeds}
         found |= {"machine": machine(), "threads": torch.get_num_threads()}
-        if "ablation" in parts:
-            found["ablation"] = ablation(bench, options.seeds)
-        if "sizes" in parts:
+        if "ablation" in options.parts:
+            found["ablation"] = ablation(bench, options.seeds, options.cases)
+        if "sizes" in options.parts:
             found["sizes"] = sizes(bench, options.seeds[0])
         if options.sweep:
             found["sweep"] = sweep(bench, options.seeds[0])
@@ -295,6 +142,39 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{found['machine']}; {found['threads']} threads")
         print_tables(found)
     return 0
+
+
+def _options(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", choices=tuple(CASES), default="sample")
+    parser.add_argument("--teacher-seed", type=int, help="one teacher for all students")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--out", help="keeps the runs here, for the next time (default: a temporary folder)")
+    parser.add_argument(
+        "--parts", default=",".join(PARTS), help="which tables (default: both); '' with --sweep for the sweep alone"
+    )
+    parser.add_argument("--cases", nargs="+", metavar="CASE", help="rows of the ablation (default: all)")
+    parser.add_argument("--sweep", action="store_true", help="also sweep FND and the views, with the first seed")
+    parser.add_argument("--plot", metavar="FOLDER", help="draw the sweep into distillation_DATA.png there")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a key of every run")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args(argv)
+    options.parts = [part for part in options.parts.split(",") if part]
+    if unknown := [part for part in options.parts if part not in PARTS]:
+        parser.error(f"--parts: no part {unknown[0]!r}: one or more of {', '.join(PARTS)} (the sweep is --sweep)")
+    if not options.parts and not options.sweep:
+        parser.error(f"--parts: nothing to do: name {' or '.join(PARTS)}, or give --sweep")
+    if options.plot and not options.sweep:
+        parser.error("--plot draws the sweep: give --sweep as well")
+    cases = list(CASES[options.data])
+    if unknown := [name for name in options.cases or () if name not in cases]:
+        parser.error(f"--cases: {options.data} has no case {unknown[0]!r}: {', '.join(map(repr, cases))}")
+    if options.cases and "ablation" not in options.parts:
+        parser.error("--cases chooses rows of the ablation: leave it out, or add ablation to --parts")
+    options.cases = [name for name in cases if name in (options.cases or cases)]
+    if len(set(options.seeds)) < len(options.seeds):
+        parser.error("--seeds: a seed is named twice")
+    return options
 
 
 if __name__ == "__main__":

@@ -7,26 +7,60 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from foldin_data import PROJECT, iqon_root
 
 from fashion_hash.config import Config, load_config
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.errors import TrainingError
-from fashion_hash.files import write_json
+from fashion_hash.files import sha256, write_json
 from fashion_hash.training.evaluate import evaluate
 from fashion_hash.training.loop import fit
 from fashion_hash.training.run import Run, load_data
 
-TEACHER = "teacher"
-ALONE, CL, FND, TAUGHT, BOTH = "FHN", "FHN + CL", "FHN + FND", "FHN + FND + soft pairs", "FHN + both"
+
+class Case(NamedTuple):
+    """What is trained.
+
+    Attributes:
+        name: of its row.
+        config: of configs/; the data's name goes into it.
+        changes: what it goes without, as overrides.
+        alone: the case that it is compared with.
+    """
+
+    name: str
+    config: str
+    changes: tuple[str, ...]
+    alone: str
+
+
 WITHOUT: dict[str, tuple[str, ...]] = {
-    ALONE: ("teacher=null", "contrastive=null"),
-    CL: ("teacher=null",),
-    FND: ("contrastive=null", "teacher.pairs=0"),  # the paper's own weights, without soft labels of pairs
-    TAUGHT: ("contrastive=null",),
-    BOTH: (),
+    "": ("teacher=null", "contrastive=null"),
+    " + CL": ("teacher=null",),
+    " + FND": ("contrastive=null", "teacher.pairs=0"),  # the paper's own weights, without soft labels of pairs
+    " + FND + soft pairs": ("contrastive=null",),
+    " + both": (),
+}
+FHN, ENCODER, BITS, TEACHER = "FHN", "encoder", "bit encoder", "teacher"
+CL, FND, TAUGHT, BOTH = (FHN + what for what in list(WITHOUT)[1:])
+HALF_HARD = ("negatives.kind=mixed", "negatives.hard_share=[0.5,0.5]")
+IN_BITS = ("encoder.output=bits", "model.num_bits=128")  # as many bits as FHN's
+
+
+def _cases(name: str, config: str, changes: tuple[str, ...] = (), what: Sequence[str] = tuple(WITHOUT)) -> list[Case]:
+    return [Case(name + one, config, (*WITHOUT[one], *changes), name) for one in what]
+
+
+_FHN = _cases(FHN, "student_{}")
+_HARD = [Case(f"{FHN}{one}, half hard", "student_{}", (*WITHOUT[one], *HALF_HARD), FHN) for one in ("", " + both")]
+_SMALL = _cases(ENCODER, "student_{}_encoder")
+_SMALL_BITS = _cases(BITS, "student_{}_encoder", IN_BITS, ("", " + both"))
+_TEACHER = [Case(TEACHER, "teacher_{}", (), FHN)]
+CASES = {
+    "sample": {case.name: case for case in _FHN + _HARD + _SMALL + _SMALL_BITS + _TEACHER},
+    "iqon": {case.name: case for case in _FHN + _TEACHER},
 }
 
 
@@ -46,29 +80,34 @@ class Bench:
     overrides: tuple[str, ...] = ()
     teacher_seed: int | None = None
 
-    def config(self, case: str, seed: int, changes: Sequence[str] = ()) -> Config:
+    @property
+    def cases(self) -> dict[str, Case]:
+        """All of this data, by name."""
+        return CASES[self.data]
+
+    def config(self, name: str, seed: int, changes: Sequence[str] = ()) -> Config:
         """The configuration of a case; `changes` go on top."""
-        name = {"sample": "sample", "iqon": "iqon3000"}[self.data]
+        case = self.cases[name]
         root = PROJECT / "polyvore_data" if self.data == "sample" else iqon_root()
         common = [f"data.root={root}", f"seed={seed}", *self.overrides]
-        if case == TEACHER:
-            return load_config(PROJECT / f"configs/teacher_{name}.yaml", [*common, *changes])
-        taught = [] if case in (ALONE, CL) else [f"teacher.run={self.folder(TEACHER, self.taught_by(seed))}"]
-        return load_config(PROJECT / f"configs/student_{name}.yaml", [*common, *taught, *WITHOUT[case], *changes])
+        if name != TEACHER and "teacher=null" not in case.changes:
+            common.append(f"teacher.run={self.folder(TEACHER, self.taught_by(seed))}")
+        file = case.config.format({"sample": "sample", "iqon": "iqon3000"}[self.data])
+        return load_config(PROJECT / f"configs/{file}.yaml", [*common, *case.changes, *changes])
 
     def taught_by(self, seed: int) -> int:
         """The seed of the teacher of a student of a seed."""
         return seed if self.teacher_seed is None else self.teacher_seed
 
-    def folder(self, case: str, seed: int, changes: Sequence[str] = ()) -> Path:
+    def folder(self, name: str, seed: int, changes: Sequence[str] = ()) -> Path:
         """Where a run lies."""
-        words = "-".join([case.replace(" + ", "_").lower(), *changes])
+        words = "-".join([name.replace(" + ", "_").lower(), *changes])
         safe = "".join(one if one.isalnum() or one in "-_.=" else "_" for one in words)
         return self.out / self.data / f"{safe}-seed{seed}"
 
-    def run(self, case: str, seed: int, changes: Sequence[str] = ()) -> Run:
+    def run(self, name: str, seed: int, changes: Sequence[str] = ()) -> Run:
         """The finished run of a case: the one in its folder, gone on with or made anew where it must be."""
-        config, folder = self.config(case, seed, changes), self.folder(case, seed, changes)
+        config, folder = self.config(name, seed, changes), self.folder(name, seed, changes)
         if config.teacher is not None:
             self.run(TEACHER, self.taught_by(seed))
         run, resume = None, False
@@ -89,17 +128,27 @@ class Bench:
                 raise
             return fit(config, self.dataset(config), folder, report=tell)
 
-    def measured(self, case: str, seed: int, changes: Sequence[str] = ()) -> dict[str, Any]:
-        """The protocols of a case: of the file beside its run where that run has not changed since."""
-        run = self.run(case, seed, changes)
-        file, stamp = run.path / "evaluation.json", run.history[-1]
+    def measured(self, name: str, seed: int, calibrated: bool) -> dict[str, Any]:
+        """The protocols of a case: of the file beside its run, where that is of this very model, data and form.
+
+        What has changed in the way of measuring it cannot know: delete the files then.
+        """
+        run = self.run(name, seed)
+        dataset = self.dataset(run.config)
+        file = run.path / f"measured-{'calibrated' if calibrated else 'plain'}.json"
+        of = {
+            "calibrated": calibrated,
+            "parameters": sha256(run.path / "best.safetensors"),
+            "config": run.config.to_yaml(),
+            "data": dataset.fingerprint,
+        }
         if file.is_file():
             kept = json.loads(file.read_text(encoding="utf-8"))
-            if kept["last_epoch"] == stamp:
+            if kept["of"] == of:
                 found: dict[str, Any] = kept["protocols"]
                 return found
-        found = evaluate(run, "test", self.dataset(run.config), drawn=True)["protocols"]
-        write_json(file, {"last_epoch": stamp, "protocols": found})
+        found = evaluate(run, "test", dataset, drawn=True, calibrate=calibrated)["protocols"]
+        write_json(file, {"of": of, "protocols": found})
         return found
 
     def dataset(self, config: Config) -> Dataset:
@@ -114,11 +163,33 @@ class Bench:
 _READ: dict[Any, Dataset] = {}
 
 
-def figures(protocols: Mapping[str, Any], form: str) -> dict[str, float]:
+class Form(NamedTuple):
+    """In which form a model answers: "binary" or "relaxed" codes (floats), the terms of its score weighed or not."""
+
+    codes: str
+    calibrated: bool
+
+
+def forms(name: str, config: Config) -> list[Form]:
+    """The forms in which a case answers.
+
+    Floats have no binary form, and a teacher answers in floats. Where the score has a single term (an encoder
+    without item biases) there is nothing to weigh: calibration leaves its ranking as it is.
+    """
+    floats = name == TEACHER or (config.encoder is not None and config.encoder.output == "float")
+    one_term = config.encoder is not None and not config.model.item_bias
+    return [
+        Form(codes, calibrated)
+        for codes in (("relaxed",) if floats else ("binary", "relaxed"))
+        for calibrated in ((False,) if one_term else (False, True))
+    ]
+
+
+def figures(protocols: Mapping[str, Any], codes: str) -> dict[str, float]:
     """The figures of the table: "random AUC" and so on, of relaxed or binary codes."""
     found = {}
     for name, protocol in protocols.items():
-        measured = protocol.get(form)
+        measured = protocol.get(codes)
         if measured is None or name.endswith("fitb"):
             continue
         words = name.replace("rank_", "").replace("pairs_random", "file").replace("_drawn", "").replace("_", " ")
