@@ -13,7 +13,6 @@ answering half. Shapes: N items, M modalities, F feature, D bits.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from safetensors.numpy import load_file, save
 from fashion_hash.codes import binarise
 from fashion_hash.errors import BundleError, FeatureError, QueryError, suggest
 from fashion_hash.files import write_json
+from fashion_hash.manifest import read_part
 from fashion_hash.normaliser import Normaliser
 
 if TYPE_CHECKING:
@@ -140,18 +140,11 @@ def read_heads(folder: Path) -> tuple[tuple[str, ...], dict[str, Heads]]:
     Raises BundleError when there are none, of another version, or a file is broken.
     """
     path = folder / "heads.json"
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise BundleError(
-            f"{folder.parent} holds no hash heads ({path.name}), so that new items have no codes: "
-            "export the bundle again from its run"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{path} is not readable ({error}): export the bundle again") from None
-    version = (manifest.get("format"), manifest.get("format_version")) if isinstance(manifest, dict) else None
-    if version != (FORMAT, FORMAT_VERSION):
-        raise BundleError(f"{path} is not {FORMAT!r} of version {FORMAT_VERSION}: export the bundle again")
+    absent = (
+        f"{folder.parent} holds no hash heads ({path.name}), so that new items have no codes: "
+        "export the bundle again from its run"
+    )
+    manifest = read_part(path, FORMAT, FORMAT_VERSION, absent)
     file = path
     heads: dict[str, Heads] = {}
     try:

@@ -62,3 +62,27 @@ def read_manifest(folder: Path, what: str, version: int, *, verify: bool) -> dic
         if verify and sha256(file) != facts["sha256"]:
             raise BundleError(f"{file} does not match its checksum, its bytes were changed: export it again")
     return {**manifest, "fingerprint": fingerprint}
+
+
+def read_part(path: Path, what: str, version: int, absent: str) -> dict[str, Any]:
+    """Reads the description of a part of a bundle: JSON that names its format and version.
+
+    Args:
+        path: the file.
+        what: its "format".
+        version: the format version that this program reads.
+        absent: what it means, and what to do, when there is no such file.
+
+    Raises:
+        BundleError: no such file, unreadable, or of another format or version.
+    """
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BundleError(absent) from None
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path} is not readable ({error}): export the bundle again") from None
+    found = (about.get("format"), about.get("format_version")) if isinstance(about, dict) else None
+    if found != (what, version):
+        raise BundleError(f"{path} is not {what!r} of version {version}: export the bundle again")
+    return dict(about)

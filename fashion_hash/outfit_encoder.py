@@ -21,12 +21,10 @@ all of them a factor times the squared distance. Shapes: O outfits, S slots, N i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
@@ -36,6 +34,7 @@ from fashion_hash.codes import binarise
 from fashion_hash.errors import BundleError
 from fashion_hash.files import write_json
 from fashion_hash.ids import read_array
+from fashion_hash.manifest import read_part
 
 FORMAT, FORMAT_VERSION = "fashion_hash outfit encoder", 1
 AT_ONCE = 512
@@ -230,10 +229,9 @@ def write_encoder(folder: Path, types: Sequence[str], contents: EncoderContents)
 
 def read_encoder(folder: Path) -> OutfitEncoder:
     """The network of a folder that `write_encoder` wrote. Raises BundleError when it is broken."""
+    absent = f"{folder} holds no outfit encoder (encoder.json): export the bundle again"
+    about = read_part(folder / "encoder.json", FORMAT, FORMAT_VERSION, absent)
     try:
-        about: dict[str, Any] = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
-        if (about["format"], about["format_version"]) != (FORMAT, FORMAT_VERSION):
-            raise ValueError(f"not {FORMAT!r} of version {FORMAT_VERSION}")
         arrays = load_file(folder / "weights.safetensors")
         encoder = OutfitEncoder(
             weights={name.removeprefix("set/"): one for name, one in arrays.items() if name.startswith("set/")},

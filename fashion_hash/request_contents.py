@@ -21,7 +21,6 @@ length of what items add to a taste: D, or 0 in a model of learned rows alone.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +36,7 @@ from fashion_hash.encoders.contract import Encoder
 from fashion_hash.errors import BundleError
 from fashion_hash.files import write_json
 from fashion_hash.heads import Layer
+from fashion_hash.manifest import read_part
 
 FORMAT, FORMAT_VERSION = "fashion_hash requests", 1
 Output = Literal["bits", "float"]
@@ -165,18 +165,11 @@ def _check(contents: RequestContents, num_bits: int) -> None:
 def read_requests(folder: Path) -> tuple[dict[str, Any], TowerWeights]:
     """The manifest and the weights of a folder. Raises BundleError when there are none, or they are broken."""
     path = folder / "requests.json"
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise BundleError(
-            f"{folder.parent} holds no request model ({folder.name}/{path.name}), so that it answers no words: "
-            "train a configuration of requests and export its bundle"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{path} is not readable ({error}): export the bundle again") from None
-    version = (manifest.get("format"), manifest.get("format_version")) if isinstance(manifest, dict) else None
-    if version != (FORMAT, FORMAT_VERSION):
-        raise BundleError(f"{path} is not {FORMAT!r} of version {FORMAT_VERSION}: export the bundle again")
+    absent = (
+        f"{folder.parent} holds no request model ({folder.name}/{path.name}), so that it answers no words: "
+        "train a configuration of requests and export its bundle"
+    )
+    manifest = read_part(path, FORMAT, FORMAT_VERSION, absent)
     file = folder / "tower.safetensors"
     try:
         arrays = load_file(file)
