@@ -74,11 +74,9 @@ def ablation(bench: Bench, seeds: Sequence[int], names: Sequence[str]) -> list[d
 
 
 def _spread(values: Sequence[float]) -> dict[str, Any]:
-    return {
-        "mean": statistics.mean(values),
-        "std": statistics.stdev(values) if len(values) > 1 else 0.0,
-        "seeds": list(values),
-    }
+    """Mean and standard deviation over seeds; None of a single one."""
+    std = statistics.stdev(values) if len(values) > 1 else None
+    return {"mean": statistics.mean(values), "std": std, "seeds": list(values)}
 
 
 def _gains(row: dict[str, Any], base: dict[str, Any]) -> dict[str, dict[str, float | None]]:
@@ -86,10 +84,11 @@ def _gains(row: dict[str, Any], base: dict[str, Any]) -> dict[str, dict[str, flo
     found: dict[str, dict[str, float | None]] = {}
     for figure, one in row["figures"].items():
         other = base["figures"][figure]
-        pooled = ((one["std"] ** 2 + other["std"] ** 2) / 2) ** 0.5
-        gain = one["mean"] - other["mean"]
-        several = min(len(one["seeds"]), len(other["seeds"])) > 1
-        found[figure] = {"mean": gain, "in_std": gain / pooled if pooled and several else None}
+        gain, in_std = one["mean"] - other["mean"], None
+        if one["std"] is not None and other["std"] is not None:
+            pooled = ((one["std"] ** 2 + other["std"] ** 2) / 2) ** 0.5
+            in_std = gain / pooled if pooled else None
+        found[figure] = {"mean": gain, "in_std": in_std}
     return found
 
 

@@ -69,8 +69,8 @@ def _print_row(cells: Sequence[str]) -> None:
     print("| " + " | ".join(cells) + " |")
 
 
-def _cell(mean: float, std: float) -> str:
-    return f"{mean:.4f} ± {std:.4f}"
+def _cell(mean: float, std: float | None) -> str:
+    return f"{mean:.4f}" + ("" if std is None else f" ± {std:.4f}")
 
 
 def _gain(gain: Mapping[str, float | None]) -> str:

@@ -46,7 +46,8 @@ WITHOUT: dict[str, tuple[str, ...]] = {
 FHN, ENCODER, BITS, TEACHER = "FHN", "encoder", "bit encoder", "teacher"
 CL, FND, TAUGHT, BOTH = (FHN + what for what in list(WITHOUT)[1:])
 HALF_HARD = ("negatives.kind=mixed", "negatives.hard_share=[0.5,0.5]")
-IN_BITS = ("encoder.output=bits", "model.num_bits=128")  # as many bits as FHN's
+# as many bits as FHN has; the share of bits that differ wants a scale (30 of 1, 10, 30, 60 by the validation split)
+IN_BITS = ("encoder.output=bits", "model.num_bits=128", "encoder.scale=30")
 
 
 def _cases(name: str, config: str, changes: tuple[str, ...] = (), what: Sequence[str] = tuple(WITHOUT)) -> list[Case]:
