@@ -17,10 +17,14 @@ def print_tables(found: Mapping[str, Any]) -> None:
         _print_ablation(found, rows)
     if size := found.get("sizes"):
         _print_sizes(size)
-    for part, settings in found.get("sweep", {}).items():
-        for one in settings:
-            what = " ".join(one["changes"]) or FHN
-            print(f"sweep, {part}: {what}: {one['binary']:.4f} binary, {one['float']:.4f} float")
+    if swept := found.get("sweep"):
+        print(f"\n{found['data']}, validation AUC of the best epoch, seed {found['seeds'][0]}\n")
+        _print_row(["of", "changed", "binary", "float"])
+        _print_row(["---"] * 4)
+        for part, settings in swept.items():
+            for one in settings:
+                what = " ".join(one["changes"]) or FHN
+                _print_row([part, what, f"{one['binary']:.4f}", f"{one['float']:.4f}"])
 
 
 def _print_ablation(found: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
