@@ -26,7 +26,7 @@ from fashion_hash.models.outfit_encoder import Network
 from fashion_hash.training.batches import Batch
 from fashion_hash.training.inputs import ItemInputs
 
-EVERY_PAIR, PAIRED, REACH = 16, 64, 2  # soft pairs: all of so many outfits; of more the first ones, each with two
+EVERY_PAIR, REACH = 16, 2  # soft pairs: all of so many outfits; of more, each with the next two
 
 
 class Objective:
@@ -83,9 +83,8 @@ class Objective:
         loss = fnd_loss if softmax else fnd_bpr_loss
         found = loss(positive, negative, known, reference, settings.alpha, settings.sigma, settings.clip)
         if settings.pairs:
-            # of hundreds a few do: they are in random order
-            score = torch.cat([positive[:, None], negative[:, :PAIRED]], dim=1)
-            taught = -torch.cat([batch.taught.positive.to(positive.device)[:, None], known[:, :PAIRED]], dim=1)
+            score = torch.cat([positive[:, None], negative], dim=1)  # in random order
+            taught = -torch.cat([batch.taught.positive.to(positive.device)[:, None], known], dim=1)
             reach = None if score.shape[1] <= EVERY_PAIR else REACH
             found = found + settings.pairs * soft_pairs_loss(score, taught, settings.temperature, reach)
         return found
