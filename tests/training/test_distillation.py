@@ -6,7 +6,6 @@ import torch
 from safetensors.torch import load_file
 
 from fashion_hash.config import make_config
-from fashion_hash.data.dataset import Content
 from fashion_hash.data.outfits import EMPTY, Outfits
 from fashion_hash.errors import ConfigError, TrainingError
 from fashion_hash.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -260,17 +259,3 @@ def test_a_teacher_that_says_nothing_is_told_of(dataset, tmp_path):
     (run.path / "best.safetensors").write_bytes(b"short")
     with pytest.raises(TrainingError, match=r"teacher\.run: .*best\.safetensors is no readable checkpoint"):
         student(dataset, tmp_path / "run", teacher={"run": str(run.path)})
-
-
-def test_a_teacher_with_other_features_is_refused_by_their_modality(tmp_path):
-    section = {"text": {"source": "titles", "dim": 4}, "id": None}
-    words = ("blue", "red", "long", "short")
-    details = {
-        kind: {f"{kind}{i}.jpg": {"title": f"{words[i % 2]} {words[2 + i % 3 % 2]} {kind}"} for i in range(12)}
-        for kind in ("top", "bottom", "shoe")
-    }
-    dataset = tiny_dataset(content=Content(details=details))
-    run = student(dataset, tmp_path / "teacher", train={"epochs": 1}, **section)
-    details["top"]["top3.jpg"] = {"title": "something else"}
-    with pytest.raises(TrainingError, match=r"teacher\.run: .*the text features had fingerprint"):
-        student(tiny_dataset(content=Content(details=details)), tmp_path / "run", teacher={"run": str(run.path)})
