@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from fashion_hash.config_network import Count, NotNegative, Positive, Section, Share
 
 
+View = Literal["erase", "replace"]
+
+
 def _one_or_several(given: object) -> object:
     return (given,) if isinstance(given, str) else given
+
+
+def _some(given: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(given) or not given:
+        raise ValueError("name one at least")
+    return given
 
 
 class LossConfig(Section):
@@ -52,9 +61,7 @@ class TeacherConfig(Section):
             the shared ones, which is cheap only for a teacher whose score decomposes (FHN).
     """
 
-    run: Annotated[
-        tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_one_or_several), Field(min_length=1)
-    ]
+    run: Annotated[tuple[str, ...], BeforeValidator(_one_or_several), AfterValidator(_some)]
     codes: Literal["relaxed", "binary"] = "relaxed"
     alpha: NotNegative = 1.0
     sigma: Literal[1, -1] = 1
@@ -82,10 +89,7 @@ class ContrastiveConfig(Section):
             "auto": content where there is any, else cooccurrence.
     """
 
-    views: Annotated[tuple[Literal["erase", "replace"], ...], BeforeValidator(_one_or_several), Field(min_length=1)] = (
-        "erase",
-        "replace",
-    )
+    views: Annotated[tuple[View, ...], BeforeValidator(_one_or_several), AfterValidator(_some)] = ("erase", "replace")
     weight: NotNegative = 0.01
     outfits: Annotated[int, Field(ge=2)] = 256
     temperature: Positive = 0.2

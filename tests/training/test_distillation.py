@@ -200,6 +200,9 @@ def test_another_teacher_cannot_go_on_with_a_student(dataset, teacher, tmp_path)
         ({"teacher": {"run": "x", "per_positive": 3}}, "goes with negatives.kind shared"),
         ({"teacher": {"run": "x", "sigma": 2}}, "teacher.sigma"),
         ({"contrastive": {"feature": "teacher"}}, "needs the section teacher"),
+        ({"contrastive": {}, "train": {"batch_size": 1}}, "train.batch_size 1 has none"),
+        ({"contrastive": {"views": []}}, r"contrastive\.views: .*one at least"),
+        ({"teacher": {"run": ""}}, r"teacher\.run: .*one at least"),
     ],
 )
 def test_settings_that_do_not_fit(sections, words):
