@@ -8,7 +8,6 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from fashion_hash.config_network import Count, NotNegative, Positive, Section, Share
 
-
 View = Literal["erase", "replace"]
 
 
