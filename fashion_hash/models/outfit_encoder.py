@@ -166,6 +166,8 @@ class OutfitEncoder(nn.Module):
             )
             self.hashing[modality] = ContentHashing(heads, backbone if modality == "image" else None)
         self.type_tokens = nn.ParameterDict({kind: nn.Parameter(torch.zeros(self.width)) for kind in self.types})
+        # an id's own row says its type already: one more number for all items is only learned by heart
+        self.type_tokens.requires_grad_("id" not in self.modalities)
         self.outfits = SetEncoder(
             self.width, model.num_bits, encoder.heads, encoder.blocks, encoder.feed_forward, encoder.dropout
         )
