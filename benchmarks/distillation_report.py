@@ -83,7 +83,10 @@ def _gain(gain: Mapping[str, float | None]) -> str:
 
 
 def draw_sweep(path: Path, title: str, found: dict[str, list[dict[str, Any]]]) -> None:
-    """Validation AUC of binary codes over alpha and over the weights of soft pairs and views; replaces `path`."""
+    """Validation AUC of binary codes over alpha and over the weights of soft pairs and views; replaces `path`.
+
+    What lies far below FHN alone is told in words: beside it the rest would be one line.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -95,6 +98,9 @@ def draw_sweep(path: Path, title: str, found: dict[str, list[dict[str, Any]]]) -
         ("pairs", "weight of the soft pairs", "soft pairs"),
         ("views", "weight of the contrastive loss", "CL"),
     )
+    alone = found["alone"][0]["binary"]
+    best = max(one["binary"] for settings in found.values() for one in settings)
+    floor = alone - max(2 * (best - alone), 0.01)
     for axes, (part, label, what) in zip(panels, parts):
         curves: dict[str, list[tuple[float, float]]] = {}
         for one in found[part]:
@@ -110,12 +116,15 @@ def draw_sweep(path: Path, title: str, found: dict[str, list[dict[str, Any]]]) -
             curves.setdefault(name, []).append((at, one["binary"]))
         for name, points in curves.items():
             axes.plot(*zip(*points), marker="o", markersize=4, label=name)
-        axes.axhline(found["alone"][0]["binary"], color="#888888", linestyle="--", label="FHN alone")
+        below = [f"{name} at {at:g}: {value:.3f}" for name, of in curves.items() for at, value in of if value < floor]
+        axes.text(0.02, 0.02, "\n".join(below), transform=axes.transAxes, fontsize=8, va="bottom")
+        axes.axhline(alone, color="#888888", linestyle="--", label="FHN alone")
         axes.set_xscale("log")
         axes.set(xlabel=label, title=f"{title}: {what}")
         axes.legend(frameon=False, fontsize=8)
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel("validation AUC, binary codes")
+    panels[0].set_ylim(bottom=floor)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=120, format="png")
