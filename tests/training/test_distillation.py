@@ -1,5 +1,7 @@
 """Students with a teacher: equal to none at alpha 0, the same bits cached or not, and refusals by name."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from safetensors.torch import load_file
 from fashion_hash.config import make_config
 from fashion_hash.data.outfits import EMPTY, Outfits
 from fashion_hash.errors import ConfigError, TrainingError
+from fashion_hash.files import atomic_path
 from fashion_hash.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from fashion_hash.training.evaluate import evaluate
 from fashion_hash.training.loop import fit
@@ -262,3 +265,22 @@ def test_a_teacher_that_says_nothing_is_told_of(dataset, tmp_path):
     (run.path / "best.safetensors").write_bytes(b"short")
     with pytest.raises(TrainingError, match=r"teacher\.run: .*best\.safetensors is no readable checkpoint"):
         student(dataset, tmp_path / "run", teacher={"run": str(run.path)})
+
+
+def test_a_cache_is_shared_and_belongs_to_the_teacher_as_configured(dataset, teacher, tmp_path):
+    """Another student may be writing into the folder; and what is kept is not read for a teacher that was changed."""
+    own = shutil.copytree(teacher, tmp_path / "teacher")
+    section = make_config(tiny_values(teacher={"run": str(own), "cache": str(tmp_path / "cache")})).teacher
+    positives = dataset.split("train").positives
+    before = Teacher(section, dataset).distances(positives.users, positives.items[:, None])
+    with atomic_path(tmp_path / "cache" / "other.npy") as writing:
+        writing.write_bytes(b"half")
+        Teacher(section, dataset)
+        assert writing.is_file()
+        writing.write_bytes(b"whole")
+    config = own / "config.yaml"
+    config.write_text(config.read_text().replace("distance: euclidean", "distance: cosine"))
+    after = Teacher(section, dataset).distances(positives.users, positives.items[:, None])
+    fresh = Teacher(section, dataset).distances(positives.users, positives.items[:, None], keep=False)
+    assert np.array_equal(after, fresh)
+    assert not np.allclose(after, before)
