@@ -28,6 +28,7 @@ from fashion_hash.models.fhn import FHN
 from fashion_hash.models.outfit_encoder import Network, OutfitEncoder
 from fashion_hash.retrieval.people import fold_in_codes
 from fashion_hash.seeds import generator
+from fashion_hash.training.determinism import same_bits
 from fashion_hash.training.export import export_bundle
 from fashion_hash.training.run import Run
 from fashion_hash.training.scoring import ModelScorer
@@ -76,7 +77,8 @@ def fit_rows(
             + 0.5 * prior / known.shape[1] * offset.square().sum()
         )
         optimiser.zero_grad()
-        loss.backward()
+        with same_bits(device):
+            loss.backward()
         optimiser.step()
     return (mean + std * offset).detach()
 

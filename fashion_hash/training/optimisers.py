@@ -13,6 +13,7 @@ from torch.optim import SGD, Adam, Optimizer, SparseAdam
 from fashion_hash.config_requests import RequestOptimiserConfig
 from fashion_hash.config_training import OptimiserConfig, ScheduleConfig
 from fashion_hash.errors import ConfigError
+from fashion_hash.training.determinism import same_bits
 
 Parts = Mapping[str, Sequence[tuple[str, nn.Parameter]]]
 
@@ -98,14 +99,15 @@ class PartOptimiser:
         """One step down the gradient of a loss."""
         for optimiser in self.optimisers:
             optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        for parameter, decayed in self._sparse:
-            if decayed and self._decay and parameter.grad is not None:
-                gradient = parameter.grad.coalesce()
-                gradient.values().add_(parameter.detach()[gradient.indices()[0]], alpha=self._decay)
-                parameter.grad = gradient
-        for optimiser in self.optimisers:
-            optimiser.step()
+        with same_bits(loss.device):
+            loss.backward()
+            for parameter, decayed in self._sparse:
+                if decayed and self._decay and parameter.grad is not None:
+                    gradient = parameter.grad.coalesce()
+                    gradient.values().add_(parameter.detach()[gradient.indices()[0]], alpha=self._decay)
+                    parameter.grad = gradient
+            for optimiser in self.optimisers:
+                optimiser.step()
 
     def state(self) -> dict[str, torch.Tensor]:
         """Everything an optimiser remembers, as tensors by name."""

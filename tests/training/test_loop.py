@@ -178,3 +178,20 @@ def test_without_validation_the_last_epoch_answers(tmp_path):
 def test_continuation():
     assert [round(slope_of(epoch, 1.0), 3) for epoch in (0, 3, 99)] == [1.0, 2.0, 10.0]
     assert slope_of(50, 0.0) == 1.0
+
+
+def test_threads_do_not_change_what_a_seed_gives(tmp_path):
+    """Many outfits of few items: gradients of one row come from every thread."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        dataset = tiny_dataset(items=6, users=6, outfits=4000)
+        values = tiny_values(model={"num_bits": 128}, train={"epochs": 2, "batch_size": 2000}, encoder={"blocks": 1})
+        runs = [fit(make_config(values), dataset, tmp_path / f"run{number}") for number in range(4)]
+    finally:
+        torch.set_num_threads(threads)
+    first, *others = (load_file(run.path / "last.safetensors") for run in runs)
+    assert all(torch.equal(first[name], other[name]) for other in others for name in first)
+    assert not torch.are_deterministic_algorithms_enabled()
