@@ -23,7 +23,7 @@ from compose_world import compose_world
 from machine import machine
 
 from fashion_hash.index import exact
-from fashion_hash.retrieval.complete import complete
+from fashion_hash.retrieval.composition.compose import complete
 
 NUM_USERS = 16
 

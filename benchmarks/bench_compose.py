@@ -23,12 +23,12 @@ import numpy as np
 from compose_world import CODES, compose_world
 from machine import machine
 
-from fashion_hash.bundle import Bundle
-from fashion_hash.codes import WEIGHT_ONE, unpack
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.core.codes import WEIGHT_ONE, unpack
 from fashion_hash.index import exact
-from fashion_hash.retrieval.compose import Composition, compose
-from fashion_hash.retrieval.compose_products import product
-from fashion_hash.retrieval.partners import build_partners, open_partners
+from fashion_hash.index.partners import build_partners, open_partners
+from fashion_hash.index.products import product
+from fashion_hash.retrieval.composition.compose import Composition, compose
 
 BRUTE_FORCE_UP_TO = 500
 WIDTHS = (100, 1000)

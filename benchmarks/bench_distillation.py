@@ -33,7 +33,7 @@ from distillation_runs import CASES, CL, FHN, FND, TAUGHT, TEACHER, Bench, Form,
 from distillation_sizes import sizes
 from machine import machine
 
-from fashion_hash.training.run import Run
+from fashion_hash.training.runs.run import Run
 
 PARTS = ("ablation", "sizes")
 ALPHAS = (0.1, 0.3, 1.0)

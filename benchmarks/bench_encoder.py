@@ -15,10 +15,10 @@ from statistics import median
 import numpy as np
 from machine import machine
 
-from fashion_hash.index import encoded
+from fashion_hash.foldin.vectors import FoldInVectors
+from fashion_hash.index.engines import vectors as encoded
 from fashion_hash.index.outfit_vectors import outfit_vectors
-from fashion_hash.retrieval.compose_encoded import compose_encoded
-from fashion_hash.retrieval.foldin_vectors import FoldInVectors
+from fashion_hash.retrieval.composition.by_vectors import compose_encoded
 from fashion_hash.retrieval.recommender import Recommender
 
 K = 10

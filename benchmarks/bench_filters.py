@@ -26,14 +26,14 @@ import numpy as np
 from bench_pool import SLOTS, build, random_codes
 from machine import machine
 
-from fashion_hash.catalogue import write_catalogue
+from fashion_hash.bundle.catalogue import write_catalogue
+from fashion_hash.core.seeds import generator
 from fashion_hash.index import exact
-from fashion_hash.index.scan import SumScan
-from fashion_hash.retrieval.columns import ItemColumns, read_columns
-from fashion_hash.retrieval.complete import complete
-from fashion_hash.retrieval.filters import allowed_outfits, allowed_rows, item_test, read_filter
-from fashion_hash.retrieval.pool_totals import PoolTotals
-from fashion_hash.seeds import generator
+from fashion_hash.index.engines.sums.engine import SumScan
+from fashion_hash.retrieval.composition.compose import complete
+from fashion_hash.retrieval.filters.apply import allowed_outfits, allowed_rows, item_test, read_filter
+from fashion_hash.retrieval.filters.columns import ItemColumns, read_columns
+from fashion_hash.retrieval.filters.totals import PoolTotals
 
 SHARES = {"50": 0.5, "10": 0.1, "1": 0.01, "01": 0.001}
 MOST = 1000.0  # prices lie evenly between 0 and this

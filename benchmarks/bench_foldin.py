@@ -25,14 +25,15 @@ import numpy as np
 import torch
 from foldin_data import PROJECT, Hidden, hide_people, iqon_root, trained, with_told, without_people
 
-from fashion_hash.bundle import Bundle
-from fashion_hash.codes import Packed
-from fashion_hash.config import load_config
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.bundle.views import impersonal
+from fashion_hash.config.experiment import load_config
+from fashion_hash.core.codes import Packed
+from fashion_hash.core.seeds import generator
 from fashion_hash.data.dataset import Dataset
-from fashion_hash.data.iqon import read_iqon3000
+from fashion_hash.data.formats.iqon import read_iqon3000
+from fashion_hash.foldin.codes import FoldIn
 from fashion_hash.index import exact
-from fashion_hash.retrieval.foldin import FoldIn, impersonal
-from fashion_hash.seeds import generator
 
 TARGET = 5  # liked outfits
 

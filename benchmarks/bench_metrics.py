@@ -13,8 +13,8 @@ import time
 
 import numpy as np
 
+from fashion_hash.core.seeds import generator
 from fashion_hash.evaluation.metrics import ranking_metrics
-from fashion_hash.seeds import generator
 
 
 def seconds(scores: np.ndarray, relevant: np.ndarray, users: np.ndarray, repeats: int) -> float:

@@ -28,13 +28,14 @@ import numba
 import numpy as np
 from machine import machine
 
-from fashion_hash.codes import fixed_point, weighted_inner
-from fashion_hash.data.outfits import slot_pairs
+from fashion_hash.core.codes import fixed_point, weighted_inner
+from fashion_hash.core.outfits import slot_pairs
+from fashion_hash.core.seeds import generator
 from fashion_hash.index import exact
-from fashion_hash.index.pool import CHUNK, slot_codes
-from fashion_hash.index.scan import SumScan
-from fashion_hash.index.scan_files import build_scan
-from fashion_hash.seeds import generator
+from fashion_hash.index.engines.sums.engine import SumScan
+from fashion_hash.index.engines.sums.files import build_scan
+from fashion_hash.index.outfit_terms import slot_codes
+from fashion_hash.index.pool import CHUNK
 
 SLOTS = ("top", "bottom", "shoe")
 MODALITIES, NUM_BITS = 2, 128

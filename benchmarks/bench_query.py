@@ -25,13 +25,15 @@ from typing import Any
 import faiss
 import numpy as np
 
-from fashion_hash.bundle import Bundle, BundleContents, write_bundle
-from fashion_hash.data.outfits import Outfits
-from fashion_hash.index.engine import Scan
-from fashion_hash.index.factored import Factored
-from fashion_hash.index.hamming import Hamming
-from fashion_hash.index.pool import Pool, build_index
-from fashion_hash.seeds import generator
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.bundle.write import BundleContents, write_bundle
+from fashion_hash.core.outfits import Outfits
+from fashion_hash.core.seeds import generator
+from fashion_hash.index.build import build_index
+from fashion_hash.index.engines.factored import Factored
+from fashion_hash.index.engines.hamming import Hamming
+from fashion_hash.index.engines.plain import Scan
+from fashion_hash.index.pool import Pool
 
 PROJECT = Path(__file__).resolve().parent.parent
 NUM_USERS = 64

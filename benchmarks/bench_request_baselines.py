@@ -16,9 +16,10 @@ from dataclasses import replace
 import numpy as np
 
 from fashion_hash.data.load import load_dataset
-from fashion_hash.data.made_requests import make_requests
-from fashion_hash.data.planted_truth import planted_tastes
-from fashion_hash.data.requests import RequestData, load_requests
+from fashion_hash.data.requests.load import load_requests
+from fashion_hash.data.requests.synthesis import make_requests
+from fashion_hash.data.requests.table import RequestData
+from fashion_hash.data.sample.truth import planted_tastes
 from fashion_hash.evaluation import requests as measured
 
 NAMES = ("recall@5", "recall@10", "ndcg@10", "mrr")

@@ -26,10 +26,10 @@ from typing import Any
 import torch
 from machine import machine
 
-from fashion_hash.config import load_experiment
-from fashion_hash.config_requests import RequestConfig
-from fashion_hash.data.sample import make_sample
-from fashion_hash.training.requests.evaluate import BITS, FLOAT, METRICS, evaluate_requests, request_table
+from fashion_hash.config.experiment import load_experiment
+from fashion_hash.config.requests import RequestConfig
+from fashion_hash.data.sample.write import make_sample
+from fashion_hash.training.measure.requests import BITS, FLOAT, METRICS, evaluate_requests, request_table
 from fashion_hash.training.requests.inputs import load_request_data
 from fashion_hash.training.requests.loop import fit_requests
 

@@ -26,18 +26,18 @@ import numpy as np
 from bench_pool import take_turns
 from machine import machine
 
-from fashion_hash.bundle import BundleContents, write_bundle
-from fashion_hash.codes import pack
-from fashion_hash.data.outfits import Outfits
+from fashion_hash.bundle.write import BundleContents, write_bundle
+from fashion_hash.core.codes import pack
+from fashion_hash.core.outfits import Outfits
+from fashion_hash.core.seeds import generator
 from fashion_hash.encoders import WordsEncoder
 from fashion_hash.encoders.contract import Encoder
-from fashion_hash.heads import Layer
-from fashion_hash.index.pool import build_index
-from fashion_hash.request_contents import RequestContents, TowerWeights
-from fashion_hash.request_tower import RequestTower
-from fashion_hash.retrieval.nearest import nearest
+from fashion_hash.index.build import build_index
+from fashion_hash.index.nearest import nearest
+from fashion_hash.inference.layers import Layer
+from fashion_hash.inference.request_tower import RequestTower
+from fashion_hash.inference.request_weights import RequestContents, TowerWeights
 from fashion_hash.retrieval.recommender import Recommender
-from fashion_hash.seeds import generator
 
 TARGET = 30.0  # milliseconds beyond the encoder
 COLOURS = [

@@ -37,23 +37,23 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from fashion_hash.config import Config, load_config, make_config
+from fashion_hash.config.experiment import Config, load_config, make_config
+from fashion_hash.core.outfits import Outfits
+from fashion_hash.core.seeds import generator
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.load import load_dataset
-from fashion_hash.data.outfits import Outfits
-from fashion_hash.data.planted_truth import truth_scorer
-from fashion_hash.data.sample import make_sample
+from fashion_hash.data.sample.truth import truth_scorer
+from fashion_hash.data.sample.write import make_sample
 from fashion_hash.evaluation.protocols import evaluate_split
 from fashion_hash.features.text import given_vectors
-from fashion_hash.seeds import generator
-from fashion_hash.training.batches import Batch
-from fashion_hash.training.evaluate import evaluate
-from fashion_hash.training.inputs import ItemInputs
-from fashion_hash.training.loop import fit
-from fashion_hash.training.objective import Objective
+from fashion_hash.training.measure.outfits import evaluate
 from fashion_hash.training.optimisers import PartOptimiser
-from fashion_hash.training.run import load_data, make_model
-from fashion_hash.training.steps import TrainingData
+from fashion_hash.training.outfits.batches import Batch
+from fashion_hash.training.outfits.loop import fit
+from fashion_hash.training.outfits.objective import Objective
+from fashion_hash.training.outfits.training_data import TrainingData
+from fashion_hash.training.runs.item_inputs import ItemInputs
+from fashion_hash.training.runs.run import load_data, make_model
 
 BITS = 128
 PROJECT = Path(__file__).resolve().parent.parent

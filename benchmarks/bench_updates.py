@@ -30,13 +30,14 @@ from typing import Any
 import numpy as np
 from machine import machine
 
-from fashion_hash.bundle import Bundle, BundleContents, write_bundle
-from fashion_hash.data.outfits import Outfits
-from fashion_hash.index.pool import build_index
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.bundle.write import BundleContents, write_bundle
+from fashion_hash.core.outfits import Outfits
+from fashion_hash.core.seeds import generator
+from fashion_hash.index.build import build_index
 from fashion_hash.live import compaction
-from fashion_hash.live.search import search
+from fashion_hash.live.pool_search import search
 from fashion_hash.retrieval.recommender import Recommender
-from fashion_hash.seeds import generator
 
 PROJECT = Path(__file__).resolve().parent.parent
 SLOTS, MODALITIES, NUM_BITS, NUM_USERS = ("top", "bottom", "shoe"), ("image", "text"), 128, 64

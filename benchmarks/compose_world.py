@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fashion_hash.bundle import Bundle, BundleContents, write_bundle
-from fashion_hash.data.outfits import Outfits, item_types
-from fashion_hash.seeds import generator
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.bundle.write import BundleContents, write_bundle
+from fashion_hash.core.outfits import Outfits, item_types
+from fashion_hash.core.seeds import generator
 
 STYLES, FLIPPED = 50, 0.2
 CODES = ("random", "clustered")

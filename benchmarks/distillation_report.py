@@ -8,7 +8,7 @@ from typing import Any
 
 from distillation_runs import FHN
 
-from fashion_hash.files import atomic_path
+from fashion_hash.core.files import atomic_path
 
 
 def print_tables(found: Mapping[str, Any]) -> None:

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 
 from foldin_data import PROJECT, iqon_root
 
-from fashion_hash.config import Config, load_config
+from fashion_hash.config.experiment import Config, load_config
+from fashion_hash.core.files import sha256, write_json
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.errors import TrainingError
-from fashion_hash.files import sha256, write_json
-from fashion_hash.training.evaluate import evaluate
-from fashion_hash.training.loop import fit
-from fashion_hash.training.run import Run, load_data
+from fashion_hash.training.measure.outfits import evaluate
+from fashion_hash.training.outfits.loop import fit
+from fashion_hash.training.runs.run import Run, load_data
 
 
 class Case(NamedTuple):

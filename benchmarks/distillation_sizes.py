@@ -11,17 +11,17 @@ import numpy as np
 import torch
 from distillation_runs import BITS, BOTH, ENCODER, FHN, FND, TAUGHT, TEACHER, Bench
 
-from fashion_hash.config import Config
+from fashion_hash.config.experiment import Config
+from fashion_hash.core.seeds import generator
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.models.outfit_encoder import OutfitEncoder
-from fashion_hash.seeds import generator
-from fashion_hash.training.inputs import ItemInputs
-from fashion_hash.training.loop import slope_of
-from fashion_hash.training.objective import Objective
 from fashion_hash.training.optimisers import PartOptimiser
-from fashion_hash.training.run import Run, make_model
-from fashion_hash.training.steps import TrainingData
-from fashion_hash.training.teacher import Teacher
+from fashion_hash.training.outfits.objective import Objective
+from fashion_hash.training.outfits.teacher import Teacher
+from fashion_hash.training.outfits.training_data import TrainingData
+from fashion_hash.training.runs.item_inputs import ItemInputs
+from fashion_hash.training.runs.run import Run, make_model
+from fashion_hash.training.schedules import slope_of
 
 MEASURED = (TEACHER, BOTH, f"{ENCODER} + both", f"{BITS} + both")
 ENCODED = 4096

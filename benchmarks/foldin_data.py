@@ -9,16 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from fashion_hash.bundle import Bundle
-from fashion_hash.config import Config
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.config.experiment import Config
+from fashion_hash.core.outfits import Outfits
+from fashion_hash.core.seeds import generator
+from fashion_hash.core.vocabulary import Vocabulary
 from fashion_hash.data.dataset import Dataset, Groups, Split
-from fashion_hash.data.outfits import Outfits
-from fashion_hash.data.vocabulary import Vocabulary
 from fashion_hash.errors import DataError, TrainingError
-from fashion_hash.seeds import generator
-from fashion_hash.training.export import export_bundle
-from fashion_hash.training.loop import fit
-from fashion_hash.training.run import Run
+from fashion_hash.training.export.bundle import export_bundle
+from fashion_hash.training.outfits.loop import fit
+from fashion_hash.training.runs.run import Run
 
 PROJECT = Path(__file__).resolve().parent.parent
 

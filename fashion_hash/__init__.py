@@ -19,28 +19,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fashion_hash.bundle import Bundle
-    from fashion_hash.config import Config, load_config, make_config
-    from fashion_hash.data.check import check_dataset
+    from fashion_hash.bundle.bundle import Bundle
+    from fashion_hash.config.experiment import Config, load_config, make_config
+    from fashion_hash.core.outfits import EMPTY, Outfits
+    from fashion_hash.core.vocabulary import Vocabulary
+    from fashion_hash.data.checks.outfits import check_dataset
     from fashion_hash.data.dataset import Dataset, Groups, Split
     from fashion_hash.data.load import load_dataset
-    from fashion_hash.data.outfits import EMPTY, Outfits
-    from fashion_hash.data.sample import make_sample
-    from fashion_hash.data.vocabulary import Vocabulary
+    from fashion_hash.data.sample.write import make_sample
     from fashion_hash.errors import FashionHashError
-    from fashion_hash.index.pool import build_index
+    from fashion_hash.index.build import build_index
     from fashion_hash.retrieval.recommender import Hit, Hits, ItemHits, OutfitHit, OutfitsFor, Recommender
-    from fashion_hash.training.evaluate import evaluate
-    from fashion_hash.training.export import export_bundle
-    from fashion_hash.training.loop import fit
-    from fashion_hash.training.run import Run, load_data
+    from fashion_hash.training.export.bundle import export_bundle
+    from fashion_hash.training.measure.outfits import evaluate
+    from fashion_hash.training.outfits.loop import fit
+    from fashion_hash.training.runs.run import Run, load_data
 
 __version__ = "0.1.0"
 
 _WHERE = {
-    "EMPTY": "data.outfits",
-    "Bundle": "bundle",
-    "Config": "config",
+    "EMPTY": "core.outfits",
+    "Bundle": "bundle.bundle",
+    "Config": "config.experiment",
     "Dataset": "data.dataset",
     "FashionHashError": "errors",
     "Groups": "data.dataset",
@@ -48,22 +48,22 @@ _WHERE = {
     "Hits": "retrieval.recommender",
     "ItemHits": "retrieval.recommender",
     "OutfitHit": "retrieval.recommender",
-    "Outfits": "data.outfits",
+    "Outfits": "core.outfits",
     "OutfitsFor": "retrieval.recommender",
     "Recommender": "retrieval.recommender",
-    "Run": "training.run",
+    "Run": "training.runs.run",
     "Split": "data.dataset",
-    "Vocabulary": "data.vocabulary",
-    "build_index": "index.pool",
-    "check_dataset": "data.check",
-    "evaluate": "training.evaluate",
-    "export_bundle": "training.export",
-    "fit": "training.loop",
-    "load_config": "config",
-    "load_data": "training.run",
+    "Vocabulary": "core.vocabulary",
+    "build_index": "index.build",
+    "check_dataset": "data.checks.outfits",
+    "evaluate": "training.measure.outfits",
+    "export_bundle": "training.export.bundle",
+    "fit": "training.outfits.loop",
+    "load_config": "config.experiment",
+    "load_data": "training.runs.run",
     "load_dataset": "data.load",
-    "make_config": "config",
-    "make_sample": "data.sample",
+    "make_config": "config.experiment",
+    "make_sample": "data.sample.write",
 }
 
 __all__ = [

@@ -65,7 +65,7 @@ class MissingExtraError(FashionHashError, ImportError):
 
 @contextmanager
 def naming(path: str | Path) -> Iterator[None]:
-    """An OSError of the block names `path` where it names no file, or only a temporary one of fashion_hash.files."""
+    """An OSError of the block names `path` where it names no file, or only a temporary one of core.files."""
     try:
         yield
     except OSError as error:

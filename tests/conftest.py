@@ -7,12 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.paths import PROJECT
+
 # one thread a process: tests are many small sums, and several processes run them side by side
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
-
-PROJECT = Path(__file__).resolve().parent.parent
 
 
 def shared_data() -> Path | None:

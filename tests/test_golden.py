@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fashion_hash.bundle import Bundle
+from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.retrieval.recommender import Recommender
-from fashion_hash.training.export import export_bundle
-from fashion_hash.training.requests.export import export_requests
+from fashion_hash.training.export.bundle import export_bundle
+from fashion_hash.training.export.requests import export_requests
 from fashion_hash.training.requests.run import RequestRun
-from fashion_hash.training.run import Run
+from fashion_hash.training.runs.run import Run
 from tests.golden.answers import ask
 from tests.golden.make import with_details
-from tests.tiny import tiny_dataset
-from tests.tiny_requests import tiny_requests
+from tests.worlds.tiny import tiny_dataset
+from tests.worlds.tiny_requests import tiny_requests
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
 CASES = sorted(path.relative_to(GOLDEN).as_posix() for path in GOLDEN.glob("v*/*"))

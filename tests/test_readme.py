@@ -3,13 +3,12 @@
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 import fashion_hash
+from tests.paths import PROJECT
 
-PROJECT = Path(__file__).resolve().parent.parent
 README = (PROJECT / "README.md").read_text()
 COMMANDS = [line.strip() for line in README.splitlines() if line.strip().startswith("python tools/")]
 BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)

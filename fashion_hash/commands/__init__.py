@@ -1,0 +1,1 @@
+"""The sub-commands of `fashion-hash`; tools/*.py are thin doors to them."""

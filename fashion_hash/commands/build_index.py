@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from fashion_hash.commands.door import run_command
+from fashion_hash.commands.run_command import run_command
 
 # partner lists make composition fast; of so many items a type they take a minute or two, and that squared
 PARTNERS_UP_TO = 30_000
@@ -27,14 +27,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _build(args: argparse.Namespace) -> int:
-    from fashion_hash.data.shop import read_outfits_file
+    from fashion_hash.data.formats.shop import read_outfits_file
     from fashion_hash.errors import ConfigError
-    from fashion_hash.index.pool import build_index
-    from fashion_hash.retrieval.partners import build_partners
-    from fashion_hash.training.export import export_bundle
-    from fashion_hash.training.requests.export import export_requests, single_items
+    from fashion_hash.index.build import build_index
+    from fashion_hash.index.partners import build_partners
+    from fashion_hash.training.export.bundle import export_bundle
+    from fashion_hash.training.export.requests import export_requests, single_items
     from fashion_hash.training.requests.run import RequestRun, open_run
-    from fashion_hash.training.run import Run, load_data
+    from fashion_hash.training.runs.run import Run, load_data
 
     run = open_run(args.run)
     ids: list[str] | None

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fashion_hash.commands.door import run_command
+from fashion_hash.commands.run_command import run_command
 
 if TYPE_CHECKING:
     from fashion_hash.training.requests.run import RequestRun
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _evaluate_requests(run: RequestRun, args: argparse.Namespace) -> int:
     from fashion_hash.errors import ConfigError
-    from fashion_hash.training.requests.evaluate import evaluate_requests, request_table
+    from fashion_hash.training.measure.requests import evaluate_requests, request_table
 
     given = {
         "--lists": args.lists is not None,
@@ -66,7 +66,7 @@ def _evaluate(args: argparse.Namespace) -> int:
     from fashion_hash.evaluation.report import table
     from fashion_hash.retrieval.measure import measure_lists
     from fashion_hash.retrieval.recommender import Recommender
-    from fashion_hash.training.evaluate import evaluate
+    from fashion_hash.training.measure.outfits import evaluate
     from fashion_hash.training.requests.run import RequestRun, open_run
 
     run = open_run(args.run)

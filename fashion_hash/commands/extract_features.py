@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from fashion_hash.commands.door import run_command
+from fashion_hash.commands.run_command import run_command
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,11 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Extracts what the store lacks and prints what was done."""
-    from fashion_hash.config import load_config
+    from fashion_hash.config.experiment import load_config
     from fashion_hash.data.load import load_dataset
     from fashion_hash.errors import ConfigError
     from fashion_hash.features.extraction import extract_for
-    from fashion_hash.training.inputs import choose_device
+    from fashion_hash.training.device import choose_device
 
     if args.batch_size < 1:
         raise ConfigError(f"--batch-size {args.batch_size}: at least 1")

@@ -6,7 +6,7 @@ import argparse
 import json
 from collections.abc import Sequence
 
-from fashion_hash.commands.door import run_command
+from fashion_hash.commands.run_command import run_command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -15,8 +15,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from fashion_hash.data.check import check_dataset
-    from fashion_hash.data.check_requests import check_requests
+    from fashion_hash.data.checks.outfits import check_dataset
+    from fashion_hash.data.checks.requests import check_requests
     from fashion_hash.data.load import FORMATS
 
     slots = options.slots.split(",") if options.slots else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from fashion_hash.commands.door import run_command
+from fashion_hash.commands.run_command import run_command
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Makes the sample and prints what it made."""
-    from fashion_hash.data.sample import make_sample
+    from fashion_hash.data.sample.write import make_sample
 
     made = make_sample(
         args.out,

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from fashion_hash.commands.door import check_writable, run_command
 from fashion_hash.commands.query_text import add_text_options, check_text_options, query_text, short, show
+from fashion_hash.commands.run_command import check_writable, run_command
 from fashion_hash.errors import QueryError
-from fashion_hash.retrieval.looks import looks, tiles
+from fashion_hash.presentation.tiles import looks, tiles
 from fashion_hash.retrieval.recommender import Hit, Recommender
 
 

@@ -10,10 +10,11 @@ from dataclasses import asdict
 from typing import Any
 
 from fashion_hash.errors import QueryError
-from fashion_hash.retrieval.looks import ItemLooks, Looks, Request, item_looks, looks, tiles
-from fashion_hash.retrieval.outfits_for import REQUEST_WEIGHT, OutfitsFor
+from fashion_hash.presentation.tiles import ItemLooks, Looks, Request, item_looks, looks, tiles
+from fashion_hash.retrieval.answers import ItemHits, OutfitsFor
+from fashion_hash.retrieval.checks import REQUEST_WEIGHT
 from fashion_hash.retrieval.recommender import Recommender
-from fashion_hash.retrieval.requests import ItemHits, readable
+from fashion_hash.retrieval.search.ask import readable
 
 Answer = ItemHits | OutfitsFor
 _OF_TEXT = ("outfits", "rerank", "weight", "item_type", "explain", "encoder_weights")
@@ -88,11 +89,11 @@ def show(
         return []
     people, subtitle = gather(), f"{recommender.bundle.name}, bundle {recommender.bundle.fingerprint}"
     if options.sheet:
-        from fashion_hash.retrieval.sheet import draw_sheet
+        from fashion_hash.presentation.sheet import draw_sheet
 
         draw_sheet(people, options.sheet, subtitle)
     if options.page:
-        from fashion_hash.retrieval.page import write_page
+        from fashion_hash.presentation.page import write_page
 
         write_page(people, options.page, subtitle)
     return [path for path in (options.sheet, options.page) if path]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from fashion_hash.commands.door import run_command
+from fashion_hash.commands.run_command import run_command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,12 +27,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(args: argparse.Namespace) -> int:
-    from fashion_hash.config import load_experiment
-    from fashion_hash.config_requests import RequestConfig
-    from fashion_hash.training.loop import fit
+    from fashion_hash.config.experiment import load_experiment
+    from fashion_hash.config.requests import RequestConfig
+    from fashion_hash.training.outfits.loop import fit
     from fashion_hash.training.requests.loop import fit_requests
     from fashion_hash.training.requests.run import RequestRun
-    from fashion_hash.training.run import Run
+    from fashion_hash.training.runs.run import Run
 
     config = load_experiment(args.config, args.set)
     run: Run | RequestRun

@@ -1,0 +1,1 @@
+"""From files on disk to tables of rows: outfits, requests, negatives, splits."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from fashion_hash.data.outfits import Outfits, concatenate, item_types
-from fashion_hash.data.vocabulary import Vocabulary
+from fashion_hash.core.outfits import Outfits, concatenate, item_types
+from fashion_hash.core.vocabulary import Vocabulary
 from fashion_hash.errors import DataError
 
 SPLITS = ("train", "valid", "test")
@@ -67,7 +67,7 @@ class Split:
 
 @dataclass(frozen=True)
 class ColdUsers:
-    """People hidden from training (`fashion_hash.data.cold`); row h of any table here is user h of `ids`.
+    """People hidden from training (`fashion_hash.data.cold_users`); row h of any table here is user h of `ids`.
 
     Attributes:
         ids: (H,) of the hidden users.

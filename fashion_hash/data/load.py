@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fashion_hash.data.dataset import Dataset
-from fashion_hash.data.iqon import SLOTS as IQON_SLOTS
-from fashion_hash.data.iqon import read_iqon3000
-from fashion_hash.data.polyvore import read_polyvore_u
-from fashion_hash.data.tables import Reporter, stop
+from fashion_hash.data.formats.iqon import SLOTS as IQON_SLOTS
+from fashion_hash.data.formats.iqon import read_iqon3000
+from fashion_hash.data.formats.polyvore import read_polyvore_u
+from fashion_hash.data.parsing.text_tables import Reporter, stop
 from fashion_hash.errors import ConfigError, suggest
 
 FORMATS = ("polyvore_u", "iqon3000")

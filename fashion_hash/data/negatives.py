@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fashion_hash.core.outfits import EMPTY, Outfits, canonical_columns, item_types
 from fashion_hash.data.dataset import Groups
-from fashion_hash.data.outfits import EMPTY, Outfits, canonical_columns, item_types
 from fashion_hash.errors import ConfigError, DataError, suggest
 
 TRIES = 1000  # rounds of redrawing what collides with a known positive; nearly always two or three do

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from fashion_hash.data.stores import FeatureStore, FeatureWriter
+from fashion_hash.data.stores.features import FeatureStore, FeatureWriter
 from fashion_hash.encoders.contract import Encoder, Words
 
 BATCH = 256
 
 
 class Cached:
-    """An encoder and a store of its vectors (`fashion_hash.data.stores`), by the content of text or picture.
+    """An encoder and a store of its vectors (`fashion_hash.data.stores.features`), by the content of text or picture.
 
     Args:
         encoder: what makes the vectors that are not there yet.

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from fashion_hash.core.files import write_json
 from fashion_hash.encoders.contract import MANIFEST, Words, all_words, check_expected, manifest_of, parameters_digest
 from fashion_hash.errors import FeatureError, MissingExtraError
-from fashion_hash.files import write_json
 
 EXTRA = "pip install 'fashion_hash[clip]'"
 BATCH = 32
@@ -66,7 +66,7 @@ class ClipEncoder:
         """(N, F) float32 unit vectors; zeros for None. Raises FeatureError for bytes that are no picture."""
         import torch
 
-        from fashion_hash.data.stores import decode
+        from fashion_hash.data.stores.pictures import decode
 
         rows = [row for row, one in enumerate(pictures) if one is not None]
         network, prepare, _ = self._network
@@ -103,7 +103,7 @@ class ClipEncoder:
             raise MissingExtraError(f"the encoder open_clip needs its package: {EXTRA}")
         import torch
 
-        from fashion_hash.features.torchvision_import import import_models
+        from fashion_hash.encoders.torchvision_import import import_models
 
         import_models()  # some builds of torchvision need help to be imported
         import open_clip

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from fashion_hash.core.files import write_json
 from fashion_hash.encoders.contract import MANIFEST, Words, all_words, check_expected, manifest_of, parameters_digest
 from fashion_hash.errors import FeatureError, MissingExtraError
-from fashion_hash.files import write_json
 
 EXTRA = "pip install 'fashion_hash[text-encoder]'"
 BATCH = 64
@@ -83,7 +83,7 @@ class SentenceEncoder:
     def _network(self) -> Any:
         if importlib.util.find_spec("sentence_transformers") is None:
             raise MissingExtraError(f"the encoder sentence_transformers needs its package: {EXTRA}")
-        from fashion_hash.features.torchvision_import import import_models
+        from fashion_hash.encoders.torchvision_import import import_models
 
         import_models()  # some builds of torchvision, which the package looks at, need help to be imported
         from sentence_transformers import SentenceTransformer

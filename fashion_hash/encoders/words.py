@@ -1,4 +1,4 @@
-"""The encoder that needs no weights: TF-IDF over words and letters, then truncated SVD (`fashion_hash.titles`)."""
+"""The encoder that needs no weights: TF-IDF over words and letters, then truncated SVD (`encoders.titles`)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fashion_hash.core.files import write_json
+from fashion_hash.core.seeds import generator
 from fashion_hash.encoders.contract import MANIFEST, Words, manifest_of
 from fashion_hash.errors import FeatureError
-from fashion_hash.files import write_json
-from fashion_hash.seeds import generator
 
 if TYPE_CHECKING:
-    from fashion_hash.titles import TitleEncoder
+    from fashion_hash.encoders.titles import TitleEncoder
 
 FIT_AT_MOST = 30_000
 """Texts that are looked at to learn words and directions; of more, so many are drawn."""
@@ -53,7 +53,7 @@ class WordsEncoder:
 
         Raises FeatureError when no text holds a word.
         """
-        from fashion_hash.titles import TitleEncoder
+        from fashion_hash.encoders.titles import TitleEncoder
 
         texts = [one for one in dict.fromkeys(text[:LONGEST] for text in texts) if _WORD.search(one)]
         if not texts:
@@ -82,7 +82,7 @@ class WordsEncoder:
     def titles(self) -> TitleEncoder:
         """What does the work; scikit-learn is imported here."""
         if self._loaded is None:
-            from fashion_hash.titles import TitleEncoder
+            from fashion_hash.encoders.titles import TitleEncoder
 
             loaded = TitleEncoder.load(self._folder / "words")
             if _fingerprint(loaded) != self.fingerprint:

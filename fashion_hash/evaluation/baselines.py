@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fashion_hash.data.outfits import EMPTY, Outfits, item_types
+from fashion_hash.core.outfits import EMPTY, Outfits, item_types
+from fashion_hash.core.seeds import derive
 from fashion_hash.errors import DataError
 from fashion_hash.evaluation.protocols import Score
-from fashion_hash.seeds import derive
 
 
 def chance(seed: int) -> Score:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fashion_hash.codes import Packed
+from fashion_hash.core.codes import Packed
 from fashion_hash.errors import QueryError
 
 

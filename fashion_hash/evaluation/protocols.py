@@ -11,8 +11,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from fashion_hash.core.outfits import Outfits, concatenate
 from fashion_hash.data.dataset import Groups, Split
-from fashion_hash.data.outfits import Outfits, concatenate
 from fashion_hash.errors import DataError, QueryError
 from fashion_hash.evaluation.metrics import check_scores, fitb_accuracy, pair_accuracy, ranking_metrics
 

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix
 from tqdm import tqdm
 
-from fashion_hash.data.requests import NOBODY, RequestData, Requests
+from fashion_hash.data.requests.table import NOBODY, RequestData, Requests
 from fashion_hash.errors import QueryError
 
 Floats = npt.NDArray[np.float64]

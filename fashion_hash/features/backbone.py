@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from fashion_hash.core.seeds import derive
+from fashion_hash.encoders.torchvision_import import import_models
 from fashion_hash.errors import ConfigError, FeatureError, suggest
-from fashion_hash.features.torchvision_import import import_models
-from fashion_hash.seeds import derive
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet, of all torchvision weights
 _WITH_AUXILIARY_HEADS = ("googlenet", "inception_v3")

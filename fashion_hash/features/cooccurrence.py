@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix, diags
 
+from fashion_hash.core.outfits import EMPTY
+from fashion_hash.core.seeds import derive
 from fashion_hash.data.dataset import Dataset
-from fashion_hash.data.outfits import EMPTY
 from fashion_hash.features.table import FeatureTable, make_table, train_items
-from fashion_hash.seeds import derive
 
 NEIGHBOUR_DIM = 64  # of the features that say what is near
 SEED = 0  # of the randomised SVD: a table belongs to the data, not to a run

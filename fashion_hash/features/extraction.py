@@ -15,14 +15,15 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from fashion_hash.config import Config
+from fashion_hash.config.experiment import Config
 from fashion_hash.data.dataset import Dataset
-from fashion_hash.data.stores import FeatureStore, FeatureWriter, PictureStore, picture_digest
+from fashion_hash.data.stores.features import FeatureStore, FeatureWriter
+from fashion_hash.data.stores.pictures import PictureStore, picture_digest
 from fashion_hash.errors import ConfigError, FeatureError
 from fashion_hash.features.backbone import Backbone, build_backbone
 from fashion_hash.features.pictures import picture_batches
 from fashion_hash.features.table import FeatureTable, make_table
-from fashion_hash.normaliser import Normalise
+from fashion_hash.inference.normaliser import Normalise
 
 log = logging.getLogger(__name__)
 

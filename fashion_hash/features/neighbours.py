@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from tqdm import tqdm
 
+from fashion_hash.core.outfits import EMPTY
 from fashion_hash.data.dataset import Dataset
-from fashion_hash.data.outfits import EMPTY
 from fashion_hash.errors import FeatureError
 from fashion_hash.features.table import FeatureTable
 

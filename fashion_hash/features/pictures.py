@@ -15,14 +15,14 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
-from fashion_hash.data.stores import decode
+from fashion_hash.data.stores.pictures import decode
 from fashion_hash.errors import FeatureError
 
 GREY = (124, 116, 104)  # the mean colour of ImageNet: what stands for a picture that is not there
 
 
 class Pictures(Protocol):
-    """Where encoded pictures come from, such as fashion_hash.data.stores.PictureStore."""
+    """Where encoded pictures come from, such as fashion_hash.data.stores.features.PictureStore."""
 
     def get(self, key: str) -> bytes | None:
         """The encoded picture of an item, or None when there is none."""

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fashion_hash.core.outfits import EMPTY, Outfits
 from fashion_hash.data.dataset import Dataset
-from fashion_hash.data.outfits import EMPTY, Outfits
+from fashion_hash.encoders.titles import TitleEncoder
 from fashion_hash.errors import FeatureError
-from fashion_hash.normaliser import Normalise, Normaliser
-from fashion_hash.titles import TitleEncoder
+from fashion_hash.inference.normaliser import Normalise, Normaliser
 
 
 @dataclass(frozen=True)

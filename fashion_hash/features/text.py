@@ -10,13 +10,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from fashion_hash.config import Config
+from fashion_hash.config.experiment import Config
+from fashion_hash.core.seeds import derive
 from fashion_hash.data.dataset import Dataset
-from fashion_hash.data.restricted_pickle import load_vectors
+from fashion_hash.data.parsing.restricted_pickle import load_vectors
+from fashion_hash.encoders.titles import TitleEncoder
 from fashion_hash.errors import ConfigError, FeatureError
 from fashion_hash.features.table import FeatureTable, make_table, train_items
-from fashion_hash.seeds import derive
-from fashion_hash.titles import TitleEncoder
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""Which outfits and items are best, exactly."""

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fashion_hash.bundle import Bundle
-from fashion_hash.codes import WEIGHT_ONE, unpack
-from fashion_hash.data.outfits import EMPTY, Outfits, slot_pairs
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.core.codes import WEIGHT_ONE, unpack
+from fashion_hash.core.outfits import EMPTY, Outfits, slot_pairs
 
 
 @dataclass(frozen=True)

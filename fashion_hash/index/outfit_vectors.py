@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from fashion_hash.bundle import Bundle
-from fashion_hash.codes import pack, unpack
-from fashion_hash.data.outfits import EMPTY, canonical_items
-from fashion_hash.outfit_encoder import OutfitEncoder
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.core.codes import pack, unpack
+from fashion_hash.core.outfits import EMPTY, canonical_items
+from fashion_hash.inference.outfit_encoder import OutfitEncoder
 
 AT_ONCE = 1 << 12
 

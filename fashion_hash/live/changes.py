@@ -11,17 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from fashion_hash.bundle import Bundle
-from fashion_hash.codes import binarise, fixed_point, pack
-from fashion_hash.data.outfits import EMPTY
-from fashion_hash.errors import DataError, FashionHashError, FeatureError, QueryError, UnknownIdError, suggest
-from fashion_hash.heads import ItemEncoder
-from fashion_hash.ids import encode
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.bundle.lookup import check_type, outfit_rows
+from fashion_hash.core.codes import binarise, fixed_point, pack
+from fashion_hash.core.ids import encode
+from fashion_hash.errors import DataError, FashionHashError, FeatureError, QueryError
+from fashion_hash.index.outfit_terms import outfit_terms
 from fashion_hash.index.outfit_vectors import outfit_vectors
-from fashion_hash.index.pool import outfit_terms
-from fashion_hash.live.living import Living, Writing
+from fashion_hash.inference.hash_heads import ItemEncoder
+from fashion_hash.inference.outfit_encoder import encoded_items, single_codes
+from fashion_hash.live.catalogue import Living, Writing
 from fashion_hash.live.snapshot import Snapshot, item_record, outfit_record
-from fashion_hash.outfit_encoder import encoded_items, single_codes
 
 _OWN = ("item_id", "type", "features", "code", "bias", "title", "picture")
 
@@ -82,67 +82,11 @@ def remove_outfits(living: Living, outfit_ids: Sequence[str]) -> None:
         _remove_outfits(writing, _rows(writing.snapshot.ids, outfit_ids))
 
 
-def outfit_rows(bundle: Bundle, items_by_slot: Mapping[str, str], name: str = "an outfit") -> np.ndarray:
-    """Item rows by slot of an outfit given as item ids by slot name: (S,) int32, EMPTY where there is none.
-
-    Raises:
-        QueryError: no items, or a slot that does not exist.
-        UnknownIdError: an unknown item.
-        DataError: the same item in two slots.
-    """
-    if not isinstance(items_by_slot, Mapping):
-        raise QueryError(f"{name} is a mapping of slot names to item ids, not {items_by_slot!r}")
-    rows = np.full(len(bundle.slots), EMPTY, dtype=np.int32)
-    for slot_name, item_id in items_by_slot.items():
-        if slot_name not in bundle.slot_names:
-            raise QueryError(
-                f"no slot {slot_name!r}{suggest(str(slot_name), bundle.slot_names)}: "
-                f"outfits of this bundle have the slots {', '.join(bundle.slot_names)}"
-            )
-        slot = bundle.slot_names.index(slot_name)
-        kind = bundle.slots[slot]
-        rows[slot] = row = find_item(bundle, kind, item_id)
-        if any(bundle.slots[other] == kind and rows[other] == row for other in range(len(rows)) if other != slot):
-            raise DataError(f"{name} holds {kind} {item_id!r} twice: leave one of the slots out")
-    if not items_by_slot:
-        raise QueryError(f"{name} needs an item: give at least one of {', '.join(bundle.slot_names)}")
-    return rows
-
-
-def find_item(bundle: Bundle, kind: str, item_id: str) -> int:
-    """The row of an item. Raises UnknownIdError, which says so when it is an item of another type."""
-    row = bundle.items[kind].find(item_id)
-    if row < 0 and (others := [other for other in bundle.types if item_id in bundle.items[other]]):
-        near = suggest(str(item_id), bundle.items[kind].all())
-        raise UnknownIdError(f"unknown {kind} {item_id!r}: it is an item of type {others[0]}{near}")
-    return bundle.items[kind].row(item_id) if row < 0 else row
-
-
-def find_item_of_any_type(bundle: Bundle, item_id: str, kind: str | None = None) -> tuple[str, int]:
-    """The type and row of an item. Raises UnknownIdError, or QueryError when two types have the id."""
-    if kind is not None:
-        return kind, find_item(bundle, check_type(bundle, kind), item_id)
-    found = [one for one in bundle.types if item_id in bundle.items[one]]
-    if len(found) > 1:
-        raise QueryError(f"item {item_id!r} is of several types, {', '.join(found)}: name the item_type")
-    if not found:
-        near = suggest(item_id, (one for kind in bundle.types for one in bundle.items[kind].all()))
-        raise UnknownIdError(f"unknown item {item_id!r}{near}")
-    return found[0], find_item(bundle, found[0], item_id)
-
-
 def _type_of(bundle: Bundle, item: Mapping[str, Any], place: int) -> str:
     for key in ("item_id", "type"):
         if key not in item:
             raise DataError(f"item {place} has no {key!r}: it has {list(item)}")
     return check_type(bundle, item["type"])
-
-
-def check_type(bundle: Bundle, kind: str) -> str:
-    """Returns an item type. Raises QueryError for one that the bundle does not have."""
-    if kind not in bundle.types:
-        raise QueryError(f"no item type {kind!r}{suggest(str(kind), bundle.types)}: this bundle has {bundle.types}")
-    return kind
 
 
 def _records(

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from fashion_hash.live.catalogue import Living
 from fashion_hash.live.generation import generation_path, write_generation
-from fashion_hash.live.living import Living
 from fashion_hash.live.store import FOLDER
 
 # changes in memory slow every query a little, a compaction costs seconds: by share of the pool

@@ -15,26 +15,24 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
-from fashion_hash.bundle import Bundle
-from fashion_hash.catalogue import Catalogue, Line
-from fashion_hash.errors import BundleError, QueryError
-from fashion_hash.files import atomic_folder
-from fashion_hash.ids import IdTable, read_array
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.bundle.catalogue import Catalogue, Line
+from fashion_hash.core.files import atomic_folder
+from fashion_hash.core.ids import IdTable, read_array
+from fashion_hash.core.manifest import read_manifest, seal
+from fashion_hash.errors import BundleError
 from fashion_hash.index import pool as index
-from fashion_hash.index.encoded import EncodedScan
-from fashion_hash.index.engine import Engine, Scan
-from fashion_hash.index.factored import Factored
-from fashion_hash.index.pool import OutfitTerms, Pool, write_pool
+from fashion_hash.index.build import write_pool
+from fashion_hash.index.engines.open import EngineName, open_engine
+from fashion_hash.index.outfit_terms import OutfitTerms
+from fashion_hash.index.pool import Pool
 from fashion_hash.live.snapshot import Base, Snapshot
 from fashion_hash.live.store import FOLDER
-from fashion_hash.manifest import read_manifest, seal
 
 FORMAT, FORMAT_VERSION = "fashion_hash generation", 1
-EngineName = Literal["auto", "sums", "factored", "hamming", "scan"]
 
 
 def open_base(
@@ -66,32 +64,6 @@ def open_base(
         path = folder / "index"
     pool = Pool.open(view, verify=verify, path=path)
     return Base(generation, view, pool, open_engine(engine, view, pool))
-
-
-def open_engine(name: EngineName, bundle: Bundle, pool: Pool) -> Engine:
-    """One of the engines over a pool; "auto" is the fastest. Raises QueryError for another name.
-
-    A bundle with an outfit encoder has one only.
-    """
-    if bundle.encoder is not None:
-        if name != "auto":
-            raise QueryError(f"engine {name!r} adds up codes of items; outfits of an encoder are searched by: auto")
-        return EncodedScan(bundle, pool)
-    if name == "auto":
-        name = "sums" if (pool.path / "scan").exists() else "factored"
-    if name == "factored":
-        return Factored(bundle, pool)
-    if name == "sums":
-        from fashion_hash.index.scan import SumScan
-
-        return SumScan(bundle, pool)
-    if name == "hamming":
-        from fashion_hash.index.hamming import Hamming
-
-        return Hamming(bundle, pool)
-    if name == "scan":
-        return Scan(bundle, pool)
-    raise QueryError(f"no engine {name!r}: choose auto, sums, factored, hamming or scan")
 
 
 def generation_path(bundle_path: Path, generation: int) -> Path:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from fashion_hash.ids import IdTable
+from fashion_hash.core.ids import IdTable
 
 
 class LivingIds(IdTable):

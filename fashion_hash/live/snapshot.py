@@ -15,14 +15,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fashion_hash.bundle import Bundle
-from fashion_hash.codes import unpack
-from fashion_hash.data.outfits import EMPTY, canonical_items
-from fashion_hash.ids import IdTable
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.core.codes import unpack
+from fashion_hash.core.ids import IdTable
+from fashion_hash.core.outfits import EMPTY, canonical_items
 from fashion_hash.index import exact
-from fashion_hash.index.engine import Engine
+from fashion_hash.index.engines.contract import Engine
+from fashion_hash.index.outfit_terms import OutfitTerms, slot_codes
 from fashion_hash.index.outfit_vectors import empty_vectors
-from fashion_hash.index.pool import CHUNK, OutfitTerms, Pool, slot_codes
+from fashion_hash.index.pool import CHUNK, Pool
 from fashion_hash.live.ids import LivingIds
 from fashion_hash.live.store import Entry
 

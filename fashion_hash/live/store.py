@@ -26,14 +26,14 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from fashion_hash.bundle import LIVING as FOLDER
-from fashion_hash.bundle import Bundle
-from fashion_hash.catalogue import SCHEMA as CATALOGUE_SCHEMA
-from fashion_hash.catalogue import Line
+from fashion_hash.bundle.bundle import LIVING as FOLDER
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.bundle.catalogue import SCHEMA as CATALOGUE_SCHEMA
+from fashion_hash.bundle.catalogue import Line
+from fashion_hash.core.files import sync_folder
+from fashion_hash.core.manifest import read_manifest
 from fashion_hash.errors import BundleError
-from fashion_hash.files import sync_folder
 from fashion_hash.index import pool
-from fashion_hash.manifest import read_manifest
 
 FILE = "live.sqlite"
 FORMAT_VERSION = 1

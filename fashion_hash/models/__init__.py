@@ -1,0 +1,1 @@
+"""The networks, in torch: FHN, the outfit encoder, and the towers of WhisperLite."""

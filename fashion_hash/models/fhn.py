@@ -12,8 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from fashion_hash.config import Config
-from fashion_hash.data.outfits import EMPTY, item_types
+from fashion_hash.config.experiment import Config
+from fashion_hash.core.outfits import EMPTY, item_types
 from fashion_hash.models.hashing import (
     SHARED,
     ContentHashing,

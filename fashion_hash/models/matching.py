@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from fashion_hash.data.outfits import slot_pairs
+from fashion_hash.core.outfits import slot_pairs
 
 
 class Terms(NamedTuple):

@@ -21,8 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fashion_hash.config import Config
-from fashion_hash.data.outfits import EMPTY, item_types
+from fashion_hash.config.experiment import Config
+from fashion_hash.core.outfits import EMPTY, item_types
 from fashion_hash.models.fhn import FHN, ItemCodes, OutfitScores
 from fashion_hash.models.hashing import (
     SHARED,

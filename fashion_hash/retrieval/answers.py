@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-from fashion_hash.bundle import Bundle
-from fashion_hash.codes import Packed
-from fashion_hash.data.outfits import EMPTY
-from fashion_hash.index import encoded, exact
-from fashion_hash.index.engine import Ranking
-from fashion_hash.live.snapshot import Snapshot
-from fashion_hash.retrieval.people import Person
-from fashion_hash.retrieval.shortfall import Shortfall
+from fashion_hash.retrieval.filters.shortfall import Shortfall
 
 
 class Aligned(NamedTuple):
@@ -44,7 +36,7 @@ class Hits(Aligned):
 
 class Score(NamedTuple):
     """A score and the terms it is the sum of: of FHN (CVPR 2019) exact on binary codes, of an outfit encoder exact
-    on vectors (index/encoded.py), where the compatibility is 0."""
+    on vectors (index/engines/vectors.py), where the compatibility is 0."""
 
     score: float
     preference: float
@@ -90,62 +82,68 @@ class Composed:
     shortfall: Shortfall | None
 
 
-def hits_of(snapshot: Snapshot, person: Person, items: np.ndarray, ids: list[str] | None = None) -> list[Hit]:
-    """Outfits, (R, S) rows of items, as a person sees them; `ids` where they are of the pool."""
-    scores = scores_of(person.bundle_of(snapshot), person.code, items)
-    return [
-        Hit(outfit_id, items_by_slot(snapshot.bundle, outfit), *score, personal=person.personal)
-        for outfit_id, outfit, score in zip([""] * len(items) if ids is None else ids, items, scores)
-    ]
+@dataclass(frozen=True)
+class OutfitHit(Hit):
+    """An outfit for a request: a Hit, and what the request adds.
 
-
-def hits_of_many(
-    snapshot: Snapshot,
-    persons: Sequence[Person],
-    rankings: Sequence[Ranking],
-    shortfall: Shortfall | None,
-    width: int,
-) -> Hits:
-    """The answers of many people, each filled up to `width`."""
-    scores = np.full((len(rankings), width), -np.inf)
-    ids = [[""] * width for _ in rankings]
-    for query, (rows, best) in enumerate(rankings):
-        scores[query, : len(rows)] = best
-        ids[query][: len(rows)] = snapshot.ids.at(rows)
-    hits = Hits(np.array(ids, dtype=np.str_).reshape(scores.shape), scores)
-    hits.personal, hits.shortfall = np.array([person.personal for person in persons], dtype=bool), shortfall
-    return hits
-
-
-def scores_of(bundle: Bundle, user_code: Packed, items: np.ndarray) -> list[Score]:
-    """Scores and terms of outfits, (R, S) rows of items; `user_code` as Bundle.tastes.
-
-    Of an outfit encoder the preference is minus the distance; of somebody of whom nothing is known that is
-    the distance to the mean user, and stands as compatibility.
+    Attributes:
+        request: the share of bits in which the anchor agrees with the request, 0 to 1.
+        total: score + weight * request; hits come in its order.
+        anchor: name of the slot whose item the request is about.
     """
-    if bundle.encoder is not None:
-        return _encoded_scores(bundle, user_code, items)
-    terms = exact.terms(bundle, user_code, items)
-    parts = (
-        exact.scores(bundle, terms),
-        exact.preference_part(bundle, terms),
-        exact.compatibility_part(bundle, terms),
-        exact.bias_part(terms),
-    )
-    return [Score(*values) for values in zip(*(part.tolist() for part in parts))]
+
+    request: float = 0.0
+    total: float = 0.0
+    anchor: str = ""
 
 
-def _encoded_scores(bundle: Bundle, taste: np.ndarray, items: np.ndarray) -> list[Score]:
-    near, bias = encoded.parts(bundle, taste, items)
-    nothing = np.zeros_like(near)
-    parts = (near, nothing) if bundle.preference_scale else (nothing, near)
-    return [Score(*values) for values in zip(*(part.tolist() for part in (near + bias, *parts, bias)))]
+@dataclass(frozen=True)
+class OutfitsFor:
+    """Outfits for a request.
+
+    Attributes:
+        hits: best total first, ties by item row; varied lists in order of choice.
+        proven, gap: as in Composed, of the totals of all outfits that hold an anchor.
+        personal: False where nothing is known of who asks; compatibility alone decides the score then.
+        by, note, known_words, unknown_words: see ItemHits.
+        weight: of the request.
+        shortfall: why fewer than k came back, when a filter was asked for; None otherwise.
+    """
+
+    hits: list[OutfitHit]
+    proven: bool
+    gap: float
+    personal: bool
+    by: By
+    note: str
+    known_words: tuple[str, ...]
+    unknown_words: tuple[str, ...]
+    weight: float
+    shortfall: Shortfall | None
 
 
-def items_by_slot(bundle: Bundle, items: np.ndarray) -> dict[str, str]:
-    """Item ids by slot name, filled slots only."""
-    return {
-        name: bundle.items[kind].id(row)
-        for name, kind, row in zip(bundle.slot_names, bundle.slots, items.tolist())
-        if row != EMPTY
-    }
+By = Literal["taste and words", "words alone", "taste alone"]
+
+
+class ItemHits(Aligned):
+    """Items for a request: ids and scores, aligned, best first. Unpacks as `ids, scores`.
+
+    (K',) strings and float64, K' at most k. A score is the share of bits in which the codes of request and
+    item agree, 0 to 1; re-ranked it is the same of the values before their signs were taken.
+
+    Attributes:
+        types: (K',) item types.
+        by: what the answer is made from: "taste and words", "words alone" or "taste alone".
+        note: what the one who asked should know, such as words that are not known; "" if nothing.
+        known_words, unknown_words: of the request; words such as "the" are neither.
+        reranked: whether the scores are those of the values before their signs were taken.
+        shortfall: why fewer than k came back, when a filter was asked for; None otherwise.
+    """
+
+    types: np.ndarray
+    by: By
+    note: str
+    known_words: tuple[str, ...]
+    unknown_words: tuple[str, ...]
+    reranked: bool = False
+    shortfall: Shortfall | None = None

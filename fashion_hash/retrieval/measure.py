@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from fashion_hash.data.outfits import EMPTY
+from fashion_hash.core.outfits import EMPTY
 from fashion_hash.evaluation.diversity import catalogue_coverage, intra_list_diversity
-from fashion_hash.index.pool import slot_codes
+from fashion_hash.index.outfit_terms import slot_codes
 from fashion_hash.retrieval.recommender import Recommender
 
 MOST_USERS = 500

@@ -9,29 +9,32 @@ from typing import Any
 
 import numpy as np
 
-from fashion_hash.bundle import Bundle
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.bundle.lookup import find_item_of_any_type, items_by_slot, outfit_rows, slots_of_types
 from fashion_hash.encoders import Encoder
 from fashion_hash.errors import QueryError
+from fashion_hash.index.engines.open import EngineName
 from fashion_hash.index.pool import Pool
-from fashion_hash.live import changes
-from fashion_hash.live.changes import outfit_rows
-from fashion_hash.live.generation import EngineName
-from fashion_hash.live.living import Living
+from fashion_hash.live.catalogue import Living
 from fashion_hash.live.snapshot import Snapshot
-from fashion_hash.retrieval import people
-from fashion_hash.retrieval.answers import Composed, Hit, Hits, Score, hits_of, hits_of_many, items_by_slot, scores_of
-from fashion_hash.retrieval.composing import Composer, Wanted, slots_of_types
-from fashion_hash.retrieval.explain import Explanation, explain
-from fashion_hash.retrieval.explain_encoded import explain_encoded
-from fashion_hash.retrieval.explain_request import RequestExplanation, explain_request
-from fashion_hash.retrieval.living_catalogue import LivingCatalogue
-from fashion_hash.retrieval.living_columns import LivingColumns
-from fashion_hash.retrieval.living_requests import LivingRequests
-from fashion_hash.retrieval.outfits_for import REQUEST_WEIGHT, OutfitHit, OutfitsFor, outfits_for
-from fashion_hash.retrieval.people import Person, Told
-from fashion_hash.retrieval.pool_search import rankings
-from fashion_hash.retrieval.requests import ItemHits, ask, search
-from fashion_hash.retrieval.similar import similar_items
+from fashion_hash.live.users import Told, items_told
+from fashion_hash.retrieval import users as people
+from fashion_hash.retrieval.answers import Composed, Hit, Hits, ItemHits, OutfitHit, OutfitsFor, Score
+from fashion_hash.retrieval.checks import REQUEST_WEIGHT
+from fashion_hash.retrieval.composition.composer import Composer, Wanted
+from fashion_hash.retrieval.explanation.codes import Explanation, explain
+from fashion_hash.retrieval.explanation.requests import RequestExplanation, explain_request
+from fashion_hash.retrieval.explanation.vectors import explain_encoded
+from fashion_hash.retrieval.filters.live_columns import LivingColumns
+from fashion_hash.retrieval.pool.search import rankings
+from fashion_hash.retrieval.scores import hits_of, hits_of_many, scores_of
+from fashion_hash.retrieval.search.ask import ask
+from fashion_hash.retrieval.search.items import search
+from fashion_hash.retrieval.search.live_tower import LivingRequests
+from fashion_hash.retrieval.search.outfits import outfits_for
+from fashion_hash.retrieval.similar_items import similar_items
+from fashion_hash.retrieval.updates import LivingCatalogue
+from fashion_hash.retrieval.users import Person
 
 __all__ = ["Composed", "Hit", "Hits", "ItemHits", "OutfitHit", "OutfitsFor", "Recommender", "Score"]
 
@@ -108,7 +111,7 @@ class Recommender(LivingCatalogue):
             k: at most how many outfits; fewer come back where fewer are left, with a reason in
                 `shortfall` when a filter was asked for.
             include_liked: also answer outfits that the user is known to like.
-            where: which items, and which totals, an outfit may have: see retrieval/where.py.
+            where: which items, and which totals, an outfit may have: see retrieval/filters/language.py.
             diversity: from 0, the best outfits, to 1, the most varied: maximal marginal relevance
                 over the codes of the best 10 k outfits, or 200.
             max_per: in how many of the outfits one "item", or one value of a column such as "brand",
@@ -157,7 +160,7 @@ class Recommender(LivingCatalogue):
             k: at most how many.
             types: the item types of the outfits, ["top", "top", "bottom"] for two tops, or slot names; by
                 default all slots.
-            where: which items, and which totals, are allowed: see retrieval/where.py.
+            where: which items, and which totals, are allowed: see retrieval/filters/language.py.
             include: by slot name the item that it holds, or the items of which it holds one.
             exclude: by item type items that are not to be used.
             max_repeats: no item in more than this many of the outfits.
@@ -202,7 +205,7 @@ class Recommender(LivingCatalogue):
             item_id: the item; it does not come back itself.
             k: at most how many.
             item_type: its type, where an item of another type has the same id.
-            where: which items may come back: see retrieval/where.py.
+            where: which items may come back: see retrieval/filters/language.py.
 
         Raises:
             QueryError: no such type, an id of two types, k is not a whole number from 1 on, or a filter
@@ -210,7 +213,7 @@ class Recommender(LivingCatalogue):
             UnknownIdError: an unknown item.
         """
         snapshot = self.living.now()
-        kind, row = changes.find_item_of_any_type(snapshot.bundle, str(item_id), item_type)
+        kind, row = find_item_of_any_type(snapshot.bundle, str(item_id), item_type)
         allowed = self._columns.filter(snapshot, where).masks.get(kind)
         found = similar_items(snapshot.bundle.item_codes[kind], row, k, allowed)
         hits = Hits(np.array(snapshot.bundle.items[kind].at(found.rows), dtype=np.str_), found.shares)
@@ -235,7 +238,7 @@ class Recommender(LivingCatalogue):
             text: the words; None or "" for the taste alone. The first 2,000 letters are read.
             user: who asks; None for the words alone.
             k: at most how many.
-            where: which items: see retrieval/where.py; a "total" is that of the item by itself.
+            where: which items: see retrieval/filters/language.py; a "total" is that of the item by itself.
             item_type: only items of this type.
             rerank: order the best 10 k items by bits, or 200, by the values before their signs were taken.
 
@@ -328,7 +331,7 @@ class Recommender(LivingCatalogue):
             top_bits: how many bits of each item.
         """
         snapshot, person = self._person(user_id)
-        items = people.items_told(snapshot, outfit)
+        items = items_told(snapshot, outfit)
         bundle = person.bundle_of(snapshot)
         if bundle.encoder is not None:
             return explain_encoded(bundle, person.code, items, person.liked, neighbours=neighbours)
@@ -340,7 +343,7 @@ class Recommender(LivingCatalogue):
         Raises UnknownIdError, with the nearest known ids.
         """
         snapshot = self.living.now()
-        return items_by_slot(snapshot.bundle, people.items_told(snapshot, str(outfit_id)))
+        return items_by_slot(snapshot.bundle, items_told(snapshot, str(outfit_id)))
 
     def score(self, user_id: str | None, outfit: Told) -> Score:
         """The score of any items as an outfit, in the pool or not.
@@ -354,7 +357,7 @@ class Recommender(LivingCatalogue):
             UnknownIdError: an unknown user or item.
         """
         snapshot, person = self._person(user_id)
-        return scores_of(person.bundle_of(snapshot), person.code, people.items_told(snapshot, outfit)[None])[0]
+        return scores_of(person.bundle_of(snapshot), person.code, items_told(snapshot, outfit)[None])[0]
 
     def liked(self, user_id: str) -> list[dict[str, str]]:
         """The outfits that a user is known to like, as item ids by slot name, in order of the history."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -10,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer, SparseAdam
 
-from fashion_hash.config_requests import RequestOptimiserConfig
-from fashion_hash.config_training import OptimiserConfig, ScheduleConfig
+from fashion_hash.config.requests import RequestOptimiserConfig
+from fashion_hash.config.training import OptimiserConfig
 from fashion_hash.errors import ConfigError
 from fashion_hash.training.determinism import same_bits
 
@@ -19,34 +18,6 @@ Parts = Mapping[str, Sequence[tuple[str, nn.Parameter]]]
 
 # bit weights and biases are few and meant to grow where the data says so: they are not decayed
 NOT_DECAYED = ("bit_weights", "item_bias")
-
-
-def rate_factor(schedule: ScheduleConfig, epochs: int, aucs: Sequence[float]) -> float:
-    """What the learning rates are multiplied by in the next epoch.
-
-    A function of the past alone, so that a resumed run needs no state of its own.
-
-    Args:
-        schedule: its kind and numbers.
-        epochs: of the whole run.
-        aucs: the validation AUC of every finished epoch.
-    """
-    epoch = len(aucs)
-    if schedule.kind == "step":
-        return schedule.factor ** (epoch // schedule.step)
-    if schedule.kind == "cosine":
-        return 0.5 * (1 + math.cos(math.pi * epoch / epochs))
-    if schedule.kind == "plateau":
-        best, waited, drops = -math.inf, 0, 0
-        for auc in aucs:
-            if auc > best:
-                best, waited = auc, 0
-                continue
-            waited += 1
-            if waited >= schedule.patience:
-                waited, drops = 0, drops + 1
-        return schedule.factor**drops
-    return 1.0
 
 
 class PartOptimiser:

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
+from fashion_hash.core.outfits import EMPTY, Outfits
+from fashion_hash.core.seeds import generator
 from fashion_hash.data import negatives
 from fashion_hash.data.dataset import Groups
 from fashion_hash.data.negatives import KnownOutfits, NegativeSampler, as_groups, fixed_negatives, hard_share
-from fashion_hash.data.outfits import EMPTY, Outfits
 from fashion_hash.errors import ConfigError, DataError
-from fashion_hash.seeds import generator
 
 SLOTS = ("top", "top", "bottom", "shoe")
 

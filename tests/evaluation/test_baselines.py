@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fashion_hash.core.outfits import Outfits
 from fashion_hash.data.dataset import Groups
-from fashion_hash.data.outfits import Outfits
 from fashion_hash.errors import DataError
 from fashion_hash.evaluation.baselines import chance, popularity
 from fashion_hash.evaluation.protocols import pairs, rank

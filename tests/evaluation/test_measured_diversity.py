@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from fashion_hash.codes import hamming, pack
+from fashion_hash.core.codes import hamming, pack
 from fashion_hash.errors import QueryError
 from fashion_hash.evaluation.diversity import catalogue_coverage, intra_list_diversity
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fashion_hash.core.outfits import EMPTY, Outfits, concatenate
 from fashion_hash.data.dataset import Groups, Split
-from fashion_hash.data.outfits import EMPTY, Outfits, concatenate
 from fashion_hash.errors import DataError, QueryError
 from fashion_hash.evaluation.metrics import ranking_metrics
 from fashion_hash.evaluation.protocols import (

@@ -6,8 +6,8 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from fashion_hash.data.requests import RequestData, Requests
-from fashion_hash.data.vocabulary import Vocabulary
+from fashion_hash.core.vocabulary import Vocabulary
+from fashion_hash.data.requests.table import RequestData, Requests
 from fashion_hash.errors import QueryError
 from fashion_hash.evaluation import requests as measured
 from fashion_hash.evaluation.requests import (

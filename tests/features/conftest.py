@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fashion_hash.core.outfits import Outfits
+from fashion_hash.core.vocabulary import Vocabulary
 from fashion_hash.data.dataset import Content, Dataset, Split
-from fashion_hash.data.outfits import Outfits
-from fashion_hash.data.vocabulary import Vocabulary
 
 SLOTS = ("top", "top", "bag")
 TITLES = ["red silk shirt", "blue denim shirt", "", "black leather bag", "brown leather bag"]

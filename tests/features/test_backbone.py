@@ -8,9 +8,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from fashion_hash.encoders.torchvision_import import import_models
 from fashion_hash.errors import ConfigError, FeatureError
 from fashion_hash.features.backbone import MEAN, STD, backbone_names, build_backbone
-from fashion_hash.features.torchvision_import import import_models
 
 NAME = "mobilenet_v3_small"
 
@@ -29,7 +29,7 @@ def pictures():
 
 def test_torchvision_imports_in_a_fresh_process():
     code = (
-        "from fashion_hash.features.torchvision_import import import_models;"
+        "from fashion_hash.encoders.torchvision_import import import_models;"
         "assert import_models() is import_models();"
         "import torchvision.models; assert torchvision.models.resnet18"
     )

@@ -8,9 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from fashion_hash.config import make_config
+from fashion_hash.config.experiment import make_config
 from fashion_hash.data.dataset import Content
-from fashion_hash.data.stores import FeatureStore
+from fashion_hash.data.stores.features import FeatureStore
 from fashion_hash.errors import ConfigError, FeatureError
 from fashion_hash.features.backbone import build_backbone
 from fashion_hash.features.extraction import (

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from fashion_hash.config import make_config
-from fashion_hash.data.outfits import EMPTY
+from fashion_hash.config.experiment import make_config
+from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import FeatureError
 from fashion_hash.features.cooccurrence import cooccurrence_features, cooccurrence_table
 from fashion_hash.features.neighbours import content_features, nearest_items, neighbour_tables
 from fashion_hash.features.table import train_items
-from fashion_hash.training.evaluate import evaluate
-from fashion_hash.training.loop import fit
-from tests.tiny import tiny_dataset, tiny_values
+from fashion_hash.training.measure.outfits import evaluate
+from fashion_hash.training.outfits.loop import fit
+from tests.worlds.tiny import tiny_dataset, tiny_values
 
 
 def test_nearest_items_by_plain_loops():

@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from fashion_hash.core.seeds import generator
 from fashion_hash.errors import FeatureError
 from fashion_hash.features.pictures import (
     GREY,
@@ -17,7 +18,6 @@ from fashion_hash.features.pictures import (
     picture_batches,
     random_views,
 )
-from fashion_hash.seeds import generator
 
 
 def encode(image, form="PNG", **options):

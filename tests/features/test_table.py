@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from fashion_hash.core.outfits import Outfits
+from fashion_hash.core.vocabulary import Vocabulary
 from fashion_hash.data.dataset import Dataset, Split
-from fashion_hash.data.outfits import Outfits
-from fashion_hash.data.vocabulary import Vocabulary
 from fashion_hash.errors import FeatureError
 from fashion_hash.features.table import make_table, train_items, usable_outfits
 

@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
-from fashion_hash.config import make_config
+from fashion_hash.config.experiment import make_config
 from fashion_hash.data.dataset import Content
 from fashion_hash.errors import ConfigError, DataError, FeatureError
 from fashion_hash.features.text import fit_titles, given_vectors, text_table, titles_of

@@ -14,19 +14,19 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from fashion_hash.config import make_config, make_request_config
+from fashion_hash.config.experiment import make_config, make_request_config
 from fashion_hash.data.dataset import Content
-from fashion_hash.index import pool as pool_module
-from fashion_hash.index.pool import build_index
-from fashion_hash.retrieval.partners import build_partners
+from fashion_hash.index import build
+from fashion_hash.index.build import build_index
+from fashion_hash.index.partners import build_partners
 from fashion_hash.retrieval.recommender import Recommender
-from fashion_hash.training.export import export_bundle
-from fashion_hash.training.loop import fit
-from fashion_hash.training.requests.export import export_requests, single_items
+from fashion_hash.training.export.bundle import export_bundle
+from fashion_hash.training.export.requests import export_requests, single_items
+from fashion_hash.training.outfits.loop import fit
 from fashion_hash.training.requests.loop import fit_requests
 from tests.golden.answers import ask
-from tests.tiny import tiny_dataset, tiny_values
-from tests.tiny_requests import tiny_request_values, tiny_requests
+from tests.worlds.tiny import tiny_dataset, tiny_values
+from tests.worlds.tiny_requests import tiny_request_values, tiny_requests
 
 COLOURS = ("red", "blue", "green", "black", "white")
 RATES = {"user": 0.05, "id": 0.05, "text_head": 1e-3, "encoder": 0.01, "bit_weights": 0.01, "item_bias": 0.01}
@@ -62,7 +62,7 @@ def make_fhn(folder: Path) -> Path:
     }
     run = fit(make_config(tiny_values(**sections)), dataset, folder / "run")
     bundle = export_bundle(run, dataset=dataset)
-    pool_module.SCAN_FROM = 1  # the files of the engine "sums" belong to the format as well
+    build.SCAN_FROM = 1  # the files of the engine "sums" belong to the format as well
     build_index(bundle, dataset.outfits)
     build_partners(bundle)
     recommender = Recommender.load(bundle.path)

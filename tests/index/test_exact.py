@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from random_bundles import VARIANTS, random_bundle, random_pool
 
-from fashion_hash.bundle import Bundle
-from fashion_hash.codes import unpack
-from fashion_hash.data.outfits import EMPTY
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.core.codes import unpack
+from fashion_hash.core.outfits import EMPTY
 from fashion_hash.index import exact
+from tests.worlds.random_bundles import VARIANTS, random_bundle, random_pool
 
 
 def by_hand(bundle: Bundle, user: int, outfit: list[int]) -> tuple[Fraction, Fraction, Fraction]:

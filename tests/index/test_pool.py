@@ -4,19 +4,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from random_bundles import random_bundle, random_pool
 
-from fashion_hash.data.outfits import Outfits
+from fashion_hash.core.outfits import Outfits
 from fashion_hash.errors import BundleError, DataError
-from fashion_hash.index import exact, pool
-from fashion_hash.index.pool import Pool, build_index
+from fashion_hash.index import build, exact
+from fashion_hash.index.build import build_index
+from fashion_hash.index.pool import Pool
+from tests.worlds.random_bundles import random_bundle, random_pool
 
 SLOTS = ("top", "top", "bottom", "shoe")
 
 
 @pytest.mark.parametrize("repeat_empty", [False, True])
 def test_stored_terms_are_the_referees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repeat_empty: bool) -> None:
-    monkeypatch.setattr(pool, "CHUNK", 7)  # many chunks, the last one not full
+    monkeypatch.setattr(build, "CHUNK", 7)  # many chunks, the last one not full
     bundle = random_bundle(tmp_path / "bundle", slots=SLOTS, num_modalities=2, biased=True, repeat_empty=repeat_empty)
     outfits = random_pool(bundle, 60)
     assert build_index(bundle, outfits) == bundle.path / "index"

@@ -5,18 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from living_world import SLOTS, World, key, new_bundle
-from random_bundles import random_contents
 
-from fashion_hash.bundle import write_bundle
-from fashion_hash.codes import hamming
-from fashion_hash.data.outfits import Outfits
+from fashion_hash.bundle.write import write_bundle
+from fashion_hash.core.codes import hamming
+from fashion_hash.core.outfits import Outfits
 from fashion_hash.errors import DataError, FeatureError, QueryError, UnknownIdError
-from fashion_hash.heads import ContentHeads, ItemEncoder, Layer
-from fashion_hash.index.pool import build_index
-from fashion_hash.normaliser import Normaliser
-from fashion_hash.retrieval.partners import build_partners
+from fashion_hash.index.build import build_index
+from fashion_hash.index.partners import build_partners
+from fashion_hash.inference.hash_heads import ContentHeads, ItemEncoder
+from fashion_hash.inference.layers import Layer
+from fashion_hash.inference.normaliser import Normaliser
 from fashion_hash.retrieval.recommender import Recommender
+from tests.worlds.living_world import SLOTS, World, key, new_bundle
+from tests.worlds.random_bundles import random_contents
 
 PRICES = {"top": 10, "bottom": 20, "shoe": 40}
 

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from living_world import World, new_bundle
-from random_bundles import random_bundle, random_pool
 
 from fashion_hash.index import exact
-from fashion_hash.index.engine import NOTHING
-from fashion_hash.index.pool import build_index
-from fashion_hash.live import search as living_search
-from fashion_hash.live.search import search
+from fashion_hash.index.build import build_index
+from fashion_hash.index.engines.contract import NOTHING
+from fashion_hash.live import pool_search as living_search
+from fashion_hash.live.pool_search import search
 from fashion_hash.retrieval.recommender import Recommender
+from tests.paths import PROJECT
+from tests.worlds.living_world import World, new_bundle
+from tests.worlds.random_bundles import random_bundle, random_pool
 
 
 def test_an_old_snapshot_does_not_change(tmp_path: Path) -> None:
@@ -118,7 +119,7 @@ print("seen", seen, flush=True)
 
 def test_processes_never_see_half_a_change(tmp_path: Path) -> None:
     bundle = new_bundle(tmp_path / "bundle")
-    project = Path(__file__).resolve().parents[2]
+    project = PROJECT
     with subprocess.Popen(
         [sys.executable, "-c", READER, str(bundle.path)], cwd=project, stdout=subprocess.PIPE, text=True
     ) as reader:

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from fashion_hash.config import make_config
-from fashion_hash.data.outfits import EMPTY
+from fashion_hash.config.experiment import make_config
+from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import ConfigError
 from fashion_hash.models.outfit_encoder import OutfitEncoder
-from tests.tiny import tiny_values
+from tests.worlds.tiny import tiny_values
 
 SLOTS = ("top", "top", "bottom", "shoe", "shoe")
 KNOWN = {"top": 7, "bottom": 5, "shoe": 6}

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from fashion_hash.config import make_config
-from fashion_hash.data.outfits import EMPTY
-from fashion_hash.training.loop import fit
-from fashion_hash.training.scoring import ModelScorer
-from tests.tiny import tiny_dataset, tiny_values
+from fashion_hash.config.experiment import make_config
+from fashion_hash.core.outfits import EMPTY
+from fashion_hash.training.outfits.loop import fit
+from fashion_hash.training.runs.scoring import ModelScorer
+from tests.worlds.tiny import tiny_dataset, tiny_values
 
 SUM = {"width": 16, "heads": 2, "blocks": 0, "pooling": "mean", "feed_forward": 16}
 
@@ -40,8 +40,8 @@ def test_completions_equal_outfits_written_out(tmp_path, slots, bounded):
 
 
 def test_what_pools_by_the_mean_is_not_trained():
-    from fashion_hash.training.inputs import ItemInputs
-    from fashion_hash.training.run import make_model
+    from fashion_hash.training.runs.item_inputs import ItemInputs
+    from fashion_hash.training.runs.run import make_model
 
     dataset, config = tiny_dataset(), make_config(tiny_values(encoder=SUM))
     model = make_model(config, dataset, ItemInputs(config, dataset))

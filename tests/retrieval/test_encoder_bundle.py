@@ -8,18 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from encoder_bundles import FEATURE, encoder_bundle
-from random_bundles import random_bundle, random_pool
 
-from fashion_hash.bundle import Bundle
+from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.commands.query import main
-from fashion_hash.data.outfits import EMPTY
+from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import BundleError, DataError, FeatureError, QueryError, UnknownIdError
+from fashion_hash.foldin.vectors import FoldInVectors
+from fashion_hash.index.build import build_index
 from fashion_hash.index.outfit_vectors import outfit_vectors, real_vectors
-from fashion_hash.index.pool import build_index
-from fashion_hash.retrieval import compose_encoded
-from fashion_hash.retrieval.foldin_vectors import FoldInVectors
+from fashion_hash.retrieval.composition import by_vectors as compose_encoded
 from fashion_hash.retrieval.recommender import Recommender
+from tests.worlds.encoder_bundles import FEATURE, encoder_bundle
+from tests.worlds.random_bundles import random_bundle, random_pool
 
 SLOTS = ("top", "top", "bottom", "shoe")
 FORMS = {

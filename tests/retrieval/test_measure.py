@@ -5,12 +5,12 @@ import itertools
 import numpy as np
 import pytest
 
-from fashion_hash.codes import unpack
-from fashion_hash.data.outfits import EMPTY
-from fashion_hash.index.pool import build_index
+from fashion_hash.core.codes import unpack
+from fashion_hash.core.outfits import EMPTY
+from fashion_hash.index.build import build_index
 from fashion_hash.retrieval.measure import measure_lists
 from fashion_hash.retrieval.recommender import Recommender
-from tests.random_bundles import random_bundle, random_pool
+from tests.worlds.random_bundles import random_bundle, random_pool
 
 
 @pytest.fixture

@@ -2,15 +2,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from random_bundles import random_bundle, random_pool
 
-from fashion_hash.bundle import Bundle
-from fashion_hash.data.outfits import EMPTY, Outfits
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.core.outfits import EMPTY, Outfits
 from fashion_hash.errors import BundleError, QueryError, UnknownIdError
 from fashion_hash.index import exact
-from fashion_hash.index.pool import Pool, build_index
-from fashion_hash.live.generation import open_engine
+from fashion_hash.index.build import build_index
+from fashion_hash.index.engines.open import open_engine
+from fashion_hash.index.pool import Pool
 from fashion_hash.retrieval.recommender import Recommender
+from tests.worlds.random_bundles import random_bundle, random_pool
 
 SLOTS = ("top", "top", "bottom", "shoe")
 

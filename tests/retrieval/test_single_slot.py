@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from random_bundles import random_bundle, random_pool
 
 from fashion_hash.commands.query import main
 from fashion_hash.errors import QueryError
-from fashion_hash.index.pool import build_index
-from fashion_hash.retrieval.diversity import item_keys
-from fashion_hash.retrieval.partners import build_partners
+from fashion_hash.index.build import build_index
+from fashion_hash.index.partners import build_partners
+from fashion_hash.retrieval.pool.diversity import item_keys
 from fashion_hash.retrieval.recommender import Recommender
+from tests.worlds.random_bundles import random_bundle, random_pool
 
 COUNT = 30
 

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fashion_hash.data.requests import NOBODY, Requests
-from fashion_hash.seeds import generator
+from fashion_hash.core.seeds import generator
+from fashion_hash.data.requests.table import NOBODY, Requests
 from fashion_hash.training.requests.histories import reviews
 from fashion_hash.training.requests.inputs import RequestInputs
 

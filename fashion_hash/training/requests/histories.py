@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fashion_hash.data.requests import NOBODY, Requests
+from fashion_hash.data.requests.table import NOBODY, Requests
 
 
 class Histories:

@@ -10,15 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from fashion_hash.config_requests import RequestConfig, TextEncoderConfig
-from fashion_hash.data.requests import NOBODY, RequestData, Requests, load_requests
-from fashion_hash.data.stores import PictureStore
+from fashion_hash.config.requests import RequestConfig, TextEncoderConfig
+from fashion_hash.core.seeds import derive, generator
+from fashion_hash.data.requests.load import load_requests
+from fashion_hash.data.requests.table import NOBODY, RequestData, Requests
+from fashion_hash.data.stores.pictures import PictureStore
 from fashion_hash.encoders import Encoder, WordsEncoder, open_encoder
 from fashion_hash.encoders.cached import Cached
 from fashion_hash.errors import FeatureError
-from fashion_hash.request_tower import item_features
-from fashion_hash.seeds import derive, generator
-from fashion_hash.training.inputs import choose_device
+from fashion_hash.inference.request_tower import item_features
+from fashion_hash.training.device import choose_device
 from fashion_hash.training.requests.histories import Histories
 
 MADE_OF_AN_ITEM, MADE_AT_MOST = 64, 20_000

@@ -12,20 +12,20 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from fashion_hash.config_requests import RequestConfig
-from fashion_hash.data.requests import RequestData, Requests
+from fashion_hash.config.requests import RequestConfig
+from fashion_hash.core.files import atomic_folder
+from fashion_hash.core.seeds import derive, generator
+from fashion_hash.data.requests.table import RequestData, Requests
 from fashion_hash.errors import DataError, TrainingError
 from fashion_hash.evaluation.requests import request_metrics, request_values
-from fashion_hash.files import atomic_folder
-from fashion_hash.models.request import WhisperLite
-from fashion_hash.seeds import derive, generator
-from fashion_hash.training.loop import slope_of
-from fashion_hash.training.optimisers import PartOptimiser, rate_factor
+from fashion_hash.models.whisper_lite import WhisperLite
+from fashion_hash.training.optimisers import PartOptimiser
 from fashion_hash.training.requests.batches import RequestBatches
 from fashion_hash.training.requests.inputs import RequestInputs, load_request_data
 from fashion_hash.training.requests.objective import request_loss
 from fashion_hash.training.requests.run import RequestRun, make_request_model
 from fashion_hash.training.requests.scoring import RequestScorer
+from fashion_hash.training.schedules import rate_factor, slope_of
 
 VALIDATE_AT_MOST = 2_000
 """Validation requests that are looked at after each epoch; of more, so many are drawn."""

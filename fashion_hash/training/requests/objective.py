@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from fashion_hash.config_requests import RequestConfig
-from fashion_hash.losses_requests import engaged_loss, symmetric_info_nce
-from fashion_hash.models.request import WhisperLite
+from fashion_hash.config.requests import RequestConfig
+from fashion_hash.models.whisper_lite import WhisperLite
+from fashion_hash.training.losses import engaged_loss, symmetric_info_nce
 from fashion_hash.training.requests.batches import RequestBatch
 
 

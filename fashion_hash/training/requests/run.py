@@ -8,15 +8,15 @@ from typing import ClassVar
 
 import torch
 
-from fashion_hash.config import load_experiment
-from fashion_hash.config_requests import RequestConfig
-from fashion_hash.data.requests import RequestData
+from fashion_hash.config.experiment import load_experiment
+from fashion_hash.config.requests import RequestConfig
+from fashion_hash.data.requests.table import RequestData
 from fashion_hash.errors import TrainingError
-from fashion_hash.models.request import WhisperLite
-from fashion_hash.training.checkpoint import load_checkpoint, load_parameters
+from fashion_hash.models.whisper_lite import WhisperLite
 from fashion_hash.training.requests.inputs import RequestInputs
-from fashion_hash.training.run import Run
-from fashion_hash.training.run_folder import RunFolder, same_data
+from fashion_hash.training.runs.checkpoint import load_checkpoint, load_parameters
+from fashion_hash.training.runs.run import Run
+from fashion_hash.training.runs.run_folder import RunFolder, same_data
 
 START_AT_MOST = 10_000
 """Items whose directions the projections start from."""

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fashion_hash.data.requests import NOBODY, RequestData, Requests
+from fashion_hash.data.requests.table import NOBODY, RequestData, Requests
 from fashion_hash.models.hashing import binarise
-from fashion_hash.models.request import WhisperLite
+from fashion_hash.models.whisper_lite import WhisperLite
 from fashion_hash.training.requests.histories import Histories
 from fashion_hash.training.requests.inputs import RequestInputs
 

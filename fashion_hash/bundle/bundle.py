@@ -1,0 +1,110 @@
+"""An open bundle: reading what the folder holds; fashion_hash.bundle draws the folder."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+
+from fashion_hash.bundle.catalogue import Catalogue
+from fashion_hash.core.ids import IdTable, read_array
+from fashion_hash.core.manifest import read_manifest
+from fashion_hash.core.outfits import Outfits, check_slots, item_types, slot_names
+from fashion_hash.inference.outfit_encoder import (
+    OutfitEncoder,
+    read_encoded,
+    read_encoder,
+)
+from fashion_hash.inference.request_tower import RequestTower
+
+FORMAT = "fashion_hash bundle"
+FORMAT_VERSION = 1
+LIVING = "live"
+EXACT = dict.fromkeys(("pool", "score", "explain", "compose", "complete"), "exact")
+RE_RANKED = "shortlist and re-rank"
+
+
+def _file_name(kind: str) -> str:
+    """An item type as part of a file name: "jeans/denim" must not become a folder."""
+    return quote(kind, safe=" ")
+
+
+class Bundle:
+    """An open bundle. Arrays are read-only maps of the files; see the module's text for shapes."""
+
+    def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
+        self.path = path
+        self.manifest = manifest
+        self.name: str = manifest["name"]
+        self.fingerprint: str = manifest["fingerprint"]
+        self.slots = check_slots(manifest["slots"])
+        self.slot_names = slot_names(self.slots)
+        self.types = item_types(self.slots)
+        self.modalities = tuple(manifest["modalities"])
+        self.num_bits: int = manifest["num_bits"]
+        self.preference_scale: int = manifest["preference_scale"]
+        self.compatibility_scale: int = manifest["compatibility_scale"]
+        self.repeat_empty: bool = manifest["repeat_empty"]
+        self.users = IdTable.open("user", path / "ids", "users")
+        self.items = {kind: IdTable.open(kind, path / "ids", f"items.{_file_name(kind)}") for kind in self.types}
+        self.user_codes = self._array("codes/users.npy")
+        self.item_codes = {kind: self._array(f"codes/items.{_file_name(kind)}.npy") for kind in self.types}
+        self.item_bias = {kind: self._array(f"codes/bias.{_file_name(kind)}.npy") for kind in self.types}
+        self.preference_weights = self._array("codes/preference_weights.npy")
+        self.compatibility_weights = self._array("codes/compatibility_weights.npy")
+        self.answers: dict[str, str] = manifest.get("answers", EXACT)  # older ones are of FHN
+        # of an outfit encoder; see fashion_hash.inference.outfit_encoder for what these hold
+        self.encoder: OutfitEncoder | None = None
+        self.user_vectors: np.ndarray | None = None
+        self.encoded_items: dict[str, np.ndarray] = {}
+        if (path / "encoder").is_dir():
+            self.encoder = read_encoder(path / "encoder")
+            self.user_vectors, self.encoded_items = read_encoded(path / "encoder", self.types)
+        self.history = Outfits(self.slots, self._array("history/users.npy"), self._array("history/items.npy"))
+
+    @classmethod
+    def open(cls, path: str | Path, *, verify: bool = True) -> Bundle:
+        """Opens a bundle folder.
+
+        Args:
+            path: the folder.
+            verify: compare the checksum of every file; False compares sizes only (milliseconds).
+
+        Raises:
+            BundleError: not a bundle, another version, or a file that is missing or changed.
+        """
+        path = Path(path)
+        return cls(path, read_manifest(path, FORMAT, FORMAT_VERSION, verify=verify))
+
+    @cached_property
+    def _lines(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lines of the history user by user, and where those of each user start."""
+        order = np.argsort(self.history.users, kind="stable")
+        return order, np.searchsorted(self.history.users[order], np.arange(len(self.users) + 1))
+
+    def lines_of(self, user_row: int) -> np.ndarray:
+        """The lines of the history that are a user's: ascending, int64."""
+        order, starts = self._lines
+        return order[starts[user_row] : starts[user_row + 1]]
+
+    @property
+    def tastes(self) -> np.ndarray:
+        """What scores outfits for the users: packed codes, (U, D / 8) uint8; of an encoder vectors, (U, D) float32."""
+        return self.user_codes if self.user_vectors is None else self.user_vectors
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """Titles, details and pictures of the items."""
+        return Catalogue(self.path / "catalogue.sqlite")
+
+    @cached_property
+    def requests(self) -> RequestTower | None:
+        """The request model; None when the bundle was made without one."""
+        folder = self.path / "requests"
+        return RequestTower.open(folder) if folder.is_dir() else None
+
+    def _array(self, name: str) -> np.ndarray:
+        return read_array(self.path / name)

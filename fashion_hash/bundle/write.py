@@ -1,0 +1,207 @@
+"""Writing a bundle: what a trained model hands over, the checks it must pass, and the folder it becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fashion_hash.bundle.bundle import EXACT, FORMAT, FORMAT_VERSION, LIVING, RE_RANKED, Bundle, _file_name
+from fashion_hash.bundle.catalogue import write_catalogue
+from fashion_hash.core.codes import WEIGHT_STEP_BITS, check_num_bits, fixed_point, pack
+from fashion_hash.core.files import atomic_folder
+from fashion_hash.core.ids import IdTable
+from fashion_hash.core.manifest import read_manifest, seal
+from fashion_hash.core.outfits import EMPTY, Outfits, check_slots, item_types, slot_pairs
+from fashion_hash.errors import BundleError
+from fashion_hash.inference.hash_heads import Heads, write_heads
+from fashion_hash.inference.outfit_encoder import (
+    EncoderContents,
+    write_encoder,
+)
+from fashion_hash.inference.request_weights import RequestContents, write_requests
+
+
+@dataclass(frozen=True)
+class BundleContents:
+    """What a trained model hands over; `write_bundle` turns it into a folder.
+
+    Attributes:
+        name: of the run, for people.
+        slots: item type of each slot.
+        modalities: names of the M modalities, in the order of the item codes.
+        users, items: ids in row order (items by type).
+        user_codes: (U, D) of -1 / +1.
+        item_codes: by type, (N, M, D) of -1 / +1.
+        item_bias: by type, (N,) real; zeros when the model has none.
+        preference_weights, compatibility_weights: (D,) real.
+        preference_scale, compatibility_scale: whole numbers, 10 and 10 (20 and 0 for one term alone).
+        repeat_empty: an empty slot repeats the first item of its type, as the FHN release does.
+        history: known positives of the users (liked outfits).
+        details: by type and item id, "title" and further columns.
+        pictures: by type and item id, encoded JPEG or PNG bytes; may lack items.
+        model: what is worth knowing of the model (variant, training run), for people.
+        heads: the hash heads of each modality, for items that arrive later; may be none.
+        requests: the request model over these items and users; None when there is none.
+        encoder: of an outfit encoder; the codes above are then those of its users and single items.
+    """
+
+    name: str
+    slots: tuple[str, ...]
+    modalities: tuple[str, ...]
+    users: tuple[str, ...]
+    items: Mapping[str, tuple[str, ...]]
+    user_codes: np.ndarray
+    item_codes: Mapping[str, np.ndarray]
+    item_bias: Mapping[str, np.ndarray]
+    preference_weights: np.ndarray
+    compatibility_weights: np.ndarray
+    preference_scale: int
+    compatibility_scale: int
+    repeat_empty: bool
+    history: Outfits
+    details: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    pictures: Mapping[str, Mapping[str, bytes]]
+    model: Mapping[str, Any]
+    heads: Mapping[str, Heads] = field(default_factory=dict)
+    requests: RequestContents | None = None
+    encoder: EncoderContents | None = None
+
+
+def write_bundle(path: str | Path, contents: BundleContents) -> Bundle:
+    """Writes the bundle folder, replacing an older one in one step, and opens it.
+
+    Raises BundleError, and writes nothing, when the contents do not fit together.
+    """
+    _check(contents)
+    if (living := Path(path) / LIVING).exists():
+        raise BundleError(
+            f"{living} holds changes that were made to bundle {_fingerprint(Path(path))}, and would be lost: "
+            "export to another folder, or move it away first"
+        )
+    num_bits = check_num_bits(contents.user_codes.shape[-1])
+    with atomic_folder(path) as folder:
+        (folder / "codes").mkdir()
+        (folder / "history").mkdir()
+        IdTable.of("user", contents.users).save(folder / "ids", "users")
+        np.save(folder / "codes/users.npy", pack(contents.user_codes))
+        np.save(folder / "codes/preference_weights.npy", fixed_point(contents.preference_weights))
+        np.save(folder / "codes/compatibility_weights.npy", fixed_point(contents.compatibility_weights))
+        for kind in item_types(contents.slots):
+            name = _file_name(kind)
+            IdTable.of(kind, contents.items[kind]).save(folder / "ids", f"items.{name}")
+            np.save(folder / f"codes/items.{name}.npy", pack(contents.item_codes[kind]))
+            np.save(folder / f"codes/bias.{name}.npy", fixed_point(contents.item_bias[kind]))
+        np.save(folder / "history/users.npy", contents.history.users)
+        np.save(folder / "history/items.npy", contents.history.items)
+        write_catalogue(folder / "catalogue.sqlite", contents.items, contents.details, contents.pictures)
+        if contents.heads:
+            width = num_bits if contents.encoder is None else contents.encoder.encoder.width
+            write_heads(folder / "heads", item_types(contents.slots), width, contents.heads)
+        if contents.encoder is not None:
+            write_encoder(folder / "encoder", item_types(contents.slots), contents.encoder)
+        if contents.requests is not None:
+            write_requests(folder / "requests", contents.requests)
+        manifest = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "name": contents.name,
+            "slots": list(contents.slots),
+            "modalities": list(contents.modalities),
+            "num_bits": num_bits,
+            "weight_step_bits": WEIGHT_STEP_BITS,
+            "preference_scale": int(contents.preference_scale),
+            "compatibility_scale": int(contents.compatibility_scale),
+            "repeat_empty": bool(contents.repeat_empty),
+            "model": dict(contents.model),
+            "answers": _answers(contents),
+        }
+        seal(folder, manifest)
+    return Bundle.open(path)
+
+
+def _answers(contents: BundleContents) -> dict[str, str]:
+    """How exact answers are, by what is asked; see the module's text."""
+    if contents.encoder is None:
+        return EXACT
+    pool = "exact, outfit codes" if contents.encoder.encoder.output == "bits" else "exact, outfit vectors"
+    return {**dict.fromkeys(("pool", "score", "explain"), pool), "compose": RE_RANKED, "complete": RE_RANKED}
+
+
+def _fingerprint(folder: Path) -> str:
+    return str(read_manifest(folder, FORMAT, FORMAT_VERSION, verify=False)["fingerprint"])
+
+
+def _check(contents: BundleContents) -> None:
+    """Shapes, values and rows fit together, and every score is exact in a float64."""
+    kinds, num_slots = item_types(check_slots(contents.slots)), len(contents.slots)
+    num_bits, num_modalities = contents.user_codes.shape[-1], len(contents.modalities)
+    codes: list[tuple[str, np.ndarray, tuple[int, ...]]] = [
+        ("user_codes", contents.user_codes, (len(contents.users), num_bits))
+    ]
+    weights: list[tuple[str, np.ndarray, tuple[int, ...]]] = [
+        ("preference_weights", contents.preference_weights, (num_bits,)),
+        ("compatibility_weights", contents.compatibility_weights, (num_bits,)),
+    ]
+    by_type = {"items": contents.items, "item_codes": contents.item_codes, "item_bias": contents.item_bias}
+    for name, table in by_type.items():
+        if missing := [kind for kind in kinds if kind not in table]:
+            raise BundleError(f"{name} has no entry for item type {missing[0]!r}")
+    for kind in kinds:
+        size = len(contents.items[kind])
+        codes.append((f"item_codes[{kind!r}]", contents.item_codes[kind], (size, num_modalities, num_bits)))
+        weights.append((f"item_bias[{kind!r}]", contents.item_bias[kind], (size,)))
+    for name, array, shape in codes + weights:
+        if np.shape(array) != shape:
+            raise BundleError(f"{name} has shape {np.shape(array)}, expected {shape}")
+    for name, array, _ in codes:
+        if not (np.abs(array) == 1).all():
+            raise BundleError(f"{name} holds values other than -1 and +1: binarise the relaxed codes first")
+    for name, array, _ in weights:
+        if not (np.abs(array) < 2**15).all():
+            raise BundleError(f"{name} holds a value that is not finite or beyond +-32768")
+
+    if contents.encoder is not None:
+        _check_encoder(contents, contents.encoder)
+    elif contents.heads and tuple(contents.heads) != contents.modalities:
+        raise BundleError(f"heads of {list(contents.heads)} in a bundle of {list(contents.modalities)}")
+    if (requests := contents.requests) is not None:
+        if requests.types != kinds:
+            raise BundleError(f"requests over the types {list(requests.types)} in a bundle of {list(kinds)}")
+        sizes = {kind: len(contents.items[kind]) for kind in kinds} | {"users": len(contents.users)}
+        given = {kind: len(requests.item_outputs[kind]) for kind in kinds} | {"users": len(requests.user_known)}
+        if sizes != given:
+            raise BundleError(f"requests over {given} in a bundle of {sizes}: both must know the same items and users")
+    if contents.history.slots != contents.slots:
+        raise BundleError(f"history of slots {contents.history.slots} in a bundle of slots {contents.slots}")
+    columns = [("users", contents.history.users, 0, len(contents.users))]
+    for slot, kind in enumerate(contents.slots):
+        columns.append((kind, contents.history.items[:, slot], EMPTY, len(contents.items[kind])))
+    for name, rows, low, high in columns:
+        if len(rows) and not low <= rows.min() <= rows.max() < high:
+            raise BundleError(f"history names rows {rows.min()} to {rows.max()} of {high} {name}")
+
+    scales = (contents.preference_scale, contents.compatibility_scale)
+    if any(int(scale) != scale or scale < 0 for scale in scales):
+        raise BundleError(f"preference and compatibility scales are whole numbers from 0 on, got {scales}")
+    # the largest numerator of index/exact.py: below 2**53 a float64 holds it without rounding
+    num_pairs = max(1, len(slot_pairs(contents.slots)))
+    total = np.abs(fixed_point(contents.preference_weights).astype(np.int64)).sum() * scales[0]
+    total += np.abs(fixed_point(contents.compatibility_weights).astype(np.int64)).sum() * scales[1]
+    for kind in kinds:
+        total += num_bits * int(np.abs(fixed_point(contents.item_bias[kind]).astype(np.int64)).max(initial=0))
+    if int(total) * num_modalities * num_slots * num_pairs >= 2**53:
+        raise BundleError("bit weights or item biases are too large for exact scores: has the training diverged?")
+
+
+def _check_encoder(contents: BundleContents, encoder: EncoderContents) -> None:
+    """The codes are those of the encoder; nothing is scored by them alone."""
+    if contents.repeat_empty or contents.compatibility_scale:
+        raise BundleError("an outfit encoder masks empty slots and has no compatibility: both are 0 in its bundle")
+    given = {"user_codes": contents.user_codes, **contents.item_codes}
+    for name, codes in {"user_codes": encoder.user_codes, **encoder.item_codes}.items():
+        if not np.array_equal(given.get(name, ()), codes):
+            raise BundleError(f"the codes of {name} are not those of the outfit encoder: take them of EncoderContents")

@@ -1,0 +1,1 @@
+"""Configurations: one YAML file describes one experiment, validated before anything runs."""

@@ -1,0 +1,1 @@
+"""What every other room stands on: packed codes, outfits, ids, files, manifests, seeds. NumPy only."""

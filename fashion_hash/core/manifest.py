@@ -1,0 +1,88 @@
+"""The manifest of a folder that is handed on: what it is, its checksums and its fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from fashion_hash.core.files import sha256, write_json
+from fashion_hash.errors import BundleError
+
+
+def seal(folder: Path, manifest: dict[str, Any]) -> None:
+    """Adds size and checksum of every file and a fingerprint over all, and writes manifest.json."""
+    files = {
+        file.relative_to(folder).as_posix(): {"bytes": file.stat().st_size, "sha256": sha256(file)}
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }
+    sealed = json.loads(json.dumps({**manifest, "files": files}))  # as it will be read: keys become strings
+    fingerprint = hashlib.sha256(json.dumps(sealed, sort_keys=True).encode()).hexdigest()[:16]
+    write_json(folder / "manifest.json", {**sealed, "fingerprint": fingerprint})
+
+
+def read_manifest(folder: Path, what: str, version: int, *, verify: bool) -> dict[str, Any]:
+    """Reads and checks a manifest written by `seal`.
+
+    Args:
+        what: its "format", such as "fashion_hash bundle".
+        version: the format version that this program reads.
+        verify: also compare the checksum of every file (sizes are always compared).
+
+    Raises:
+        BundleError: no manifest, other format or version, or a file that is missing or changed.
+    """
+    path = folder / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise BundleError(f"{folder} is no {what}: it has no manifest.json") from None
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read ({error})") from None
+    except (ValueError, UnicodeDecodeError) as error:
+        raise BundleError(f"{path} is not readable JSON ({error}): write it again") from None
+    if not isinstance(manifest, dict) or manifest.get("format") != what:
+        raise BundleError(f"{path} does not describe a {what}")
+    if manifest.get("format_version") != version:
+        raise BundleError(
+            f"{path} has format version {manifest.get('format_version')}, this program reads version "
+            f"{version}: export it again with tools/build_index.py"
+        )
+    fingerprint = manifest.pop("fingerprint", None)
+    if hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16] != fingerprint:
+        raise BundleError(f"{path} was changed after it was written: export it again")
+    for name, facts in manifest["files"].items():
+        file = folder / name
+        if not file.is_file():
+            raise BundleError(f"{file} is missing: export the {what} again")
+        if file.stat().st_size != facts["bytes"]:
+            raise BundleError(f"{file} has {file.stat().st_size} bytes instead of {facts['bytes']}: export it again")
+        if verify and sha256(file) != facts["sha256"]:
+            raise BundleError(f"{file} does not match its checksum, its bytes were changed: export it again")
+    return {**manifest, "fingerprint": fingerprint}
+
+
+def read_part(path: Path, what: str, version: int, absent: str) -> dict[str, Any]:
+    """Reads the description of a part of a bundle: JSON that names its format and version.
+
+    Args:
+        path: the file.
+        what: its "format".
+        version: the format version that this program reads.
+        absent: what it means, and what to do, when there is no such file.
+
+    Raises:
+        BundleError: no such file, unreadable, or of another format or version.
+    """
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BundleError(absent) from None
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path} is not readable ({error}): export the bundle again") from None
+    found = (about.get("format"), about.get("format_version")) if isinstance(about, dict) else None
+    if found != (what, version):
+        raise BundleError(f"{path} is not {what!r} of version {version}: export the bundle again")
+    return dict(about)

@@ -1,0 +1,326 @@
+"""What a data set holds and what is wrong with it, before anyone trains on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from fashion_hash.core.outfits import EMPTY, Outfits, canonical_columns, concatenate, slot_names
+from fashion_hash.data.dataset import SPLITS, Dataset
+from fashion_hash.data.formats.iqon import find_tables
+from fashion_hash.data.formats.polyvore import find_subset
+from fashion_hash.data.load import load_dataset
+from fashion_hash.data.negatives import KnownOutfits
+from fashion_hash.data.parsing.restricted_pickle import load_vectors
+from fashion_hash.data.stores.pictures import PictureStore, survey
+from fashion_hash.errors import DataError
+
+EXAMPLES = 20
+
+Severity = Literal["error", "warning", "note"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing worth knowing.
+
+    Attributes:
+        severity: "error": the data set cannot be used as it is; "warning": it can, but figures may
+            mislead; "note": as it should be.
+        what: a sentence.
+        count: of how many lines, outfits, items or users it is said.
+        examples: the first of them.
+    """
+
+    severity: Severity
+    what: str
+    count: int
+    examples: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a check found.
+
+    Attributes:
+        name: of the data set.
+        holds: counts, as far as it could be read: slots, users, items by type, splits.
+        findings: errors first, then warnings, then notes.
+    """
+
+    name: str
+    holds: dict[str, Any]
+    findings: list[Finding]
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no error."""
+        return not any(finding.severity == "error" for finding in self.findings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"ok": self.ok, **asdict(self)}
+
+    def __str__(self) -> str:
+        return "\n".join([*_table(self.name, self.holds), *_lines(self.findings)])
+
+
+def check_dataset(
+    format: str,
+    root: str | Path,
+    subset: str | None = None,
+    slots: Sequence[str] | None = None,
+    decode_pictures: bool = False,
+) -> Report:
+    """Reads a whole data set, going on after bad lines, and looks it through.
+
+    Args:
+        format, root, subset, slots: as for `load_dataset`.
+        decode_pictures: decode every picture, rather than look whether it is there.
+
+    Raises:
+        ConfigError: no such format.
+        DataError: there is no such folder or subset, or none of the format's files. All that is wrong inside
+            of it is in the report.
+    """
+    if not Path(root).is_dir():
+        raise DataError(f"no folder {root}: give the folder that holds the data set")
+    if format == "polyvore_u":
+        find_subset(Path(root), subset)
+    elif format == "iqon3000":
+        find_tables(Path(root))
+    faults: list[str] = []
+    try:
+        data = load_dataset(format, root, subset=subset, slots=slots, report=lambda error: faults.append(str(error)))
+    except DataError as error:
+        faults.append(str(error))
+        return Report(f"{format} at {root}", {}, [bad_lines(faults)])
+    findings = [bad_lines(faults)] if faults else []
+    findings += [*_splits(data), *_leaks(data), *_negatives(data), *_items(data)]
+    findings += [*_pictures(data, decode_pictures), *_text_vectors(data)]
+    order = {"error": 0, "warning": 1, "note": 2}
+    findings.sort(key=lambda finding: order[finding.severity])
+    return Report(data.name, _holds(data), findings)
+
+
+def _finding(severity: Severity, what: str, all_of_them: Sequence[str]) -> Iterator[Finding]:
+    if len(all_of_them):
+        yield Finding(severity, what, len(all_of_them), list(all_of_them[:EXAMPLES]))
+
+
+def bad_lines(faults: list[str], count: int | None = None) -> Finding:
+    """The finding of lines that cannot be used; `count` of them where `faults` are the first only."""
+    what = "faults in the files (all else is said of the good lines)"
+    return Finding("error", what, len(faults) if count is None else count, faults[:EXAMPLES])
+
+
+def _holds(data: Dataset) -> dict[str, Any]:
+    splits = {}
+    for name in (name for name in SPLITS if name in data.splits):
+        split = data.splits[name]
+        mask = split.positives.mask
+        splits[name] = {
+            "outfits": len(split.positives),
+            "users": len(np.unique(split.positives.users)),
+            "negatives": {kind: groups.size for kind, groups in split.negatives.items()},
+            "questions": len(split.questions) if split.questions is not None else 0,
+            "empty": {
+                slot: int((~mask[:, at]).sum())
+                for at, slot in enumerate(slot_names(data.slots))
+                if not mask[:, at].all()
+            },
+        }
+    items = {kind: len(vocabulary) for kind, vocabulary in data.items.items()}
+    return {"slots": list(data.slots), "users": len(data.users), "items": items, "splits": splits}
+
+
+def _describe(data: Dataset, outfits: Outfits) -> list[str]:
+    """The first few outfits in words."""
+    names = slot_names(data.slots)
+    described = []
+    for user, row in islice(outfits, EXAMPLES):
+        worn = [
+            f"{name} {data.items[slot].ids[item]}"
+            for name, slot, item in zip(names, data.slots, row.tolist())
+            if item != EMPTY
+        ]
+        described.append(f"user {data.users.ids[user]}: {', '.join(worn)}")
+    return described
+
+
+def _outfits_finding(severity: Severity, what: str, data: Dataset, outfits: Outfits) -> Iterator[Finding]:
+    if len(outfits):
+        yield Finding(severity, what, len(outfits), _describe(data, outfits))
+
+
+def _splits(data: Dataset) -> Iterator[Finding]:
+    """Users and items of one split only, doubled outfits."""
+    for name, split in data.splits.items():
+        _, first = np.unique(canonical_columns(split.positives), axis=1, return_index=True)
+        double = np.ones(len(split.positives), dtype=bool)
+        double[first] = False
+        what = f"{name}: outfits that the same user has twice or more"
+        yield from _outfits_finding("warning", what, data, split.positives[double])
+    if "train" not in data.splits:
+        yield Finding("warning", "no train split: nothing to train on", 0)
+        return
+    train = data.splits["train"].positives
+    for name, split in data.splits.items():
+        if name == "train":
+            continue
+        users = np.setdiff1d(split.positives.users, train.users)
+        new = [data.users.ids[user] for user in users]
+        yield from _finding("warning", f"users of {name} without an outfit in train (new users)", new)
+        only = [data.users.ids[user] for user in np.setdiff1d(train.users, split.positives.users)]
+        yield from _finding("note", f"users of train without an outfit in {name}", only)
+        for kind in data.types:
+            here, there = _used(split.positives, kind), _used(train, kind)
+            shared = len(np.intersect1d(here, there))
+            if len(here):
+                share = f"{shared / len(here):.1%}"
+                yield Finding("note", f"{kind} items of {name} that occur in train as well ({share})", shared)
+
+
+def _used(outfits: Outfits, kind: str) -> np.ndarray:
+    rows = outfits.items[:, [at for at, slot in enumerate(outfits.slots) if slot == kind]]
+    return np.unique(rows[rows != EMPTY])
+
+
+def _leaks(data: Dataset) -> Iterator[Finding]:
+    """The same outfit of the same user in two splits."""
+    names = [name for name in SPLITS if name in data.splits]
+    for at, earlier in enumerate(names):
+        known = KnownOutfits(data.splits[earlier].positives)
+        for later in names[at + 1 :]:
+            positives = data.splits[later].positives
+            leaked = positives[known.contains(positives.users, positives.items)]
+            what = f"outfits of {later} that the same user has in {earlier} as well: figures will be too good"
+            yield from _outfits_finding("warning", what, data, leaked)
+
+
+def _negatives(data: Dataset) -> Iterator[Finding]:
+    """Negatives and candidates that are positives."""
+    known = KnownOutfits(concatenate([split.positives for split in data.splits.values()]))
+    for name, split in data.splits.items():
+        for kind, groups in split.negatives.items():
+            table = groups.outfits
+            wrong = table[known.contains(table.users, table.items)]
+            what = f"{name}: {kind} negatives that are positives of their user in some split"
+            yield from _outfits_finding("warning", what, data, wrong)
+        if split.questions is None:
+            continue
+        questions, size = split.questions.outfits, split.questions.size
+        columns = canonical_columns(questions).T.reshape(-1, size, len(data.slots) + 1)
+        truth = questions[::size]
+        unknown = ~known.contains(truth.users, truth.items)
+        what = f"{name}: questions whose first candidate, the truth, is no positive of the user"
+        yield from _outfits_finding("warning", what, data, truth[unknown])
+        tied = (columns[:, 1:] == columns[:, :1]).all(axis=2).any(axis=1)
+        what = f"{name}: questions with the truth among the wrong candidates"
+        yield from _outfits_finding("warning", what, data, truth[tied])
+
+
+def _items(data: Dataset) -> Iterator[Finding]:
+    """Items that stand in a list and in no outfit."""
+    for kind, vocabulary in data.items.items():
+        used = np.zeros(len(vocabulary), dtype=bool)
+        for split in data.splits.values():
+            tables = [split.positives, *(groups.outfits for groups in split.negatives.values())]
+            tables += [split.questions.outfits] if split.questions is not None else []
+            for table in tables:
+                used[_used(table, kind)] = True
+        idle = [vocabulary.ids[row] for row in np.flatnonzero(~used)]
+        yield from _finding("note", f"{kind} items that occur in no outfit", idle)
+
+
+def _distinct_items(data: Dataset) -> list[str]:
+    return list(dict.fromkeys(one for vocabulary in data.items.values() for one in vocabulary))
+
+
+def _pictures(data: Dataset, decode: bool) -> Iterator[Finding]:
+    if data.content.pictures is None:
+        yield Finding("note", "no pictures: the data set can be used with ids or words only", 0)
+        return
+    items = _distinct_items(data)
+    try:
+        missing, undecodable = survey(PictureStore(data.content.pictures), items, decode)
+    except DataError as error:
+        yield Finding("error", "the pictures cannot be read", 1, [str(error)])
+        return
+    severity: Severity = "error" if len(missing) + len(undecodable) == len(items) else "warning"
+    yield from _finding(severity, f"items without a picture in {data.content.pictures}", missing)
+    broken = [f"{key}: {reason}" for key, reason in undecodable.items()]
+    yield from _finding(severity, "pictures that cannot be decoded", broken)
+    if not missing and not undecodable:
+        done = "a picture that can be decoded" if decode else "a picture (not decoded: --pictures does that)"
+        yield Finding("note", f"items, all of them, with {done}", len(items))
+
+
+def _text_vectors(data: Dataset) -> Iterator[Finding]:
+    if data.content.text_vectors is None:
+        return
+    try:
+        vectors = load_vectors(data.content.text_vectors)
+    except DataError as error:
+        yield Finding("error", "the text vectors cannot be read", 1, [str(error)])
+        return
+    items = _distinct_items(data)
+    without = [one for one in items if one not in vectors]
+    severity: Severity = "error" if len(without) == len(items) else "warning"
+    yield from _finding(severity, f"items without a text vector in {data.content.text_vectors}", without)
+    if not without:
+        dim = len(next(iter(vectors.values())))
+        yield Finding("note", f"items, all of them, with a text vector of {dim} numbers", len(items))
+
+
+def _table(name: str, holds: dict[str, Any]) -> Iterable[str]:
+    yield name
+    if not holds:
+        return
+    if "slots" in holds:
+        yield f"slots   {', '.join(slot_names(holds['slots']))}"
+    yield f"items   {', '.join(f'{count:,} {kind}' for kind, count in holds['items'].items())}"
+    yield f"users   {holds['users']:,}"
+    yield from _aligned(_outfit_rows(holds) if "slots" in holds else _plain_rows(holds))
+
+
+def _plain_rows(holds: dict[str, Any]) -> list[tuple[str, ...]]:
+    """The splits, with whatever is counted of them."""
+    columns = list(dict.fromkeys(name for counts in holds["splits"].values() for name in counts))
+    rows = [(split, *(f"{counts[name]:,}" for name in columns)) for split, counts in holds["splits"].items()]
+    return [("split", *columns), *rows]
+
+
+def _outfit_rows(holds: dict[str, Any]) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [("split", "outfits", "users", "negatives a positive", "questions", "empty slots")]
+    for split, counts in holds["splits"].items():
+        negatives = ", ".join(f"{size} {kind}" for kind, size in counts["negatives"].items()) or "-"
+        empty = ", ".join(f"{count:,} {slot}" for slot, count in counts["empty"].items()) or "-"
+        numbers = [f"{counts[column]:,}" for column in ("outfits", "users", "questions")]
+        rows.append((split, numbers[0], numbers[1], negatives, numbers[2], empty))
+    return rows
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> Iterable[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+
+
+def _lines(findings: list[Finding]) -> Iterable[str]:
+    for finding in findings:
+        count = f": {finding.count:,}" if finding.count else ""
+        yield f"{finding.severity + ':':9}{finding.what}{count}"
+        if finding.severity == "note":
+            continue
+        for example in finding.examples:
+            yield f"         {example}"
+        if (rest := finding.count - len(finding.examples)) > 0 and finding.examples:
+            yield f"         ... and {rest:,} more"
+    if all(finding.severity == "note" for finding in findings):
+        yield "nothing wrong"

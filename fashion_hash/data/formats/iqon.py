@@ -1,0 +1,103 @@
+"""IQON3000 in the form of GP-BPR (Song et al., ACM MM 2019): ids of users, tops and bottoms.
+
+    ROOT/train.csv               user,top,bottom            (a fourth column is passed over)
+    ROOT/{valid,test}.csv        user,top,bottom,negative_bottom
+
+The header line (it begins with "user") may be absent, as in the original.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from fashion_hash.core.outfits import Outfits
+from fashion_hash.core.vocabulary import Vocabulary
+from fashion_hash.data.dataset import SPLITS, Dataset, Groups, Split
+from fashion_hash.data.parsing.text_tables import Reporter, cells, in_order, read_text, stop
+from fashion_hash.errors import DataError
+
+SLOTS = ("top", "bottom")
+COLUMNS = ("user", "top", "bottom", "negative_bottom")
+
+
+def read_iqon3000(root: str | Path, report: Reporter = stop) -> Dataset:
+    """The data set in a folder of train.csv, valid.csv and test.csv (one of them at least).
+
+    Negatives of kind "random" are the published ones: the same user and top, another bottom.
+    Rows of the item vocabularies begin with the items that occur in train, so that an item
+    unseen in training has a row above all that were seen.
+
+    Args:
+        root: the folder.
+        report: called with each fault of the files; the default raises the first.
+
+    Raises:
+        DataError: a file is missing or broken; the message names file and line.
+    """
+    tables = {split: _read(path, report) for split, path in find_tables(Path(root)).items()}
+    if "train" in tables:
+        tables["train"] = [row[:3] for row in tables["train"]]
+
+    def vocabulary(kind: str, *columns: int) -> Vocabulary:
+        seen: dict[str, None] = {}
+        for split in ("train", None):
+            rows = tables.get(split, []) if split else [row for table in tables.values() for row in table]
+            fresh = {row[column] for row in rows for column in columns if column < len(row)}
+            seen.update(dict.fromkeys(in_order(fresh)))
+        return Vocabulary(seen, kind)
+
+    users = vocabulary("user", 0)
+    items = {"top": vocabulary("top", 1), "bottom": vocabulary("bottom", 2, 3)}
+    splits = {split: _split(rows, users, items) for split, rows in tables.items()}
+    return Dataset("iqon3000", SLOTS, users, items, splits)
+
+
+def find_tables(root: Path) -> dict[str, Path]:
+    """The files of the splits that are there. Raises DataError when there is none."""
+    if not root.is_dir():
+        raise DataError(f"no folder {root}: give the folder that holds train.csv, valid.csv and test.csv")
+    found = {split: root / f"{split}.csv" for split in SPLITS if (root / f"{split}.csv").is_file()}
+    if not found:
+        holds = ", ".join(sorted(path.name for path in root.iterdir())[:10]) or "nothing"
+        raise DataError(f"{root} holds no train.csv, valid.csv or test.csv (it holds {holds})")
+    return found
+
+
+def _split(rows: list[list[str]], users: Vocabulary, items: dict[str, Vocabulary]) -> Split:
+    columns = list(zip(*rows)) or [(), (), ()]
+    owners = users.rows(columns[0])
+    tops, bottoms = items["top"].rows(columns[1]), items["bottom"].rows(columns[2])
+    positives = Outfits.of(SLOTS, owners, np.stack([tops, bottoms], axis=1))
+    if len(columns) == 3:
+        return Split(positives)
+    others = np.stack([tops, items["bottom"].rows(columns[3])], axis=1)
+    return Split(positives, {"random": Groups(Outfits.of(SLOTS, owners, others), 1)})
+
+
+def _read(path: Path, report: Reporter) -> list[list[str]]:
+    """The good lines of a file: three or four ids each, the same number on every line."""
+    rows: list[list[str]] = []
+    width = 0
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
+        if not line.strip():
+            continue
+        row = cells(line)
+        if not width:
+            width = min(max(len(row), 3), 4)
+            if row[0].lower() == "user":
+                if tuple(row) != COLUMNS[: len(row)]:
+                    report(DataError.at(path, number, f"columns {row}, expected {list(COLUMNS)}"))
+                continue
+        if len(row) != width:
+            size = "short" if len(row) < width else "long"
+            expected = f"{len(row)} cells, expected {width} ({','.join(COLUMNS[:width])})"
+            report(DataError.at(path, number, f"row too {size}: {expected}"))
+        elif not all(row):
+            report(DataError.at(path, number, f"the {COLUMNS[row.index('')]} is empty"))
+        else:
+            rows.append(row)
+    if not rows:
+        report(DataError(f"{path} holds no outfits"))
+    return rows

@@ -1,0 +1,168 @@
+"""A shop's own log of requests as a table (CSV, TSV, JSON lines, Parquet), with its items beside it if there are any.
+
+requests  user, item, text, and where known time (unix seconds, milliseconds or an ISO date) and split
+items     item_id, and where known type, title, description and any further columns
+
+Without times and splits, which request of a person is the last is drawn from the seed.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from fashion_hash.data.descriptions import clean
+from fashion_hash.data.events import Event
+from fashion_hash.data.parsing.fields import date_seconds, seconds
+from fashion_hash.data.parsing.json_lines import read_json_lines
+from fashion_hash.data.parsing.text_tables import Reporter, stop
+from fashion_hash.errors import DataError, MissingExtraError
+
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".jsonl.gz", ".json.gz", ".parquet")
+NAMES = {  # of a column, and what else it may be called
+    "user": ("user", "user_id"),
+    "item": ("item", "item_id"),
+    "text": ("text", "request", "query"),
+    "time": ("time", "timestamp"),
+    "split": ("split",),
+}
+UNTYPED = "item"
+
+Catalogue = Mapping[str, Mapping[str, Mapping[str, Any]]]  # {item type: {item id: {column: value}}}
+
+
+def find_tables_of_requests(root: str | Path, metadata: str | Path | None = None) -> tuple[Path, Path | None]:
+    """The table of requests and that of items (or None): requests.* and items.* of a folder, or the file itself."""
+    root = Path(root)
+    if not root.exists():
+        raise DataError(f"no file or folder {root}: give a table of requests, or the folder of requests.csv")
+    folder = root if root.is_dir() else root.parent
+    table = _one_of(folder, "requests") if root.is_dir() else root
+    if table is None:
+        raise DataError(f"{root} holds no requests.csv (or .tsv, .jsonl, .parquet)")
+    if metadata is not None and not Path(metadata).is_file():
+        raise DataError(f"metadata: no file {metadata}")
+    return table, Path(metadata) if metadata is not None else _one_of(folder, "items")
+
+
+def _one_of(folder: Path, stem: str) -> Path | None:
+    found = [folder / f"{stem}{suffix}" for suffix in SUFFIXES if (folder / f"{stem}{suffix}").is_file()]
+    if len(found) > 1:
+        raise DataError(f"{folder}: several tables of {stem} ({', '.join(path.name for path in found)}); keep one")
+    return found[0] if found else None
+
+
+def read_request_table(path: str | Path, catalogue: Catalogue | None, report: Reporter = stop) -> Iterator[Event]:
+    """The requests of a table, one after the other; an empty user means that nobody is known.
+
+    Args:
+        path: the table.
+        catalogue: the known items, or None when any item may be named.
+        report: called with each bad line: no item, an unknown one, no time where others have one.
+    """
+    known = None if catalogue is None else {one for items in catalogue.values() for one in items}
+    for line, row in _rows(Path(path), ("item", "text"), report):
+        try:
+            item = _id(row.get("item"))
+            if not item:
+                raise DataError("the item is empty: every request needs the item that was taken")
+            if known is not None and item not in known:
+                raise DataError(f"item {item!r} is not in the table of items")
+            time = _time(row["time"]) if "time" in row else 0
+            split = clean(row.get("split"))
+            yield Event(_id(row.get("user")), item, clean(row.get("text")), time, "", split)
+        except DataError as error:
+            report(DataError.at(path, line, str(error)))
+
+
+def read_item_table(path: str | Path, report: Reporter = stop) -> Catalogue:
+    """The items of a table in its order; those without a type are of the type "item"; empty cells are left out."""
+    catalogue: dict[str, dict[str, dict[str, Any]]] = {}
+    seen: dict[str, int] = {}
+    for line, row in _rows(Path(path), ("item",), report):
+        one, kind = _id(row.pop("item")), clean(row.pop("type", "")) or UNTYPED
+        if not one:
+            report(DataError.at(path, line, "the item_id is empty"))
+        elif one in seen:
+            report(DataError.at(path, line, f"item {one!r} occurs twice, first in line {seen[one]}"))
+        else:
+            seen[one] = line
+            catalogue.setdefault(kind, {})[one] = {
+                name: value for name, value in row.items() if value not in ("", None)
+            }
+    if not catalogue:
+        raise DataError(f"{path} holds no items")
+    return catalogue
+
+
+def _rows(path: Path, needed: tuple[str, ...], report: Reporter) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The rows of a table with their lines, the columns by our names."""
+    if path.suffix in (".csv", ".tsv"):
+        rows: Iterator[tuple[int, dict[str, Any]]] = _delimited(path, "," if path.suffix == ".csv" else "\t", report)
+    elif path.suffix == ".parquet":
+        rows = _parquet(path)
+    elif path.name.endswith(SUFFIXES):
+        rows = read_json_lines(path, report)
+    else:
+        raise DataError(f"{path}: tables of requests and items end with {', '.join(SUFFIXES)}")
+    ours = {other: name for name, others in NAMES.items() for other in others}
+    for line, row in rows:
+        named = {ours.get(column, column): value for column, value in row.items()}
+        if absent := [name for name in needed if name not in named]:
+            spelt = " or ".join(NAMES[absent[0]])
+            raise DataError.at(path, line, f"no column {spelt}; there are {', '.join(map(str, row))}")
+        yield line, named
+
+
+def _delimited(path: Path, delimiter: str, report: Reporter) -> Iterator[tuple[int, dict[str, Any]]]:
+    line = 1
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as stream:
+            reader = csv.reader(stream, delimiter=delimiter)
+            header = [cell.strip() for cell in next(reader, [])]
+            if not any(header):
+                raise DataError(f"{path} is empty: expected a header, as user,item,text,time")
+            line = reader.line_num + 1
+            for cells in reader:
+                if len(cells) == len(header):
+                    yield line, dict(zip(header, cells))
+                elif cells:
+                    size = "short" if len(cells) < len(header) else "long"
+                    problem = f"row too {size}: {len(cells)} cells, expected {len(header)} ({','.join(header)})"
+                    report(DataError.at(path, line, problem))
+                line = reader.line_num + 1
+    except UnicodeDecodeError:
+        raise DataError.at(path, line, "not UTF-8 text (in this line or soon after): save the file as UTF-8") from None
+    except csv.Error as error:
+        raise DataError.at(path, line, f"not CSV: {error}") from None
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        import pandas
+
+        table = pandas.read_parquet(path)
+    except ImportError:
+        raise MissingExtraError(f"{path}: Parquet needs pandas and pyarrow: pip install pandas pyarrow") from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: no readable Parquet file: {error}") from None
+    table = table.astype(object).where(table.notna(), None)
+    for row, values in enumerate(table.itertuples(index=False), start=1):
+        yield row, dict(zip(table.columns, values))
+
+
+def _id(value: Any) -> str:
+    return "" if value is None or isinstance(value, bool) else str(value).strip()
+
+
+def _time(value: Any) -> int:
+    if value is None or str(value).strip() == "":
+        raise DataError("the time is empty: give it in every line, or leave out the column")
+    try:
+        return seconds(value, "time")
+    except DataError:
+        return date_seconds(value, "time")

@@ -1,0 +1,217 @@
+"""A shop's own files: what is known of the items, and outfits put together by people."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from fashion_hash.core.outfits import EMPTY, Outfits, check_slots, slot_names
+from fashion_hash.data.parsing.text_tables import Reporter, read_text, stop
+from fashion_hash.errors import DataError, suggest
+
+Detail = str | float | int | bool
+
+_WORDS = ("title", "description", "image")  # always words, also when a title is "501"
+_INT = re.compile(r"-?(0|[1-9][0-9]{0,17})")  # "007" is an article number, not seven
+_FLOAT = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+
+
+class Lookup(Protocol):
+    """Ids to rows; both `Vocabulary` and `IdTable` are one."""
+
+    def find(self, one: str, /) -> int:
+        """The row of an id, or -1."""
+        ...
+
+    def all(self) -> Sequence[str]:
+        """Every id, in row order."""
+        ...
+
+
+def read_items_csv(path: str | Path, report: Reporter = stop) -> dict[str, dict[str, dict[str, Detail]]]:
+    """What is known of the items: {item type: {item id: {column: value}}}.
+
+    The file has the columns item_id and type and any further ones. A column whose cells are all
+    numbers becomes int or float, all true/false becomes bool, everything else stays words, as do
+    title, description and image. Empty cells are left out.
+
+    Raises:
+        DataError: no such columns, a row of another length, an item twice; with file and line.
+    """
+    path = Path(path)
+    rows = _csv_rows(path, ("item_id", "type"), report)
+    columns: dict[str, list[str]] = {}
+    for _, row in rows:
+        for name, cell in row.items():
+            if cell:
+                columns.setdefault(name, []).append(cell)
+    kinds = {name: _kind(name, values) for name, values in columns.items()}
+    items: dict[str, dict[str, dict[str, Detail]]] = {}
+    for line, row in rows:
+        one, kind = row.pop("item_id"), row.pop("type")
+        if not one or not kind:
+            report(DataError.at(path, line, f"the {'type' if one else 'item_id'} is empty"))
+        elif one in items.get(kind, {}):
+            report(DataError.at(path, line, f"{kind} {one!r} occurs twice"))
+        else:
+            known = {name: _value(cell, kinds[name]) for name, cell in row.items() if cell}
+            items.setdefault(kind, {})[one] = known
+    return items
+
+
+def read_outfits_file(path: str | Path, slots: Sequence[str], items: Mapping[str, Lookup]) -> tuple[list[str], Outfits]:
+    """Outfits from a file, as ids and a table; all belong to user 0.
+
+    CSV with a header: outfit_id and one column a slot (`slot_names`: top, top_2, bottom; an empty
+    cell or -1 is an empty slot), or outfit_id[,user_id],item_ids (item ids separated by blanks).
+    JSONL: {"outfit_id": ..., "items": {slot: item id}} or {"outfit_id": ..., "item_ids": [...]}, a
+    list or one string as in CSV.
+
+    Args:
+        path: a .csv or .jsonl file.
+        slots: the item type of each slot.
+        items: for each item type, what finds the row of an id.
+
+    Raises:
+        DataError: an unknown or ambiguous item, an outfit twice, without items or with more items
+            of a type than there are slots; with file and line.
+    """
+    path, slots = Path(path), check_slots(slots)
+    if path.suffix not in (".csv", ".jsonl"):
+        raise DataError(f"{path}: outfits are read from .csv or .jsonl files")
+    lines = _csv_outfits(path, slots) if path.suffix == ".csv" else _jsonl_outfits(path)
+    ids: dict[str, int] = {}
+    table: list[list[int]] = []
+    for line, one, content in lines:
+        if not one:
+            raise DataError.at(path, line, "the outfit_id is empty")
+        if one in ids:
+            raise DataError.at(path, line, f"outfit {one!r} occurs twice, first in line {ids[one]}")
+        try:
+            named = isinstance(content, dict)
+            row = _named_slots(content, slots, items) if named else _free_items(content, slots, items)
+        except DataError as error:
+            raise DataError.at(path, line, f"outfit {one!r}: {error}") from None
+        ids[one] = line
+        table.append(row)
+    if not table:
+        raise DataError(f"{path} holds no outfits")
+    return list(ids), Outfits.of(slots, np.zeros(len(table)), table)
+
+
+def _named_slots(content: Mapping[str, str], slots: tuple[str, ...], items: Mapping[str, Lookup]) -> list[int]:
+    names = slot_names(slots)
+    row = [EMPTY] * len(slots)
+    for name, one in content.items():
+        if name not in names:
+            raise DataError(f"no slot {name!r}{suggest(name, names)}; the slots are {', '.join(names)}")
+        if one in ("", "-1"):
+            continue
+        position = names.index(name)
+        row[position] = items[slots[position]].find(one)
+        if row[position] < 0:
+            raise DataError(f"unknown {slots[position]} {one!r}{suggest(one, items[slots[position]].all())}")
+    return _not_empty(row)
+
+
+def _free_items(content: Sequence[str], slots: tuple[str, ...], items: Mapping[str, Lookup]) -> list[int]:
+    row = [EMPTY] * len(slots)
+    for one in content:
+        found = [(kind, at) for kind in dict.fromkeys(slots) if (at := items[kind].find(one)) >= 0]
+        if not found:
+            near = suggest(one, (known for kind in dict.fromkeys(slots) for known in items[kind].all()))
+            raise DataError(f"unknown item {one!r}{near}; the types are {', '.join(dict.fromkeys(slots))}")
+        if len(found) > 1:
+            kinds = " and ".join(kind for kind, _ in found)
+            raise DataError(f"item {one!r} is a {kinds}: name the slots instead of item_ids")
+        kind, at = found[0]
+        free = [position for position, slot in enumerate(slots) if slot == kind and row[position] == EMPTY]
+        if not free:
+            raise DataError(f"{one!r} is one {kind} too many: an outfit has {slots.count(kind)} of that type")
+        row[free[0]] = at
+    return _not_empty(row)
+
+
+def _not_empty(row: list[int]) -> list[int]:
+    if all(at == EMPTY for at in row):
+        raise DataError("no items: every slot is empty")
+    return row
+
+
+def _csv_outfits(path: Path, slots: tuple[str, ...]) -> Iterator[tuple[int, str, Any]]:
+    for line, row in _csv_rows(path, ("outfit_id",), stop):
+        one = row.pop("outfit_id")
+        row.pop("user_id", None)
+        yield line, one, row["item_ids"].split() if "item_ids" in row else row
+
+
+def _jsonl_outfits(path: Path) -> Iterator[tuple[int, str, Any]]:
+    for line, text in enumerate(read_text(path).splitlines(), start=1):
+        if not text.strip():
+            continue
+        try:
+            row = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise DataError.at(path, line, f"not JSON: {error.msg} (column {error.colno})") from None
+        if not isinstance(row, dict) or "outfit_id" not in row:
+            raise DataError.at(path, line, 'expected an object with "outfit_id"')
+        if isinstance(row.get("items"), dict):
+            content: Any = {name: "" if one is None else str(one) for name, one in row["items"].items()}
+        elif isinstance(row.get("item_ids"), list):
+            content = [str(one) for one in row["item_ids"]]
+        elif isinstance(row.get("item_ids"), str):
+            content = row["item_ids"].split()
+        else:
+            raise DataError.at(path, line, 'expected "items": {slot: item id} or "item_ids": [item id, ...]')
+        yield line, str(row["outfit_id"]), content
+
+
+def _csv_rows(path: Path, needed: Sequence[str], report: Reporter) -> list[tuple[int, dict[str, str]]]:
+    """The rows of a CSV file with header, each with the line on which it begins."""
+    reader = csv.reader(io.StringIO(read_text(path), newline=""))
+    rows: list[tuple[int, dict[str, str]]] = []
+    header: list[str] = []
+    try:
+        line = 1
+        for cells in reader:
+            if not header:
+                header = [cell.strip() for cell in cells]
+                absent = [name for name in needed if name not in header]
+                if absent or len(set(header)) < len(header):
+                    problem = f"no column {absent[0]!r}" if absent else "a column occurs twice"
+                    raise DataError.at(path, line, f"{problem}; the header is {','.join(header)}")
+            elif cells and len(cells) != len(header):
+                size = "short" if len(cells) < len(header) else "long"
+                problem = f"row too {size}: {len(cells)} cells, expected {len(header)} ({','.join(header)})"
+                report(DataError.at(path, line, problem))
+            elif cells:
+                rows.append((line, dict(zip(header, (cell.strip() for cell in cells)))))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise DataError.at(path, reader.line_num, f"not CSV: {error}") from None
+    if not header:
+        raise DataError(f"{path} is empty: expected a header with {', '.join(needed)}")
+    return rows
+
+
+def _kind(name: str, values: list[str]) -> type:
+    if name in _WORDS:
+        return str
+    if all(value.lower() in ("true", "false") for value in values):
+        return bool
+    if all(_INT.fullmatch(value) for value in values):
+        return int
+    if all(_FLOAT.fullmatch(value) and not re.match(r"-?0[0-9]", value) for value in values):
+        return float
+    return str
+
+
+def _value(cell: str, kind: type) -> Detail:
+    return cell.lower() == "true" if kind is bool else kind(cell)

@@ -1,0 +1,81 @@
+"""Yelp's open data set: review.json and business.json as JSON lines; a business is an item."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from fashion_hash.data.descriptions import clean
+from fashion_hash.data.events import Event
+from fashion_hash.data.formats.amazon_reviews import SUFFIXES
+from fashion_hash.data.parsing.fields import date_seconds, required_id
+from fashion_hash.data.parsing.json_lines import read_json_lines
+from fashion_hash.data.parsing.text_tables import Reporter, stop
+from fashion_hash.errors import DataError
+
+
+def find_yelp_files(root: str | Path, metadata: str | Path | None = None) -> tuple[Path, Path | None]:
+    """The reviews and the businesses (or None): *review* and *business* in a folder, or the file of reviews itself.
+
+    Raises DataError when there is no such file, or more than one that could be meant.
+    """
+    root = Path(root)
+    if not root.exists():
+        raise DataError(f"no file or folder {root}: give Yelp's review file, or the folder that holds it")
+    folder = root if root.is_dir() else root.parent
+    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name.endswith(SUFFIXES))
+    reviews = [path for path in files if "review" in path.name] if root.is_dir() else [root]
+    if len(reviews) != 1:
+        names = ", ".join(path.name for path in reviews) or "none"
+        raise DataError(f"{root}: expected one file *review* ({', '.join(SUFFIXES)}), found {names}; name the file")
+    if metadata is not None:
+        if not Path(metadata).is_file():
+            raise DataError(f"metadata: no file {metadata}")
+        return reviews[0], Path(metadata)
+    businesses = [path for path in files if "business" in path.name]
+    if root.is_file():
+        businesses = [path for path in businesses if path.name == root.name.replace("review", "business")]
+    if len(businesses) > 1:
+        listed = ", ".join(path.name for path in businesses)
+        raise DataError(f"{folder}: several files of businesses ({listed}); name one with metadata")
+    return reviews[0], businesses[0] if businesses else None
+
+
+def read_yelp_reviews(path: str | Path, min_rating: float | None = None, report: Reporter = stop) -> Iterator[Event]:
+    """The reviews of a file, one after the other.
+
+    Args:
+        path: the file: user_id, business_id, text, date ("2018-07-07 22:09:11", taken as UTC), stars.
+        min_rating: reviews of fewer stars, and those without, are passed over.
+        report: called with each bad line.
+    """
+    for line, row in read_json_lines(path, report):
+        try:
+            absent = [name for name in ("user_id", "business_id", "date") if name not in row]
+            if absent:
+                raise DataError(f"no Yelp review: no {absent[0]!r} among the keys {', '.join(list(row)[:12])}")
+            user, item = required_id(row, "user_id"), required_id(row, "business_id")
+            event = Event(user, item, clean(row.get("text")), date_seconds(row["date"], "date"))
+        except DataError as error:
+            report(DataError.at(path, line, str(error)))
+            continue
+        stars = row.get("stars")
+        if min_rating is None or (isinstance(stars, int | float) and stars >= min_rating):
+            yield event
+
+
+def read_businesses(path: str | Path, items: Collection[str], report: Reporter = stop) -> dict[str, dict[str, Any]]:
+    """Name, categories and town of these businesses, by id; averages of stars are left out: they know the test."""
+    known: dict[str, dict[str, Any]] = {}
+    for line, row in read_json_lines(path, report):
+        if "business_id" not in row:
+            report(DataError.at(path, line, f"no business_id among the keys {', '.join(list(row)[:12])}"))
+        elif str(row["business_id"]) in items:
+            details = {
+                "title": clean(row.get("name")),
+                "categories": clean(row.get("categories")),
+                "city": clean(row.get("city")),
+            }
+            known[str(row["business_id"])] = {name: value for name, value in details.items() if value}
+    return known

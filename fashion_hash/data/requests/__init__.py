@@ -1,0 +1,1 @@
+"""Requests for items: loading them, and making them from outfits."""

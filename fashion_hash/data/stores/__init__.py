@@ -1,0 +1,1 @@
+"""Pictures and features on disk, read one at a time."""

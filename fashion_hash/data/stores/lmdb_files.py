@@ -1,0 +1,184 @@
+"""LMDB environments: opened on first use, once in each process, and never pickled.
+
+LMDB forbids two open environments of one file in a process, and one that was opened before a
+fork must not be used after it. So nothing holds an environment but this module: everyone else
+holds a path, which may be copied and pickled at will.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import lmdb
+
+from fashion_hash.core.files import atomic_folder
+from fashion_hash.errors import DataError
+
+_opened: dict[tuple[int, int], tuple[lmdb.Environment, int]] = {}  # by file; with the bytes it must have
+_opening = threading.Lock()
+
+
+def _after_fork() -> None:
+    global _opening
+    _opening = threading.Lock()  # a thread that held it does not exist in the child
+    for opened, _ in _opened.values():
+        opened.close()
+    _opened.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def is_lmdb(path: Path) -> bool:
+    """Whether a path is meant as an LMDB environment: a folder with data.mdb, or such a file itself."""
+    return path.is_file() or path.name == "lmdb" or (path / "data.mdb").is_file()
+
+
+def get_all(path: Path, keys: Sequence[str]) -> list[bytes | None]:
+    """The values of some keys, None for those that are not there.
+
+    Raises:
+        DataError: the environment is absent, truncated or broken.
+    """
+    with _reading(path) as transaction:
+        values = (transaction.get(key.encode()) if key else None for key in keys)
+        return [None if value is None else bytes(value) for value in values]
+
+
+def iterate_keys(path: Path) -> Iterator[str]:
+    """All keys, in the order of their bytes."""
+    with _reading(path) as transaction, transaction.cursor() as cursor:
+        for key in cursor.iternext(keys=True, values=False):
+            yield bytes(key).decode(errors="replace")
+
+
+def count(path: Path) -> int:
+    """The number of records."""
+    return int(environment(path).stat()["entries"])
+
+
+def environment(path: Path) -> lmdb.Environment:
+    """The read-only environment of a path in this process. Raises DataError when it cannot be read."""
+    file = _data_file(path)
+    try:
+        status = file.stat()
+    except OSError as error:
+        raise DataError(f"no LMDB at {path} ({error.strerror}: {file.name})") from None
+    key = (status.st_dev, status.st_ino)
+    with _opening:
+        if key not in _opened:
+            opened = _open(path, file)
+            _opened[key] = opened, (opened.info()["last_pgno"] + 1) * opened.stat()["psize"]
+        opened, needed = _opened[key]
+        if status.st_size < needed:
+            # touching a page behind the end of the file would kill the process
+            _opened.pop(key)[0].close()
+            raise DataError(
+                f"{file} is truncated: {status.st_size} bytes of {needed}; copy it again "
+                "(if the copy is whole, compact it with `mdb_copy -c`)"
+            )
+        return opened
+
+
+def release(path: Path) -> None:
+    """Closes this process's environment of a path, so that it can be written or removed."""
+    file = _data_file(path)
+    if file.exists():
+        status = file.stat()
+        with _opening:
+            if (found := _opened.pop((status.st_dev, status.st_ino), None)) is not None:
+                found[0].close()
+
+
+def write_lmdb(path: str | Path, records: Iterable[tuple[str, bytes]]) -> int:
+    """Writes a new environment, which replaces `path` only when all is written.
+
+    Returns the number of records. Raises DataError for a key that does not fit, or a full disk.
+    """
+    path, written = Path(path), 0
+    release(path)
+    with atomic_folder(path) as folder:
+        writer = open_writer(folder, lock=False)
+        try:
+            batch: list[tuple[bytes, bytes | None]] = []
+            for key, value in records:
+                batch.append((encode_key(key), value))
+                if len(batch) >= 256:
+                    written += put_all(writer, batch)
+                    batch = []
+            written += put_all(writer, batch)
+        finally:
+            writer.close()
+    return written
+
+
+def open_writer(path: Path, lock: bool = True) -> lmdb.Environment:
+    """Opens an environment for writing, made when absent; `release` the reader's first.
+
+    Without `lock` no one else may have it open: for new ones.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        return lmdb.open(str(path), map_size=1 << 30, lock=lock)
+    except (lmdb.Error, OSError) as error:
+        raise DataError(f"cannot write {path}: {error}") from None
+
+
+def put_all(writer: lmdb.Environment, records: Sequence[tuple[bytes, bytes | None]]) -> int:
+    """Writes records in one transaction: all of them or none. None removes a key. Returns their number.
+
+    Raises DataError when the disk is full.
+    """
+    while True:
+        try:
+            with writer.begin(write=True) as transaction:
+                for key, value in records:
+                    if value is None:
+                        transaction.delete(key)
+                    else:
+                        transaction.put(key, value)
+            return len(records)
+        except lmdb.MapFullError:
+            # the map size is only a limit, in address space and not on disk
+            writer.set_mapsize(2 * writer.info()["map_size"])
+        except lmdb.Error as error:
+            raise DataError(f"cannot write {writer.path()}: {error}; what was written before is whole") from None
+
+
+def encode_key(key: str) -> bytes:
+    """The bytes of a key. Raises DataError for one that LMDB cannot hold."""
+    encoded = key.encode()
+    if not 1 <= len(encoded) <= 511:
+        raise DataError(f"the id {key[:40]!r} has {len(encoded)} bytes; a key of an LMDB has 1 to 511")
+    return encoded
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[lmdb.Transaction]:
+    try:
+        with environment(path).begin() as transaction:
+            yield transaction
+    except lmdb.Error as error:
+        raise DataError(f"cannot read {path}: {error}; it is broken, make or copy it again") from None
+
+
+def _data_file(path: Path) -> Path:
+    return path if path.is_file() else path / "data.mdb"
+
+
+def _open(path: Path, file: Path) -> lmdb.Environment:
+    try:
+        opened = lmdb.open(
+            str(path), subdir=path.is_dir(), readonly=True, lock=False, readahead=False, max_spare_txns=16
+        )
+    except (lmdb.Error, struct.error) as error:
+        raise DataError(
+            f"{file} is not a readable LMDB ({str(error).split(': ', 1)[-1]}): truncated or something else; "
+            "make or copy it again"
+        ) from None
+    return opened

@@ -1,0 +1,111 @@
+"""Encoded pictures by item id, from a folder of image files or an LMDB environment."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from tqdm import tqdm
+
+from fashion_hash.data.stores import lmdb_files
+from fashion_hash.errors import DataError, FeatureError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+class PictureStore:
+    """Encoded pictures by key: the file name in a folder (or its path below it), or the key of an LMDB.
+
+    Raises:
+        DataError: there is no such folder or file.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not self.path.exists():
+            raise DataError(f"no pictures at {self.path}: expected a folder of picture files or an LMDB")
+        self.is_lmdb = lmdb_files.is_lmdb(self.path)
+
+    def get(self, key: str) -> bytes | None:
+        """The encoded picture, or None when there is none. Raises DataError when the store is broken."""
+        if self.is_lmdb:
+            return lmdb_files.get_all(self.path, [key])[0]
+        file = self._file(key)
+        try:
+            return file.read_bytes() if file is not None else None
+        except OSError as error:
+            raise DataError(f"cannot read {file}: {error.strerror}") from None
+
+    def __contains__(self, key: str) -> bool:
+        if self.is_lmdb:
+            return self.get(key) is not None
+        return self._file(key) is not None
+
+    def keys(self) -> Iterator[str]:
+        """All keys, sorted."""
+        if self.is_lmdb:
+            yield from lmdb_files.iterate_keys(self.path)
+        else:
+            files = (file for file in self.path.rglob("*") if file.is_file())
+            yield from sorted(file.relative_to(self.path).as_posix() for file in files)
+
+    def __len__(self) -> int:
+        return lmdb_files.count(self.path) if self.is_lmdb else sum(1 for _ in self.keys())
+
+    def _file(self, key: str) -> Path | None:
+        """The file of a key; None when it is not there, or would lie outside of the folder."""
+        outside = Path(key).is_absolute() or ".." in Path(key).parts
+        return self.path / key if not outside and os.path.isfile(self.path / key) else None
+
+
+class Survey(NamedTuple):
+    """What a look at every picture found: keys without one, and keys of broken ones with the reason."""
+
+    missing: list[str]
+    undecodable: dict[str, str]
+
+
+def survey(store: PictureStore, keys: Sequence[str], decoding: bool = True) -> Survey:
+    """Looks for the picture of every key, and decodes it unless `decoding` is False."""
+    missing: list[str] = []
+    undecodable: dict[str, str] = {}
+    for key in tqdm(keys, desc="pictures", unit="picture", disable=None):
+        encoded = store.get(key) if decoding else b"" if key in store else None
+        if encoded is None:
+            missing.append(key)
+        elif decoding:
+            try:
+                decode(encoded)
+            except FeatureError as error:
+                undecodable[key] = str(error)
+    return Survey(missing, undecodable)
+
+
+def decode(encoded: bytes) -> Image:
+    """A picture from its encoded bytes, RGB: upright as its EXIF says, transparency on white.
+
+    Raises FeatureError when no picture comes out.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(encoded)) as opened:
+            image = ImageOps.exif_transpose(opened)
+            if "A" in image.getbands() or "transparency" in image.info:
+                image = image.convert("RGBA")
+                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+            return image.convert("RGB")
+    except Exception as error:  # whatever a decoder stumbles over, broken bytes are the cause
+        # Pillow names the stream, an address in memory, where it knows no format
+        reason = "of no format that Pillow knows" if isinstance(error, UnidentifiedImageError) else error
+        raise FeatureError(f"cannot decode a picture of {len(encoded)} bytes: {reason}") from None
+
+
+def picture_digest(encoded: bytes) -> bytes:
+    """16 bytes that tell an encoded picture from every other."""
+    return hashlib.blake2b(encoded, digest_size=16).digest()

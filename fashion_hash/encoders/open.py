@@ -1,0 +1,45 @@
+"""Opening an encoder that was saved, whatever its kind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from fashion_hash.encoders.contract import FORMAT, FORMAT_VERSION, MANIFEST, Encoder
+from fashion_hash.errors import FeatureError
+
+
+def open_encoder(folder: str | Path, weights: str | None = None) -> Encoder:
+    """The encoder that a folder was saved by. Pretrained ones load their weights when they first encode.
+
+    Args:
+        folder: what `save` wrote.
+        weights: where the weights lie now, if elsewhere than at the time.
+
+    Raises:
+        FeatureError: no encoder there, or of another version.
+        MissingExtraError, FeatureError: of a pretrained encoder, from its first use on: its package or its
+            weights are missing, or the weights are others than those that made the vectors.
+    """
+    folder = Path(folder)
+    try:
+        about = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        version = about["format"], about["format_version"]
+        kind, fingerprint, dim = about["kind"], str(about["fingerprint"]), int(about["dim"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FeatureError(f"{folder} holds no readable encoder ({error}): export it again") from None
+    if version != (FORMAT, FORMAT_VERSION):
+        raise FeatureError(f"{folder / MANIFEST} is not {FORMAT!r} of version {FORMAT_VERSION}: export it again")
+    if kind == "words":
+        from fashion_hash.encoders.words import WordsEncoder
+
+        return WordsEncoder.open(folder, fingerprint, dim)
+    if kind == "sentence_transformers":
+        from fashion_hash.encoders.sentences import SentenceEncoder
+
+        return SentenceEncoder(weights or about["model"], expected=(fingerprint, dim))
+    if kind == "open_clip":
+        from fashion_hash.encoders.clip import ClipEncoder
+
+        return ClipEncoder(about["model"], weights or about["weights"], expected=(fingerprint, dim))
+    raise FeatureError(f"{folder / MANIFEST} names the encoder {kind!r}, which this release does not have")

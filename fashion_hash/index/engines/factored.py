@@ -1,0 +1,115 @@
+"""The default engine: score every item once, then an outfit is a sum of its items.
+
+The preference of an outfit is the sum of one integer an item; its compatibility and bias do not
+depend on the user and were added up when the index was built. A query is thus M * D / 8 table
+look-ups an item and S additions an outfit, all in integers, and one division: the same fraction as
+in index/exact.py, so the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.core.codes import WEIGHT_ONE, Packed, byte_tables, unpack
+from fashion_hash.core.outfits import EMPTY
+from fashion_hash.index import exact
+from fashion_hash.index.engines.contract import NOTHING, Ranking, one_by_one
+from fashion_hash.index.pool import Pool
+
+BLOCK = 1024
+
+
+class Factored:
+    """Scores items first, then outfits; see the module's text."""
+
+    tests_items = False
+
+    def __init__(self, bundle: Bundle, pool: Pool) -> None:
+        self._weights = bundle.preference_weights.astype(np.int64)
+        items = exact.outfit_items(bundle, pool.items)
+        # items that occur in the pool, all types in one array; the last place is the empty slot's
+        codes, self._places = [], np.empty(items.shape[::-1], dtype=np.intp)
+        first, width = 0, len(bundle.modalities) * bundle.num_bits // 8
+        for kind in bundle.types:
+            slots = [slot for slot, name in enumerate(bundle.slots) if name == kind]
+            used = np.zeros(len(bundle.items[kind]) + 1, dtype=bool)  # one more: EMPTY is the last
+            used[items[:, slots]] = True
+            used[EMPTY] = False
+            place = np.full(len(used), EMPTY, dtype=np.intp)
+            place[used] = np.arange(first, first + used.sum())
+            for slot in slots:
+                self._places[slot] = place[items[:, slot]]
+            codes.append(bundle.item_codes[kind][used[:-1]].reshape(-1, width))
+            first += int(used.sum())
+        self._places[self._places == EMPTY] = first
+        # (M * D / 8, I): one byte of all items lies together
+        self._bytes = np.ascontiguousarray(np.concatenate(codes).T)
+
+        # score = (U * factor + constant) / denominator, see exact.scores
+        bits = len(bundle.modalities) * bundle.num_bits
+        num_items, pairs = pool.num_items.astype(np.int64), np.maximum(pool.num_pairs, 1).astype(np.int64)
+        self._constant = bundle.compatibility_scale * pool.compatibility * num_items + bits * pool.bias * pairs
+        self._factor = _one_if_equal(bundle.preference_scale * pairs)
+        self._denominator = _one_if_equal(WEIGHT_ONE * bits * num_items * pairs)
+
+    def search(
+        self, user_code: Packed, k: int, exclude: np.ndarray = NOTHING, allowed: np.ndarray | None = None
+    ) -> Ranking:
+        """See Engine.search."""
+        values = self.item_values(unpack(user_code) * self._weights)
+        total = np.take(values, self._places[0])
+        part = np.empty_like(total)
+        for places in self._places[1:]:
+            total += np.take(values, places, out=part, mode="clip")
+        total *= self._factor
+        total += self._constant
+        score = total / self._denominator
+        score[exclude] = -np.inf
+        if allowed is not None:
+            score[~allowed] = -np.inf
+        rows = best_rows(score, min(k, len(score)))
+        rows = rows[score[rows] > -np.inf]
+        return Ranking(rows, score[rows])
+
+    def search_many(
+        self,
+        user_codes: Packed,
+        k: int,
+        excludes: Sequence[np.ndarray] | None = None,
+        allowed: np.ndarray | None = None,
+    ) -> list[Ranking]:
+        """See Engine.search_many."""
+        return one_by_one(self, user_codes, k, excludes, allowed)
+
+    def item_values(self, query: np.ndarray) -> np.ndarray:
+        """The inner product of an integer query, (D,), with every item, over all modalities.
+
+        Returns:
+            (I + 1,) int64 in the order of the places; the last is the empty slot's 0.
+        """
+        tables = byte_tables(query)
+        values = np.zeros(self._bytes.shape[1] + 1, dtype=np.int64)
+        part = np.empty(self._bytes.shape[1], dtype=np.int64)
+        for number, column in enumerate(self._bytes):
+            # "clip" lets take write into `out` without a copy; a byte is never out of the 256
+            values[:-1] += np.take(tables[number % len(tables)], column, out=part, mode="clip")
+        return values
+
+
+def best_rows(score: np.ndarray, k: int) -> np.ndarray:
+    """exact.top, faster: the k-th best maximum of a block bounds the k-th best score from below."""
+    blocks = len(score) // BLOCK
+    if blocks < k or k < 1:
+        return exact.top(score, max(k, 0))
+    maxima = score[: blocks * BLOCK].reshape(blocks, BLOCK).max(axis=1)
+    bound = np.partition(maxima, blocks - k)[blocks - k]
+    rows = np.flatnonzero(score >= bound)
+    return rows[exact.top(score[rows], k)]
+
+
+def _one_if_equal(values: np.ndarray) -> np.ndarray:
+    """A single number where all are equal (outfits of one length), to spare memory and time."""
+    return values[:1].copy() if len(values) and (values == values[0]).all() else values

@@ -1,0 +1,150 @@
+"""Hamming shortlist by faiss, exact re-rank, and a proof that nothing better was left out.
+
+faiss returns the outfits of smallest Hamming distance between the codes of an outfit's slots and
+the user's code, once for each. With learned bit weights this order is not the order of scores, so
+the shortlist is widened until a bound shows it long enough: an outfit of n items that differs from
+the user in at least d of its n M D bits has at most the preference
+
+    U(d) = n M sum(w_u) - 2 * (sum of the d smallest of n M copies of each w_u)
+
+(the disagreements fall where they cost least), and at most the best compatibility and bias of any
+outfit of its shape (n, P). Where that is below the k-th best score found, nothing is missing.
+
+build_index writes the faiss index (IndexBinaryFlat) to index/outfits.faiss, for pools of at most
+FAISS_UP_TO outfits; without the file it is made when the engine is opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.core.codes import WEIGHT_ONE, Packed, hamming
+from fashion_hash.errors import BundleError
+from fashion_hash.index import exact
+from fashion_hash.index.engines.contract import NOTHING, Ranking, one_by_one
+from fashion_hash.index.engines.plain import Scan
+from fashion_hash.index.outfit_terms import slot_codes
+from fashion_hash.index.pool import CHUNK, Pool
+
+FAISS = "outfits.faiss"
+FAISS_UP_TO = 2_000_000  # beyond, the file would outgrow the rest of an index that other engines search faster
+FIRST = 256
+GROWTH = 8
+
+
+def faiss_index(bundle: Bundle, items: np.ndarray) -> Any:
+    """A faiss IndexBinaryFlat over outfits, (N, S) rows of items: S M D bits each, zeros where a slot is empty."""
+    import faiss
+
+    index = faiss.IndexBinaryFlat(len(bundle.slots) * len(bundle.modalities) * bundle.num_bits)
+    for start in range(0, len(items), CHUNK):
+        codes = slot_codes(bundle, exact.outfit_items(bundle, items[start : start + CHUNK]))
+        index.add(codes.reshape(len(codes), -1))
+    return index
+
+
+def write_faiss(folder: Path, bundle: Bundle, items: np.ndarray) -> None:
+    """Writes `faiss_index` of a pool to outfits.faiss, unless the pool is larger than FAISS_UP_TO."""
+    if len(items) <= FAISS_UP_TO:
+        import faiss
+
+        faiss.write_index_binary(faiss_index(bundle, items), str(folder / FAISS))
+
+
+def read_faiss(bundle: Bundle, pool: Pool) -> Any:
+    """What write_faiss wrote. Raises BundleError when it cannot be read or does not fit the pool."""
+    import faiss
+
+    path = pool.path / FAISS
+    try:
+        index = faiss.read_index_binary(str(path))
+    except RuntimeError:  # of faiss, with lines of its source
+        raise BundleError(f"{path} is not a readable faiss index: build it again with tools/build_index.py") from None
+    bits = len(bundle.slots) * len(bundle.modalities) * bundle.num_bits
+    if (index.ntotal, index.d) != (len(pool), bits):
+        raise BundleError(
+            f"{path} holds {index.ntotal} codes of {index.d} bits for {len(pool)} outfits of {bits}: build it again "
+            "with tools/build_index.py"
+        )
+    return index
+
+
+class Hamming:
+    """The engine of the module's text; `shortlist` is the length that the last search needed.
+
+    Raises BundleError when outfits.faiss cannot be read or does not fit the pool.
+    """
+
+    tests_items = False
+
+    def __init__(self, bundle: Bundle, pool: Pool) -> None:
+        self._index = read_faiss(bundle, pool) if (pool.path / FAISS).exists() else faiss_index(bundle, pool.items)
+        self._bundle = bundle
+        self._pool = pool
+        self._scan = Scan(bundle, pool)
+        self.shortlist = 0
+        num_items, pairs = pool.num_items.astype(np.int64), np.maximum(pool.num_pairs, 1).astype(np.int64)
+        bits = len(bundle.modalities) * bundle.num_bits
+        constant = bundle.compatibility_scale * pool.compatibility * num_items + bits * pool.bias * pairs
+        shapes, shape = np.unique(np.stack([num_items, pairs], axis=1), axis=0, return_inverse=True)
+        best = np.full(len(shapes), np.iinfo(np.int64).min)
+        np.maximum.at(best, shape.ravel(), constant)
+        self._shapes = [(*shape, most) for shape, most in zip(shapes.tolist(), best.tolist())]
+
+    def search(
+        self, user_code: Packed, k: int, exclude: np.ndarray = NOTHING, allowed: np.ndarray | None = None
+    ) -> Ranking:
+        """See Engine.search."""
+        size = max(FIRST, 4 * k) + len(exclude)
+        while size * 4 < len(self._pool):
+            self.shortlist = size
+            distance, found = self.faiss_search(user_code, size)
+            rows = np.setdiff1d(found, exclude)
+            rows = rows if allowed is None else rows[allowed[rows]]
+            score = exact.scores(self._bundle, exact.terms(self._bundle, user_code, self._pool.items[rows]))
+            best = exact.top(score, k)
+            # an outfit left out may be at the last distance, and may tie: the bound must be below
+            if len(best) == k and self.bound(user_code, int(distance[-1])) < score[best[-1]]:
+                return Ranking(rows[best], score[best])
+            size *= GROWTH
+        self.shortlist = len(self._pool)
+        return self._scan.search(user_code, k, exclude, allowed)
+
+    def search_many(
+        self,
+        user_codes: Packed,
+        k: int,
+        excludes: Sequence[np.ndarray] | None = None,
+        allowed: np.ndarray | None = None,
+    ) -> list[Ranking]:
+        """See Engine.search_many."""
+        return one_by_one(self, user_codes, k, excludes, allowed)
+
+    def faiss_search(self, user_code: Packed, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """The nearest outfits by plain Hamming distance: distances, int32, and rows, int64."""
+        codes = len(self._bundle.slots) * len(self._bundle.modalities)
+        distance, rows = self._index.search(np.tile(user_code, codes)[None], size)
+        return distance[0], rows[0]
+
+    def bound(self, user_code: Packed, distance: int) -> float:
+        """No outfit at this Hamming distance or farther scores above this."""
+        bundle, modalities = self._bundle, len(self._bundle.modalities)
+        weights = np.sort(bundle.preference_weights.astype(np.int64))
+        empty_distance = modalities * int(hamming(user_code, np.zeros_like(user_code)))
+        bits = modalities * bundle.num_bits
+        bounds = []
+        for num_items, pairs, most in self._shapes:
+            # an empty slot holds zero bytes: its distance says nothing of the items
+            differing = max(0, distance - (len(bundle.slots) - num_items) * empty_distance)
+            if differing > num_items * bits:
+                continue
+            cost = np.concatenate([[0], np.cumsum(np.repeat(weights, num_items * modalities))])
+            preference = num_items * modalities * int(weights.sum()) - 2 * int(cost[differing:].min())
+            numerator = bundle.preference_scale * preference * pairs + most
+            bounds.append(numerator / (WEIGHT_ONE * bits * num_items * pairs))
+        return max(bounds, default=-np.inf)

@@ -1,0 +1,177 @@
+"""The bits that the fast scan reads: layout of the codes, and the look-up tables of a query.
+
+The preference of an outfit depends on its items only through the sum of their codes. With c_d of
+its n items and M modalities having bit d set, U = sum over d of w_d * u_d * (2 * c_d - n * M), so a
+bit d costs the ceil(log2(n * M + 1)) binary digits ("planes") of c_d, however many items and
+modalities were added up: 3 of them, 48 bytes for 128 bits, for three items in two modalities.
+
+Layout. The digits of an outfit, bit by bit, are cut into codes of 6; four codes, 24 digits, are a
+group of three bytes: codes 0, 1 and 2 are the low six bits of the bytes, code 3 is the high two of
+each. 64 outfits are a block: the first byte of all 64, the second byte of all 64, and so on. A table
+of 64 entries a code then scores 64 outfits in one byte shuffle (Andre et al., "Quick ADC", 2017; the
+codes of 6 are those of AVX-512's vpermb). Older processors shuffle by 16 entries: for them the same
+bytes are read as six codes of 4, their halves. Within a block outfit i < 32 lies in lane 2 * i and
+outfit 32 + i in lane 2 * i + 1, so that sums of 16 bits leave the kernel in order.
+
+Tables. An entry is a sum of digit weights over a fixed unit of score, rounded to a byte. A user only
+flips the signs of the weights, and a flipped sign is a flipped digit (and a constant), so a user's
+tables are the same tables with their entries exchanged, and the rounding error is known beforehand.
+Letters: G groups, C codes a group, E entries of a code.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fashion_hash.core.codes import WEIGHT_ONE, Packed
+
+LANES = 64  # outfits in a block
+GROUP = 24
+# what a group's entries may add up to, in a byte; rounding adds 6 halves at most
+GROUP_MOST = 252
+LANE_OF = np.concatenate([np.arange(0, LANES, 2), np.arange(1, LANES, 2)])
+# digits of a group in the order of its bytes' bits
+BYTE_ORDER = np.array([0, 1, 2, 3, 4, 5, 18, 19, 6, 7, 8, 9, 10, 11, 20, 21, 12, 13, 14, 15, 16, 17, 22, 23])
+# the digits of each code of a group, (C, bits a code): four codes of 6, or six codes of 4
+SIXES = np.arange(GROUP).reshape(4, 6)
+NIBBLES = BYTE_ORDER.reshape(6, 4)
+
+
+def num_planes(most: int) -> int:
+    """Binary digits of a count from 0 to `most`."""
+    return most.bit_length()
+
+
+def num_groups(num_bits: int, planes: int) -> int:
+    """Groups of 24 digits that hold the digits of an outfit."""
+    return -(-num_bits * planes // GROUP)
+
+
+def bit_order(weights: np.ndarray, planes: int) -> np.ndarray:
+    """The order in which bits are laid out: heavy ones dealt over the groups, (D,) int64.
+
+    The heaviest group decides the unit of all tables; dealt to and fro, groups weigh about the same.
+    """
+    heavy = np.argsort(-np.abs(weights.astype(np.int64)), kind="stable")
+    groups = num_groups(len(weights), planes)
+    turn = np.arange(len(heavy)) % (2 * groups)
+    return heavy[np.argsort(np.minimum(turn, 2 * groups - 1 - turn), kind="stable")]
+
+
+def digits(counts: np.ndarray, order: np.ndarray, planes: int) -> np.ndarray:
+    """The binary digits of counts (R, D) in the layout's order, padded to groups: (R, 24 * G) uint8."""
+    rows, num_bits = counts.shape
+    out = np.zeros((rows, num_groups(num_bits, planes) * GROUP), dtype=np.uint8)
+    out[:, : num_bits * planes] = ((counts[:, order, None] >> np.arange(planes, dtype=np.uint8)) & np.uint8(1)).reshape(
+        rows, -1
+    )
+    return out
+
+
+def blocks(counts: np.ndarray, order: np.ndarray, planes: int) -> Packed:
+    """Packs counts, (R, D) uint8 with R a multiple of 64, to blocks (R / 64, 3 * G, 64) uint8."""
+    spread = digits(counts, order, planes)
+    spread = spread.reshape(len(counts), -1, GROUP)[:, :, BYTE_ORDER].reshape(len(counts), -1)
+    packed = np.packbits(spread, axis=1, bitorder="little")  # (R, 3 * G)
+    by_block = packed.reshape(-1, LANES, packed.shape[1])
+    out = np.empty((len(by_block), packed.shape[1], LANES), dtype=np.uint8)
+    out[:, :, LANE_OF] = by_block.transpose(0, 2, 1)
+    return out
+
+
+class Tables(NamedTuple):
+    """The tables of outfits of n items, before a user flips them.
+
+    Attributes:
+        entries: (G * C, E) uint8, value of each code in units.
+        weights: (D,) float64, the value in units of one count, all positive, bits in layout order.
+        full: the largest count that the digits in use can write.
+        most: the largest count there is, n * M.
+        error: the sum of what rounding may add or take away, in units.
+    """
+
+    entries: np.ndarray
+    weights: np.ndarray
+    full: int
+    most: int
+    error: float
+
+
+def count_weights(weights: np.ndarray, scale: int, num_items: int, modalities: int) -> np.ndarray:
+    """What one more item with the bit set adds to the score, for each bit, float64 (D,)."""
+    return 2 * scale * np.abs(weights.astype(np.float64)) / (num_items * modalities * len(weights) * WEIGHT_ONE)
+
+
+def smallest_unit(weights: np.ndarray, planes: int, used: int) -> float:
+    """The finest unit with which tables fit in bytes: weights (D,) in layout order, as count_weights.
+
+    `used` of the `planes` digits of a count occur. Many groups share the 16 bits of a sum.
+    """
+    heaviest = _digit_weights(weights, planes, used).reshape(-1, GROUP).sum(axis=1).max(initial=0)
+    groups = num_groups(len(weights), planes)
+    return float(heaviest / min(GROUP_MOST, max(40_000 // groups - 3, 1)))
+
+
+def make_tables(weights: np.ndarray, planes: int, most: int, unit: float, codes: np.ndarray) -> Tables:
+    """The tables of counts from 0 to `most`.
+
+    Args:
+        weights: (D,) in layout order, as count_weights.
+        codes: SIXES or NIBBLES.
+    """
+    used = num_planes(most)
+    by_code = _digit_weights(weights / unit, planes, used).reshape(-1, GROUP)[:, codes]
+    values = by_code.reshape(-1, codes.shape[1]) @ _bits(codes).T
+    entries = np.rint(values)
+    error = float(np.abs(entries - values).max(axis=1).sum())
+    return Tables(entries.astype(np.uint8), weights / unit, (1 << used) - 1, most, error)
+
+
+def user_tables(tables: Tables, flips: np.ndarray) -> np.ndarray:
+    """The tables of users, (U, G * C * E) uint8; flips (U, G * C) uint8 as of `flip_masks`."""
+    count, size = tables.entries.shape
+    places = np.arange(size, dtype=np.uint8) ^ flips[:, :, None]
+    places = places + size * np.arange(count, dtype=np.intp)[:, None]
+    return np.take(tables.entries.ravel(), places).reshape(len(flips), -1)
+
+
+def flip_masks(negative: np.ndarray, planes: int, codes: np.ndarray) -> np.ndarray:
+    """Which digits a user flips: negative (U, D) bool in layout order -> (U, G * C) uint8."""
+    users, num_bits = negative.shape
+    flipped = np.zeros((users, num_groups(num_bits, planes) * GROUP), dtype=np.uint8)
+    flipped[:, : num_bits * planes] = np.repeat(negative, planes, axis=1)
+    powers = (1 << np.arange(codes.shape[1])).astype(np.uint8)
+    return (flipped.reshape(users, -1, GROUP)[:, :, codes] @ powers).reshape(users, -1)
+
+
+def offsets(tables: Tables, negative: np.ndarray) -> np.ndarray:
+    """What to add to a user's sum of entries to have the preference in units: float64 (U,)."""
+    signs = np.where(negative, -1.0, 1.0)
+    return -tables.full * (negative @ tables.weights) - tables.most / 2 * (signs @ tables.weights)
+
+
+def exact_tables(weights: np.ndarray, planes: int) -> np.ndarray:
+    """What the halves of an outfit's bytes weigh, low and high: (U, 3 * G, 2, 16) int64.
+
+    Weights are those of one count, (U, D) int64 in layout order.
+    """
+    users, num_bits = weights.shape
+    digits = np.zeros((users, num_groups(num_bits, planes) * GROUP), dtype=np.int64)
+    digits[:, : num_bits * planes] = (weights[:, :, None] << np.arange(planes)).reshape(users, -1)
+    by_half = digits.reshape(users, -1, GROUP)[:, :, NIBBLES]
+    return (by_half @ _bits(NIBBLES).T).reshape(users, -1, 2, 16)
+
+
+def _bits(codes: np.ndarray) -> np.ndarray:
+    """The bits of every code: (E, bits a code)."""
+    bits = np.arange(codes.shape[1])
+    return (np.arange(1 << len(bits))[:, None] >> bits) & 1
+
+
+def _digit_weights(weights: np.ndarray, planes: int, used: int) -> np.ndarray:
+    powers = (1 << np.arange(planes)) * (np.arange(planes) < used)
+    padded = np.zeros(num_groups(len(weights), planes) * GROUP)
+    padded[: len(weights) * planes] = np.outer(weights, powers).ravel()
+    return padded

@@ -1,0 +1,189 @@
+"""The files of the fast scan, built once and memory-mapped; the codes are those of codes.py.
+
+index/scan/
+  scan.json        unit of the totals, lowest constant, planes a count, and the segments: [n, first block, last block]
+  codes.npy        (blocks, 3 * G, 64) uint8   sums of the codes of 64 outfits
+  constants.npy    (blocks, 64) uint16         compatibility and bias in units above the lowest
+  rows.npy         (blocks * 64,) int32        row of the pool, -1 behind the last of a segment
+
+Outfits of equally many items, n, form a segment: their preference is scaled alike. Positions (block
+and place in it) are in order of rows within a segment.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.core.codes import WEIGHT_ONE, unpack
+from fashion_hash.core.files import write_json
+from fashion_hash.core.ids import read_array
+from fashion_hash.core.outfits import EMPTY
+from fashion_hash.errors import BundleError
+from fashion_hash.index.engines.sums import codes as scan_codes
+from fashion_hash.index.engines.sums.codes import LANES
+
+FOLDER = "scan"
+BLOCKS_AT_ONCE = 256
+# totals are 16 bits: the entries of the tables take 40,000 at most, constants the rest
+CONSTANT_MOST = 25_000
+
+
+class Segment(NamedTuple):
+    """Blocks of outfits of n items each."""
+
+    num_items: int
+    first: int
+    last: int
+
+
+class ScanFiles(NamedTuple):
+    """What scan.json and the arrays hold; see the module's text."""
+
+    unit: float
+    lowest: float
+    planes: int
+    segments: tuple[Segment, ...]
+    codes: np.ndarray
+    constants: np.ndarray
+    rows: np.ndarray
+
+
+def build_scan(
+    index: Path,
+    bundle: Bundle,
+    items: np.ndarray,
+    compatibility: np.ndarray,
+    bias: np.ndarray,
+    num_items: np.ndarray,
+    num_pairs: np.ndarray,
+) -> Path:
+    """Writes the folder `scan` of a pool index, in bounded memory.
+
+    Args:
+        index: the folder of the index.
+        bundle: codes, weights and scales.
+        items: (N, S) items by slot as counted (exact.outfit_items), EMPTY where there is none.
+        compatibility, bias, num_items, num_pairs: (N,), the terms of index/exact.py.
+
+    Raises:
+        BundleError: an outfit has more codes than a byte counts.
+    """
+    from tqdm import tqdm  # building only
+
+    most = int(num_items.max(initial=1)) * len(bundle.modalities)
+    if most > 255:
+        raise BundleError(f"an outfit has {most} codes, items times modalities: the scan counts up to 255")
+    planes = scan_codes.num_planes(most)
+    order = scan_codes.bit_order(bundle.preference_weights, planes)
+    constants = _constants(bundle, compatibility, bias, num_items, num_pairs)
+    segments, rows = _segments(num_items)
+    unit = _unit(bundle, planes, order, segments, constants)
+    lowest = float(constants.min()) if len(constants) else 0.0
+
+    folder = index / FOLDER
+    folder.mkdir()
+    blocks, groups = len(rows) // LANES, scan_codes.num_groups(bundle.num_bits, planes)
+    shapes = {"codes": (blocks, 3 * groups, LANES), "constants": (blocks, LANES)}
+    codes_file = _new_array(folder / "codes.npy", np.uint8, shapes["codes"])
+    constants_file = _new_array(folder / "constants.npy", np.uint16, shapes["constants"])
+    steps = range(0, blocks, BLOCKS_AT_ONCE)
+    for start in tqdm(steps, desc="scan index", unit_scale=BLOCKS_AT_ONCE * LANES, disable=None):
+        some = rows[start * LANES : (start + BLOCKS_AT_ONCE) * LANES]
+        counts = _counts(bundle, items[some])
+        counts[some < 0] = 0
+        stop = start + len(some) // LANES
+        codes_file[start:stop] = scan_codes.blocks(counts, order, planes)
+        known = np.where(some < 0, 0, np.rint((constants[some] - lowest) / unit))
+        constants_file[start:stop] = known.reshape(-1, LANES)
+    np.save(folder / "rows.npy", rows)
+    write_json(folder / "scan.json", {"unit": unit, "lowest": lowest, "planes": planes, "segments": segments})
+    return folder
+
+
+def open_scan(index: Path, num_bits: int) -> ScanFiles:
+    """Maps the files. Raises BundleError when they are absent, broken or do not fit each other."""
+    folder = index / FOLDER
+    try:
+        facts: dict[str, Any] = json.loads((folder / "scan.json").read_text(encoding="utf-8"))
+        segments = tuple(Segment(*segment) for segment in facts["segments"])
+        unit, lowest, planes = float(facts["unit"]), float(facts["lowest"]), int(facts["planes"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(
+            f"{folder} holds no fast scan ({error}): build the index again with tools/build_index.py"
+        ) from None
+    codes, constants, rows = (read_array(folder / f"{name}.npy") for name in ("codes", "constants", "rows"))
+    # the kernels trust these shapes: they do not look where they read
+    blocks = segments[-1].last if segments else 0
+    shape = (blocks, 3 * scan_codes.num_groups(num_bits, planes), LANES)
+    for name, array, wanted, kind in (
+        ("codes", codes, shape, np.uint8),
+        ("constants", constants, (blocks, LANES), np.uint16),
+        ("rows", rows, (blocks * LANES,), np.int32),
+    ):
+        if array.shape != wanted or array.dtype != kind or not array.flags.c_contiguous:
+            raise BundleError(
+                f"{folder / name}.npy holds {array.dtype} of shape {array.shape}, expected {wanted}: "
+                "build the index again with tools/build_index.py"
+            )
+    return ScanFiles(unit, lowest, planes, segments, codes, constants, rows)
+
+
+def _constants(
+    bundle: Bundle, compatibility: np.ndarray, bias: np.ndarray, num_items: np.ndarray, num_pairs: np.ndarray
+) -> np.ndarray:
+    """Compatibility and bias of the score, float64 (N,): as exact.py has them, but for rounding."""
+    bits = len(bundle.modalities) * bundle.num_bits
+    pairs = np.maximum(num_pairs, 1).astype(np.int64)
+    together = bundle.compatibility_scale * compatibility / (pairs * bits)
+    return (together + bias / num_items.astype(np.int64)) / WEIGHT_ONE
+
+
+def _segments(num_items: np.ndarray) -> tuple[list[Segment], np.ndarray]:
+    segments, rows, first = [], [], 0
+    for number in np.unique(num_items).tolist():
+        here = np.flatnonzero(num_items == number).astype(np.int32)
+        blocks = -(-len(here) // LANES)
+        padded = np.full(blocks * LANES, -1, dtype=np.int32)
+        padded[: len(here)] = here
+        rows.append(padded)
+        segments.append(Segment(number, first, first + blocks))
+        first += blocks
+    return segments, np.concatenate([np.zeros(0, dtype=np.int32), *rows])
+
+
+def _unit(bundle: Bundle, planes: int, order: np.ndarray, segments: list[Segment], constants: np.ndarray) -> float:
+    """The smallest unit, of score, in which all tables fit in bytes and all totals in 16 bits."""
+    weights, modalities = bundle.preference_weights[order], len(bundle.modalities)
+    units = [
+        scan_codes.smallest_unit(
+            scan_codes.count_weights(weights, bundle.preference_scale, number, modalities),
+            planes,
+            scan_codes.num_planes(number * modalities),
+        )
+        for number, _, _ in segments
+    ]
+    if len(constants):
+        units.append(float(np.ptp(constants)) / CONSTANT_MOST)
+        units.append(float(np.abs(constants).max()) * 2.0**-40)  # so that floats count units exactly enough
+    return max(units, default=0.0) or 1.0
+
+
+def _counts(bundle: Bundle, items: np.ndarray) -> np.ndarray:
+    """How many of an outfit's items and modalities have each bit set: (R, D) uint8."""
+    counts = np.zeros((len(items), bundle.num_bits), dtype=np.uint8)
+    for slot, kind in enumerate(bundle.slots):
+        here = items[:, slot] != EMPTY
+        counts[here] += (unpack(bundle.item_codes[kind][items[here, slot]]) > 0).sum(axis=1, dtype=np.uint8)
+    return counts
+
+
+def _new_array(path: Path, dtype: type, shape: tuple[int, ...]) -> np.ndarray:
+    if 0 in shape:  # nothing to map
+        np.save(path, np.zeros(shape, dtype=dtype))
+        return np.zeros(shape, dtype=dtype)
+    return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)

@@ -1,0 +1,246 @@
+"""The loops of the fast scan, compiled by numba: which outfits can still be among the best k.
+
+Every outfit has an integer total for a user, which differs from its score (over a unit) by a known
+error at most. The k best scores seen so far are kept in a heap; an outfit whose total lies more than
+that error below the k-th of them cannot belong to the best k. For the others the preference is added
+up exactly while their block is at hand. That leaves the constant's rounding, half a unit, in doubt:
+those within it are candidates, to be scored exactly afterwards. The totals of a block are added up
+in block.py.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from fashion_hash.index.engines.sums.block import at_least, block_totals, lowest_bit
+from fashion_hash.index.engines.sums.codes import LANES
+
+TILE = 64  # blocks that stay in the cache while all users pass over them
+TOGETHER = 4  # users whose tables stay in the nearest cache
+MOST = 2**16 - 1
+# how far a score with a rounded constant may be off, in units; the rest is for floats on the way
+ROUNDING = 0.51
+
+
+class Candidates(NamedTuple):
+    """What was found so far for each of U users; all arrays are written by the kernels.
+
+    Attributes:
+        heap: (U, k) float64, the best scores in units, smallest first (a binary heap).
+        filled: (U,) int64, how many of them there are.
+        positions: (U, C) int32, the candidates; scores: (U, C) float64, in units.
+        counts: (U,) int64, how many of them there are.
+    """
+
+    heap: np.ndarray
+    filled: np.ndarray
+    positions: np.ndarray
+    scores: np.ndarray
+    counts: np.ndarray
+
+
+class Query(NamedTuple):
+    """What the kernel needs of U users for outfits of one length.
+
+    Attributes:
+        tables: (U, G * C * E) uint8, see codes.py.
+        offsets: (U,) int64, added to every total.
+        exact: (U, 3 * G, 2, 16) int64, see codes.py; shifts: (U,) int64, added to a sum of its
+            entries to have the preference; factor: how many units one of it is.
+        excluded: positions that must not be found, ascending for each user; starts: (U + 1,) int64.
+        error: how far a total may be off, in units, from a score with a rounded constant.
+        rows: (positions,) int32, row of the pool; items: (N * S,) int32, its items, S = width a row.
+        bits, slots, firsts: bits, slots and starts of engine.ItemTest; no slots where nothing is tested.
+    """
+
+    tables: np.ndarray
+    offsets: np.ndarray
+    exact: np.ndarray
+    shifts: np.ndarray
+    factor: float
+    excluded: np.ndarray
+    starts: np.ndarray
+    error: float
+    rows: np.ndarray
+    items: np.ndarray
+    width: int
+    bits: np.ndarray
+    slots: np.ndarray
+    firsts: np.ndarray
+
+
+def no_candidates(users: int, k: int) -> Candidates:
+    """Room for k candidates and two tiles of outfits for each user."""
+    room = k + 2 * TILE * LANES
+    return Candidates(
+        np.empty((users, k)),
+        np.zeros(users, dtype=np.int64),
+        np.empty((users, room), dtype=np.int32),
+        np.empty((users, room)),
+        np.zeros(users, dtype=np.int64),
+    )
+
+
+@numba.njit(nogil=True, cache=True)
+def _cut(found, user):  # type: ignore[no-untyped-def]
+    """The lowest score, in units, that may still be one of the best k: both it and the k-th may be off."""
+    if found.filled[user] < found.heap.shape[1]:
+        return -np.inf
+    return found.heap[user, 0] - 2 * ROUNDING
+
+
+@numba.njit(nogil=True, cache=True)
+def _remember(heap, filled, user, total):  # type: ignore[no-untyped-def]
+    """Puts a total into a user's heap, for the smallest where it is full."""
+    row, size = heap[user], filled[user]
+    if size < len(row):
+        at = size
+        filled[user] = size + 1
+        while at > 0 and row[(at - 1) >> 1] > total:
+            row[at] = row[(at - 1) >> 1]
+            at = (at - 1) >> 1
+        row[at] = total
+    elif total > row[0]:
+        at = 0
+        while True:
+            child = 2 * at + 1
+            if child >= size:
+                break
+            if child + 1 < size and row[child + 1] < row[child]:
+                child += 1
+            if row[child] >= total:
+                break
+            row[at] = row[child]
+            at = child
+        row[at] = total
+
+
+@numba.njit(nogil=True, cache=True)
+def _weigh(codes, position, tables):  # type: ignore[no-untyped-def]
+    """The sum of an outfit's entries in exact tables, (3 * G, 2, 16)."""
+    block, place = position // LANES, position % LANES
+    lane = 2 * place if 2 * place < LANES else 2 * place - LANES + 1
+    total = np.int64(0)
+    for byte in range(codes.shape[1]):
+        value = codes[block, byte, lane]
+        total += tables[byte, 0, value & 15] + tables[byte, 1, value >> 4]
+    return total
+
+
+@numba.njit(nogil=True, cache=True)
+def _passes(query, position):  # type: ignore[no-untyped-def]
+    """Whether the items of an outfit are among those a filter lets through."""
+    first = np.int64(query.rows[position]) * query.width
+    for number in range(len(query.slots)):
+        bit = query.firsts[number] + query.items[first + query.slots[number]]
+        if (query.bits[bit >> 5] >> np.uint32(bit & 31)) & np.uint32(1) == 0:
+            return False
+    return True
+
+
+@numba.njit(nogil=True, cache=True)
+def _offer(found, user, position, codes, constant, query):  # type: ignore[no-untyped-def]
+    """Writes a candidate down, unless it is too low, excluded or filtered out."""
+    if len(query.slots) > 0 and not _passes(query, position):
+        return
+    excluded = query.excluded[query.starts[user] : query.starts[user + 1]]
+    place = np.searchsorted(excluded, position)
+    if place < len(excluded) and excluded[place] == position:
+        return
+    preference = _weigh(codes, position, query.exact[user]) + query.shifts[user]
+    score = preference * query.factor + constant
+    if score < _cut(found, user):
+        return
+    count = found.counts[user]
+    found.positions[user, count] = position
+    found.scores[user, count] = score
+    found.counts[user] = count + 1
+    _remember(found.heap, found.filled, user, score)
+
+
+@numba.njit(nogil=True, cache=True)
+def squeeze(found, user):  # type: ignore[no-untyped-def]
+    """Drops the candidates that have become too low."""
+    lowest, kept = _cut(found, user), 0
+    positions, scores = found.positions[user], found.scores[user]
+    for one in range(found.counts[user]):
+        if scores[one] >= lowest:
+            positions[kept], scores[kept] = positions[one], scores[one]
+            kept += 1
+    found.counts[user] = kept
+
+
+@numba.njit(nogil=True, cache=True)
+def _has_room(found):  # type: ignore[no-untyped-def]
+    """Whether every user has room for a tile of candidates, if need be after dropping some."""
+    room = found.positions.shape[1] - TILE * LANES
+    for user in range(len(found.counts)):
+        if found.counts[user] > room:
+            squeeze(found, user)
+            if found.counts[user] > room:
+                return False
+    return True
+
+
+@numba.njit(nogil=True, cache=True)
+def _bound(found, user, query):  # type: ignore[no-untyped-def]
+    """The lowest total, before the offset, of an outfit that may be among the best k."""
+    bound = _cut(found, user) - query.error - query.offsets[user]
+    return np.uint16(min(max(np.floor(bound), 0.0), MOST))
+
+
+@numba.njit(nogil=True, cache=True)
+def scan_sums(codes, constants, words, first, last, query, found):  # type: ignore[no-untyped-def]
+    """Finds candidates among the outfits of blocks first to last.
+
+    Args:
+        codes: (blocks, 3 * G, 64) uint8; constants: (blocks, 64) uint16; see codes.py.
+        words: (blocks,) uint64; bit i says whether outfit i of the block may be found.
+        query: Query.
+        found: Candidates, changed.
+
+    Returns:
+        The block to go on from once a user without room has been given some; last when done.
+    """
+    users = len(query.tables)
+    totals = np.empty((TOGETHER, LANES), dtype=np.uint16)
+    totals_at = totals.ctypes.data
+    bounds = np.empty(users, dtype=np.uint16)
+    for tile in range(first, last, TILE):
+        if not _has_room(found):
+            return tile
+        for group in range(0, users, TOGETHER):
+            end = min(group + TOGETHER, users)
+            for user in range(group, end):
+                bounds[user] = _bound(found, user, query)
+            for block in range(tile, min(tile + TILE, last)):
+                word = words[block]
+                if word == 0:
+                    continue
+                block_totals(codes, block, query.tables, group, end, constants, totals)
+                for user in range(group, end):
+                    hits = at_least(totals_at + (user - group) * 2 * LANES, bounds[user]) & word  # type: ignore[call-arg]
+                    while hits != 0:
+                        place = lowest_bit(hits)
+                        hits &= hits - np.uint64(1)
+                        if totals[user - group, place] >= bounds[user]:
+                            position = block * LANES + place
+                            _offer(found, user, position, codes, constants[block, place], query)
+                            bounds[user] = _bound(found, user, query)
+    return last
+
+
+@numba.njit(nogil=True, cache=True)
+def weigh(codes, users, positions, tables):  # type: ignore[no-untyped-def]
+    """The sums of outfits' entries in exact tables, (U, 3 * G, 2, 16): (C,) int64.
+
+    Args:
+        users: (C,) for whom; positions: (C,).
+    """
+    out = np.empty(len(positions), dtype=np.int64)
+    for one in range(len(positions)):
+        out[one] = _weigh(codes, positions[one], tables[users[one]])
+    return out

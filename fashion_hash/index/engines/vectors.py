@@ -1,0 +1,169 @@
+"""Outfits of a bundle with an outfit encoder: their vectors, their scores, and the best of a pool, exactly.
+
+The vector of an outfit is the unit of truth (fashion_hash.inference.outfit_encoder): whoever needs a score computes it
+from vectors in float64, row by row, so that pool search, compositions and single scores agree to the last bit.
+
+    score = - factor * |u - o|^2 + (sum of the items' biases) / n
+
+Vectors are kept as float32 (N, D), or with output "bits" packed to (N, D / 8) uint8. Someone of whom nothing
+is known (retrieval.foldin.impersonal: a preference scale of 0) asks with the mean user's vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.core.codes import WEIGHT_ONE, hamming, pack
+from fashion_hash.core.outfits import EMPTY
+from fashion_hash.errors import BundleError
+from fashion_hash.index import exact
+from fashion_hash.index.engines.contract import NOTHING, Ranking
+from fashion_hash.index.outfit_vectors import encoder_of, outfit_vectors
+from fashion_hash.index.pool import Pool
+
+CHUNK = 1 << 14
+USERS_AT_ONCE = 16
+
+
+def asking(bundle: Bundle, taste: np.ndarray) -> np.ndarray:
+    """The vector, (D,), that asks for someone: their own, or the mean user's where nothing is known of them."""
+    return taste if bundle.preference_scale else encoder_of(bundle).nobody
+
+
+def nearness(bundle: Bundle, taste: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Minus the scaled distance of each outfit, float64 (R,).
+
+    Args:
+        taste: (D,) float32, see Bundle.tastes.
+        vectors: (R, D) or (R, D / 8), as they are kept.
+    """
+    encoder, user = encoder_of(bundle), asking(bundle, taste)
+    if encoder.output == "bits":
+        code = pack(user)
+        if bundle.num_bits % 64 == 0 and vectors.flags.c_contiguous:  # eight bytes at a time
+            vectors, code = vectors.view(np.uint64), code.view(np.uint64)
+        return encoder.factor * -4.0 * hamming(vectors, code)
+    found = np.empty(len(vectors))
+    for start in range(0, len(vectors), CHUNK):
+        apart = vectors[start : start + CHUNK].astype(np.float64) - user
+        found[start : start + CHUNK] = -encoder.factor * (apart * apart).sum(axis=1)
+    return found
+
+
+def bias_part(bias: np.ndarray, num_items: np.ndarray) -> np.ndarray:
+    """The item-bias term, float64 (R,), from OutfitTerms."""
+    return bias / (WEIGHT_ONE * np.asarray(num_items, dtype=np.float64))
+
+
+def parts(bundle: Bundle, taste: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Nearness and bias of outfits, (R, S) rows of items, float64 (R,) each: the score is their sum."""
+    bias = np.zeros(len(items), dtype=np.int64)
+    for slot, kind in enumerate(bundle.slots):
+        here = items[:, slot] != EMPTY
+        bias[here] += bundle.item_bias[kind][items[here, slot]]
+    return nearness(bundle, taste, outfit_vectors(bundle, items)), bias_part(bias, (items != EMPTY).sum(axis=1))
+
+
+def best(
+    bundle: Bundle,
+    tastes: np.ndarray,
+    vectors: np.ndarray,
+    bias: np.ndarray,
+    norms: np.ndarray,
+    k: int,
+    may: Sequence[np.ndarray],
+) -> list[Ranking]:
+    """The k best outfits for each of Q users, exactly.
+
+    Floats are first compared by matrix products, whose error is bounded; exactly then those that may be
+    among the best. Hamming distances are exact at once.
+
+    Args:
+        tastes: (Q, D) float32, see Bundle.tastes.
+        vectors: (N, D) or (N, D / 8), as they are kept.
+        bias: (N,) float64, see bias_part.
+        norms: (N,) float32, see squared_norms; not looked at for bits.
+        k: at least 1.
+        may: for each user (N,) bool, which may come back.
+    """
+    encoder = encoder_of(bundle)
+    if encoder.output == "bits":
+        scores = (nearness(bundle, taste, vectors) + bias for taste in tastes)
+        return [_top(score, np.flatnonzero(own), k) for score, own in zip(scores, may)]
+    found = []
+    for first in range(0, len(tastes), USERS_AT_ONCE):
+        users = np.stack([asking(bundle, taste) for taste in tastes[first : first + USERS_AT_ONCE]])
+        rough = np.empty((len(users), len(vectors)), dtype=np.float32)
+        for start in range(0, len(vectors), CHUNK):
+            here = slice(start, start + CHUNK)
+            rough[:, here] = 2 * (users @ vectors[here].T) - norms[here]
+        for user, own_rough, own in zip(users, rough, may[first:]):
+            score = encoder.factor * (own_rough.astype(np.float64) - float((user.astype(np.float64) ** 2).sum())) + bias
+            rows = np.flatnonzero(own)
+            if len(rows) > k:
+                # a float32 sum of D products errs by less than D units in the last place of its absolute sum
+                longest = float(np.sqrt(norms.max())) * (1 + 1e-4)
+                size = float(np.linalg.norm(user)) * longest * 2 + longest**2
+                error = encoder.factor * size * (bundle.num_bits + 4) * 2.0**-23
+                some = score[rows]
+                rows = rows[some >= np.partition(some, len(rows) - k)[len(rows) - k] - 2 * error]
+            found.append(_top(nearness(bundle, user, vectors[rows]) + bias[rows], np.arange(len(rows)), k, rows))
+    return found
+
+
+def _top(score: np.ndarray, kept: np.ndarray, k: int, rows: np.ndarray | None = None) -> Ranking:
+    chosen = kept[exact.top(score[kept], k)]
+    return Ranking(chosen if rows is None else rows[chosen], score[chosen])
+
+
+def squared_norms(bundle: Bundle, vectors: np.ndarray) -> np.ndarray:
+    """(N,) float32 of vectors as they are kept; empty for bits, which are all of one length."""
+    if encoder_of(bundle).output == "bits":
+        return np.zeros(0, dtype=np.float32)
+    parts = [np.zeros(0)]
+    for start in range(0, len(vectors), CHUNK):
+        parts.append((vectors[start : start + CHUNK].astype(np.float64) ** 2).sum(axis=1))
+    return np.concatenate(parts).astype(np.float32)
+
+
+class EncodedScan:
+    """Every outfit of a pool by its vector: exact. Users are given by their vectors, see Bundle.tastes."""
+
+    tests_items = False
+
+    def __init__(self, bundle: Bundle, pool: Pool) -> None:
+        if pool.vectors is None:
+            raise BundleError(f"{pool.path} holds no vectors of outfits: build it again with tools/build_index.py")
+        self._bundle = bundle
+        self._vectors = pool.vectors
+        self._bias = bias_part(pool.bias, pool.num_items)
+        self._norms = squared_norms(bundle, pool.vectors)
+
+    def search(
+        self, user_code: np.ndarray, k: int, exclude: np.ndarray = NOTHING, allowed: np.ndarray | None = None
+    ) -> Ranking:
+        """See Engine.search."""
+        return self.search_many(user_code[None], k, [exclude], allowed)[0]
+
+    def search_many(
+        self,
+        user_codes: np.ndarray,
+        k: int,
+        excludes: Sequence[np.ndarray] | None = None,
+        allowed: np.ndarray | None = None,
+    ) -> list[Ranking]:
+        """See Engine.search_many."""
+        found: list[Ranking] = []
+        apart = [NOTHING] * len(user_codes) if excludes is None else excludes
+        for first in range(0, len(user_codes), USERS_AT_ONCE):
+            may = []
+            for exclude in apart[first : first + USERS_AT_ONCE]:
+                own = np.ones(len(self._vectors), dtype=bool) if allowed is None else allowed.copy()
+                own[exclude] = False
+                may.append(own)
+            users = user_codes[first : first + USERS_AT_ONCE]
+            found += best(self._bundle, users, self._vectors, self._bias, self._norms, k, may)
+        return found

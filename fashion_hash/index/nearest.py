@@ -1,0 +1,63 @@
+"""The items whose packed codes are nearest to one code by Hamming distance, exactly, with all ties."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fashion_hash.core.codes import Packed
+
+COMPILED_FROM = 50_000  # codes; below, loading the compiled scan would take longer than numpy does
+
+
+class Near(NamedTuple):
+    """Rows in order, and their distances; (K',) int64 each."""
+
+    rows: np.ndarray
+    distances: np.ndarray
+
+
+def nearest(codes: Packed, code: Packed, k: int, allowed: np.ndarray | None = None) -> Near:
+    """The k nearest codes and all that are as near as the k-th, in order of rows.
+
+    Args:
+        codes: (N, D / 8) uint8.
+        code: (D / 8,) uint8.
+        k: at least 1; fewer come back where fewer are allowed.
+        allowed: (N,) bool; by default all.
+    """
+    if len(codes) >= COMPILED_FROM and codes.shape[1] % 8 == 0 and codes.flags.c_contiguous:
+        near = _compiled(codes, code, k, allowed)
+    else:
+        distances = distances_to(codes, code)
+        rows = np.arange(len(codes)) if allowed is None else np.flatnonzero(allowed)
+        near = Near(rows, distances[rows].astype(np.int64))
+    return within(near, k)
+
+
+def within(near: Near, k: int) -> Near:
+    """Of those that were found the k nearest, and all as near as the k-th."""
+    if len(near.rows) <= k:
+        return near
+    kept = near.distances <= np.partition(near.distances, k - 1)[k - 1]
+    return Near(near.rows[kept], near.distances[kept])
+
+
+def _compiled(codes: Packed, code: Packed, k: int, allowed: np.ndarray | None) -> Near:
+    from fashion_hash.index.kernels import scan
+
+    rows, distances = np.empty(len(codes), dtype=np.int32), np.empty(len(codes), dtype=np.int32)
+    mask = np.zeros(0, dtype=bool) if allowed is None else allowed
+    count = scan(codes.view(np.uint64), np.ascontiguousarray(code).view(np.uint64), mask, k, rows, distances)
+    return Near(rows[:count].astype(np.int64), distances[:count].astype(np.int64))
+
+
+def distances_to(codes: Packed, code: Packed) -> np.ndarray:
+    """Hamming distances of codes, (N, W), to one, (W,): int32 (N,); eight bytes at a time where they fit."""
+    if codes.shape[1] % 8 == 0 and codes.flags.c_contiguous:
+        codes, code = codes.view(np.uint64), np.ascontiguousarray(code).view(np.uint64)
+    out = np.zeros(len(codes), dtype=np.int32)
+    for column in range(codes.shape[1]):
+        out += np.bitwise_count(codes[:, column] ^ code[column])
+    return out

@@ -1,0 +1,120 @@
+"""Partner lists: for every item the items of each other type that it is most compatible with.
+
+Compatibility does not depend on the user, so the lists are found once, when an index is built. They
+bound the best partner of an item for any user: max over j of c(i, j) + v(j) is found in the list, or
+is at most the last c of the list plus the greatest v (the threshold algorithm of Fagin, Lotem and
+Naor, PODS 2001).
+
+bundle/partners/
+  manifest.json                    format version, fingerprint of the bundle, checksum of every file
+  A.B.rows.npy, A.B.values.npy     numbers A and B of two item types: (N, L) int32, float32
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import permutations
+from pathlib import Path
+
+import numpy as np
+
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.core.codes import Packed
+from fashion_hash.core.files import atomic_folder
+from fashion_hash.core.ids import read_array
+from fashion_hash.core.manifest import read_manifest, seal
+from fashion_hash.errors import BundleError
+from fashion_hash.index.products import THREADS, in_parts, pair_weights, product, relaxed
+
+FORMAT = "fashion_hash partner lists"
+FORMAT_VERSION = 1
+FOLDER = "partners"
+LENGTH = 128
+BLOCK = 1024
+
+# by the two item types: rows (N, L) int32 and values (N, L) float32, descending
+Partners = Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]]
+
+
+def find_partners(
+    item_codes: Mapping[str, Packed], weights: np.ndarray, *, length: int = LENGTH
+) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
+    """The partner lists of all items.
+
+    Args:
+        item_codes: by item type, (N, M, D / 8) uint8, packed.
+        weights: (D,) int32, the bundle's compatibility weights, fixed point.
+        length: L, how many partners a list holds; all of them where there are fewer.
+
+    Returns:
+        By pair of types the rows and the sums over modalities and bits of w_i z_i z_j (in units of
+        one, not of fixed point): float32, off by rounding only.
+    """
+    from tqdm import tqdm
+
+    from fashion_hash.index.kernels import greatest
+
+    lists = {}
+    for a, b in permutations(item_codes, 2):
+        ours, theirs = item_codes[a], np.ascontiguousarray(relaxed(item_codes[b]).T)
+        bit_weights = pair_weights(weights, ours.shape[1])
+        width = min(length, len(item_codes[b]))
+        rows = np.empty((len(ours), width), dtype=np.int32)
+        values = np.empty((len(ours), width), dtype=np.float32)
+        if width:
+            starts = range(0, len(ours), BLOCK)
+            for start in tqdm(starts, desc=f"partners {a} {b}", unit_scale=BLOCK, disable=None):
+                here = slice(start, start + BLOCK)
+                block = product(relaxed(ours[here]) * bit_weights, theirs)
+
+                def part(first: int, last: int, block: np.ndarray = block, start: int = start) -> None:
+                    here = slice(start + first, start + last)
+                    greatest(block[first:last], width, rows[here], values[here])  # noqa: B023 (done at once)
+
+                in_parts(part, len(block), THREADS)
+        lists[a, b] = rows, values
+    return lists
+
+
+def build_partners(bundle: Bundle, *, length: int = LENGTH) -> Path:
+    """Writes the partner lists into the bundle's folder, replacing older ones in one step.
+
+    Takes about N * N * M * D * 2 floating-point operations for each ordered pair of types, and
+    8 * L bytes an item and type. Returns the folder.
+    """
+    codes = {kind: bundle.item_codes[kind] for kind in bundle.types}
+    lists = find_partners(codes, bundle.compatibility_weights, length=length)
+    path = bundle.path / FOLDER
+    with atomic_folder(path) as folder:
+        for (a, b), (rows, values) in lists.items():
+            np.save(folder / f"{_stem(bundle, a, b)}.rows.npy", rows)
+            np.save(folder / f"{_stem(bundle, a, b)}.values.npy", values)
+        manifest = {"format": FORMAT, "format_version": FORMAT_VERSION, "bundle": bundle.fingerprint}
+        seal(folder, manifest)
+    return path
+
+
+def open_partners(bundle: Bundle, *, verify: bool = True) -> Partners:
+    """Opens the partner lists of a bundle, memory-mapped.
+
+    Raises:
+        BundleError: there are none, they belong to another bundle, or a file was changed.
+    """
+    path = bundle.path / FOLDER
+    if not path.exists():
+        raise BundleError(f"{bundle.path} has no partner lists: write them with build_partners")
+    manifest = read_manifest(path, FORMAT, FORMAT_VERSION, verify=verify)
+    if manifest["bundle"] != bundle.fingerprint:
+        raise BundleError(
+            f"{path} belongs to bundle {manifest['bundle']}, but {bundle.path} is bundle "
+            f"{bundle.fingerprint}: write the lists again with build_partners"
+        )
+    lists = {}
+    for a, b in permutations(bundle.types, 2):
+        stem = _stem(bundle, a, b)
+        lists[a, b] = read_array(path / f"{stem}.rows.npy"), read_array(path / f"{stem}.values.npy")
+    return lists
+
+
+def _stem(bundle: Bundle, a: str, b: str) -> str:
+    return f"{bundle.types.index(a)}.{bundle.types.index(b)}"

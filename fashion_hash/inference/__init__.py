@@ -1,0 +1,1 @@
+"""The trained networks in plain numpy, as a bundle carries them; equal to their torch originals."""

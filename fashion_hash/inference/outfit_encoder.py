@@ -1,0 +1,257 @@
+"""The outfit encoder without torch: outfits and users as vectors of one space, and how near they are.
+
+A bundle of an outfit encoder (models/outfit_encoder.py) holds in its folder encoder/:
+
+    encoder.json            format version; heads, width, num_bits, distance, output, scale, bounded; item types
+    weights.safetensors     the weights of the set transformer, the token of each item type (types/TYPE)
+                            and of nobody in particular (nobody: the mean user)
+    users.npy               (U, D) float32       user vectors
+    items.N.npy             (N, W + D) float32   of type number N: an item's token, and the vector of the
+                                                 outfit that holds it alone
+
+Vectors are computed in float64 and rounded once, items of one type in order of row: the same outfit has the
+same bits whatever it is encoded with, and in whichever slot a top lies. Preference is minus
+
+    scale * |u - o|^2               distance "euclidean"
+    scale * (1 - u.o)               distance "cosine", vectors of length 1
+    scale * (differing bits) / D    output "bits", vectors of -1 / +1
+
+all of them a factor times the squared distance. Shapes: O outfits, S slots, N items, W width, D num_bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from fashion_hash.core.codes import binarise
+from fashion_hash.core.files import write_json
+from fashion_hash.core.ids import read_array
+from fashion_hash.core.manifest import read_part
+from fashion_hash.errors import BundleError
+
+FORMAT, FORMAT_VERSION = "fashion_hash outfit encoder", 1
+AT_ONCE = 512
+LAYER_NORM_EPS, LENGTH_EPS = 1e-5, 1e-12  # those of torch.nn.LayerNorm and of models/outfit_encoder.py
+
+
+@dataclass(frozen=True)
+class OutfitEncoder:
+    """The set transformer as plain arrays.
+
+    Attributes:
+        weights: by the names of models.outfit_encoder.SetEncoder, float32.
+        num_heads: of each attention.
+        distance: "euclidean" or "cosine".
+        output: "float" or "bits".
+        scale: of distances.
+        type_tokens: by item type, (W,) float32 that is added to the features of its items.
+        bounded: whether tokens pass tanh.
+        nobody: (D,) float32, the vector that answers for whom nothing is known of: the mean user.
+    """
+
+    weights: Mapping[str, np.ndarray]
+    num_heads: int
+    distance: str
+    output: str
+    scale: float
+    type_tokens: Mapping[str, np.ndarray]
+    nobody: np.ndarray
+    bounded: bool = False
+
+    @cached_property
+    def _wide(self) -> dict[str, np.ndarray]:
+        return {name: one.astype(np.float64) for name, one in self.weights.items()}
+
+    @property
+    def num_bits(self) -> int:
+        """D."""
+        return int(self.weights["out.weight"].shape[0])
+
+    @property
+    def width(self) -> int:
+        """W."""
+        return int(self.weights["out.weight"].shape[1])
+
+    @property
+    def num_blocks(self) -> int:
+        """Self-attention blocks."""
+        return sum(name.endswith("attention_norm.weight") for name in self.weights)
+
+    @property
+    def factor(self) -> float:
+        """What a squared Euclidean distance between two vectors of the space is multiplied by."""
+        if self.output == "bits":
+            return self.scale / (4 * self.num_bits)
+        return self.scale / 2 if self.distance == "cosine" else self.scale
+
+    def place(self, vectors: np.ndarray) -> np.ndarray:
+        """Raw vectors, (..., D), as the space has them: signs, or of length 1, or as they are; float32."""
+        if self.output == "bits":
+            return binarise(vectors).astype(np.float32)
+        if self.distance == "cosine":
+            lengths = np.linalg.norm(np.asarray(vectors, dtype=np.float64), axis=-1, keepdims=True)
+            vectors = vectors / np.maximum(lengths, LENGTH_EPS)
+        return np.asarray(vectors, dtype=np.float32)
+
+    def tokens(self, kind: str, outputs: np.ndarray) -> np.ndarray:
+        """Tokens of items of a type, (N, W) float32, from what the heads say of them, (N, M, W)."""
+        tokens = outputs.sum(axis=1) + self.type_tokens[kind]
+        return np.asarray(np.tanh(tokens) if self.bounded else tokens, dtype=np.float32)
+
+    def vectors(self, tokens: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """Outfits in the space: (O, D) float32.
+
+        Args:
+            tokens: (O, S, W) float32 of the items; anything where there is none.
+            mask: (O, S) bool, True where an outfit has an item.
+        """
+        found = np.empty((len(tokens), self.num_bits), dtype=np.float32)
+        for start in range(0, len(tokens), AT_ONCE):
+            here = slice(start, start + AT_ONCE)
+            found[here] = self.place(self._raw(tokens[here].astype(np.float64), mask[here]))
+        return found
+
+    def singles(self, tokens: np.ndarray) -> np.ndarray:
+        """Outfits of one item each, from (N, W) tokens: (N, D) float32."""
+        return self.vectors(tokens[:, None], np.ones((len(tokens), 1), dtype=bool))
+
+    def _raw(self, x: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        here = mask[..., None]
+        x = np.where(here, x, 0.0)
+        for number in range(self.num_blocks):
+            name = f"blocks.{number}"
+            normed = self._norm(f"{name}.attention_norm", x)
+            x = x + self._attend(f"{name}.attention", normed, normed, mask)
+            normed = self._norm(f"{name}.forward_norm", x)
+            x = x + self._linear(f"{name}.second", np.maximum(self._linear(f"{name}.first", normed), 0))
+        mean = (x * here).sum(axis=1) / np.maximum(here.sum(axis=1), 1)
+        seed = np.broadcast_to(self._wide["seed"], (len(x), *self._wide["seed"].shape[1:]))
+        pooled = self._attend("pool", seed, self._norm("pool_norm", x), mask)[:, 0]
+        return ((mean + pooled) * here.any(axis=1)) @ self._wide["out.weight"].T
+
+    def _linear(self, name: str, x: np.ndarray) -> np.ndarray:
+        y = x.reshape(-1, x.shape[-1]) @ self._wide[f"{name}.weight"].T
+        if (bias := self._wide.get(f"{name}.bias")) is not None:
+            y += bias
+        return y.reshape(*x.shape[:-1], -1)
+
+    def _norm(self, name: str, x: np.ndarray) -> np.ndarray:
+        centred = x - x.mean(axis=-1, keepdims=True)
+        scale = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + LAYER_NORM_EPS)
+        return centred / scale * self._wide[f"{name}.weight"] + self._wide[f"{name}.bias"]
+
+    def _attend(self, name: str, asked: np.ndarray, x: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        q, k, v = (
+            self._linear(f"{name}.{part}", of).reshape(*of.shape[:2], self.num_heads, -1).swapaxes(1, 2)
+            for part, of in (("query", asked), ("key", x), ("value", x))
+        )
+        logits = q @ k.swapaxes(-1, -2) / np.sqrt(q.shape[-1])
+        logits = np.where(mask[:, None, None, :], logits, np.finfo(logits.dtype).min)
+        weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        weights /= weights.sum(axis=-1, keepdims=True)
+        mixed = (weights @ v).swapaxes(1, 2)
+        return self._linear(f"{name}.out", mixed.reshape(*mixed.shape[:2], -1))
+
+
+@dataclass(frozen=True)
+class EncoderContents:
+    """What a trained outfit encoder hands over to a bundle.
+
+    Attributes:
+        encoder: the network.
+        item_tokens: by type, (N, W) float32.
+        user_vectors: (U, D) float32, as the space has them.
+    """
+
+    encoder: OutfitEncoder
+    item_tokens: Mapping[str, np.ndarray]
+    user_vectors: np.ndarray
+
+    @cached_property
+    def items(self) -> dict[str, np.ndarray]:
+        """By type, (N, W + D) float32: tokens and the vectors of single items."""
+        return {kind: encoded_items(self.encoder, tokens) for kind, tokens in self.item_tokens.items()}
+
+    @property
+    def item_codes(self) -> dict[str, np.ndarray]:
+        """By type, (N, 1, D) of -1 / +1: the signs of single items' vectors."""
+        return {kind: single_codes(self.encoder, items) for kind, items in self.items.items()}
+
+    @property
+    def user_codes(self) -> np.ndarray:
+        """(U, D) of -1 / +1."""
+        return binarise(self.user_vectors)
+
+
+def encoded_items(encoder: OutfitEncoder, tokens: np.ndarray) -> np.ndarray:
+    """Tokens, (N, W), with the vectors of single items beside them: (N, W + D) float32."""
+    tokens = np.asarray(tokens, dtype=np.float32)
+    return np.concatenate([tokens, encoder.singles(tokens)], axis=1)
+
+
+def single_codes(encoder: OutfitEncoder, items: np.ndarray) -> np.ndarray:
+    """(N, 1, D) int8 of -1 / +1 from what `encoded_items` made."""
+    return binarise(items[:, None, encoder.width :])
+
+
+def write_encoder(folder: Path, types: Sequence[str], contents: EncoderContents) -> None:
+    """Writes the encoder and what it made of items and users into a new folder."""
+    folder.mkdir()
+    encoder = contents.encoder
+    arrays = {f"set/{name}": one for name, one in encoder.weights.items()}
+    arrays |= {f"types/{kind}": encoder.type_tokens[kind] for kind in types} | {"nobody": encoder.nobody}
+    plain = {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in arrays.items()}
+    (folder / "weights.safetensors").write_bytes(save(plain))
+    np.save(folder / "users.npy", contents.user_vectors.astype(np.float32))
+    for number, kind in enumerate(types):
+        np.save(folder / f"items.{number}.npy", contents.items[kind])
+    about = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "types": list(types),
+        "heads": encoder.num_heads,
+        "width": encoder.width,
+        "num_bits": encoder.num_bits,
+        "distance": encoder.distance,
+        "output": encoder.output,
+        "bounded": encoder.bounded,
+        "scale": encoder.scale,
+    }
+    write_json(folder / "encoder.json", about)
+
+
+def read_encoder(folder: Path) -> OutfitEncoder:
+    """The network of a folder that `write_encoder` wrote. Raises BundleError when it is broken."""
+    absent = f"{folder} holds no outfit encoder (encoder.json): export the bundle again"
+    about = read_part(folder / "encoder.json", FORMAT, FORMAT_VERSION, absent)
+    try:
+        arrays = load_file(folder / "weights.safetensors")
+        encoder = OutfitEncoder(
+            weights={name.removeprefix("set/"): one for name, one in arrays.items() if name.startswith("set/")},
+            num_heads=about["heads"],
+            distance=about["distance"],
+            output=about["output"],
+            scale=about["scale"],
+            type_tokens={kind: arrays[f"types/{kind}"] for kind in about["types"]},
+            nobody=arrays["nobody"],
+            bounded=about["bounded"],
+        )
+        if (encoder.width, encoder.num_bits) != (about["width"], about["num_bits"]):
+            raise ValueError(f"weights of {encoder.width} to {encoder.num_bits}, not as described")
+    except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
+        raise BundleError(f"{folder} holds no readable outfit encoder ({error}): export the bundle again") from None
+    return encoder
+
+
+def read_encoded(folder: Path, types: Sequence[str]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """User vectors, (U, D), and by type what `encoded_items` made: maps of the files."""
+    return read_array(folder / "users.npy"), {
+        kind: read_array(folder / f"items.{number}.npy") for number, kind in enumerate(types)
+    }

@@ -1,0 +1,114 @@
+"""Users who arrive after the export, or tell more: their likes become a code, durably."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import copy
+
+import numpy as np
+
+from fashion_hash.bundle.lookup import outfit_rows
+from fashion_hash.core.ids import encode
+from fashion_hash.core.outfits import canonical_items
+from fashion_hash.errors import DataError, QueryError
+from fashion_hash.foldin.fold_in import Fold
+from fashion_hash.live.catalogue import Living
+from fashion_hash.live.snapshot import Snapshot, outfit_keys
+from fashion_hash.live.store import UserState
+
+# an outfit of the pool by id, or any items by slot name
+Told = str | dict[str, str]
+
+
+def add_user(living: Living, fold: Fold, user_id: str, liked: Sequence[Told], disliked: Sequence[Told]) -> None:
+    """Adds someone; see Recommender.add_user."""
+
+    def told(snapshot: Snapshot, state: UserState | None) -> UserState:
+        if state is not None or user_id in living.bundle.users:
+            raise DataError(f"user {user_id!r} is there already: use update_user")
+        likes, dislikes = (told_rows(snapshot, outfits) for outfits in (liked, disliked))
+        return _folded(snapshot, fold, likes[:0], likes, dislikes)
+
+    _put(living, user_id, told)
+
+
+def update_user(living: Living, fold: Fold, user_id: str, liked: Sequence[Told], disliked: Sequence[Told]) -> None:
+    """Adds to what someone likes and dislikes; see Recommender.update_user."""
+
+    def told(snapshot: Snapshot, state: UserState | None) -> UserState:
+        row = living.bundle.users.row(user_id) if state is None else living.bundle.users.find(user_id)
+        history = living.bundle.history.items[living.bundle.lines_of(row) if row >= 0 else []]
+        likes, dislikes = (told_rows(snapshot, outfits) for outfits in (liked, disliked))
+        slots = snapshot.bundle.slots
+        _check_apart(slots, likes, dislikes)
+        if state is not None:  # who changed their mind: the last word counts
+            likes, dislikes = (
+                np.concatenate([_without(slots, state.liked, dislikes), likes]),
+                np.concatenate([_without(slots, state.disliked, likes), dislikes]),
+            )
+        return _folded(snapshot, fold, history, likes, dislikes)
+
+    _put(living, user_id, told)
+
+
+def _put(living: Living, user_id: str, told: Callable[[Snapshot, UserState | None], UserState]) -> None:
+    """Writes what someone becomes; folded before the transaction, so that nobody waits for it."""
+    if not isinstance(user_id, str):
+        raise DataError(f"a user id is a text, not {user_id!r}")
+    encode("user", user_id, 0)
+    while True:
+        snapshot, [before] = living.now_with([user_id])
+        after = told(snapshot, before)
+        with living.writing() as (_, store):
+            if _same(store.user(user_id, len(living.bundle.slots)), before):
+                store.put_user(user_id, after)
+                return
+
+
+def _same(one: UserState | None, other: UserState | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return all(a.tobytes() == b.tobytes() for a, b in zip(one, other))
+
+
+def told_rows(snapshot: Snapshot, outfits: Sequence[Told]) -> np.ndarray:
+    """Outfits, by id or by items, as (L, S) int32. Raises as outfit_rows, and UnknownIdError for an outfit."""
+    if isinstance(outfits, str | dict):
+        raise QueryError(f"a list of outfits is needed, not {outfits!r}: put it into brackets")
+    rows = np.zeros((len(outfits), len(snapshot.bundle.slots)), dtype=np.int32)
+    for place, outfit in enumerate(outfits):
+        rows[place] = items_told(snapshot, outfit, f"outfit {place + 1} of {len(outfits)}")
+    return rows
+
+
+def items_told(snapshot: Snapshot, outfit: Told, name: str = "an outfit") -> np.ndarray:
+    """The items by slot, (S,) int32, of an outfit of the pool or of any items; `name` is for messages."""
+    if isinstance(outfit, str):
+        items: np.ndarray = snapshot.items_of(np.array([snapshot.ids.row(outfit)]))[0]
+        return items
+    return outfit_rows(snapshot.bundle, outfit, name)
+
+
+def _folded(snapshot: Snapshot, fold: Fold, history: np.ndarray, liked: np.ndarray, disliked: np.ndarray) -> UserState:
+    slots = snapshot.bundle.slots
+    _check_apart(slots, liked, disliked)
+    liked, disliked = (_distinct(slots, one) for one in (liked, disliked))
+    here = copy(fold)
+    here.bundle = snapshot.bundle  # with the items that were added
+    code = here.fit(_without(slots, _distinct(slots, np.concatenate([history, liked])), disliked), disliked)
+    return UserState(np.zeros(0, dtype=np.uint8) if code is None else code.view(np.uint8), liked, disliked)
+
+
+def _check_apart(slots: Sequence[str], liked: np.ndarray, disliked: np.ndarray) -> None:
+    if len(_without(slots, liked, disliked)) < len(liked):
+        raise QueryError("an outfit is both liked and disliked: leave it out on one side")
+
+
+def _distinct(slots: Sequence[str], outfits: np.ndarray) -> np.ndarray:
+    first = np.unique(canonical_items(slots, outfits), axis=0, return_index=True)[1]
+    return outfits[np.sort(first)]
+
+
+def _without(slots: Sequence[str], outfits: np.ndarray, others: np.ndarray) -> np.ndarray:
+    gone = set(outfit_keys(slots, others))
+    return outfits[[one not in gone for one in outfit_keys(slots, outfits)]]

@@ -1,0 +1,202 @@
+"""WhisperLite: a request (words and taste) and an item as vectors or bits of one space.
+
+After Sevegnani et al., arXiv 2207.12033; what the paper leaves open is an option of
+`fashion_hash.config.requests`. Item: t = v' + MLP(v') + e, with v' = W v of its description and e a learned
+embedding. Taste: the mean over what somebody engaged with of W" v + e", and perhaps a learned row. Request:
+p = a q' + b taste + MLP([q'; taste]), with q' = W' q of its words and learned a and b.
+
+All W start alike, so do e and e", and the MLPs start near zero: an untrained model compares the encoder's own
+vectors, of the words and of what was engaged with, and its bits are their random-hyperplane hash. Training
+starts from there, which is what small data need.
+
+Shapes: B requests, N items, C items of the catalogue, H events of a history, F feature, D bits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from fashion_hash.config.requests import RequestModelConfig
+from fashion_hash.models.hashing import binarise, relax
+
+PROJECT_STD, EMBEDDING_STD, LAST_STD = 0.5, 0.05, 0.02
+MANY_ROWS = 5_000  # tables of more rows have sparse gradients
+MAX_SCALE = 100.0
+
+
+class WhisperLite(nn.Module):
+    """The two towers.
+
+    Args:
+        config: the section `requests`.
+        features: F.
+        num_users: rows of the user vocabulary.
+        num_items: C.
+        temperature: of the scores at the start.
+    """
+
+    def __init__(
+        self, config: RequestModelConfig, features: int, num_users: int, num_items: int, temperature: float = 0.1
+    ) -> None:
+        super().__init__()
+        self.output = config.output
+        bits = config.num_bits
+        self.request_project = nn.Linear(features, bits, bias=False)
+        self.item_project = nn.Linear(features, bits, bias=False)
+        self.request_mlp = _mlp(2 * bits, config.hidden, bits, config.dropout)
+        self.item_mlp = _mlp(bits, config.hidden, bits, config.dropout)
+        by_items = config.taste != "embedding"
+        self.taste_project = nn.Linear(features, bits, bias=False) if by_items else None
+        # the last row of each table is the unknown item
+        self.item_embedding = _table(num_items + 1, bits) if config.item_embedding else None
+        self.taste_items = _table(num_items + 1, bits) if config.item_embedding and by_items else None
+        self.users = _table(num_users, bits) if config.taste != "mean" else None
+        self.gates = nn.Parameter(torch.ones(2))
+        self.no_text, self.no_description, self.no_history, self.nobody = (
+            nn.Parameter(torch.zeros(bits)) for _ in range(4)
+        )
+        self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
+        self.offset = nn.Parameter(torch.zeros(()))
+        if self.item_embedding is not None and self.taste_items is not None:
+            with torch.no_grad():
+                self.taste_items.weight.copy_(self.item_embedding.weight)
+        self.start_from(torch.randn(4 * bits, features))
+
+    def start_from(self, vectors: Tensor) -> None:
+        """All projections as a random rotation of the D directions in which these vectors lie most.
+
+        Where they lie in no more than D, the untrained model then compares requests with items exactly as the
+        encoder does.
+
+        Args:
+            vectors: (N, F), of the items.
+        """
+        bits = len(self.request_project.weight)
+        directions = torch.linalg.svd(vectors.double(), full_matrices=False).Vh[:bits]
+        rotation = torch.linalg.qr(torch.randn(bits, len(directions), dtype=torch.float64)).Q
+        weight = (rotation @ directions) * PROJECT_STD * math.sqrt(bits)
+        with torch.no_grad():
+            for project in (self.request_project, self.item_project, self.taste_project):
+                if project is not None:
+                    project.weight.copy_(weight)
+
+    def items(self, features: Tensor, rows: Tensor) -> Tensor:
+        """Items as (N, D), before tanh, sign or norm.
+
+        Args:
+            features: (N, F) unit vectors; zeros where nothing describes an item.
+            rows: (N,) rows of the catalogue, C for an unknown item.
+        """
+        described = (features != 0).any(dim=1, keepdim=True)
+        shown = torch.where(described, self.item_project(features), self.no_description)
+        found: Tensor = shown + self.item_mlp(shown)
+        return found if self.item_embedding is None else found + self.item_embedding(rows)
+
+    def item_tastes(self, features: Tensor, rows: Tensor) -> Tensor:
+        """(N, D) what items add to the taste of those who engaged with them; arguments as for `items`."""
+        assert self.taste_project is not None
+        found: Tensor = self.taste_project(features)
+        return found if self.taste_items is None else found + self.taste_items(rows)
+
+    def tastes(
+        self,
+        added: Tensor | None,
+        history: Tensor,
+        there: Tensor,
+        users: Tensor,
+        by_items: Tensor,
+        by_user: Tensor,
+    ) -> Tensor:
+        """Tastes of people: (B, D).
+
+        Args:
+            added: (S, D) what items add; None in a model of learned rows alone.
+            history: (B, H) rows of `added`, what each engaged with.
+            there: (B, H) bool, False for padding.
+            users: (B,) rows of the user vocabulary.
+            by_items: (B,) bool, False where the stand-in takes the place of the mean.
+            by_user: (B,) bool, False where it takes the place of what is learned for the user.
+        """
+        found = self.no_history.new_zeros(len(users), len(self.no_history))
+        if added is not None:
+            size = len(added)
+            padded = torch.cat([added, added.new_zeros(1, added.shape[1])])
+            bags = torch.cat([torch.where(there, history, size), history.new_full((len(users), 1), size)], dim=1)
+            mean = functional.embedding_bag(bags, padded, mode="mean", padding_idx=size)
+            found = found + torch.where(by_items[:, None], mean, self.no_history)
+        if self.users is not None:
+            own = self.users(torch.where(by_user, users, 0))
+            found = found + torch.where(by_user[:, None], own, self.nobody)
+        return found
+
+    def requests(self, texts: Tensor, by_text: Tensor, tastes: Tensor) -> Tensor:
+        """Requests as (B, D), before tanh, sign or norm.
+
+        Args:
+            texts: (B, F) unit vectors.
+            by_text: (B,) bool, False where the stand-in takes the place of the words.
+            tastes: (B, D).
+        """
+        asked = torch.where(by_text[:, None], self.request_project(texts), self.no_text)
+        found: Tensor = self.gates[0] * asked + self.gates[1] * tastes
+        return found + self.request_mlp(torch.cat([asked, tastes], dim=1))
+
+    def finish(self, outputs: Tensor, slope: float, signs: bool = False) -> Tensor:
+        """Outputs of either tower as relaxed codes, or as unit vectors.
+
+        With `signs` the codes are binary, and have the gradient of the relaxed ones (straight through: Bengio,
+        Leonard and Courville, 2013).
+        """
+        if self.output == "float":
+            return functional.normalize(outputs, dim=1)
+        relaxed = relax(outputs, slope)
+        return relaxed + (binarise(outputs) - relaxed).detach() if signs else relaxed
+
+    def logits(self, requests: Tensor, items: Tensor) -> Tensor:
+        """(B, N) scaled similarity of finished requests and items: the cosine, or the mean over the bits."""
+        share = requests.shape[1] if self.output == "bits" else 1
+        return requests @ items.T / share * self.log_scale.exp().clamp(max=MAX_SCALE)
+
+    def parts(self) -> Mapping[str, list[tuple[str, nn.Parameter]]]:
+        """Parameters by part, for learning rates: text, towers, item, user, temperature (of gates as well)."""
+        of = {
+            "request_project": "text",
+            "item_project": "text",
+            "taste_project": "text",
+            "item_embedding": "item",
+            "taste_items": "item",
+            "users": "user",
+            "gates": "temperature",
+            "log_scale": "temperature",
+            "offset": "temperature",
+        }
+        found: dict[str, list[tuple[str, nn.Parameter]]] = {}
+        for name, parameter in self.named_parameters():
+            found.setdefault(of.get(name.split(".")[0], "towers"), []).append((name, parameter))
+        return found
+
+    def sparse_parameters(self) -> set[str]:
+        """Names of the tables whose gradients hold only the rows that occurred."""
+        return {
+            f"{name}.weight"
+            for name, module in self.named_modules()
+            if isinstance(module, nn.Embedding) and module.sparse
+        }
+
+
+def _mlp(inputs: int, hidden: int, outputs: int, dropout: float) -> nn.Sequential:
+    made = nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, outputs))
+    nn.init.normal_(made[-1].weight, std=LAST_STD)  # type: ignore[arg-type]
+    nn.init.zeros_(made[-1].bias)  # type: ignore[arg-type]
+    return made
+
+
+def _table(rows: int, size: int) -> nn.Embedding:
+    table = nn.Embedding(rows, size, sparse=rows > MANY_ROWS)
+    nn.init.normal_(table.weight, std=EMBEDDING_STD)
+    return table

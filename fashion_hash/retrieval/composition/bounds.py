@@ -1,0 +1,263 @@
+"""Upper bounds of outfits: what an item, or a few, can reach at most with the best of the others.
+
+The score of an outfit (its numerator, see index/exact.py) is a sum over edges, the pairs of slots:
+
+    sum over slots s of v_s(i_s)  +  sum over edges (a, b) of c(i_a, i_b)
+  = sum over edges of  g(i_a, i_b),   g = share_a(i_a) + c(i_a, i_b) + share_b(i_b)
+
+where every item divides its value v among the edges of its slot. Whatever the division, an outfit
+with item x in slot s scores at most the best g of x on each edge of s plus the best g of all on the
+others. Moving shares towards the edges where an item is weak lowers the bound (message passing on
+the dual of MAP inference: Globerson and Jaakkola, NIPS 2007); items whose bound falls below the k-th
+best score found are dropped, which lowers it further.
+
+Bounds are float32 and hold up to `Problem.margin`; scores are compared as integers elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from fashion_hash.core.codes import WEIGHT_ONE, Packed, byte_tables
+from fashion_hash.index.partners import Partners
+from fashion_hash.index.products import pair_weights, product, relaxed
+
+BLOCK = 1024
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What composition maximises: integers that add up to the numerator of a score.
+
+    Attributes:
+        slots: the S open slots, by their place in the bundle's, ascending.
+        kinds: item type of each.
+        rows: by slot, the allowed items, (n,) rows of their type, ascending.
+        values: by slot, (n,) int64, an item's own part of the numerator.
+        codes: by slot, (n, M, D / 8) uint8.
+        edges: pairs of slots (a, b), a < b; every slot has one.
+        scales: by edge, the whole number that multiplies w_i z_i z_j.
+        weights: (D,) int64 compatibility weights, fixed point.
+        constant: added to every numerator.
+        denominator: score = numerator / denominator.
+        interchangeable: pairs of slots (a, b), a < b, that share a type: their items differ. True
+            where swapping them changes no score: then a set of items occurs once.
+        partners: partner lists by pair of types, or None.
+    """
+
+    slots: tuple[int, ...]
+    kinds: tuple[str, ...]
+    rows: tuple[np.ndarray, ...]
+    values: tuple[np.ndarray, ...]
+    codes: tuple[Packed, ...]
+    edges: tuple[tuple[int, int], ...]
+    scales: tuple[int, ...]
+    weights: np.ndarray
+    constant: int
+    denominator: int
+    interchangeable: dict[tuple[int, int], bool]
+    partners: Partners | None
+
+    @cached_property
+    def magnitude(self) -> float:
+        """No sum of terms of a score is greater than this, in units of one."""
+        weight = self.codes[0].shape[1] * float(np.abs(self.weights).sum())
+        values = sum(float(np.abs(values).max(initial=0)) for values in self.values)
+        return (weight * sum(self.scales) + values) / WEIGHT_ONE
+
+    @cached_property
+    def _tables(self) -> np.ndarray:
+        return code_tables(np.tile(self.weights, (self.codes[0].shape[1], 1)))
+
+    def margin(self, shares: Shares) -> float:
+        """How far a float32 bound may lie below the true one, in units of one."""
+        terms = self.codes[0].shape[1] * len(self.weights) + 64
+        parts = sum(float(np.abs(part).max(initial=0)) for pair in shares for part in pair)
+        return terms * 2.0**-23 * (self.magnitude + parts)
+
+    def numerators(self, items: np.ndarray) -> np.ndarray:
+        """Exact numerators of outfits, (N, S) places in `rows`, int64."""
+        total = np.full(len(items), self.constant, dtype=np.int64)
+        for slot, values in enumerate(self.values):
+            total += values[items[:, slot]]
+        for (a, b), scale in zip(self.edges, self.scales):
+            if scale:
+                agree = ~(self.codes[a][items[:, a]] ^ self.codes[b][items[:, b]])
+                add_inner(total, agree, scale * self._tables)
+        return total
+
+
+def code_tables(queries: np.ndarray) -> np.ndarray:
+    """What every byte of a code adds to its inner product with integer queries, (M, D): (M, D / 8, 256)."""
+    return np.stack([byte_tables(query) for query in queries])
+
+
+def add_inner(out: np.ndarray, codes: Packed, tables: np.ndarray) -> None:
+    """Adds to out, (N,) int64, the inner products of packed codes, (N, M, D / 8), by `code_tables`."""
+    from fashion_hash.retrieval.composition.kernels import add_table_sums
+
+    width = tables.shape[0] * tables.shape[1]
+    codes = np.ascontiguousarray(codes).reshape(len(codes), width)
+    tables = tables.reshape(width, 256)
+    if width % 8:  # whole words of eight bytes
+        codes = np.pad(codes, ((0, 0), (0, -width % 8)))
+        tables = np.pad(tables, ((0, -width % 8), (0, 0)))
+    add_table_sums(codes.view("<u8"), tables.ravel(), out)
+
+
+# by edge (a, b), an array for the alive items of a and one for those of b
+Shares = list[list[np.ndarray]]
+Maxima = list[list[np.ndarray]]
+
+
+def even_shares(problem: Problem) -> Shares:
+    """Every item divides its value evenly among the edges of its slot."""
+    degree = np.bincount(np.ravel(problem.edges), minlength=len(problem.kinds))
+    even = [(values / (WEIGHT_ONE * count)).astype(np.float32) for values, count in zip(problem.values, degree)]
+    return [[even[a], even[b]] for a, b in problem.edges]
+
+
+def list_maxima(problem: Problem, alive: Sequence[np.ndarray], shares: Shares) -> Maxima:
+    """For every edge the best g of each alive item, bounded by the partner lists."""
+    from fashion_hash.retrieval.composition.kernels import list_maxima as kernel
+
+    assert problem.partners is not None
+    result: Maxima = []
+    for (a, b), scale, pair in zip(problem.edges, problem.scales, shares):
+        sides = []
+        for side, (slot, other) in enumerate(((a, b), (b, a))):
+            most = np.float32(pair[1 - side].max(initial=-np.inf))
+            if scale == 0:
+                sides.append(pair[side] + most)
+                continue
+            rows, values = problem.partners[problem.kinds[slot], problem.kinds[other]]
+            theirs = np.full(problem_size(problem, other), -np.inf, dtype=np.float32)
+            theirs[problem.rows[other][alive[other]]] = pair[1 - side]
+            out = np.empty(len(alive[slot]), dtype=np.float32)
+            items = problem.rows[slot][alive[slot]]
+            kernel(items, rows, values, np.float32(scale), theirs, most, out)
+            sides.append(out + pair[side])
+        result.append(sides)
+    return result
+
+
+def problem_size(problem: Problem, slot: int) -> int:
+    """How many items the partner lists know of a slot's type."""
+    assert problem.partners is not None
+    kind = problem.kinds[slot]
+    return next(len(rows) for (own, _), (rows, _) in problem.partners.items() if own == kind)
+
+
+class Pairs:
+    """Compatibility of the alive items of every edge: float32 matrices, kept or found again."""
+
+    def __init__(self, problem: Problem, alive: Sequence[np.ndarray], memory: int) -> None:
+        self._problem = problem
+        self._codes = [relaxed(problem.codes[slot][places]) for slot, places in enumerate(alive)]
+        self._across = [np.ascontiguousarray(codes.T) for codes in self._codes]
+        num_modalities = problem.codes[0].shape[1]
+        self._weights = [pair_weights(problem.weights, num_modalities, scale) for scale in problem.scales]
+        self._first = first_alike(problem, alive)
+        self._turned: dict[int, np.ndarray] = {}
+        self._kept: dict[int, np.ndarray] | None = None
+        cells = sum(len(alive[problem.edges[edge][0]]) * len(alive[problem.edges[edge][1]]) for edge in self._first)
+        if cells * 4 <= memory:
+            self._kept = {edge: self.rows(edge, 0, slice(None)) for edge in set(self._first)}
+
+    def rows(self, edge: int, side: int, places: slice | np.ndarray) -> np.ndarray:
+        """Rows of an edge's matrix (side 0), or of its transpose (side 1)."""
+        edge = self._first[edge]
+        if self._kept is None:
+            slot, other = self._problem.edges[edge][side], self._problem.edges[edge][1 - side]
+            return product(self._codes[slot][places] * self._weights[edge], self._across[other])
+        if side == 0:
+            return self._kept[edge][places]
+        if edge not in self._turned:
+            self._turned[edge] = np.ascontiguousarray(self._kept[edge].T)
+        return self._turned[edge][places]
+
+    def keep(self, alive: Sequence[np.ndarray], masks: Sequence[np.ndarray]) -> None:
+        """Drops the items whose mask is False; `alive` are those that are left."""
+        before, self._first = self._first, first_alike(self._problem, alive)
+        self._turned.clear()
+        if self._kept is None:
+            self._codes = [codes[mask] for codes, mask in zip(self._codes, masks)]
+            self._across = [np.ascontiguousarray(codes.T) for codes in self._codes]
+            return
+        old, self._kept = self._kept, {}
+        for edge in set(self._first):
+            a, b = self._problem.edges[edge]
+            self._kept[edge] = old[before[edge]][masks[a]].compress(masks[b], axis=1)
+
+    def maxima(self, shares: Shares) -> Maxima:
+        """For every edge the best g of each alive item."""
+        from fashion_hash.retrieval.composition.kernels import block_maxima
+
+        result: Maxima = []
+        for edge, first in enumerate(self._first):
+            ours, theirs = shares[edge]
+            if first < edge and all(np.array_equal(*pair) for pair in zip(shares[edge], shares[first])):
+                result.append(result[first])
+                continue
+            rows = np.full(len(ours), -np.inf, dtype=np.float32)
+            columns = np.full(len(theirs), -np.inf, dtype=np.float32)
+            for start in range(0, len(ours), BLOCK):
+                here = slice(start, start + BLOCK)
+                block_maxima(self.rows(edge, 0, here), ours[here], theirs, rows[here], columns)
+            result.append([rows + ours, columns + theirs])
+        return result
+
+
+def first_alike(problem: Problem, alive: Sequence[np.ndarray]) -> list[int]:
+    """For each edge the first whose matrix is the same: two tops share theirs with the bottom."""
+
+    def alike(slot: int, other: int) -> bool:
+        return problem.kinds[slot] == problem.kinds[other] and np.array_equal(
+            problem.rows[slot][alive[slot]], problem.rows[other][alive[other]]
+        )
+
+    first: list[int] = []
+    for edge, ((a, b), scale) in enumerate(zip(problem.edges, problem.scales)):
+        same = (
+            other
+            for other, (c, d) in enumerate(problem.edges[:edge])
+            if scale == problem.scales[other] and alike(a, c) and alike(b, d)
+        )
+        first.append(next(same, edge))
+    return first
+
+
+def item_bounds(problem: Problem, maxima: Maxima) -> list[np.ndarray]:
+    """For each slot, the most that an outfit with each alive item can score."""
+    tops = edge_bounds(maxima)
+    bounds = []
+    for slot in range(len(problem.kinds)):
+        own = [edge for edge, pair in enumerate(problem.edges) if slot in pair]
+        total = np.add.reduce([maxima[edge][problem.edges[edge].index(slot)] for edge in own])
+        bounds.append(total + np.float32(sum(tops) - sum(tops[edge] for edge in own)))
+    return bounds
+
+
+def edge_bounds(maxima: Maxima) -> list[float]:
+    """For each edge, the best g of all its pairs."""
+    return [min(float(side.max(initial=-np.inf)) for side in pair) for pair in maxima]
+
+
+def balance(problem: Problem, shares: Shares, maxima: Maxima) -> Shares:
+    """Moves each item's shares so that its maxima on the edges of its slot become equal."""
+    moved = [list(pair) for pair in shares]
+    for slot in range(len(problem.kinds)):
+        own = [(edge, pair.index(slot)) for edge, pair in enumerate(problem.edges) if slot in pair]
+        mean = sum(maxima[edge][side] for edge, side in own) / np.float32(len(own))
+        for edge, side in own:
+            moved[edge][side] = shares[edge][side] + (mean - maxima[edge][side])
+    return moved
+
+
+def keep(shares: Shares, edges: Sequence[tuple[int, int]], masks: Sequence[np.ndarray]) -> Shares:
+    """The shares of the items whose mask is True."""
+    return [[ours[masks[a]], theirs[masks[b]]] for (ours, theirs), (a, b) in zip(shares, edges)]

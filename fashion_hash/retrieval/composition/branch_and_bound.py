@@ -1,0 +1,286 @@
+"""Exact top k of a composition problem: drop hopeless items, then branch and bound over the rest.
+
+1. Partner lists bound every item in about a millisecond for 10,000 (compose_bounds.list_maxima).
+2. A beam over the most promising items finds k good outfits: their k-th score is the floor.
+3. Items whose bound lies below the floor go; shares are balanced, bounds fall, more items go. When
+   few are left their pairs are computed, which gives the bounds without the lists' slack.
+4. Partial outfits are expanded slot by slot, best bound first, while their bound reaches the floor;
+   complete ones are scored in integers and raise the floor.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from dataclasses import dataclass, field
+from itertools import count
+from typing import NamedTuple
+
+import numpy as np
+
+from fashion_hash.core.codes import WEIGHT_ONE
+from fashion_hash.retrieval.composition import bounds
+from fashion_hash.retrieval.composition import expand as steps
+from fashion_hash.retrieval.composition.bounds import Pairs, Problem
+from fashion_hash.retrieval.composition.expand import Front, Partial, expand, outfits, strongest
+
+SEEDS = 160  # items a slot that the first beam looks at
+BEAM = 768  # partial outfits that it keeps
+DENSE = 1 << 18  # pairs of items, over all edges, that are cheaper to compute than to bound by lists
+MANY = 1 << 22  # pairs of items that make a second beam worth its while
+SPEED = 2e10  # multiplications a second, for a rough guess of the time that matrices take
+SLOW_LISTS, SLOW_PAIRS = 0.85, 0.7  # a round that leaves more of the pairs than this was the last
+ROUNDS = 8
+
+
+class Budget(NamedTuple):
+    """Where a search may stop early; it says so then, and how far off it may be.
+
+    Attributes:
+        seconds: of wall-clock time, looked at between steps (a step takes some tens of milliseconds).
+        partial_outfits: how many partial outfits may be expanded.
+        memory: bytes for matrices of pairs; beyond it they are computed as needed: slower, not worse.
+    """
+
+    seconds: float = np.inf
+    partial_outfits: float = np.inf
+    memory: int = 1 << 30
+
+
+NO_LIMIT = Budget()
+
+
+class Found(NamedTuple):
+    """The best outfits of a problem.
+
+    Attributes:
+        items: (K, S) places in the problem's rows, best first, ties in order of row, slot by slot.
+        numerators: (K,) int64.
+        bound: no outfit that was left out has a greater numerator; None when none that could count
+            was left out, so that the answer is exact.
+        expanded: partial outfits expanded.
+        scored: outfits scored exactly.
+    """
+
+    items: np.ndarray
+    numerators: np.ndarray
+    bound: float | None
+    expanded: int
+    scored: int
+
+
+@dataclass
+class Best:
+    """The k best outfits met so far, distinct, in order."""
+
+    problem: Problem
+    k: int
+    items: np.ndarray = field(init=False)
+    numerators: np.ndarray = field(init=False)
+    scored: int = 0
+
+    def __post_init__(self) -> None:
+        self.items = np.zeros((0, len(self.problem.kinds)), dtype=np.int64)
+        self.numerators = np.zeros(0, dtype=np.int64)
+
+    @property
+    def floor(self) -> float:
+        """The numerator that an outfit must reach to count, less the constant, in units of one."""
+        if len(self.numerators) < self.k:
+            return -np.inf
+        return (int(self.numerators[-1]) - self.problem.constant) / WEIGHT_ONE
+
+    def add(self, items: np.ndarray) -> None:
+        """Offers complete outfits, (N, S) places."""
+        self.scored += len(items)
+        for start in range(0, len(items), steps.CELLS):
+            part = items[start : start + steps.CELLS]
+            merged = np.concatenate([self.items, part])
+            numerators = np.concatenate([self.numerators, self.problem.numerators(part)])
+            order = np.lexsort((*merged.T[::-1], -numerators))
+            merged, numerators = merged[order], numerators[order]
+            new = np.ones(len(merged), dtype=bool)
+            new[1:] = (merged[1:] != merged[:-1]).any(axis=1)
+            self.items, self.numerators = merged[new][: self.k], numerators[new][: self.k]
+
+
+def search(problem: Problem, k: int, budget: Budget = NO_LIMIT) -> Found:
+    """The k outfits of greatest numerator, ties in order of row, slot by slot."""
+    deadline = time.monotonic() + budget.seconds
+    best = Best(problem, k)
+    if any(len(rows) == 0 for rows in problem.rows):
+        return Found(best.items, best.numerators, None, 0, 0)
+    if len(problem.rows) == 1:
+        places = greatest(problem.values[0], k)
+        numerators = problem.values[0][places] + problem.constant
+        return Found(places[:, None], numerators, None, 0, len(problem.values[0]))
+    front = narrow(problem, best, budget.memory, deadline)
+    unseen, expanded = branch(front, best, budget, deadline)
+    if unseen is None or unseen < best.floor:
+        return Found(best.items, best.numerators, None, expanded, best.scored)
+    bound = unseen * WEIGHT_ONE + problem.constant
+    return Found(best.items, best.numerators, bound, expanded, best.scored)
+
+
+def greatest(numbers: np.ndarray, k: int) -> np.ndarray:
+    """Places of the k greatest numbers, greatest first, ties in order of place."""
+    k = min(k, len(numbers))
+    blocks = len(numbers) // 256
+    # the k-th best maximum of a block bounds the k-th best number from below
+    some = numbers[: blocks * 256].reshape(blocks, 256).max(axis=1) if blocks >= k else numbers
+    cut = np.partition(some, len(some) - k)[len(some) - k]
+    places = np.flatnonzero(numbers >= cut)
+    return places[np.argsort(-numbers[places], kind="stable")][:k]
+
+
+def narrow(problem: Problem, best: Best, memory: int, deadline: float) -> Front:
+    """Drops items that no outfit of the top k can hold, until few are left or no more fall."""
+    shares = bounds.even_shares(problem)
+    alive = [np.arange(len(rows)) for rows in problem.rows]
+    front = Front(problem, alive, shares, [], None, problem.margin(shares))
+    features = problem.codes[0].shape[1] * len(problem.weights)
+    for number in count():
+        if front.pairs is None and (problem.partners is None or front.work <= DENSE):
+            front.pairs = Pairs(problem, front.alive, memory)
+        if front.pairs is None:
+            front.maxima = bounds.list_maxima(problem, front.alive, front.shares)
+        else:
+            front.maxima = front.pairs.maxima(front.shares)
+        item_bounds = bounds.item_bounds(problem, front.maxima)
+        if number == 0 or (number == 1 and front.work > MANY):  # better bounds make a higher floor
+            best.add(beam(most_promising(front, item_bounds, memory), best.k))
+        before = front.work
+        drop(front, [bound >= best.floor - front.margin for bound in item_bounds])
+        if number == 0:
+            drop(front, first_of_many_twins(front, best.k))
+        if front.work == 0:
+            break
+        left = deadline - time.monotonic()
+        if left < 0:
+            break
+        if front.pairs is None and (front.work > before * SLOW_LISTS or number == ROUNDS):
+            if left < front.work * features / SPEED:  # what time there is goes into the best partial outfits
+                front.pairs = Pairs(problem, front.alive, 0)
+                break
+            front.pairs = Pairs(problem, front.alive, memory)
+        elif front.pairs is not None and (
+            front.work > before * SLOW_PAIRS or front.work < DENSE // 32 or number == 2 * ROUNDS
+        ):
+            break
+        front.shares = bounds.balance(problem, front.shares, front.maxima)
+        front.margin = problem.margin(front.shares)
+    return front
+
+
+def drop(front: Front, masks: list[np.ndarray]) -> None:
+    """Drops the items whose mask is False, by slot."""
+    if all(mask.all() for mask in masks):
+        return
+    edges = front.problem.edges
+    front.alive = [places[mask] for places, mask in zip(front.alive, masks)]
+    front.shares = bounds.keep(front.shares, edges, masks)
+    front.maxima = bounds.keep(front.maxima, edges, masks)
+    if front.pairs is not None:
+        front.pairs.keep(front.alive, masks)
+
+
+def first_of_many_twins(front: Front, k: int) -> list[np.ndarray]:
+    """Masks that keep k + S - 1 of the items of a slot that are equal in code and value, the first ones.
+
+    An outfit with a later one comes after k outfits that hold an earlier twin instead: same score, lower
+    row. Without this, a catalogue of many equal items has more ties than anyone can look at.
+    """
+    problem, most, masks = front.problem, k + len(front.alive) - 1, []
+    for slot, places in enumerate(front.alive):
+        mask = np.ones(len(places), dtype=bool)
+        masks.append(mask)
+        if len(places) <= most:
+            continue
+        values = problem.values[slot][places]
+        _, counts = np.unique(values, return_counts=True)  # equal values are a sign that is found fast
+        if counts.max() <= most:
+            continue
+        codes = problem.codes[slot][places].reshape(len(places), -1)
+        keys = np.concatenate([codes, values[:, None].view(np.uint8)], axis=1)
+        group = np.unique(keys, axis=0, return_inverse=True)[1].ravel()
+        order = np.argsort(group, kind="stable")
+        starts = np.searchsorted(group[order], group[order])
+        mask[order] = np.arange(len(order)) - starts < most
+    return masks
+
+
+def most_promising(front: Front, item_bounds: list[np.ndarray], memory: int) -> Front:
+    """A small front of the items of greatest bound."""
+    masks = []
+    for bound in item_bounds:
+        mask = np.zeros(len(bound), dtype=bool)
+        mask[np.argpartition(-bound, min(SEEDS, len(bound)) - 1)[:SEEDS]] = True
+        masks.append(mask)
+    alive = [places[mask] for places, mask in zip(front.alive, masks)]
+    shares = bounds.keep(front.shares, front.problem.edges, masks)
+    pairs = Pairs(front.problem, alive, memory)
+    return Front(front.problem, alive, shares, pairs.maxima(shares), pairs, front.margin)
+
+
+def beam(front: Front, k: int, width: int = BEAM) -> np.ndarray:
+    """Good outfits, not surely the best: the `width` best partial outfits of each length by bound."""
+    width = max(width, 2 * k)
+    first = np.arange(len(front.alive[front.order[0]]))[:, None]
+    states = [Partial(first, np.zeros(len(first), dtype=np.float32), np.zeros(len(first), dtype=np.float32))]
+    for _ in front.order[1:]:
+        children = [child for state in states for child in expand(front, state, -np.inf)]
+        joined = Partial(*(np.concatenate(parts) for parts in zip(*children)))
+        cut = np.argpartition(-joined.bounds, min(width, len(joined.bounds)) - 1)[:width]
+        states = [Partial(*(part[cut] for part in joined))] if len(cut) else []
+    if not states:
+        return np.zeros((0, len(front.order)), dtype=np.int64)
+    return outfits(front, strongest(states[0], k, front.margin))
+
+
+def branch(front: Front, best: Best, budget: Budget, deadline: float) -> tuple[float | None, int]:
+    """Expands partial outfits, best bound first, while their bound reaches the floor.
+
+    Returns:
+        A bound of what was left out (in units of one, None when nothing was) and the number expanded.
+    """
+    if front.work == 0:
+        return None, 0
+    if front.pairs is None:
+        return front.bound, 0
+    first = front.order[0]
+    item_bounds = bounds.item_bounds(front.problem, front.maxima)[first]
+    by_bound = np.argsort(-item_bounds)
+    zeros = np.zeros(len(by_bound), dtype=np.float32)
+    queue: list[tuple[float, int, Partial]] = []
+    number, expanded = count(), 0
+
+    def push(partial: Partial) -> None:
+        order = np.argsort(-partial.bounds, kind="stable")
+        size = max(1, steps.CELLS // max(len(places) for places in front.alive))
+        for start in range(0, len(order), size):
+            part = Partial(*(values[order[start : start + size]] for values in partial))
+            # ties between chunks: the longer first, so that complete outfits come early
+            heapq.heappush(queue, (-float(part.bounds[0]), -next(number), part))
+
+    push(Partial(by_bound[:, None], zeros, item_bounds[by_bound]))
+    while queue:
+        top = -queue[0][0] + front.margin
+        if top < best.floor:
+            return None, expanded
+        if expanded >= budget.partial_outfits or time.monotonic() > deadline:
+            return top, expanded
+        if len(queue) * steps.CELLS < budget.memory:
+            partial = heapq.heappop(queue)[2]
+        else:  # the longest leave the queue soonest
+            longest = max(range(len(queue)), key=lambda place: queue[place][2].places.shape[1])
+            partial = queue.pop(longest)[2]
+            heapq.heapify(queue)
+        hopeful = partial.bounds >= best.floor - front.margin
+        partial = Partial(*(values[hopeful] for values in partial))
+        expanded += len(partial.places)
+        for child in expand(front, partial, best.floor - front.margin):
+            if child.places.shape[1] < len(front.alive):
+                push(child)
+            else:
+                best.add(outfits(front, strongest(child, best.k, front.margin)))
+    return None, expanded

@@ -1,0 +1,244 @@
+"""Composition under an outfit encoder: a shortlist by items alone, ranked by the encoder, then bettered by swaps.
+
+The score of a whole outfit is no sum over its items, so that nothing proves the best of all outfits. But an
+outfit lies near the mean of its items' own vectors, and with typical items in the other slots the nearness of
+such a mean is a number an item: composition (compose.py) finds exactly the outfits whose numbers add up to
+most, and the encoder ranks them. From the best it goes on by swaps: where an outfit would move if one item
+were replaced is foretold for every item, the encoder ranks the most promising, until the best stay the best.
+Where all outfits there are fit into the shortlist the answer is exact, and says so.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from copy import copy
+from typing import NamedTuple
+
+import numpy as np
+
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.core.codes import WEIGHT_ONE, fixed_point
+from fashion_hash.core.outfits import EMPTY, canonical_items
+from fashion_hash.index.engines import vectors as encoded
+from fashion_hash.index.outfit_vectors import encoder_of, outfit_vectors, real_vectors
+from fashion_hash.index.partners import Partners
+from fashion_hash.retrieval.checks import check_count
+from fashion_hash.retrieval.composition.branch_and_bound import NO_LIMIT, Budget
+from fashion_hash.retrieval.composition.compose import Composition, compose
+from fashion_hash.retrieval.pool.diversity import Cap, item_keys, walk
+
+# by recall on the sample (benchmarks/bench_encoder.py); how many are wanted times 4, and 500 at least
+SHORTLIST, SHORTLIST_LEAST = 4, 500
+SWAP_LEAST, SWAP_TO, ROUNDS = 30, 16, 5
+MOST = 30_000.0  # a bias beyond does not fit its fixed point
+
+
+def compose_encoded(
+    bundle: Bundle,
+    taste: np.ndarray,
+    k: int,
+    slots: Sequence[str] | None = None,
+    *,
+    allowed: Mapping[str, np.ndarray] | None = None,
+    given: Mapping[str, int] | None = None,
+    max_repeats: int | None = None,
+    partners: Partners | None = None,
+    budget: Budget = NO_LIMIT,
+) -> Composition:
+    """k outfits that are likely the best over the whole product of the allowed items.
+
+    With max_repeats the items that are used up are dropped and the rest is searched again, until k are taken.
+
+    Args: those of `compose`; `taste` as Bundle.tastes, and partners are not looked at.
+
+    Returns:
+        Scores are the encoder's. `proven` only where every outfit was encoded; else `gap` is what an outfit
+        at no distance, of the most popular items, would score above the last. Fewer than k come where
+        beside these there is no outfit, or none that max_repeats allows; or, with a gap of inf, where the
+        budget ran out.
+
+    Raises: as `compose`.
+    """
+    started = time.monotonic()
+    check_count("k", k)
+    if max_repeats is not None:
+        check_count("max_repeats", max_repeats)
+    given = given or {}
+    names = [name for name in bundle.slot_names if name not in given] if slots is None else list(slots)
+    left = dict(allowed or {})
+    alone = _by_items(bundle, taste, names, given)
+    taken = np.empty((0, len(bundle.slots)), dtype=np.int64)
+    taken_scores = np.empty(0)
+    expanded = scored = 0
+    while True:
+        spent = time.monotonic() - started
+        limits = budget._replace(seconds=budget.seconds - spent, partial_outfits=budget.partial_outfits - expanded)
+        found = _search(bundle, alone, taste, k, names, left, given, limits)
+        expanded, scored = expanded + found.expanded, scored + found.scored
+        complete = found.complete and not len(taken)
+        new = _others(bundle, found.items, taken)
+        if max_repeats is not None and not found.complete and not found.cut:
+            new[np.flatnonzero(new)[max(k, SWAP_LEAST) :]] = False  # only so many were bettered by swaps
+        items = np.concatenate([taken, found.items[new]])
+        scores = np.concatenate([taken_scores, found.scores[new]])
+        if max_repeats is None:
+            places = np.arange(min(k, len(items)))
+        else:
+            keys = item_keys(bundle.slots, items)
+            keys[:, [bundle.slot_names.index(name) for name in given]] = -1  # every outfit holds what is given
+            places = walk([Cap(keys, int(max_repeats))], len(items), k)
+        taken, taken_scores = items[places], scores[places]
+        if max_repeats is None or len(taken) == k or found.complete or found.cut:
+            break
+        left = _not_used_up(bundle, taken, max_repeats, names, allowed or {})
+    taken, taken_scores = _sorted(taken, taken_scores)  # what a later search found may be better
+    gap = 0.0
+    if not complete:
+        most = max(int(np.max(bias, initial=0)) for bias in bundle.item_bias.values()) / WEIGHT_ONE
+        over = len(taken) < k and found.cut
+        gap = np.inf if over or not len(taken) else max(0.0, most - float(taken_scores[-1]))
+    return Composition(taken, taken_scores, complete, gap, expanded, scored, time.monotonic() - started)
+
+
+class _Ranked(NamedTuple):
+    """Outfits, best first; whether these are all there are, and whether the budget cut the search short."""
+
+    items: np.ndarray
+    scores: np.ndarray
+    complete: bool
+    cut: bool
+    expanded: int
+    scored: int
+
+
+def _search(
+    bundle: Bundle,
+    alone: Bundle,
+    taste: np.ndarray,
+    k: int,
+    names: Sequence[str],
+    allowed: Mapping[str, np.ndarray],
+    given: Mapping[str, int],
+    budget: Budget,
+) -> _Ranked:
+    """A shortlist by items alone, ranked by the encoder and bettered by swaps: more than k outfits, if there are."""
+    wanted = max(SHORTLIST * k, SHORTLIST_LEAST)
+    nobody = np.zeros(bundle.num_bits // 8, dtype=np.uint8)
+    found = compose(alone, nobody, wanted, names, allowed=allowed, given=given, budget=budget)
+    complete = found.proven and len(found.items) < wanted
+    items, scores = _ranked(bundle, taste, found.items)
+    scored = len(items)
+    if not complete and len(items):
+        open_slots = {bundle.slot_names.index(name): allowed.get(name) for name in names}
+        for _ in range(ROUNDS):
+            new = _swapped(bundle, taste, items[: max(k, SWAP_LEAST)], open_slots, items)
+            scored += len(new)
+            kept = items[:k].tobytes()
+            more, more_scores = _ranked(bundle, taste, new)
+            items, scores = _sorted(np.concatenate([items, more]), np.concatenate([scores, more_scores]))
+            if items[:k].tobytes() == kept:
+                break
+    return _Ranked(items, scores, complete, not found.proven, found.expanded, scored)
+
+
+def _others(bundle: Bundle, items: np.ndarray, taken: np.ndarray) -> np.ndarray:
+    """(N,) bool: outfits that are none of those taken."""
+    known = {one.tobytes() for one in canonical_items(bundle.slots, taken)}
+    keys = (one.tobytes() for one in canonical_items(bundle.slots, items))
+    return np.array([key not in known for key in keys], dtype=bool)
+
+
+def _not_used_up(
+    bundle: Bundle, taken: np.ndarray, most: int, names: Sequence[str], allowed: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """By open slot the allowed rows of which fewer than `most` of the outfits taken hold one."""
+    places = {name: bundle.slot_names.index(name) for name in names}
+    uses = {kind: np.zeros(len(bundle.items[kind]), dtype=np.int64) for kind in bundle.types}
+    for slot in places.values():
+        np.add.at(uses[bundle.slots[slot]], taken[:, slot], 1)
+    left = {}
+    for name, slot in places.items():
+        free = np.flatnonzero(uses[bundle.slots[slot]] < most)
+        left[name] = np.intersect1d(free, allowed[name]) if name in allowed else free
+    return left
+
+
+def _by_items(bundle: Bundle, taste: np.ndarray, slots: Sequence[str], given: Mapping[str, int]) -> Bundle:
+    """The bundle in which an outfit's score is the mean of a number an item, written as the items' biases."""
+    encoder, user = encoder_of(bundle), encoded.asking(bundle, taste)
+    names = [*slots, *given]
+    kinds = [bundle.slots[bundle.slot_names.index(name)] for name in names if name in bundle.slot_names]
+    vectors = {kind: items[:, encoder.width :] for kind, items in bundle.encoded_items.items()}
+    typical = {kind: vectors[kind].mean(axis=0, dtype=np.float64) for kind in kinds if len(vectors[kind])}
+    together = sum((typical.get(kind, 0.0) for kind in kinds), np.zeros(bundle.num_bits))
+    alone = copy(bundle)
+    alone.preference_scale = alone.compatibility_scale = 0
+    alone.item_bias = {}
+    for kind, own in vectors.items():
+        query = 2.0 * user
+        length = 0.0
+        if encoder.output == "float" and encoder.distance == "euclidean":
+            # |mean|^2 = sum over items of o.o / n^2 and of o.o' / n^2 with typical o' in the other slots
+            query = query - 2.0 * (together - typical.get(kind, 0.0)) / len(kinds)
+            length = np.einsum("nd,nd->n", own, own, dtype=np.float64) / len(kinds)
+        value = bundle.item_bias[kind] / WEIGHT_ONE + encoder.factor * (own @ query.astype(np.float32) - length)
+        alone.item_bias[kind] = fixed_point(np.clip(value, -MOST, MOST))
+    return alone
+
+
+def _ranked(bundle: Bundle, taste: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    near, bias = encoded.parts(bundle, taste, items)
+    return _sorted(items, near + bias)
+
+
+def _sorted(items: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Best first, ties by rows of items."""
+    order = np.lexsort((*items.T[::-1], -scores))
+    return items[order], scores[order]
+
+
+def _swapped(
+    bundle: Bundle,
+    taste: np.ndarray,
+    outfits: np.ndarray,
+    open_slots: Mapping[int, np.ndarray | None],
+    known: np.ndarray,
+) -> np.ndarray:
+    """Outfits with one item replaced by one that promises most, none of `known`, each once.
+
+    Args:
+        outfits: (B, S), of the same slots each.
+        open_slots: by slot whose item may be replaced the allowed rows; None for all.
+    """
+    encoder, user = encoder_of(bundle), encoded.asking(bundle, taste).astype(np.float64)
+    vectors = real_vectors(bundle, outfit_vectors(bundle, outfits)).astype(np.float64)
+    count = int((outfits[0] != EMPTY).sum())
+    new = []
+    for slot, allowed in open_slots.items():
+        kind = bundle.slots[slot]
+        rows = np.arange(len(bundle.item_bias[kind])) if allowed is None else np.unique(allowed).astype(np.int64)
+        items = bundle.encoded_items[kind]
+        theirs = items[rows, encoder.width :]
+        # without its item in the slot an outfit lies here; with another one at rest + o / n
+        rest = vectors - items[outfits[:, slot], encoder.width :] / count
+        towards = np.concatenate([rest, user[None]]).astype(np.float32) @ theirs.T / count  # (B + 1, N)
+        lengths = np.einsum("nd,nd->n", theirs, theirs) / count**2
+        squares = (rest**2).sum(axis=1)[:, None] + 2 * towards[:-1] + lengths
+        along = (rest @ user)[:, None] + towards[-1]
+        if encoder.output == "float" and encoder.distance == "euclidean":
+            promise = 2 * along - squares
+        else:  # only the direction counts
+            promise = 2 * np.linalg.norm(user) * along / np.sqrt(np.maximum(squares, 1e-12))
+        promise = encoder.factor * promise + bundle.item_bias[kind][rows] / (WEIGHT_ONE * count)
+        width = min(SWAP_TO, len(rows))
+        best = np.argpartition(-promise, width - 1, axis=1)[:, :width] if width else np.zeros((len(outfits), 0), int)
+        swapped = np.repeat(outfits, width, axis=0)
+        swapped[:, slot] = rows[best].ravel()
+        twins = [other for other, own in enumerate(bundle.slots) if own == kind and other != slot]
+        new.append(swapped[(swapped[:, twins] != swapped[:, [slot]]).all(axis=1)])
+    fresh = np.concatenate([outfits[:0], *new])
+    seen = {one.tobytes() for one in canonical_items(bundle.slots, known)}
+    keys = [one.tobytes() for one in canonical_items(bundle.slots, fresh)]
+    first = {key: place for place, key in reversed(list(enumerate(keys))) if key not in seen}
+    return fresh[sorted(first.values())]

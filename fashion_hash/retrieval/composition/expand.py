@@ -1,0 +1,168 @@
+"""Partial outfits, filled slot by slot, and what their completions reach at most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from fashion_hash.retrieval.composition import bounds
+from fashion_hash.retrieval.composition.bounds import Maxima, Pairs, Problem, Shares
+
+CELLS = 1 << 20  # children looked at in one step
+
+
+@dataclass
+class Front:
+    """The items still alive, and what is known of them.
+
+    Attributes:
+        alive: by slot, places in the problem's rows, ascending.
+        shares, maxima: see compose_bounds.
+        pairs: their matrices of pairs, once there are few enough items.
+        margin: what float32 may hide, see Problem.margin.
+    """
+
+    problem: Problem
+    alive: list[np.ndarray]
+    shares: Shares
+    maxima: Maxima
+    pairs: Pairs | None
+    margin: float
+
+    @property
+    def order(self) -> list[int]:
+        """The slots in the order of expansion: small ones first, slots that share a type last."""
+        kinds = self.problem.kinds
+        return sorted(range(len(kinds)), key=lambda slot: (kinds.count(kinds[slot]), len(self.alive[slot])))
+
+    def edge(self, slot: int, other: int) -> tuple[int | None, int]:
+        """The edge of two slots, None where there is none, and on which side of it the first is."""
+        pair, edges = (min(slot, other), max(slot, other)), self.problem.edges
+        return (edges.index(pair) if pair in edges else None), int(slot > other)
+
+    def alike(self, slot: int, other: int, filled: list[int]) -> bool:
+        """Whether two slots hold the same items, in the same relation to the filled slots."""
+        if self.problem.kinds[slot] != self.problem.kinds[other]:
+            return False
+        rows = [self.problem.rows[one][self.alive[one]] for one in (slot, other)]
+        if not np.array_equal(*rows):
+            return False
+        for one in filled:
+            (edge, side), (twin, twin_side) = self.edge(one, slot), self.edge(one, other)
+            if edge is None or twin is None:
+                if edge is not twin:
+                    return False
+            elif self.problem.scales[edge] != self.problem.scales[twin] or not (
+                np.array_equal(self.shares[edge][side], self.shares[twin][twin_side])
+                and np.array_equal(self.shares[edge][1 - side], self.shares[twin][1 - twin_side])
+            ):
+                return False
+        return True
+
+    @property
+    def bound(self) -> float:
+        """No outfit of alive items exceeds this, in units of one."""
+        return sum(bounds.edge_bounds(self.maxima)) + self.margin
+
+    @property
+    def work(self) -> int:
+        """Pairs of alive items over all edges."""
+        return sum(len(self.alive[a]) * len(self.alive[b]) for a, b in self.problem.edges)
+
+
+class Partial(NamedTuple):
+    """Partial outfits: the first d slots of the order are filled.
+
+    Attributes:
+        places: (F, d) places among the alive items.
+        sums: (F,) float32, the g of all edges between them.
+        bounds: (F,) float32, no completion exceeds this (but for the margin).
+    """
+
+    places: np.ndarray
+    sums: np.ndarray
+    bounds: np.ndarray
+
+
+def strongest(complete: Partial, k: int, margin: float) -> np.ndarray:
+    """Places of those complete outfits that may be among the k best of these."""
+    if len(complete.bounds) <= k:
+        return complete.places
+    cut = np.partition(complete.bounds, len(complete.bounds) - k)[len(complete.bounds) - k]
+    return complete.places[complete.bounds >= cut - 2 * margin]
+
+
+def outfits(front: Front, places: np.ndarray) -> np.ndarray:
+    """Complete outfits in the order of expansion as (N, S) places in the problem's rows."""
+    items = np.empty(places.shape, dtype=np.int64)
+    for column, slot in enumerate(front.order):
+        items[:, slot] = front.alive[slot][places[:, column]]
+    return items
+
+
+def expand(front: Front, partial: Partial, floor: float) -> Iterator[Partial]:
+    """All children of partial outfits (one more slot filled) whose bound reaches the floor."""
+    step = max(1, CELLS // max(len(places) for places in front.alive))
+    for start in range(0, len(partial.places), step):
+        yield _expand(front, Partial(*(values[start : start + step] for values in partial)), floor)
+
+
+def _expand(front: Front, partial: Partial, floor: float) -> Partial:
+    places, order = partial.places, front.order
+    depth = places.shape[1]
+    filled, slot, later = order[:depth], order[depth], order[depth + 1 :]
+    reached = _reach(front, filled, places, slot)
+    sums = reached + partial.sums[:, None]
+    limits = sums
+    if later:
+        # edges of the later slots with the filled ones, with the slot filled now, among themselves
+        rest = np.zeros(len(places), dtype=np.float32)
+        ahead = np.zeros(len(front.alive[slot]), dtype=np.float32)
+        for target in later:
+            if depth == 1:
+                edge, side = front.edge(filled[0], target)
+                rest += 0 if edge is None else front.maxima[edge][side][places[:, 0]]
+            elif front.alike(slot, target, filled):
+                rest += reached.max(axis=1)
+            else:
+                rest += _reach(front, filled, places, target).max(axis=1)
+            edge, side = front.edge(slot, target)
+            ahead += 0 if edge is None else front.maxima[edge][side]
+        tops = bounds.edge_bounds(front.maxima)
+        inside = (top for top, edge in zip(tops, front.problem.edges) if set(edge) <= set(later))
+        limits = sums + rest[:, None] + (ahead + np.float32(sum(inside)))
+    hopeful = limits >= floor
+    for column, other in enumerate(filled):
+        if front.problem.kinds[other] == front.problem.kinds[slot]:
+            hopeful &= _allowed_together(front, other, places[:, column], slot)
+    flat = np.flatnonzero(hopeful)  # several times faster than nonzero
+    parent, child = np.divmod(flat, hopeful.shape[1])
+    longer = np.concatenate([places[parent], child[:, None]], axis=1)
+    return Partial(longer, sums.ravel()[flat], limits.ravel()[flat])
+
+
+def _reach(front: Front, filled: list[int], places: np.ndarray, target: int) -> np.ndarray:
+    """The g of all edges from the filled slots to each item of another slot, (F, n) float32."""
+    assert front.pairs is not None
+    total = np.zeros((len(places), len(front.alive[target])), dtype=np.float32)
+    for column, other in enumerate(filled):
+        edge, side = front.edge(other, target)
+        if edge is not None:
+            total += front.pairs.rows(edge, side, places[:, column])
+            total += front.shares[edge][side][places[:, column], None]
+            total += front.shares[edge][1 - side]
+    return total
+
+
+def _allowed_together(front: Front, filled: int, places: np.ndarray, slot: int) -> np.ndarray:
+    """(F, n): items of one type in two slots differ, and of two ways to place them one counts."""
+    rows = front.problem.rows
+    ours, theirs = rows[filled][front.alive[filled][places]], rows[slot][front.alive[slot]]
+    different = ours[:, None] != theirs
+    if not front.problem.interchangeable.get((min(filled, slot), max(filled, slot)), False):
+        return different
+    swapped = ours[:, None] > theirs if filled < slot else ours[:, None] < theirs
+    return different & ~(swapped & np.isin(ours, rows[slot])[:, None] & np.isin(theirs, rows[filled]))

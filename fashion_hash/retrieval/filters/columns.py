@@ -1,0 +1,279 @@
+"""The catalogue by column, in memory: filters are evaluated here, in a fraction of a millisecond.
+
+A column holds for every item of a type the kind of its value and the value as a float64: a number,
+0 or 1 for false and true, or the place of a text in the column's own list of texts. Items may be
+appended while others read: what is added becomes visible last, all of an item at once.
+"""
+
+from __future__ import annotations
+
+import json
+import operator
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fashion_hash.errors import BundleError, QueryError
+from fashion_hash.retrieval.filters.language import AllOf, AnyOf, Compare, Condition, Not, Value
+
+ABSENT, NUMBER, TEXT, FLAG, OTHER = range(5)
+STEPS = 10**6  # amounts are millionths, in integers: their sums are exact, and the same in any order
+MOST_AMOUNT = 10**11
+KINDS = {NUMBER: "numbers", TEXT: "texts", FLAG: "true and false", OTHER: "lists and mappings"}
+ORDERS: dict[str, Callable[[Any, Any], Any]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+class Column:
+    """The values of one column, ABSENT for items that lack it.
+
+    Attributes:
+        kinds: (room,) int8, ABSENT, NUMBER, TEXT, FLAG or OTHER (a list or a mapping).
+        values: (room,) float64, see the module's text.
+        held: the kinds that occur.
+        texts: the distinct texts, in order of their first item.
+    """
+
+    def __init__(self, room: int = 0) -> None:
+        self.kinds = np.zeros(room, dtype=np.int8)
+        self.values = np.zeros(room)
+        self.held: frozenset[int] = frozenset()
+        self.texts: list[str] = []
+        self._places: dict[str, int] = {}
+        self._folded: list[str] = []
+
+    def place(self, text: str) -> int:
+        """The place of a text, or -1."""
+        return self._places.get(text, -1)
+
+    def folded(self) -> list[str]:
+        """The texts without regard to case, as `contains` compares them."""
+        for text in self.texts[len(self._folded) :]:
+            self._folded.append(text.casefold())
+        return self._folded
+
+    def write(self, start: int, values: Sequence[object]) -> None:
+        """Writes the values of the items from a row on."""
+        stop = start + len(values)
+        if stop > len(self.kinds):
+            room = max(stop, 2 * len(self.kinds))
+            self.kinds, self.values = _grown(self.kinds, room), _grown(self.values, room)
+        types = set(map(type, values))
+        if types == {float} and not np.isnan(numbers := np.array(values)).any():
+            self.values[start:stop], self.kinds[start:stop] = numbers, NUMBER
+            self.held |= {NUMBER}
+        elif types == {str}:
+            for value in dict.fromkeys(values):
+                self._encode(value)
+            places = map(self._places.__getitem__, values)  # type: ignore[arg-type]
+            self.values[start:stop] = np.fromiter(places, dtype=np.float64, count=len(values))
+            self.kinds[start:stop] = TEXT
+            self.held |= {TEXT}
+        elif values:
+            kinds, encoded = zip(*map(self._encode, values))
+            self.values[start:stop], self.kinds[start:stop] = encoded, kinds
+            self.held |= set(kinds) - {ABSENT}
+
+    def _encode(self, value: object) -> tuple[int, float]:
+        if value is None or value != value:  # null, and NaN, which JSON does not know
+            return ABSENT, 0.0
+        if isinstance(value, bool):
+            return FLAG, float(value)
+        if isinstance(value, str):
+            place = self._places.get(value)
+            if place is None:
+                self.texts.append(value)
+                place = self._places[value] = len(self.texts) - 1
+            return TEXT, place
+        if isinstance(value, int | float):
+            try:
+                return NUMBER, float(value)
+            except OverflowError:
+                return NUMBER, float("inf") if value > 0 else float("-inf")
+        return OTHER, 0.0
+
+
+class ItemColumns:
+    """The columns of the items of one type, in row order.
+
+    Args:
+        details: what is known of every item, by column; "title" is a column like others.
+    """
+
+    def __init__(self, details: Sequence[Mapping[str, Any]] = ()) -> None:
+        self._columns: dict[str, Column] = {}
+        self._amounts: dict[str, np.ndarray] = {}
+        self._size = 0
+        self.append(details)
+
+    def __len__(self) -> int:
+        return self._size
+
+    @property
+    def names(self) -> list[str]:
+        """The columns that at least one item has."""
+        return list(self._columns)
+
+    def append(self, details: Sequence[Mapping[str, Any]]) -> None:
+        """Adds items behind the last. One thread at a time; others may read meanwhile."""
+        start, stop = self._size, self._size + len(details)
+        columns = dict(self._columns)
+        for name in dict.fromkeys(chain(columns, *details)):
+            values = [one.get(name) for one in details]
+            if name not in columns and all(value is None for value in values):
+                continue
+            if name not in columns:
+                columns[name] = Column(start)
+            columns[name].write(start, values)
+        self._columns = columns
+        self._size = stop
+
+    def column(self, name: str) -> tuple[np.ndarray, np.ndarray, list[str]]:
+        """Kinds, values and texts of a column as it is now: (N,), (N,), any; all ABSENT without it."""
+        size = self._size
+        column = self._columns.get(name) or Column(size)
+        return column.kinds[:size], column.values[:size], column.texts
+
+    def amounts(self, name: str) -> np.ndarray:
+        """The numbers of a column in millionths, 0 for what is no number: (N,) int64; kept for the next time.
+
+        Raises QueryError for numbers beyond 10^11, whose sums would not be exact.
+        """
+        size = self._size
+        kept = self._amounts.get(name)
+        if kept is None or len(kept) != size:
+            kinds, values, _ = self.column(name)
+            numbers = np.where(kinds[:size] == NUMBER, values[:size], 0.0)
+            if np.abs(numbers).max(initial=0.0) > MOST_AMOUNT:
+                raise QueryError(f"column {name!r} holds numbers beyond {MOST_AMOUNT:,}: they are not added up")
+            kept = self._amounts[name] = np.rint(numbers * STEPS).astype(np.int64)
+        return kept
+
+    def held(self, name: str) -> frozenset[int]:
+        """The kinds of values that a column holds; none when no item has it."""
+        column = self._columns.get(name)
+        return column.held if column else frozenset()
+
+    def mask(self, condition: Condition) -> np.ndarray:
+        """Which items match a condition: (N,) bool."""
+        return self._mask(condition, self._size)
+
+    def _mask(self, condition: Condition, size: int) -> np.ndarray:
+        if isinstance(condition, Compare):
+            return self._compare(condition, size)
+        if isinstance(condition, Not):
+            return ~self._mask(condition.part, size)
+        masks = (self._mask(part, size) for part in condition.parts)
+        if isinstance(condition, AnyOf):
+            return _combined(np.logical_or, masks, np.zeros(size, dtype=bool))
+        assert isinstance(condition, AllOf)
+        return _combined(np.logical_and, masks, np.ones(size, dtype=bool))
+
+    def _compare(self, test: Compare, size: int) -> np.ndarray:
+        column = self._columns.get(test.column)
+        if column is None:
+            return np.full(size, test.op == "exists" and test.values == (False,))
+        kinds, values = column.kinds[:size], column.values[:size]
+        if test.op == "exists":
+            return (kinds != ABSENT) == test.values[0]
+        if test.op in ("=", "in"):
+            return _equal(column, kinds, values, test.values)
+        if test.op in ("!=", "not in"):
+            return ~_equal(column, kinds, values, test.values) & (kinds != ABSENT)
+        if test.op == "contains":
+            needle = str(test.values[0]).casefold()
+            return _of_texts(kinds, values, np.array([needle in text for text in column.folded()], dtype=bool))
+        other, order = test.values[0], ORDERS[test.op]
+        if isinstance(other, str):
+            return _of_texts(kinds, values, np.array([order(text, other) for text in column.texts], dtype=bool))
+        return order(values, other) & (kinds == NUMBER)
+
+
+def _equal(column: Column, kinds: np.ndarray, values: np.ndarray, wanted: Iterable[Value]) -> np.ndarray:
+    """Which values are among the wanted, of the same kind."""
+    by_kind: dict[int, list[float]] = {}
+    for value in wanted:
+        if isinstance(value, str):
+            if (place := column.place(value)) >= 0:
+                by_kind.setdefault(TEXT, []).append(place)
+        else:
+            by_kind.setdefault(FLAG if isinstance(value, bool) else NUMBER, []).append(float(value))
+    out = np.zeros(len(kinds), dtype=bool)
+    for kind, places in by_kind.items():
+        if len(places) == 1:
+            out |= (values == places[0]) & (kinds == kind)
+        elif kind == TEXT:
+            chosen = np.zeros(len(column.texts), dtype=bool)
+            chosen[np.array(places, dtype=np.int64)] = True
+            out |= _of_texts(kinds, values, chosen)
+        else:
+            out |= np.isin(values, places) & (kinds == kind)
+    return out
+
+
+def _of_texts(kinds: np.ndarray, values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """The items whose value is one of the chosen texts, (V,) bool."""
+    if not chosen.any():
+        return np.zeros(len(kinds), dtype=bool)
+    # places of numbers and flags are none: any place will do, the kind leaves them out; a text that
+    # was appended meanwhile belongs to no item that is looked at
+    places = np.where(kinds == TEXT, values, 0.0).astype(np.int64)
+    return np.take(chosen, places, mode="clip") & (kinds == TEXT)
+
+
+def _combined(how: np.ufunc, masks: Iterable[np.ndarray], first: np.ndarray) -> np.ndarray:
+    for mask in masks:
+        how(first, mask, out=first)
+    return first
+
+
+def _grown(array: np.ndarray, room: int) -> np.ndarray:
+    out = np.zeros(room, dtype=array.dtype)
+    out[: len(array)] = array
+    return out
+
+
+def read_details(path: Path, kind: str, first: int = 0) -> list[dict[str, Any]]:
+    """What a catalogue file (fashion_hash.bundle.catalogue) knows of the items of a type, in row order.
+
+    Args:
+        path: the file.
+        kind: the item type.
+        first: the row of the first item in the file: 0, or where it goes on from another file.
+
+    Raises:
+        BundleError: the file cannot be read, or lacks rows.
+    """
+    try:
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        try:
+            query = "SELECT row, title, details FROM items WHERE type = ? AND row >= ? ORDER BY row"
+            found = connection.execute(query, (kind, first)).fetchall()
+        finally:
+            connection.close()
+        details = json.loads(f"[{','.join(text for _, _, text in found)}]")
+    except (sqlite3.Error, ValueError, TypeError) as error:
+        raise BundleError(f"{path} is not a readable catalogue ({error}): export the bundle again") from None
+    if any(row != number for number, (row, _, _) in enumerate(found, first)):
+        raise BundleError(f"{path} does not hold every {kind} from row {first} on: export the bundle again")
+    for one, (_, title, _) in zip(details, found):
+        if title is not None:
+            one["title"] = title
+    return details
+
+
+def read_columns(path: Path, kind: str) -> ItemColumns:
+    """The columns of a type from a catalogue file; about half a second for 100,000 items of six columns.
+
+    Raises:
+        BundleError: see `read_details`.
+    """
+    return ItemColumns(read_details(path, kind))

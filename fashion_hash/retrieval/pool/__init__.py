@@ -1,0 +1,1 @@
+"""The best outfits of a pool, and lists of them that vary."""

@@ -1,0 +1,70 @@
+"""From rows of items to hits with their scores and terms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.bundle.lookup import items_by_slot
+from fashion_hash.core.codes import Packed
+from fashion_hash.index import exact
+from fashion_hash.index.engines import vectors as encoded
+from fashion_hash.index.engines.contract import Ranking
+from fashion_hash.live.snapshot import Snapshot
+from fashion_hash.retrieval.answers import Hit, Hits, Score
+from fashion_hash.retrieval.filters.shortfall import Shortfall
+from fashion_hash.retrieval.users import Person
+
+
+def hits_of(snapshot: Snapshot, person: Person, items: np.ndarray, ids: list[str] | None = None) -> list[Hit]:
+    """Outfits, (R, S) rows of items, as a person sees them; `ids` where they are of the pool."""
+    scores = scores_of(person.bundle_of(snapshot), person.code, items)
+    return [
+        Hit(outfit_id, items_by_slot(snapshot.bundle, outfit), *score, personal=person.personal)
+        for outfit_id, outfit, score in zip([""] * len(items) if ids is None else ids, items, scores)
+    ]
+
+
+def hits_of_many(
+    snapshot: Snapshot,
+    persons: Sequence[Person],
+    rankings: Sequence[Ranking],
+    shortfall: Shortfall | None,
+    width: int,
+) -> Hits:
+    """The answers of many people, each filled up to `width`."""
+    scores = np.full((len(rankings), width), -np.inf)
+    ids = [[""] * width for _ in rankings]
+    for query, (rows, best) in enumerate(rankings):
+        scores[query, : len(rows)] = best
+        ids[query][: len(rows)] = snapshot.ids.at(rows)
+    hits = Hits(np.array(ids, dtype=np.str_).reshape(scores.shape), scores)
+    hits.personal, hits.shortfall = np.array([person.personal for person in persons], dtype=bool), shortfall
+    return hits
+
+
+def scores_of(bundle: Bundle, user_code: Packed, items: np.ndarray) -> list[Score]:
+    """Scores and terms of outfits, (R, S) rows of items; `user_code` as Bundle.tastes.
+
+    Of an outfit encoder the preference is minus the distance; of somebody of whom nothing is known that is
+    the distance to the mean user, and stands as compatibility.
+    """
+    if bundle.encoder is not None:
+        return _encoded_scores(bundle, user_code, items)
+    terms = exact.terms(bundle, user_code, items)
+    parts = (
+        exact.scores(bundle, terms),
+        exact.preference_part(bundle, terms),
+        exact.compatibility_part(bundle, terms),
+        exact.bias_part(terms),
+    )
+    return [Score(*values) for values in zip(*(part.tolist() for part in parts))]
+
+
+def _encoded_scores(bundle: Bundle, taste: np.ndarray, items: np.ndarray) -> list[Score]:
+    near, bias = encoded.parts(bundle, taste, items)
+    nothing = np.zeros_like(near)
+    parts = (near, nothing) if bundle.preference_scale else (nothing, near)
+    return [Score(*values) for values in zip(*(part.tolist() for part in (near + bias, *parts, bias)))]

@@ -1,0 +1,1 @@
+"""Requests in words: items that match them, and outfits around those items."""

@@ -1,0 +1,155 @@
+"""The request model of a living catalogue: codes of items that were added, and tastes as they are now.
+
+An added item has no learned embedding: its code comes from its words (title, brand, categories, description)
+and, where the encoder takes them, its picture. That is done when a request first meets it, and kept.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.core.codes import Packed, pack
+from fashion_hash.core.outfits import EMPTY
+from fashion_hash.data.descriptions import catalogue_words
+from fashion_hash.encoders import Encoder
+from fashion_hash.errors import BundleError, FeatureError
+from fashion_hash.inference.request_tower import RequestTower
+from fashion_hash.live.snapshot import Snapshot
+from fashion_hash.retrieval.users import Person
+
+AT_ONCE = 1024  # added items that are encoded together
+
+
+class CodedItems(NamedTuple):
+    """Codes (N, D / 8) uint8, vectors (N, D) float16 and tastes (N, T) float32 of items of one type."""
+
+    codes: Packed
+    vectors: np.ndarray
+    tastes: np.ndarray
+
+    def first(self, count: int) -> CodedItems:
+        """So many of them."""
+        return CodedItems(*(part[:count] for part in self))
+
+
+class LivingRequests:
+    """The request tower of a bundle, opened when it is first asked.
+
+    Args:
+        exported: the bundle.
+        encoder: of texts, where one is loaded already; by default the one that the bundle names.
+        weights: where the weights of a pretrained encoder lie, if elsewhere than at the export.
+    """
+
+    def __init__(self, exported: Bundle, encoder: Encoder | None = None, weights: str | None = None) -> None:
+        self._exported = exported
+        self._encoder = encoder
+        self._weights = weights
+        self._tower: RequestTower | None = None
+        self._added: dict[str, CodedItems] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def tower(self) -> RequestTower:
+        """The request tower.
+
+        Raises BundleError: the bundle has none, or was made with another encoder.
+        """
+        with self._lock:
+            if self._tower is None:
+                folder = self._exported.path / "requests"
+                if not folder.is_dir():
+                    raise BundleError(
+                        f"{self._exported.path} holds no request model (requests/), so that it answers no words: "
+                        "train a configuration of requests, with outfits: naming the run of this bundle where "
+                        "outfits are wanted, and export that"
+                    )
+                self._tower = RequestTower.open(folder, encoder=self._encoder, encoder_weights=self._weights)
+            return self._tower
+
+    def parts(self, snapshot: Snapshot, kind: str) -> tuple[CodedItems, CodedItems]:
+        """The items of a type: those of the export, then those that were added."""
+        tower = self.tower
+        exported = CodedItems(tower.item_codes[kind], tower.item_vectors[kind], tower.item_tastes[kind])
+        return exported, self._added_items(tower, snapshot, kind)
+
+    def with_codes(self, items: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+        """New items of a bundle of requests alone, with the codes of their words; those of others as they are.
+
+        Raises FeatureError for an item of whose words none is known.
+        """
+        if self._exported.modalities != ("request",):
+            return items
+        out = []
+        for item in items:
+            if isinstance(item, Mapping) and item.get("code") is None:
+                words = catalogue_words(item)
+                if not self.tower.encoder.encode_texts([words]).any():
+                    raise FeatureError(
+                        f"item {item.get('item_id')!r}: no word of its title, brand, categories or description is "
+                        "known, so that it has no code: give words that describe it"
+                    )
+                pictures = [item.get("picture")] if self.tower.encoder.takes_pictures else None
+                item = {**item, "code": self.tower.items([words], pictures).bits}
+            out.append(item)
+        return out
+
+    def taste(self, snapshot: Snapshot, user_id: str | None, person: Person) -> np.ndarray | None:
+        """(D,) the taste of somebody: as exported, with what they like since; of somebody new the mean of it.
+
+        None when nothing is known.
+        """
+        tower, bundle = self.tower, self._exported
+        row = -1 if user_id is None else bundle.users.find(user_id)
+        known = tower.taste_of_user(row) if row >= 0 else None
+        count = len(bundle.lines_of(row)) if row >= 0 else 0
+        before, since = person.liked[:count], person.liked[count:]
+        if known is None:
+            return tower.taste_of_items(self._tastes(snapshot, person.liked))
+        earlier, later = self._tastes(snapshot, before), self._tastes(snapshot, since)
+        if not earlier.size or not later.size:
+            return known
+        # the part that is a mean over items moves; what was learned of them by name stays
+        change = np.concatenate([earlier, later]).mean(axis=0) - earlier.mean(axis=0)
+        return (known + change).astype(np.float32)
+
+    def _tastes(self, snapshot: Snapshot, outfits: np.ndarray) -> np.ndarray:
+        """(n, T) what the items of outfits, (L, S), add to a taste, one after the other."""
+        found = [np.zeros((0, len(self.tower.weights.unknown_taste_item)), dtype=np.float32)]
+        for slot, kind in enumerate(snapshot.bundle.slots):
+            rows = outfits[:, slot][outfits[:, slot] != EMPTY].astype(np.int64)
+            if len(rows):
+                exported, added = self.parts(snapshot, kind)
+                late = rows >= len(exported.codes)
+                found += [exported.tastes[rows[~late]], added.tastes[rows[late] - len(exported.codes)]]
+        return np.concatenate(found)
+
+    def _added_items(self, tower: RequestTower, snapshot: Snapshot, kind: str) -> CodedItems:
+        first = len(tower.item_codes[kind])
+        wanted = len(snapshot.bundle.items[kind]) - first
+        with self._lock:
+            known = self._added.get(kind) or CodedItems(
+                np.zeros((0, tower.num_bits // 8), dtype=np.uint8),
+                np.zeros((0, tower.num_bits), dtype=np.float16),
+                np.zeros((0, len(tower.weights.unknown_taste_item)), dtype=np.float32),
+            )
+            for start in range(len(known.codes), wanted, AT_ONCE):
+                rows = range(first + start, first + min(start + AT_ONCE, wanted))
+                new = _coded(tower, snapshot.bundle, kind, rows)
+                known = CodedItems(*(np.concatenate(pair) for pair in zip(known, new)))
+            self._added[kind] = known
+        return known.first(wanted)
+
+
+def _coded(tower: RequestTower, bundle: Bundle, kind: str, rows: range) -> CodedItems:
+    """Items that came after the export, from what the catalogue says of them."""
+    items = [bundle.catalogue.item(kind, row) for row in rows]
+    words = [catalogue_words({**item.details, "title": item.title}) for item in items]
+    pictures = [bundle.catalogue.picture(kind, row) for row in rows] if tower.encoder.takes_pictures else None
+    found = tower.items(words, pictures)
+    return CodedItems(pack(found.bits), found.floats.astype(np.float16), found.tastes)

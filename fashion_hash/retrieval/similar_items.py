@@ -1,0 +1,50 @@
+"""Items like an item: nearest by plain Hamming distance over the codes of all modalities."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fashion_hash.core.codes import Packed
+from fashion_hash.errors import QueryError
+from fashion_hash.index.nearest import distances_to
+from fashion_hash.retrieval.checks import check_count
+
+
+class Similar(NamedTuple):
+    """Rows of items and the share of bits in which their codes agree, nearest first, ties by row.
+
+    (K',) int64 and float64.
+    """
+
+    rows: np.ndarray
+    shares: np.ndarray
+
+
+def similar_items(codes: Packed, row: int, k: int, allowed: np.ndarray | None = None) -> Similar:
+    """The k items of a type whose codes are nearest to an item's, itself left out. Exact.
+
+    Args:
+        codes: (N, M, D / 8) uint8, the codes of all items of the type.
+        row: the item.
+        k: at most how many.
+        allowed: (N,) bool, the items that may come back; by default all.
+
+    Raises:
+        QueryError: k below 1, no such row, or a filter of another length.
+    """
+    check_count("k", k)
+    count = len(codes)
+    if not 0 <= row < count:
+        raise QueryError(f"row {row} of {count} items: rows count from 0")
+    if allowed is not None and len(allowed) != count:
+        raise QueryError(f"a filter of {len(allowed)} rows for {count} items")
+    distances = distances_to(codes.reshape(count, -1), codes[row].reshape(-1))
+    kept = np.ones(count, dtype=bool) if allowed is None else allowed.copy()
+    kept[row] = False
+    if kept.sum() > k:  # what is farther than the k-th cannot come back
+        kept &= distances <= np.partition(distances[kept], k - 1)[k - 1]
+    rows = np.flatnonzero(kept)
+    rows = rows[np.argsort(distances[rows], kind="stable")][:k]
+    return Similar(rows, 1 - distances[rows] / (8 * codes[row].size))

@@ -1,0 +1,112 @@
+"""What may be changed of a living catalogue: items, outfits and people; see fashion_hash.live."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from fashion_hash.foldin.codes import FoldIn
+from fashion_hash.foldin.fold_in import Fold
+from fashion_hash.foldin.vectors import FoldInVectors
+from fashion_hash.inference.hash_heads import ItemEncoder
+from fashion_hash.live import changes, compaction
+from fashion_hash.live.catalogue import Living
+from fashion_hash.live.users import Told, add_user, update_user
+from fashion_hash.retrieval.search.live_tower import LivingRequests
+
+
+class LivingCatalogue:
+    """The part of a Recommender that writes. Every call is one step: all of it happens, or nothing."""
+
+    def __init__(self, living: Living, requests: LivingRequests | None = None) -> None:
+        self.living = living
+        self._requests = requests or LivingRequests(living.bundle)
+
+    def add_items(self, items: Sequence[Mapping[str, Any]]) -> None:
+        """Adds items, in one step; they are in every answer from then on.
+
+        Args:
+            items: each a mapping of "item_id", "type", and where known "title", "picture" (bytes of a
+                JPEG or PNG), "features" (by modality the raw feature, as the source of the bundle's
+                features makes it: the hash heads of the bundle turn it into codes), or instead of
+                features "code", (M, D) of -1 / +1, and "bias"; anything else is a column of the
+                catalogue ("price", "brand", ...). A bundle of requests alone, without outfits, makes codes
+                of an item's words.
+
+        Raises:
+            DataError: an id that is there already or twice in the list, or no id.
+            QueryError: an unknown type or modality.
+            FeatureError: features or codes that do not fit, or a bundle without hash heads.
+            BundleError: the file of changes cannot be written.
+        """
+        changes.add_items(self.living, self._requests.with_codes(items), lambda: self._encoder)
+
+    def remove_items(self, item_ids: Mapping[str, Sequence[str]]) -> list[str]:
+        """Removes items by type, in one step, and every outfit of the pool that holds one of them.
+
+        Returns the ids of those outfits. Raises UnknownIdError and QueryError, as add_items.
+        """
+        return changes.remove_items(self.living, item_ids)
+
+    def add_outfits(self, outfits: Mapping[str, Mapping[str, str]]) -> None:
+        """Adds outfits to the pool, in one step: by id, item ids by slot name.
+
+        Raises:
+            DataError: an id that is there already, or an outfit that holds an item twice.
+            QueryError: an outfit without items, or a slot that does not exist.
+            UnknownIdError: an unknown item; the message says when it is of another type.
+        """
+        changes.add_outfits(self.living, outfits)
+        self._compact_if_due()
+
+    def remove_outfits(self, outfit_ids: Sequence[str]) -> None:
+        """Removes outfits from the pool, in one step. Raises UnknownIdError for one that is not there."""
+        changes.remove_outfits(self.living, outfit_ids)
+        self._compact_if_due()
+
+    def add_user(self, user_id: str, liked: Sequence[Told] = (), disliked: Sequence[Told] = ()) -> None:
+        """Adds someone, with a code fitted to what they like (fold-in; nothing is trained).
+
+        Args:
+            user_id: a new id.
+            liked, disliked: outfits, by id or as item ids by slot name. Without any, answers are
+                those for everyone, and say so.
+
+        Raises:
+            DataError: the id is there already.
+            QueryError: an outfit both liked and disliked, without items, or a slot that does not exist.
+            UnknownIdError: an unknown outfit or item.
+        """
+        add_user(self.living, self._fold, user_id, liked, disliked)
+
+    def update_user(self, user_id: str, liked: Sequence[Told] = (), disliked: Sequence[Told] = ()) -> None:
+        """Adds to what someone likes and dislikes, and fits their code to all of it.
+
+        What was said last counts where it contradicts what was said before. Arguments and errors as
+        `add_user`; UnknownIdError for an unknown user.
+        """
+        update_user(self.living, self._fold, user_id, liked, disliked)
+
+    def compact(self) -> bool:
+        """Folds all changes into index files now; it happens by itself, in a thread, when there are many.
+
+        Returns False when there is nothing to do, or somebody else is at it.
+        """
+        return compaction.compact(self.living)
+
+    def close(self) -> None:
+        """Closes the files of changes."""
+        self.living.close()
+
+    @cached_property
+    def _encoder(self) -> ItemEncoder:
+        return ItemEncoder.open(self.living.bundle.path)
+
+    @cached_property
+    def _fold(self) -> Fold:
+        bundle = self.living.bundle
+        return FoldIn(bundle) if bundle.encoder is None else FoldInVectors(bundle)
+
+    def _compact_if_due(self) -> None:
+        compaction.compact_in_background(self.living)

@@ -1,0 +1,20 @@
+"""Choosing the device a run computes on."""
+
+from __future__ import annotations
+
+import torch
+
+from fashion_hash.errors import ConfigError
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called `name`; "auto" is the first GPU, or the CPU where there is none."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"train.device {name!r} cannot be used here ({reason}): try auto or cpu") from None
+    return device

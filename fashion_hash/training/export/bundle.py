@@ -1,0 +1,134 @@
+"""From a finished run to a bundle: the bits, the weights and what people see of the items."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.bundle.write import BundleContents, write_bundle
+from fashion_hash.core.outfits import concatenate
+from fashion_hash.data.dataset import Dataset
+from fashion_hash.features.extraction import picture_store
+from fashion_hash.inference.outfit_encoder import EncoderContents
+from fashion_hash.inference.outfit_encoder import OutfitEncoder as PlainEncoder
+from fashion_hash.inference.request_weights import RequestContents
+from fashion_hash.models.outfit_encoder import Network, OutfitEncoder
+from fashion_hash.training.export.heads import export_heads
+from fashion_hash.training.export.thumbnails import thumbnails
+from fashion_hash.training.runs.calibration import make_scorer
+from fashion_hash.training.runs.run import Run, load_data
+from fashion_hash.training.runs.scoring import code_arrays
+
+
+def export_bundle(
+    run: Run,
+    path: str | Path | None = None,
+    dataset: Dataset | None = None,
+    requests: RequestContents | None = None,
+    calibrate: bool | None = None,
+) -> Bundle:
+    """Writes the bundle of a run's best epoch.
+
+    Args:
+        run: a finished run.
+        path: the bundle folder; RUN/bundle by default. An older bundle there is replaced.
+        dataset: the data the run was trained on; read again when it is not given.
+        requests: a request model over the same users and items.
+        calibrate: whether the terms of the score are weighed on the validation split; None as the run's
+            configuration says.
+
+    Raises:
+        TrainingError: the run has no checkpoint, or the data has changed since.
+    """
+    dataset = load_data(run.config, dataset)
+    model, inputs, _ = run.model(dataset)
+    scorer = make_scorer(run.config, model, inputs, None, dataset, calibrate)
+    model = scorer.model
+    user_codes, item_codes, item_bias = code_arrays(scorer)
+    # liked is what was known when the model was made: the test split stays unseen
+    known = [dataset.splits[name].positives for name in ("train", "valid") if name in dataset.splits]
+    store = picture_store(dataset) if dataset.content.pictures is not None else None
+    contents = BundleContents(
+        name=run.config.name,
+        slots=dataset.slots,
+        users=dataset.users.ids,
+        items={kind: dataset.items[kind].ids for kind in dataset.types},
+        item_bias=item_bias,
+        **_matching(model, user_codes, item_codes),
+        repeat_empty=model.repeat_empty,
+        history=concatenate(known),
+        details=dataset.content.details,
+        pictures=thumbnails(dataset, store),
+        model=_facts(run, dataset),
+        heads=export_heads(model, inputs),
+        requests=requests,
+    )
+    return write_bundle(path or run.path / "bundle", contents)
+
+
+def _matching(model: Network, user_codes: np.ndarray, item_codes: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """What of BundleContents says how outfits are scored."""
+    if isinstance(model, OutfitEncoder):
+        tokens = {kind: own[:, 0] for kind, own in item_codes.items()}
+        encoder = encoder_contents(model, user_codes, tokens)
+        return {
+            "modalities": ("outfit",),
+            "user_codes": encoder.user_codes,
+            "item_codes": encoder.item_codes,
+            "preference_weights": np.ones(model.num_bits),
+            "compatibility_weights": np.zeros(model.num_bits),
+            "preference_scale": 1,
+            "compatibility_scale": 0,
+            "encoder": encoder,
+        }
+    matching = model.matching
+    return {
+        "modalities": model.modalities,
+        "user_codes": user_codes,
+        "item_codes": item_codes,
+        "preference_weights": matching.preference_weights().detach().cpu().numpy().astype(np.float64),
+        "compatibility_weights": matching.compatibility_weights().detach().cpu().numpy().astype(np.float64),
+        "preference_scale": matching.preference_scale,
+        "compatibility_scale": matching.compatibility_scale,
+    }
+
+
+def encoder_contents(model: OutfitEncoder, users: np.ndarray, tokens: Mapping[str, np.ndarray]) -> EncoderContents:
+    """An outfit encoder as plain arrays, with what it made of users, (U, D), and items, (N, W) by type."""
+    encoder = PlainEncoder(
+        weights={name: one.detach().cpu().float().numpy() for name, one in model.outfits.state_dict().items()},
+        num_heads=model.outfits.pool.heads,
+        distance=model.distance,
+        output=model.output,
+        scale=float(model.scale_log.detach().exp()),
+        type_tokens={kind: one.detach().cpu().float().numpy() for kind, one in model.type_tokens.items()},
+        nobody=np.zeros(model.num_bits, dtype=np.float32),
+        bounded=model.bounded,
+    )
+    placed = encoder.place(users)
+    nobody = encoder.place(placed.astype(np.float64).mean(axis=0))
+    return EncoderContents(replace(encoder, nobody=nobody), tokens, placed)
+
+
+def _facts(run: Run, dataset: Dataset) -> dict[str, Any]:
+    best, encoder = run.history[run.best_epoch - 1], run.config.encoder
+    if encoder is None:
+        network = {
+            "paper": "FHN, Lu et al., CVPR 2019",
+            "variant": run.config.model.variant,
+            "terms": run.config.model.terms,
+        }
+    else:
+        network = {"paper": "FND, Kim et al., 2021 (arXiv 2110.06483)", **encoder.model_dump()}
+    return {
+        **network,
+        "dataset": dataset.name,
+        "data_fingerprint": dataset.fingerprint,
+        "best_epoch": run.best_epoch,
+        "valid_auc": best["valid_auc"],
+    }

@@ -1,0 +1,76 @@
+"""The hash heads of a trained model as plain arrays, for items that arrive where no torch is."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fashion_hash.core.outfits import EMPTY
+from fashion_hash.features.pictures import GREY
+from fashion_hash.inference.hash_heads import FEATURES, TITLES, TRAINED, ContentHeads, Heads, IdHeads
+from fashion_hash.inference.layers import Layer
+from fashion_hash.inference.normaliser import Normaliser
+from fashion_hash.models.hashing import SHARED, ContentHashing, IdHashing
+from fashion_hash.models.outfit_encoder import Network
+from fashion_hash.training.runs.item_inputs import ItemInputs
+
+
+def export_heads(model: Network, inputs: ItemInputs) -> dict[str, Heads]:
+    """The heads of each modality, in the order of the codes.
+
+    Args:
+        model: trained, in evaluation mode.
+        inputs: what its hashing modules were trained on.
+    """
+    found: dict[str, Heads] = {}
+    for modality in model.modalities:
+        hashing = model.hashing[modality]
+        if isinstance(hashing, IdHashing):
+            # the last row of each type is its unknown item
+            tables = hashing.embeddings.named_parameters()
+            last = {name.removesuffix(".weight"): _array(weight[EMPTY]) for name, weight in tables}
+            found[modality] = IdHeads({kind: last[kind] for kind in model.types})
+        else:
+            assert isinstance(hashing, ContentHashing)
+            found[modality] = _content_heads(modality, hashing, model, inputs)
+    return found
+
+
+def _content_heads(modality: str, hashing: ContentHashing, model: Network, inputs: ItemInputs) -> ContentHeads:
+    made = {name: _layers(head) for name, head in hashing.heads.items()}
+    layers = {kind: made[SHARED if SHARED in made else kind] for kind in model.types}
+    config = inputs.config
+    if modality == "image":
+        assert config.image is not None
+        source = f"{config.image.backbone} at {config.image.size} px, weights {config.image.weights}"
+    elif modality == "cooccurrence":
+        source = "who wore it, of the training split: a new item has none"
+    else:
+        assert config.text is not None
+        source = "titles" if config.text.source == "titles" else "the data set's own text vectors"
+    if modality in inputs.tables:
+        table = inputs.tables[modality]
+        takes = FEATURES if table.encoder is None else TITLES
+        return ContentHeads(layers, table.normaliser, table.unknown, takes, source, table.encoder)
+    assert hashing.backbone is not None
+    assert config.image is not None
+    # an item without a picture counted as an even grey in training
+    grey = torch.tensor(GREY, dtype=torch.uint8, device=inputs.device).view(1, 3, 1, 1)
+    with torch.no_grad():
+        feature = _array(hashing.backbone(grey.repeat(1, 1, config.image.size, config.image.size))[0])
+    nothing = Normaliser("none", np.zeros_like(feature), np.ones_like(feature))
+    return ContentHeads(layers, nothing, dict.fromkeys(model.types, feature), TRAINED, source)
+
+
+def _layers(head: nn.Module) -> tuple[Layer, ...]:
+    """The linear layers of a head; ReLU stands between them, dropout has no part in an answer."""
+    linear = [layer for layer in head.children() if isinstance(layer, nn.Linear)]
+    between = [layer for layer in head.children() if not isinstance(layer, nn.Linear | nn.Dropout)]
+    assert len(between) == len(linear) - 1, head
+    assert all(isinstance(layer, nn.ReLU) for layer in between), head
+    return tuple(Layer(_array(one.weight), None if one.bias is None else _array(one.bias)) for one in linear)
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().cpu().numpy().astype(np.float32)

@@ -1,0 +1,204 @@
+"""From a finished run on requests to a bundle: items alone, or a run on outfits that also takes requests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.bundle.write import BundleContents, write_bundle
+from fashion_hash.core.outfits import Outfits
+from fashion_hash.data.requests.table import NOBODY, RequestData
+from fashion_hash.errors import ConfigError, TrainingError, suggest
+from fashion_hash.inference.layers import Layer
+from fashion_hash.inference.request_weights import RequestContents, TowerWeights
+from fashion_hash.models.hashing import binarise
+from fashion_hash.models.whisper_lite import WhisperLite
+from fashion_hash.training.export.bundle import export_bundle
+from fashion_hash.training.requests.inputs import RequestInputs, load_request_data
+from fashion_hash.training.requests.run import RequestRun
+from fashion_hash.training.requests.scoring import item_outputs, seen_in_training, user_tastes
+from fashion_hash.training.runs.run import Run, load_data
+
+
+def export_requests(run: RequestRun, path: str | Path | None = None, data: RequestData | None = None) -> Bundle:
+    """Writes the bundle of a run's best epoch.
+
+    With `outfits` in its configuration it is the bundle of that run on outfits, and takes requests as well.
+    Otherwise an outfit is a single item, and a user's code is what they would ask for without words.
+
+    Args:
+        run: a finished run on requests.
+        path: the bundle folder; RUN/bundle by default. An older bundle there is replaced.
+        data: the data the run was trained on; read again when it is not given.
+
+    Raises:
+        TrainingError: the data has changed since, or the run on outfits has other items.
+        ConfigError: there are several item types and no run on outfits.
+    """
+    data = data or load_request_data(run.config)
+    path = path or run.path / "bundle"
+    if run.config.outfits is not None:
+        outfits = Run.open(run.config.outfits)
+        dataset = load_data(outfits.config)
+        items = {kind: dataset.items[kind].ids for kind in dataset.types}
+        check_same_items(items, data, run, outfits)
+        return export_bundle(outfits, path, dataset, request_contents(run, data, dataset.users.ids, items))
+    if len(data.types) > 1:
+        raise ConfigError(
+            f"{data.name} has {len(data.types)} item types ({', '.join(data.types)}): name a finished run on outfits "
+            "of these items, as outfits: runs/demo"
+        )
+    kind = data.types[0]
+    contents = request_contents(run, data, data.users.ids, {kind: data.items[kind].ids})
+    known = [data.splits[name] for name in ("train", "valid") if name in data.splits]
+    engaged = np.concatenate([np.stack([one.users, one.items], axis=1) for one in known])
+    pairs = np.unique(engaged[engaged[:, 0] != NOBODY], axis=0)
+    item_codes = np.where(contents.item_outputs[kind] >= 0, 1, -1)
+    num_bits = item_codes.shape[1]
+    made = BundleContents(
+        name=run.config.name,
+        slots=(kind,),
+        modalities=("request",),
+        users=data.users.ids,
+        items={kind: data.items[kind].ids},
+        user_codes=user_codes(run, data),
+        item_codes={kind: item_codes[:, None]},
+        item_bias={kind: np.zeros(len(item_codes))},
+        preference_weights=np.ones(num_bits),
+        compatibility_weights=np.ones(num_bits),
+        preference_scale=10,
+        compatibility_scale=0,
+        repeat_empty=False,
+        history=Outfits.of((kind,), pairs[:, 0], pairs[:, 1:]),
+        details=data.details,
+        pictures={},
+        model=_facts(run, data),
+        requests=contents,
+    )
+    return write_bundle(path, made)
+
+
+def single_items(bundle: Bundle) -> tuple[list[str], Outfits]:
+    """The pool of a bundle of single items: each item is an outfit and has its own id."""
+    ids = bundle.items[bundle.slots[0]].all()
+    return ids, Outfits.of(bundle.slots, np.zeros(len(ids)), np.arange(len(ids))[:, None])
+
+
+def check_same_items(items: Mapping[str, Sequence[str]], data: RequestData, run: RequestRun, outfits: Run) -> None:
+    """Raises TrainingError, naming the first difference, unless requests and outfits are of the same items."""
+    for kind in dict.fromkeys([*items, *data.types]):
+        own = set(data.items[kind].ids) if kind in data.types else set()
+        theirs = set(items.get(kind, ()))
+        if own == theirs:
+            continue
+        only = sorted(own - theirs) or sorted(theirs - own)
+        where, elsewhere = (run.path, outfits.path) if own - theirs else (outfits.path, run.path)
+        raise TrainingError(
+            f"{run.path} and its outfits {outfits.path} are of other items: {len(only)} {kind} items of {where} are "
+            f"not in {elsewhere}, first {only[0]!r}{suggest(only[0], theirs if own - theirs else own)}; "
+            "train both on the same items"
+        )
+
+
+def request_contents(
+    run: RequestRun, data: RequestData, users: Sequence[str], items: Mapping[str, Sequence[str]]
+) -> RequestContents:
+    """The model of a run's best epoch over the users and items of a bundle, in their order.
+
+    Args:
+        run: a finished run.
+        data: what it was trained on.
+        users: ids; those whom the requests do not know have no taste.
+        items: ids by type, the same as the data's.
+    """
+    model, inputs, slope = run.model(data)
+    outputs, added = item_outputs(model, inputs)
+    rows = {kind: data.flat(kind, data.items[kind].rows(ids)) for kind, ids in items.items()}
+    at = np.array([data.users.find(one) for one in users], dtype=np.int64)
+    tastes, known = _tastes(model, inputs, added, at)
+    weights = tower_weights(model, slope)
+    nothing = np.zeros((len(outputs), 0), dtype=np.float32)
+    of_items = nothing if added is None else _array(added)
+    return RequestContents(
+        types=tuple(items),
+        encoder=inputs.encoder,
+        weights=weights,
+        item_outputs={kind: _array(outputs)[one] for kind, one in rows.items()},
+        item_tastes={kind: of_items[one] for kind, one in rows.items()},
+        user_tastes=_array(tastes),
+        user_known=known,
+    )
+
+
+def user_codes(run: RequestRun, data: RequestData) -> np.ndarray:
+    """(U, D) of -1 / +1: what each user would ask for without words."""
+    model, inputs, _ = run.model(data)
+    _, added = item_outputs(model, inputs)
+    tastes, _ = _tastes(model, inputs, added, np.arange(len(data.users)))
+    with torch.no_grad():
+        without = torch.zeros(len(tastes), dtype=torch.bool, device=tastes.device)
+        texts = tastes.new_zeros(len(tastes), inputs.item_features.shape[1])
+        return np.asarray(binarise(model.requests(texts, without, tastes)).cpu())
+
+
+def tower_weights(model: WhisperLite, slope: float) -> TowerWeights:
+    """The towers as plain arrays."""
+    bits, features = model.request_project.weight.shape
+    nothing = model.no_text.new_zeros(0 if model.taste_project is None else bits)
+    unknown = model.no_text.new_zeros(bits)
+    if model.item_embedding is not None:
+        unknown = model.item_embedding.weight[-1]
+    if model.taste_items is not None:
+        nothing = model.taste_items.weight[-1]
+    by_taste = model.taste_project.weight if model.taste_project is not None else unknown.new_zeros(0, features)
+    no_history = model.no_history if model.taste_project is not None else torch.zeros_like(model.no_history)
+    nobody = model.nobody if model.users is not None else torch.zeros_like(model.nobody)
+    return TowerWeights(
+        request_project=_array(model.request_project.weight),
+        request_mlp=_layers(model.request_mlp),
+        gates=_array(model.gates),
+        item_project=_array(model.item_project.weight),
+        item_mlp=_layers(model.item_mlp),
+        taste_project=_array(by_taste),
+        no_text=_array(model.no_text),
+        no_taste=_array(no_history + nobody),
+        nobody=_array(nobody),
+        no_description=_array(model.no_description),
+        unknown_item=_array(unknown),
+        unknown_taste_item=_array(nothing),
+        slope=slope,
+        output=model.output,
+    )
+
+
+def _tastes(
+    model: WhisperLite, inputs: RequestInputs, added: Tensor | None, users: np.ndarray
+) -> tuple[Tensor, np.ndarray]:
+    """As `user_tastes`, of what was known when the model was made: the test split stays unseen."""
+    return user_tastes(model, added, inputs.histories("test"), users, seen_in_training(inputs.data)[0])
+
+
+def _facts(run: RequestRun, data: RequestData) -> dict[str, Any]:
+    return {
+        "paper": "WhisperLite, Sevegnani et al., 2022",
+        "dataset": data.name,
+        "data_fingerprint": data.fingerprint,
+        "best_epoch": run.best_epoch,
+        "valid_mrr": run.history[run.best_epoch - 1]["valid_mrr"],
+    }
+
+
+def _layers(mlp: nn.Sequential) -> tuple[Layer, ...]:
+    """The linear layers; ReLU stands between them, dropout has no part in an answer."""
+    linear = [layer for layer in mlp if isinstance(layer, nn.Linear)]
+    return tuple(Layer(_array(one.weight), _array(one.bias)) for one in linear)
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().cpu().numpy().astype(np.float32)

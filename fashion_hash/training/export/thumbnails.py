@@ -1,0 +1,54 @@
+"""Small pictures of the items for the catalogue, so that a bundle can show what it recommends."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+
+from PIL import Image
+from tqdm import tqdm
+
+from fashion_hash.data.dataset import Dataset
+from fashion_hash.data.stores.pictures import PictureStore
+
+SIDE = 160
+
+
+class Thumbnails(Mapping[str, bytes]):
+    """By item id, a JPEG of at most 160 x 160 pixels, made when it is asked for.
+
+    A missing picture is a missing key; so is one that cannot be decoded.
+    """
+
+    def __init__(self, store: PictureStore, ids: tuple[str, ...], title: str) -> None:
+        self._store = store
+        self._ids = ids
+        self._progress = tqdm(total=len(ids), desc=f"thumbnails of {title}", leave=False, disable=None)
+
+    def __getitem__(self, one: str) -> bytes:
+        self._progress.update()
+        encoded = self._store.get(one)
+        if encoded is None:
+            raise KeyError(one)
+        try:
+            with Image.open(io.BytesIO(encoded)) as picture:
+                small = picture.convert("RGB")
+        except Exception as error:  # whatever a decoder stumbles over, there is no picture then
+            raise KeyError(one) from error
+        small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+        out = io.BytesIO()
+        small.save(out, "JPEG", quality=85)
+        return out.getvalue()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ids)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+
+def thumbnails(dataset: Dataset, store: PictureStore | None) -> Mapping[str, Mapping[str, bytes]]:
+    """Small pictures of the items by type and id; nothing where the data set has no pictures."""
+    if store is None:
+        return {}
+    return {kind: Thumbnails(store, dataset.items[kind].ids, kind) for kind in dataset.types}

@@ -1,0 +1,242 @@
+"""What training minimises: pure functions of tensors, each with its paper.
+
+Shapes: B outfits, K negatives for each, N items, D bits.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.nn import functional as F
+
+
+def bpr_loss(positive: Tensor, negative: Tensor) -> Tensor:
+    """Bayesian personalised ranking: mean of softplus(-(positive - negative)).
+
+    Args:
+        positive: (B,) scores of positive outfits.
+        negative: (B,) or (B, K) scores of their negatives; all pairs weigh the same, and a score of
+            -inf is a pair that does not count.
+
+    Returns:
+        A scalar; 0 when no pair counts.
+
+    Paper: Rendle et al., UAI 2009; as used in FHN, Lu et al., CVPR 2019.
+
+    >>> round(bpr_loss(torch.tensor([1.0]), torch.tensor([1.0])).item(), 4)
+    0.6931
+    """
+    if negative.dim() == positive.dim() + 1:
+        positive = positive.unsqueeze(-1)  # (B, 1) against (B, K)
+    count = torch.count_nonzero(negative > -torch.inf).clamp(min=1)
+    return F.softplus(negative - positive).sum() / count
+
+
+def cross_modal_loss(image: Tensor, text: Tensor, margin: float = 0.1) -> Tensor:
+    """Hinge that holds the two codes of an item nearer to each other than to other items' codes.
+
+    With S = V T' / D over the items of a batch: the sum over j != k of
+    max(0, margin - S_kk + S_kj) + max(0, margin - S_kk + S_jk), divided by (N - 1), mean over k.
+
+    Args:
+        image: (N, D) relaxed codes V of one modality.
+        text: (N, D) relaxed codes T of the other, row by row the same items.
+        margin: of the hinge.
+
+    Returns:
+        A scalar; 0 when there are fewer than two items.
+
+    Paper: FHN, Lu et al., CVPR 2019.
+    """
+    items, bits = image.shape
+    if items < 2:
+        return image.new_zeros(())
+    similarity = image @ text.T / bits  # (N, N)
+    own = similarity.diagonal()  # (N,)
+    by_row = F.relu(margin - own[:, None] + similarity)
+    by_column = F.relu(margin - own[None, :] + similarity)
+    # each diagonal entry adds max(0, margin) to the sum and is no pair of different items
+    total = by_row.sum() + by_column.sum() - 2 * items * margin
+    return total / (items - 1) / items
+
+
+def softmax_loss(positive: Tensor, negative: Tensor) -> Tensor:
+    """A positive against its negatives together: mean of -log(e^s0 / (e^s0 + sum over k of e^sk)).
+
+    Args:
+        positive: (B,) scores of positive outfits.
+        negative: (B, K) scores of their negatives; -inf is a negative that does not count.
+
+    Returns:
+        A scalar, the mean over the outfits that have a negative; 0 when none has.
+
+    Paper: False Negative Distillation, Kim et al., 2021 (the teacher's loss, K = 10).
+
+    >>> round(softmax_loss(torch.tensor([1.0]), torch.tensor([[1.0, 1.0]])).item(), 4)
+    1.0986
+    """
+    everything = torch.cat([positive[:, None], negative], dim=1)  # (B, 1 + K)
+    count = torch.count_nonzero((negative > -torch.inf).any(dim=1)).clamp(min=1)
+    return (everything.logsumexp(dim=1) - positive).sum() / count
+
+
+def distilled(
+    negative: Tensor, teacher_negative: Tensor, reference: Tensor, alpha: float, sigma: int = 1, clip: bool = False
+) -> Tensor:
+    """Scores of negatives as the student's loss sees them: s_k - sigma * alpha * (r' - d'_k).
+
+    A negative that the teacher holds nearer to the user than r' is probably one that they like: with sigma = +1
+    it is pushed away less, with -1 more.
+
+    Args:
+        negative: (B, K) scores of the student; -inf is a negative that does not count.
+        teacher_negative: (B, K) distances d' of the teacher; not looked at where `negative` is -inf.
+        reference: (B,) distances r' of the teacher.
+        alpha: weight; 0 leaves every bit as it is.
+        sigma: +1 or -1.
+        clip: r' - d' below 0 counts as 0: only probable false negatives are changed.
+
+    Returns:
+        (B, K).
+
+    Paper: False Negative Distillation, Kim et al., 2021, which leaves sigma, clipping and the form of r' open.
+    """
+    nearer = reference[:, None] - teacher_negative
+    if clip:
+        nearer = nearer.clamp(min=0)
+    return negative - torch.where(negative > -torch.inf, sigma * alpha * nearer, 0.0)
+
+
+def fnd_loss(
+    positive: Tensor,
+    negative: Tensor,
+    teacher_negative: Tensor,
+    reference: Tensor,
+    alpha: float,
+    sigma: int = 1,
+    clip: bool = False,
+) -> Tensor:
+    """False negative distillation: the softmax loss in which a teacher weighs each negative.
+
+    In distances d = -s: -log(e^-d0 / (e^-d0 + sum over k of e^(-dk - sigma * alpha * (r' - d'k)))).
+    With alpha = 0 it is `softmax_loss` to the last bit.
+
+    Args:
+        positive: (B,) scores of the student.
+        negative, teacher_negative, reference, alpha, sigma, clip: see `distilled`.
+
+    Returns:
+        A scalar.
+
+    Paper: Kim et al., 2021 (arXiv 2110.06483).
+    """
+    return softmax_loss(positive, distilled(negative, teacher_negative, reference, alpha, sigma, clip))
+
+
+def fnd_bpr_loss(
+    positive: Tensor,
+    negative: Tensor,
+    teacher_negative: Tensor,
+    reference: Tensor,
+    alpha: float,
+    sigma: int = 1,
+    clip: bool = False,
+) -> Tensor:
+    """False negative distillation over pairs: softplus(s_k - sigma * alpha * (r' - d'_k) - s_0).
+
+    Each negative by itself, as in BPR, of which it has every bit with alpha = 0. Arguments as for `fnd_loss`.
+    """
+    return bpr_loss(positive, distilled(negative, teacher_negative, reference, alpha, sigma, clip))
+
+
+def soft_pairs_loss(score: Tensor, teacher: Tensor, temperature: float = 1.0, reach: int | None = None) -> Tensor:
+    """How sure a teacher is which of two outfits comes first, learned pair by pair.
+
+    The mean, over pairs, of the cross-entropy between sigmoid((t_i - t_j) / temperature) and sigmoid(s_i - s_j).
+    Outfit i is compared with the next `reach` of its row, the first following the last: in random order, random
+    pairs. Not in the paper of FND, whose weights act on negatives against the positive: here a teacher also orders
+    the negatives among themselves.
+
+    Args:
+        score: (B, L) scores of the student, the positive among them; -inf is an outfit that does not count.
+        teacher: (B, L) scores of the teacher; not looked at where `score` is -inf.
+        temperature: of the teacher: higher is less sure.
+        reach: L // 2, every pair, when it is not given.
+
+    Returns:
+        A scalar; 0 when no pair counts.
+
+    After RankNet, Burges et al., ICML 2005, with a teacher's probabilities as targets.
+    """
+    length = score.shape[1]
+    total, count = score.new_zeros(()), score.new_zeros(())
+    for shift in range(1, (length // 2 if reach is None else min(reach, length // 2)) + 1):
+        of_pair = slice(0, length // 2 if 2 * shift == length else length)  # half way round each pair comes twice
+        other, other_teacher = score.roll(-shift, 1)[:, of_pair], teacher.roll(-shift, 1)[:, of_pair]
+        counts = (score[:, of_pair] > -torch.inf) & (other > -torch.inf)
+        gap = torch.where(counts, score[:, of_pair], 0.0) - torch.where(counts, other, 0.0)
+        sure = torch.where(counts, (teacher[:, of_pair] - other_teacher) / temperature, 0.0).sigmoid()
+        loss = F.binary_cross_entropy_with_logits(gap, sure, reduction="none")
+        total, count = total + (loss * counts).sum(), count + counts.sum()
+    return total / count.clamp(min=1)
+
+
+def nt_xent_loss(a: Tensor, b: Tensor, temperature: float) -> Tensor:
+    """Contrastive loss between two views of each outfit; all views of the others are the negatives.
+
+    The mean over the 2B views of -log(e^(cos(v, v') / t) / sum over every view w but v of e^(cos(v, w) / t)),
+    with v' the other view of the same outfit.
+
+    Args:
+        a: (B, D) vectors of one view.
+        b: (B, D) vectors of the other, row by row the same outfits.
+        temperature: t.
+
+    Returns:
+        A scalar; 0 when there are fewer than two outfits.
+
+    Paper: SimCLR, Chen et al., ICML 2020; over outfits: Kim et al., 2021.
+    """
+    outfits = len(a)
+    if outfits < 2:
+        return a.new_zeros(())
+    views = F.normalize(torch.cat([a, b]), dim=1)  # (2B, D)
+    similarity = views @ views.T / temperature  # (2B, 2B)
+    similarity = similarity.masked_fill(torch.eye(2 * outfits, dtype=torch.bool, device=a.device), -torch.inf)
+    other = torch.arange(2 * outfits, device=a.device).roll(outfits)
+    return F.cross_entropy(similarity, other)
+
+
+def engaged_loss(logits: Tensor, target: Tensor, negative: Tensor) -> Tensor:
+    """BCE of the engaged item against sampled negatives, both sides weighing the same.
+
+    Args:
+        logits: (B, N).
+        target: (B,) int64, the column of the item that was engaged with.
+        negative: (B, N) bool, the columns that are negatives of each request; may be none.
+    """
+    positive = functional.softplus(-logits.gather(1, target[:, None])[:, 0]).mean()
+    count = negative.sum()
+    if count == 0:
+        return positive
+    return positive + (functional.softplus(logits) * negative).sum() / count
+
+
+def symmetric_info_nce(logits: Tensor, target: Tensor, log_seen: Tensor) -> Tensor:
+    """Symmetric InfoNCE: each request against the candidate items, each item against the requests of the batch.
+
+    An item that is in the batch twice is no negative of itself, in neither direction. Items that batches hold
+    more often are negatives more often; `log_seen` takes that out of the first direction, so that what many
+    people take is not pushed away (the correction of sampled softmax, Bengio and Senecal, 2008).
+
+    Args:
+        logits: (B, N).
+        target: (B,) int64, the column of the item that was engaged with.
+        log_seen: (N,) log of the share of batches in which an item is a candidate.
+    """
+    by_request = functional.cross_entropy(logits - log_seen, target)
+    of_items = logits[:, target]  # (B, B): request i, item of request j
+    same = (target[:, None] == target[None, :]) & ~torch.eye(len(target), dtype=torch.bool, device=target.device)
+    by_item = functional.cross_entropy(of_items.masked_fill(same, -torch.inf).T, torch.arange(len(target)).to(target))
+    return (by_request + by_item) / 2

@@ -1,0 +1,1 @@
+"""Measuring finished runs: outfits, requests, cold users."""

@@ -1,0 +1,195 @@
+"""New users of a trained model: their code is fitted to a few outfits, everything else is frozen.
+
+The row of a new user is the most probable one: BPR of each told outfit against random ones (Rendle et al.,
+UAI 2009), with the rows of the known users as the prior, a normal distribution a dimension. Of a row that is
+unsure the signs alone would say too much: bits are chosen so that what they say of outfits is nearest to
+what the relaxed code says.
+Protocol: Kim et al., 2021, new users with 1 and 5 outfits.
+Shapes: H users, L outfits told, K negatives, N outfits, S slots, D bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from fashion_hash.core.outfits import EMPTY, Outfits, fill_empty
+from fashion_hash.core.seeds import generator
+from fashion_hash.data.cold_users import told_outfits
+from fashion_hash.data.dataset import Dataset
+from fashion_hash.data.negatives import ItemPool
+from fashion_hash.foldin.fold_in import fold_in_codes
+from fashion_hash.models.fhn import FHN
+from fashion_hash.models.outfit_encoder import Network, OutfitEncoder
+from fashion_hash.training.determinism import same_bits
+from fashion_hash.training.export.bundle import export_bundle
+from fashion_hash.training.runs.run import Run
+from fashion_hash.training.runs.scoring import ModelScorer
+
+NEGATIVES = 64
+STEPS = 200
+RATE = 0.1  # of Adam, in standard deviations of the known users' rows
+# How much the prior counts, of 0.1 to 300; chosen on validation rows of users hidden from the sample and from IQON3000.
+PRIOR = 0.3
+SAMPLE = 4096  # random outfits, to know how bits vary together
+
+
+def fit_rows(
+    scorer: ModelScorer, dataset: Dataset, told: Outfits, slope: float | None, seed: int, prior: float = PRIOR
+) -> Tensor:
+    """(H, D) rows of new users, as a row of `model.users`: neither relaxed nor binary.
+
+    Args:
+        scorer: the trained model, in the form in which the items will be used.
+        dataset: negatives are mixed from the items of its training split.
+        told: L outfits; users 0 .. H - 1, each with one outfit at least.
+        slope: of the user's relaxed code while it is fitted.
+        seed: of the random outfits.
+        prior: how much the prior counts, where each told outfit counts 1: the mean squared deviation from the
+            known users, in their variances, weighs half of it.
+    """
+    model, device = scorer.model, scorer.device
+    items = np.concatenate([told.items[:, None], _random(dataset, told, seed)], axis=1)  # (L, 1 + K, S)
+    if model.repeat_empty:
+        items = fill_empty(told.slots, items)
+    owners = torch.from_numpy(told.users.astype(np.int64)).to(device)
+    positions = torch.from_numpy(items.astype(np.int64)).to(device)
+    known = model.users.weight.detach()
+    mean, std = known.mean(dim=0), known.std(dim=0).clamp(min=1e-6)
+    with torch.no_grad():
+        vectors = model.outfit_vectors(scorer.items, positions)  # (L, 1 + K, ...)
+        terms = model.score(model.activate(mean[None], slope).expand(len(told), -1), scorer.items, positions)
+        rest = terms.compatibility + terms.bias  # no user in it
+    offset = torch.zeros(int(owners.max()) + 1, known.shape[1], device=device, requires_grad=True)
+    optimiser = torch.optim.Adam([offset], lr=RATE)
+    for _ in range(STEPS):
+        user = model.activate(mean + std * offset, slope)[owners]
+        score = model.preference(user, vectors) + rest
+        loss = (
+            F.softplus(score[:, 1:] - score[:, :1]).mean(dim=1).sum()
+            + 0.5 * prior / known.shape[1] * offset.square().sum()
+        )
+        optimiser.zero_grad()
+        with same_bits(device):
+            loss.backward()
+        optimiser.step()
+    return (mean + std * offset).detach()
+
+
+def cold_scorer(
+    scorer: ModelScorer, dataset: Dataset, told: Outfits, slope: float, seed: int, prior: float = PRIOR
+) -> ModelScorer:
+    """A scorer whose users 0 .. H - 1 are new people, each fitted to what they told.
+
+    Their codes have the form of the scorer's: relaxed, binary, or float vectors. Args: see `fit_rows`.
+    """
+    rows = fit_rows(scorer, dataset, told, slope, seed, prior)
+    other = copy(scorer)
+    other.user_codes = scorer.model.activate(rows, slope)
+    if scorer.items.slope is None and not is_float(scorer.model):
+        outfits = _some_outfits(dataset, seed)
+        other.user_codes = nearest_bits(other.user_codes, _spread(scorer, outfits))
+    return other
+
+
+def fold_ins(
+    run: Run, dataset: Dataset, scorer: ModelScorer, counts: Sequence[int], calibrate: bool | None = None
+) -> dict[int, ModelScorer]:
+    """By how many outfits are told, a scorer whose users are the hidden ones, with the codes they would have in use.
+
+    Args:
+        run: it is exported for a moment: fold-in asks a bundle.
+        dataset: with its hidden users.
+        scorer: of the run, as a bundle answers: binary, or the vectors of an outfit encoder.
+        counts: how many outfits are told.
+        calibrate: see `export_bundle`.
+    """
+    found: dict[int, ModelScorer] = {}
+    if not counts:
+        return found
+    assert dataset.cold is not None
+    with TemporaryDirectory() as folder:
+        bundle = export_bundle(run, Path(folder) / "bundle", dataset, calibrate=calibrate)
+        for count in counts:
+            told = told_outfits(dataset.cold, count)
+            liked = [told.items[told.users == person] for person in range(len(dataset.cold.ids))]
+            codes = fold_in_codes(bundle, liked)
+            found[count] = copy(scorer)
+            found[count].user_codes = torch.from_numpy(codes).to(scorer.user_codes)
+    return found
+
+
+def nearest_bits(codes: Tensor, spread: Tensor) -> Tensor:
+    """The bits (H, D) whose preferences of outfits are nearest to those of relaxed codes (H, D).
+
+    Starts at the signs and flips the bit that helps most, one at a time, while one does.
+
+    Args:
+        codes: u in (-1, 1).
+        spread: (D, D) G; (b - u)' G (b - u) is the variance, over outfits, of what b says amiss.
+    """
+    exact, spread = codes.double(), spread.double()
+    bits = torch.where(exact >= 0, 1.0, -1.0).double()
+    for _ in range(4 * codes.shape[1]):
+        slope = (bits - exact) @ spread
+        change = -4 * bits * slope + 4 * spread.diagonal()  # of flipping each bit: (H, D)
+        best, which = change.min(dim=1)
+        gains = best < -1e-9
+        if not gains.any():
+            break
+        bits[gains, which[gains]] *= -1
+    return bits.to(codes.dtype)
+
+
+@torch.no_grad()
+def _spread(scorer: ModelScorer, items: np.ndarray) -> Tensor:
+    """(D, D) covariance over outfits (N, S) of what each bit of a user adds to the preference."""
+    model = scorer.model
+    vectors = model.outfit_vectors(scorer.items, torch.from_numpy(items.astype(np.int64)).to(scorer.device))
+    if isinstance(model, FHN):
+        vectors = vectors.unflatten(-1, (len(model.modalities), -1)).mean(dim=-2) * model.matching.preference_weights()
+    return torch.cov(vectors.T.double())
+
+
+def mean_user(scorer: ModelScorer, count: int) -> ModelScorer:
+    """A scorer for which everyone is the mean of the known users: an answer that is not personal."""
+    other = copy(scorer)
+    other.user_codes = scorer.user_codes.mean(dim=0, keepdim=True).expand(count, -1)
+    return other
+
+
+def is_float(model: Network) -> bool:
+    """Whether codes stay floats in use."""
+    return isinstance(model, OutfitEncoder) and model.output == "float"
+
+
+def _random(dataset: Dataset, told: Outfits, seed: int) -> np.ndarray:
+    """(L, K, S): every item of each told outfit replaced by any training item of its type."""
+    return _mixed(
+        dataset, np.repeat(told.items[:, None], NEGATIVES, axis=1), generator(seed, "negatives of cold users")
+    )
+
+
+def _some_outfits(dataset: Dataset, seed: int) -> np.ndarray:
+    """(N, S) random mixes that are as full as the training outfits."""
+    rng = generator(seed, "mixes for cold users")
+    train = dataset.split("train").positives.items
+    return _mixed(dataset, train[rng.integers(len(train), size=SAMPLE)], rng)
+
+
+def _mixed(dataset: Dataset, items: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Items (..., S), every one replaced by any training item of its type."""
+    drawn = items.copy()
+    for kind in dataset.types:
+        pool = ItemPool.of(dataset.split("train").positives, kind)
+        for slot in (position for position, one in enumerate(dataset.slots) if one == kind):
+            column = drawn[..., slot]
+            drawn[..., slot] = np.where(column == EMPTY, EMPTY, pool.draw(rng, column.size).reshape(column.shape))
+    return drawn

@@ -1,0 +1,1 @@
+"""Training on outfits: the loop, its batches, negatives, teachers and views."""

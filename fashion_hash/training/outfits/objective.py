@@ -1,0 +1,107 @@
+"""What a training step minimises.
+
+Shapes: B positives of a batch, K negatives for each, C candidates of a step, S slots, D bits.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fashion_hash.config.experiment import Config
+from fashion_hash.core.outfits import EMPTY
+from fashion_hash.errors import ConfigError
+from fashion_hash.models.fhn import ItemCodes
+from fashion_hash.models.outfit_encoder import Network
+from fashion_hash.training.losses import (
+    bpr_loss,
+    cross_modal_loss,
+    fnd_bpr_loss,
+    fnd_loss,
+    nt_xent_loss,
+    soft_pairs_loss,
+    softmax_loss,
+)
+from fashion_hash.training.outfits.batches import Batch
+from fashion_hash.training.runs.item_inputs import ItemInputs
+
+EVERY_PAIR, REACH = 16, 2  # soft pairs: all of so many outfits; of more, each with the next two
+
+
+class Objective:
+    """The loss of a batch: a ranking loss on relaxed codes, plus the cross-modal and the contrastive loss.
+
+    Where nothing of the items is trained (new users on a trained model), their codes are binary from
+    the start, as they will be in use.
+
+    Raises:
+        ConfigError: contrastive learning where no item is trained.
+    """
+
+    def __init__(self, config: Config, model: Network, inputs: ItemInputs, *, items_trained: bool = True) -> None:
+        if config.contrastive is not None and not items_trained:
+            raise ConfigError("contrastive: train.parts leaves all items as they are, so no view can be learned from")
+        self._items_trained = items_trained
+        self._model = model
+        self._inputs = inputs
+        self._loss = config.loss
+        self._teacher = config.teacher
+        self._contrastive = config.contrastive
+        self._augment = config.image is not None and config.image.augment
+        self._autocast = config.train.precision == "bf16" and inputs.device.type == "cuda"
+
+    def __call__(self, batch: Batch, slope: float, rng: np.random.Generator) -> Tensor:
+        """The loss of a batch with relaxed codes of a slope; `rng` augments pictures."""
+        device = self._inputs.device
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self._autocast):
+            inputs = self._inputs(batch.rows, batch.hidden, rng if self._augment else None)
+            rows = {kind: one.to(device) for kind, one in batch.rows.items()}
+            codes = self._model.item_codes(inputs, rows, slope if self._items_trained else None)
+            user = self._model.user_codes(batch.users.to(device), slope)
+            positions = batch.positions.to(device)
+            score = self._model.score(user, codes, positions).score  # (B, 1 + K)
+            negative = score[:, 1:]
+            if batch.shared is not None:
+                slot, candidates, (rows_of, columns) = batch.shared
+                against = self._model.completions(user, codes, positions[:, 0], slot, candidates.to(device))
+                against = against.index_put((rows_of.to(device), columns.to(device)), against.new_tensor(-torch.inf))
+                negative = torch.cat([negative, against], dim=1)  # (B, K + C)
+            return self._ranking(score[:, 0], negative, batch) + self._cross_modal(codes) + self._contrast(codes, batch)
+
+    def _ranking(self, positive: Tensor, negative: Tensor, batch: Batch) -> Tensor:
+        softmax = self._loss.kind == "softmax"
+        if batch.taught is None or self._teacher is None:
+            return softmax_loss(positive, negative) if softmax else bpr_loss(positive, negative)
+        reference, known = batch.taught.reference.to(positive.device), batch.taught.own.to(positive.device)
+        settings = self._teacher
+        if batch.shared is not None:
+            shared = batch.taught.shared
+            if shared is None:  # not judged: as near as r', which leaves a score as it is
+                shared = reference[:, None].expand(-1, len(batch.shared.positions))
+            known = torch.cat([known, shared.to(positive.device)], dim=1)
+        loss = fnd_loss if softmax else fnd_bpr_loss
+        found = loss(positive, negative, known, reference, settings.alpha, settings.sigma, settings.clip)
+        if settings.pairs:
+            score = torch.cat([positive[:, None], negative], dim=1)  # in random order
+            taught = -torch.cat([batch.taught.positive.to(positive.device)[:, None], known], dim=1)
+            reach = None if score.shape[1] <= EVERY_PAIR else REACH
+            found = found + settings.pairs * soft_pairs_loss(score, taught, settings.temperature, reach)
+        return found
+
+    def _contrast(self, codes: ItemCodes, batch: Batch) -> Tensor | float:
+        if self._contrastive is None or batch.views is None:
+            return 0.0
+        vectors = self._model.outfit_vectors(codes, batch.views.to(self._inputs.device))  # (V, 2, ...)
+        if self._model.projection is not None:
+            vectors = self._model.projection(vectors)
+        return self._contrastive.weight * nt_xent_loss(vectors[:, 0], vectors[:, 1], self._contrastive.temperature)
+
+    def _cross_modal(self, codes: ItemCodes) -> Tensor | float:
+        names = self._model.modalities
+        if not self._loss.cross_modal or not {"image", "text"} <= set(names):
+            return 0.0
+        # the last row of each type is the zero code of an empty slot
+        every = torch.cat([one[:EMPTY] for one in codes.codes.values()])
+        image, text = every[:, names.index("image")], every[:, names.index("text")]
+        return self._loss.cross_modal * cross_modal_loss(image, text, self._loss.margin)

@@ -1,0 +1,191 @@
+"""A teacher: finished runs, frozen, whose mean distance weighs the negatives of a student.
+
+Paper: False Negative Distillation, Kim et al., 2021, with one run. A run's distance is minus its score.
+Shapes: N outfits, K negatives for each, B of a batch, C candidates, S slots.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from fashion_hash.config.training import TeacherConfig
+from fashion_hash.core.files import atomic_path, sha256
+from fashion_hash.core.outfits import EMPTY, Outfits, fill_empty
+from fashion_hash.data.dataset import Dataset
+from fashion_hash.errors import ConfigError, FeatureError, TrainingError
+from fashion_hash.training.runs.calibration import make_scorer
+from fashion_hash.training.runs.run import Run, dataset_fingerprints
+from fashion_hash.training.runs.scoring import ModelScorer
+
+AT_ONCE = 1 << 16  # outfits
+
+
+class Teacher:
+    """Distances of outfits by the best epoch of a run, or their mean over several.
+
+    Args:
+        config: which runs, and where distances are kept.
+        dataset: the student's data. A teacher makes inputs of its own from it: its modalities may be others.
+
+    Attributes:
+        config: as given.
+        runs: the teacher's runs.
+        fingerprint: of their parameters.
+
+    Raises:
+        TrainingError: there is no such run, or it was trained on other users, items, outfits or features.
+    """
+
+    def __init__(self, config: TeacherConfig, dataset: Dataset) -> None:
+        self.config = config
+        self.runs = [_open(path, dataset) for path in config.run]
+        self._scorers = [_scorer(run, dataset, config.codes) for run in self.runs]
+        self._slots = dataset.slots
+        digest = hashlib.sha256(config.codes.encode())
+        for run in self.runs:
+            digest.update(f"{sha256(run.path / 'best.safetensors')} {run.config.to_yaml()}".encode())
+        self.fingerprint = digest.hexdigest()[:12]
+        self._folder: Path | None = None
+        if config.cache:
+            self._folder = self.runs[0].path / "distances" if config.cache is True else Path(config.cache)
+            self._folder.mkdir(parents=True, exist_ok=True)  # not swept: other students may be writing there
+
+    def distances(self, users: np.ndarray, items: np.ndarray, *, keep: bool = True) -> np.ndarray:
+        """(N, K) float32 distances of outfits.
+
+        They are kept in a file that is named after the teacher and the outfits themselves, and read again
+        when the same ones are asked for.
+
+        Args:
+            users: (N,) rows.
+            items: (N, K, S) rows.
+            keep: whether a file is written and read.
+        """
+        if self._folder is None or not keep:
+            return self._distances(users, items)
+        digest = hashlib.sha256(self.fingerprint.encode())
+        for array in (users.astype(np.int32), items.astype(np.int32)):
+            digest.update(repr(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+        path = self._folder / f"{digest.hexdigest()[:24]}.npy"
+        if path.is_file():
+            return _read(path, items.shape[:2])
+        found = self._distances(users, items)
+        with atomic_path(path) as temporary:
+            np.save(temporary, found, allow_pickle=False)
+        return found
+
+    def reference(self, positives: Outfits, own: np.ndarray) -> np.ndarray:
+        """(N,) float32: r', what the distances of each positive's negatives are compared with.
+
+        Args:
+            positives: N outfits.
+            own: (N,) their distances.
+        """
+        if self.config.reference == "own":
+            return own
+        count = np.maximum(np.bincount(positives.users), 1)
+        return (np.bincount(positives.users, own) / count)[positives.users].astype(np.float32)
+
+    @torch.no_grad()
+    def completions(self, users: np.ndarray, items: np.ndarray, slot: int, candidates: np.ndarray) -> Tensor:
+        """(B, C) distances of outfits with one slot's item replaced by each candidate.
+
+        Args:
+            users: (B,) rows.
+            items: (B, S) rows of the outfits.
+            slot: the slot.
+            candidates: (C,) rows of items of its type.
+        """
+        found = []
+        for scorer in self._scorers:
+            filled = fill_empty(self._slots, items) if scorer.model.repeat_empty else items
+            rows, positions, others = (
+                torch.from_numpy(one.astype(np.int64)).to(scorer.device) for one in (users, filled, candidates)
+            )
+            user = scorer.user_codes[rows]
+            found.append(-scorer.model.completions(user, scorer.items, positions, slot, others))
+        return torch.stack(found).mean(dim=0)
+
+    def item_features(self) -> dict[str, np.ndarray]:
+        """By type, (N, F) float32: what the teacher makes of each item, its runs and their modalities end to end."""
+        found: dict[str, list[np.ndarray]] = {}
+        for scorer in self._scorers:
+            for kind, codes in scorer.items.codes.items():
+                found.setdefault(kind, []).append(codes[:EMPTY].flatten(1).cpu().numpy())
+        return {kind: np.concatenate(parts, axis=1) for kind, parts in found.items()}
+
+    def _distances(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        count = items.shape[1]
+        flat = Outfits(self._slots, np.repeat(users, count), items.reshape(-1, items.shape[2]))
+        found = np.empty(len(flat), dtype=np.float32)
+        few = True if len(flat) <= AT_ONCE else None  # of one batch: no bar
+        progress = tqdm(total=len(flat), desc="the teacher's distances", leave=False, disable=few)
+        for start in range(0, len(flat), AT_ONCE):
+            part = flat[start : start + AT_ONCE]
+            found[start : start + len(part)] = -np.mean([scorer(part) for scorer in self._scorers], axis=0)
+            progress.update(len(part))
+        progress.close()
+        if not np.isfinite(found).all():
+            raise TrainingError(
+                f"teacher.run: {self._named()} gives distances that are no finite numbers: train it anew"
+            )
+        return found.reshape(items.shape[:2])
+
+    def _named(self) -> str:
+        return ", ".join(str(run.path) for run in self.runs)
+
+
+def _open(path: str, dataset: Dataset) -> Run:
+    try:
+        run = Run.open(path)
+    except (TrainingError, ConfigError) as error:
+        raise TrainingError(f"teacher.run: {error}") from None
+    _check(run, dataset)
+    done, asked = len(run.history), run.config.train.epochs
+    if done < asked:
+        raise TrainingError(
+            f"teacher.run: {run.path} has finished {done} of {asked} epochs: resume it first "
+            f"(or set train.epochs to {done} in its config.yaml, if that is enough)"
+        )
+    return run
+
+
+def _scorer(run: Run, dataset: Dataset, codes: str) -> ModelScorer:
+    try:
+        model, inputs, slope = run.model(dataset)
+    except (TrainingError, FeatureError, ConfigError) as error:
+        raise TrainingError(f"teacher.run: {run.path} cannot answer for the student's data: {error}") from None
+    if codes == "binary" and getattr(model, "output", "bits") == "float":
+        raise ConfigError(f"teacher.codes: {run.path} is an outfit encoder of floats and has no binary codes")
+    return make_scorer(run.config, model.requires_grad_(False), inputs, None if codes == "binary" else slope, dataset)
+
+
+def _read(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    try:
+        found = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        raise TrainingError(f"{path} holds no distances, or is cut short: delete it, it will be made again") from None
+    if found.shape != shape or found.dtype != np.float32:
+        raise TrainingError(f"{path} holds {found.shape} {found.dtype}, not {shape} float32: delete it")
+    return np.asarray(found)
+
+
+def _check(run: Run, dataset: Dataset) -> None:
+    """Refuses a teacher of other people, items or outfits, naming what differs."""
+    now = dataset_fingerprints(dataset)
+    of_data = [name for name in run.data if name in now or name.endswith(" items")]  # the rest are its features
+    for what in dict.fromkeys([*of_data, *now]):
+        then = run.data.get(what)
+        if now.get(what) != then:
+            hint = " (the splits' outfits, or data.cold_users)" if what == "outfits" else ""
+            raise TrainingError(
+                f"teacher.run: {run.path} was trained on other {what}{hint}: fingerprint {then}, but "
+                f"{now.get(what)} in {dataset.name}, the student's; train the teacher on the student's data "
+                "(where users are hidden, with the same seed)"
+            )

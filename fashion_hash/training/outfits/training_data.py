@@ -1,0 +1,119 @@
+"""What a training step sees: outfits, their negatives, what a teacher says of these, and views.
+
+Shapes: B positives of a batch, K negatives for each, C candidates of a step, S slots, D bits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from fashion_hash.config.experiment import Config
+from fashion_hash.core.outfits import fill_empty
+from fashion_hash.core.seeds import generator
+from fashion_hash.data.dataset import Dataset
+from fashion_hash.errors import ConfigError
+from fashion_hash.features.table import usable_outfits
+from fashion_hash.training.outfits.batches import Batch, Candidates, Taught, make_batch
+from fashion_hash.training.outfits.negatives import EpochNegatives
+from fashion_hash.training.outfits.teacher import Teacher
+from fashion_hash.training.outfits.views import make_views
+from fashion_hash.training.runs.item_inputs import ItemInputs
+
+
+class TrainingData:
+    """The training outfits of an experiment with all that is drawn for them, batch by batch.
+
+    Outfits that hold an item of which no modality knows anything are left out.
+
+    Attributes:
+        left_out: how many outfits were left out.
+        views_line: in words, which views there are and what they cannot change; None without views.
+        steps: batches of an epoch.
+        pairs: positive-negative pairs of an epoch.
+    """
+
+    def __init__(self, config: Config, dataset: Dataset, inputs: ItemInputs, teacher: Teacher | None = None) -> None:
+        positives = dataset.split("train").positives
+        usable = usable_outfits(positives, list(inputs.known.values()))
+        self.left_out = int((~usable).sum())
+        self._config = config
+        self._slots = dataset.slots
+        self._num_items = inputs.num_items
+        self._rows = np.flatnonzero(usable)
+        self._positives = positives
+        self._repeat_empty = config.model.repeat_empty
+        self._hide = _hide_shares(config, dataset)
+        beside = 0 if config.teacher is None else config.teacher.per_positive or 0
+        self._negatives = EpochNegatives(config.negatives, dataset, config.train.epochs, beside)
+        self._teacher = teacher
+        self._distance = self._reference = np.empty(0, dtype=np.float32)
+        if teacher is not None:
+            self._distance = teacher.distances(positives.users, positives.items[:, None])[:, 0]
+            self._reference = teacher.reference(positives, self._distance)
+        self._views = make_views(config, dataset, inputs, teacher)
+        self._viewed = 0 if config.contrastive is None else config.contrastive.outfits
+        self.views_line = None if self._views is None else self._views.check(positives.items[usable])
+        self.steps = math.ceil(len(self._rows) / config.train.batch_size)
+        self.pairs = len(self._rows) * (config.negatives.per_positive + beside)
+
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        """The batches of an epoch; the seed and the number of the epoch decide everything."""
+        rng = generator(self._config.seed, "epoch", epoch)
+        of_views = generator(self._config.seed, "views", epoch)  # apart: with or without views, the same negatives
+        order = self._rows[rng.permutation(len(self._rows))]
+        self._negatives.start_epoch(epoch, rng)
+        known = self._known_distances()
+        size = self._config.train.batch_size
+        for start in range(0, len(order), size):
+            rows = order[start : start + size]
+            own = self._positives.items[rows]
+            against = self._negatives.of_batch(rows, rng)  # (B, K, S)
+            items = np.concatenate([own[:, None], against], axis=1)  # (B, 1 + K, S)
+            users = self._positives.users[rows]
+            if self._repeat_empty:
+                items = fill_empty(self._slots, items)
+            hide = None
+            if self._hide.any():
+                hide = rng.random((len(rows), len(self._slots))) < self._hide
+            shared = self._negatives.candidates(users, items[:, 0], rng)
+            views = None if self._views is None else self._views(own[: self._viewed], of_views)
+            if views is not None and self._repeat_empty:
+                views = fill_empty(self._slots, views)
+            batch = make_batch(self._slots, self._num_items, users, items, hide, shared, views)
+            yield batch._replace(taught=self._taught(rows, against, shared, known))
+
+    def _known_distances(self) -> np.ndarray | None:
+        """(N, K) the teacher's distances of an epoch's negatives, where they are drawn for all at once."""
+        drawn = self._negatives.drawn
+        if self._teacher is None or drawn is None:
+            return None
+        return self._teacher.distances(self._positives.users, drawn)
+
+    def _taught(
+        self, rows: np.ndarray, against: np.ndarray, shared: Candidates | None, known: np.ndarray | None
+    ) -> Taught | None:
+        if self._teacher is None:
+            return None
+        users = self._positives.users[rows]
+        own = self._teacher.distances(users, against, keep=False) if known is None else known[rows]
+        judged = None
+        if shared is not None and self._teacher.config.per_positive is None:
+            judged = self._teacher.completions(users, self._positives.items[rows], shared.slot, shared.items)
+        reference, positive = torch.from_numpy(self._reference[rows]), torch.from_numpy(self._distance[rows])
+        return Taught(reference, positive, torch.from_numpy(own), judged)
+
+
+def _hide_shares(config: Config, dataset: Dataset) -> np.ndarray:
+    """(S,): how often the item of each slot is hidden."""
+    if config.id is None:
+        return np.zeros(len(dataset.slots))
+    shares = config.id.hide
+    if isinstance(shares, dict):
+        if unknown := [kind for kind in shares if kind not in dataset.types]:
+            raise ConfigError(f"id.hide names {unknown[0]!r}, the item types are {list(dataset.types)}")
+        return np.array([shares.get(kind, 0.0) for kind in dataset.slots])
+    return np.full(len(dataset.slots), shares)

@@ -1,0 +1,180 @@
+"""Views of outfits for contrastive learning: an item erased, or replaced by one that is like it.
+
+Paper: False Negative Distillation and Contrastive Learning, Kim et al., 2021.
+Shapes: B outfits, S slots, N items of a type, K neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from fashion_hash.config.experiment import Config
+from fashion_hash.config.training import ContrastiveConfig
+from fashion_hash.core.outfits import EMPTY
+from fashion_hash.data.dataset import Dataset
+from fashion_hash.errors import ConfigError
+from fashion_hash.features.cooccurrence import cooccurrence_features
+from fashion_hash.features.neighbours import content_features, neighbour_tables
+from fashion_hash.features.table import train_items
+from fashion_hash.training.outfits.teacher import Teacher
+from fashion_hash.training.runs.item_inputs import ItemInputs
+
+
+def can_erase(items: np.ndarray) -> np.ndarray:
+    """(B,) bool: outfits (B, S) of two items or more; of one item nothing would remain."""
+    return (items != EMPTY).sum(axis=1) > 1
+
+
+def erase(items: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(B, S): each outfit without one of its items, any of them alike. `can_erase` says of which."""
+    chance = np.where(items != EMPTY, rng.random(items.shape), -1.0)
+    left = items.copy()
+    left[np.arange(len(items)), chance.argmax(axis=1)] = EMPTY
+    return left
+
+
+def can_replace(slots: Sequence[str], items: np.ndarray, near: Mapping[str, np.ndarray]) -> np.ndarray:
+    """(B, S) bool: items that have a neighbour which the outfit does not hold already."""
+    free = [_neighbours(slots, items, near, slot)[1].any(axis=1) for slot in range(len(slots))]
+    return np.stack(free, axis=1)
+
+
+def _neighbours(
+    slots: Sequence[str], items: np.ndarray, near: Mapping[str, np.ndarray], slot: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(B, K) rows of the nearest items to those in a slot, and (B, K) bool: which the outfit does not hold."""
+    kind = slots[slot]
+    around = near[kind][items[:, slot]]
+    held = items[:, [other for other, one in enumerate(slots) if one == kind]]
+    new = (around[:, :, None] != held[:, None]).all(axis=2)
+    return around, new & (around != EMPTY) & (items[:, slot] != EMPTY)[:, None]
+
+
+def replace(
+    slots: Sequence[str], items: np.ndarray, near: Mapping[str, np.ndarray], rng: np.random.Generator
+) -> np.ndarray:
+    """(B, S): each outfit with one item swapped for one of its K nearest, any that can be alike.
+
+    An item that the outfit holds already does not come in a second time: the neighbour is drawn among the others.
+
+    Args:
+        slots: item type of each slot.
+        items: (B, S) outfits with an item that has a neighbour they do not hold; see `can_replace`.
+        near: by type, (N, K) rows of the nearest items, EMPTY from where there are no more.
+    """
+    chance = np.where(can_replace(slots, items, near), rng.random(items.shape), -1.0)
+    chosen, share = chance.argmax(axis=1), rng.random(len(items))
+    changed = items.copy()
+    for slot in range(len(slots)):
+        rows = np.flatnonzero(chosen == slot)
+        around, free = _neighbours(slots, items[rows], near, slot)
+        drawn = (share[rows] * free.sum(axis=1)).astype(np.int64)
+        # the place of the free neighbour of that number
+        changed[rows, slot] = around[np.arange(len(rows)), (free.cumsum(axis=1) > drawn[:, None]).argmax(axis=1)]
+    return changed
+
+
+class Views:
+    """Two views of each outfit, each by one of the ways that the configuration names.
+
+    An outfit for which the way drawn is none (one item alone, no item with a neighbour it lacks) takes
+    another of the ways, and stays as it is where none is left.
+
+    Args:
+        config: the ways.
+        slots: item type of each slot.
+        near: by type, (N, K) the nearest items; None where nothing is replaced.
+    """
+
+    def __init__(
+        self, config: ContrastiveConfig, slots: Sequence[str], near: Mapping[str, np.ndarray] | None = None
+    ) -> None:
+        self.ways = tuple(dict.fromkeys(config.views))
+        self._slots = slots
+        self._near = near
+
+    def possible(self, items: np.ndarray) -> np.ndarray:
+        """(B, ways) bool: which ways there are for outfits (B, S)."""
+        found = np.zeros((len(items), len(self.ways)), dtype=bool)
+        for column, way in enumerate(self.ways):
+            if way == "erase":
+                found[:, column] = can_erase(items)
+            else:
+                assert self._near is not None
+                found[:, column] = can_replace(self._slots, items, self._near).any(axis=1)
+        return found
+
+    def __call__(self, items: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """(B, 2, S): two views of outfits (B, S)."""
+        possible = self.possible(items)
+        return np.stack([self._view(items, possible, rng) for _ in range(2)], axis=1)
+
+    def _view(self, items: np.ndarray, possible: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        drawn = np.where(possible, rng.random(possible.shape), -1.0).argmax(axis=1)
+        view = items.copy()
+        for column, way in enumerate(self.ways):
+            rows = np.flatnonzero(possible[:, column] & (drawn == column))
+            if way == "erase":
+                view[rows] = erase(items[rows], rng)
+            else:
+                assert self._near is not None
+                view[rows] = replace(self._slots, items[rows], self._near, rng)
+        return view
+
+    def check(self, items: np.ndarray) -> str:
+        """What happens to outfits (N, S), in a line of text.
+
+        Raises:
+            ConfigError: one of the ways changes none of them.
+        """
+        possible = self.possible(items)
+        for column, way in enumerate(self.ways):
+            if not possible[:, column].any():
+                reason = (
+                    "each of the training outfits holds a single item, and without it none would be left"
+                    if way == "erase"
+                    else f"no training item has another one of its type near it that its outfit lacks ({self._known()})"
+                )
+                raise ConfigError(f"contrastive.views: {way} can change no outfit: {reason}; leave {way} out")
+        stay = int((~possible.any(axis=1)).sum())
+        kept = f", {stay} of {len(items)} cannot be changed and stay as they are" if stay else ""
+        return f"views by {' and '.join(self.ways)}{kept}"
+
+    def _known(self) -> str:
+        assert self._near is not None
+        return ", ".join(f"{int((one[:, :1] != EMPTY).sum())} of {len(one)} {kind}" for kind, one in self._near.items())
+
+
+def make_views(config: Config, dataset: Dataset, inputs: ItemInputs, teacher: Teacher | None) -> Views | None:
+    """The views of an experiment; None without contrastive learning.
+
+    Only items that occur in training are neighbours, and only of such items.
+
+    Raises:
+        ConfigError: there is no feature of the kind that is asked for.
+    """
+    contrastive = config.contrastive
+    if contrastive is None:
+        return None
+    if "replace" not in contrastive.views:
+        return Views(contrastive, dataset.slots)
+    usable = train_items(dataset)
+    contents = [table for modality, table in inputs.tables.items() if modality != "cooccurrence"]
+    kind = contrastive.feature
+    if kind == "auto":
+        kind = "content" if contents else "cooccurrence"
+    if kind == "content":
+        if not contents:
+            raise ConfigError(
+                "contrastive.feature: there are no frozen pictures and no words here: write cooccurrence, or teacher"
+            )
+        features, known = content_features(dataset, contents)
+        usable = {one: usable[one] & known[one] for one in usable}
+    elif kind == "teacher":
+        assert teacher is not None  # the configuration has seen to it
+        features = teacher.item_features()
+    else:
+        features = cooccurrence_features(dataset, config.seed)
+    return Views(contrastive, dataset.slots, neighbour_tables(features, usable, contrastive.neighbours))

@@ -1,0 +1,139 @@
+"""The terms of a trained score, weighed against each other on the validation split.
+
+A model is trained on outfits it then knows by heart, and the more so the terms that have a number for each item: on
+new outfits preference, compatibility and item bias deserve other weights than they were trained with, binary codes
+other ones than relaxed. Four weights are fitted by pairwise logistic regression; the fourth is of the
+items' leave-one-out rates (`data.rates`), which become part of the item bias.
+Shapes: L pairs of a positive and a negative of its user, T terms.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy.optimize import minimize
+
+from fashion_hash.config.experiment import Config
+from fashion_hash.data.dataset import Dataset
+from fashion_hash.core.outfits import EMPTY, Outfits
+from fashion_hash.data.item_rates import leave_one_out_rates
+from fashion_hash.errors import ConfigError
+from fashion_hash.models.outfit_encoder import Network, OutfitEncoder
+from fashion_hash.training.runs.item_inputs import ItemInputs
+from fashion_hash.training.runs.scoring import ModelScorer
+from fashion_hash.training.runs.validation import validation_split
+
+LEAST, MOST = 0.01, 100.0  # of a weight
+PULL = 1e-3  # towards the weights of the training, beside a mean loss a pair
+
+
+class TermWeights(NamedTuple):
+    """What each term of a score is multiplied by; `rate` is of the items' leave-one-out rates."""
+
+    preference: float = 1.0
+    compatibility: float = 1.0
+    bias: float = 1.0
+    rate: float = 0.0
+
+
+def make_scorer(
+    config: Config,
+    model: Network,
+    inputs: ItemInputs,
+    slope: float | None,
+    dataset: Dataset,
+    calibrated: bool | None = None,
+) -> ModelScorer:
+    """The scorer that answers for a finished run: calibrated where its configuration says so.
+
+    Args:
+        config: of the run.
+        model, inputs: of its best epoch.
+        slope: of the relaxed codes that will be used, None for binary ones.
+        dataset: what it was trained on.
+        calibrated: whether it is; None as the configuration says.
+    """
+    if config.train.calibrate if calibrated is None else calibrated:
+        model = calibrate(model, inputs, slope, dataset, config.seed)
+    return ModelScorer(model, inputs, slope)
+
+
+def calibrate(model: Network, inputs: ItemInputs, slope: float | None, dataset: Dataset, seed: int) -> Network:
+    """A copy of a model with the terms of its score weighed on the validation split.
+
+    Args:
+        model: trained; it stays as it is.
+        inputs: what it was trained on.
+        slope: of the relaxed codes that will be used, None for binary ones.
+        dataset: its validation split decides; rates are counted in its training split.
+        seed: of the negatives, where the validation split has none of its own.
+
+    Raises:
+        ConfigError: there is no validation split.
+    """
+    split = validation_split(dataset, seed)
+    if split is None:
+        raise ConfigError(f"train.calibrate: {dataset.name} has no validation split to weigh the terms of a score on")
+    rates = leave_one_out_rates(dataset.split("train").positives, inputs.num_items)
+    scorer, against = ModelScorer(model, inputs, slope), split.negatives["random"]
+    positive, negative = (
+        _terms(scorer, outfits, None if model.item_bias is None else rates)
+        for outfits in (split.positives, against.outfits)
+    )
+    weights = fit_weights(np.repeat(positive, against.size, axis=0) - negative)
+    return _weighed(deepcopy(model), weights, rates)
+
+
+def fit_weights(differences: np.ndarray) -> TermWeights:
+    """The weights under which positives stand before negatives: least mean log(1 + exp(-differences @ weights)).
+
+    Args:
+        differences: (L, 4) each term of a positive less that of its negative. A term that never differs keeps
+            its weight.
+    """
+    start = np.array(TermWeights())
+    scale = differences.std(axis=0)
+    fitted = scale > 0
+    x, unit = differences[:, fitted] / scale[fitted], start[fitted] * scale[fitted]
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        margin, away = x @ weights, weights - unit
+        value = np.logaddexp(0, -margin).mean() + PULL * (away**2).sum()
+        slope = -(x / (1 + np.exp(np.minimum(margin, 500)))[:, None]).mean(axis=0) + 2 * PULL * away
+        return float(value), slope
+
+    lowest = np.where(start > 0, LEAST, 0.0)
+    bounds = [(low * one, MOST * one) for low, one in zip(lowest[fitted], scale[fitted])]
+    found = start.copy()
+    found[fitted] = minimize(loss, unit, jac=True, method="L-BFGS-B", bounds=bounds).x / scale[fitted]
+    return TermWeights(*found.tolist())
+
+
+def _terms(scorer: ModelScorer, outfits: Outfits, rates: dict[str, np.ndarray] | None) -> np.ndarray:
+    """(N, 4) preference, compatibility, bias and the mean rate of the items."""
+    terms = scorer.terms(outfits)[:, 1:]
+    if scorer.model.repeat_empty:
+        outfits = outfits.with_empty_filled()
+    rate = np.zeros(len(outfits))
+    if rates is not None:
+        for slot, kind in enumerate(outfits.slots):
+            items = outfits.items[:, slot]
+            rate += np.where(items == EMPTY, 0.0, rates[kind][items])
+        rate /= np.maximum((outfits.items != EMPTY).sum(axis=1), 1)
+    return np.column_stack([terms, rate])
+
+
+@torch.no_grad()
+def _weighed(model: Network, weights: TermWeights, rates: dict[str, np.ndarray]) -> Network:
+    if isinstance(model, OutfitEncoder):
+        model.scale_log += float(np.log(weights.preference))
+    else:
+        model.matching.scale_weights(weights.preference, weights.compatibility)
+    if model.item_bias is not None:
+        for kind, table in model.item_bias.named_parameters():
+            own = torch.from_numpy(rates[kind.removesuffix(".weight")]).to(table)
+            table.mul_(weights.bias).add_(weights.rate * own[:, None])
+    return model

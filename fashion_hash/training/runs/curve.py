@@ -1,0 +1,58 @@
+"""The training curve as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fashion_hash.core.files import atomic_path
+
+
+def draw_curve(
+    path: Path,
+    title: str,
+    history: Sequence[Mapping[str, Any]],
+    measure: str = "valid_auc",
+    measured: str = "validation AUC",
+) -> None:
+    """Draws the loss and a metric of validation, relaxed and binary, over the epochs; replaces `path`.
+
+    Args:
+        path: the picture.
+        title: above the loss.
+        history: the metrics of every epoch.
+        measure: the metric of binary codes; of relaxed codes it ends in "_relaxed".
+        measured: what people call it.
+    """
+    # imported here: it takes a second, and a run that answers never draws
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    epochs = [one["epoch"] for one in history]
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    loss, auc = figure.subplots(1, 2)
+    loss.plot(epochs, [one["loss"] for one in history], color="#444444", marker=".", markersize=3)
+    loss.set(title=f"{title}: training loss", xlabel="epoch")
+    if history[-1][measure] is not None:
+        auc.plot(epochs, [one[f"{measure}_relaxed"] for one in history], color="#c98b2b", label="relaxed codes")
+        auc.plot(epochs, [one[measure] for one in history], color="#2b5fc9", label="binary codes")
+        best = max(history, key=lambda one: one[measure])
+        auc.plot(best["epoch"], best[measure], "o", color="#2b5fc9", markersize=5)
+        auc.annotate(
+            f"{best[measure]:.4f}",
+            (best["epoch"], best[measure]),
+            (0, -14),
+            textcoords="offset points",
+            ha="center",
+        )
+        auc.legend(frameon=False, loc="lower right")
+    auc.set(title=measured, xlabel="epoch")
+    for axes in (loss, auc):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.25)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=120, format="png")

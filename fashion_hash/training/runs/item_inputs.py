@@ -1,0 +1,161 @@
+"""What the hashing modules take for items: rows of embeddings, feature vectors, or pictures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fashion_hash.config.experiment import Config
+from fashion_hash.data.dataset import Dataset
+from fashion_hash.data.stores.pictures import survey
+from fashion_hash.errors import ConfigError
+from fashion_hash.features.backbone import Backbone, build_backbone
+from fashion_hash.features.cooccurrence import cooccurrence_table
+from fashion_hash.features.extraction import image_table, picture_store
+from fashion_hash.features.pictures import load_pictures
+from fashion_hash.features.table import FeatureTable, train_items
+from fashion_hash.features.text import text_table, titles_of
+from fashion_hash.training.device import choose_device
+
+log = logging.getLogger(__name__)
+
+
+
+
+class ItemInputs:
+    """Inputs of items by modality and type.
+
+    Frozen features lie in memory; pictures of a backbone that is trained as well are decoded when
+    they are asked for.
+
+    Attributes:
+        device: where inputs are put.
+        num_items: vocabulary size by type.
+        num_known: by type, the number of items that occur in training.
+        feature_dims: feature length F of each content modality.
+        tables: the feature tables of frozen modalities.
+        backbone: the image network when it is trained as well.
+    """
+
+    def __init__(self, config: Config, dataset: Dataset) -> None:
+        self.config = config
+        self.dataset = dataset
+        self.device = choose_device(config.train.device)
+        self.num_items = {kind: len(dataset.items[kind]) for kind in dataset.types}
+        seen = train_items(dataset)
+        self.num_known = {kind: int(mask.sum()) for kind, mask in seen.items()}
+        # row of an item among those seen in training; the others share the unknown item's row
+        self._id_rows = {
+            kind: torch.from_numpy(np.where(mask, np.cumsum(mask) - 1, mask.sum()).astype(np.int64)).to(self.device)
+            for kind, mask in seen.items()
+        }
+        self.tables: dict[str, FeatureTable] = {}
+        self.backbone: Backbone | None = None
+        self._seen = seen
+        self.feature_dims: dict[str, int] = {}
+        if config.image is not None and config.image.mode == "frozen":
+            self.tables["image"] = image_table(config, dataset, self.device)
+        elif config.image is not None:
+            self.backbone = build_backbone(config.image.backbone, config.image.weights, config.seed)
+            self.backbone.check_size(config.image.size)
+            self._pictures = picture_store(dataset)
+            self._decoders = ThreadPoolExecutor(config.train.workers)
+            self.feature_dims["image"] = self.backbone.dim
+        if config.text is not None:
+            self.tables["text"] = text_table(config, dataset)
+        if config.cooccurrence is not None:
+            self.tables["cooccurrence"] = cooccurrence_table(dataset, config.cooccurrence.dim)
+        self._features: dict[str, dict[str, Tensor]] = {}
+        for modality, table in self.tables.items():
+            self.feature_dims[modality] = table.dim
+            self._features[modality] = {
+                kind: torch.from_numpy(one).to(self.device) for kind, one in table.features.items()
+            }
+
+    @cached_property
+    def known(self) -> dict[str, Mapping[str, np.ndarray]]:
+        """For each modality and type, (N,) bool: the items of which something is known.
+
+        With a backbone in training every picture is decoded once to know it.
+        """
+        found: dict[str, Mapping[str, np.ndarray]] = {name: table.known for name, table in self.tables.items()}
+        if self.backbone is not None:
+            found["image"] = self._decodable()
+        if self.config.id is not None:
+            found["id"] = self._seen
+        return found
+
+    @cached_property
+    def fingerprints(self) -> dict[str, str]:
+        """Twelve hexadecimal digits of each content modality: feature tables, or the titles they are made from.
+
+        Pictures of a backbone in training are not read for it; what is made from the outfits has none.
+        """
+        found = {}
+        for modality, table in self.tables.items():
+            if modality == "cooccurrence":  # the outfits have a fingerprint of their own
+                continue
+            digest = hashlib.sha256()
+            for kind in self.dataset.types:
+                if table.encoder is None:
+                    digest.update(np.ascontiguousarray(table.features[kind]).data)
+                else:  # the vectors may differ in their last bits from machine to machine
+                    digest.update(json.dumps([modality, kind, titles_of(self.dataset)[kind]]).encode())
+            found[f"{modality} features"] = digest.hexdigest()[:12]
+        return found
+
+    def __call__(
+        self,
+        rows: Mapping[str, Tensor],
+        hidden: Mapping[str, Tensor] | None = None,
+        augment: np.random.Generator | None = None,
+    ) -> dict[str, dict[str, Tensor]]:
+        """Inputs of some items.
+
+        Args:
+            rows: by type, (N,) int64 rows of items, on the CPU; types may be absent.
+            hidden: by type, (N,) bool: items whose id is hidden behind their type's unknown item.
+            augment: randomness of picture augmentation; None for none.
+        """
+        found: dict[str, dict[str, Tensor]] = {}
+        for modality in self.config.modalities:
+            if modality == "id":
+                found["id"] = {kind: self._ids(kind, one, hidden) for kind, one in rows.items()}
+            elif modality in self._features:
+                table = self._features[modality]
+                found[modality] = {kind: table[kind][one.to(self.device)] for kind, one in rows.items()}
+            else:
+                found[modality] = {kind: self._load(kind, one, augment) for kind, one in rows.items()}
+        return found
+
+    def _ids(self, kind: str, rows: Tensor, hidden: Mapping[str, Tensor] | None) -> Tensor:
+        known = self._id_rows[kind][rows.to(self.device)]
+        return known if hidden is None else known.masked_fill(hidden[kind].to(self.device), self.num_known[kind])
+
+    def _load(self, kind: str, rows: Tensor, augment: np.random.Generator | None) -> Tensor:
+        assert self.config.image is not None
+        ids = self.dataset.items[kind].ids
+        keys = [ids[row] for row in rows.tolist()]
+        batch = load_pictures(self._pictures, keys, self.config.image.size, augment, self._decoders)
+        return batch.pictures.to(self.device)
+
+    def _decodable(self) -> dict[str, np.ndarray]:
+        ids = {kind: self.dataset.items[kind].ids for kind in self.dataset.types}
+        missing, undecodable = survey(self._pictures, list(dict.fromkeys(one for kind in ids for one in ids[kind])))
+        bad = {*missing, *undecodable}
+        if bad:
+            log.warning(
+                "%d items have no picture and %d pictures cannot be decoded, such as %r: their image is not known",
+                len(missing),
+                len(undecodable),
+                next(iter(bad)),
+            )
+        return {kind: np.array([one not in bad for one in ids[kind]]) for kind in ids}

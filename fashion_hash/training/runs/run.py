@@ -1,0 +1,123 @@
+"""A run: the folder that a training writes and everything later reads.
+
+runs/NAME/
+  config.yaml        the resolved configuration
+  metrics.jsonl      one line for each finished epoch
+  curve.png          the same as a picture
+  last.safetensors   model, optimiser and history after the last finished epoch
+  best.safetensors   the model of the best epoch by validation AUC of the binary codes
+  bundle/            written by build_index
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fashion_hash.config.experiment import Config, load_config
+from fashion_hash.data.cold_users import hide_cold_users
+from fashion_hash.data.dataset import Dataset
+from fashion_hash.data.load import load_dataset
+from fashion_hash.errors import TrainingError
+from fashion_hash.models.outfit_encoder import Network, make_network
+from fashion_hash.models.projection import projection_head
+from fashion_hash.training.runs.checkpoint import load_checkpoint, load_parameters
+from fashion_hash.training.runs.item_inputs import ItemInputs
+from fashion_hash.training.runs.run_folder import RunFolder, same_data
+
+
+def load_data(config: Config, dataset: Dataset | None = None) -> Dataset:
+    """The data set that a configuration names, its cold users hidden.
+
+    Args:
+        config: the experiment.
+        dataset: the data set itself, where it has been read already.
+    """
+    data = config.data
+    if dataset is None:
+        dataset = load_dataset(data.format, data.root, subset=data.subset, slots=data.slots)
+    if data.cold_users and dataset.cold is None:
+        return hide_cold_users(dataset, data.cold_users, config.seed)
+    return dataset
+
+
+def make_model(config: Config, dataset: Dataset, inputs: ItemInputs) -> Network:
+    """The network of a configuration, freshly initialised from torch's random state."""
+    network = make_network(
+        config,
+        dataset.slots,
+        len(dataset.users),
+        inputs.num_items,
+        inputs.num_known,
+        inputs.feature_dims,
+        inputs.backbone,
+    )
+    if config.contrastive is not None and config.contrastive.projection is not None:
+        network.projection = projection_head(network, config.contrastive.projection)
+    return network
+
+
+class Run(RunFolder[Config]):
+    """A run on outfits; see `RunFolder`."""
+
+    @classmethod
+    def open(cls, path: str | Path) -> Run:
+        """Opens a run that has finished an epoch at least. Raises TrainingError if there is none."""
+        path = Path(path)
+        if not (path / "config.yaml").is_file():
+            raise TrainingError(f"{path} is no run folder: it has no config.yaml; train with tools/train.py first")
+        facts = load_checkpoint(path / "last.safetensors").facts
+        return cls(path, load_config(path / "config.yaml"), list(facts["history"]), facts["data"])
+
+    def model(self, dataset: Dataset) -> tuple[Network, ItemInputs, float]:
+        """The model of the best epoch, its inputs and the slope of its relaxed codes.
+
+        Raises:
+            TrainingError: the data is not that of the training.
+        """
+        kept = load_checkpoint(self.path / "best.safetensors")
+        inputs = ItemInputs(self.config, dataset)
+        same_data(kept.facts["data"], fingerprints(inputs), self.path)
+        model = make_model(self.config, dataset, inputs).to(inputs.device)
+        load_parameters(model, kept.model, self.path / "best.safetensors")
+        return model.eval(), inputs, float(kept.facts["history"][-1]["slope"])
+
+
+def start_from(model: Network, path: Path, dataset: Dataset) -> None:
+    """Takes the parameters of another run's best epoch, all but what belongs to its people, ids and views.
+
+    User codes are never taken: the users are others. Embeddings and biases of items are taken only
+    where both runs have the same items in the same rows.
+
+    Raises:
+        TrainingError: the other run's hash heads do not fit this model.
+    """
+    kept = load_checkpoint(path / "best.safetensors")
+    same_items = kept.facts["data"]["items"] == dataset.items_fingerprint
+    own = model.state_dict()
+    taken = {}
+    for name, tensor in own.items():
+        personal = name.startswith(("users.", "projection."))
+        by_item = name.startswith(("hashing.id.", "item_bias."))
+        if personal or (by_item and not same_items):
+            taken[name] = tensor
+            continue
+        if name not in kept.model:
+            raise TrainingError(f"train.start: {path} lacks {name}: give it a run with the same modalities and heads")
+        taken[name] = kept.model[name]
+    load_parameters(model, taken, path / "best.safetensors")
+
+
+def dataset_fingerprints(dataset: Dataset) -> dict[str, str]:
+    """Of the users, the items of each type, and the outfits with all of these."""
+    of_types = {f"{kind} items": dataset.type_fingerprint(kind) for kind in dataset.types}
+    return {
+        "users": dataset.users_fingerprint,
+        **of_types,
+        "items": dataset.items_fingerprint,
+        "outfits": dataset.fingerprint,
+    }
+
+
+def fingerprints(inputs: ItemInputs) -> dict[str, str]:
+    """Of the outfits, the items and the features that a model of outfits is trained on."""
+    return {**dataset_fingerprints(inputs.dataset), **inputs.fingerprints}

@@ -1,0 +1,166 @@
+"""The folder of a run, whatever is trained: made, resumed, and written to after every epoch."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+from torch import nn
+
+from fashion_hash.config.experiment import Config, load_experiment
+from fashion_hash.config.requests import RequestConfig
+from fashion_hash.errors import TrainingError
+from fashion_hash.core.files import sweep, write_text
+from fashion_hash.training.runs.checkpoint import Checkpoint, load_checkpoint, load_parameters, save_checkpoint
+from fashion_hash.training.runs.curve import draw_curve
+from fashion_hash.training.optimisers import PartOptimiser
+
+AnyConfig = TypeVar("AnyConfig", Config, RequestConfig)
+
+
+class RunFolder(Generic[AnyConfig]):
+    """A run folder.
+
+    Attributes:
+        path: the folder.
+        config: its configuration.
+        history: the metrics of every finished epoch.
+        data: fingerprints of what it was trained on, by name.
+        measure: the metric of validation, of binary codes, by which the best epoch is chosen; the same of
+            relaxed codes has the name with "_relaxed".
+        measured: what it is called in the curve.
+    """
+
+    measure: ClassVar[str] = "valid_auc"
+    measured: ClassVar[str] = "validation AUC"
+
+    def __init__(self, path: Path, config: AnyConfig, history: list[dict[str, Any]], data: dict[str, str]) -> None:
+        self.path = path
+        self.config: AnyConfig = config
+        self.history = history
+        self.data = data
+
+    @classmethod
+    def start(
+        cls,
+        config: AnyConfig,
+        data: Mapping[str, str],
+        out: str | Path | None,
+        tell: Callable[[str], None] = lambda line: None,
+    ) -> Self:
+        """A new run folder; an older run of that name is moved aside, to NAME.old-1, -2, ..., and told of.
+
+        Args:
+            config: the experiment.
+            data: fingerprints of what it is trained on, by name.
+            out: the folder; runs/NAME by default.
+            tell: is told what was moved.
+        """
+        path = run_folder(config, out)
+        if path.exists() and any(path.iterdir()):
+            if not (path / "config.yaml").is_file():
+                raise TrainingError(f"{path} exists and is no run folder: name another with --out")
+            number = 1
+            while (aside := path.with_name(f"{path.name}.old-{number}")).exists():
+                number += 1
+            os.replace(path, aside)
+            tell(f"an older run was moved to {aside}")
+        path.mkdir(parents=True, exist_ok=True)
+        write_text(path / "config.yaml", config.to_yaml())
+        return cls(path, config, [], dict(data))
+
+    @classmethod
+    def resume(
+        cls,
+        config: AnyConfig,
+        data: Mapping[str, str],
+        out: str | Path | None,
+        model: nn.Module,
+        optimiser: PartOptimiser,
+    ) -> Self:
+        """The run in the folder, with model and optimiser as after its last finished epoch.
+
+        A run that was killed before its first epoch ended begins anew.
+
+        Raises:
+            TrainingError: there is no run, or it was another configuration or other data.
+        """
+        path = run_folder(config, out)
+        if not (path / "config.yaml").is_file():
+            raise TrainingError(f"nothing to resume: {path} holds no run; start it without --resume")
+        _same_config(config, load_experiment(path / "config.yaml"), path)
+        sweep(path)
+        if not (path / "last.safetensors").is_file():
+            return cls(path, config, [], dict(data))
+        kept = load_checkpoint(path / "last.safetensors")
+        same_data(kept.facts["data"], data, path)
+        load_parameters(model, kept.model, path / "last.safetensors")
+        optimiser.load_state(kept.optimiser)
+        run = cls(path, config, list(kept.facts["history"]), dict(data))
+        run._write_metrics()
+        return run
+
+    def finish_epoch(self, model: nn.Module, optimiser: PartOptimiser, metrics: dict[str, Any]) -> None:
+        """Saves everything after an epoch: from here on a killed run goes on with the next one."""
+        self.history.append(metrics)
+        facts = {"history": self.history, "data": self.data}
+        if self.best_epoch == len(self.history):
+            with optimiser.mean_weights():
+                save_checkpoint(self.path / "best.safetensors", Checkpoint(model.state_dict(), {}, facts))
+        save_checkpoint(self.path / "last.safetensors", Checkpoint(model.state_dict(), optimiser.state(), facts))
+        self._write_metrics()
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch, counted from 1, that is best by `measure` (the last, without validation)."""
+        found = [one[self.measure] for one in self.history]
+        if found[-1] is None:
+            return len(found)
+        return 1 + max(range(len(found)), key=found.__getitem__)
+
+    def draw_curve(self) -> None:
+        """Draws curve.png."""
+        draw_curve(self.path / "curve.png", self.config.name, self.history, self.measure, self.measured)
+
+    def _write_metrics(self) -> None:
+        lines = [json.dumps(one) + "\n" for one in self.history]
+        write_text(self.path / "metrics.jsonl", "".join(lines))
+
+
+def same_data(then: Mapping[str, str], now: Mapping[str, str], path: Path) -> None:
+    """Raises TrainingError when a run was trained on other data than there is now.
+
+    Users and items by themselves are not compared: the outfits' fingerprint holds them.
+    """
+    for what in now:
+        if what != "users" and not what.endswith("items") and then.get(what) != now[what]:
+            raise TrainingError(
+                f"{path} was trained on other data: the {what} had fingerprint {then.get(what)}, "
+                f"now {now.get(what)}; restore the data, or train anew"
+            )
+
+
+def run_folder(config: Config | RequestConfig, out: str | Path | None = None) -> Path:
+    """Where a run lies: `out`, or runs/NAME."""
+    return Path(out) if out is not None else Path("runs") / config.name
+
+
+def _same_config(now: Config | RequestConfig, then: Config | RequestConfig, path: Path) -> None:
+    if now == then:
+        return
+    a, b = _flat(now.model_dump(mode="json")), _flat(then.model_dump(mode="json"))
+    changed = sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
+    raise TrainingError(
+        f"{path} was started with other values of {', '.join(changed)}: resume with the same configuration "
+        f"({path / 'config.yaml'}) or start anew without --resume"
+    )
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return found

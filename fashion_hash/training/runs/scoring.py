@@ -1,0 +1,85 @@
+"""Scores of whole tables of outfits by a trained model, for validation, evaluation and export."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fashion_hash.core.outfits import EMPTY, Outfits
+from fashion_hash.models.fhn import ItemCodes
+from fashion_hash.models.outfit_encoder import Network
+from fashion_hash.training.runs.item_inputs import ItemInputs
+
+ITEMS_AT_ONCE = 1024
+OUTFITS_AT_ONCE = 8192
+
+
+class ModelScorer:
+    """Codes of all users and items, made once, and scores from them.
+
+    Args:
+        model: a trained network; it is put into evaluation mode.
+        inputs: what its hashing modules take.
+        slope: of the relaxed codes tanh(slope * x); None for binary codes.
+    """
+
+    @torch.no_grad()
+    def __init__(self, model: Network, inputs: ItemInputs, slope: float | None) -> None:
+        model.eval()
+        self.model = model
+        self.device = inputs.device
+        self.user_codes = model.user_codes(torch.arange(model.users.num_embeddings, device=self.device), slope)
+        self.items = _all_items(model, inputs, slope)
+
+    @torch.no_grad()
+    def terms(self, outfits: Outfits) -> np.ndarray:
+        """(N, 4) float64: score, preference, compatibility and bias of each outfit for its user."""
+        table = outfits.with_empty_filled() if self.model.repeat_empty else outfits
+        found = np.empty((len(table), 4))
+        for start in range(0, len(table), OUTFITS_AT_ONCE):
+            part = table[start : start + OUTFITS_AT_ONCE]
+            user = self.user_codes[torch.from_numpy(part.users.astype(np.int64)).to(self.device)]
+            positions = torch.from_numpy(part.items.astype(np.int64)).to(self.device)[:, None, :]
+            found[start : start + len(part)] = (
+                torch.cat(self.model.score(user, self.items, positions), dim=1).cpu().double().numpy()
+            )
+        return found
+
+    def __call__(self, outfits: Outfits) -> np.ndarray:
+        """(N,) float64: the score of each outfit for its user."""
+        return self.terms(outfits)[:, 0]
+
+    def no_user(self, outfits: Outfits) -> np.ndarray:
+        """(N,): the score without the preference: what a stranger would be shown."""
+        terms = self.terms(outfits)
+        return terms[:, 2] + terms[:, 3]
+
+    def no_item_pairs(self, outfits: Outfits) -> np.ndarray:
+        """(N,): the score without the compatibility."""
+        terms = self.terms(outfits)
+        return terms[:, 1] + terms[:, 3]
+
+
+def _all_items(model: Network, inputs: ItemInputs, slope: float | None) -> ItemCodes:
+    codes: dict[str, Tensor] = {}
+    bias: dict[str, Tensor] = {}
+    for kind in model.types:
+        count = inputs.num_items[kind]
+        parts = []
+        for start in range(0, count, ITEMS_AT_ONCE):
+            rows = {kind: torch.arange(start, min(count, start + ITEMS_AT_ONCE))}
+            parts.append(model.item_codes(inputs(rows), {kind: rows[kind].to(inputs.device)}, slope))
+        zero_code = parts[0].codes[kind][-1:]
+        codes[kind] = torch.cat([*(part.codes[kind][:-1] for part in parts), zero_code])
+        bias[kind] = torch.cat([*(part.bias[kind][:-1] for part in parts), parts[0].bias[kind][-1:]])
+    return ItemCodes(codes, bias, slope)
+
+
+def code_arrays(scorer: ModelScorer) -> tuple[np.ndarray, Mapping[str, np.ndarray], Mapping[str, np.ndarray]]:
+    """User codes (U, D), item codes by type (N, M, D) and item biases by type (N,), as numpy."""
+    items = {kind: codes[:EMPTY].cpu().numpy() for kind, codes in scorer.items.codes.items()}
+    bias = {kind: one[:EMPTY].cpu().numpy() for kind, one in scorer.items.bias.items()}
+    return scorer.user_codes.cpu().numpy(), items, bias

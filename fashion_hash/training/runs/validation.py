@@ -1,0 +1,79 @@
+"""How good a model is after an epoch: the AUC of its relaxed and of its binary codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fashion_hash.config.experiment import Config
+from fashion_hash.data.dataset import Dataset, Groups, Split
+from fashion_hash.data.negatives import NegativeSampler, as_groups
+from fashion_hash.core.outfits import Outfits
+from fashion_hash.evaluation.protocols import Score, evaluate_split
+from fashion_hash.models.outfit_encoder import Network
+from fashion_hash.core.seeds import generator
+from fashion_hash.training.runs.item_inputs import ItemInputs
+from fashion_hash.training.runs.scoring import ModelScorer
+
+DRAWN_RATIO = 10
+
+
+def drawn_negatives(
+    dataset: Dataset, split: str, seed: int, ratio: int = DRAWN_RATIO, part: Split | None = None
+) -> Groups:
+    """Random negatives for a split (or for a part of it) that has none of its own, from the seed alone."""
+    positives = (part or dataset.split(split)).positives
+    drawn = NegativeSampler(positives).random(generator(seed, "negatives of", split), ratio)
+    return as_groups(positives, drawn)
+
+
+def drawn_beside(known: Outfits, split: str, part: Split, seed: int, ratio: int = DRAWN_RATIO) -> dict[str, Groups]:
+    """Negatives for the kinds of which a split has not several a positive, so that it can be ranked.
+
+    Args:
+        known: none of these comes out as a negative of its user; users numbered as those of `part`.
+        split: its name, for the stream of the seed.
+        part: the split's rows, or those of some of its users.
+
+    Returns:
+        "random_drawn" (mixes of the split's items) and "hard_drawn" (another user's positive of the split),
+        each only where it is lacking.
+    """
+    sampler = NegativeSampler(part.positives, known)
+    draws = {"random": sampler.random, "hard": sampler.hard}
+    found = {}
+    for kind, draw in draws.items():
+        if kind not in part.negatives or part.negatives[kind].size == 1:
+            drawn = draw(generator(seed, kind, "negatives beside those of", split), ratio)
+            found[f"{kind}_drawn"] = as_groups(part.positives, drawn)
+    return found
+
+
+def validation_split(dataset: Dataset, seed: int) -> Split | None:
+    """The validation split with its random negatives, or drawn ones where it has none; None without such a split."""
+    if "valid" not in dataset.splits:
+        return None
+    split = dataset.split("valid")
+    return Split(split.positives, {"random": split.negatives.get("random") or drawn_negatives(dataset, "valid", seed)})
+
+
+class Validation:
+    """Scores the validation split: against its random negatives, or drawn ones where it has none.
+
+    A data set without validation split gives None for every figure.
+    """
+
+    def __init__(self, config: Config, dataset: Dataset, inputs: ItemInputs) -> None:
+        self._inputs = inputs
+        self._split = validation_split(dataset, config.seed)
+
+    def __call__(self, model: Network, slope: float) -> dict[str, Any]:
+        """{"valid_auc": of binary codes, "valid_auc_relaxed": with this slope}."""
+        forms = {"valid_auc": None, "valid_auc_relaxed": slope}
+        return {key: self.auc(ModelScorer(model, self._inputs, form)) for key, form in forms.items()}
+
+    def auc(self, score: Score) -> float | None:
+        """AUC of a scorer on the validation split; None without one."""
+        if self._split is None:
+            return None
+        (metrics,) = evaluate_split(score, self._split).values()
+        return float(metrics["auc"])

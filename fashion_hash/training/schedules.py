@@ -1,0 +1,41 @@
+"""Learning-rate and continuation schedules: pure functions of the epoch and of what was measured so far."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from fashion_hash.config.training import ScheduleConfig
+
+
+def slope_of(epoch: int, continuation: float) -> float:
+    """beta of tanh(beta * x) in an epoch counted from 0: sqrt(gamma * epoch + 1)."""
+    return math.sqrt(continuation * epoch + 1)
+
+
+def rate_factor(schedule: ScheduleConfig, epochs: int, aucs: Sequence[float]) -> float:
+    """What the learning rates are multiplied by in the next epoch.
+
+    A function of the past alone, so that a resumed run needs no state of its own.
+
+    Args:
+        schedule: its kind and numbers.
+        epochs: of the whole run.
+        aucs: the validation AUC of every finished epoch.
+    """
+    epoch = len(aucs)
+    if schedule.kind == "step":
+        return schedule.factor ** (epoch // schedule.step)
+    if schedule.kind == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * epoch / epochs))
+    if schedule.kind == "plateau":
+        best, waited, drops = -math.inf, 0, 0
+        for auc in aucs:
+            if auc > best:
+                best, waited = auc, 0
+                continue
+            waited += 1
+            if waited >= schedule.patience:
+                waited, drops = 0, drops + 1
+        return schedule.factor**drops
+    return 1.0

@@ -1,0 +1,67 @@
+"""A crash or a full disk leaves the old file whole and nothing half-written beside it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fashion_hash.core.files import atomic_folder, atomic_path, write_json, write_text
+
+# a limit on the size of files is as good as a full disk: the write fails in its middle
+FULL_DISK = """
+import resource, sys
+import numpy as np, torch
+from pathlib import Path
+from fashion_hash.core.files import write_text
+from fashion_hash.training.runs.checkpoint import Checkpoint, save_checkpoint
+
+path = Path(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+try:
+    if path.suffix == ".txt":
+        write_text(path, "x" * 100_000)
+    else:
+        save_checkpoint(path, Checkpoint({"w": torch.zeros(100_000)}, {}, {}))
+except OSError as error:
+    print(error)
+    sys.exit(7)
+"""
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "last.safetensors"])
+def test_a_full_disk_leaves_the_old_file_whole(tmp_path, name):
+    (tmp_path / name).write_text("old")
+    done = subprocess.run([sys.executable, "-c", FULL_DISK, str(tmp_path / name)], capture_output=True, text=True)
+    assert done.returncode == 7, done.stderr
+    assert done.stdout.strip()
+    assert (tmp_path / name).read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
+def test_a_new_file_replaces_the_old_one_only_when_it_is_complete(tmp_path):
+    path = tmp_path / "a" / "value.json"
+    write_json(path, {"v": 1})
+    with pytest.raises(ZeroDivisionError), atomic_path(path) as temporary:
+        temporary.write_text(f"half {1 / 0}")
+    assert path.read_text() == '{\n  "v": 1\n}\n'
+    assert list(path.parent.iterdir()) == [path]
+    write_text(path, "new")
+    assert path.read_text() == "new"
+    assert path.stat().st_mode & 0o444 == 0o444
+
+
+def test_a_folder_takes_the_place_of_another_in_one_step(tmp_path):
+    for text in ("one", "two"):
+        with atomic_folder(tmp_path / "bundle") as folder:
+            (folder / f"{text}.txt").write_text(text)
+    assert [file.name for file in (tmp_path / "bundle").iterdir()] == ["two.txt"]
+    with pytest.raises(ZeroDivisionError), atomic_folder(tmp_path / "bundle") as folder:
+        (folder / "three.txt").write_text(f"three {1 / 0}")
+    assert [file.name for file in (tmp_path / "bundle").iterdir()] == ["two.txt"]
+    assert [file.name for file in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_the_path_may_be_a_string(tmp_path):
+    write_text(str(tmp_path / "x.txt"), "x")
+    assert Path(tmp_path / "x.txt").read_text() == "x"

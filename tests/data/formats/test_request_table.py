@@ -1,0 +1,148 @@
+"""A shop's own log of requests, as CSV, TSV and JSON lines, with and without its items."""
+
+import numpy as np
+import pytest
+
+from fashion_hash.data.requests.load import load_requests
+from fashion_hash.errors import ConfigError, DataError, MissingExtraError
+from tests.worlds.request_files import write_lines
+
+REQUESTS = """user,item,text,time
+anna,s1,"warm, for the coast",2024-01-05T10:00:00
+anna,b1,boots,2024-01-06
+,s2,anything striped,2024-01-07
+bo,s2,etwas Gestreiftes,2024-01-05
+anna,s2,stripes again,2024-01-08
+bo,b1,,2024-01-09
+"""
+ITEMS = """item_id,type,title,description,colour,price
+s1,shirt,Wool shirt,Warm and grey,grey,40
+s2,shirt,Striped shirt,,navy,30
+b1,boot,Boots,"Waxed, black",black,120
+b2,boot,Never taken,,,
+"""
+
+
+@pytest.fixture
+def shop(tmp_path):
+    (tmp_path / "requests.csv").write_text(REQUESTS, encoding="utf-8-sig")
+    (tmp_path / "items.csv").write_text(ITEMS)
+    return tmp_path
+
+
+def test_table_with_items(shop):
+    data = load_requests("request_table", shop)
+    assert data.types == ("shirt", "boot")
+    assert data.items["boot"].ids == ("b1", "b2")
+    assert data.num_items == 4
+    test = data.split("test")
+    assert [data.item_id(item) for item in test.items] == ["s2", "b1"]
+    assert test.texts == ("stripes again", "")
+    assert data.split("valid").texts == ("boots",)
+    train = data.split("train")
+    assert train.users.tolist() == [0, -1, 1]
+    assert train.times[0] == 1704448800
+    assert data.details["shirt"]["s1"]["price"] == "40"
+    assert "colour" not in data.details["boot"]["b2"]
+    assert data.descriptions["boot"] == ("Boots / black / Waxed, black", "Never taken")
+    assert data.descriptions["shirt"][0] == "Wool shirt / grey / Warm and grey / warm, for the coast"
+
+
+def test_the_same_as_tsv_and_json_lines(shop, tmp_path):
+    known = load_requests("request_table", shop)
+    tsv = tmp_path / "log.tsv"
+    tsv.write_text(
+        REQUESTS.replace('"warm, for the coast"', "warm; for the coast").replace(",", "\t").replace(";", ",")
+    )
+    assert load_requests("request_table", tsv, metadata=shop / "items.csv").fingerprint == known.fingerprint
+    lines = [
+        {"user_id": "anna", "item_id": "s1", "query": "warm, for the coast", "timestamp": 1704448800},
+        {"user_id": "anna", "item_id": "b1", "query": "boots", "timestamp": 1704499200000},
+        {"user_id": None, "item_id": "s2", "query": "anything striped", "timestamp": 1704585600},
+        {"user_id": "bo", "item_id": "s2", "query": "etwas Gestreiftes", "timestamp": 1704412800},
+        {"user_id": "anna", "item_id": "s2", "query": "stripes again", "timestamp": "1704672000"},
+        {"user_id": "bo", "item_id": "b1", "query": None, "timestamp": 1704758400},
+    ]
+    jsonl = write_lines(tmp_path / "log.jsonl", lines)
+    assert load_requests("request_table", jsonl, metadata=shop / "items.csv").fingerprint == known.fingerprint
+
+
+def test_table_without_items_and_with_given_splits(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("user,item,text,split\n1,7,red,train\n1,8,blue,val\n2,7,green,test\n2,7,grey,train\n")
+    data = load_requests("request_table", path)
+    assert data.types == ("item",)
+    assert data.items["item"].ids == ("7", "8")
+    assert {name: split.texts for name, split in data.splits.items()} == {
+        "train": ("red", "grey"),
+        "valid": ("blue",),
+        "test": ("green",),
+    }
+    assert data.all_descriptions == ("grey / red", "") or data.all_descriptions == ("red / grey", "")
+    assert not np.any(data.split("test").times)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("bo,s2,", "bo,s9,", r"requests.csv:5: item 's9' is not in the table of items"),
+        ("bo,s2,", "bo,,", r"requests.csv:5: the item is empty"),
+        ("bo,s2,", "bo,", r"requests.csv:5: row too short: 3 cells, expected 4 \(user,item,text,time\)"),
+        ("boots,2024-01-06", "boots,", r"requests.csv:3: the time is empty"),
+        ("2024-01-06", "06/01/2024", r"requests.csv:3: time is '06/01/2024': expected a date"),
+        ("user,item,text", "user,sku,text", r"requests.csv:2: no column item or item_id; there are user, sku"),
+        (REQUESTS, "", r"requests.csv is empty"),
+    ],
+)
+def test_a_bad_line_is_named(shop, old, new, message):
+    (shop / "requests.csv").write_text(REQUESTS.replace(old, new))
+    with pytest.raises(DataError, match=message):
+        load_requests("request_table", shop)
+
+
+def test_bad_tables(shop, tmp_path):
+    (shop / "items.csv").write_text(ITEMS + "s1,boot,Twice,,,\n")
+    with pytest.raises(DataError, match=r"items.csv:6: item 's1' occurs twice, first in line 2"):
+        load_requests("request_table", shop)
+    (shop / "items.csv").write_bytes("item_id,title\nx,Bl\xe4u\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"items.csv:\d: not UTF-8"):
+        load_requests("request_table", shop)
+    (shop / "items.csv").write_text("item_id,title\n")
+    with pytest.raises(DataError, match=r"items.csv holds no items"):
+        load_requests("request_table", shop)
+    (shop / "items.jsonl").write_text("{}")
+    with pytest.raises(DataError, match=r"several tables of items .items.csv, items.jsonl.; keep one"):
+        load_requests("request_table", shop)
+    (shop / "items.csv").unlink()
+    (shop / "items.jsonl").unlink()
+    path = tmp_path / "given.csv"
+    path.write_text("user,item,text,split\n1,7,red,train\n1,8,blue,later\n")
+    with pytest.raises(DataError, match=r"unknown split 'later': the splits are train, valid and test"):
+        load_requests("request_table", path)
+    path.with_suffix(".xlsx").write_text("x")
+    with pytest.raises(DataError, match=r"tables of requests and items end with .csv"):
+        load_requests("request_table", path.with_suffix(".xlsx"))
+    (tmp_path / "none").mkdir()
+    with pytest.raises(DataError, match=r"holds no requests.csv"):
+        load_requests("request_table", tmp_path / "none")
+    with pytest.raises(ConfigError, match=r"request_table has no ratings"):
+        load_requests("request_table", path, min_rating=3)
+
+
+def test_parquet_is_read_or_its_extra_is_named(tmp_path):
+    path = tmp_path / "requests.parquet"
+    path.write_bytes(b"no parquet")
+    try:
+        import pandas
+        import pyarrow  # noqa: F401
+    except ImportError:
+        with pytest.raises(MissingExtraError, match=r"requests.parquet: Parquet needs pandas and pyarrow: pip install"):
+            load_requests("request_table", path)
+        return
+    with pytest.raises(DataError, match=r"requests.parquet: no readable Parquet file"):
+        load_requests("request_table", path)
+    rows = {"user": [1, 1, None], "item": ["a", "b", "a"], "text": ["x", None, "z"], "time": [5, 6, 7]}
+    pandas.DataFrame(rows).astype({"user": "Int64"}).to_parquet(path)
+    data = load_requests("request_table", path)
+    assert data.users.ids == ("1",)
+    assert data.split("test").texts == ("",)

@@ -1,0 +1,312 @@
+"""What every engine of a pool must do: one suite, the same questions, answers known by brute force.
+
+An engine passes when it answers like everything scored and sorted: the same rows, the same scores to
+the last bit, ties in order of rows; whatever the slots, modalities and weights, under exclusions,
+filters and deletions, alone and in batches. A new engine is one line in ENGINES.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.core.codes import fixed_point
+from fashion_hash.core.outfits import EMPTY, Outfits
+from fashion_hash.index import build as pool_files
+from fashion_hash.index import exact
+from fashion_hash.index.build import build_index
+from fashion_hash.index.engines import factored, hamming
+from fashion_hash.index.engines import plain as engine
+from fashion_hash.index.engines.contract import NOTHING, Engine
+from fashion_hash.index.engines.factored import Factored
+from fashion_hash.index.engines.hamming import Hamming
+from fashion_hash.index.engines.plain import Scan
+from fashion_hash.index.engines.sums.engine import SumScan
+from fashion_hash.index.pool import Pool
+from tests.worlds.random_bundles import VARIANTS, random_bundle, random_pool
+
+Make = Callable[[Bundle, Pool], Engine]
+ENGINES: dict[str, Make] = {
+    "scan": Scan,
+    "factored": Factored,
+    "hamming": Hamming,
+    "sums": SumScan,
+    "sums of three threads": lambda bundle, pool: SumScan(bundle, pool, threads=3),
+}
+
+
+@pytest.fixture(params=ENGINES)
+def make(request: pytest.FixtureRequest) -> Make:
+    return ENGINES[request.param]
+
+
+@pytest.fixture(autouse=True)
+def _small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that small pools go through every branch: many chunks, blocks and rounds of widening."""
+    monkeypatch.setattr(engine, "CHUNK", 90)
+    monkeypatch.setattr(factored, "BLOCK", 4)
+    monkeypatch.setattr(hamming, "FIRST", 4)
+    monkeypatch.setattr(hamming, "GROWTH", 2)
+    monkeypatch.setattr(pool_files, "SCAN_FROM", 0)
+
+
+World = Callable[..., tuple[Bundle, Pool]]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A random bundle with a pool of so many random outfits, or of these; the same one for all engines."""
+    known: dict[str, tuple[Bundle, Pool]] = {}
+
+    def make_world(outfits: int | Sequence[Sequence[int]], **options: Any) -> tuple[Bundle, Pool]:
+        key = repr((outfits, options))
+        if key not in known:
+            bundle = random_bundle(tmp_path_factory.mktemp("world") / "bundle", **options)
+            known[key] = (
+                bundle,
+                reopened(bundle, random_pool(bundle, outfits) if isinstance(outfits, int) else outfits),
+            )
+        return known[key]
+
+    return make_world
+
+
+def reopened(bundle: Bundle, outfits: Outfits | Sequence[Sequence[int]]) -> Pool:
+    """The pool of the bundle built again of these outfits."""
+    if not isinstance(outfits, Outfits):
+        outfits = Outfits.of(bundle.slots, np.zeros(len(outfits)), outfits)
+    build_index(bundle, outfits)
+    return Pool.open(bundle)
+
+
+def check(
+    bundle: Bundle,
+    pool: Pool,
+    one: Engine,
+    ks: Sequence[int] = (1, 7, 1000),
+    excludes: Sequence[np.ndarray] | None = None,
+    allowed: np.ndarray | None = None,
+) -> None:
+    """Alone and together, against everything scored and sorted, not selected."""
+    apart = [NOTHING] * len(bundle.users) if excludes is None else excludes
+    ranked = []
+    for code, exclude in zip(bundle.user_codes, apart):
+        score = exact.scores(bundle, exact.terms(bundle, code, pool.items)).tolist()
+        out = set(exclude.tolist())
+        rows = [row for row in range(len(pool)) if row not in out and (allowed is None or allowed[row])]
+        ranked.append(sorted((-score[row], row) for row in rows))
+    for k in ks:
+        together = one.search_many(bundle.user_codes, k, excludes, allowed)
+        assert len(together) == len(ranked)
+        for code, exclude, expected, of_many in zip(bundle.user_codes, apart, ranked, together):
+            for found in (one.search(code, k, exclude, allowed), of_many):
+                assert (found.rows.dtype, found.scores.dtype) == (np.int64, np.float64)
+                assert list(zip((-found.scores).tolist(), found.rows.tolist())) == expected[:k]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(
+    ("slots", "options"),
+    [
+        (("item",), {"num_modalities": 2}),
+        (("item",), {"num_bits": 64, "biased": True}),
+        (("top", "bottom"), {"num_bits": 64}),
+        (("top", "bottom"), {"num_bits": 8, "biased": True}),
+        (("top", "bottom", "shoe"), {"num_modalities": 2, "num_bits": 128}),
+        (("top", "bottom", "shoe"), {"preference_scale": 20, "compatibility_scale": 0}),
+        (("top", "bottom", "shoe"), {"preference_scale": 0, "compatibility_scale": 20}),
+        (("top", "top", "bottom", "shoe"), {"num_modalities": 3, "biased": True}),
+        (("top", "top", "bottom", "shoe"), {"repeat_empty": True}),
+        (("top", "bottom", "shoe", "bag", "hat"), {"num_bits": 24}),
+    ],
+)
+def test_equal_to_brute_force(world: World, make: Make, variant: str, slots: tuple[str, ...], options: dict) -> None:
+    bundle, pool = world(201, slots=slots, variant=variant, num_users=3, **options)
+    check(bundle, pool, make(bundle, pool))
+
+
+def test_weights_of_any_size_and_sign(world: World, make: Make) -> None:
+    weights = np.array([300.0, -200.0] + [0.01] * 14)
+    bundle, pool = world(300, preference_weights=weights, compatibility_weights=-weights)
+    check(bundle, pool, make(bundle, pool), ks=(1, 9))
+    bundle, pool = world(100, preference_weights=np.zeros(16))
+    check(bundle, pool, make(bundle, pool), ks=(1, 9))
+
+
+def test_a_world_whose_answer_is_known(world: World, make: Make) -> None:
+    """Item n has n bits of the user's: the best outfits are those of the greatest rows."""
+    codes = {kind: np.full((9, 1, 8), -1, dtype=np.int8) for kind in ("top", "shoe")}
+    for kind in codes:
+        for row in range(9):
+            codes[kind][row, 0, :row] = 1
+    bundle, pool = world(
+        [[a, b] for a in range(9) for b in range(9)],
+        slots=("top", "shoe"),
+        num_bits=8,
+        num_users=1,
+        items={kind: tuple(f"{kind}-{row}" for row in range(9)) for kind in codes},
+        item_codes=codes,
+        item_bias={kind: np.zeros(9) for kind in codes},
+        user_codes=np.ones((1, 8), dtype=np.int8),
+        preference_weights=np.ones(8),
+        compatibility_scale=0,
+        history=Outfits.of(("top", "shoe"), [], np.zeros((0, 2))),
+    )
+    rows, scores = make(bundle, pool).search(bundle.user_codes[0], 4)
+    assert pool.items[rows].tolist() == [[8, 8], [7, 8], [8, 7], [6, 8]]
+    assert scores.tolist() == [10.0, 8.75, 8.75, 7.5]
+
+
+@pytest.mark.parametrize("variant", ["T0", "T3"])
+def test_ties_come_in_order_of_rows(world: World, make: Make, variant: str) -> None:
+    # 8 bits and ten items: a handful of different scores for 400 outfits, or the same outfits again
+    bundle, pool = world(400, slots=("top", "bottom"), num_bits=8, variant=variant, num_items=10)
+    score = exact.scores(bundle, exact.terms(bundle, bundle.user_codes[0], pool.items))
+    assert len(np.unique(score)) < 150
+    check(bundle, pool, make(bundle, pool), ks=(1, 7, 150, 1000))
+
+
+def test_nothing_but_ties(world: World, make: Make) -> None:
+    bundle, pool = world(300, preference_scale=0, compatibility_scale=0)
+    check(bundle, pool, make(bundle, pool), ks=(1, 64, 65, 300))
+    check(bundle, pool, make(bundle, pool), ks=(9,), allowed=np.arange(300) % 7 == 3)
+
+
+@pytest.mark.parametrize("count", [1, 2, 63, 64, 65, 128])
+def test_more_asked_for_than_there_are(world: World, make: Make, count: int) -> None:
+    bundle, pool = world(count)
+    check(bundle, pool, make(bundle, pool), ks=(1, count - 1 or 1, count, count + 1, 10**6))
+
+
+def test_outfits_that_are_liked_already_stay_out(world: World, make: Make) -> None:
+    bundle, pool = world(150, num_users=4)
+    liked = [pool.liked(user) for user in range(4)]
+    assert any(len(rows) for rows in liked)
+    check(bundle, pool, make(bundle, pool), excludes=liked)
+    check(bundle, pool, make(bundle, pool), excludes=[np.arange(150)[::-1], NOTHING, np.array([149]), np.arange(148)])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.02, 0.5, 1.0])
+def test_filters_come_before_the_top_k(world: World, make: Make, share: float) -> None:
+    bundle, pool = world(700, num_users=4, num_bits=8)
+    rng = np.random.default_rng(0)
+    allowed = rng.random(700) < share
+    apart = [rng.permutation(700)[: rng.integers(0, 300)] for _ in range(4)]
+    one = make(bundle, pool)
+    check(bundle, pool, one, allowed=allowed)
+    check(bundle, pool, one, excludes=apart, allowed=allowed)
+    # best and worst alone: a filter must reach where no shortlist does
+    score = exact.scores(bundle, exact.terms(bundle, bundle.user_codes[0], pool.items))
+    for row in (int(score.argmax()), int(score.argmin())):
+        only = np.arange(700) == row
+        assert one.search(bundle.user_codes[0], 5, allowed=only).rows.tolist() == [row]
+        assert one.search(bundle.user_codes[0], 5, np.array([row]), only).rows.tolist() == []
+
+
+def test_a_deleted_outfit_is_as_if_it_had_never_been(tmp_path: Path, make: Make) -> None:
+    bundle = random_bundle(tmp_path / "bundle")
+    pool = reopened(bundle, random_pool(bundle, 200))
+    alive = np.ones(200, dtype=bool)
+    one = make(bundle, pool)
+    for code in bundle.user_codes:  # the best first, so that every deletion matters
+        alive[one.search(code, 7, allowed=alive).rows] = False
+    before = [one.search(code, 9, allowed=alive) for code in bundle.user_codes]
+    items = np.asarray(pool.items)
+    without = reopened(bundle, Outfits.of(bundle.slots, np.zeros(alive.sum()), items[alive]))
+    again = make(bundle, without)
+    for code, found in zip(bundle.user_codes, before):
+        other = again.search(code, 9)
+        assert found.scores.tolist() == other.scores.tolist()
+        assert items[found.rows].tolist() == without.items[other.rows].tolist()
+
+
+def test_a_batch_is_its_users_one_by_one(world: World, make: Make) -> None:
+    bundle, pool = world(150, num_users=70, num_modalities=2)
+    check(bundle, pool, make(bundle, pool), ks=(10,), excludes=[pool.liked(user) for user in range(70)])
+    one = make(bundle, pool)
+    assert one.search_many(bundle.user_codes[:0], 5) == []
+    twice = one.search_many(bundle.user_codes[[3, 3]], 5)
+    assert twice[0].rows.tolist() == twice[1].rows.tolist() == one.search(bundle.user_codes[3], 5).rows.tolist()
+
+
+def test_an_empty_pool(world: World, make: Make) -> None:
+    bundle, pool = world(0)
+    one = make(bundle, pool)
+    check(bundle, pool, one, ks=(1, 5))
+    check(bundle, pool, one, ks=(5,), allowed=np.zeros(0, dtype=bool))
+
+
+def test_nothing_is_left(world: World, make: Make) -> None:
+    bundle, pool = world(6)
+    one = make(bundle, pool)
+    check(bundle, pool, one, ks=(5,), excludes=[np.arange(6)] * len(bundle.users))
+    check(bundle, pool, one, ks=(5,), allowed=np.zeros(6, dtype=bool))
+
+
+@pytest.mark.parametrize("repeat_empty", [False, True])
+def test_an_item_type_that_no_outfit_has(tmp_path: Path, make: Make, repeat_empty: bool) -> None:
+    slots = ("top", "top", "bottom", "shoe")
+    bundle = random_bundle(tmp_path / "bundle", slots=slots, num_modalities=2, repeat_empty=repeat_empty, biased=True)
+    items = np.array(random_pool(bundle, 120, empty=0).items)
+    items[:, 3] = EMPTY  # no shoes at all
+    items[::2, 1] = EMPTY  # every other one has a single top
+    pool = reopened(bundle, items.tolist())
+    check(bundle, pool, make(bundle, pool))
+    items[:, 2] = EMPTY  # tops alone: no pair, so no compatibility
+    pool = reopened(bundle, items.tolist())
+    assert not np.asarray(pool.num_pairs).any()
+    check(bundle, pool, make(bundle, pool))
+
+
+def test_a_type_without_items(world: World, make: Make) -> None:
+    empty = {
+        "items": {"top": ("a", "b"), "bottom": ("c",), "shoe": ()},
+        "item_codes": {kind: np.ones((size, 1, 16)) for kind, size in (("top", 2), ("bottom", 1), ("shoe", 0))},
+        "item_bias": {kind: np.zeros(size) for kind, size in (("top", 2), ("bottom", 1), ("shoe", 0))},
+        "history": Outfits.of(("top", "bottom", "shoe"), [], np.zeros((0, 3))),
+        "details": {},
+    }
+    bundle, pool = world([[0, 0, EMPTY], [1, 0, EMPTY], [1, EMPTY, EMPTY]], **empty)
+    check(bundle, pool, make(bundle, pool))
+
+
+def test_outfits_of_all_lengths_side_by_side(tmp_path: Path, make: Make) -> None:
+    slots = ("top", "bottom", "shoe", "bag")
+    bundle = random_bundle(tmp_path / "bundle", slots=slots, num_bits=8, biased=True)
+    pool = reopened(bundle, random_pool(bundle, 500, empty=0.5))
+    assert len(np.unique(pool.num_items)) == 4
+    check(bundle, pool, make(bundle, pool), allowed=np.random.default_rng(1).random(500) < 0.3)
+
+
+def test_questions_leave_no_trace(world: World, make: Make) -> None:
+    bundle, pool = world(90)
+    one, code = make(bundle, pool), bundle.user_codes[0]
+    first = one.search(code, 5)
+    exclude, allowed = first.rows[:2].copy(), np.ones(90, dtype=bool)
+    exclude.flags.writeable = allowed.flags.writeable = False
+    one.search(code, 5, exclude, allowed)
+    one.search_many(bundle.user_codes, 80, [exclude] * len(bundle.users), allowed)
+    again = one.search(code, 5)
+    assert (again.rows.tolist(), again.scores.tolist()) == (first.rows.tolist(), first.scores.tolist())
+
+
+def test_many_threads_may_ask_at_once(world: World, make: Make) -> None:
+    bundle, pool = world(300, num_users=12)
+    one = make(bundle, pool)
+    alone = [one.search(code, 7).rows.tolist() for code in bundle.user_codes]
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(3):
+            found = list(threads.map(lambda code: one.search(code, 7).rows.tolist(), bundle.user_codes))
+            assert found == alone
+
+
+def test_scores_are_the_referees_to_the_last_bit(world: World, make: Make) -> None:
+    """Fractions that no float has: thirds and fifths of odd weights."""
+    weights = fixed_point(np.linspace(0.1, 1.7, 24)) / 2**16
+    slots = ("top", "top", "bottom", "shoe", "bag")
+    bundle, pool = world(250, slots=slots, num_bits=24, num_modalities=3, preference_weights=weights)
+    check(bundle, pool, make(bundle, pool), ks=(250,))

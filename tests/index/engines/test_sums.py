@@ -1,0 +1,291 @@
+"""The fast scan answers like the referee, to the last bit, and its totals err no more than it says."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.core.codes import unpack
+from fashion_hash.errors import BundleError, QueryError
+from fashion_hash.index import exact
+from fashion_hash.index.build import build_index
+from fashion_hash.index.engines.contract import NOTHING
+from fashion_hash.index.engines.sums import block as scan_vectors
+from fashion_hash.index.engines.sums import codes as scan_codes
+from fashion_hash.index.engines.sums import engine as scan
+from fashion_hash.index.engines.sums import kernels as scan_kernels
+from fashion_hash.index.engines.sums.codes import NIBBLES, SIXES
+from fashion_hash.index.engines.sums.engine import SumScan
+from fashion_hash.index.engines.sums.files import build_scan
+from fashion_hash.index.pool import Pool
+from tests.worlds.random_bundles import random_bundle, random_pool
+
+TYPES = ("top", "bottom", "shoe", "bag", "hat")
+
+
+def engine(bundle: Bundle, count: int, empty: float = 0.25, threads: int = 1) -> SumScan:
+    build_index(bundle, random_pool(bundle, count, empty=empty))
+    pool = Pool.open(bundle)
+    if not (pool.path / "scan").exists():
+        items = exact.outfit_items(bundle, pool.items)
+        build_scan(pool.path, bundle, items, pool.compatibility, pool.bias, pool.num_items, pool.num_pairs)
+    return SumScan(bundle, pool, threads=threads)
+
+
+def scores(bundle: Bundle) -> np.ndarray:
+    """The referee's score of every outfit for every user, (U, N)."""
+    items = Pool.open(bundle, verify=False).items
+    return np.stack([exact.scores(bundle, exact.terms(bundle, code, items)) for code in bundle.user_codes])
+
+
+def check(
+    bundle: Bundle,
+    one: SumScan,
+    score: np.ndarray,
+    k: int,
+    excludes: Sequence[np.ndarray] | None = None,
+    allowed: np.ndarray | None = None,
+) -> None:
+    """One search for all users and one for each, against everything sorted."""
+    excludes = excludes or [NOTHING] * len(score)
+    together = one.search_many(bundle.user_codes, k, excludes, allowed)
+    assert len(together) == len(score)
+    for user, exclude in enumerate(excludes):
+        found = np.ones(score.shape[1], dtype=bool) if allowed is None else allowed.copy()
+        found[exclude] = False
+        rows = np.flatnonzero(found)
+        rows = rows[np.lexsort((rows, -score[user, rows]))][:k]
+        for ranking in (together[user], one.search(bundle.user_codes[user], k, exclude, allowed)):
+            assert ranking.rows.tolist() == rows.tolist()
+            assert ranking.scores.tolist() == score[user, rows].tolist()
+
+
+def random_case(seed: int, path: Path) -> Bundle:
+    """Any slots, modalities, bits and weights."""
+    rng = np.random.default_rng(seed)
+    slots = [*TYPES[:2], *rng.choice(TYPES, rng.integers(0, 7))]
+    num_bits = int(rng.choice([8, 16, 24, 64, 128, 256]))
+    weights = {
+        "learned": rng.normal(1, 0.7, num_bits),
+        "signed": rng.normal(0, 1, num_bits),
+        "equal": np.full(num_bits, rng.normal()),
+        "sparse": rng.normal(0, 30, num_bits) * (rng.random(num_bits) < 0.1),
+        "none": np.zeros(num_bits),
+    }
+    scales = rng.choice([0, 1, 10, 20], 2).tolist()
+    return random_bundle(
+        path,
+        seed=seed,
+        slots=rng.permutation(slots).tolist(),
+        num_modalities=int(rng.integers(1, 4)),
+        num_bits=num_bits,
+        num_users=6,
+        num_items=int(rng.choice([2, 30])),
+        biased=bool(rng.random() < 0.5),
+        repeat_empty=bool(rng.random() < 0.3),
+        preference_weights=weights[str(rng.choice(list(weights)))],
+        preference_scale=scales[0],
+        compatibility_scale=scales[1],
+    )
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_equal_to_brute_force(tmp_path: Path, seed: int) -> None:
+    bundle = random_case(seed, tmp_path / "bundle")
+    rng = np.random.default_rng(seed)
+    count = int(rng.choice([1, 63, 64, 65, 700]))
+    one = engine(bundle, count, empty=float(rng.choice([0, 0.3])))
+    few = [rng.permutation(count)[: rng.integers(0, 1 + count // 3)] for _ in range(len(bundle.users))]
+    score = scores(bundle)
+    for k in (1, 7, 2 * count):
+        check(bundle, one, score, k)
+        check(bundle, one, score, k, few)
+        check(bundle, one, score, k, few, rng.random(count) < 0.5)
+        check(bundle, one, score, k, few, rng.random(count) < 0.01)
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_totals_err_no_more_than_is_said(tmp_path: Path, seed: int) -> None:
+    bundle = random_case(seed, tmp_path / "bundle")
+    one = engine(bundle, 300)
+    files, score = one.files, scores(bundle)
+    queries = one._queries(one._weights * unpack(bundle.user_codes)[:, one._order], [NOTHING] * len(score))
+    totals = np.zeros((len(score), 64), dtype=np.uint16)
+    for (_, first, last), query in zip(files.segments, queries):
+        for block in range(first, last):
+            scan_vectors.block_totals(files.codes, block, query.tables, 0, 6, files.constants, totals)
+            rows = files.rows[block * 64 : block * 64 + 64]
+            units = (score[:, rows[rows >= 0]] - files.lowest) / files.unit
+            wrong = totals[:, rows >= 0] + query.offsets[:, None] - units
+            assert np.abs(wrong).max() <= query.error + scan_kernels.ROUNDING
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_ties_beyond_the_room_for_candidates(tmp_path: Path, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing_differs = {"preference_scale": 0, "compatibility_scale": 0}
+    bundle = random_bundle(tmp_path / "bundle", num_bits=8, num_users=6, **nothing_differs)
+    one = engine(bundle, 30_000, empty=0, threads=threads)
+    settled = []
+    make_room = one._make_room
+    monkeypatch.setattr(one, "_make_room", lambda *given: (settled.append(1), make_room(*given)))
+    score = scores(bundle)
+    check(bundle, one, score, 9)
+    assert settled
+    check(bundle, one, score, 5000, [np.arange(0, 30_000, 3)] * 6)
+
+
+def test_many_outfits_of_different_lengths_and_threads(tmp_path: Path) -> None:
+    bundle = random_bundle(tmp_path / "bundle", num_bits=64, num_modalities=2, num_users=9, biased=True)
+    one = engine(bundle, 20_000, threads=2)
+    excludes = [np.flatnonzero(np.arange(20_000) % (user + 2) == 0) for user in range(9)]
+    check(bundle, one, scores(bundle), 10, excludes)
+
+
+def test_many_users_in_several_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = random_bundle(tmp_path / "bundle", num_users=9)
+    one = engine(bundle, 200)
+    monkeypatch.setattr(scan, "AT_ONCE", 2 * (scan.ROOM_OF_USER + 5))
+    check(bundle, one, scores(bundle), 5, [np.arange(user) for user in range(9)])
+
+
+def test_an_outlier_costs_precision_not_exactness(tmp_path: Path) -> None:
+    bundle = random_bundle(tmp_path / "bundle", num_bits=64)
+    bundle.item_bias = {kind: bias.copy() for kind, bias in bundle.item_bias.items()}
+    bundle.item_bias["top"][3] = -(2**30)
+    bundle.item_bias["shoe"][2] = 2**30
+    one = engine(bundle, 3000)
+    check(bundle, one, scores(bundle), 10)
+
+
+def test_an_empty_pool_and_no_users(tmp_path: Path) -> None:
+    bundle = random_bundle(tmp_path / "bundle")
+    one = engine(bundle, 0)
+    rows, found = one.search(bundle.user_codes[0], 3)
+    assert (rows.shape, found.shape) == ((0,), (0,))
+    assert one.search_many(bundle.user_codes[:0], 3) == []
+
+
+def test_everything_excluded_or_filtered(tmp_path: Path) -> None:
+    bundle = random_bundle(tmp_path / "bundle")
+    one = engine(bundle, 70)
+    assert one.search(bundle.user_codes[0], 3, np.arange(70)).rows.tolist() == []
+    assert one.search(bundle.user_codes[0], 3, allowed=np.zeros(70, dtype=bool)).rows.tolist() == []
+    with pytest.raises(QueryError, match="a filter of 69 rows for a pool of 70"):
+        one.search(bundle.user_codes[0], 3, allowed=np.zeros(69, dtype=bool))
+
+
+def test_the_index_is_small(tmp_path: Path) -> None:
+    bundle = random_bundle(tmp_path / "bundle", num_bits=128, num_modalities=2)
+    one = engine(bundle, 6400, empty=0)
+    assert one.files.codes.nbytes / 6400 == 48
+    assert one.files.constants.nbytes / 6400 == 2
+
+
+@pytest.mark.parametrize("name", ["scan.json", "codes.npy", "constants.npy", "rows.npy"])
+def test_a_broken_index_is_refused(tmp_path: Path, name: str) -> None:
+    bundle = random_bundle(tmp_path / "bundle")
+    engine(bundle, 70)
+    pool = Pool.open(bundle)
+    (pool.path / "scan" / name).write_bytes(b"{}")
+    with pytest.raises(BundleError, match=r"scan.*build the index again|is not a readable array"):
+        SumScan(bundle, pool)
+    shutil.rmtree(pool.path / "scan")
+    with pytest.raises(BundleError, match=r"holds no fast scan .*: build the index again"):
+        SumScan(bundle, pool)
+
+
+def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    bundle = random_bundle(tmp_path / "bundle")
+    engine(bundle, 200)
+    pool = Pool.open(bundle)
+    constants = np.load(pool.path / "scan/constants.npy")
+    np.save(pool.path / "scan/constants.npy", constants[:-1])
+    with pytest.raises(BundleError, match=r"scan/constants.npy holds uint16 of shape .* expected"):
+        SumScan(bundle, pool)
+
+
+def test_too_many_codes_to_count(tmp_path: Path) -> None:
+    bundle = random_bundle(tmp_path / "bundle")
+    bundle.modalities = ("image",) * 100
+    with pytest.raises(BundleError, match="an outfit has 300 codes"):
+        build_scan(tmp_path, bundle, *(np.full(2, 3) for _ in range(5)))
+
+
+@pytest.mark.parametrize(
+    ("step", "codes", "needs"),
+    [
+        (scan_vectors.six_totals, SIXES, {"avx512vbmi", "avx512bw"}),
+        (scan_vectors.nibble_totals, NIBBLES, {"avx2"}),
+        (scan_vectors.plain_totals, SIXES, set()),
+    ],
+)
+def test_every_step_adds_up_the_entries(step: Callable[..., None], codes: np.ndarray, needs: set[str]) -> None:
+    if not needs <= scan_vectors.features():
+        pytest.skip(f"this processor lacks {needs}")
+    rng = np.random.default_rng(0)
+    groups, users, blocks = 3, 6, 5
+    digits = rng.integers(0, 2, (blocks * 64, 24 * groups), dtype=np.uint8)
+    packed = scan_codes.blocks(digits, np.arange(24 * groups), 1)  # one plane: counts are digits
+    places = digits.reshape(-1, groups, 24)[:, :, codes] @ (1 << np.arange(codes.shape[1]))
+    tables = rng.integers(0, 255 // len(codes), (users, groups, len(codes), 1 << codes.shape[1]), dtype=np.uint8)
+    constants = rng.integers(0, 60_000, (blocks, 64), dtype=np.uint16)
+    expected = np.zeros((users, blocks * 64), dtype=np.int64) + constants.reshape(-1)
+    for group in range(groups):
+        for code in range(len(codes)):
+            expected += tables[:, group, code, places[:, group, code]]
+    flat = tables.reshape(users, -1)
+    for block in range(blocks):
+        totals = np.zeros((users - 1, 64), dtype=np.uint16)
+        step(packed, block, flat, 1, users, constants, totals)
+        assert (totals == expected[1:, block * 64 : block * 64 + 64]).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "target",
+    [
+        {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx,+avx2,+bmi,+bmi2,+popcnt"},
+        {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""},
+    ],
+)
+def test_other_processors_answer_alike(target: dict[str, str]) -> None:
+    if target["NUMBA_CPU_FEATURES"] and "avx2" not in scan_vectors.features():
+        pytest.skip("this processor lacks avx2")
+    this = [sys.executable, "-m", "pytest", "-m", "not slow", "-p", "no:cacheprovider", __file__]
+    run = subprocess.run(this, env={**os.environ, **target}, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout
+
+
+def test_blocks_hold_the_digits() -> None:
+    rng = np.random.default_rng(0)
+    counts = rng.integers(0, 7, (128, 40), dtype=np.uint8)
+    order = scan_codes.bit_order(rng.normal(size=40) * 2**16, 3)
+    assert sorted(order.tolist()) == list(range(40))
+    weights = rng.integers(-(2**20), 2**20, (2, 40))
+    packed = scan_codes.blocks(counts, order, 3)
+    owners = rng.integers(0, 2, 128)
+    weighed = scan_kernels.weigh(packed, owners, np.arange(128), scan_codes.exact_tables(weights[:, order], 3))
+    assert (weighed == (counts.astype(np.int64) @ weights.T)[np.arange(128), owners]).all()
+
+
+@pytest.mark.parametrize("codes", [SIXES, NIBBLES])
+@pytest.mark.parametrize("most", [2, 6, 7, 24])
+def test_the_worst_codes_err_as_much_as_is_said(codes: np.ndarray, most: int) -> None:
+    """Random outfits hardly ever come near the bound: these do."""
+    weights, planes = np.random.default_rng(0).gamma(2, size=64), scan_codes.num_planes(most)
+    unit = scan_codes.smallest_unit(weights, planes, planes)
+    tables = scan_codes.make_tables(weights, planes, most, unit, codes)
+    bits = (np.arange(1 << codes.shape[1])[:, None] >> np.arange(codes.shape[1])) & 1
+    digit_weights = np.zeros(scan_codes.num_groups(64, planes) * 24)
+    digit_weights[: 64 * planes] = np.outer(weights / unit, 1 << np.arange(planes)).ravel()
+    by_code = digit_weights.reshape(-1, 24)[:, codes].reshape(-1, codes.shape[1])
+    wrong = tables.entries - by_code @ bits.T
+    assert wrong.max(axis=1).sum() <= tables.error
+    assert -wrong.min(axis=1).sum() <= tables.error
+    assert tables.entries.reshape(-1, len(codes), tables.entries.shape[1]).max(axis=2).sum(axis=1).max() <= 255

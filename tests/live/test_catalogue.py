@@ -1,0 +1,147 @@
+"""A living catalogue answers like brute force over what is there, whatever happened to it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fashion_hash.foldin.codes import FoldIn
+from fashion_hash.retrieval.recommender import Recommender
+from tests.worlds.living_world import SLOTS, World, key, new_bundle
+
+STEPS = 45
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_random_changes_answer_like_brute_force(tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    bundle = new_bundle(
+        tmp_path / "bundle",
+        count=(60, 60, 60, 0, 60)[seed],
+        slots=SLOTS if seed < 4 else ("item",),
+        num_bits=(16, 8, 64, 16, 16)[seed],
+    )
+    world = World(bundle)
+    writer, reader = Recommender.load(bundle.path), Recommender.load(bundle.path, engine="scan")
+    done: dict[str, int] = {}
+    for step in range(STEPS):
+        act = str(rng.choice([*ACTS]))
+        done[act] = done.get(act, 0) + 1
+        writer = ACTS[act](world, writer, rng, step) or writer
+        for one in (writer, reader):
+            world.check(one, rng)
+    assert len(done) >= 8, done
+    writer.compact()
+    again = Recommender.load(bundle.path)
+    for one in (writer, reader, again):
+        for _ in range(3):
+            world.check(one, rng)
+
+
+def add_items(world: World, writer: Recommender, rng: np.random.Generator, step: int) -> None:
+    ids = [f"new-{step}-{number}" for number in range(rng.integers(1, 4))]
+    kinds = [str(rng.choice(world.bundle.types)) for _ in ids]
+    removed = [one for one in world.bundle.items[kinds[0]].all() if one not in world.items[kinds[0]]]
+    if removed:
+        ids[0] = removed[0]  # an id that comes back is another item
+    writer.add_items([world.new_item(rng, kind, one) for kind, one in zip(kinds, ids)])
+
+
+def remove_items(world: World, writer: Recommender, rng: np.random.Generator, step: int) -> None:
+    kind = str(rng.choice(world.bundle.types))
+    if len(world.items[kind]) > 3:
+        ids = [str(one) for one in rng.choice(sorted(world.items[kind]), 2, replace=False)]
+        assert set(writer.remove_items({kind: ids})) == world.remove_items(kind, ids)
+
+
+def add_outfits(world: World, writer: Recommender, rng: np.random.Generator, step: int) -> None:
+    # some sort before, between and behind the ids of the index
+    new = {f"{'a-o-z'[number]}utfit-{step:04d}": world.new_outfit(rng) for number in (0, 2, 4)}
+    if rng.random() < 0.5:
+        user = str(rng.choice(sorted(world.users)))
+        if world.liked[user] and all(
+            one in world.items[dict(zip(world.bundle.slot_names, world.bundle.slots))[slot]]
+            for slot, one in sorted(world.liked[user])[0]
+        ):
+            new[f"liked-{step}"] = dict(sorted(world.liked[user])[0])
+    writer.add_outfits(new)
+    world.outfits.update(new)
+
+
+def remove_outfits(world: World, writer: Recommender, rng: np.random.Generator, step: int) -> None:
+    if len(world.outfits) > 4:
+        ids = [str(one) for one in rng.choice(sorted(world.outfits), 3, replace=False)]
+        writer.remove_outfits(ids)
+        for one in ids:
+            del world.outfits[one]
+
+
+def bring_back(world: World, writer: Recommender, rng: np.random.Generator, step: int) -> None:
+    """An outfit that was removed gets its id back, with other items."""
+    if world.outfits:
+        one = str(rng.choice(sorted(world.outfits)))
+        writer.remove_outfits([one])
+        world.outfits[one] = world.new_outfit(rng)
+        writer.add_outfits({one: world.outfits[one]})
+
+
+def add_user(world: World, writer: Recommender, rng: np.random.Generator, step: int) -> None:
+    told = [world.new_outfit(rng) for _ in range(rng.integers(0, 4))]
+    if told and world.outfits:
+        told.append(world.outfits[sorted(world.outfits)[0]])
+    liked, disliked = told[1:], told[:1]
+    if key(disliked[0]) in {key(one) for one in liked} if told else False:
+        return
+    user = f"new-user-{step}"
+    writer.add_user(user, liked=liked, disliked=disliked)
+    world.liked[user], world.disliked[user] = {key(one) for one in liked}, {key(one) for one in disliked}
+    world.users[user] = None if not told else code_of(writer, liked, disliked)  # type: ignore[assignment]
+
+
+def update_user(world: World, writer: Recommender, rng: np.random.Generator, step: int) -> None:
+    user = str(rng.choice(sorted(world.users)))
+    if not world.outfits:
+        return
+    one = str(rng.choice(sorted(world.outfits)))
+    liked = bool(rng.random() < 0.5)
+    writer.update_user(user, **{"liked" if liked else "disliked": [one]})
+    outfit = key(world.outfits[one])
+    world.disliked.setdefault(user, set())
+    (world.liked if liked else world.disliked)[user].add(outfit)
+    if not user.startswith("user-"):
+        (world.disliked if liked else world.liked)[user].discard(outfit)
+    state = writer.living.now_with([user])[1][0]
+    assert state is not None
+    world.users[user] = np.unpackbits(state.code, bitorder="little").astype(int) * 2 - 1
+
+
+def compact(world: World, writer: Recommender, rng: np.random.Generator, step: int) -> None:
+    assert writer.compact() == (writer.living.now().num_changes > 0) or writer.living.now().num_changes == 0
+    assert writer.living.now().num_changes == 0
+
+
+def reopen(world: World, writer: Recommender, rng: np.random.Generator, step: int) -> Recommender:
+    writer.close()
+    return Recommender.load(world.bundle.path)
+
+
+def code_of(writer: Recommender, liked: list[dict[str, str]], disliked: list[dict[str, str]]) -> np.ndarray:
+    from fashion_hash.bundle.lookup import outfit_rows
+
+    fold = FoldIn(writer.living.bundle)
+    fold.bundle = writer.bundle
+    rows = [np.array([outfit_rows(writer.bundle, one) for one in some]) for some in (liked, disliked)]
+    return np.unpackbits(fold.fit(*rows), bitorder="little").astype(int) * 2 - 1
+
+
+ACTS = {
+    "add_items": add_items,
+    "remove_items": remove_items,
+    "add_outfits": add_outfits,
+    "remove_outfits": remove_outfits,
+    "bring_back": bring_back,
+    "add_user": add_user,
+    "update_user": update_user,
+    "compact": compact,
+    "reopen": reopen,
+}

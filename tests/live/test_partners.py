@@ -1,0 +1,38 @@
+"""Partner lists that were brought up to date are those of a new search for all items."""
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+from fashion_hash.index.partners import find_partners
+from fashion_hash.live import partners as living_partners
+from fashion_hash.live.partners import extended
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"a": 300, "b": 200, "c": 150}, {"a": 340, "b": 201, "c": 150}),
+        ({"a": 20, "b": 0, "c": 127}, {"a": 21, "b": 3, "c": 140}),
+        ({"a": 1, "b": 129, "c": 128}, {"a": 200, "b": 129, "c": 129}),
+    ],
+)
+def test_extended_lists_are_new_lists(
+    before: dict[str, int], after: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(living_partners, "BLOCK", 64)
+    rng = np.random.default_rng(0)
+    codes = {kind: rng.integers(0, 256, (size, 2, 4), dtype=np.uint8) for kind, size in after.items()}
+    weights = rng.integers(-(2**17), 2**17, 32).astype(np.int32)
+    old = find_partners({kind: codes[kind][:size] for kind, size in before.items()}, weights)
+    found, expected = extended(old, before, codes, weights), find_partners(codes, weights)
+    for pair in permutations(codes, 2):
+        rows, values = found[pair]
+        assert rows.shape == values.shape == expected[pair][0].shape
+        np.testing.assert_allclose(values, expected[pair][1], rtol=1e-4, atol=1e-3)
+        assert all(len(set(row)) == len(row) for row in rows.tolist())
+        everything = find_partners(codes, weights, length=1000)[pair]
+        for row in range(len(rows)):
+            known = dict(zip(everything[0][row].tolist(), everything[1][row].tolist()))
+            np.testing.assert_allclose(values[row], [known[one] for one in rows[row].tolist()], rtol=1e-4, atol=1e-3)

@@ -1,0 +1,382 @@
+"""Filters: the columns in memory against SQL, pools against plain loops, and every kind of bad input."""
+
+import sqlite3
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fashion_hash.bundle.catalogue import write_catalogue
+from fashion_hash.errors import BundleError, QueryError
+from fashion_hash.retrieval.filters import totals as pool_totals
+from fashion_hash.retrieval.filters.apply import Filter, allowed_outfits, allowed_rows, first_passing, read_filter
+from fashion_hash.retrieval.filters.columns import ItemColumns, read_columns, read_details
+from fashion_hash.retrieval.filters.language import parse
+from fashion_hash.retrieval.filters.shortfall import explain_shortfall
+from fashion_hash.retrieval.filters.totals import PoolTotals
+from tests.retrieval.filters.sql_oracle import compiled, matching_rows
+
+TYPES = ("top", "bottom", "shoe")
+NAMES = ("price", "brand", "in_stock", "odd 'name\"", "any", "top", "tags", "title")
+WORDS = ("red", "Rot", "ROT", "straße", "Ünder", "'; DROP TABLE items; --", "", "2024-05-01", "5", "a_b%c")
+
+
+def random_value(rng: np.random.Generator) -> Any:
+    choice = rng.integers(0, 8)
+    if choice == 0:
+        return bool(rng.integers(0, 2))
+    if choice == 1:
+        return None
+    if choice == 2:
+        return [["red", 5], {"red": 5}, 1e300, 2**70][rng.integers(0, 4)]
+    if choice in (3, 4):
+        return [int(rng.integers(-3, 6)), float(rng.integers(-8, 12)) / 4][rng.integers(0, 2)]
+    return WORDS[rng.integers(0, len(WORDS))]
+
+
+def random_details(rng: np.random.Generator, count: int) -> list[dict[str, Any]]:
+    rows = []
+    for _ in range(count):
+        row = {name: random_value(rng) for name in NAMES if rng.random() < 0.7}
+        row["title"] = None if rng.random() < 0.3 else WORDS[rng.integers(0, len(WORDS))]
+        rows.append(row)
+    return rows
+
+
+def random_where(rng: np.random.Generator, depth: int = 0) -> dict[str, Any]:
+    where: dict[str, Any] = {}
+    for _ in range(rng.integers(1, 4)):
+        name = str(rng.choice(NAMES))
+        kind = rng.integers(0, 10)
+        if depth < 2 and kind == 0:
+            where["any"] = [random_where(rng, depth + 1) for _ in range(rng.integers(1, 4))]
+        elif depth < 2 and kind == 1:
+            where["not"] = random_where(rng, depth + 1)
+        else:
+            where.setdefault("columns", {})[name] = random_test(rng)
+    return where
+
+
+def random_test(rng: np.random.Generator) -> Any:
+    def scalar(*kinds: type) -> Any:
+        while True:
+            value = random_value(rng)
+            if isinstance(value, kinds or (str, int, float, bool)) and value not in (1e300, 2**70):
+                return value
+
+    op = str(rng.choice(["", "=", "!=", "<", "<=", ">", ">=", "in", "not in", "contains", "exists"]))
+    if op == "":
+        return scalar()
+    if op in ("in", "not in"):
+        return {op: [scalar() for _ in range(rng.integers(1, 5))]}
+    if op == "contains":
+        return {op: ["o", "RED", "ü", "5", "%", "SS"][rng.integers(0, 6)]}
+    if op == "exists":
+        return {op: bool(rng.integers(0, 2))}
+    while op in ("<", "<=", ">", ">="):
+        if not isinstance(value := scalar(str, int, float), bool):
+            return {op: value}
+    return {op: scalar()}
+
+
+@pytest.fixture(scope="module")
+def catalogue(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
+    details = random_details(np.random.default_rng(0), 400)
+    path = tmp_path_factory.mktemp("where") / "catalogue.sqlite"
+    ids = [f"top-{number}" for number in range(len(details))]
+    write_catalogue(path, {"top": ids, "hat": ["hat-0"]}, {"top": dict(zip(ids, map(dict, details)))}, {})
+    return path, details
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_columns_are_sql(catalogue: tuple[Path, list[dict[str, Any]]], seed: int) -> None:
+    path, details = catalogue
+    rng = np.random.default_rng(seed)
+    where = parse(random_where(rng), ["top"])
+    columns = read_columns(path, "top")
+    expected = matching_rows(path, "top", where.of("top"))
+    assert np.flatnonzero(columns.mask(where.of("top"))).tolist() == expected.tolist()
+    # appended in pieces, as a catalogue that lives does
+    pieces, at = ItemColumns(), 0
+    while at < len(details):
+        pieces.append(details[at : (at := at + int(rng.integers(1, 150)))])
+    assert np.flatnonzero(pieces.mask(where.of("top"))).tolist() == expected.tolist()
+
+
+def test_values_and_names_never_reach_the_text_of_a_statement() -> None:
+    evil = "x'); DROP TABLE items; --"
+    sql, parameters = compiled(parse({evil: {"=": evil, "in": [evil], "contains": evil}}, []).everywhere)
+    assert "drop" not in sql.casefold()
+    assert sum("drop" in str(one).casefold() for one in parameters) == 6
+
+
+ITEMS = [
+    {"price": 10, "colour": "red", "in_stock": True},
+    {"price": 20.5, "colour": "Blue", "in_stock": False},
+    {"price": None, "colour": 3},
+    {"title": "Red shirt", "tags": ["red"]},
+]
+
+
+@pytest.mark.parametrize(
+    ("where", "rows"),
+    [
+        (None, [0, 1, 2, 3]),
+        ({}, [0, 1, 2, 3]),
+        ({"price": 10}, [0]),
+        ({"price": {">": 10}}, [1]),
+        ({"price": {">=": 10, "<": 20.5}}, [0]),
+        ({"price": {"!=": 10}}, [1]),
+        ({"not": {"price": 10}}, [1, 2, 3]),
+        ({"price": {"exists": False}}, [2, 3]),
+        ({"colour": {"!=": "red"}}, [1, 2]),
+        ({"colour": {"not in": ["red", 3]}}, [1]),
+        ({"colour": {"not in": []}}, [0, 1, 2]),
+        ({"colour": {"contains": "BLU"}}, [1]),
+        ({"title": {"contains": "red"}}, [3]),
+        ({"tags": {"exists": True}}, [3]),
+        ({"in_stock": True}, [0]),
+        ({"any": [{"in_stock": False}, {"title": {"exists": True}}]}, [1, 3]),
+        ({"price": np.float32(10), "in_stock": np.True_}, [0]),
+        ({"top": {"price": 10}}, [0]),
+    ],
+)
+def test_what_matches(where: dict[str, Any] | None, rows: list[int]) -> None:
+    chosen = read_filter(where, {"top": ItemColumns(ITEMS)})
+    assert np.flatnonzero(chosen.masks.get("top", np.ones(4, dtype=bool))).tolist() == rows
+
+
+def tables(count: int = 40, seed: int = 0) -> dict[str, ItemColumns]:
+    rng = np.random.default_rng(seed)
+    return {
+        kind: ItemColumns(
+            [{"price": int(rng.integers(0, 10000)) / 100, "colour": str(rng.choice(["r", "g"]))} for _ in range(count)]
+        )
+        for kind in TYPES
+    }
+
+
+@pytest.mark.parametrize("compiled_loops", [True, False])
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"colour": "r"},
+        {"shoe": {"price": {"<": 1}}},
+        {"colour": "r", "top": {"price": {">": 50}}, "total": {"price": {"<=": 150}}},
+        {"total": {"price": {"<": 120, ">=": 80}}},
+        {"price": {"<": -1}},
+    ],
+)
+def test_outfits_of_allowed_items(monkeypatch: pytest.MonkeyPatch, compiled_loops: bool, where: dict[str, Any]) -> None:
+    if not compiled_loops:
+        monkeypatch.setattr(pool_totals, "find_spec", lambda name: None)
+    elif find_spec("numba") is None:
+        pytest.skip("no numba")
+    columns, slots = tables(), ("top", "top", "bottom", "shoe")
+    items = np.random.default_rng(1).integers(-1, 40, (9000, 4)).astype(np.int32)
+    chosen = read_filter(where, columns)
+    read = parse(where, TYPES)
+    outfits = [[(kind, row) for kind, row in zip(slots, outfit) if row >= 0] for outfit in items.tolist()]
+    masks = {kind: columns[kind].mask(read.of(kind)) for kind in TYPES}
+    cents = {kind: np.rint(columns[kind].column("price")[1] * 100).astype(int) for kind in TYPES}
+
+    def passes(worn: list[tuple[str, int]]) -> bool:
+        total = sum(int(cents[kind][row]) for kind, row in worn) / 100
+        tests = {"<": total < 120, ">=": total >= 80, "<=": total <= 150}
+        asked = where.get("total", {}).get("price", {})
+        return all(masks[kind][row] for kind, row in worn) and all(tests[op] for op in asked)
+
+    expected = [passes(worn) for worn in outfits]
+    allowed = allowed_outfits(chosen, slots, items)
+    assert allowed.dtype == bool
+    assert allowed.tolist() == expected
+    totals = PoolTotals(slots)  # of a pool that grows
+    for size in (0, 5, 5, 4000, 9000):
+        assert allowed_outfits(chosen, slots, items[:size], totals).tolist() == expected[:size]
+
+
+def test_columns_of_one_kind() -> None:
+    rows = [{"price": 1.5, "colour": "b"}, {"price": 2.5, "colour": "a"}, {"price": float("nan"), "colour": "b"}]
+    whole, grown = ItemColumns(rows), ItemColumns()
+    for row in rows:
+        grown.append([row])
+    for columns in (whole, grown):
+        for where, found in (({"price": {">": 1}}, [0, 1]), ({"colour": "b"}, [0, 2]), ({"colour": {"<": "b"}}, [1])):
+            assert np.flatnonzero(columns.mask(parse(where, []).everywhere)).tolist() == found
+    assert ItemColumns([{"price": float("nan")}]).held("price") == frozenset()
+
+
+def test_totals_add_up_as_people_do() -> None:
+    columns = {"top": ItemColumns([{"price": 0.1}]), "shoe": ItemColumns([{"price": 0.2}, {}])}
+    items = np.array([[0, 0], [0, 1], [-1, 0], [0, -1]], dtype=np.int32)
+    chosen = read_filter({"total": {"price": {"<=": 0.3}}}, columns)
+    assert 0.1 + 0.2 > 0.3
+    assert allowed_outfits(chosen, ("top", "shoe"), items).tolist() == [True, False, True, True]
+    less = read_filter({"total": {"price": {"<": 0.3}}}, columns)
+    assert allowed_outfits(less, ("top", "shoe"), items).tolist() == [False, False, True, True]
+
+
+def test_removed_items_are_out() -> None:
+    alive = {"shoe": np.array([True, False])}
+    columns = {"top": ItemColumns([{}]), "shoe": ItemColumns([{}, {}])}
+    chosen = read_filter(None, columns, alive)
+    assert allowed_outfits(chosen, ("top", "shoe"), np.array([[0, 0], [0, 1]], dtype=np.int32)).tolist() == [
+        True,
+        False,
+    ]
+
+
+def test_rows_for_composition() -> None:
+    columns = tables()
+    slots = ("top", "top", "bottom", "shoe")
+    chosen = read_filter({"top": {"colour": "r"}, "total": {"price": {"<=": 60}}}, columns)
+    rows = allowed_rows(chosen, slots, [0, 1, 3])
+    items = np.stack(np.meshgrid(*[np.arange(40)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    outfits = np.column_stack([items[:, 0], items[:, 1], np.full(len(items), -1), items[:, 2]]).astype(np.int32)
+    allowed = outfits[allowed_outfits(chosen, slots, outfits)]
+    for slot in (0, 1, 3):  # an item that occurs in an allowed outfit is never left out, others often
+        assert set(allowed[:, slot].tolist()) == set(rows[slot].tolist())
+    # one open slot: nothing is left to test
+    given = {0: int(rows[0][0]), 2: 5}
+    last = allowed_rows(chosen, slots, [3], given)[3]
+    price = {kind: columns[kind].column("price")[1] for kind in TYPES}
+    left = 60 - price["top"][given[0]] - price["bottom"][5]
+    assert last.tolist() == np.flatnonzero(price["shoe"] <= left).tolist()
+
+
+def test_asking_for_more_until_k_pass() -> None:
+    asked: list[int] = []
+
+    def search(wanted: int) -> tuple[np.ndarray, bool]:
+        asked.append(wanted)
+        return np.arange(min(wanted, 500))[:, None], True
+
+    places, proven = first_passing(search, lambda items: items[:, 0] % 30 == 29, 3)
+    assert (places.tolist(), proven, asked) == ([29, 59, 89], True, [16, 64, 256])
+    places, proven = first_passing(search, lambda items: items[:, 0] == 499, 3)
+    assert (places.tolist(), proven) == ([499], True)
+    places, proven = first_passing(search, lambda items: items[:, 0] == 499, 3, most=100)
+    assert (places.tolist(), proven) == ([], False)
+
+
+def test_a_shortfall_says_why() -> None:
+    columns = tables()
+    chosen = read_filter({"colour": "r", "shoe": {"price": {"<": 20}}, "total": {"price": {"<": 130}}}, columns)
+    items = np.random.default_rng(1).integers(0, 40, (500, 3)).astype(np.int32)
+    allowed = allowed_outfits(chosen, TYPES, items)
+    found = int(allowed.sum()) - 1
+    short = explain_shortfall(100, found, chosen, columns, TYPES, items, np.flatnonzero(allowed)[:1])
+    assert (short.outfits, short.within_totals, short.excluded) == (500, found + 1, 1)
+    assert short.allowed is not None
+    assert short.allowed > found
+    matching = int((columns["shoe"].column("price")[1] < 20).sum())
+    assert f"the strictest condition is price < 20 for items of type shoe, which {matching} of 40 match" in short.reason
+    assert f"{found} of 100 outfits found: the pool holds 500" in short.reason
+    nothing = read_filter({"price": {"<": -1}}, columns)
+    assert "no item of type top, bottom, shoe is allowed" in explain_shortfall(5, 0, nothing, columns, TYPES).reason
+    assert explain_shortfall(5, 0, nothing, columns, TYPES).to_dict()["items"]["top"] == (0, 40)
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ([], r"where: a mapping such as .*, not \[\] \(list\)"),
+        ({3: 4}, "where: 3 is no name"),
+        ({"prize": 3}, r"where\.prize: no column 'prize' \(nearest: 'price'\): items of type .* have .*colour"),
+        ({"top": {"heel": 3}}, r"where\.top\.heel: no column 'heel'.*items of type top have colour, price"),
+        ({"top": {}}, r"where\.top: nothing is asked"),
+        ({"tops": {"price": 3}}, r"where\.tops: no item type 'tops' \(nearest: 'top'\), and no comparison of a column"),
+        ({"price": {}}, r"where\.price: nothing to compare with"),
+        ({"price": {"=<": 3}}, r"where\.price\.=<: no operator '=<' \(nearest: .*<="),
+        ({"price": {"<": [3]}}, r"where\.price\.<: one value, not \[3\] \(list\)"),
+        ({"price": {"<": True}}, r"where\.price\.<: a number or a text, not True"),
+        ({"price": {"<": float("nan")}}, r"where\.price\.<: nan is not finite"),
+        ({"price": 2**60}, r"where\.price: \d+ is not finite or beyond"),
+        ({"price": {"<": "cheap"}}, r"where\.price\.<: 'cheap' is text, but column 'price' holds numbers"),
+        ({"price": None}, r"where\.price: None: write .*exists"),
+        ({"price": b"3"}, r"where\.price: a text, a number or true / false, not b'3' \(bytes\)"),
+        ({"colour": True}, r"where\.colour: true is true or false, but column 'colour' holds texts"),
+        ({"colour": ["r", "g"]}, r'where\.colour: a list: write {"in": \[\.\.\.\]}'),
+        ({"colour": {"in": "red"}}, r"where\.colour\.in: a list of values, not 'red' \(str\)"),
+        ({"colour": {"in": ["r", None]}}, r"where\.colour\.in\[1\]: None"),
+        ({"colour": {"in": ["r", 3]}}, r"where\.colour\.in: 3 is a number, but"),
+        ({"colour": {"contains": ""}}, r"where\.colour\.contains: a text that is not empty"),
+        ({"colour": {"contains": 3}}, r"where\.colour\.contains: a text that is not empty"),
+        ({"colour": {"exists": 1}}, r"where\.colour\.exists: True or False, not 1 \(int\)"),
+        ({"colour": "\udc80"}, r"where\.colour: .* is no text that UTF-8 can write"),
+        ({"any": {"colour": "r"}}, r"where\.any: a list of filters"),
+        ({"any": [{"colour": "r"}, {}]}, r"where\.any\[1\]: an empty filter"),
+        ({"any": [{"colour": {"?": 1}}]}, r"where\.any\[0\]\.colour\.\?: no operator"),
+        ({"not": {}}, r"where\.not: an empty filter"),
+        ({"top": {"total": {"price": {"<": 3}}}}, r"where\.top\.total: totals are of whole outfits"),
+        ({"total": {}}, r"where\.total: nothing is asked"),
+        ({"total": {"price": 3}}, r"where\.total\.price: a comparison such as"),
+        ({"total": {"price": {"=": 3}}}, r"where\.total\.price: no operator '=' for a total"),
+        ({"total": {"price": {"<": "3"}}}, r"where\.total\.price\.<: a number, not '3' \(str\)"),
+        ({"total": {"colour": {"<": 3}}}, r"where\.total\.colour\.<: column 'colour' holds texts: only numbers add up"),
+        ({"total": {"pric": {"<": 3}}}, r"where\.total\.pric\.<: no column 'pric' \(nearest: 'price'\)"),
+        # contradictions
+        ({"price": {"<": 10, ">": 20}}, r"where\.price\.<, where\.price\.>: no value can be < 10 and > 20 at once"),
+        ({"price": {"<": 10, ">=": 10}}, "no value can be < 10 and >= 10 at once"),
+        ({"price": {"=": 3, "in": [4, 5]}}, r"no value can be = 3 and in \[4, 5\] at once"),
+        ({"price": {"=": 3, ">": 4}}, "no value can be = 3 and > 4"),
+        ({"price": {"=": 3, "<": "4"}}, "no value can be = 3 and < '4'"),
+        ({"price": {"=": 3, "!=": 3}}, "no value can be = 3 and != 3"),
+        ({"price": {"exists": False, "<": 3}}, "no value can be absent and < 3"),
+        ({"price": {"exists": False}, "columns": {"price": {"exists": True}}}, "no value can be absent and there"),
+        ({"colour": {"in": []}}, r"where\.colour\.in: an empty list: nothing can be in it"),
+        ({"colour": {"=": "r", "contains": "g"}}, "no value can be = 'r' and contains 'g'"),
+        ({"colour": {"in": ["r", "g"], "not in": ["g", "r"]}}, "no value can be in"),
+        (
+            {"price": {"<": 10}, "top": {"price": {">": 20}}},
+            r"where\.price\.<, where\.top\.price\.>: .* < 10 and > 20 at once for items of type top",
+        ),
+        ({"any": [{"colour": "r"}, {"price": {"<": 1, ">": 2}}]}, r"where\.any\[1\]\.price\.<.* < 1 and > 2 at once"),
+        ({"total": {"price": {"<": 1, ">": 2}}}, r"where\.total\.price\.<.*: no total can be < 1 and > 2 at once"),
+    ],
+)
+def test_bad_filters_name_the_place(where: Any, message: str) -> None:
+    with pytest.raises(QueryError, match=message):
+        read_filter(where, tables())
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"not": {"colour": {"in": []}}},
+        {"price": {">=": 10, "<=": 10}},
+        {"price": {"=": 10, "in": [9, 10], "<": 11}},
+        {"top": {"price": {"<": 1}}, "shoe": {"price": {">": 2}}},
+        {"any": [{"price": {"<": 1}}, {"price": {">": 2}}]},
+        {"price": {">=": 10, "not in": [11, 12]}},
+    ],
+)
+def test_what_may_hold_is_no_contradiction(where: dict[str, Any]) -> None:
+    read_filter(where, tables())
+
+
+def test_a_file_that_is_no_catalogue(tmp_path: Path) -> None:
+    (tmp_path / "catalogue.sqlite").write_bytes(b"no database" * 100)
+    with pytest.raises(BundleError, match=r"catalogue\.sqlite is not a readable catalogue"):
+        read_columns(tmp_path / "catalogue.sqlite", "top")
+    with pytest.raises(BundleError, match=r"catalogue\.sqlite is not a readable catalogue"):
+        matching_rows(tmp_path / "catalogue.sqlite", "top", parse(None, []).everywhere)
+    assert isinstance(read_filter({}, {}), Filter)
+
+
+def test_a_catalogue_that_goes_on_in_another_file(tmp_path: Path) -> None:
+    details = {f"top-{row}": {"price": row} for row in range(5)}
+    write_catalogue(tmp_path / "more.sqlite", {"top": list(details)}, {"top": details}, {})
+    assert read_details(tmp_path / "more.sqlite", "top", 3) == [{"price": 3}, {"price": 4}]
+    with sqlite3.connect(tmp_path / "more.sqlite") as connection:
+        connection.execute("DELETE FROM items WHERE row = 1")
+    with pytest.raises(BundleError, match=r"more\.sqlite does not hold every top from row 0 on"):
+        read_columns(tmp_path / "more.sqlite", "top")
+
+
+def test_amounts_that_do_not_add_up() -> None:
+    columns = {"top": ItemColumns([{"price": 1e12}]), "shoe": ItemColumns([{"price": 5}])}
+    with pytest.raises(QueryError, match="column 'price' holds numbers beyond 100,000,000,000"):
+        read_filter({"total": {"price": {"<": 3}}}, columns)

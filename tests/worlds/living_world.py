@@ -1,0 +1,138 @@
+"""The reference of the living catalogue: plain dictionaries, changed at random and searched by brute force."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.core.codes import fixed_point, unpack
+from fashion_hash.core.outfits import slot_pairs
+from fashion_hash.index.build import build_index
+from fashion_hash.index.pool import Pool
+from fashion_hash.retrieval.recommender import Recommender
+from tests.worlds.random_bundles import random_bundle, random_pool
+
+SLOTS = ("top", "top", "bottom", "shoe")
+
+
+def new_bundle(path: Path, count: int = 60, slots: Sequence[str] = SLOTS, **options: Any) -> Bundle:
+    """A small bundle with its index."""
+    bundle = random_bundle(path, slots=slots, num_modalities=2, biased=True, num_items=12, **options)
+    build_index(bundle, random_pool(bundle, count))
+    return bundle
+
+
+class World:
+    """What the catalogue should hold.
+
+    Attributes:
+        items: by type and id, code (M, D) of -1 / +1 and bias, fixed point; only what is there.
+        outfits: by id, the ids of the items by slot name; only what is there.
+        users: by id, code (D,).
+        liked, disliked: by user id, sets of outfits as sorted (slot name, item id) pairs.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        pool = Pool.open(bundle)
+        self.items: dict[str, dict[str, tuple[np.ndarray, int]]] = {
+            kind: {
+                one: (unpack(bundle.item_codes[kind][row]).astype(int), int(bundle.item_bias[kind][row]))
+                for row, one in enumerate(bundle.items[kind].all())
+            }
+            for kind in bundle.types
+        }
+        self.outfits = {one: self.named(pool.items[row]) for row, one in enumerate(pool.ids.all())}
+        self.users = {one: unpack(bundle.user_codes[row]) for row, one in enumerate(bundle.users.all())}
+        self.liked: dict[str, set] = {one: set() for one in self.users}
+        self.disliked: dict[str, set] = {}
+        for user, items in zip(bundle.history.users.tolist(), bundle.history.items):
+            self.liked[bundle.users.id(user)].add(key(self.named(items)))
+
+    def named(self, items: np.ndarray) -> dict[str, str]:
+        """Items by slot name, of the bundle as it was exported."""
+        kinds = zip(self.bundle.slot_names, self.bundle.slots, items.tolist())
+        return {name: self.bundle.items[kind].id(row) for name, kind, row in kinds if row >= 0}
+
+    def score(self, user_id: str | None, outfit: dict[str, str]) -> float:
+        """As index/exact.py defines it, one outfit at a time, in Python's integers."""
+        bundle, kinds = self.bundle, dict(zip(self.bundle.slot_names, self.bundle.slots))
+        found = {name: self.items[kinds[name]][one] for name, one in outfit.items()}
+        user = 0 * self.users["user-0"] if user_id is None else self.users[user_id]
+        preference = sum(int((code * user * bundle.preference_weights).sum()) for code, _ in found.values())
+        pairs = [(bundle.slot_names[a], bundle.slot_names[b]) for a, b in slot_pairs(bundle.slots)]
+        pairs = [(a, b) for a, b in pairs if a in found and b in found]
+        together = sum(int((found[a][0] * found[b][0] * bundle.compatibility_weights).sum()) for a, b in pairs)
+        bits, n, p = len(bundle.modalities) * bundle.num_bits, len(found), max(len(pairs), 1)
+        bias = sum(one for _, one in found.values())
+        numerator = bundle.preference_scale * preference * p + bundle.compatibility_scale * together * n
+        return (numerator + bits * bias * p) / (2**16 * bits * n * p)
+
+    def best(self, user_id: str | None, include_liked: bool = False) -> list[tuple[float, str]]:
+        """All answers: (-score, id), best first, ties by id."""
+        known = set() if user_id is None else set(self.disliked.get(user_id, ()))
+        if user_id is not None and not include_liked:
+            known |= self.liked[user_id]
+        asked = user_id if user_id is not None and self.users[user_id] is not None else None
+        left = [(one, outfit) for one, outfit in self.outfits.items() if key(outfit) not in known]
+        return sorted((-self.score(asked, outfit), one) for one, outfit in left)
+
+    def check(self, recommender: Recommender, rng: np.random.Generator) -> None:
+        """Answers for a random user, and for nobody, equal brute force."""
+        assert len(recommender) == len(self.outfits)
+        user = str(rng.choice(sorted(self.users)))
+        for asked in (user, None):
+            liked = bool(rng.random() < 0.3)
+            expected = self.best(asked, liked)
+            for k in (1, 4, 1000):
+                hits = recommender.recommend(asked, k, include_liked=liked)
+                assert list(zip((-hits.scores).tolist(), hits.ids.tolist())) == expected[:k]
+                assert hits.personal == (asked is not None and self.users[asked] is not None)
+        if self.outfits:
+            one = str(rng.choice(sorted(self.outfits)))
+            assert recommender.outfit(one) == self.outfits[one]
+
+    def new_item(self, rng: np.random.Generator, kind: str, item_id: str) -> dict[str, Any]:
+        """An item for add_items; in the world from now on."""
+        code = np.where(rng.random((len(self.bundle.modalities), self.bundle.num_bits)) < 0.5, -1, 1)
+        bias = float(rng.normal())
+        self.items[kind][item_id] = code, int(fixed_point(np.asarray(bias)))
+        return {"item_id": item_id, "type": kind, "code": code, "bias": bias, "title": f"New {item_id}", "price": 7}
+
+    def new_outfit(self, rng: np.random.Generator) -> dict[str, str]:
+        """Random items in random slots, at least one, none twice."""
+        while True:
+            outfit: dict[str, str] = {}
+            for name, kind in zip(self.bundle.slot_names, self.bundle.slots):
+                if self.items[kind] and rng.random() < 0.8:
+                    outfit[name] = str(rng.choice(sorted(self.items[kind])))
+            if outfit and outfit.get("top") != outfit.get("top_2", ""):
+                return outfit
+
+    def remove_items(self, kind: str, ids: list[str]) -> set[str]:
+        """Takes items away, and returns the outfits that went with them."""
+        kinds = dict(zip(self.bundle.slot_names, self.bundle.slots))
+        gone = {
+            name
+            for name, outfit in self.outfits.items()
+            if any(kinds[slot] == kind and one in ids for slot, one in outfit.items())
+        }
+        for one in ids:
+            del self.items[kind][one]
+        for name in gone:
+            del self.outfits[name]
+        # what people like of an item that is gone is no longer in any outfit, even if the id comes back
+        for known in (*self.liked.values(), *self.disliked.values()):
+            known -= {some for some in known if any(kinds[slot] == kind and one in ids for slot, one in some)}
+        return gone
+
+
+def key(outfit: dict[str, str]) -> tuple:
+    """An outfit as something that a set can hold, alike whichever top lies in which slot."""
+    tops = sorted(one for slot, one in outfit.items() if slot in ("top", "top_2"))
+    others = [(slot, one) for slot, one in outfit.items() if slot not in ("top", "top_2")]
+    return tuple(sorted([*zip(("top", "top_2"), tops), *others]))

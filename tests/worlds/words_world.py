@@ -1,0 +1,127 @@
+"""Bundles that answer words, made without training: garments with titles, and towers of random projections.
+
+The signs of random projections of a vector agree for near vectors, so that a request finds the items whose
+titles share its words. A taste is the mean of what was liked, and pulls a request towards it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.bundle.write import write_bundle
+from fashion_hash.core.outfits import Outfits, item_types
+from fashion_hash.encoders import Encoder, WordsEncoder
+from fashion_hash.index.build import build_index
+from fashion_hash.inference.layers import Layer
+from fashion_hash.inference.request_weights import RequestContents, TowerWeights
+from tests.worlds.random_bundles import random_contents, random_pool
+
+COLOURS = ("red", "blue", "green", "black", "white")
+FABRICS = ("linen", "cotton", "silk", "denim", "wool")
+NOUNS = {
+    "top": ("shirt", "blouse"),
+    "bottom": ("trousers", "skirt"),
+    "shoe": ("sandals", "boots"),
+    "item": ("shirt", "trousers", "sandals"),
+}
+PULL = 0.7  # of the taste, against the words
+
+
+def titles(kind: str) -> list[str]:
+    """The titles of all items of a type, in row order."""
+    return [" ".join(words) for words in product(COLOURS, FABRICS, NOUNS[kind])]
+
+
+def towers(encoder: WordsEncoder, num_bits: int, pull: float = PULL, seed: int = 0) -> TowerWeights:
+    """All towers project by the same random matrix; the request adds `pull` times the taste."""
+    project = np.random.default_rng(seed).normal(size=(num_bits, encoder.dim)).astype(np.float32)
+    zeros = np.zeros(num_bits, dtype=np.float32)
+
+    def nothing(inputs: int) -> tuple[Layer, ...]:
+        return (
+            Layer(np.zeros((1, inputs), dtype=np.float32)),
+            Layer(np.zeros((num_bits, 1), dtype=np.float32)),
+        )
+
+    return TowerWeights(
+        request_project=project,
+        request_mlp=nothing(2 * num_bits),
+        gates=np.array([1, pull], dtype=np.float32),
+        item_project=project,
+        item_mlp=nothing(num_bits),
+        taste_project=project,
+        no_text=zeros,
+        no_taste=zeros,
+        nobody=zeros,
+        no_description=zeros,
+        unknown_item=zeros,
+        unknown_taste_item=zeros,
+        slope=1.0,
+        output="bits",
+    )
+
+
+def words_bundle(
+    path: Path,
+    slots: Sequence[str] = ("top", "bottom", "shoe"),
+    num_bits: int = 256,
+    pull: float = PULL,
+    pool: int = 40,
+    seed: int = 0,
+    named: Encoder | None = None,
+    **options: Any,
+) -> Bundle:
+    """A bundle with index and request model; `user-0` likes what is red, the last user nobody knows.
+
+    `named`: an encoder of the same length that the bundle says it was made with.
+    """
+    kinds = item_types(slots)
+    names = {kind: titles(kind) for kind in kinds}
+    ids = {kind: tuple(f"{kind}-{row:03d}" for row in range(len(names[kind]))) for kind in kinds}
+    encoder = WordsEncoder.fit([one for some in names.values() for one in some], 32)
+    weights = towers(encoder, num_bits, pull, seed)
+    vectors = {kind: encoder.encode_texts(some) for kind, some in names.items()}
+    rng = np.random.default_rng(seed)
+    codes = {kind: np.where(rng.random((len(some), 1, 16)) < 0.5, -1, 1) for kind, some in names.items()}
+    # outfits of the history: user-0 in red, user-1 in blue and so on; red garments come first
+    rows = np.array([[2 * user + one for _ in slots] for user in range(4) for one in (0, 1)])
+    rows = rows % 2 + (rows // 2) * len(FABRICS) * np.array([len(NOUNS[kind]) for kind in slots])
+    history = Outfits.of(slots, np.repeat(np.arange(4), 2), rows)
+    outputs = {kind: some @ weights.item_project.T for kind, some in vectors.items()}
+    tastes = np.zeros((5, num_bits), dtype=np.float32)
+    for user in range(4):
+        mine = history.items[history.users == user]
+        tastes[user] = np.mean([outputs[kind][row] for line in mine for kind, row in zip(slots, line)], axis=0)
+    details = {
+        kind: {one: {"title": title, "price": float(row)} for row, (one, title) in enumerate(zip(ids[kind], some))}
+        for kind, some in names.items()
+    }
+    contents = random_contents(
+        seed,
+        slots,
+        items=ids,
+        item_codes=codes,
+        item_bias={kind: np.zeros(len(some)) for kind, some in names.items()},
+        history=history,
+        details=details,
+        **options,
+    )
+    requests = RequestContents(
+        kinds,
+        named or encoder,
+        weights,
+        outputs,
+        outputs,
+        tastes,
+        np.arange(5) < 4,
+    )
+    bundle = write_bundle(path, replace(contents, requests=requests))
+    build_index(bundle, random_pool(bundle, pool))
+    return bundle
