@@ -17,10 +17,12 @@ from fashion_hash.live.snapshot import Snapshot, outfit_keys
 from fashion_hash.live.store import UserState
 
 # an outfit of the pool by id, or any items by slot name
-Told = str | dict[str, str]
+OutfitRef = str | dict[str, str]
 
 
-def add_user(living: Living, fold: Fold, user_id: str, liked: Sequence[Told], disliked: Sequence[Told]) -> None:
+def add_user(
+    living: Living, fold: Fold, user_id: str, liked: Sequence[OutfitRef], disliked: Sequence[OutfitRef]
+) -> None:
     """Adds someone; see Recommender.add_user."""
 
     def told(snapshot: Snapshot, state: UserState | None) -> UserState:
@@ -32,7 +34,9 @@ def add_user(living: Living, fold: Fold, user_id: str, liked: Sequence[Told], di
     _put(living, user_id, told)
 
 
-def update_user(living: Living, fold: Fold, user_id: str, liked: Sequence[Told], disliked: Sequence[Told]) -> None:
+def update_user(
+    living: Living, fold: Fold, user_id: str, liked: Sequence[OutfitRef], disliked: Sequence[OutfitRef]
+) -> None:
     """Adds to what someone likes and dislikes; see Recommender.update_user."""
 
     def told(snapshot: Snapshot, state: UserState | None) -> UserState:
@@ -71,7 +75,7 @@ def _same(one: UserState | None, other: UserState | None) -> bool:
     return all(a.tobytes() == b.tobytes() for a, b in zip(one, other))
 
 
-def told_rows(snapshot: Snapshot, outfits: Sequence[Told]) -> np.ndarray:
+def told_rows(snapshot: Snapshot, outfits: Sequence[OutfitRef]) -> np.ndarray:
     """Outfits, by id or by items, as (L, S) int32. Raises as outfit_rows, and UnknownIdError for an outfit."""
     if isinstance(outfits, str | dict):
         raise QueryError(f"a list of outfits is needed, not {outfits!r}: put it into brackets")
@@ -81,7 +85,7 @@ def told_rows(snapshot: Snapshot, outfits: Sequence[Told]) -> np.ndarray:
     return rows
 
 
-def items_told(snapshot: Snapshot, outfit: Told, name: str = "an outfit") -> np.ndarray:
+def items_told(snapshot: Snapshot, outfit: OutfitRef, name: str = "an outfit") -> np.ndarray:
     """The items by slot, (S,) int32, of an outfit of the pool or of any items; `name` is for messages."""
     if isinstance(outfit, str):
         items: np.ndarray = snapshot.items_of(np.array([snapshot.ids.row(outfit)]))[0]

@@ -17,7 +17,7 @@ from fashion_hash.index.engines.open import EngineName
 from fashion_hash.index.pool import Pool
 from fashion_hash.live.catalogue import Living
 from fashion_hash.live.snapshot import Snapshot
-from fashion_hash.live.users import Told, items_told
+from fashion_hash.live.users import OutfitRef, items_told
 from fashion_hash.retrieval import users as people
 from fashion_hash.retrieval.answers import Composed, Hit, Hits, ItemHits, OutfitHit, OutfitsFor, Score
 from fashion_hash.retrieval.checks import REQUEST_WEIGHT
@@ -298,7 +298,7 @@ class Recommender(LivingCatalogue):
         self,
         text: str | None,
         user: str | None,
-        of: Told,
+        of: OutfitRef,
         *,
         item_type: str | None = None,
         weight: float = REQUEST_WEIGHT,
@@ -321,7 +321,7 @@ class Recommender(LivingCatalogue):
         asked = ask(self._requests, snapshot, text, user, person)
         return explain_request(self._requests, snapshot, person, asked, of, item_type, weight, anchor, neighbours)
 
-    def explain(self, user_id: str | None, outfit: Told, *, neighbours: int = 3, top_bits: int = 3) -> Explanation:
+    def explain(self, user_id: str | None, outfit: OutfitRef, *, neighbours: int = 3, top_bits: int = 3) -> Explanation:
         """Why an outfit scores as it does: parts that add up to the score exactly, and liked outfits near it.
 
         Args:
@@ -345,7 +345,7 @@ class Recommender(LivingCatalogue):
         snapshot = self.living.now()
         return items_by_slot(snapshot.bundle, items_told(snapshot, str(outfit_id)))
 
-    def score(self, user_id: str | None, outfit: Told) -> Score:
+    def score(self, user_id: str | None, outfit: OutfitRef) -> Score:
         """The score of any items as an outfit, in the pool or not.
 
         Args:

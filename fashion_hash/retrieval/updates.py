@@ -12,7 +12,7 @@ from fashion_hash.foldin.vectors import FoldInVectors
 from fashion_hash.inference.hash_heads import ItemEncoder
 from fashion_hash.live import changes, compaction
 from fashion_hash.live.catalogue import Living
-from fashion_hash.live.users import Told, add_user, update_user
+from fashion_hash.live.users import OutfitRef, add_user, update_user
 from fashion_hash.retrieval.search.live_tower import LivingRequests
 
 
@@ -65,7 +65,7 @@ class LivingCatalogue:
         changes.remove_outfits(self.living, outfit_ids)
         self._compact_if_due()
 
-    def add_user(self, user_id: str, liked: Sequence[Told] = (), disliked: Sequence[Told] = ()) -> None:
+    def add_user(self, user_id: str, liked: Sequence[OutfitRef] = (), disliked: Sequence[OutfitRef] = ()) -> None:
         """Adds someone, with a code fitted to what they like (fold-in; nothing is trained).
 
         Args:
@@ -80,7 +80,7 @@ class LivingCatalogue:
         """
         add_user(self.living, self._fold, user_id, liked, disliked)
 
-    def update_user(self, user_id: str, liked: Sequence[Told] = (), disliked: Sequence[Told] = ()) -> None:
+    def update_user(self, user_id: str, liked: Sequence[OutfitRef] = (), disliked: Sequence[OutfitRef] = ()) -> None:
         """Adds to what someone likes and dislikes, and fits their code to all of it.
 
         What was said last counts where it contradicts what was said before. Arguments and errors as

@@ -18,7 +18,7 @@ from fashion_hash.bundle.lookup import find_item_of_any_type
 from fashion_hash.core.codes import WEIGHT_ONE, Packed, fixed_point, hamming, pack
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.live.snapshot import Snapshot
-from fashion_hash.live.users import Told, items_told
+from fashion_hash.live.users import OutfitRef, items_told
 from fashion_hash.retrieval.answers import By
 from fashion_hash.retrieval.checks import check_weight
 from fashion_hash.retrieval.explanation.codes import Explanation, explain
@@ -136,7 +136,7 @@ def explain_request(
     snapshot: Snapshot,
     person: Person,
     asked: Asked,
-    of: Told,
+    of: OutfitRef,
     item_type: str | None,
     weight: float,
     anchor: str | None,
