@@ -86,11 +86,11 @@ def measure(path: Path, options: argparse.Namespace) -> dict[str, Any]:
             changes, seconds = changes + int(done), seconds + took
         writer.tell(f"change 0 {options.seconds}")
         free, took = map(float, writer.answer())
-        found = recommender.living.now()
+        found = recommender.live.now()
         memory = found.num_changes
         # what else is slow while files are written is the processor's time
         writer.tell("compact")
-        folding = ask(recommender, users, until=lambda: recommender.living.now().base.generation > 0)
+        folding = ask(recommender, users, until=lambda: recommender.live.now().base.generation > 0)
         [compacted] = writer.answer()
         check(recommender)
     return {
@@ -125,7 +125,7 @@ def ask(recommender: Recommender, users: list[str], seconds: float = 600.0, unti
 
 def check(recommender: Recommender) -> None:
     """Answers equal the plain scan of everything that is there. Raises AssertionError otherwise."""
-    snapshot = recommender.living.now()
+    snapshot = recommender.live.now()
     from fashion_hash.index import exact
 
     rows = np.arange(len(snapshot.ids)) if snapshot.alive is None else np.flatnonzero(snapshot.alive)
@@ -181,15 +181,15 @@ def write(path: str) -> int:
     """The writer's process: half of the changes add outfits, half remove some, old and new."""
     compaction.COMPACT_FROM = 10**9  # when it is told to, to be measured apart
     recommender, rng = Recommender.load(path, verify=False), random.Random(0)
-    bundle, number = recommender.living.bundle, 0
-    there = recommender.living.now().base.pool.ids.all()
+    bundle, number = recommender.live.bundle, 0
+    there = recommender.live.now().base.pool.ids.all()
     print("ready", flush=True)
     for line in sys.stdin:
         what, *arguments = line.split()
         begin, done = time.perf_counter(), 0
         if what == "compact":
             compaction.COMPACT_FROM, compaction.COMPACT_SHARE = 1, 0.0
-            thread = compaction.compact_in_background(recommender.living)
+            thread = compaction.compact_in_background(recommender.live)
             assert thread is not None
             thread.join()
             print(time.perf_counter() - begin, flush=True)
@@ -235,7 +235,7 @@ def kill(path: Path, times: int) -> int:
             else:  # from when it was asked for it may be gone, from when it was done it must be
                 acknowledged.discard(name)
                 gone |= {name} if change == "removed" else set()
-        there = set(Recommender.load(bundle.path).living.now().ids.all())
+        there = set(Recommender.load(bundle.path).live.now().ids.all())
         lost += len(acknowledged - there) + len(gone & there)
     return lost
 

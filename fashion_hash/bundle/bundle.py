@@ -22,7 +22,7 @@ from fashion_hash.inference.request_tower import RequestTower
 
 FORMAT = "fashion_hash bundle"
 FORMAT_VERSION = 1
-LIVING = "live"
+LIVE_FOLDER = "live"
 EXACT = dict.fromkeys(("pool", "score", "explain", "compose", "complete"), "exact")
 RE_RANKED = "shortlist and re-rank"
 

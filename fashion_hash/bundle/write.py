@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fashion_hash.bundle.bundle import EXACT, FORMAT, FORMAT_VERSION, LIVING, RE_RANKED, Bundle, _file_name
+from fashion_hash.bundle.bundle import EXACT, FORMAT, FORMAT_VERSION, LIVE_FOLDER, RE_RANKED, Bundle, _file_name
 from fashion_hash.bundle.catalogue import write_catalogue
 from fashion_hash.core.codes import WEIGHT_STEP_BITS, check_num_bits, fixed_point, pack
 from fashion_hash.core.files import atomic_folder
@@ -77,7 +77,7 @@ def write_bundle(path: str | Path, contents: BundleContents) -> Bundle:
     Raises BundleError, and writes nothing, when the contents do not fit together.
     """
     _check(contents)
-    if (living := Path(path) / LIVING).exists():
+    if (live := Path(path) / LIVE_FOLDER).exists():
         raise BundleError(
             f"{living} holds changes that were made to bundle {_fingerprint(Path(path))}, and would be lost: "
             "export to another folder, or move it away first"

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fashion_hash.bundle.bundle import LIVING, Bundle
+from fashion_hash.bundle.bundle import LIVE_FOLDER, Bundle
 from fashion_hash.core.files import atomic_folder
 from fashion_hash.core.ids import IdTable
 from fashion_hash.core.manifest import seal
@@ -55,7 +55,7 @@ def build_index(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str] | No
 
     from fashion_hash.index.engines.hamming import write_faiss
 
-    if (living := bundle.path / LIVING).exists():
+    if (live := bundle.path / LIVE_FOLDER).exists():
         raise BundleError(
             f"{living} holds changes that were made to the pool of bundle {bundle.fingerprint} and its index, and "
             "would not fit another index: move it away first"

@@ -24,7 +24,7 @@ class Writing(NamedTuple):
     store: Store
 
 
-class Living:
+class LiveCatalogue:
     """The catalogue of a bundle as it is now. Threads may share one; processes open their own.
 
     Args:

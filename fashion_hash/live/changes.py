@@ -20,18 +20,18 @@ from fashion_hash.index.outfit_terms import outfit_terms
 from fashion_hash.index.outfit_vectors import outfit_vectors
 from fashion_hash.inference.hash_heads import ItemEncoder
 from fashion_hash.inference.outfit_encoder import encoded_items, single_codes
-from fashion_hash.live.catalogue import Living, Writing
+from fashion_hash.live.catalogue import LiveCatalogue, Writing
 from fashion_hash.live.snapshot import Snapshot, item_record, outfit_record
 
 _OWN = ("item_id", "type", "features", "code", "bias", "title", "picture")
 
 
-def add_items(living: Living, items: Sequence[Mapping[str, Any]], encoder: Callable[[], ItemEncoder]) -> None:
+def add_items(live: LiveCatalogue, items: Sequence[Mapping[str, Any]], encoder: Callable[[], ItemEncoder]) -> None:
     """Adds items; see Recommender.add_items."""
     by_type: dict[str, list[Mapping[str, Any]]] = {}
     for place, item in enumerate(items):
-        by_type.setdefault(_type_of(living.bundle, item, place), []).append(item)
-    prepared = {kind: _records(living.bundle, kind, some, encoder) for kind, some in by_type.items()}
+        by_type.setdefault(_type_of(live.bundle, item, place), []).append(item)
+    prepared = {kind: _records(live.bundle, kind, some, encoder) for kind, some in by_type.items()}
     with living.writing() as (snapshot, store):
         for kind, some in by_type.items():
             known = snapshot.bundle.items[kind]
@@ -42,10 +42,10 @@ def add_items(living: Living, items: Sequence[Mapping[str, Any]], encoder: Calla
             store.put_items((kind, row, str(item["item_id"]), *_catalogue_columns(item)) for row, item in lines)
 
 
-def remove_items(living: Living, item_ids: Mapping[str, Sequence[str]]) -> list[str]:
+def remove_items(live: LiveCatalogue, item_ids: Mapping[str, Sequence[str]]) -> list[str]:
     """Removes items and the outfits that hold them; see Recommender.remove_items."""
     for kind in item_ids:
-        check_type(living.bundle, kind)
+        check_type(live.bundle, kind)
     with living.writing() as writing:
         snapshot, store = writing
         gone = {kind: _rows(snapshot.bundle.items[kind], ids) for kind, ids in item_ids.items()}
@@ -57,7 +57,7 @@ def remove_items(living: Living, item_ids: Mapping[str, Sequence[str]]) -> list[
         return snapshot.ids.at(outfits)
 
 
-def add_outfits(living: Living, outfits: Mapping[str, Mapping[str, str]]) -> None:
+def add_outfits(live: LiveCatalogue, outfits: Mapping[str, Mapping[str, str]]) -> None:
     """Adds outfits to the pool; see Recommender.add_outfits."""
     with living.writing() as (snapshot, store):
         ids = [str(one) for one in outfits]
@@ -76,7 +76,7 @@ def add_outfits(living: Living, outfits: Mapping[str, Mapping[str, str]]) -> Non
             store.append("add_outfits", None, _json(ids), records.tobytes())
 
 
-def remove_outfits(living: Living, outfit_ids: Sequence[str]) -> None:
+def remove_outfits(live: LiveCatalogue, outfit_ids: Sequence[str]) -> None:
     """Removes outfits from the pool; see Recommender.remove_outfits."""
     with living.writing() as writing:
         _remove_outfits(writing, _rows(writing.snapshot.ids, outfit_ids))

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from fashion_hash.live.catalogue import Living
+from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.live.generation import generation_path, write_generation
 from fashion_hash.live.store import FOLDER
 
@@ -24,15 +24,15 @@ COMPACT_FROM, COMPACT_SHARE = 20_000, 0.05
 LOCK = "compaction.lock"
 
 
-def compact(living: Living) -> bool:
+def compact(live: LiveCatalogue) -> bool:
     """Folds what was changed into new files. Returns False when somebody else is at it, or nothing changed."""
-    folder = living.bundle.path / FOLDER
+    folder = live.bundle.path / FOLDER
     if not folder.is_dir():
         return False
     with _alone(folder) as alone:
         if not alone:
             return False
-        snapshot = living.now()
+        snapshot = live.now()
         old = snapshot.base.generation
         _sweep(folder, keep=old)
         if not snapshot.num_changes:
@@ -45,14 +45,14 @@ def compact(living: Living) -> bool:
             if living.now().base.generation == old:
                 shutil.rmtree(path, ignore_errors=True)
             raise
-        living.now()
+        live.now()
         _sweep(folder, keep=old + 1)
         return True
 
 
-def compact_in_background(living: Living) -> threading.Thread | None:
+def compact_in_background(live: LiveCatalogue) -> threading.Thread | None:
     """Starts a compaction in a thread when enough was changed; a process has one at most."""
-    snapshot = living.now()
+    snapshot = live.now()
     enough = snapshot.num_changes >= max(COMPACT_FROM, COMPACT_SHARE * len(snapshot.base.pool))
     if not enough or not living.compacting.acquire(blocking=False):
         return None
@@ -61,9 +61,9 @@ def compact_in_background(living: Living) -> threading.Thread | None:
         try:
             with suppress(AttributeError, OSError):  # Linux: of this thread alone; queries go first
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
-            compact(living)
+            compact(live)
         finally:
-            living.compacting.release()
+            live.compacting.release()
 
     thread = threading.Thread(target=run, name="fashion_hash compaction", daemon=True)
     thread.start()

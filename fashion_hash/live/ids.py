@@ -9,7 +9,7 @@ import numpy as np
 from fashion_hash.core.ids import IdTable
 
 
-class LivingIds(IdTable):
+class LiveIds(IdTable):
     """An IdTable and what became of it; a view that stays as it is while others are made.
 
     Args:

@@ -18,7 +18,7 @@ from fashion_hash.index.partners import BLOCK, FOLDER, LENGTH, Partners, open_pa
 from fashion_hash.index.products import pair_weights, product, relaxed
 
 
-class LivingPartners:
+class LivePartners:
     """The lists of a bundle, for as many items as there are.
 
     Args:

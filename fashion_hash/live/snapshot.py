@@ -24,7 +24,7 @@ from fashion_hash.index.engines.contract import Engine
 from fashion_hash.index.outfit_terms import OutfitTerms, slot_codes
 from fashion_hash.index.outfit_vectors import empty_vectors
 from fashion_hash.index.pool import CHUNK, Pool
-from fashion_hash.live.ids import LivingIds
+from fashion_hash.live.ids import LiveIds
 from fashion_hash.live.store import Entry
 
 MOST_FOUND = 100_000
@@ -163,7 +163,7 @@ class Growing:
 
 
 class Names:
-    """Ids of a table while it changes; `view` is what LivingIds shows of it."""
+    """Ids of a table while it changes; `view` is what LiveIds shows of it."""
 
     def __init__(self, base: IdTable) -> None:
         self.base = base
@@ -193,9 +193,9 @@ class Names:
         self.num_removed += len(rows)
 
     @property
-    def view(self) -> LivingIds:
+    def view(self) -> LiveIds:
         """The ids as they are now."""
-        return LivingIds(self.base, self.added, self.rows, len(self.added), self.alive)
+        return LiveIds(self.base, self.added, self.rows, len(self.added), self.alive)
 
 
 class Changes:

@@ -26,7 +26,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from fashion_hash.bundle.bundle import LIVING as FOLDER
+from fashion_hash.bundle.bundle import LIVE_FOLDER as FOLDER
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.catalogue import SCHEMA as CATALOGUE_SCHEMA
 from fashion_hash.bundle.catalogue import Line

@@ -12,7 +12,7 @@ from fashion_hash.core.ids import encode
 from fashion_hash.core.outfits import canonical_items
 from fashion_hash.errors import DataError, QueryError
 from fashion_hash.foldin.fold_in import Fold
-from fashion_hash.live.catalogue import Living
+from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.live.snapshot import Snapshot, outfit_keys
 from fashion_hash.live.store import UserState
 
@@ -21,7 +21,7 @@ OutfitRef = str | dict[str, str]
 
 
 def add_user(
-    living: Living, fold: Fold, user_id: str, liked: Sequence[OutfitRef], disliked: Sequence[OutfitRef]
+    live: LiveCatalogue, fold: Fold, user_id: str, liked: Sequence[OutfitRef], disliked: Sequence[OutfitRef]
 ) -> None:
     """Adds someone; see Recommender.add_user."""
 
@@ -31,17 +31,17 @@ def add_user(
         likes, dislikes = (told_rows(snapshot, outfits) for outfits in (liked, disliked))
         return _folded(snapshot, fold, likes[:0], likes, dislikes)
 
-    _put(living, user_id, told)
+    _put(live, user_id, told)
 
 
 def update_user(
-    living: Living, fold: Fold, user_id: str, liked: Sequence[OutfitRef], disliked: Sequence[OutfitRef]
+    live: LiveCatalogue, fold: Fold, user_id: str, liked: Sequence[OutfitRef], disliked: Sequence[OutfitRef]
 ) -> None:
     """Adds to what someone likes and dislikes; see Recommender.update_user."""
 
     def told(snapshot: Snapshot, state: UserState | None) -> UserState:
-        row = living.bundle.users.row(user_id) if state is None else living.bundle.users.find(user_id)
-        history = living.bundle.history.items[living.bundle.lines_of(row) if row >= 0 else []]
+        row = live.bundle.users.row(user_id) if state is None else living.bundle.users.find(user_id)
+        history = live.bundle.history.items[live.bundle.lines_of(row) if row >= 0 else []]
         likes, dislikes = (told_rows(snapshot, outfits) for outfits in (liked, disliked))
         slots = snapshot.bundle.slots
         _check_apart(slots, likes, dislikes)
@@ -52,19 +52,19 @@ def update_user(
             )
         return _folded(snapshot, fold, history, likes, dislikes)
 
-    _put(living, user_id, told)
+    _put(live, user_id, told)
 
 
-def _put(living: Living, user_id: str, told: Callable[[Snapshot, UserState | None], UserState]) -> None:
+def _put(live: LiveCatalogue, user_id: str, told: Callable[[Snapshot, UserState | None], UserState]) -> None:
     """Writes what someone becomes; folded before the transaction, so that nobody waits for it."""
     if not isinstance(user_id, str):
         raise DataError(f"a user id is a text, not {user_id!r}")
     encode("user", user_id, 0)
     while True:
-        snapshot, [before] = living.now_with([user_id])
+        snapshot, [before] = live.now_with([user_id])
         after = told(snapshot, before)
         with living.writing() as (_, store):
-            if _same(store.user(user_id, len(living.bundle.slots)), before):
+            if _same(store.user(user_id, len(live.bundle.slots)), before):
                 store.put_user(user_id, after)
                 return
 

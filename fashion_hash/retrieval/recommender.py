@@ -15,7 +15,7 @@ from fashion_hash.encoders import Encoder
 from fashion_hash.errors import QueryError
 from fashion_hash.index.engines.open import EngineName
 from fashion_hash.index.pool import Pool
-from fashion_hash.live.catalogue import Living
+from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.live.users import OutfitRef, items_told
 from fashion_hash.retrieval import users as people
@@ -25,30 +25,30 @@ from fashion_hash.retrieval.composition.composer import Composer, Wanted
 from fashion_hash.retrieval.explanation.codes import Explanation, explain
 from fashion_hash.retrieval.explanation.requests import RequestExplanation, explain_request
 from fashion_hash.retrieval.explanation.vectors import explain_encoded
-from fashion_hash.retrieval.filters.live_columns import LivingColumns
+from fashion_hash.retrieval.filters.live_columns import LiveColumns
 from fashion_hash.retrieval.pool.search import rankings
 from fashion_hash.retrieval.scores import hits_of, hits_of_many, scores_of
 from fashion_hash.retrieval.search.ask import ask
 from fashion_hash.retrieval.search.items import search
-from fashion_hash.retrieval.search.live_tower import LivingRequests
+from fashion_hash.retrieval.search.live_tower import LiveTower
 from fashion_hash.retrieval.search.outfits import outfits_for
 from fashion_hash.retrieval.similar_items import similar_items
-from fashion_hash.retrieval.updates import LivingCatalogue
+from fashion_hash.retrieval.updates import CatalogueUpdates
 from fashion_hash.retrieval.users import Person
 
 __all__ = ["Composed", "Hit", "Hits", "ItemHits", "OutfitHit", "OutfitsFor", "Recommender", "Score"]
 
 
-class Recommender(LivingCatalogue):
+class Recommender(CatalogueUpdates):
     """Answers out of a bundle, its pool, and what came and went since; torch is not needed.
 
     Threads may share one. Processes open their own: every answer is of one moment and holds all
     that any of them had changed before it. Reading needs no right to write.
     """
 
-    def __init__(self, living: Living, requests: LivingRequests | None = None) -> None:
-        super().__init__(living, requests)
-        self._columns = LivingColumns(living)
+    def __init__(self, live: LiveCatalogue, requests: LiveTower | None = None) -> None:
+        super().__init__(live, requests)
+        self._columns = LiveColumns(live)
 
     @classmethod
     def load(
@@ -77,22 +77,22 @@ class Recommender(LivingCatalogue):
             BundleError: no bundle, no index, another version, changed bytes, or an index or changes
                 of another bundle.
         """
-        living = Living(path, verify=verify, engine=engine)
-        return cls(living, LivingRequests(living.bundle, encoder, encoder_weights))
+        live = LiveCatalogue(path, verify=verify, engine=engine)
+        return cls(live, LiveTower(live.bundle, encoder, encoder_weights))
 
     @property
     def bundle(self) -> Bundle:
         """The bundle as it is now: as exported, but with the items that were added."""
-        return self.living.now().bundle
+        return self.live.now().bundle
 
     @property
     def pool(self) -> Pool:
         """The outfits of the index; those that came since are not in it."""
-        return self.living.now().base.pool
+        return self.live.now().base.pool
 
     def __len__(self) -> int:
         """How many outfits there are."""
-        return self.living.now().num_outfits
+        return self.live.now().num_outfits
 
     def recommend(
         self,
@@ -129,7 +129,7 @@ class Recommender(LivingCatalogue):
             hits = Hits(np.array(snapshot.ids.at(ranking.rows), dtype=np.str_), ranking.scores)
             hits.personal, hits.shortfall = person.personal, missing
             return hits
-        snapshot, persons = people.people(self.living, user_ids)
+        snapshot, persons = people.people(self.live, user_ids)
         found, missing = rankings(self._columns, snapshot, persons, k, include_liked, where, diversity, max_per)
         return hits_of_many(snapshot, persons, found, missing, min(k, snapshot.num_outfits))
 
@@ -212,7 +212,7 @@ class Recommender(LivingCatalogue):
                 without meaning.
             UnknownIdError: an unknown item.
         """
-        snapshot = self.living.now()
+        snapshot = self.live.now()
         kind, row = find_item_of_any_type(snapshot.bundle, str(item_id), item_type)
         allowed = self._columns.filter(snapshot, where).masks.get(kind)
         found = similar_items(snapshot.bundle.item_codes[kind], row, k, allowed)
@@ -342,7 +342,7 @@ class Recommender(LivingCatalogue):
 
         Raises UnknownIdError, with the nearest known ids.
         """
-        snapshot = self.living.now()
+        snapshot = self.live.now()
         return items_by_slot(snapshot.bundle, items_told(snapshot, str(outfit_id)))
 
     def score(self, user_id: str | None, outfit: OutfitRef) -> Score:
@@ -366,8 +366,8 @@ class Recommender(LivingCatalogue):
 
     @cached_property
     def _composer(self) -> Composer:
-        return Composer(self.living.bundle, self._columns)
+        return Composer(self.live.bundle, self._columns)
 
     def _person(self, user_id: str | int | None) -> tuple[Snapshot, Person]:
-        snapshot, [person] = people.people(self.living, [user_id])
+        snapshot, [person] = people.people(self.live, [user_id])
         return snapshot, person

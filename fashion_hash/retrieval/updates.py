@@ -11,17 +11,17 @@ from fashion_hash.foldin.fold_in import Fold
 from fashion_hash.foldin.vectors import FoldInVectors
 from fashion_hash.inference.hash_heads import ItemEncoder
 from fashion_hash.live import changes, compaction
-from fashion_hash.live.catalogue import Living
+from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.live.users import OutfitRef, add_user, update_user
-from fashion_hash.retrieval.search.live_tower import LivingRequests
+from fashion_hash.retrieval.search.live_tower import LiveTower
 
 
-class LivingCatalogue:
+class CatalogueUpdates:
     """The part of a Recommender that writes. Every call is one step: all of it happens, or nothing."""
 
-    def __init__(self, living: Living, requests: LivingRequests | None = None) -> None:
-        self.living = living
-        self._requests = requests or LivingRequests(living.bundle)
+    def __init__(self, live: LiveCatalogue, requests: LiveTower | None = None) -> None:
+        self.live = living
+        self._requests = requests or LiveTower(live.bundle)
 
     def add_items(self, items: Sequence[Mapping[str, Any]]) -> None:
         """Adds items, in one step; they are in every answer from then on.
@@ -40,14 +40,14 @@ class LivingCatalogue:
             FeatureError: features or codes that do not fit, or a bundle without hash heads.
             BundleError: the file of changes cannot be written.
         """
-        changes.add_items(self.living, self._requests.with_codes(items), lambda: self._encoder)
+        changes.add_items(self.live, self._requests.with_codes(items), lambda: self._encoder)
 
     def remove_items(self, item_ids: Mapping[str, Sequence[str]]) -> list[str]:
         """Removes items by type, in one step, and every outfit of the pool that holds one of them.
 
         Returns the ids of those outfits. Raises UnknownIdError and QueryError, as add_items.
         """
-        return changes.remove_items(self.living, item_ids)
+        return changes.remove_items(self.live, item_ids)
 
     def add_outfits(self, outfits: Mapping[str, Mapping[str, str]]) -> None:
         """Adds outfits to the pool, in one step: by id, item ids by slot name.
@@ -57,12 +57,12 @@ class LivingCatalogue:
             QueryError: an outfit without items, or a slot that does not exist.
             UnknownIdError: an unknown item; the message says when it is of another type.
         """
-        changes.add_outfits(self.living, outfits)
+        changes.add_outfits(self.live, outfits)
         self._compact_if_due()
 
     def remove_outfits(self, outfit_ids: Sequence[str]) -> None:
         """Removes outfits from the pool, in one step. Raises UnknownIdError for one that is not there."""
-        changes.remove_outfits(self.living, outfit_ids)
+        changes.remove_outfits(self.live, outfit_ids)
         self._compact_if_due()
 
     def add_user(self, user_id: str, liked: Sequence[OutfitRef] = (), disliked: Sequence[OutfitRef] = ()) -> None:
@@ -78,7 +78,7 @@ class LivingCatalogue:
             QueryError: an outfit both liked and disliked, without items, or a slot that does not exist.
             UnknownIdError: an unknown outfit or item.
         """
-        add_user(self.living, self._fold, user_id, liked, disliked)
+        add_user(self.live, self._fold, user_id, liked, disliked)
 
     def update_user(self, user_id: str, liked: Sequence[OutfitRef] = (), disliked: Sequence[OutfitRef] = ()) -> None:
         """Adds to what someone likes and dislikes, and fits their code to all of it.
@@ -86,27 +86,27 @@ class LivingCatalogue:
         What was said last counts where it contradicts what was said before. Arguments and errors as
         `add_user`; UnknownIdError for an unknown user.
         """
-        update_user(self.living, self._fold, user_id, liked, disliked)
+        update_user(self.live, self._fold, user_id, liked, disliked)
 
     def compact(self) -> bool:
         """Folds all changes into index files now; it happens by itself, in a thread, when there are many.
 
         Returns False when there is nothing to do, or somebody else is at it.
         """
-        return compaction.compact(self.living)
+        return compaction.compact(self.live)
 
     def close(self) -> None:
         """Closes the files of changes."""
-        self.living.close()
+        self.live.close()
 
     @cached_property
     def _encoder(self) -> ItemEncoder:
-        return ItemEncoder.open(self.living.bundle.path)
+        return ItemEncoder.open(self.live.bundle.path)
 
     @cached_property
     def _fold(self) -> Fold:
-        bundle = self.living.bundle
+        bundle = self.live.bundle
         return FoldIn(bundle) if bundle.encoder is None else FoldInVectors(bundle)
 
     def _compact_if_due(self) -> None:
-        compaction.compact_in_background(self.living)
+        compaction.compact_in_background(self.live)

@@ -14,7 +14,7 @@ from fashion_hash.bundle.views import impersonal
 from fashion_hash.core.codes import Packed
 from fashion_hash.index.engines.contract import NOTHING
 from fashion_hash.index.engines.open import open_engine
-from fashion_hash.live.catalogue import Living
+from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.live.snapshot import Base, Snapshot
 from fashion_hash.live.store import UserState
 
@@ -48,20 +48,20 @@ class Person(NamedTuple):
         return snapshot.bundle if self.personal else impersonal(snapshot.bundle)
 
 
-def people(living: Living, user_ids: Iterable[str | int | None]) -> tuple[Snapshot, list[Person]]:
+def people(live: LiveCatalogue, user_ids: Iterable[str | int | None]) -> tuple[Snapshot, list[Person]]:
     """The state of this moment, and everyone of a list in it; None is somebody unknown, a number is its digits.
 
     Raises UnknownIdError, with the nearest known ids, for a user who is neither in the bundle nor added.
     """
     asked = [None if one is None else str(one) for one in user_ids]
     named = [one for one in asked if one is not None]
-    snapshot, states = living.now_with(named)
+    snapshot, states = live.now_with(named)
     states_of = dict(zip(named, states))
-    return snapshot, [_person(living, snapshot, one, None if one is None else states_of[one]) for one in asked]
+    return snapshot, [_person(live, snapshot, one, None if one is None else states_of[one]) for one in asked]
 
 
-def _person(living: Living, snapshot: Snapshot, user_id: str | None, state: UserState | None) -> Person:
-    exported, none = living.bundle, np.zeros((0, len(living.bundle.slots)), dtype=np.int32)
+def _person(live: LiveCatalogue, snapshot: Snapshot, user_id: str | None, state: UserState | None) -> Person:
+    exported, none = live.bundle, np.zeros((0, len(live.bundle.slots)), dtype=np.int32)
     row = -1 if user_id is None else exported.users.find(user_id)
     if user_id is not None and row < 0 and state is None:
         exported.users.row(user_id)  # raises

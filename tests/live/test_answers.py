@@ -16,7 +16,7 @@ from fashion_hash.inference.hash_heads import ContentHeads, ItemEncoder
 from fashion_hash.inference.layers import Layer
 from fashion_hash.inference.normaliser import Normaliser
 from fashion_hash.retrieval.recommender import Recommender
-from tests.worlds.living_world import SLOTS, World, key, new_bundle
+from tests.worlds.live_world import SLOTS, World, key, new_bundle
 from tests.worlds.random_bundles import random_contents
 
 PRICES = {"top": 10, "bottom": 20, "shoe": 40}

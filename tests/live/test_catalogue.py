@@ -7,7 +7,7 @@ import pytest
 
 from fashion_hash.foldin.codes import FoldIn
 from fashion_hash.retrieval.recommender import Recommender
-from tests.worlds.living_world import SLOTS, World, key, new_bundle
+from tests.worlds.live_world import SLOTS, World, key, new_bundle
 
 STEPS = 45
 
@@ -110,14 +110,14 @@ def update_user(world: World, writer: Recommender, rng: np.random.Generator, ste
     (world.liked if liked else world.disliked)[user].add(outfit)
     if not user.startswith("user-"):
         (world.disliked if liked else world.liked)[user].discard(outfit)
-    state = writer.living.now_with([user])[1][0]
+    state = writer.live.now_with([user])[1][0]
     assert state is not None
     world.users[user] = np.unpackbits(state.code, bitorder="little").astype(int) * 2 - 1
 
 
 def compact(world: World, writer: Recommender, rng: np.random.Generator, step: int) -> None:
-    assert writer.compact() == (writer.living.now().num_changes > 0) or writer.living.now().num_changes == 0
-    assert writer.living.now().num_changes == 0
+    assert writer.compact() == (writer.live.now().num_changes > 0) or writer.live.now().num_changes == 0
+    assert writer.live.now().num_changes == 0
 
 
 def reopen(world: World, writer: Recommender, rng: np.random.Generator, step: int) -> Recommender:
@@ -128,7 +128,7 @@ def reopen(world: World, writer: Recommender, rng: np.random.Generator, step: in
 def code_of(writer: Recommender, liked: list[dict[str, str]], disliked: list[dict[str, str]]) -> np.ndarray:
     from fashion_hash.bundle.lookup import outfit_rows
 
-    fold = FoldIn(writer.living.bundle)
+    fold = FoldIn(writer.live.bundle)
     fold.bundle = writer.bundle
     rows = [np.array([outfit_rows(writer.bundle, one) for one in some]) for some in (liked, disliked)]
     return np.unpackbits(fold.fit(*rows), bitorder="little").astype(int) * 2 - 1

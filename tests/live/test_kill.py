@@ -12,7 +12,7 @@ import pytest
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.retrieval.recommender import Recommender
 from tests.paths import PROJECT
-from tests.worlds.living_world import new_bundle
+from tests.worlds.live_world import new_bundle
 
 # every acknowledged change is one line; a compaction now and then, in the background
 WRITER = """
@@ -62,7 +62,7 @@ def kill_at_random(folder: Path, times: int, seed: int) -> None:
             outfits -= set(what.get("removed", ()))
             users |= {what["user"]} if "user" in what else set()
         recommender = Recommender.load(bundle.path)
-        snapshot = recommender.living.now()
+        snapshot = recommender.live.now()
         assert not [one for one in items if one not in snapshot.bundle.items["top"]]
         there = set(snapshot.ids.all())
         # the last call may have been kept without having been acknowledged: all of it, or nothing
@@ -74,7 +74,7 @@ def kill_at_random(folder: Path, times: int, seed: int) -> None:
         for one in users:
             assert recommender.recommend(one, 1).personal
         recommender.close()
-    assert recommender.living.now().base.generation > 0, "no compaction was done: kill later"
+    assert recommender.live.now().base.generation > 0, "no compaction was done: kill later"
 
 
 def test_kill_9_loses_nothing_acknowledged(tmp_path: Path) -> None:

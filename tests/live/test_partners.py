@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fashion_hash.index.partners import find_partners
-from fashion_hash.live import partners as living_partners
+from fashion_hash.live import partners as partners_module
 from fashion_hash.live.partners import extended
 
 
@@ -21,7 +21,7 @@ from fashion_hash.live.partners import extended
 def test_extended_lists_are_new_lists(
     before: dict[str, int], after: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(living_partners, "BLOCK", 64)
+    monkeypatch.setattr(partners_module, "BLOCK", 64)
     rng = np.random.default_rng(0)
     codes = {kind: rng.integers(0, 256, (size, 2, 4), dtype=np.uint8) for kind, size in after.items()}
     weights = rng.integers(-(2**17), 2**17, 32).astype(np.int32)

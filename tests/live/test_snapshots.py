@@ -11,11 +11,11 @@ import pytest
 from fashion_hash.index import exact
 from fashion_hash.index.build import build_index
 from fashion_hash.index.engines.contract import NOTHING
-from fashion_hash.live import pool_search as living_search
+from fashion_hash.live import pool_search as pool_search
 from fashion_hash.live.pool_search import search
 from fashion_hash.retrieval.recommender import Recommender
 from tests.paths import PROJECT
-from tests.worlds.living_world import World, new_bundle
+from tests.worlds.live_world import World, new_bundle
 from tests.worlds.random_bundles import random_bundle, random_pool
 
 
@@ -23,7 +23,7 @@ def test_an_old_snapshot_does_not_change(tmp_path: Path) -> None:
     bundle = new_bundle(tmp_path / "bundle")
     recommender = Recommender.load(bundle.path)
     recommender.add_outfits({"new": {"top": "top-1", "shoe": "shoe-2"}})
-    snapshot = recommender.living.now()
+    snapshot = recommender.live.now()
     before = search(snapshot, bundle.user_codes, 100)
     ids = [snapshot.ids.at(one.rows) for one in before]
     recommender.remove_outfits(["new", "outfit-000001"])
@@ -39,14 +39,14 @@ def test_an_old_snapshot_does_not_change(tmp_path: Path) -> None:
     assert "x" not in snapshot.bundle.items["top"]
     assert "top-5" in snapshot.bundle.items["top"]
     assert snapshot.num_outfits == 61
-    assert recommender.living.now().num_outfits == len(recommender) != 61
+    assert recommender.live.now().num_outfits == len(recommender) != 61
 
 
 @pytest.mark.parametrize("compiled_from", [1, 10**9])
 def test_ties_between_old_and_new_outfits_go_by_id(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiled_from: int
 ) -> None:
-    monkeypatch.setattr(living_search, "COMPILED_FROM", compiled_from)
+    monkeypatch.setattr(pool_search, "COMPILED_FROM", compiled_from)
     # 8 bits, unit weights and ten items: a handful of different scores
     bundle = random_bundle(tmp_path / "bundle", slots=("top", "bottom"), num_bits=8, variant="T0", num_items=10)
     pool = random_pool(bundle, 300)
@@ -60,7 +60,7 @@ def test_ties_between_old_and_new_outfits_go_by_id(
         for number, items in enumerate(pool.items)
     }
     recommender.add_outfits(new)
-    snapshot = recommender.living.now()
+    snapshot = recommender.live.now()
     every = snapshot.items_of(np.arange(600))
     for code in bundle.user_codes:
         score = exact.scores(bundle, exact.terms(bundle, code, every))

@@ -16,7 +16,7 @@ from fashion_hash.index.build import build_index
 from fashion_hash.live import compaction, store
 from fashion_hash.live.store import Store, store_path
 from fashion_hash.retrieval.recommender import Recommender
-from tests.worlds.living_world import World, new_bundle
+from tests.worlds.live_world import World, new_bundle
 from tests.worlds.random_bundles import random_pool
 
 CODE = np.ones((2, 16))
@@ -129,7 +129,7 @@ def test_a_folder_that_may_not_be_written_is_read(bundle: Bundle, monkeypatch: p
 def test_who_waits_too_long_is_told(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "WAIT_SECONDS", 0.1)
     one, other = Recommender.load(bundle.path), Recommender.load(bundle.path)
-    with one.living.writing(), pytest.raises(BundleError, match=r"somebody else has been writing .* try again"):
+    with one.live.writing(), pytest.raises(BundleError, match=r"somebody else has been writing .* try again"):
         other.remove_outfits(["new"])
     other.remove_outfits(["new"])
 
@@ -189,7 +189,7 @@ def test_bad_input_changes_nothing(
     bundle: Bundle, act: str, arguments: tuple[Any, ...], error: type[FashionHashError], message: str
 ) -> None:
     recommender = Recommender.load(bundle.path)
-    before = recommender.living.now().seq
+    before = recommender.live.now().seq
     good = {"add_items": [{"item_id": "good", "type": "shoe", "code": CODE}], "add_outfits": {"good": {"top": "x"}}}
     if act == "add_items":  # what stands beside it is not kept either
         arguments = ([*good[act], *arguments[0]],)
@@ -197,7 +197,7 @@ def test_bad_input_changes_nothing(
         arguments = ({**good[act], **arguments[0]},)
     with pytest.raises(error, match=message):
         getattr(recommender, act)(*arguments)
-    assert recommender.living.now().seq == before
+    assert recommender.live.now().seq == before
     assert "good" not in recommender.bundle.items["shoe"]
     assert len(Recommender.load(bundle.path)) == 61
 
@@ -231,7 +231,7 @@ def test_many_changes_are_folded_in_the_background(bundle: Bundle, monkeypatch: 
     for thread in threading.enumerate():
         if thread.name == "fashion_hash compaction":
             thread.join()
-    snapshot = recommender.living.now()
+    snapshot = recommender.live.now()
     assert (snapshot.base.generation, snapshot.num_changes, snapshot.num_outfits) == (1, 0, 81)
     assert recommender.bundle.catalogue.item("top", 12).title == "An x"
     assert recommender.bundle.catalogue.picture("top", 12) == b"j" * 20000

@@ -54,7 +54,7 @@ def recommender(tmp_path, form):
 def brute_force(recommender, user, include_liked=False):
     """All outfits of the pool by their score at the door, (-score, id), best first, ties by id."""
     liked = [] if user is None or include_liked else recommender.liked(user)
-    outfits = {one: recommender.outfit(one) for one in recommender.living.now().ids.all()}
+    outfits = {one: recommender.outfit(one) for one in recommender.live.now().ids.all()}
     left = [one for one, items in outfits.items() if canonical(items) not in [canonical(other) for other in liked]]
     return sorted((-recommender.score(user, one).score, one) for one in left)
 
@@ -117,7 +117,7 @@ def test_what_lives_is_searched_exactly(recommender, form):
     assert recommender.compact()
     check_pool(recommender)
     recommender.add_outfits({"late": {"top": "new-2", "shoe": "shoe-1"}})
-    check_pool(Recommender.load(recommender.living.bundle.path))
+    check_pool(Recommender.load(recommender.live.bundle.path))
 
 
 def test_the_best_of_all_outfits(recommender, form):
@@ -327,7 +327,7 @@ def test_someone_new_is_fitted_to_what_they_like(tmp_path, form):
     recommender.update_user("new", disliked=[ranks[0]])
     assert ranks[0] not in recommender.recommend("new", 1000, include_liked=True).ids
     assert recommender.score("new", ranks[0]).score < before
-    again = Recommender.load(recommender.living.bundle.path)
+    again = Recommender.load(recommender.live.bundle.path)
     assert again.score("new", ranks[3]) == recommender.score("new", ranks[3])
     recommender.update_user("user-0", liked=[ranks[5]])
     assert recommender.score("user-0", ranks[5]) == again.score("user-0", ranks[5])

@@ -10,7 +10,7 @@ import numpy as np
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.lookup import _slot, check_type, find_item, slots_of_types
 from fashion_hash.errors import DataError, QueryError
-from fashion_hash.live.partners import LivingPartners
+from fashion_hash.live.partners import LivePartners
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.retrieval.answers import Composed
 from fashion_hash.retrieval.checks import check_count
@@ -19,7 +19,7 @@ from fashion_hash.retrieval.composition.by_vectors import compose_encoded
 from fashion_hash.retrieval.composition.compose import Composition
 from fashion_hash.retrieval.composition.compose import compose as best_outfits
 from fashion_hash.retrieval.filters.apply import Filter, allowed_rows, first_passing, within_budgets
-from fashion_hash.retrieval.filters.live_columns import LivingColumns
+from fashion_hash.retrieval.filters.live_columns import LiveColumns
 from fashion_hash.retrieval.filters.shortfall import Shortfall, explain_shortfall
 from fashion_hash.retrieval.pool.variety import Variety
 from fashion_hash.retrieval.scores import hits_of
@@ -57,8 +57,8 @@ class Composer:
         columns: of the catalogue.
     """
 
-    def __init__(self, exported: Bundle, columns: LivingColumns) -> None:
-        self._partners = LivingPartners(exported)
+    def __init__(self, exported: Bundle, columns: LiveColumns) -> None:
+        self._partners = LivePartners(exported)
         self._columns = columns
 
     def compose(self, snapshot: Snapshot, person: Person, wanted: Wanted) -> Composed:

@@ -24,7 +24,7 @@ from fashion_hash.retrieval.checks import check_weight
 from fashion_hash.retrieval.explanation.codes import Explanation, explain
 from fashion_hash.retrieval.search.ask import Asked
 from fashion_hash.retrieval.search.items import codes_of
-from fashion_hash.retrieval.search.live_tower import LivingRequests
+from fashion_hash.retrieval.search.live_tower import LiveTower
 from fashion_hash.retrieval.search.outfits import anchor_of, check_fhn
 from fashion_hash.retrieval.users import Person
 
@@ -132,7 +132,7 @@ class RequestExplanation:
 
 
 def explain_request(
-    requests: LivingRequests,
+    requests: LiveTower,
     snapshot: Snapshot,
     person: Person,
     asked: Asked,
@@ -193,7 +193,7 @@ def _part(agreeing: int, bits: int, weight: float | None) -> Fraction:
 
 
 def _without_words(
-    requests: LivingRequests, asked: Asked, code: Packed, agreeing: int, at_most: int = 20
+    requests: LiveTower, asked: Asked, code: Packed, agreeing: int, at_most: int = 20
 ) -> tuple[WithoutWord, ...]:
     """The request asked again without each of its words."""
     words = asked.known_words[:at_most]
@@ -206,7 +206,7 @@ def _without_words(
 
 
 def _nearest_liked(
-    requests: LivingRequests, snapshot: Snapshot, person: Person, kind: str, row: int, code: Packed, count: int
+    requests: LiveTower, snapshot: Snapshot, person: Person, kind: str, row: int, code: Packed, count: int
 ) -> tuple[LikedItem, ...]:
     bundle = snapshot.bundle
     liked = {

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from fashion_hash.index.engines.contract import ItemTest
-from fashion_hash.live.catalogue import Living
+from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.live.snapshot import Base, Snapshot
 from fashion_hash.retrieval.filters.apply import Budget, Filter, allowed_outfits, item_test, read_filter
 from fashion_hash.retrieval.filters.columns import ItemColumns, read_columns
@@ -19,10 +19,10 @@ from fashion_hash.retrieval.filters.totals import PoolTotals
 KEPT = 8  # filters whose masks over the pool are kept, a byte an outfit each
 
 
-class LivingColumns:
+class LiveColumns:
     """Columns of all items of a catalogue, those that were added included."""
 
-    def __init__(self, living: Living) -> None:
+    def __init__(self, live: LiveCatalogue) -> None:
         self._living = living
         self._tables: dict[str, ItemColumns] = {}
         self._totals: tuple[Base, PoolTotals] | None = None

@@ -12,7 +12,7 @@ from fashion_hash.live.pool_search import search
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.retrieval.checks import check_count
 from fashion_hash.retrieval.filters.apply import Filter
-from fashion_hash.retrieval.filters.live_columns import LivingColumns
+from fashion_hash.retrieval.filters.live_columns import LiveColumns
 from fashion_hash.retrieval.filters.shortfall import Shortfall, explain_shortfall
 from fashion_hash.retrieval.pool.diversity import choose_from
 from fashion_hash.retrieval.pool.variety import Variety
@@ -63,7 +63,7 @@ def varied_ranking(
 
 
 def pool_shortfall(
-    snapshot: Snapshot, chosen: Filter, columns: LivingColumns, wanted: int, found: int, known: np.ndarray
+    snapshot: Snapshot, chosen: Filter, columns: LiveColumns, wanted: int, found: int, known: np.ndarray
 ) -> Shortfall:
     """Why the pool gave fewer outfits than wanted; `known`: rows that were not to be answered."""
     rows = np.arange(len(snapshot.ids)) if snapshot.alive is None else np.flatnonzero(snapshot.alive)
@@ -79,7 +79,7 @@ def pool_shortfall(
 
 
 def rankings(
-    columns: LivingColumns,
+    columns: LiveColumns,
     snapshot: Snapshot,
     persons: Sequence[Person],
     k: int,

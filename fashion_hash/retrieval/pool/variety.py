@@ -11,7 +11,7 @@ from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import QueryError
 from fashion_hash.index.outfit_terms import slot_codes
 from fashion_hash.live.snapshot import Snapshot
-from fashion_hash.retrieval.filters.live_columns import LivingColumns
+from fashion_hash.retrieval.filters.live_columns import LiveColumns
 from fashion_hash.retrieval.pool.diversity import mmr, read_caps, walk
 
 # of how many outfits a varied list is chosen: this many times k, and this many at least
@@ -29,7 +29,7 @@ class Variety(NamedTuple):
 
     diversity: float
     max_per: Mapping[str, int]
-    columns: LivingColumns
+    columns: LiveColumns
 
     def check(self) -> None:
         """Raises QueryError for a diversity that is no number from 0 to 1."""

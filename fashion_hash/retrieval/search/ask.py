@@ -11,7 +11,7 @@ from fashion_hash.encoders.words import LONGEST
 from fashion_hash.errors import FeatureError, QueryError
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.retrieval.answers import By
-from fashion_hash.retrieval.search.live_tower import LivingRequests
+from fashion_hash.retrieval.search.live_tower import LiveTower
 from fashion_hash.retrieval.users import Person
 
 
@@ -38,7 +38,7 @@ class Asked:
     note: str
 
 
-def ask(requests: LivingRequests, snapshot: Snapshot, text: str | None, user_id: str | None, person: Person) -> Asked:
+def ask(requests: LiveTower, snapshot: Snapshot, text: str | None, user_id: str | None, person: Person) -> Asked:
     """Turns words and whoever says them into a code.
 
     Raises QueryError when there is nothing to go by: no word that is known, and no taste.

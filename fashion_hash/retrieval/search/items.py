@@ -19,17 +19,17 @@ from fashion_hash.index.nearest import Near, nearest, within
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.retrieval.answers import ItemHits
 from fashion_hash.retrieval.checks import check_count
-from fashion_hash.retrieval.filters.live_columns import LivingColumns
+from fashion_hash.retrieval.filters.live_columns import LiveColumns
 from fashion_hash.retrieval.filters.shortfall import explain_shortfall
 from fashion_hash.retrieval.search.ask import Asked
-from fashion_hash.retrieval.search.live_tower import LivingRequests
+from fashion_hash.retrieval.search.live_tower import LiveTower
 
 SHORTLIST, SHORTLIST_LEAST = 10, 200  # a re-rank looks at so many times k, and at so many at least
 
 
 def search(
-    requests: LivingRequests,
-    columns: LivingColumns,
+    requests: LiveTower,
+    columns: LiveColumns,
     snapshot: Snapshot,
     asked: Asked,
     k: int,
@@ -73,7 +73,7 @@ def search(
 
 
 def near_items(
-    requests: LivingRequests, snapshot: Snapshot, kind: str, code: Packed, k: int, allowed: np.ndarray | None
+    requests: LiveTower, snapshot: Snapshot, kind: str, code: Packed, k: int, allowed: np.ndarray | None
 ) -> Near:
     """The k nearest items of a type, and all that are as near as the k-th; `allowed`: (N,) bool."""
     exported, added = requests.parts(snapshot, kind)
@@ -87,7 +87,7 @@ def near_items(
     )
 
 
-def codes_of(requests: LivingRequests, snapshot: Snapshot, kind: str, rows: np.ndarray) -> Packed:
+def codes_of(requests: LiveTower, snapshot: Snapshot, kind: str, rows: np.ndarray) -> Packed:
     """The codes that requests are compared with, (R, D / 8) uint8."""
     exported, added = requests.parts(snapshot, kind)
     codes = np.empty((len(rows), exported.codes.shape[1]), dtype=np.uint8)
@@ -97,7 +97,7 @@ def codes_of(requests: LivingRequests, snapshot: Snapshot, kind: str, rows: np.n
     return codes
 
 
-def shares_of(requests: LivingRequests, snapshot: Snapshot, kind: str, code: Packed, rows: np.ndarray) -> np.ndarray:
+def shares_of(requests: LiveTower, snapshot: Snapshot, kind: str, code: Packed, rows: np.ndarray) -> np.ndarray:
     """In how many bits items agree with a request, as shares of all: (R,) float64."""
     return shares(hamming(codes_of(requests, snapshot, kind, rows), code), 8 * len(code))
 
@@ -124,7 +124,7 @@ def best_places(
 
 
 def _float_scores(
-    requests: LivingRequests,
+    requests: LiveTower,
     snapshot: Snapshot,
     asked: Asked,
     kinds: tuple[str, ...],

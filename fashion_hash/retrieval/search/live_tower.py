@@ -37,7 +37,7 @@ class CodedItems(NamedTuple):
         return CodedItems(*(part[:count] for part in self))
 
 
-class LivingRequests:
+class LiveTower:
     """The request tower of a bundle, opened when it is first asked.
 
     Args:

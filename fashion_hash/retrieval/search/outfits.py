@@ -29,14 +29,14 @@ from fashion_hash.retrieval.scores import hits_of
 from fashion_hash.retrieval.search.anchors import Anchors, Question, check_open, rank, total_scores, walk
 from fashion_hash.retrieval.search.ask import Asked
 from fashion_hash.retrieval.search.items import best_places, near_items, shares, shares_of
-from fashion_hash.retrieval.search.live_tower import LivingRequests
+from fashion_hash.retrieval.search.live_tower import LiveTower
 from fashion_hash.retrieval.users import Person
 
 VARIED_PER_ANCHOR = 10  # outfits of an anchor among those that a varied list is chosen of
 
 
 def outfits_for(
-    requests: LivingRequests,
+    requests: LiveTower,
     composer: Composer,
     snapshot: Snapshot,
     person: Person,
@@ -95,7 +95,7 @@ class Around:
 
     def __init__(
         self,
-        requests: LivingRequests,
+        requests: LiveTower,
         snapshot: Snapshot,
         code: Packed,
         weight: float,
@@ -180,9 +180,7 @@ def check_fhn(bundle: Bundle) -> None:
         )
 
 
-def anchor_of(
-    requests: LivingRequests, snapshot: Snapshot, code: Packed, items: np.ndarray, name: str | None = None
-) -> int:
+def anchor_of(requests: LiveTower, snapshot: Snapshot, code: Packed, items: np.ndarray, name: str | None = None) -> int:
     """The slot of an outfit, (S,), whose item agrees best with a request, or the one that is named.
 
     Raises QueryError when the named one does not exist or is empty.

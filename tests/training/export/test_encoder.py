@@ -69,5 +69,5 @@ def test_an_unknown_item_has_the_token_of_its_types_unknown_item(tmp_path):
     build_index(bundle, dataset.outfits)
     recommender = Recommender.load(bundle.path)
     recommender.add_items([{"item_id": "new", "type": "top"}])
-    assert recommender.living.now().bundle.encoded_items["top"][-1, :16] == pytest.approx(found, abs=1e-6)
+    assert recommender.live.now().bundle.encoded_items["top"][-1, :16] == pytest.approx(found, abs=1e-6)
     assert recommender.similar_items("new", 3).ids.shape == (3,)
