@@ -21,7 +21,7 @@ from fashion_hash.live.users import OutfitRef, items_told
 from fashion_hash.retrieval import users as people
 from fashion_hash.retrieval.answers import Composed, Hit, Hits, ItemHits, OutfitHit, OutfitsFor, Score
 from fashion_hash.retrieval.checks import REQUEST_WEIGHT
-from fashion_hash.retrieval.composition.composer import Composer, Wanted
+from fashion_hash.retrieval.composition.composer import Composer, CompositionQuery
 from fashion_hash.retrieval.explanation.codes import Explanation, explain
 from fashion_hash.retrieval.explanation.requests import RequestExplanation, explain_request
 from fashion_hash.retrieval.explanation.vectors import explain_encoded
@@ -172,7 +172,9 @@ class Recommender(CatalogueUpdates):
             UnknownIdError: an unknown user or item.
         """
         snapshot, person = self._person(user_id)
-        wanted = Wanted(k, types, where, include or {}, exclude or {}, max_repeats, max_per or {}, diversity, seconds)
+        wanted = CompositionQuery(
+            k, types, where, include or {}, exclude or {}, max_repeats, max_per or {}, diversity, seconds
+        )
         return self._composer.compose(snapshot, person, wanted)
 
     def complete(self, user_id: str | None, items_by_slot: Mapping[str, str], k: int = 10, **options: Any) -> Composed:
@@ -290,7 +292,9 @@ class Recommender(CatalogueUpdates):
         Raises as `search` and `compose`, and QueryError for a weight that is no number from 0 to 10,000.
         """
         snapshot, person = self._person(user)
-        wanted = Wanted(k, types, where, include or {}, exclude or {}, None, max_per or {}, diversity, seconds)
+        wanted = CompositionQuery(
+            k, types, where, include or {}, exclude or {}, None, max_per or {}, diversity, seconds
+        )
         asked = ask(self._requests, snapshot, text, user, person)
         return outfits_for(self._requests, self._composer, snapshot, person, asked, wanted, weight, anchors, per_anchor)
 

@@ -26,7 +26,7 @@ from fashion_hash.retrieval.scores import hits_of
 from fashion_hash.retrieval.users import Person
 
 
-class Wanted(NamedTuple):
+class CompositionQuery(NamedTuple):
     """What is asked for; see Recommender.compose."""
 
     k: int
@@ -40,7 +40,7 @@ class Wanted(NamedTuple):
     seconds: float | None
 
 
-class Chosen(NamedTuple):
+class Selection(NamedTuple):
     """Outfits, (K', S) rows of items by slot, best first; the rest as in answers.Composed."""
 
     items: np.ndarray
@@ -61,7 +61,7 @@ class Composer:
         self._partners = LivePartners(exported)
         self._columns = columns
 
-    def compose(self, snapshot: Snapshot, person: Person, wanted: Wanted) -> Composed:
+    def compose(self, snapshot: Snapshot, person: Person, wanted: CompositionQuery) -> Composed:
         """See Recommender.compose."""
         how = best_outfits if snapshot.bundle.encoder is None else compose_encoded
         chosen = self.choose(snapshot, person, wanted, how)
@@ -69,8 +69,12 @@ class Composer:
         return Composed(hits, chosen.proven, chosen.gap, person.personal, chosen.shortfall)
 
     def choose(
-        self, snapshot: Snapshot, person: Person, wanted: Wanted, how: Callable[..., Composition] = best_outfits
-    ) -> Chosen:
+        self,
+        snapshot: Snapshot,
+        person: Person,
+        wanted: CompositionQuery,
+        how: Callable[..., Composition] = best_outfits,
+    ) -> Selection:
         """The outfits that are wanted; `how` ranks the allowed ones, called like `best_outfits`."""
         check_count("k", wanted.k)
         variety = Variety(wanted.diversity, wanted.max_per, self._columns)
@@ -120,7 +124,7 @@ class Composer:
         missing = None
         if wanted.where and proven and len(places) < wanted.k:
             missing = explain_shortfall(wanted.k, len(places), chosen, self._columns.of(snapshot), bundle.slots)
-        return Chosen(found.items[places], proven, gap, missing)
+        return Selection(found.items[places], proven, gap, missing)
 
 
 def _included(
@@ -141,7 +145,7 @@ def _included(
     return given, narrowed
 
 
-def _open_slots(bundle: Bundle, wanted: Wanted, given: Mapping[str, int]) -> list[str]:
+def _open_slots(bundle: Bundle, wanted: CompositionQuery, given: Mapping[str, int]) -> list[str]:
     if wanted.types is None:
         return [name for name in bundle.slot_names if name not in given]
     names = slots_of_types(bundle, wanted.types)

@@ -24,7 +24,7 @@ from fashion_hash.retrieval.answers import OutfitHit, OutfitsFor
 from fashion_hash.retrieval.checks import check_count, check_weight
 from fashion_hash.retrieval.composition.branch_and_bound import Budget
 from fashion_hash.retrieval.composition.compose import Composition
-from fashion_hash.retrieval.composition.composer import Composer, Wanted
+from fashion_hash.retrieval.composition.composer import Composer, CompositionQuery
 from fashion_hash.retrieval.scores import hits_of
 from fashion_hash.retrieval.search.anchors import Anchors, Question, check_open, rank, total_scores, walk
 from fashion_hash.retrieval.search.ask import Asked
@@ -41,7 +41,7 @@ def outfits_for(
     snapshot: Snapshot,
     person: Person,
     asked: Asked,
-    wanted: Wanted,
+    wanted: CompositionQuery,
     weight: float,
     anchors: int,
     per_anchor: int | None,
