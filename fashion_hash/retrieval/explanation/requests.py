@@ -22,7 +22,7 @@ from fashion_hash.live.users import OutfitRef, items_told
 from fashion_hash.retrieval.answers import By
 from fashion_hash.retrieval.checks import check_weight
 from fashion_hash.retrieval.explanation.codes import Explanation, explain
-from fashion_hash.retrieval.search.ask import Asked
+from fashion_hash.retrieval.search.ask import SearchQuery
 from fashion_hash.retrieval.search.items import codes_of
 from fashion_hash.retrieval.search.live_tower import LiveTower
 from fashion_hash.retrieval.search.outfits import anchor_of, check_fhn
@@ -135,7 +135,7 @@ def explain_request(
     requests: LiveTower,
     snapshot: Snapshot,
     person: Person,
-    asked: Asked,
+    asked: SearchQuery,
     of: OutfitRef,
     item_type: str | None,
     weight: float,
@@ -193,7 +193,7 @@ def _part(agreeing: int, bits: int, weight: float | None) -> Fraction:
 
 
 def _without_words(
-    requests: LiveTower, asked: Asked, code: Packed, agreeing: int, at_most: int = 20
+    requests: LiveTower, asked: SearchQuery, code: Packed, agreeing: int, at_most: int = 20
 ) -> tuple[WithoutWord, ...]:
     """The request asked again without each of its words."""
     words = asked.known_words[:at_most]

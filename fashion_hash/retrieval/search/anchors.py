@@ -51,7 +51,7 @@ class Anchors(NamedTuple):
     bonus: np.ndarray
 
 
-class Question(NamedTuple):
+class AnchorProblem(NamedTuple):
     """What composition is asked, as retrieval.compose.compose is."""
 
     bundle: Bundle
@@ -76,7 +76,7 @@ class Question(NamedTuple):
         )
 
 
-class Ranking(NamedTuple):
+class AnchoredRanking(NamedTuple):
     """Outfits, best total first, ties in order of rows.
 
     Attributes:
@@ -99,14 +99,16 @@ def total_scores(bundle: Bundle, user_code: Packed, items: np.ndarray, bonus: np
 
 
 def rank(
-    question: Question, anchors: Anchors, count: int, per_anchor: int, closed: np.ndarray | None = None
-) -> Ranking:
+    question: AnchorProblem, anchors: Anchors, count: int, per_anchor: int, closed: np.ndarray | None = None
+) -> AnchoredRanking:
     """The `count` best outfits that hold an anchor, of each anchor its `per_anchor` best at most.
 
     `closed`: (A,) bool, anchors of which no outfit is wanted any more.
     """
     bundle, per_anchor = question.bundle, min(per_anchor, count)
-    best = Ranking(np.zeros((0, len(bundle.slots)), dtype=np.int64), np.zeros(0), np.zeros(0, dtype=np.int64), -np.inf)
+    best = AnchoredRanking(
+        np.zeros((0, len(bundle.slots)), dtype=np.int64), np.zeros(0), np.zeros(0, dtype=np.int64), -np.inf
+    )
     bounds = most_around(question, anchors) + anchors.bonus / WEIGHT_ONE
     bounds[slice(0) if closed is None else closed] = -np.inf
     for place in np.argsort(-bounds, kind="stable").tolist():
@@ -122,11 +124,11 @@ def rank(
         owners = np.concatenate([best.anchors, np.full(len(own), place)])
         order = np.lexsort((*items.T[::-1], -totals))[:count]
         bound = max(best.bound, min(beyond + anchors.bonus[place] / WEIGHT_ONE, float(bounds[place])))
-        best = Ranking(items[order], totals[order], owners[order], bound)
+        best = AnchoredRanking(items[order], totals[order], owners[order], bound)
     return best
 
 
-def most_around(question: Question, anchors: Anchors) -> np.ndarray:
+def most_around(question: AnchorProblem, anchors: Anchors) -> np.ndarray:
     """What an outfit around each anchor can score at most, without its bonus: (A,) float64; -inf for none at all."""
     bundle, out = question.bundle, np.full(len(anchors.rows), -np.inf)
     problem = pose(bundle, question.user_code, question.names, question.allowed, question.given, question.partners)
@@ -156,10 +158,12 @@ def most_around(question: Question, anchors: Anchors) -> np.ndarray:
     return out
 
 
-def walk(question: Question, anchors: Anchors, count: int, per_anchor: int, max_repeats: int) -> Ranking:
+def rank_within_caps(
+    question: AnchorProblem, anchors: Anchors, count: int, per_anchor: int, max_repeats: int
+) -> AnchoredRanking:
     """As `rank`, but no item, given ones apart, is in more than `max_repeats` of the outfits.
 
-    That is the walk down the whole ranking that takes an outfit if it may. Items that are used up are left
+    That is the rank_within_caps down the whole ranking that takes an outfit if it may. Items that are used up are left
     out, and the rest is ranked again.
     """
     bundle, slots = question.bundle, [question.bundle.slot_names.index(name) for name in question.names]
@@ -196,10 +200,10 @@ def walk(question: Question, anchors: Anchors, count: int, per_anchor: int, max_
             break
     items = np.array(list(taken), dtype=np.int64).reshape(len(taken), len(bundle.slots))
     totals, owners = (np.array([pair[part] for pair in taken.values()]) for part in (0, 1))
-    return Ranking(items, totals.astype(np.float64), owners.astype(np.int64), bound)
+    return AnchoredRanking(items, totals.astype(np.float64), owners.astype(np.int64), bound)
 
 
-def _around(question: Question, anchors: Anchors, place: int, count: int) -> tuple[np.ndarray, float]:
+def _around(question: AnchorProblem, anchors: Anchors, place: int, count: int) -> tuple[np.ndarray, float]:
     """The best outfits around an anchor, without better ones, and a bound of the scores of those left out."""
     bundle, kind, row = question.bundle, anchors.kinds[place], int(anchors.rows[place])
     found, beyond = [np.zeros((0, len(bundle.slots)), dtype=np.int64)], -np.inf
@@ -229,7 +233,7 @@ def _around(question: Question, anchors: Anchors, place: int, count: int) -> tup
     return np.unique(_in_order(question, np.concatenate(found)), axis=0), beyond
 
 
-def _without(question: Question, used_up: set[tuple[str, int]]) -> Question:
+def _without(question: AnchorProblem, used_up: set[tuple[str, int]]) -> AnchorProblem:
     """The question without some items, by type and row."""
     allowed = dict(question.allowed)
     for name in question.names:
@@ -240,7 +244,7 @@ def _without(question: Question, used_up: set[tuple[str, int]]) -> Question:
     return question._replace(allowed=allowed)
 
 
-def _in_order(question: Question, items: np.ndarray) -> np.ndarray:
+def _in_order(question: AnchorProblem, items: np.ndarray) -> np.ndarray:
     """Outfits with the smaller row in the first of two slots of one type, where both ways are allowed.
 
     As `compose` has it. Where an empty slot repeats an item the ways differ, and stay.

@@ -16,7 +16,7 @@ from fashion_hash.retrieval.users import Person
 
 
 @dataclass(frozen=True)
-class Asked:
+class SearchQuery:
     """A request as a code, and what it is made from.
 
     Attributes:
@@ -38,7 +38,7 @@ class Asked:
     note: str
 
 
-def ask(requests: LiveTower, snapshot: Snapshot, text: str | None, user_id: str | None, person: Person) -> Asked:
+def ask(requests: LiveTower, snapshot: Snapshot, text: str | None, user_id: str | None, person: Person) -> SearchQuery:
     """Turns words and whoever says them into a code.
 
     Raises QueryError when there is nothing to go by: no word that is known, and no taste.
@@ -63,7 +63,7 @@ def ask(requests: LiveTower, snapshot: Snapshot, text: str | None, user_id: str 
         raise QueryError(_nothing(whole, words.unknown, user_id))
     by: By = "taste alone" if not by_text else "words alone" if taste is None else "taste and words"
     note = _note(len(whole), by, words.unknown, user_id)
-    return Asked(read, by, pack(asked.bits)[0], asked.floats[0], taste, words.known, words.unknown, note)
+    return SearchQuery(read, by, pack(asked.bits)[0], asked.floats[0], taste, words.known, words.unknown, note)
 
 
 def readable(text: str) -> str:

@@ -21,7 +21,7 @@ from fashion_hash.retrieval.answers import ItemHits
 from fashion_hash.retrieval.checks import check_count
 from fashion_hash.retrieval.filters.live_columns import LiveColumns
 from fashion_hash.retrieval.filters.shortfall import explain_shortfall
-from fashion_hash.retrieval.search.ask import Asked
+from fashion_hash.retrieval.search.ask import SearchQuery
 from fashion_hash.retrieval.search.live_tower import LiveTower
 
 SHORTLIST, SHORTLIST_LEAST = 10, 200  # a re-rank looks at so many times k, and at so many at least
@@ -31,7 +31,7 @@ def search(
     requests: LiveTower,
     columns: LiveColumns,
     snapshot: Snapshot,
-    asked: Asked,
+    asked: SearchQuery,
     k: int,
     where: Mapping[str, Any] | None = None,
     item_type: str | None = None,
@@ -126,7 +126,7 @@ def best_places(
 def _float_scores(
     requests: LiveTower,
     snapshot: Snapshot,
-    asked: Asked,
+    asked: SearchQuery,
     kinds: tuple[str, ...],
     numbers: np.ndarray,
     rows: np.ndarray,

@@ -26,8 +26,15 @@ from fashion_hash.retrieval.composition.branch_and_bound import Budget
 from fashion_hash.retrieval.composition.compose import Composition
 from fashion_hash.retrieval.composition.composer import Composer, CompositionQuery
 from fashion_hash.retrieval.scores import hits_of
-from fashion_hash.retrieval.search.anchors import Anchors, Question, check_open, rank, total_scores, walk
-from fashion_hash.retrieval.search.ask import Asked
+from fashion_hash.retrieval.search.anchors import (
+    AnchorProblem,
+    Anchors,
+    check_open,
+    rank,
+    rank_within_caps,
+    total_scores,
+)
+from fashion_hash.retrieval.search.ask import SearchQuery
 from fashion_hash.retrieval.search.items import best_places, near_items, shares, shares_of
 from fashion_hash.retrieval.search.live_tower import LiveTower
 from fashion_hash.retrieval.users import Person
@@ -40,7 +47,7 @@ def outfits_for(
     composer: Composer,
     snapshot: Snapshot,
     person: Person,
-    asked: Asked,
+    asked: SearchQuery,
     wanted: CompositionQuery,
     weight: float,
     anchors: int,
@@ -58,7 +65,9 @@ def outfits_for(
         wanted = wanted._replace(max_per={}, max_repeats=wanted.max_per["item"])
     varied = bool(wanted.max_per or wanted.diversity)
     most_of_one = VARIED_PER_ANCHOR if varied else wanted.k if per_anchor is None else int(per_anchor)
-    around = Around(requests, snapshot, asked.code, float(weight), max(int(anchors), int(wanted.k)), most_of_one)
+    around = AnchoredComposer(
+        requests, snapshot, asked.code, float(weight), max(int(anchors), int(wanted.k)), most_of_one
+    )
     chosen = composer.choose(snapshot, person, wanted, around.best)
     bundle = person.bundle_of(snapshot)
     request, slots, bonus = around.of(chosen.items)
@@ -83,7 +92,7 @@ def outfits_for(
     )
 
 
-class Around:
+class AnchoredComposer:
     """Composition around the best items for a request; `best` stands in the place of retrieval.compose.compose.
 
     Args:
@@ -130,11 +139,11 @@ class Around:
         check_open(names)
         self._names = names
         self._choose_anchors(bundle, allowed)
-        question = Question(bundle, user_code, names, allowed, given, partners, started + budget.seconds)
+        question = AnchorProblem(bundle, user_code, names, allowed, given, partners, started + budget.seconds)
         if max_repeats is None:
             found = rank(question, self._anchors, count, self._per_anchor)
         else:
-            found = walk(question, self._anchors, count, self._per_anchor, int(max_repeats))
+            found = rank_within_caps(question, self._anchors, count, self._per_anchor, int(max_repeats))
         least = found.totals[-1] if len(found.items) == count else -np.inf
         proven = found.bound == -np.inf
         gap = 0.0 if proven else max(0.0, found.bound - least)
