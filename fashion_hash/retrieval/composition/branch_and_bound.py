@@ -33,7 +33,7 @@ SLOW_LISTS, SLOW_PAIRS = 0.85, 0.7  # a round that leaves more of the pairs than
 ROUNDS = 8
 
 
-class Budget(NamedTuple):
+class SearchLimits(NamedTuple):
     """Where a search may stop early; it says so then, and how far off it may be.
 
     Attributes:
@@ -47,7 +47,7 @@ class Budget(NamedTuple):
     memory: int = 1 << 30
 
 
-NO_LIMIT = Budget()
+NO_LIMIT = SearchLimits()
 
 
 class Found(NamedTuple):
@@ -104,7 +104,7 @@ class Best:
             self.items, self.numerators = merged[new][: self.k], numerators[new][: self.k]
 
 
-def search(problem: Problem, k: int, budget: Budget = NO_LIMIT) -> Found:
+def search(problem: Problem, k: int, budget: SearchLimits = NO_LIMIT) -> Found:
     """The k outfits of greatest numerator, ties in order of row, slot by slot."""
     deadline = time.monotonic() + budget.seconds
     best = Best(problem, k)
@@ -237,7 +237,7 @@ def beam(front: Front, k: int, width: int = BEAM) -> np.ndarray:
     return outfits(front, strongest(states[0], k, front.margin))
 
 
-def branch(front: Front, best: Best, budget: Budget, deadline: float) -> tuple[float | None, int]:
+def branch(front: Front, best: Best, budget: SearchLimits, deadline: float) -> tuple[float | None, int]:
     """Expands partial outfits, best bound first, while their bound reaches the floor.
 
     Returns:

@@ -24,7 +24,7 @@ from fashion_hash.index.engines import vectors as encoded
 from fashion_hash.index.outfit_vectors import encoder_of, outfit_vectors, real_vectors
 from fashion_hash.index.partners import Partners
 from fashion_hash.retrieval.checks import check_count
-from fashion_hash.retrieval.composition.branch_and_bound import NO_LIMIT, Budget
+from fashion_hash.retrieval.composition.branch_and_bound import NO_LIMIT, SearchLimits
 from fashion_hash.retrieval.composition.compose import Composition, compose
 from fashion_hash.retrieval.pool.diversity import Cap, item_keys, walk
 
@@ -44,7 +44,7 @@ def compose_encoded(
     given: Mapping[str, int] | None = None,
     max_repeats: int | None = None,
     partners: Partners | None = None,
-    budget: Budget = NO_LIMIT,
+    budget: SearchLimits = NO_LIMIT,
 ) -> Composition:
     """k outfits that are likely the best over the whole product of the allowed items.
 
@@ -120,7 +120,7 @@ def _search(
     names: Sequence[str],
     allowed: Mapping[str, np.ndarray],
     given: Mapping[str, int],
-    budget: Budget,
+    budget: SearchLimits,
 ) -> _Ranked:
     """A shortlist by items alone, ranked by the encoder and bettered by swaps: more than k outfits, if there are."""
     wanted = max(SHORTLIST * k, SHORTLIST_LEAST)

@@ -27,7 +27,7 @@ from fashion_hash.index import exact
 from fashion_hash.index.partners import Partners
 from fashion_hash.retrieval.checks import check_count
 from fashion_hash.retrieval.composition.bounds import Problem
-from fashion_hash.retrieval.composition.branch_and_bound import NO_LIMIT, Budget, Found, search
+from fashion_hash.retrieval.composition.branch_and_bound import NO_LIMIT, Found, SearchLimits, search
 from fashion_hash.retrieval.composition.problem import pose
 
 
@@ -64,7 +64,7 @@ def compose(
     given: Mapping[str, int] | None = None,
     max_repeats: int | None = None,
     partners: Partners | None = None,
-    budget: Budget = NO_LIMIT,
+    budget: SearchLimits = NO_LIMIT,
 ) -> Composition:
     """The k best outfits over the whole product of the allowed items.
 
@@ -115,7 +115,7 @@ def compose(
     )
 
 
-def search_without_repeats(problem: Problem, k: int, max_repeats: int, budget: Budget = NO_LIMIT) -> Found:
+def search_without_repeats(problem: Problem, k: int, max_repeats: int, budget: SearchLimits = NO_LIMIT) -> Found:
     """As `search`, but no item occurs in more than `max_repeats` of the outfits.
 
     This is the walk down the exact ranking that skips every outfit with an item that is used up. Used
@@ -179,7 +179,7 @@ def complete(
     allowed: Mapping[str, np.ndarray] | None = None,
     max_repeats: int | None = None,
     partners: Partners | None = None,
-    budget: Budget = NO_LIMIT,
+    budget: SearchLimits = NO_LIMIT,
 ) -> Composition:
     """The k best outfits that hold the given items, exactly.
 

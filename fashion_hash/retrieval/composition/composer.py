@@ -14,7 +14,7 @@ from fashion_hash.live.partners import LivePartners
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.retrieval.answers import Composed
 from fashion_hash.retrieval.checks import check_count
-from fashion_hash.retrieval.composition.branch_and_bound import NO_LIMIT, Budget
+from fashion_hash.retrieval.composition.branch_and_bound import NO_LIMIT, SearchLimits
 from fashion_hash.retrieval.composition.by_vectors import compose_encoded
 from fashion_hash.retrieval.composition.compose import Composition
 from fashion_hash.retrieval.composition.compose import compose as best_outfits
@@ -85,7 +85,7 @@ class Composer:
         names = _open_slots(bundle, wanted, given)
         allowed = _allowed(snapshot, chosen, names, given, narrowed, wanted.exclude)
         partners = self._partners.of(bundle)
-        budget = NO_LIMIT if wanted.seconds is None else Budget(seconds=_seconds(wanted.seconds))
+        budget = NO_LIMIT if wanted.seconds is None else SearchLimits(seconds=_seconds(wanted.seconds))
         found: Composition | None = None
 
         def best(count: int) -> tuple[np.ndarray, bool]:

@@ -24,7 +24,7 @@ TEST_FROM = 0.05
 
 
 @dataclass(frozen=True)
-class Budget:
+class TotalBound:
     """Bounds of the sum of a column over an outfit's items, in millionths.
 
     Attributes:
@@ -59,7 +59,7 @@ class Filter:
 
     where: Where
     masks: Mapping[str, np.ndarray]
-    budgets: tuple[Budget, ...]
+    budgets: tuple[TotalBound, ...]
 
 
 def read_filter(
@@ -230,7 +230,7 @@ def _words(masks: Mapping[str, np.ndarray], slots: Sequence[str]) -> tuple[np.nd
     return words, np.array([starts.get(own, 0) for own in slots], dtype=np.uint32)
 
 
-def _budget(where: Where, column: str, columns: Mapping[str, ItemColumns]) -> Budget:
+def _budget(where: Where, column: str, columns: Mapping[str, ItemColumns]) -> TotalBound:
     low, high = -UNBOUNDED, UNBOUNDED
     for total in where.totals:
         if total.column == column:
@@ -239,7 +239,7 @@ def _budget(where: Where, column: str, columns: Mapping[str, ItemColumns]) -> Bu
                 high = min(high, limit - (total.op == "<"))
             else:
                 low = max(low, limit + (total.op == ">"))
-    return Budget(column, {own: table.amounts(column) for own, table in columns.items()}, low, high)
+    return TotalBound(column, {own: table.amounts(column) for own, table in columns.items()}, low, high)
 
 
 def _check_columns(where: Where, columns: Mapping[str, ItemColumns]) -> None:

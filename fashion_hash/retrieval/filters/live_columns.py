@@ -12,7 +12,7 @@ import numpy as np
 from fashion_hash.index.engines.contract import ItemTest
 from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.live.snapshot import Base, Snapshot
-from fashion_hash.retrieval.filters.apply import Budget, Filter, allowed_outfits, item_test, read_filter
+from fashion_hash.retrieval.filters.apply import Filter, TotalBound, allowed_outfits, item_test, read_filter
 from fashion_hash.retrieval.filters.columns import ItemColumns, read_columns
 from fashion_hash.retrieval.filters.totals import PoolTotals
 
@@ -98,7 +98,7 @@ class LiveColumns:
             if some is not None:
                 masks[kind] = some
         budgets = tuple(
-            Budget(
+            TotalBound(
                 one.column,
                 {kind: amounts[: len(snapshot.bundle.items[kind])] for kind, amounts in one.amounts.items()},
                 one.low,

@@ -14,7 +14,7 @@ from fashion_hash.index import exact
 from fashion_hash.index.partners import Partners, build_partners, find_partners, open_partners
 from fashion_hash.retrieval.composition import branch_and_bound as compose_search
 from fashion_hash.retrieval.composition import expand as compose_expand
-from fashion_hash.retrieval.composition.branch_and_bound import Budget
+from fashion_hash.retrieval.composition.branch_and_bound import SearchLimits
 from fashion_hash.retrieval.composition.compose import Composition, compose
 from tests.worlds.random_bundles import random_bundle
 
@@ -205,7 +205,7 @@ def test_a_budget_stops_early_with_an_honest_gap(tmp_path: Path, limit: int, mon
     monkeypatch.setattr(compose_expand, "CELLS", 32)
     bundle = random_bundle(tmp_path / "b", slots=FOUR, num_items=8, num_bits=32)
     outfits, scores = ranking(bundle, 0, every_outfit(bundle, all_rows(bundle), {}))
-    answer = compose(bundle, bundle.user_codes[0], 10, budget=Budget(partial_outfits=limit))
+    answer = compose(bundle, bundle.user_codes[0], 10, budget=SearchLimits(partial_outfits=limit))
     found = {tuple(outfit) for outfit in answer.items.tolist()}
     left_out = next(score for outfit, score in zip(outfits.tolist(), scores) if tuple(outfit) not in found)
     if answer.proven:
@@ -215,7 +215,7 @@ def test_a_budget_stops_early_with_an_honest_gap(tmp_path: Path, limit: int, mon
         assert left_out <= least + answer.gap
         assert answer.gap > 0 or left_out <= least
     assert answer.proven == (limit == 1000)
-    late = compose(bundle, bundle.user_codes[0], 10, budget=Budget(seconds=0))
+    late = compose(bundle, bundle.user_codes[0], 10, budget=SearchLimits(seconds=0))
     assert not late.proven
     assert late.gap >= scores[0] - late.scores[0]
 
@@ -223,7 +223,7 @@ def test_a_budget_stops_early_with_an_honest_gap(tmp_path: Path, limit: int, mon
 def test_little_memory_changes_nothing(tmp_path: Path) -> None:
     bundle = random_bundle(tmp_path / "b", num_modalities=2)
     outfits = every_outfit(bundle, all_rows(bundle), {})
-    answer = compose(bundle, bundle.user_codes[0], 50, budget=Budget(memory=0))
+    answer = compose(bundle, bundle.user_codes[0], 50, budget=SearchLimits(memory=0))
     assert_same(answer, ranking(bundle, 0, outfits), 50)
 
 
