@@ -1,7 +1,7 @@
 """Varied lists out of a ranking: caps on items and brands, and maximal marginal relevance over codes.
 
 Both choose among candidates, best first (a shortlist of the exact ranking), and both are
-deterministic: ties go to the better ranked. Caps alone walk down the ranking and take what they
+deterministic: ties go to the better ranked. Caps alone take_within_caps down the ranking and take what they
 allow, so that the answer is the same however long the shortlist; `choose_from` asks for more until k
 are found. MMR (Carbonell and Goldstein, SIGIR 1998) depends on its shortlist: say how long it was.
 """
@@ -63,7 +63,7 @@ def item_keys(slots: Sequence[str], items: np.ndarray) -> np.ndarray:
     return np.where(items == EMPTY, -1, items * len(types) + place)
 
 
-def walk(caps: Sequence[Cap], count: int, k: int) -> np.ndarray:
+def take_within_caps(caps: Sequence[Cap], count: int, k: int) -> np.ndarray:
     """The first k candidates of a ranking that caps allow, each taken if it can be: (k',) int64 places."""
     check_count("k", k)
     uses: list[dict[int, int]] = [{} for _ in caps]

@@ -12,7 +12,7 @@ from fashion_hash.errors import QueryError
 from fashion_hash.index.outfit_terms import slot_codes
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.retrieval.filters.live_columns import LiveColumns
-from fashion_hash.retrieval.pool.diversity import mmr, read_caps, walk
+from fashion_hash.retrieval.pool.diversity import mmr, read_caps, take_within_caps
 
 # of how many outfits a varied list is chosen: this many times k, and this many at least
 SHORTLIST, SHORTLIST_LEAST = 10, 200
@@ -48,5 +48,5 @@ class Variety(NamedTuple):
         tables = self.columns.of(snapshot) if set(self.max_per) - {"item"} else {}
         caps = read_caps(self.max_per, snapshot.bundle.slots, items, tables)
         if not self.diversity:
-            return walk(caps, len(items), k)
+            return take_within_caps(caps, len(items), k)
         return mmr(scores, slot_codes(snapshot.bundle, items), items != EMPTY, k, 1 - float(self.diversity), caps)

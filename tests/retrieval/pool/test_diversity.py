@@ -9,7 +9,7 @@ import pytest
 from fashion_hash.core.codes import unpack
 from fashion_hash.errors import QueryError
 from fashion_hash.retrieval.filters.columns import ItemColumns
-from fashion_hash.retrieval.pool.diversity import choose_from, mmr, read_caps, walk
+from fashion_hash.retrieval.pool.diversity import choose_from, mmr, read_caps, take_within_caps
 
 SLOTS = ("top", "top", "shoe")
 
@@ -56,7 +56,7 @@ def test_walk_takes_what_caps_allow(seed: int, caps: dict[str, int]) -> None:
             for name in caps:
                 uses[name].update(names[name][place])
     for k in (1, 10, 1000):
-        assert walk(read_caps(caps, SLOTS, items, columns), len(items), k).tolist() == expected[:k]
+        assert take_within_caps(read_caps(caps, SLOTS, items, columns), len(items), k).tolist() == expected[:k]
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -112,11 +112,11 @@ def test_asking_for_more_until_k_are_chosen() -> None:
         return min(wanted, len(items))
 
     def choose(count: int) -> np.ndarray:
-        return walk(read_caps({"item": 2}, SLOTS, items[:count], columns), count, 5)
+        return take_within_caps(read_caps({"item": 2}, SLOTS, items[:count], columns), count, 5)
 
     assert choose_from(search, choose, 5, first=10).tolist() == choose(len(items)).tolist()
     assert asked == [10, 40, 160]
-    assert len(choose_from(search, lambda count: walk([], 3, 5), 5, first=10)) == 3
+    assert len(choose_from(search, lambda count: take_within_caps([], 3, 5), 5, first=10)) == 3
     assert asked[-1] == 10240
 
 
