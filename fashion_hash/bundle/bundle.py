@@ -14,7 +14,7 @@ from fashion_hash.core.ids import IdTable, read_array
 from fashion_hash.core.manifest import read_manifest
 from fashion_hash.core.outfits import Outfits, check_slots, item_types, slot_names
 from fashion_hash.inference.outfit_encoder import (
-    OutfitEncoder,
+    OutfitEncoderArrays,
     read_encoded,
     read_encoder,
 )
@@ -57,7 +57,7 @@ class Bundle:
         self.compatibility_weights = self._array("codes/compatibility_weights.npy")
         self.answers: dict[str, str] = manifest.get("answers", EXACT)  # older ones are of FHN
         # of an outfit encoder; see fashion_hash.inference.outfit_encoder for what these hold
-        self.encoder: OutfitEncoder | None = None
+        self.encoder: OutfitEncoderArrays | None = None
         self.user_vectors: np.ndarray | None = None
         self.encoded_items: dict[str, np.ndarray] = {}
         if (path / "encoder").is_dir():

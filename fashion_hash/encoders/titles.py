@@ -26,7 +26,7 @@ _PARTS = {"words": _WORDS, "letters": _LETTERS}
 _FAINTEST = 1e-6  # a title whose terms all vanish in the SVD is as unknown as one without terms
 
 
-class TitleEncoder:
+class TitleVectors:
     """Turns titles into unit vectors.
 
     Args:
@@ -58,7 +58,7 @@ class TitleEncoder:
         return np.asarray(self._parts[part].idf_, dtype=np.float64)
 
     @classmethod
-    def fit(cls, titles: Sequence[str], dim: int, seed: int = 0, max_terms: int = 15_000) -> TitleEncoder:
+    def fit(cls, titles: Sequence[str], dim: int, seed: int = 0, max_terms: int = 15_000) -> TitleVectors:
         """Learns terms, their weights and the SVD.
 
         Args:
@@ -107,7 +107,7 @@ class TitleEncoder:
             write_json(temporary / "titles.json", manifest)
 
     @classmethod
-    def load(cls, folder: str | Path) -> TitleEncoder:
+    def load(cls, folder: str | Path) -> TitleVectors:
         """Reads what `save` wrote. Raises FeatureError when it is missing, broken or of another version."""
         folder = Path(folder)
         try:

@@ -17,7 +17,7 @@ from fashion_hash.encoders.contract import MANIFEST, Words, manifest_of
 from fashion_hash.errors import FeatureError
 
 if TYPE_CHECKING:
-    from fashion_hash.encoders.titles import TitleEncoder
+    from fashion_hash.encoders.titles import TitleVectors
 
 FIT_AT_MOST = 30_000
 """Texts that are looked at to learn words and directions; of more, so many are drawn."""
@@ -41,8 +41,8 @@ class WordsEncoder:
     kind = "words"
     takes_pictures = False
 
-    def __init__(self, titles: TitleEncoder, fingerprint: str | None = None) -> None:
-        self._loaded: TitleEncoder | None = titles
+    def __init__(self, titles: TitleVectors, fingerprint: str | None = None) -> None:
+        self._loaded: TitleVectors | None = titles
         self._folder = Path()
         self.dim = titles.dim
         self.fingerprint = fingerprint or _fingerprint(titles)
@@ -53,7 +53,7 @@ class WordsEncoder:
 
         Raises FeatureError when no text holds a word.
         """
-        from fashion_hash.encoders.titles import TitleEncoder
+        from fashion_hash.encoders.titles import TitleVectors
 
         texts = [one for one in dict.fromkeys(text[:LONGEST] for text in texts) if _WORD.search(one)]
         if not texts:
@@ -64,7 +64,7 @@ class WordsEncoder:
         if len(texts) > FIT_AT_MOST:
             rows = generator(seed, "words").choice(len(texts), FIT_AT_MOST, replace=False)
             texts = [texts[row] for row in np.sort(rows)]
-        return cls(TitleEncoder.fit(texts, dim, seed))
+        return cls(TitleVectors.fit(texts, dim, seed))
 
     @classmethod
     def open(cls, folder: Path, fingerprint: str, dim: int) -> WordsEncoder:
@@ -79,12 +79,12 @@ class WordsEncoder:
         return f"words ({self.dim} floats)"
 
     @property
-    def titles(self) -> TitleEncoder:
+    def titles(self) -> TitleVectors:
         """What does the work; scikit-learn is imported here."""
         if self._loaded is None:
-            from fashion_hash.encoders.titles import TitleEncoder
+            from fashion_hash.encoders.titles import TitleVectors
 
-            loaded = TitleEncoder.load(self._folder / "words")
+            loaded = TitleVectors.load(self._folder / "words")
             if _fingerprint(loaded) != self.fingerprint:
                 raise FeatureError(f"{self._folder} holds another encoder than it says: export it again")
             self._loaded = loaded
@@ -137,7 +137,7 @@ class WordsEncoder:
         return frozenset(ENGLISH_STOP_WORDS)
 
 
-def _fingerprint(titles: TitleEncoder) -> str:
+def _fingerprint(titles: TitleVectors) -> str:
     digest = hashlib.blake2b(digest_size=6)
     for part in titles.parts:
         digest.update("\0".join(titles.terms(part)).encode() + titles.weights(part).tobytes())

@@ -12,7 +12,7 @@ import numpy as np
 
 from fashion_hash.core.outfits import EMPTY, Outfits
 from fashion_hash.data.dataset import Dataset
-from fashion_hash.encoders.titles import TitleEncoder
+from fashion_hash.encoders.titles import TitleVectors
 from fashion_hash.errors import FeatureError
 from fashion_hash.inference.normaliser import Normalise, Normaliser
 
@@ -38,7 +38,7 @@ class FeatureTable:
     known: Mapping[str, np.ndarray]
     normaliser: Normaliser
     unknown: Mapping[str, np.ndarray]
-    encoder: TitleEncoder | None = None
+    encoder: TitleVectors | None = None
 
     @property
     def dim(self) -> int:

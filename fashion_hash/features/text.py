@@ -14,7 +14,7 @@ from fashion_hash.config.experiment import Config
 from fashion_hash.core.seeds import derive
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.parsing.restricted_pickle import load_vectors
-from fashion_hash.encoders.titles import TitleEncoder
+from fashion_hash.encoders.titles import TitleVectors
 from fashion_hash.errors import ConfigError, FeatureError
 from fashion_hash.features.table import FeatureTable, make_table, train_items
 
@@ -67,7 +67,7 @@ def titles_of(dataset: Dataset) -> dict[str, list[str]]:
     }
 
 
-def fit_titles(dataset: Dataset, dim: int, seed: int = 0) -> TitleEncoder:
+def fit_titles(dataset: Dataset, dim: int, seed: int = 0) -> TitleVectors:
     """An encoder fitted on the titles of the items that occur in training.
 
     Raises:
@@ -80,16 +80,16 @@ def fit_titles(dataset: Dataset, dim: int, seed: int = 0) -> TitleEncoder:
             f"no training item of {dataset.name} has a title: give titles (items.csv, column title), "
             "or leave the section text out of the configuration"
         )
-    return TitleEncoder.fit(fitted, dim, derive(seed, "titles"))
+    return TitleVectors.fit(fitted, dim, derive(seed, "titles"))
 
 
-def title_vectors(dataset: Dataset, encoder: TitleEncoder) -> Vectors:
+def title_vectors(dataset: Dataset, encoder: TitleVectors) -> Vectors:
     """The titles of all items, encoded: by type (N, F) float32 and (N,) bool, False without a known word."""
     encoded = {kind: encoder.encode(titles) for kind, titles in titles_of(dataset).items()}
     return {kind: one[0] for kind, one in encoded.items()}, {kind: one[1] for kind, one in encoded.items()}
 
 
-def text_table(config: Config, dataset: Dataset, encoder: TitleEncoder | None = None) -> FeatureTable:
+def text_table(config: Config, dataset: Dataset, encoder: TitleVectors | None = None) -> FeatureTable:
     """The text features of all items, as the section text of a configuration wants them.
 
     Args:

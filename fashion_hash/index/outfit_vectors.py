@@ -10,12 +10,12 @@ import numpy as np
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.core.codes import pack, unpack
 from fashion_hash.core.outfits import EMPTY, canonical_items
-from fashion_hash.inference.outfit_encoder import OutfitEncoder
+from fashion_hash.inference.outfit_encoder import OutfitEncoderArrays
 
 AT_ONCE = 1 << 12
 
 
-def encoder_of(bundle: Bundle) -> OutfitEncoder:
+def encoder_of(bundle: Bundle) -> OutfitEncoderArrays:
     """The encoder of a bundle that has one."""
     assert bundle.encoder is not None
     return bundle.encoder
@@ -43,7 +43,7 @@ def outfit_vectors(bundle: Bundle, items: np.ndarray) -> np.ndarray:
     return np.concatenate(found)
 
 
-def _kept(encoder: OutfitEncoder, vectors: np.ndarray) -> np.ndarray:
+def _kept(encoder: OutfitEncoderArrays, vectors: np.ndarray) -> np.ndarray:
     return pack(vectors) if encoder.output == "bits" else vectors
 
 

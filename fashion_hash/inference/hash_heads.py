@@ -30,7 +30,7 @@ from fashion_hash.inference.layers import Layer, apply_layers
 from fashion_hash.inference.normaliser import Normaliser
 
 if TYPE_CHECKING:
-    from fashion_hash.encoders.titles import TitleEncoder
+    from fashion_hash.encoders.titles import TitleVectors
 
 FORMAT, FORMAT_VERSION = "fashion_hash heads", 1
 FEATURES, TITLES, TRAINED = "features", "titles", "trained pictures"
@@ -56,7 +56,7 @@ class ContentHeads:
     unknown: Mapping[str, np.ndarray]
     takes: str
     source: str
-    titles: TitleEncoder | None = None
+    titles: TitleVectors | None = None
 
     @property
     def dim(self) -> int:
@@ -153,16 +153,16 @@ def _layers(arrays: Mapping[str, np.ndarray], name: str, count: int) -> tuple[La
     )
 
 
-def _titles(folder: Path) -> TitleEncoder:
-    from fashion_hash.encoders.titles import TitleEncoder
+def _titles(folder: Path) -> TitleVectors:
+    from fashion_hash.encoders.titles import TitleVectors
 
-    return TitleEncoder.load(folder)
+    return TitleVectors.load(folder)
 
 
-class ItemEncoder:
+class ItemCoder:
     """Codes of new items from their content, equal to those of the model that the bundle came from.
 
-    >>> encoder = ItemEncoder.open("runs/demo/bundle")                              # doctest: +SKIP
+    >>> encoder = ItemCoder.open("runs/demo/bundle")                              # doctest: +SKIP
     >>> encoder.codes("top", {"image": feature}, title="blue denim shirt").shape    # doctest: +SKIP
     (2, 128)
     """
@@ -172,7 +172,7 @@ class ItemEncoder:
         self.heads = dict(heads)
 
     @classmethod
-    def open(cls, bundle_folder: str | Path) -> ItemEncoder:
+    def open(cls, bundle_folder: str | Path) -> ItemCoder:
         """Reads the heads of a bundle. Raises BundleError when it has none, or a file is broken."""
         return cls(*read_heads(Path(bundle_folder) / "heads"))
 

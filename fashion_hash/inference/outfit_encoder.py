@@ -42,7 +42,7 @@ LAYER_NORM_EPS, LENGTH_EPS = 1e-5, 1e-12  # those of torch.nn.LayerNorm and of m
 
 
 @dataclass(frozen=True)
-class OutfitEncoder:
+class OutfitEncoderArrays:
     """The set transformer as plain arrays.
 
     Attributes:
@@ -170,7 +170,7 @@ class EncoderContents:
         user_vectors: (U, D) float32, as the space has them.
     """
 
-    encoder: OutfitEncoder
+    encoder: OutfitEncoderArrays
     item_tokens: Mapping[str, np.ndarray]
     user_vectors: np.ndarray
 
@@ -190,13 +190,13 @@ class EncoderContents:
         return binarise(self.user_vectors)
 
 
-def encoded_items(encoder: OutfitEncoder, tokens: np.ndarray) -> np.ndarray:
+def encoded_items(encoder: OutfitEncoderArrays, tokens: np.ndarray) -> np.ndarray:
     """Tokens, (N, W), with the vectors of single items beside them: (N, W + D) float32."""
     tokens = np.asarray(tokens, dtype=np.float32)
     return np.concatenate([tokens, encoder.singles(tokens)], axis=1)
 
 
-def single_codes(encoder: OutfitEncoder, items: np.ndarray) -> np.ndarray:
+def single_codes(encoder: OutfitEncoderArrays, items: np.ndarray) -> np.ndarray:
     """(N, 1, D) int8 of -1 / +1 from what `encoded_items` made."""
     return binarise(items[:, None, encoder.width :])
 
@@ -227,13 +227,13 @@ def write_encoder(folder: Path, types: Sequence[str], contents: EncoderContents)
     write_json(folder / "encoder.json", about)
 
 
-def read_encoder(folder: Path) -> OutfitEncoder:
+def read_encoder(folder: Path) -> OutfitEncoderArrays:
     """The network of a folder that `write_encoder` wrote. Raises BundleError when it is broken."""
     absent = f"{folder} holds no outfit encoder (encoder.json): export the bundle again"
     about = read_part(folder / "encoder.json", FORMAT, FORMAT_VERSION, absent)
     try:
         arrays = load_file(folder / "weights.safetensors")
-        encoder = OutfitEncoder(
+        encoder = OutfitEncoderArrays(
             weights={name.removeprefix("set/"): one for name, one in arrays.items() if name.startswith("set/")},
             num_heads=about["heads"],
             distance=about["distance"],

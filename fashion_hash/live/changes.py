@@ -18,7 +18,7 @@ from fashion_hash.core.ids import encode
 from fashion_hash.errors import DataError, FashionHashError, FeatureError, QueryError
 from fashion_hash.index.outfit_terms import outfit_terms
 from fashion_hash.index.outfit_vectors import outfit_vectors
-from fashion_hash.inference.hash_heads import ItemEncoder
+from fashion_hash.inference.hash_heads import ItemCoder
 from fashion_hash.inference.outfit_encoder import encoded_items, single_codes
 from fashion_hash.live.catalogue import LiveCatalogue, Writing
 from fashion_hash.live.snapshot import Snapshot, item_record, outfit_record
@@ -26,7 +26,7 @@ from fashion_hash.live.snapshot import Snapshot, item_record, outfit_record
 _OWN = ("item_id", "type", "features", "code", "bias", "title", "picture")
 
 
-def add_items(live: LiveCatalogue, items: Sequence[Mapping[str, Any]], encoder: Callable[[], ItemEncoder]) -> None:
+def add_items(live: LiveCatalogue, items: Sequence[Mapping[str, Any]], encoder: Callable[[], ItemCoder]) -> None:
     """Adds items; see Recommender.add_items."""
     by_type: dict[str, list[Mapping[str, Any]]] = {}
     for place, item in enumerate(items):
@@ -90,7 +90,7 @@ def _type_of(bundle: Bundle, item: Mapping[str, Any], place: int) -> str:
 
 
 def _records(
-    bundle: Bundle, kind: str, items: Sequence[Mapping[str, Any]], encoder: Callable[[], ItemEncoder]
+    bundle: Bundle, kind: str, items: Sequence[Mapping[str, Any]], encoder: Callable[[], ItemCoder]
 ) -> np.ndarray:
     """Codes and biases of new items of one type, as the log holds them."""
     records = np.zeros(len(items), dtype=item_record(bundle))
@@ -110,7 +110,7 @@ def _records(
     return records
 
 
-def _outputs(encoder: ItemEncoder, kind: str, items: Sequence[Mapping[str, Any]]) -> np.ndarray:
+def _outputs(encoder: ItemCoder, kind: str, items: Sequence[Mapping[str, Any]]) -> np.ndarray:
     features = [item.get("features") or {} for item in items]
     names = dict.fromkeys(name for one in features for name in one)
     columns = {name: [one.get(name) for one in features] for name in names}

@@ -9,7 +9,7 @@ from typing import Any
 from fashion_hash.foldin.codes import FoldIn
 from fashion_hash.foldin.fold_in import Fold
 from fashion_hash.foldin.vectors import FoldInVectors
-from fashion_hash.inference.hash_heads import ItemEncoder
+from fashion_hash.inference.hash_heads import ItemCoder
 from fashion_hash.live import changes, compaction
 from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.live.users import OutfitRef, add_user, update_user
@@ -100,8 +100,8 @@ class CatalogueUpdates:
         self.live.close()
 
     @cached_property
-    def _encoder(self) -> ItemEncoder:
-        return ItemEncoder.open(self.live.bundle.path)
+    def _encoder(self) -> ItemCoder:
+        return ItemCoder.open(self.live.bundle.path)
 
     @cached_property
     def _fold(self) -> Fold:

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from fashion_hash.encoders.titles import TitleEncoder
+from fashion_hash.encoders.titles import TitleVectors
 from fashion_hash.errors import FeatureError
 
 TITLES = [
@@ -24,7 +24,7 @@ TITLES = [
 
 @pytest.fixture(scope="module")
 def encoder():
-    return TitleEncoder.fit(TITLES, dim=6, seed=1)
+    return TitleVectors.fit(TITLES, dim=6, seed=1)
 
 
 def test_titles_that_share_words_are_near(encoder):
@@ -56,12 +56,12 @@ def test_one_title_answers_like_many(encoder):
 
 
 def test_dim_is_bounded_by_what_there_is():
-    assert TitleEncoder.fit(["red dress", "blue dress"], dim=256).dim == 2
+    assert TitleVectors.fit(["red dress", "blue dress"], dim=256).dim == 2
 
 
 def test_saved_and_loaded_encodes_the_same(tmp_path, encoder):
     encoder.save(tmp_path / "titles")
-    loaded = TitleEncoder.load(tmp_path / "titles")
+    loaded = TitleVectors.load(tmp_path / "titles")
     for one, same in zip(encoder.encode([*TITLES, "gold"]), loaded.encode([*TITLES, "gold"])):
         np.testing.assert_array_equal(one, same)
     assert not [path for path in (tmp_path / "titles").iterdir() if path.suffix not in (".json", ".npy")]
@@ -69,27 +69,27 @@ def test_saved_and_loaded_encodes_the_same(tmp_path, encoder):
 
 def test_same_seed_same_bytes(tmp_path):
     for name in ("one", "two"):
-        TitleEncoder.fit(TITLES, dim=4, seed=7).save(tmp_path / name)
+        TitleVectors.fit(TITLES, dim=4, seed=7).save(tmp_path / name)
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
 
 
 def test_no_words_at_all():
     with pytest.raises(FeatureError, match="none of 3 titles holds a word"):
-        TitleEncoder.fit(["", " ", "!"], dim=4)
+        TitleVectors.fit(["", " ", "!"], dim=4)
 
 
 def test_broken_folders_say_so(tmp_path, encoder):
     with pytest.raises(FeatureError, match="nowhere holds no readable title encoder"):
-        TitleEncoder.load(tmp_path / "nowhere")
+        TitleVectors.load(tmp_path / "nowhere")
     encoder.save(tmp_path / "titles")
     np.save(tmp_path / "titles" / "components.npy", np.zeros((6, 3), dtype=np.float32))
     with pytest.raises(FeatureError, match=r"components of shape \(6, 3\)"):
-        TitleEncoder.load(tmp_path / "titles")
+        TitleVectors.load(tmp_path / "titles")
     manifest = tmp_path / "titles" / "titles.json"
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"version": 9}))
     with pytest.raises(FeatureError, match=r"version 9; this release reads .* version 1"):
-        TitleEncoder.load(tmp_path / "titles")
+        TitleVectors.load(tmp_path / "titles")
 
 
 def test_needs_no_torch():

@@ -18,7 +18,7 @@ from fashion_hash.data.dataset import Content
 from fashion_hash.data.stores.features import FeatureStore
 from fashion_hash.errors import BundleError, FeatureError, QueryError
 from fashion_hash.features.extraction import feature_store_path
-from fashion_hash.inference.hash_heads import ContentHeads, ItemEncoder
+from fashion_hash.inference.hash_heads import ContentHeads, ItemCoder
 from fashion_hash.inference.layers import Layer, apply_layers
 from fashion_hash.inference.normaliser import Normaliser
 from fashion_hash.training.export.bundle import export_bundle
@@ -79,7 +79,7 @@ MODALITIES = {
 @pytest.mark.parametrize("name", MODALITIES)
 def test_codes_are_those_of_the_model(tmp_path, dataset, name):
     config, bundle = trained(tmp_path, dataset, **MODALITIES[name])
-    encoder = ItemEncoder.open(bundle.path)
+    encoder = ItemCoder.open(bundle.path)
     assert encoder.modalities == bundle.modalities
     store = FeatureStore(feature_store_path(config)) if config.image else None
     learned = [modality for modality in bundle.modalities if modality != "id"]
@@ -105,7 +105,7 @@ def test_text_vectors_of_zeros_are_unknown():
     heads = ContentHeads(
         {"top": layers}, Normaliser("l2", np.zeros(3), np.ones(3)), {"top": np.ones(3)}, "features", ""
     )
-    encoder = ItemEncoder(["top"], {"text": heads})
+    encoder = ItemCoder(["top"], {"text": heads})
     assert encoder.codes("top", {"text": np.zeros(3)}).tolist() == encoder.codes("top").tolist()
     assert encoder.codes("top").tolist() == encoder.codes("top", {"text": np.array([2, 2, 2])}).tolist()
 
@@ -113,7 +113,7 @@ def test_text_vectors_of_zeros_are_unknown():
 def test_a_new_id_has_the_unknown_items_code(tmp_path, dataset):
     config = make_config(tiny_values(id={"hide": 0.3}))
     run = fit(config, dataset, tmp_path / "run")
-    encoder = ItemEncoder.open(export_bundle(run, dataset=dataset).path)
+    encoder = ItemCoder.open(export_bundle(run, dataset=dataset).path)
     model, _, _ = run.model(dataset)
     for kind in dataset.types:
         unknown = model.hashing["id"].embeddings[kind].weight[-1].detach().numpy()
@@ -134,7 +134,7 @@ def test_layers_against_plain_loops():
 
 def test_a_trained_backbone_is_named_and_needs_no_picture(tmp_path, dataset):
     _, bundle = trained(tmp_path, dataset, image={**BACKBONE, "mode": "finetune"})
-    encoder = ItemEncoder.open(bundle.path)
+    encoder = ItemCoder.open(bundle.path)
     with pytest.raises(FeatureError, match=r"trained with it \(resnet18 at 32 px.*image.mode frozen"):
         encoder.codes("top", {"image": np.zeros(512)})
     without = dataset.items["top"].row("top3.jpg")  # it has no picture
@@ -159,18 +159,18 @@ def bundle(tmp_path_factory, dataset):
 )
 def test_bad_content_is_refused(bundle, arguments, message):
     with pytest.raises((FeatureError, QueryError), match=message):
-        ItemEncoder.open(bundle.path).codes(*arguments)
+        ItemCoder.open(bundle.path).codes(*arguments)
 
 
 def test_columns_of_other_lengths_are_refused(bundle):
-    encoder = ItemEncoder.open(bundle.path)
+    encoder = ItemCoder.open(bundle.path)
     with pytest.raises(QueryError, match="1 titles for 2 items"):
         encoder.codes_of_many("top", 2, {}, ["red top"])
     assert encoder.codes_of_many("top", 0, {}).shape == (0, 3, 16)
 
 
 def test_an_unknown_word_is_an_unknown_title(bundle):
-    encoder = ItemEncoder.open(bundle.path)
+    encoder = ItemCoder.open(bundle.path)
     assert encoder.codes("top", title="xyzzy").tolist() == encoder.codes("top").tolist()
     assert encoder.codes("top", title="red red top").tolist() != encoder.codes("top").tolist()
 
@@ -178,11 +178,11 @@ def test_an_unknown_word_is_an_unknown_title(bundle):
 def test_a_bundle_without_heads_says_so(tmp_path):
     path = random_bundle(tmp_path / "bundle").path
     with pytest.raises(BundleError, match=r"bundle holds no hash heads.*export the bundle again"):
-        ItemEncoder.open(path)
+        ItemCoder.open(path)
 
 
 def test_heads_of_other_modalities_are_no_part_of_a_bundle(tmp_path, bundle):
-    heads = ItemEncoder.open(bundle.path).heads
+    heads = ItemCoder.open(bundle.path).heads
     with pytest.raises(BundleError, match=r"heads of \['image', 'text', 'id'\] in a bundle of \['image'\]"):
         write_bundle(tmp_path / "other", replace(random_contents(), heads=heads))
     assert not (tmp_path / "other").exists()
@@ -197,22 +197,22 @@ def test_broken_files_are_named(tmp_path, bundle):
     image = short / "heads/image.safetensors"
     image.write_bytes(image.read_bytes()[:100])
     with pytest.raises(BundleError, match=r"image.safetensors holds no readable hash heads"):
-        ItemEncoder.open(short)
+        ItemCoder.open(short)
     lacking = copy("lacking")
     arrays = load_file(lacking / "heads/text.safetensors")
     save_file({name: one for name, one in arrays.items() if name != "centre"}, lacking / "heads/text.safetensors")
     with pytest.raises(BundleError, match=r"text.safetensors holds no readable hash heads.*centre"):
-        ItemEncoder.open(lacking)
+        ItemCoder.open(lacking)
     other = copy("other")
     about = json.loads((other / "heads/heads.json").read_text())
     (other / "heads/heads.json").write_text(json.dumps({**about, "format_version": 9}))
     with pytest.raises(BundleError, match=r"heads.json is not 'fashion_hash heads' of version 1"):
-        ItemEncoder.open(other)
+        ItemCoder.open(other)
 
 
 def test_no_torch(bundle):
     code = (
-        "import sys; from fashion_hash.inference.hash_heads import ItemEncoder; "
-        "ItemEncoder.open(sys.argv[1]).codes('top', title='red top'); assert 'torch' not in sys.modules"
+        "import sys; from fashion_hash.inference.hash_heads import ItemCoder; "
+        "ItemCoder.open(sys.argv[1]).codes('top', title='red top'); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, str(bundle.path)], check=True)

@@ -12,7 +12,7 @@ from fashion_hash.core.outfits import Outfits
 from fashion_hash.errors import DataError, FeatureError, QueryError, UnknownIdError
 from fashion_hash.index.build import build_index
 from fashion_hash.index.partners import build_partners
-from fashion_hash.inference.hash_heads import ContentHeads, ItemEncoder
+from fashion_hash.inference.hash_heads import ContentHeads, ItemCoder
 from fashion_hash.inference.layers import Layer
 from fashion_hash.inference.normaliser import Normaliser
 from fashion_hash.retrieval.recommender import Recommender
@@ -260,7 +260,7 @@ def test_codes_of_new_items_come_from_their_features(tmp_path: Path) -> None:
         {"item_id": "seen", "type": "shoe", "features": {"image": feature}},
     ]
     recommender.add_items(items)
-    encoder, now = ItemEncoder.open(bundle.path), recommender.bundle
+    encoder, now = ItemCoder.open(bundle.path), recommender.bundle
     for item in items:
         code = now.item_codes[item["type"]][now.items[item["type"]].row(item["item_id"])]
         expected = np.packbits(encoder.codes(item["type"], item.get("features")) > 0, axis=-1, bitorder="little")

@@ -14,7 +14,7 @@ from fashion_hash.bundle.write import BundleContents, write_bundle
 from fashion_hash.inference.hash_heads import FEATURES, ContentHeads
 from fashion_hash.inference.layers import Layer, apply_layers
 from fashion_hash.inference.normaliser import Normaliser
-from fashion_hash.inference.outfit_encoder import EncoderContents, OutfitEncoder
+from fashion_hash.inference.outfit_encoder import EncoderContents, OutfitEncoderArrays
 from tests.worlds.random_bundles import random_contents
 
 FEATURE = 6
@@ -29,7 +29,7 @@ def random_encoder(
     distance: str = "euclidean",
     output: str = "float",
     spread: float = 0.3,
-) -> OutfitEncoder:
+) -> OutfitEncoderArrays:
     """Random weights everywhere; `spread` says how far outfits are from the mean of their items."""
 
     def draw(*shape: int) -> np.ndarray:
@@ -50,7 +50,7 @@ def random_encoder(
             weights[f"blocks.{number}.{part}.bias"] = draw(shape[0])
     weights["out.weight"] = rng.normal(0, 1, (num_bits, width)).astype(np.float32)
     tokens = {kind: draw(width) for kind in types}
-    return OutfitEncoder(weights, 2, distance, output, 3.0, tokens, np.zeros(num_bits, dtype=np.float32))
+    return OutfitEncoderArrays(weights, 2, distance, output, 3.0, tokens, np.zeros(num_bits, dtype=np.float32))
 
 
 def encoder_contents(seed: int = 0, slots: Sequence[str] = ("top", "bottom", "shoe"), **options: Any) -> BundleContents:

@@ -9,7 +9,7 @@ from fashion_hash.errors import QueryError
 from fashion_hash.index.engines.contract import Engine
 from fashion_hash.index.engines.factored import Factored
 from fashion_hash.index.engines.plain import Scan
-from fashion_hash.index.engines.vectors import EncodedScan
+from fashion_hash.index.engines.vectors import VectorScan
 from fashion_hash.index.pool import Pool
 
 EngineName = Literal["auto", "sums", "factored", "hamming", "scan"]
@@ -23,7 +23,7 @@ def open_engine(name: EngineName, bundle: Bundle, pool: Pool) -> Engine:
     if bundle.encoder is not None:
         if name != "auto":
             raise QueryError(f"engine {name!r} adds up codes of items; outfits of an encoder are searched by: auto")
-        return EncodedScan(bundle, pool)
+        return VectorScan(bundle, pool)
     if name == "auto":
         name = "sums" if (pool.path / "scan").exists() else "factored"
     if name == "factored":

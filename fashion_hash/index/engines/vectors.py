@@ -129,7 +129,7 @@ def squared_norms(bundle: Bundle, vectors: np.ndarray) -> np.ndarray:
     return np.concatenate(parts).astype(np.float32)
 
 
-class EncodedScan:
+class VectorScan:
     """Every outfit of a pool by its vector: exact. Users are given by their vectors, see Bundle.tastes."""
 
     tests_items = False

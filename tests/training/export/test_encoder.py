@@ -6,7 +6,7 @@ import torch
 
 from fashion_hash.config.experiment import make_config
 from fashion_hash.index.build import build_index
-from fashion_hash.inference.hash_heads import ItemEncoder
+from fashion_hash.inference.hash_heads import ItemCoder
 from fashion_hash.retrieval.recommender import Recommender
 from fashion_hash.retrieval.scores import scores_of
 from fashion_hash.training.export.bundle import export_bundle
@@ -63,7 +63,7 @@ def test_an_unknown_item_has_the_token_of_its_types_unknown_item(tmp_path):
     run, dataset = trained(tmp_path, bounded=True)
     bundle = export_bundle(run, dataset=dataset)
     model, _, _ = run.model(dataset)
-    [found] = bundle.encoder.tokens("top", ItemEncoder.open(bundle.path).outputs_of_many("top", 1, {}))
+    [found] = bundle.encoder.tokens("top", ItemCoder.open(bundle.path).outputs_of_many("top", 1, {}))
     wanted = torch.tanh(model.hashing["id"].embeddings["top"].weight[-1] + model.type_tokens["top"])
     np.testing.assert_allclose(found, wanted.detach().numpy(), atol=1e-6)
     build_index(bundle, dataset.outfits)
