@@ -31,7 +31,7 @@ from fashion_hash.core.codes import pack
 from fashion_hash.core.outfits import Outfits
 from fashion_hash.core.seeds import generator
 from fashion_hash.encoders import WordsEncoder
-from fashion_hash.encoders.contract import Encoder
+from fashion_hash.encoders.contract import TextEncoder
 from fashion_hash.index.build import build_index
 from fashion_hash.index.nearest import nearest
 from fashion_hash.inference.layers import Layer
@@ -95,7 +95,7 @@ USERS = 100
 class Timed:
     """An encoder that keeps the time it took, in seconds."""
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: TextEncoder) -> None:
         self._encoder = encoder
         self.seconds = 0.0
 

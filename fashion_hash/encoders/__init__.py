@@ -15,8 +15,8 @@ An encoder has
 `words` needs no weights and is the default. Nothing here imports torch until a pretrained encoder encodes.
 """
 
-from fashion_hash.encoders.contract import Encoder, check_same_encoder
+from fashion_hash.encoders.contract import TextEncoder, check_same_encoder
 from fashion_hash.encoders.open import open_encoder
 from fashion_hash.encoders.words import WordsEncoder
 
-__all__ = ["Encoder", "WordsEncoder", "check_same_encoder", "open_encoder"]
+__all__ = ["TextEncoder", "WordsEncoder", "check_same_encoder", "open_encoder"]

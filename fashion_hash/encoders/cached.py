@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from fashion_hash.data.stores.features import FeatureStore, FeatureWriter
-from fashion_hash.encoders.contract import Encoder, Words
+from fashion_hash.encoders.contract import TextEncoder, Words
 
 BATCH = 256
 
@@ -26,7 +26,7 @@ class Cached:
         FeatureError: on encoding, when the store holds vectors of another encoder: both are named.
     """
 
-    def __init__(self, encoder: Encoder, store: str | Path) -> None:
+    def __init__(self, encoder: TextEncoder, store: str | Path) -> None:
         self._encoder, self._store = encoder, Path(store)
         self.kind, self.takes_pictures = encoder.kind, encoder.takes_pictures
 

@@ -23,7 +23,7 @@ class Words(NamedTuple):
     unknown: tuple[str, ...]
 
 
-class Encoder(Protocol):
+class TextEncoder(Protocol):
     """The contract; see `fashion_hash.encoders`. Shapes: N texts or pictures, F feature."""
 
     @property
@@ -50,7 +50,7 @@ class Encoder(Protocol):
     def save(self, folder: Path) -> None: ...
 
 
-def manifest_of(encoder: Encoder, **settings: Any) -> dict[str, Any]:
+def manifest_of(encoder: TextEncoder, **settings: Any) -> dict[str, Any]:
     """What an encoder says of itself in its folder."""
     return {
         "format": FORMAT,
@@ -85,7 +85,7 @@ def parameters_digest(network: Any, *settings: str) -> str:
     return digest.hexdigest()
 
 
-def check_same_encoder(what: str, made_with: Encoder, given: Encoder) -> None:
+def check_same_encoder(what: str, made_with: TextEncoder, given: TextEncoder) -> None:
     """Raises BundleError, naming both, when vectors of one encoder would be compared with those of another."""
     if made_with.fingerprint != given.fingerprint:
         raise BundleError(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from fashion_hash.encoders.contract import FORMAT, FORMAT_VERSION, MANIFEST, Encoder
+from fashion_hash.encoders.contract import FORMAT, FORMAT_VERSION, MANIFEST, TextEncoder
 from fashion_hash.errors import FeatureError
 
 
-def open_encoder(folder: str | Path, weights: str | None = None) -> Encoder:
+def open_encoder(folder: str | Path, weights: str | None = None) -> TextEncoder:
     """The encoder that a folder was saved by. Pretrained ones load their weights when they first encode.
 
     Args:

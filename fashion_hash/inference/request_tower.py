@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fashion_hash.core.ids import read_array
-from fashion_hash.encoders.contract import Encoder, Words, check_same_encoder
+from fashion_hash.encoders.contract import TextEncoder, Words, check_same_encoder
 from fashion_hash.encoders.open import open_encoder
 from fashion_hash.errors import BundleError, FeatureError, QueryError, suggest
 from fashion_hash.inference.layers import apply_layers
@@ -61,7 +61,7 @@ class RequestTower:
     >>> asked.floats @ tower.item_vectors["top"].T.astype("float32")                  # doctest: +SKIP
     """
 
-    def __init__(self, path: Path, manifest: Mapping[str, Any], weights: TowerWeights, encoder: Encoder) -> None:
+    def __init__(self, path: Path, manifest: Mapping[str, Any], weights: TowerWeights, encoder: TextEncoder) -> None:
         self.path = path
         self.types = tuple(manifest["types"])
         self.num_bits = int(manifest["num_bits"])
@@ -75,7 +75,7 @@ class RequestTower:
 
     @classmethod
     def open(
-        cls, folder: str | Path, *, encoder: Encoder | None = None, encoder_weights: str | None = None
+        cls, folder: str | Path, *, encoder: TextEncoder | None = None, encoder_weights: str | None = None
     ) -> RequestTower:
         """Reads the folder requests/ of a bundle.
 
@@ -189,7 +189,7 @@ class RequestTower:
 
 
 def item_features(
-    encoder: Encoder, descriptions: Sequence[str], pictures: Sequence[bytes | None] | None = None
+    encoder: TextEncoder, descriptions: Sequence[str], pictures: Sequence[bytes | None] | None = None
 ) -> np.ndarray:
     """(N, F) float32 unit vectors of items: of their words, and of their picture where the encoder takes them."""
     vectors = encoder.encode_texts(descriptions)

@@ -34,7 +34,7 @@ from safetensors.numpy import load_file, save
 from fashion_hash.core.codes import binarise, pack
 from fashion_hash.core.files import write_json
 from fashion_hash.core.manifest import read_part
-from fashion_hash.encoders.contract import Encoder
+from fashion_hash.encoders.contract import TextEncoder
 from fashion_hash.errors import BundleError
 from fashion_hash.inference.layers import Layer
 
@@ -94,7 +94,7 @@ class RequestContents:
     """
 
     types: tuple[str, ...]
-    encoder: Encoder
+    encoder: TextEncoder
     weights: TowerWeights
     item_outputs: Mapping[str, np.ndarray]
     item_tastes: Mapping[str, np.ndarray]

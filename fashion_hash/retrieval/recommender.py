@@ -11,7 +11,7 @@ import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.lookup import find_item_of_any_type, items_by_slot, outfit_rows, slots_of_types
-from fashion_hash.encoders import Encoder
+from fashion_hash.encoders import TextEncoder
 from fashion_hash.errors import QueryError
 from fashion_hash.index.engines.open import EngineName
 from fashion_hash.index.pool import Pool
@@ -57,7 +57,7 @@ class Recommender(CatalogueUpdates):
         *,
         verify: bool = True,
         engine: EngineName = "auto",
-        encoder: Encoder | None = None,
+        encoder: TextEncoder | None = None,
         encoder_weights: str | None = None,
     ) -> Recommender:
         """Opens a bundle, the index of its pool, and the changes made since.

@@ -17,7 +17,7 @@ import numpy as np
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.write import write_bundle
 from fashion_hash.core.outfits import Outfits, item_types
-from fashion_hash.encoders import Encoder, WordsEncoder
+from fashion_hash.encoders import TextEncoder, WordsEncoder
 from fashion_hash.index.build import build_index
 from fashion_hash.inference.layers import Layer
 from fashion_hash.inference.request_weights import RequestContents, TowerWeights
@@ -75,7 +75,7 @@ def words_bundle(
     pull: float = PULL,
     pool: int = 40,
     seed: int = 0,
-    named: Encoder | None = None,
+    named: TextEncoder | None = None,
     **options: Any,
 ) -> Bundle:
     """A bundle with index and request model; `user-0` likes what is red, the last user nobody knows.

@@ -16,7 +16,7 @@ from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.core.codes import Packed, pack
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.data.descriptions import catalogue_words
-from fashion_hash.encoders import Encoder
+from fashion_hash.encoders import TextEncoder
 from fashion_hash.errors import BundleError, FeatureError
 from fashion_hash.inference.request_tower import RequestTower
 from fashion_hash.live.snapshot import Snapshot
@@ -46,7 +46,7 @@ class LiveTower:
         weights: where the weights of a pretrained encoder lie, if elsewhere than at the export.
     """
 
-    def __init__(self, exported: Bundle, encoder: Encoder | None = None, weights: str | None = None) -> None:
+    def __init__(self, exported: Bundle, encoder: TextEncoder | None = None, weights: str | None = None) -> None:
         self._exported = exported
         self._encoder = encoder
         self._weights = weights

@@ -15,7 +15,7 @@ from fashion_hash.core.seeds import derive, generator
 from fashion_hash.data.requests.load import load_requests
 from fashion_hash.data.requests.table import NOBODY, RequestData, Requests
 from fashion_hash.data.stores.pictures import PictureStore
-from fashion_hash.encoders import Encoder, WordsEncoder, open_encoder
+from fashion_hash.encoders import TextEncoder, WordsEncoder, open_encoder
 from fashion_hash.encoders.cached import Cached
 from fashion_hash.errors import FeatureError
 from fashion_hash.inference.request_tower import item_features
@@ -65,7 +65,7 @@ class RequestInputs:
         self.item_features = item_features(self._cached, data.all_descriptions, pictures)
 
     @property
-    def _cached(self) -> Encoder:
+    def _cached(self) -> TextEncoder:
         store = self.config.encoder.store
         return self.encoder if store is None else Cached(self.encoder, store)
 
@@ -117,7 +117,7 @@ class RequestInputs:
         }
 
 
-def make_encoder(config: RequestConfig, data: RequestData) -> Encoder:
+def make_encoder(config: RequestConfig, data: RequestData) -> TextEncoder:
     """The encoder of a configuration; `words` is fitted on training requests and descriptions.
 
     Raises:
