@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from fashion_hash.errors import QueryError
-from fashion_hash.presentation.tiles import ItemLooks, Looks, Request, item_looks, looks, tiles
+from fashion_hash.presentation.tiles import ItemView, OutfitView, Request, item_looks, tiles
 from fashion_hash.retrieval.answers import ItemHits, OutfitsFor
 from fashion_hash.retrieval.checks import REQUEST_WEIGHT
 from fashion_hash.retrieval.recommender import Recommender
@@ -82,7 +82,7 @@ def query_text(recommender: Recommender, options: argparse.Namespace, where: Map
 
 
 def show(
-    recommender: Recommender, gather: Callable[[], Sequence[Looks | ItemLooks]], options: argparse.Namespace
+    recommender: Recommender, gather: Callable[[], Sequence[OutfitView | ItemView]], options: argparse.Namespace
 ) -> list[str]:
     """Draws what was asked for; returns the files. A plain query starts without Pillow."""
     if not (options.sheet or options.page):
@@ -186,10 +186,10 @@ def _as_json(
     return {**about, "text": options.text, "answers": out}
 
 
-def _looks(recommender: Recommender, text: str, user: str | None, found: Answer) -> Looks | ItemLooks:
+def _looks(recommender: Recommender, text: str, user: str | None, found: Answer) -> OutfitView | ItemView:
     request = Request(text, found.by, found.note)
     if isinstance(found, OutfitsFor):
-        return looks(recommender, user, found.hits, request=request)
+        return tiles(recommender, user, found.hits, request=request)
     return item_looks(recommender, user, found, request)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fashion_hash.core.files import write_text
 from fashion_hash.errors import naming
-from fashion_hash.presentation.tiles import ItemLooks, Looks, Tile
+from fashion_hash.presentation.tiles import ItemView, OutfitView, Tile
 from fashion_hash.retrieval.recommender import Hit, OutfitHit
 
 _STYLE = """
@@ -68,7 +68,7 @@ _PLACEHOLDERS = ("#e9ddd3", "#dbe3dc", "#dde0ea", "#eadfe6", "#e8e4cf", "#d8e4e6
 _KINDS = ((b"\xff\xd8\xff", "jpeg"), (b"\x89PNG\r\n\x1a\n", "png"), (b"GIF8", "gif"))
 
 
-def write_page(people: Sequence[Looks | ItemLooks], path: str | Path, subtitle: str = "") -> None:
+def write_page(people: Sequence[OutfitView | ItemView], path: str | Path, subtitle: str = "") -> None:
     """Writes the answers of one person or several as one self-contained HTML file.
 
     Args:
@@ -77,7 +77,7 @@ def write_page(people: Sequence[Looks | ItemLooks], path: str | Path, subtitle: 
         subtitle: a line beside the heading, such as the bundle's name.
     """
     body = "\n".join(_person(person) for person in people)
-    heading = "Items found" if any(isinstance(person, ItemLooks) for person in people) else "Recommended outfits"
+    heading = "Items found" if any(isinstance(person, ItemView) for person in people) else "Recommended outfits"
     text = (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -89,13 +89,13 @@ def write_page(people: Sequence[Looks | ItemLooks], path: str | Path, subtitle: 
         write_text(path, text)
 
 
-def _person(person: Looks | ItemLooks) -> str:
+def _person(person: OutfitView | ItemView) -> str:
     return (
-        f"<section>\n{_heading(person)}{_items(person) if isinstance(person, ItemLooks) else _hits(person)}\n</section>"
+        f"<section>\n{_heading(person)}{_items(person) if isinstance(person, ItemView) else _hits(person)}\n</section>"
     )
 
 
-def _heading(person: Looks | ItemLooks) -> str:
+def _heading(person: OutfitView | ItemView) -> str:
     """Who asks for what, and what they liked before."""
     if person.request is None:
         lines = f"<h2>{escape(person.user_id or 'Nobody in particular')}</h2>\n"
@@ -117,7 +117,7 @@ def shortened(text: str, at_most: int = 160) -> str:
     return text if len(text) <= at_most else text[: at_most - 1].rstrip() + "…"
 
 
-def _items(person: ItemLooks) -> str:
+def _items(person: ItemView) -> str:
     cards = "\n".join(
         f'<li><div class="facts"><span class="rank">{rank}</span><span class="score">{score:.0%}</span>'
         f'<span class="id">{escape(tile.item_id)}</span></div>'
@@ -129,7 +129,7 @@ def _items(person: ItemLooks) -> str:
     return f"<h3>Found: share of the bits that agree with the request</h3>\n{best}"
 
 
-def _hits(person: Looks) -> str:
+def _hits(person: OutfitView) -> str:
     most = max([len(outfit) for _, outfit in person.hits] + [2])
     columns = 2 if most in (2, 4) else 3
     longest = max([1e-9] + [max(abs(hit.preference), abs(hit.compatibility)) for hit, _ in person.hits])

@@ -14,7 +14,7 @@ from PIL.ImageFont import FreeTypeFont
 
 from fashion_hash.core.files import atomic_path
 from fashion_hash.errors import MissingExtraError, naming
-from fashion_hash.presentation.tiles import ItemLooks, Looks, Tile
+from fashion_hash.presentation.tiles import ItemView, OutfitView, Tile
 from fashion_hash.retrieval.recommender import OutfitHit
 
 PAPER, INK, QUIET, LINE = "#faf8f5", "#26221f", "#857d75", "#e4ded6"
@@ -25,7 +25,7 @@ RANK, FACTS = 72, 400
 ABREAST = 5  # items a row
 
 
-def draw_sheet(people: Sequence[Looks | ItemLooks], path: str | Path, subtitle: str = "") -> None:
+def draw_sheet(people: Sequence[OutfitView | ItemView], path: str | Path, subtitle: str = "") -> None:
     """Draws the answers of one person or several, one below the other, to a PNG file.
 
     Args:
@@ -34,7 +34,7 @@ def draw_sheet(people: Sequence[Looks | ItemLooks], path: str | Path, subtitle: 
         subtitle: a line under each heading, such as the bundle's name.
     """
     sections = [
-        _item_section(person, subtitle) if isinstance(person, ItemLooks) else _section(person, subtitle)
+        _item_section(person, subtitle) if isinstance(person, ItemView) else _section(person, subtitle)
         for person in people
     ]
     width = max(section.width for section in sections)
@@ -47,7 +47,7 @@ def draw_sheet(people: Sequence[Looks | ItemLooks], path: str | Path, subtitle: 
         sheet.save(stream, format="PNG", optimize=True)
 
 
-def _section(person: Looks, subtitle: str) -> Image.Image:
+def _section(person: OutfitView, subtitle: str) -> Image.Image:
     most_tiles = max([len(tiles) for _, tiles in person.hits] + [2])
     width = max(1000, 2 * MARGIN + RANK + most_tiles * (TILE + GAP) + FACTS)
     row_height = TILE + 2 * GAP
@@ -85,7 +85,7 @@ def _section(person: Looks, subtitle: str) -> Image.Image:
     return image
 
 
-def _begin(person: Looks | ItemLooks, subtitle: str, width: int, rows: int) -> tuple[Image.Image, int]:
+def _begin(person: OutfitView | ItemView, subtitle: str, width: int, rows: int) -> tuple[Image.Image, int]:
     """A section with who asks for what and what they liked before, and where it goes on; `rows`: the height left."""
     tallest = max([len(outfit) for outfit in person.liked] + [1])
     liked_height = 0 if person.user_id is None else 68 + (tallest * (SMALL + 4) if person.liked else 32)
@@ -115,7 +115,7 @@ def _begin(person: Looks | ItemLooks, subtitle: str, width: int, rows: int) -> t
     return image, 128 + liked_height
 
 
-def _item_section(person: ItemLooks, subtitle: str) -> Image.Image:
+def _item_section(person: ItemView, subtitle: str) -> Image.Image:
     """The items that a request found, some abreast, with their share of agreeing bits."""
     width, row_height = 2 * MARGIN + ABREAST * (TILE + 2 * GAP) - 2 * GAP, TILE + 84
     image, top = _begin(person, subtitle, width, max(1, -(-len(person.items) // ABREAST)) * row_height)

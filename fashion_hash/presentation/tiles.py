@@ -35,7 +35,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Looks:
+class OutfitView:
     """One person's page: some outfits they liked, and the hits, each with its tiles.
 
     Attributes:
@@ -51,7 +51,7 @@ class Looks:
 
 
 @dataclass(frozen=True)
-class ItemLooks:
+class ItemView:
     """The same for items: each with its request score."""
 
     user_id: str | None
@@ -70,28 +70,28 @@ def tiles(bundle: Bundle, items_by_slot: Mapping[str, str]) -> list[Tile]:
     return found
 
 
-def looks(
+def tiles(
     recommender: Recommender,
     user_id: str | None,
     hits: Sequence[Hit],
     at_most_liked: int = 6,
     request: Request | None = None,
-) -> Looks:
+) -> OutfitView:
     """Gathers titles and pictures for one person's hits, and for the first outfits of their history."""
     bundle = recommender.bundle
     num_liked, liked = _liked(recommender, user_id, at_most_liked)
-    return Looks(user_id, num_liked, liked, [(hit, tiles(bundle, hit.items)) for hit in hits], request)
+    return OutfitView(user_id, num_liked, liked, [(hit, tiles(bundle, hit.items)) for hit in hits], request)
 
 
 def item_looks(
     recommender: Recommender, user_id: str | None, hits: ItemHits, request: Request, at_most_liked: int = 6
-) -> ItemLooks:
+) -> ItemView:
     """The same for the items that a request found."""
     bundle = recommender.bundle
     num_liked, liked = _liked(recommender, user_id, at_most_liked)
     found = zip(hits.scores.tolist(), hits.types.tolist(), hits.ids.tolist())
     items = [(score, _tile(bundle, kind, kind, item_id)) for score, kind, item_id in found]
-    return ItemLooks(user_id, num_liked, liked, items, request)
+    return ItemView(user_id, num_liked, liked, items, request)
 
 
 def _liked(recommender: Recommender, user_id: str | None, at_most: int) -> tuple[int, list[list[Tile]]]:
