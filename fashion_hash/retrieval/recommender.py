@@ -34,7 +34,7 @@ from fashion_hash.retrieval.search.live_tower import LiveTower
 from fashion_hash.retrieval.search.outfits import outfits_for
 from fashion_hash.retrieval.similar_items import similar_items
 from fashion_hash.retrieval.updates import CatalogueUpdates
-from fashion_hash.retrieval.users import Person
+from fashion_hash.retrieval.users import User
 
 __all__ = ["Composed", "Hit", "Hits", "ItemHits", "OutfitHit", "OutfitsFor", "Recommender", "Score"]
 
@@ -129,9 +129,9 @@ class Recommender(CatalogueUpdates):
             hits = Hits(np.array(snapshot.ids.at(ranking.rows), dtype=np.str_), ranking.scores)
             hits.personal, hits.shortfall = person.personal, missing
             return hits
-        snapshot, persons = people.people(self.live, user_ids)
-        found, missing = rankings(self._columns, snapshot, persons, k, include_liked, where, diversity, max_per)
-        return hits_of_many(snapshot, persons, found, missing, min(k, snapshot.num_outfits))
+        snapshot, users = people.people(self.live, user_ids)
+        found, missing = rankings(self._columns, snapshot, users, k, include_liked, where, diversity, max_per)
+        return hits_of_many(snapshot, users, found, missing, min(k, snapshot.num_outfits))
 
     def answer(self, user_id: str | None, k: int = 10, **options: Any) -> list[Hit]:
         """The k best outfits for one user, with items and terms; options and errors as of `recommend`."""
@@ -372,6 +372,6 @@ class Recommender(CatalogueUpdates):
     def _composer(self) -> Composer:
         return Composer(self.live.bundle, self._columns)
 
-    def _person(self, user_id: str | int | None) -> tuple[Snapshot, Person]:
+    def _person(self, user_id: str | int | None) -> tuple[Snapshot, User]:
         snapshot, [person] = people.people(self.live, [user_id])
         return snapshot, person

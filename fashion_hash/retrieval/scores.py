@@ -15,10 +15,10 @@ from fashion_hash.index.engines.contract import Ranking
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.retrieval.answers import Hit, Hits, Score
 from fashion_hash.retrieval.filters.shortfall import Shortfall
-from fashion_hash.retrieval.users import Person
+from fashion_hash.retrieval.users import User
 
 
-def hits_of(snapshot: Snapshot, person: Person, items: np.ndarray, ids: list[str] | None = None) -> list[Hit]:
+def hits_of(snapshot: Snapshot, person: User, items: np.ndarray, ids: list[str] | None = None) -> list[Hit]:
     """Outfits, (R, S) rows of items, as a person sees them; `ids` where they are of the pool."""
     scores = scores_of(person.bundle_of(snapshot), person.code, items)
     return [
@@ -29,7 +29,7 @@ def hits_of(snapshot: Snapshot, person: Person, items: np.ndarray, ids: list[str
 
 def hits_of_many(
     snapshot: Snapshot,
-    persons: Sequence[Person],
+    users: Sequence[User],
     rankings: Sequence[Ranking],
     shortfall: Shortfall | None,
     width: int,
@@ -41,7 +41,7 @@ def hits_of_many(
         scores[query, : len(rows)] = best
         ids[query][: len(rows)] = snapshot.ids.at(rows)
     hits = Hits(np.array(ids, dtype=np.str_).reshape(scores.shape), scores)
-    hits.personal, hits.shortfall = np.array([person.personal for person in persons], dtype=bool), shortfall
+    hits.personal, hits.shortfall = np.array([person.personal for person in users], dtype=bool), shortfall
     return hits
 
 

@@ -19,7 +19,7 @@ from fashion_hash.live.snapshot import Base, Snapshot
 from fashion_hash.live.store import UserState
 
 
-class Person(NamedTuple):
+class User(NamedTuple):
     """Someone who asks.
 
     Attributes:
@@ -48,7 +48,7 @@ class Person(NamedTuple):
         return snapshot.bundle if self.personal else impersonal(snapshot.bundle)
 
 
-def people(live: LiveCatalogue, user_ids: Iterable[str | int | None]) -> tuple[Snapshot, list[Person]]:
+def people(live: LiveCatalogue, user_ids: Iterable[str | int | None]) -> tuple[Snapshot, list[User]]:
     """The state of this moment, and everyone of a list in it; None is somebody unknown, a number is its digits.
 
     Raises UnknownIdError, with the nearest known ids, for a user who is neither in the bundle nor added.
@@ -60,7 +60,7 @@ def people(live: LiveCatalogue, user_ids: Iterable[str | int | None]) -> tuple[S
     return snapshot, [_person(live, snapshot, one, None if one is None else states_of[one]) for one in asked]
 
 
-def _person(live: LiveCatalogue, snapshot: Snapshot, user_id: str | None, state: UserState | None) -> Person:
+def _person(live: LiveCatalogue, snapshot: Snapshot, user_id: str | None, state: UserState | None) -> User:
     exported, none = live.bundle, np.zeros((0, len(live.bundle.slots)), dtype=np.int32)
     row = -1 if user_id is None else exported.users.find(user_id)
     if user_id is not None and row < 0 and state is None:
@@ -72,11 +72,11 @@ def _person(live: LiveCatalogue, snapshot: Snapshot, user_id: str | None, state:
     if len(history) and len(snapshot.added):
         liked_rows = np.concatenate([liked_rows, snapshot.rows_of_added(history)])
     if state is None:
-        return Person(code, history, none, liked_rows, NOTHING, row >= 0)
+        return User(code, history, none, liked_rows, NOTHING, row >= 0)
     code, personal = (state.code.view(code.dtype), True) if len(state.code) else (code, row >= 0)
     liked_rows = np.union1d(liked_rows, snapshot.rows_of(state.liked))
     liked = np.concatenate([history, state.liked])
-    return Person(code, liked, state.disliked, liked_rows, snapshot.rows_of(state.disliked), personal)
+    return User(code, liked, state.disliked, liked_rows, snapshot.rows_of(state.disliked), personal)
 
 
 def for_everyone(snapshot: Snapshot) -> Snapshot:

@@ -23,7 +23,7 @@ from fashion_hash.retrieval.filters.live_columns import LiveColumns
 from fashion_hash.retrieval.filters.shortfall import Shortfall, explain_shortfall
 from fashion_hash.retrieval.pool.variety import Variety
 from fashion_hash.retrieval.scores import hits_of
-from fashion_hash.retrieval.users import Person
+from fashion_hash.retrieval.users import User
 
 
 class CompositionQuery(NamedTuple):
@@ -61,7 +61,7 @@ class Composer:
         self._partners = LivePartners(exported)
         self._columns = columns
 
-    def compose(self, snapshot: Snapshot, person: Person, wanted: CompositionQuery) -> Composed:
+    def compose(self, snapshot: Snapshot, person: User, wanted: CompositionQuery) -> Composed:
         """See Recommender.compose."""
         how = best_outfits if snapshot.bundle.encoder is None else compose_encoded
         chosen = self.choose(snapshot, person, wanted, how)
@@ -71,7 +71,7 @@ class Composer:
     def choose(
         self,
         snapshot: Snapshot,
-        person: Person,
+        person: User,
         wanted: CompositionQuery,
         how: Callable[..., Composition] = best_outfits,
     ) -> Selection:

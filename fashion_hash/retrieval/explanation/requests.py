@@ -26,7 +26,7 @@ from fashion_hash.retrieval.search.ask import SearchQuery
 from fashion_hash.retrieval.search.items import codes_of
 from fashion_hash.retrieval.search.live_tower import LiveTower
 from fashion_hash.retrieval.search.outfits import anchor_of, check_fhn
-from fashion_hash.retrieval.users import Person
+from fashion_hash.retrieval.users import User
 
 
 class LikedItem(NamedTuple):
@@ -134,7 +134,7 @@ class RequestExplanation:
 def explain_request(
     requests: LiveTower,
     snapshot: Snapshot,
-    person: Person,
+    person: User,
     asked: SearchQuery,
     of: OutfitRef,
     item_type: str | None,
@@ -206,7 +206,7 @@ def _without_words(
 
 
 def _nearest_liked(
-    requests: LiveTower, snapshot: Snapshot, person: Person, kind: str, row: int, code: Packed, count: int
+    requests: LiveTower, snapshot: Snapshot, person: User, kind: str, row: int, code: Packed, count: int
 ) -> tuple[LikedItem, ...]:
     bundle = snapshot.bundle
     liked = {

@@ -16,12 +16,12 @@ from fashion_hash.retrieval.filters.live_columns import LiveColumns
 from fashion_hash.retrieval.filters.shortfall import Shortfall, explain_shortfall
 from fashion_hash.retrieval.pool.diversity import choose_from
 from fashion_hash.retrieval.pool.variety import Variety
-from fashion_hash.retrieval.users import Person, for_everyone
+from fashion_hash.retrieval.users import User, for_everyone
 
 
 def pool_rankings(
     snapshot: Snapshot,
-    persons: Sequence[Person],
+    users: Sequence[User],
     k: int,
     *,
     include_liked: bool = False,
@@ -30,18 +30,18 @@ def pool_rankings(
     """The best outfits for each of many people; `allowed`: (N + A,) bool, see live.search."""
     found: dict[int, Ranking] = {}
     for personal in (True, False):
-        places = [place for place, person in enumerate(persons) if person.personal == personal]
+        places = [place for place, person in enumerate(users) if person.personal == personal]
         if places:
-            codes = np.stack([persons[place].code for place in places])
-            known = [persons[place].known_rows(include_liked) for place in places]
+            codes = np.stack([users[place].code for place in places])
+            known = [users[place].known_rows(include_liked) for place in places]
             state = snapshot if personal else for_everyone(snapshot)
             found.update(zip(places, search(state, codes, k, known, allowed)))
-    return [found[place] for place in range(len(persons))]
+    return [found[place] for place in range(len(users))]
 
 
 def varied_ranking(
     snapshot: Snapshot,
-    person: Person,
+    person: User,
     k: int,
     variety: Variety,
     include_liked: bool,
@@ -81,7 +81,7 @@ def pool_shortfall(
 def rankings(
     columns: LiveColumns,
     snapshot: Snapshot,
-    persons: Sequence[Person],
+    users: Sequence[User],
     k: int,
     include_liked: bool = False,
     where: Mapping[str, Any] | None = None,
@@ -94,10 +94,10 @@ def rankings(
     allowed = columns.allowed(snapshot, chosen)
     if diversity or max_per:
         variety = Variety(diversity, max_per or {}, columns)
-        found = [varied_ranking(snapshot, one, k, variety, include_liked, allowed) for one in persons]
+        found = [varied_ranking(snapshot, one, k, variety, include_liked, allowed) for one in users]
     else:
-        found = pool_rankings(snapshot, persons, k, include_liked=include_liked, allowed=allowed)
-    for person, ranking in zip(persons, found):
+        found = pool_rankings(snapshot, users, k, include_liked=include_liked, allowed=allowed)
+    for person, ranking in zip(users, found):
         if where and len(ranking.rows) < k:
             known = person.known_rows(include_liked)
             return found, pool_shortfall(snapshot, chosen, columns, k, len(ranking.rows), known)

@@ -12,7 +12,7 @@ from fashion_hash.errors import FeatureError, QueryError
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.retrieval.answers import By
 from fashion_hash.retrieval.search.live_tower import LiveTower
-from fashion_hash.retrieval.users import Person
+from fashion_hash.retrieval.users import User
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class SearchQuery:
     note: str
 
 
-def ask(requests: LiveTower, snapshot: Snapshot, text: str | None, user_id: str | None, person: Person) -> SearchQuery:
+def ask(requests: LiveTower, snapshot: Snapshot, text: str | None, user_id: str | None, person: User) -> SearchQuery:
     """Turns words and whoever says them into a code.
 
     Raises QueryError when there is nothing to go by: no word that is known, and no taste.

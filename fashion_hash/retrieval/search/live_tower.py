@@ -20,7 +20,7 @@ from fashion_hash.encoders import TextEncoder
 from fashion_hash.errors import BundleError, FeatureError
 from fashion_hash.inference.request_tower import RequestTower
 from fashion_hash.live.snapshot import Snapshot
-from fashion_hash.retrieval.users import Person
+from fashion_hash.retrieval.users import User
 
 AT_ONCE = 1024  # added items that are encoded together
 
@@ -99,7 +99,7 @@ class LiveTower:
             out.append(item)
         return out
 
-    def taste(self, snapshot: Snapshot, user_id: str | None, person: Person) -> np.ndarray | None:
+    def taste(self, snapshot: Snapshot, user_id: str | None, person: User) -> np.ndarray | None:
         """(D,) the taste of somebody: as exported, with what they like since; of somebody new the mean of it.
 
         None when nothing is known.

@@ -37,7 +37,7 @@ from fashion_hash.retrieval.search.anchors import (
 from fashion_hash.retrieval.search.ask import SearchQuery
 from fashion_hash.retrieval.search.items import best_places, near_items, shares, shares_of
 from fashion_hash.retrieval.search.live_tower import LiveTower
-from fashion_hash.retrieval.users import Person
+from fashion_hash.retrieval.users import User
 
 VARIED_PER_ANCHOR = 10  # outfits of an anchor among those that a varied list is chosen of
 
@@ -46,7 +46,7 @@ def outfits_for(
     requests: LiveTower,
     composer: Composer,
     snapshot: Snapshot,
-    person: Person,
+    person: User,
     asked: SearchQuery,
     wanted: CompositionQuery,
     weight: float,
