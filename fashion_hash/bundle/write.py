@@ -79,7 +79,7 @@ def write_bundle(path: str | Path, contents: BundleContents) -> Bundle:
     _check(contents)
     if (live := Path(path) / LIVE_FOLDER).exists():
         raise BundleError(
-            f"{living} holds changes that were made to bundle {_fingerprint(Path(path))}, and would be lost: "
+            f"{live} holds changes that were made to bundle {_fingerprint(Path(path))}, and would be lost: "
             "export to another folder, or move it away first"
         )
     num_bits = check_num_bits(contents.user_codes.shape[-1])

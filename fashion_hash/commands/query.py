@@ -12,7 +12,7 @@ from typing import Any
 from fashion_hash.commands.query_text import add_text_options, check_text_options, query_text, short, show
 from fashion_hash.commands.run_command import check_writable, run_command
 from fashion_hash.errors import QueryError
-from fashion_hash.presentation.tiles import tiles
+from fashion_hash.presentation.tiles import outfit_view, tiles
 from fashion_hash.retrieval.recommender import Hit, Recommender
 
 
@@ -39,7 +39,9 @@ def _query(options: argparse.Namespace) -> int:
         user: recommender.answer(user, options.k, include_liked=options.include_liked, where=where)
         for user in options.user
     }
-    written = show(recommender, lambda: [tiles(recommender, user, hits) for user, hits in answers.items()], options)
+    written = show(
+        recommender, lambda: [outfit_view(recommender, user, hits) for user, hits in answers.items()], options
+    )
     if options.json:
         print(json.dumps(_as_json(recommender, answers, options.k), ensure_ascii=False, indent=2))
     else:

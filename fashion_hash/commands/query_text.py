@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from fashion_hash.errors import QueryError
-from fashion_hash.presentation.tiles import ItemView, OutfitView, Request, item_looks, tiles
+from fashion_hash.presentation.tiles import ItemView, OutfitView, Request, item_view, outfit_view, tiles
 from fashion_hash.retrieval.answers import ItemHits, OutfitsFor
 from fashion_hash.retrieval.checks import REQUEST_WEIGHT
 from fashion_hash.retrieval.recommender import Recommender
@@ -189,8 +189,8 @@ def _as_json(
 def _looks(recommender: Recommender, text: str, user: str | None, found: Answer) -> OutfitView | ItemView:
     request = Request(text, found.by, found.note)
     if isinstance(found, OutfitsFor):
-        return tiles(recommender, user, found.hits, request=request)
-    return item_looks(recommender, user, found, request)
+        return outfit_view(recommender, user, found.hits, request=request)
+    return item_view(recommender, user, found, request)
 
 
 def _given(options: argparse.Namespace, names: Sequence[str]) -> list[str]:

@@ -57,7 +57,7 @@ def build_index(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str] | No
 
     if (live := bundle.path / LIVE_FOLDER).exists():
         raise BundleError(
-            f"{living} holds changes that were made to the pool of bundle {bundle.fingerprint} and its index, and "
+            f"{live} holds changes that were made to the pool of bundle {bundle.fingerprint} and its index, and "
             "would not fit another index: move it away first"
         )
     if outfit_ids is None:

@@ -1,4 +1,4 @@
-"""A living catalogue, open: snapshots for those who ask, transactions for those who change it."""
+"""A live catalogue, open: snapshots for those who ask, transactions for those who change it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changes to a living catalogue: what is asked for is checked, then written as one transaction.
+"""Changes to a live catalogue: what is asked for is checked, then written as one transaction.
 
 Each function either does all that it was asked for or raises and changes nothing.
 """
@@ -32,7 +32,7 @@ def add_items(live: LiveCatalogue, items: Sequence[Mapping[str, Any]], encoder: 
     for place, item in enumerate(items):
         by_type.setdefault(_type_of(live.bundle, item, place), []).append(item)
     prepared = {kind: _records(live.bundle, kind, some, encoder) for kind, some in by_type.items()}
-    with living.writing() as (snapshot, store):
+    with live.writing() as (snapshot, store):
         for kind, some in by_type.items():
             known = snapshot.bundle.items[kind]
             ids = [str(item["item_id"]) for item in some]
@@ -46,7 +46,7 @@ def remove_items(live: LiveCatalogue, item_ids: Mapping[str, Sequence[str]]) -> 
     """Removes items and the outfits that hold them; see Recommender.remove_items."""
     for kind in item_ids:
         check_type(live.bundle, kind)
-    with living.writing() as writing:
+    with live.writing() as writing:
         snapshot, store = writing
         gone = {kind: _rows(snapshot.bundle.items[kind], ids) for kind, ids in item_ids.items()}
         outfits = _holding(snapshot, gone)
@@ -59,7 +59,7 @@ def remove_items(live: LiveCatalogue, item_ids: Mapping[str, Sequence[str]]) -> 
 
 def add_outfits(live: LiveCatalogue, outfits: Mapping[str, Mapping[str, str]]) -> None:
     """Adds outfits to the pool; see Recommender.add_outfits."""
-    with living.writing() as (snapshot, store):
+    with live.writing() as (snapshot, store):
         ids = [str(one) for one in outfits]
         _check_new("outfit", ids, snapshot.ids)
         items = np.stack(
@@ -78,7 +78,7 @@ def add_outfits(live: LiveCatalogue, outfits: Mapping[str, Mapping[str, str]]) -
 
 def remove_outfits(live: LiveCatalogue, outfit_ids: Sequence[str]) -> None:
     """Removes outfits from the pool; see Recommender.remove_outfits."""
-    with living.writing() as writing:
+    with live.writing() as writing:
         _remove_outfits(writing, _rows(writing.snapshot.ids, outfit_ids))
 
 

@@ -39,10 +39,10 @@ def compact(live: LiveCatalogue) -> bool:
             return False
         path = write_generation(snapshot, old + 1)
         try:
-            with living.writing() as (_, store):
+            with live.writing() as (_, store):
                 store.fold(old + 1, snapshot.seq)
         except BaseException:
-            if living.now().base.generation == old:
+            if live.now().base.generation == old:
                 shutil.rmtree(path, ignore_errors=True)
             raise
         live.now()
@@ -54,7 +54,7 @@ def compact_in_background(live: LiveCatalogue) -> threading.Thread | None:
     """Starts a compaction in a thread when enough was changed; a process has one at most."""
     snapshot = live.now()
     enough = snapshot.num_changes >= max(COMPACT_FROM, COMPACT_SHARE * len(snapshot.base.pool))
-    if not enough or not living.compacting.acquire(blocking=False):
+    if not enough or not live.compacting.acquire(blocking=False):
         return None
 
     def run() -> None:

@@ -1,4 +1,4 @@
-"""Partner lists (partners.py) of a living catalogue: those of the export, brought up to date with items that came.
+"""Partner lists (partners.py) of a live catalogue: those of the export, brought up to date with items that came.
 
 An item that came gets its own lists, and takes its place in those of others where it goes better with
 them than the last of the list. Items that were removed stay in the lists; composition passes over them.

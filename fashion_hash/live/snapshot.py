@@ -1,4 +1,4 @@
-"""What a process knows of a living catalogue: the files, and in memory what came and went since.
+"""What a process knows of a live catalogue: the files, and in memory what came and went since.
 
 A Snapshot never changes, so that a query works on one state from beginning to end. `Changes` reads
 the log and makes the next one; both share memory that only grows at its end.

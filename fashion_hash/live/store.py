@@ -1,4 +1,4 @@
-"""The file of a living catalogue: every change since the export, in SQLite.
+"""The file of a live catalogue: every change since the export, in SQLite.
 
 bundle/live/
   live.sqlite           the tables below; with -wal and -shm beside it while it is in use
@@ -207,7 +207,7 @@ class Store:
 
 
 def store_path(bundle_path: Path) -> Path:
-    """Where a bundle's living catalogue is."""
+    """Where a bundle's live catalogue is."""
     return bundle_path / FOLDER / FILE
 
 
@@ -263,7 +263,7 @@ def sqlite_errors(path: Path) -> Iterator[None]:
         raise BundleError(f"{path} cannot be used ({error}); nothing was changed") from None
     except sqlite3.DatabaseError as error:
         raise BundleError(
-            f"{path} is not a readable living catalogue ({error}): put back a copy of it, or move {path.parent} "
+            f"{path} is not a readable live catalogue ({error}): put back a copy of it, or move {path.parent} "
             "away to answer from the bundle as it was exported"
         ) from None
 

@@ -26,7 +26,7 @@ def add_user(
     """Adds someone; see Recommender.add_user."""
 
     def told(snapshot: Snapshot, state: UserState | None) -> UserState:
-        if state is not None or user_id in living.bundle.users:
+        if state is not None or user_id in live.bundle.users:
             raise DataError(f"user {user_id!r} is there already: use update_user")
         likes, dislikes = (told_rows(snapshot, outfits) for outfits in (liked, disliked))
         return _folded(snapshot, fold, likes[:0], likes, dislikes)
@@ -40,7 +40,7 @@ def update_user(
     """Adds to what someone likes and dislikes; see Recommender.update_user."""
 
     def told(snapshot: Snapshot, state: UserState | None) -> UserState:
-        row = live.bundle.users.row(user_id) if state is None else living.bundle.users.find(user_id)
+        row = live.bundle.users.row(user_id) if state is None else live.bundle.users.find(user_id)
         history = live.bundle.history.items[live.bundle.lines_of(row) if row >= 0 else []]
         likes, dislikes = (told_rows(snapshot, outfits) for outfits in (liked, disliked))
         slots = snapshot.bundle.slots
@@ -63,7 +63,7 @@ def _put(live: LiveCatalogue, user_id: str, told: Callable[[Snapshot, UserState 
     while True:
         snapshot, [before] = live.now_with([user_id])
         after = told(snapshot, before)
-        with living.writing() as (_, store):
+        with live.writing() as (_, store):
             if _same(store.user(user_id, len(live.bundle.slots)), before):
                 store.put_user(user_id, after)
                 return

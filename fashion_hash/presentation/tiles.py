@@ -70,7 +70,7 @@ def tiles(bundle: Bundle, items_by_slot: Mapping[str, str]) -> list[Tile]:
     return found
 
 
-def tiles(
+def outfit_view(
     recommender: Recommender,
     user_id: str | None,
     hits: Sequence[Hit],
@@ -83,7 +83,7 @@ def tiles(
     return OutfitView(user_id, num_liked, liked, [(hit, tiles(bundle, hit.items)) for hit in hits], request)
 
 
-def item_looks(
+def item_view(
     recommender: Recommender, user_id: str | None, hits: ItemHits, request: Request, at_most_liked: int = 6
 ) -> ItemView:
     """The same for the items that a request found."""

@@ -1,4 +1,4 @@
-"""What may be changed of a living catalogue: items, outfits and people; see fashion_hash.live."""
+"""What may be changed of a live catalogue: items, outfits and people; see fashion_hash.live."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class CatalogueUpdates:
     """The part of a Recommender that writes. Every call is one step: all of it happens, or nothing."""
 
     def __init__(self, live: LiveCatalogue, requests: LiveTower | None = None) -> None:
-        self.live = living
+        self.live = live
         self._requests = requests or LiveTower(live.bundle)
 
     def add_items(self, items: Sequence[Mapping[str, Any]]) -> None:

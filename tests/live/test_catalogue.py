@@ -1,4 +1,4 @@
-"""A living catalogue answers like brute force over what is there, whatever happened to it."""
+"""A live catalogue answers like brute force over what is there, whatever happened to it."""
 
 from pathlib import Path
 

@@ -13,7 +13,7 @@ from fashion_hash.commands.query import main
 from fashion_hash.index.build import build_index
 from fashion_hash.presentation.page import write_page
 from fashion_hash.presentation.sheet import PAPER, draw_sheet
-from fashion_hash.presentation.tiles import tiles
+from fashion_hash.presentation.tiles import outfit_view
 from fashion_hash.retrieval.recommender import Recommender
 from tests.worlds.random_bundles import random_contents, random_pool
 
@@ -59,7 +59,7 @@ class Tags(html.parser.HTMLParser):
 
 def test_the_page_is_whole_and_escaped(bundle_path: Path, tmp_path: Path) -> None:
     recommender = Recommender.load(bundle_path)
-    people = [tiles(recommender, user, recommender.answer(user, 4)) for user in ("user-0", "user-1")]
+    people = [outfit_view(recommender, user, recommender.answer(user, 4)) for user in ("user-0", "user-1")]
     write_page(people, tmp_path / "page.html", "<b>a bundle</b>")
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     tags = Tags()
@@ -82,7 +82,7 @@ def test_the_page_is_whole_and_escaped(bundle_path: Path, tmp_path: Path) -> Non
 
 def test_the_sheet_shows_pictures_and_placeholders(bundle_path: Path, tmp_path: Path) -> None:
     recommender = Recommender.load(bundle_path)
-    one = tiles(recommender, "user-0", recommender.answer("user-0", 10))
+    one = outfit_view(recommender, "user-0", recommender.answer("user-0", 10))
     draw_sheet([one], tmp_path / "one.png", "a bundle")
     draw_sheet([one, one], tmp_path / "two.png", "a bundle")
     with Image.open(tmp_path / "one.png") as single, Image.open(tmp_path / "two.png") as double:
@@ -94,7 +94,7 @@ def test_the_sheet_shows_pictures_and_placeholders(bundle_path: Path, tmp_path: 
 
 
 def test_what_cannot_be_written_is_named(bundle_path: Path, tmp_path: Path) -> None:
-    person = tiles(Recommender.load(bundle_path), "user-0", [], at_most_liked=0)
+    person = outfit_view(Recommender.load(bundle_path), "user-0", [], at_most_liked=0)
     for draw in (draw_sheet, write_page):
         with pytest.raises(IsADirectoryError) as raised:
             draw([person], tmp_path)
@@ -104,7 +104,7 @@ def test_what_cannot_be_written_is_named(bundle_path: Path, tmp_path: Path) -> N
 
 def test_nobody_liked_nothing_left(bundle_path: Path, tmp_path: Path) -> None:
     recommender = Recommender.load(bundle_path)
-    person = tiles(recommender, "user-0", [], at_most_liked=0)
+    person = outfit_view(recommender, "user-0", [], at_most_liked=0)
     draw_sheet([person], tmp_path / "empty.png")
     write_page([person], tmp_path / "empty.html")
     assert "No outfit of the pool is left" in (tmp_path / "empty.html").read_text()

@@ -1,4 +1,4 @@
-"""The reference of the living catalogue: plain dictionaries, changed at random and searched by brute force."""
+"""The reference of the live catalogue: plain dictionaries, changed at random and searched by brute force."""
 
 from __future__ import annotations
 

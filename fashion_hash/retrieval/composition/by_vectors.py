@@ -26,7 +26,7 @@ from fashion_hash.index.partners import Partners
 from fashion_hash.retrieval.checks import check_count
 from fashion_hash.retrieval.composition.branch_and_bound import NO_LIMIT, SearchLimits
 from fashion_hash.retrieval.composition.compose import Composition, compose
-from fashion_hash.retrieval.pool.diversity import Cap, item_keys, walk
+from fashion_hash.retrieval.pool.diversity import Cap, item_keys, take_within_caps
 
 # by recall on the sample (benchmarks/bench_encoder.py); how many are wanted times 4, and 500 at least
 SHORTLIST, SHORTLIST_LEAST = 4, 500
@@ -87,7 +87,7 @@ def compose_encoded(
         else:
             keys = item_keys(bundle.slots, items)
             keys[:, [bundle.slot_names.index(name) for name in given]] = -1  # every outfit holds what is given
-            places = walk([Cap(keys, int(max_repeats))], len(items), k)
+            places = take_within_caps([Cap(keys, int(max_repeats))], len(items), k)
         taken, taken_scores = items[places], scores[places]
         if max_repeats is None or len(taken) == k or found.complete or found.cut:
             break

@@ -1,4 +1,4 @@
-"""Composition and completion over a living catalogue: filters, given items, caps, variety, and why fewer came."""
+"""Composition and completion over a live catalogue: filters, given items, caps, variety, and why fewer came."""
 
 from __future__ import annotations
 

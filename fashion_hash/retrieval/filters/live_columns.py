@@ -1,4 +1,4 @@
-"""The catalogue by column (columns.py) of a living catalogue: read when a filter is first asked for."""
+"""The catalogue by column (columns.py) of a live catalogue: read when a filter is first asked for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class LiveColumns:
     """Columns of all items of a catalogue, those that were added included."""
 
     def __init__(self, live: LiveCatalogue) -> None:
-        self._living = living
+        self._live = live
         self._tables: dict[str, ItemColumns] = {}
         self._totals: tuple[Base, PoolTotals] | None = None
         self._kept_of: Base | None = None
@@ -35,10 +35,10 @@ class LiveColumns:
         with self._lock:
             for kind in snapshot.bundle.types:
                 if kind not in self._tables:
-                    self._tables[kind] = read_columns(self._living.bundle.path / "catalogue.sqlite", kind)
+                    self._tables[kind] = read_columns(self._live.bundle.path / "catalogue.sqlite", kind)
                 table = self._tables[kind]
                 if len(table) < len(snapshot.bundle.items[kind]):
-                    table.append([_columns(*line) for line in self._living.details(kind, len(table))])
+                    table.append([_columns(*line) for line in self._live.details(kind, len(table))])
             return self._tables
 
     def totals(self, base: Base) -> PoolTotals:

@@ -33,7 +33,7 @@ from fashion_hash.retrieval.composition.bounds import (
     item_bounds,
     list_maxima,
 )
-from fashion_hash.retrieval.composition.branch_and_bound import NO_LIMIT, TotalBound
+from fashion_hash.retrieval.composition.branch_and_bound import NO_LIMIT, SearchLimits
 from fashion_hash.retrieval.composition.compose import Composition, compose
 from fashion_hash.retrieval.composition.problem import pose
 
@@ -72,7 +72,7 @@ class AnchorProblem(NamedTuple):
             allowed=allowed,
             given={**self.given, **given},
             partners=self.partners,
-            budget=TotalBound(seconds=self.deadline - time.monotonic()),
+            budget=SearchLimits(seconds=self.deadline - time.monotonic()),
         )
 
 

@@ -1,4 +1,4 @@
-"""The request model of a living catalogue: codes of items that were added, and tastes as they are now.
+"""The request model of a live catalogue: codes of items that were added, and tastes as they are now.
 
 An added item has no learned embedding: its code comes from its words (title, brand, categories, description)
 and, where the encoder takes them, its picture. That is done when a request first meets it, and kept.

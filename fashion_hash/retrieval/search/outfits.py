@@ -22,7 +22,7 @@ from fashion_hash.index.partners import Partners
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.retrieval.answers import OutfitHit, OutfitsFor
 from fashion_hash.retrieval.checks import check_count, check_weight
-from fashion_hash.retrieval.composition.branch_and_bound import TotalBound
+from fashion_hash.retrieval.composition.branch_and_bound import SearchLimits
 from fashion_hash.retrieval.composition.compose import Composition
 from fashion_hash.retrieval.composition.composer import Composer, CompositionQuery
 from fashion_hash.retrieval.scores import hits_of
@@ -132,7 +132,7 @@ class AnchoredComposer:
         given: Mapping[str, int],
         max_repeats: int | None,
         partners: Partners | None,
-        budget: TotalBound,
+        budget: SearchLimits,
     ) -> Composition:
         """The `count` best outfits by total that hold an anchor in one of the slots `names`; scores are totals."""
         started = time.monotonic()

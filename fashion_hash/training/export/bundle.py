@@ -14,8 +14,7 @@ from fashion_hash.bundle.write import BundleContents, write_bundle
 from fashion_hash.core.outfits import concatenate
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.features.extraction import picture_store
-from fashion_hash.inference.outfit_encoder import EncoderContents
-from fashion_hash.inference.outfit_encoder import OutfitEncoder as PlainEncoder
+from fashion_hash.inference.outfit_encoder import EncoderContents, OutfitEncoderArrays
 from fashion_hash.inference.request_weights import RequestContents
 from fashion_hash.models.outfit_encoder import Network, OutfitEncoder
 from fashion_hash.training.export.heads import export_heads
@@ -100,7 +99,7 @@ def _matching(model: Network, user_codes: np.ndarray, item_codes: Mapping[str, n
 
 def encoder_contents(model: OutfitEncoder, users: np.ndarray, tokens: Mapping[str, np.ndarray]) -> EncoderContents:
     """An outfit encoder as plain arrays, with what it made of users, (U, D), and items, (N, W) by type."""
-    encoder = PlainEncoder(
+    encoder = OutfitEncoderArrays(
         weights={name: one.detach().cpu().float().numpy() for name, one in model.outfits.state_dict().items()},
         num_heads=model.outfits.pool.heads,
         distance=model.distance,
