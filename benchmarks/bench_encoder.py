@@ -53,7 +53,7 @@ def main() -> None:
     bias = encoded.bias_part(bias, np.full(len(every), len(first)))
     recalls, scored = [], []
     for row in users.tolist():
-        taste = bundle.tastes[row]
+        taste = bundle.user_keys[row]
         best = np.sort(encoded.nearness(bundle, taste, vectors) + bias)[-K]
         found = compose_encoded(bundle, taste, K, first, allowed={name: part[name] for name in first})
         recalls.append((found.scores >= best).mean())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import numpy as np
@@ -26,6 +26,9 @@ LIVE_FOLDER = "live"
 EXACT = dict.fromkeys(("pool", "score", "explain", "compose", "complete"), "exact")
 RE_RANKED = "shortlist and re-rank"
 
+# how a bundle scores outfits: FHN by the codes of their items, an outfit encoder by vectors of whole outfits
+ScoringKind = Literal["codes", "vectors"]
+
 
 def _file_name(kind: str) -> str:
     """An item type as part of a file name: "jeans/denim" must not become a folder."""
@@ -33,7 +36,12 @@ def _file_name(kind: str) -> str:
 
 
 class Bundle:
-    """An open bundle. Arrays are read-only maps of the files; see the module's text for shapes."""
+    """An open bundle. Arrays are read-only maps of the files; fashion_hash.bundle gives their shapes.
+
+    Attributes:
+        scoring: how outfits are scored, "codes" or "vectors".
+        user_keys: what scores outfits for each user: packed codes, (U, D / 8) uint8, or vectors, (U, D) float32.
+    """
 
     def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
         self.path = path
@@ -56,13 +64,15 @@ class Bundle:
         self.preference_weights = self._array("codes/preference_weights.npy")
         self.compatibility_weights = self._array("codes/compatibility_weights.npy")
         self.answers: dict[str, str] = manifest.get("answers", EXACT)  # older ones are of FHN
+        self.scoring: ScoringKind = "codes"
+        self.user_keys = self.user_codes
         # of an outfit encoder; see fashion_hash.inference.outfit_encoder for what these hold
         self.encoder: OutfitEncoderArrays | None = None
-        self.user_vectors: np.ndarray | None = None
         self.encoded_items: dict[str, np.ndarray] = {}
         if (path / "encoder").is_dir():
+            self.scoring = "vectors"
             self.encoder = read_encoder(path / "encoder")
-            self.user_vectors, self.encoded_items = read_encoded(path / "encoder", self.types)
+            self.user_keys, self.encoded_items = read_encoded(path / "encoder", self.types)
         self.history = Outfits(self.slots, self._array("history/users.npy"), self._array("history/items.npy"))
 
     @classmethod
@@ -89,11 +99,6 @@ class Bundle:
         """The lines of the history that are a user's: ascending, int64."""
         order, starts = self._lines
         return order[starts[user_row] : starts[user_row + 1]]
-
-    @property
-    def tastes(self) -> np.ndarray:
-        """What scores outfits for the users: packed codes, (U, D / 8) uint8; of an encoder vectors, (U, D) float32."""
-        return self.user_codes if self.user_vectors is None else self.user_vectors
 
     @cached_property
     def catalogue(self) -> Catalogue:

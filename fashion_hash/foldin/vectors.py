@@ -77,7 +77,7 @@ class FoldInVectors:
     @cached_property
     def _prior(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean, (D,), and inverse covariance, (D, D), of the users of the bundle."""
-        users = np.asarray(self._exported.tastes[:: 1 + len(self._exported.tastes) // SAMPLE], dtype=np.float64)
+        users = np.asarray(self._exported.user_keys[:: 1 + len(self._exported.user_keys) // SAMPLE], dtype=np.float64)
         mean = users.mean(axis=0) if len(users) else np.zeros(self._exported.num_bits)
         apart = users - mean
         covariance = apart.T @ apart / max(1, len(users))

@@ -33,7 +33,7 @@ def search(
 
     Args:
         snapshot: what is there.
-        user_codes: (U, D / 8) uint8, packed; vectors (U, D) for an outfit encoder: see Bundle.tastes.
+        user_codes: (U, D / 8) uint8, packed; vectors (U, D) for an outfit encoder: see Bundle.user_keys.
         k: how many, at least 1; fewer come back where fewer are left.
         excludes: for each user distinct rows that must not come back.
         allowed: (N + A,) bool, the rows that may come back to anyone; by default all that are there. Of

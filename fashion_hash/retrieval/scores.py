@@ -46,7 +46,7 @@ def hits_of_many(
 
 
 def scores_of(bundle: Bundle, user_code: Packed, items: np.ndarray) -> list[Score]:
-    """Scores and terms of outfits, (R, S) rows of items; `user_code` as Bundle.tastes.
+    """Scores and terms of outfits, (R, S) rows of items; `user_code` as Bundle.user_keys.
 
     Of an outfit encoder the preference is minus the distance; of somebody of whom nothing is known that is
     the distance to the mean user, and stands as compatibility.

@@ -24,7 +24,7 @@ class User(NamedTuple):
 
     Attributes:
         code: (D / 8,) uint8, packed, or the vector, (D,) float32, where an outfit encoder scores (see
-            Bundle.tastes); zeros for whom nothing is known of.
+            Bundle.user_keys); zeros for whom nothing is known of.
         liked, disliked: (L, S) items by slot.
         liked_rows, disliked_rows: the outfits of the pool that are the same as these, ascending.
         personal: False when nothing is known of them.
@@ -66,8 +66,8 @@ def _person(live: LiveCatalogue, snapshot: Snapshot, user_id: str | None, state:
     if user_id is not None and row < 0 and state is None:
         exported.users.row(user_id)  # raises
     history = none if row < 0 else exported.history.items[exported.lines_of(row)]
-    tastes = exported.tastes
-    code = tastes[row] if row >= 0 else np.zeros(tastes.shape[1:], dtype=tastes.dtype)
+    user_keys = exported.user_keys
+    code = user_keys[row] if row >= 0 else np.zeros(user_keys.shape[1:], dtype=user_keys.dtype)
     liked_rows = snapshot.base.pool.liked(row) if row >= 0 else NOTHING
     if len(history) and len(snapshot.added):
         liked_rows = np.concatenate([liked_rows, snapshot.rows_of_added(history)])

@@ -46,7 +46,7 @@ def test_an_outfit_has_the_same_bits_alone_among_others_and_in_any_slots(tmp_pat
     alone = np.concatenate([outfit_vectors(bundle, one[None]) for one in items])
     swapped = outfit_vectors(bundle, items[:, [1, 0, 2, 4, 3]])
     assert together.tobytes() == alone.tobytes() == swapped.tobytes()
-    user = bundle.tastes[1]
+    user = bundle.user_keys[1]
     scores = nearness(bundle, user, together)
     assert scores.tobytes() == np.concatenate([nearness(bundle, user, one[None]) for one in together]).tobytes()
 
@@ -56,7 +56,7 @@ def test_nearness_is_minus_the_scaled_distance(tmp_path, form):
     bundle = encoder_bundle(tmp_path / "b", **form)
     items = np.array([[0, 3, 1], [2, -1, 4]])
     kept = outfit_vectors(bundle, items)
-    for user in bundle.tastes:
+    for user in bundle.user_keys:
         for one, found in zip(real_vectors(bundle, kept).astype(float), nearness(bundle, user, kept)):
             if form.get("output") == "bits":
                 wanted = 3.0 * sum(a != b for a, b in zip(one, user)) / 16
@@ -76,7 +76,7 @@ def test_a_bundle_gives_back_what_was_written(tmp_path):
         name: one.tobytes() for name, one in given.encoder.weights.items()
     }
     assert (read.num_heads, read.distance, read.output, read.scale) == (2, "euclidean", "float", 3.0)
-    assert bundle.tastes.tobytes() == given.user_vectors.tobytes()
+    assert bundle.user_keys.tobytes() == given.user_vectors.tobytes()
     for kind in bundle.types:
         assert bundle.encoded_items[kind].tobytes() == given.items[kind].tobytes()
         assert read.type_tokens[kind].tobytes() == given.encoder.type_tokens[kind].tobytes()

@@ -297,7 +297,7 @@ def test_nobody_asks_as_the_mean_user(recommender, form):
         return
     encoder, outfit = recommender.bundle.encoder, np.array([[1, EMPTY, 2, 3]])
     found = recommender.score(None, {"top": "top-1", "bottom": "bottom-2", "shoe": "shoe-3"})
-    mean = encoder.place(recommender.bundle.tastes.astype(float).mean(axis=0))
+    mean = encoder.place(recommender.bundle.user_keys.astype(float).mean(axis=0))
     [vector] = real_vectors(recommender.bundle, outfit_vectors(recommender.bundle, outfit)).astype(float)
     assert found.compatibility == pytest.approx(-encoder.factor * ((vector - mean) ** 2).sum(), rel=1e-6)
 

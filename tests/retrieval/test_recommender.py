@@ -143,7 +143,9 @@ def test_unknown_ids_name_their_neighbours(recommender: Recommender) -> None:
     with pytest.raises(QueryError, match="an outfit needs an item"):
         recommender.score("user-1", {})
     with pytest.raises(QueryError, match="no engine 'fast'"):
-        open_engine("fast", recommender.bundle, recommender.pool)  # type: ignore[arg-type]
+        open_engine("fast", recommender.bundle, recommender.pool)
+    with pytest.raises(QueryError, match="engine 'vectors' searches bundles that score outfits by vectors"):
+        open_engine("vectors", recommender.bundle, recommender.pool)
 
 
 def test_what_cannot_be_trusted_is_not_loaded(tmp_path: Path) -> None:

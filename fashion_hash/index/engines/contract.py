@@ -1,13 +1,15 @@
-"""The contract of the engines, and the plainest of them: the exact scan."""
+"""The contract of the engines that search a pool."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from fashion_hash.core.codes import Packed
+from fashion_hash.bundle.bundle import Bundle, ScoringKind
+from fashion_hash.index.pool import Pool
 
 NOTHING = np.zeros(0, dtype=np.int64)
 
@@ -34,42 +36,44 @@ class ItemTest(NamedTuple):
     starts: np.ndarray
 
 
-class Engine(Protocol):
-    """Answers the k best outfits of a pool; every engine gives the same bits as the exact scan."""
+class Engine(ABC):
+    """Answers the k best outfits of a pool; every engine gives the same bits as the exact scan.
 
-    tests_items: bool  # whether `allowed` may be an ItemTest as well
+    Attributes:
+        scoring: which bundles it searches, see Bundle.scoring.
+        tests_items: whether `allowed` may be an ItemTest as well.
+    """
 
+    scoring: ClassVar[ScoringKind] = "codes"
+    tests_items: ClassVar[bool] = False
+
+    def __init__(self, bundle: Bundle, pool: Pool) -> None:
+        self._bundle = bundle
+        self._pool = pool
+
+    @abstractmethod
     def search(
-        self, user_code: Packed, k: int, exclude: np.ndarray = NOTHING, allowed: np.ndarray | None = None
+        self, user_key: np.ndarray, k: int, exclude: np.ndarray = NOTHING, allowed: np.ndarray | None = None
     ) -> Ranking:
         """The best outfits for a user.
 
         Args:
-            user_code: (D / 8,) uint8, packed.
+            user_key: a row of Bundle.user_keys: (D / 8,) uint8, packed, or (D,) float32.
             k: how many, at least 1; fewer come back where fewer are left.
             exclude: distinct rows of the pool that must not come back.
             allowed: (N,) bool, the rows that may come back; by default all.
         """
-        ...
 
     def search_many(
         self,
-        user_codes: Packed,
+        user_keys: np.ndarray,
         k: int,
         excludes: Sequence[np.ndarray] | None = None,
         allowed: np.ndarray | None = None,
     ) -> list[Ranking]:
-        """For each user, (U, D / 8), the answer of `search`; `excludes` holds rows for each user."""
-        ...
+        """For each of many users the answer of `search`; `excludes` holds rows for each user.
 
-
-def one_by_one(
-    engine: Engine,
-    user_codes: Packed,
-    k: int,
-    excludes: Sequence[np.ndarray] | None = None,
-    allowed: np.ndarray | None = None,
-) -> list[Ranking]:
-    """search_many for engines that gain nothing by answering many users together."""
-    apart = [NOTHING] * len(user_codes) if excludes is None else excludes
-    return [engine.search(code, k, exclude, allowed) for code, exclude in zip(user_codes, apart)]
+        One user after the other; engines that gain by answering many together override it.
+        """
+        rows = [NOTHING] * len(user_keys) if excludes is None else excludes
+        return [self.search(user_key, k, exclude, allowed) for user_key, exclude in zip(user_keys, rows)]

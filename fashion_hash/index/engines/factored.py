@@ -8,26 +8,23 @@ in index/exact.py, so the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.core.codes import WEIGHT_ONE, Packed, byte_tables, unpack
+from fashion_hash.core.codes import WEIGHT_ONE, byte_tables, unpack
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.index import exact
-from fashion_hash.index.engines.contract import NOTHING, Ranking, one_by_one
+from fashion_hash.index.engines.contract import NOTHING, Engine, Ranking
 from fashion_hash.index.pool import Pool
 
 BLOCK = 1024
 
 
-class Factored:
+class Factored(Engine):
     """Scores items first, then outfits; see the module's text."""
 
-    tests_items = False
-
     def __init__(self, bundle: Bundle, pool: Pool) -> None:
+        super().__init__(bundle, pool)
         self._weights = bundle.preference_weights.astype(np.int64)
         items = exact.outfit_items(bundle, pool.items)
         # items that occur in the pool, all types in one array; the last place is the empty slot's
@@ -56,10 +53,10 @@ class Factored:
         self._denominator = _one_if_equal(WEIGHT_ONE * bits * num_items * pairs)
 
     def search(
-        self, user_code: Packed, k: int, exclude: np.ndarray = NOTHING, allowed: np.ndarray | None = None
+        self, user_key: np.ndarray, k: int, exclude: np.ndarray = NOTHING, allowed: np.ndarray | None = None
     ) -> Ranking:
         """See Engine.search."""
-        values = self.item_values(unpack(user_code) * self._weights)
+        values = self.item_values(unpack(user_key) * self._weights)
         total = np.take(values, self._places[0])
         part = np.empty_like(total)
         for places in self._places[1:]:
@@ -73,16 +70,6 @@ class Factored:
         rows = best_rows(score, min(k, len(score)))
         rows = rows[score[rows] > -np.inf]
         return Ranking(rows, score[rows])
-
-    def search_many(
-        self,
-        user_codes: Packed,
-        k: int,
-        excludes: Sequence[np.ndarray] | None = None,
-        allowed: np.ndarray | None = None,
-    ) -> list[Ranking]:
-        """See Engine.search_many."""
-        return one_by_one(self, user_codes, k, excludes, allowed)
 
     def item_values(self, query: np.ndarray) -> np.ndarray:
         """The inner product of an integer query, (D,), with every item, over all modalities.

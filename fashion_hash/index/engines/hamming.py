@@ -16,7 +16,6 @@ FAISS_UP_TO outfits; without the file it is made when the engine is opened.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.core.codes import WEIGHT_ONE, Packed, hamming
 from fashion_hash.errors import BundleError
 from fashion_hash.index import exact
-from fashion_hash.index.engines.contract import NOTHING, Ranking, one_by_one
+from fashion_hash.index.engines.contract import NOTHING, Engine, Ranking
 from fashion_hash.index.engines.plain import Scan
 from fashion_hash.index.outfit_terms import slot_codes
 from fashion_hash.index.pool import CHUNK, Pool
@@ -74,18 +73,15 @@ def read_faiss(bundle: Bundle, pool: Pool) -> Any:
     return index
 
 
-class Hamming:
+class Hamming(Engine):
     """The engine of the module's text; `shortlist` is the length that the last search needed.
 
     Raises BundleError when outfits.faiss cannot be read or does not fit the pool.
     """
 
-    tests_items = False
-
     def __init__(self, bundle: Bundle, pool: Pool) -> None:
+        super().__init__(bundle, pool)
         self._index = read_faiss(bundle, pool) if (pool.path / FAISS).exists() else faiss_index(bundle, pool.items)
-        self._bundle = bundle
-        self._pool = pool
         self._scan = Scan(bundle, pool)
         self.shortlist = 0
         num_items, pairs = pool.num_items.astype(np.int64), np.maximum(pool.num_pairs, 1).astype(np.int64)
@@ -97,33 +93,23 @@ class Hamming:
         self._shapes = [(*shape, most) for shape, most in zip(shapes.tolist(), best.tolist())]
 
     def search(
-        self, user_code: Packed, k: int, exclude: np.ndarray = NOTHING, allowed: np.ndarray | None = None
+        self, user_key: np.ndarray, k: int, exclude: np.ndarray = NOTHING, allowed: np.ndarray | None = None
     ) -> Ranking:
         """See Engine.search."""
         size = max(FIRST, 4 * k) + len(exclude)
         while size * 4 < len(self._pool):
             self.shortlist = size
-            distance, found = self.faiss_search(user_code, size)
+            distance, found = self.faiss_search(user_key, size)
             rows = np.setdiff1d(found, exclude)
             rows = rows if allowed is None else rows[allowed[rows]]
-            score = exact.scores(self._bundle, exact.terms(self._bundle, user_code, self._pool.items[rows]))
+            score = exact.scores(self._bundle, exact.terms(self._bundle, user_key, self._pool.items[rows]))
             best = exact.top(score, k)
             # an outfit left out may be at the last distance, and may tie: the bound must be below
-            if len(best) == k and self.bound(user_code, int(distance[-1])) < score[best[-1]]:
+            if len(best) == k and self.bound(user_key, int(distance[-1])) < score[best[-1]]:
                 return Ranking(rows[best], score[best])
             size *= GROWTH
         self.shortlist = len(self._pool)
-        return self._scan.search(user_code, k, exclude, allowed)
-
-    def search_many(
-        self,
-        user_codes: Packed,
-        k: int,
-        excludes: Sequence[np.ndarray] | None = None,
-        allowed: np.ndarray | None = None,
-    ) -> list[Ranking]:
-        """See Engine.search_many."""
-        return one_by_one(self, user_codes, k, excludes, allowed)
+        return self._scan.search(user_key, k, exclude, allowed)
 
     def faiss_search(self, user_code: Packed, size: int) -> tuple[np.ndarray, np.ndarray]:
         """The nearest outfits by plain Hamming distance: distances, int32, and rows, int64."""

@@ -2,40 +2,58 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from pkgutil import resolve_name
 
 from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.errors import QueryError
+from fashion_hash.errors import QueryError, suggest
 from fashion_hash.index.engines.contract import Engine
-from fashion_hash.index.engines.factored import Factored
-from fashion_hash.index.engines.plain import Scan
-from fashion_hash.index.engines.vectors import VectorScan
 from fashion_hash.index.pool import Pool
 
-EngineName = Literal["auto", "sums", "factored", "hamming", "scan"]
+# name: "auto" or one of ENGINES
+EngineName = str
+
+# by name the module of this folder and its class; loaded when it is chosen, for kernels and faiss take a while
+ENGINES = {
+    "sums": "sums.engine:SumScan",
+    "factored": "factored:Factored",
+    "hamming": "hamming:Hamming",
+    "scan": "plain:Scan",
+    "vectors": "vectors:VectorScan",
+}
+
+
+def engine_class(name: str) -> type[Engine]:
+    """The class of an engine. Raises QueryError for a name that is not in the table."""
+    if name not in ENGINES:
+        raise QueryError(f"no engine {name!r}{suggest(str(name), ENGINES)}: choose auto, {', '.join(ENGINES)}")
+    engine: type[Engine] = resolve_name(f"{__package__}.{ENGINES[name]}")
+    return engine
 
 
 def open_engine(name: EngineName, bundle: Bundle, pool: Pool) -> Engine:
-    """One of the engines over a pool; "auto" is the fastest. Raises QueryError for another name.
+    """An engine over a pool.
 
-    A bundle with an outfit encoder has one only.
+    Args:
+        name: one of ENGINES, or "auto" for the fastest.
+        bundle: what the pool was built from, or a view of it.
+        pool: an open pool index.
+
+    Raises:
+        QueryError: an unknown name, or an engine for bundles of another scoring.
+        BundleError: the index lacks what the engine reads.
     """
-    if bundle.encoder is not None:
-        if name != "auto":
-            raise QueryError(f"engine {name!r} adds up codes of items; outfits of an encoder are searched by: auto")
-        return VectorScan(bundle, pool)
     if name == "auto":
-        name = "sums" if (pool.path / "scan").exists() else "factored"
-    if name == "factored":
-        return Factored(bundle, pool)
-    if name == "sums":
-        from fashion_hash.index.engines.sums.engine import SumScan
+        name = _fastest(bundle, pool)
+    engine = engine_class(name)
+    if engine.scoring != bundle.scoring:
+        raise QueryError(
+            f"engine {name!r} searches bundles that score outfits by {engine.scoring}, and {bundle.path} scores them "
+            f'by {bundle.scoring}: choose "auto"'
+        )
+    return engine(bundle, pool)
 
-        return SumScan(bundle, pool)
-    if name == "hamming":
-        from fashion_hash.index.engines.hamming import Hamming
 
-        return Hamming(bundle, pool)
-    if name == "scan":
-        return Scan(bundle, pool)
-    raise QueryError(f"no engine {name!r}: choose auto, sums, factored, hamming or scan")
+def _fastest(bundle: Bundle, pool: Pool) -> str:
+    if bundle.scoring == "vectors":
+        return "vectors"
+    return "sums" if (pool.path / "scan").exists() else "factored"

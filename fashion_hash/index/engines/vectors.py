@@ -20,7 +20,7 @@ from fashion_hash.core.codes import WEIGHT_ONE, hamming, pack
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import BundleError
 from fashion_hash.index import exact
-from fashion_hash.index.engines.contract import NOTHING, Ranking
+from fashion_hash.index.engines.contract import NOTHING, Engine, Ranking
 from fashion_hash.index.outfit_vectors import encoder_of, outfit_vectors
 from fashion_hash.index.pool import Pool
 
@@ -37,7 +37,7 @@ def nearness(bundle: Bundle, taste: np.ndarray, vectors: np.ndarray) -> np.ndarr
     """Minus the scaled distance of each outfit, float64 (R,).
 
     Args:
-        taste: (D,) float32, see Bundle.tastes.
+        taste: (D,) float32, see Bundle.user_keys.
         vectors: (R, D) or (R, D / 8), as they are kept.
     """
     encoder, user = encoder_of(bundle), asking(bundle, taste)
@@ -82,7 +82,7 @@ def best(
     among the best. Hamming distances are exact at once.
 
     Args:
-        tastes: (Q, D) float32, see Bundle.tastes.
+        tastes: (Q, D) float32, see Bundle.user_keys.
         vectors: (N, D) or (N, D / 8), as they are kept.
         bias: (N,) float64, see bias_part.
         norms: (N,) float32, see squared_norms; not looked at for bits.
@@ -129,41 +129,41 @@ def squared_norms(bundle: Bundle, vectors: np.ndarray) -> np.ndarray:
     return np.concatenate(parts).astype(np.float32)
 
 
-class VectorScan:
-    """Every outfit of a pool by its vector: exact. Users are given by their vectors, see Bundle.tastes."""
+class VectorScan(Engine):
+    """Every outfit of a pool by its vector: exact. Users are given by their vectors, see Bundle.user_keys."""
 
-    tests_items = False
+    scoring = "vectors"
 
     def __init__(self, bundle: Bundle, pool: Pool) -> None:
+        super().__init__(bundle, pool)
         if pool.vectors is None:
             raise BundleError(f"{pool.path} holds no vectors of outfits: build it again with tools/build_index.py")
-        self._bundle = bundle
         self._vectors = pool.vectors
         self._bias = bias_part(pool.bias, pool.num_items)
         self._norms = squared_norms(bundle, pool.vectors)
 
     def search(
-        self, user_code: np.ndarray, k: int, exclude: np.ndarray = NOTHING, allowed: np.ndarray | None = None
+        self, user_key: np.ndarray, k: int, exclude: np.ndarray = NOTHING, allowed: np.ndarray | None = None
     ) -> Ranking:
         """See Engine.search."""
-        return self.search_many(user_code[None], k, [exclude], allowed)[0]
+        return self.search_many(user_key[None], k, [exclude], allowed)[0]
 
     def search_many(
         self,
-        user_codes: np.ndarray,
+        user_keys: np.ndarray,
         k: int,
         excludes: Sequence[np.ndarray] | None = None,
         allowed: np.ndarray | None = None,
     ) -> list[Ranking]:
         """See Engine.search_many."""
         found: list[Ranking] = []
-        apart = [NOTHING] * len(user_codes) if excludes is None else excludes
-        for first in range(0, len(user_codes), USERS_AT_ONCE):
+        apart = [NOTHING] * len(user_keys) if excludes is None else excludes
+        for first in range(0, len(user_keys), USERS_AT_ONCE):
             may = []
             for exclude in apart[first : first + USERS_AT_ONCE]:
                 own = np.ones(len(self._vectors), dtype=bool) if allowed is None else allowed.copy()
                 own[exclude] = False
                 may.append(own)
-            users = user_codes[first : first + USERS_AT_ONCE]
+            users = user_keys[first : first + USERS_AT_ONCE]
             found += best(self._bundle, users, self._vectors, self._bias, self._norms, k, may)
         return found

@@ -50,7 +50,7 @@ def compose_encoded(
 
     With max_repeats the items that are used up are dropped and the rest is searched again, until k are taken.
 
-    Args: those of `compose`; `taste` as Bundle.tastes, and partners are not looked at.
+    Args: those of `compose`; `taste` as Bundle.user_keys, and partners are not looked at.
 
     Returns:
         Scores are the encoder's. `proven` only where every outfit was encoded; else `gap` is what an outfit

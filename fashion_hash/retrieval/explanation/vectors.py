@@ -34,7 +34,7 @@ def explain_encoded(
 
     Args:
         bundle: an open bundle with an outfit encoder.
-        taste: (D,) float32, see Bundle.tastes.
+        taste: (D,) float32, see Bundle.user_keys.
         items: (S,) rows of items by slot, EMPTY where there is none.
         liked: (L, S) the outfits that the user likes; the nearest are named.
         neighbours: how many of them at most.

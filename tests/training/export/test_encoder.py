@@ -41,7 +41,7 @@ def test_scores_of_the_bundle_are_those_of_the_network(tmp_path, case):
     wanted = ModelScorer(model, inputs, slope=None).terms(positives)
     for user in np.unique(positives.users):
         mine = positives.users == user
-        found = np.array(scores_of(bundle, bundle.tastes[user], positives.items[mine]))
+        found = np.array(scores_of(bundle, bundle.user_keys[user], positives.items[mine]))
         np.testing.assert_allclose(found, wanted[mine], atol=2e-4, rtol=1e-4)
     assert bundle.manifest["model"]["paper"].startswith("FND")
     assert bundle.answers["compose"] == "shortlist and re-rank"

@@ -15,10 +15,10 @@ from itertools import pairwise
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.core.codes import WEIGHT_ONE, Packed, unpack
+from fashion_hash.core.codes import WEIGHT_ONE, unpack
 from fashion_hash.errors import QueryError
 from fashion_hash.index import exact
-from fashion_hash.index.engines.contract import NOTHING, ItemTest, Ranking
+from fashion_hash.index.engines.contract import NOTHING, Engine, ItemTest, Ranking
 from fashion_hash.index.engines.sums import codes as scan_codes
 from fashion_hash.index.engines.sums import kernels as scan_kernels
 from fashion_hash.index.engines.sums.block import CODES
@@ -33,7 +33,7 @@ AT_ONCE, ROOM_OF_USER = 1 << 24, 1 << 14
 NO_TEST = ItemTest(np.zeros(1, dtype=np.uint32), NOTHING, NOTHING)
 
 
-class SumScan:
+class SumScan(Engine):
     """The engine of the module's text, over an index that holds a `scan` folder.
 
     Args:
@@ -47,8 +47,7 @@ class SumScan:
     tests_items = True
 
     def __init__(self, bundle: Bundle, pool: Pool, *, threads: int = 1) -> None:
-        self._bundle = bundle
-        self._pool = pool
+        super().__init__(bundle, pool)
         self._threads = threads
         self.files = files = open_scan(pool.path, bundle.num_bits)
         modalities, planes = len(bundle.modalities), files.planes
@@ -74,17 +73,17 @@ class SumScan:
 
     def search(
         self,
-        user_code: Packed,
+        user_key: np.ndarray,
         k: int,
         exclude: np.ndarray = NOTHING,
         allowed: np.ndarray | ItemTest | None = None,
     ) -> Ranking:
         """See Engine.search; allowed: as for search_many."""
-        return self.search_many(user_code[None], k, [exclude], allowed)[0]
+        return self.search_many(user_key[None], k, [exclude], allowed)[0]
 
     def search_many(
         self,
-        user_codes: Packed,
+        user_keys: np.ndarray,
         k: int,
         excludes: Sequence[np.ndarray] | None = None,
         allowed: np.ndarray | ItemTest | None = None,
@@ -92,13 +91,13 @@ class SumScan:
         """Many searches in one pass over the pool, each answered as alone.
 
         Args:
-            user_codes: (U, D / 8) uint8, packed.
+            user_keys: (U, D / 8) uint8, packed.
             k: how many, at least 1; fewer come back where fewer are left.
             excludes: for each user distinct rows that must not come back.
             allowed: (N,) bool, the rows that may come back to anyone, or the items that they may have;
                 by default all.
         """
-        users, k = len(user_codes), min(k, len(self._pool))
+        users, k = len(user_keys), min(k, len(self._pool))
         if not users or not k:
             return [Ranking(NOTHING, np.zeros(0)) for _ in range(users)]
         test = allowed if isinstance(allowed, ItemTest) else NO_TEST
@@ -108,9 +107,9 @@ class SumScan:
         excludes = excludes or [NOTHING] * users
         if (at_once := max(1, AT_ONCE // (k + ROOM_OF_USER))) < users:
             parts = [slice(start, start + at_once) for start in range(0, users, at_once)]
-            return [one for part in parts for one in self.search_many(user_codes[part], k, excludes[part], allowed)]
+            return [one for part in parts for one in self.search_many(user_keys[part], k, excludes[part], allowed)]
         # weights times user codes, in layout order, (U, D)
-        signed = self._weights * unpack(user_codes)[:, self._order]
+        signed = self._weights * unpack(user_keys)[:, self._order]
         words = self._words if mask is None else self._allowed_words(mask)
         queries = self._queries(signed, excludes, test)
         jobs = self._jobs()
