@@ -29,8 +29,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         mask = os.umask(0)
         os.umask(mask)
         temporary.chmod(0o666 & ~mask)  # mkstemp makes private files; a replaced file should be ordinary
-        with open(temporary, "rb") as stream:
-            os.fsync(stream.fileno())
+        sync_file(temporary)
         os.replace(temporary, path)
         sync_folder(path.parent)
     except BaseException:
@@ -49,8 +48,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         temporary.chmod(0o755)
         for file in temporary.rglob("*"):
             if file.is_file():
-                with open(file, "rb") as stream:
-                    os.fsync(stream.fileno())
+                sync_file(file)
         if path.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old.partial", dir=path.parent))
             os.replace(path, old / "old")
@@ -95,8 +93,16 @@ def sha256(path: str | Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def sync_file(path: Path) -> None:
+    """Makes sure that the content of a file survives a power cut."""
+    with open(path, "r+b" if os.name == "nt" else "rb") as stream:  # Windows syncs only what may be written
+        os.fsync(stream.fileno())
+
+
 def sync_folder(folder: Path) -> None:
     """Makes sure that what was created, renamed or removed in a folder survives a power cut."""
+    if os.name == "nt":  # Windows cannot open a folder, and keeps its entries in order by itself
+        return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

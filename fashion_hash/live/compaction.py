@@ -7,7 +7,6 @@ and its log, a crash behind it the new one; what nobody names is removed by the 
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import threading
@@ -72,14 +71,20 @@ def compact_in_background(live: LiveCatalogue) -> threading.Thread | None:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[bool]:
-    """Whether no other process compacts; the lock goes with the process that holds it."""
-    with open(folder / LOCK, "a") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
+    """Whether no other process compacts; the operating system drops the lock when its process dies."""
+    from filelock import FileLock, Timeout  # here: a query that never compacts starts without it
+
+    # the soft fallback of file systems without locks would survive its process, so it stays off
+    lock = FileLock(folder / LOCK, blocking=False, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        yield False
+        return
+    try:
         yield True
+    finally:
+        lock.release()
 
 
 def _sweep(folder: Path, keep: int) -> None:

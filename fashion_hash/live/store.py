@@ -30,7 +30,7 @@ from fashion_hash.bundle.bundle import LIVE_FOLDER as FOLDER
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.catalogue import SCHEMA as CATALOGUE_SCHEMA
 from fashion_hash.bundle.catalogue import Line
-from fashion_hash.core.files import sync_folder
+from fashion_hash.core.files import sync_file, sync_folder
 from fashion_hash.core.manifest import read_manifest
 from fashion_hash.errors import BundleError
 from fashion_hash.index import pool
@@ -237,8 +237,7 @@ def create_store(bundle: Bundle) -> None:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
             connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
-        with open(temporary, "rb") as stream:
-            os.fsync(stream.fileno())
+        sync_file(temporary)
         with suppress(FileExistsError):
             os.link(temporary, path)
     sync_folder(path.parent)

@@ -3,6 +3,8 @@
 import re
 import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from fashion_hash.index.build import build_index
 from fashion_hash.live import compaction, store
 from fashion_hash.live.store import Store, store_path
 from fashion_hash.retrieval.recommender import Recommender
+from tests.paths import PROJECT
 from tests.worlds.live_world import World, new_bundle
 from tests.worlds.random_bundles import random_pool
 
@@ -222,6 +225,39 @@ def test_a_crash_while_compacting_leaves_the_old_files(bundle: Bundle, monkeypat
     assert not recommender.compact(), "nothing to do"
     world.check(recommender, np.random.default_rng(0))
     assert [path.name for path in (bundle.path / "live").iterdir() if path.is_dir()] == ["generation-1"]
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from fashion_hash.live.compaction import _alone
+with _alone(Path(sys.argv[1])) as alone:
+    print(alone, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_one_process_compacts_at_a_time_and_its_lock_dies_with_it(bundle: Bundle) -> None:
+    recommender = Recommender.load(bundle.path)
+    command = [sys.executable, "-c", HOLDER, str(bundle.path / "live")]
+    with subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "True\n"
+        assert not recommender.compact(), "another process holds the lock"
+        holder.kill()
+    assert recommender.compact()
+
+
+def test_one_thread_compacts_at_a_time(bundle: Bundle) -> None:
+    answers: list[bool] = []
+    with compaction._alone(bundle.path / "live") as alone:
+        assert alone
+        thread = threading.Thread(target=lambda: answers.append(Recommender.load(bundle.path).compact()))
+        thread.start()
+        thread.join()
+        assert not Recommender.load(bundle.path).compact(), "this thread holds the lock, too"
+    assert answers == [False]
+    assert Recommender.load(bundle.path).compact()
 
 
 def test_many_changes_are_folded_in_the_background(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
