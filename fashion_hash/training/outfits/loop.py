@@ -1,25 +1,20 @@
-"""Training: the loop on one screen.
-
-One seed gives one result on the CPU, bit for bit, resumed or not: every epoch derives its own
-random streams from the seed and its number, and a checkpoint is written after each.
-"""
+"""Training on outfits: what `run_epochs` needs, put together."""
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
+from torch import Tensor
 
 from fashion_hash.config.experiment import Config
 from fashion_hash.core.seeds import derive, generator
 from fashion_hash.data.dataset import Dataset
-from fashion_hash.errors import ConfigError, TrainingError
+from fashion_hash.errors import ConfigError
 from fashion_hash.models.outfit_encoder import Network, OutfitEncoder
+from fashion_hash.training.epochs import Recipe, Step, run_epochs
 from fashion_hash.training.optimisers import PartOptimiser
 from fashion_hash.training.outfits.batches import Batch
 from fashion_hash.training.outfits.objective import Objective
@@ -30,7 +25,6 @@ from fashion_hash.training.runs.item_inputs import ItemInputs
 from fashion_hash.training.runs.run import Run, fingerprints, load_data, make_model, start_from
 from fashion_hash.training.runs.run_folder import run_folder
 from fashion_hash.training.runs.validation import Validation
-from fashion_hash.training.schedules import rate_factor, slope_of
 
 
 def fit(
@@ -58,12 +52,7 @@ def fit(
         TrainingError: the loss is no longer finite, or there is nothing to resume.
     """
     dataset = load_data(config, dataset)
-    if config.train.calibrate and "valid" not in dataset.splits:
-        raise ConfigError(f"train.calibrate: {dataset.name} has no validation split to weigh the terms of a score on")
-    if config.teacher is not None and run_folder(config, out).resolve() in [
-        Path(one).resolve() for one in config.teacher.run
-    ]:
-        raise ConfigError(f"{run_folder(config, out)} is the teacher's run: give the student another name, or --out")
+    _check(config, dataset, out)
     inputs = ItemInputs(config, dataset)
     teacher = None if config.teacher is None else Teacher(config.teacher, dataset)
     torch.manual_seed(derive(config.seed, "model"))
@@ -83,48 +72,36 @@ def fit(
             start_from(model, Path(config.train.start), dataset)
     else:
         run = Run.start(config, trained_on, out, tell)
-    for line in _summary(config, dataset, inputs, data, model, teacher):
+    for line in _summary(dataset, inputs, data, model, teacher):
         tell(line)
-    epochs = config.train.epochs
-    for epoch in range(len(run.history), epochs):
-        started = time.perf_counter()
-        slope = slope_of(epoch, config.train.continuation)
-        factor = rate_factor(config.optimiser.schedule, epochs, [one["valid_auc"] for one in run.history])
-        optimiser.set_factor(factor)
-        torch.manual_seed(derive(config.seed, "dropout", epoch))
-        train_mode(model, trained)
-        total, steps = 0.0, 0
-        for step, batch in enumerate(_progress(data.epoch(epoch), f"epoch {epoch + 1}/{epochs}", data.steps)):
-            loss = objective(batch, slope, generator(config.seed, "step", epoch, step))
-            value = float(loss.detach())
-            if not math.isfinite(value):
-                kept = f"; epoch {len(run.history)} is kept in {run.path}" if run.history else ""
-                raise TrainingError(
-                    f"the loss is {value} in step {step + 1} of epoch {epoch + 1}: lower the learning rates "
-                    f"(optimiser.rates){kept}"
-                )
-            optimiser.step(loss)
-            total, steps = total + value, steps + 1
-        seconds = time.perf_counter() - started
-        if epoch >= epochs - (config.train.average or 0):
-            optimiser.average()
-        with optimiser.mean_weights():
-            measured = validation(model, slope)
-        metrics = {
-            "epoch": epoch + 1,
-            "loss": total / steps,
-            "slope": slope,
-            "rate_factor": factor,
-            **measured,
-            "pairs": data.pairs,
-            "seconds": round(seconds, 3),
-        }
-        run.finish_epoch(model, optimiser, metrics)
-        tell(_line(metrics, epochs))
-    run.draw_curve()
+
+    def loss(batch: Batch, step: Step) -> Tensor:
+        return objective(batch, step.slope, generator(config.seed, "step", step.epoch, step.number))
+
+    recipe = Recipe(
+        batches=data.epoch,
+        steps=data.steps,
+        loss=loss,
+        measure=lambda slope: {**validation(model, slope), "pairs": data.pairs},
+        train_mode=lambda: train_mode(model, trained),
+        average=config.train.average or 0,
+    )
+    run_epochs(run, model, optimiser, recipe, tell)
     if config.train.calibrate:
         tell(_calibrated(run, dataset, validation))
     return run
+
+
+def _check(config: Config, dataset: Dataset, out: str | Path | None) -> None:
+    """Refuses what cannot be trained, before anything is read or written."""
+    if config.train.calibrate and "valid" not in dataset.splits:
+        raise ConfigError(
+            f"train.calibrate: {dataset.name} has no validation split to weight the terms of the score on"
+        )
+    path = run_folder(config, out)
+    teachers = () if config.teacher is None else config.teacher.run
+    if path.resolve() in [Path(teacher).resolve() for teacher in teachers]:
+        raise ConfigError(f"{path} is the teacher's run: give the student another name, or --out")
 
 
 def _trained(parts: Mapping[str, Any], config: Config) -> dict[str, Any]:
@@ -144,13 +121,10 @@ def train_mode(model: Network, trained: Mapping[str, Any]) -> None:
         model.outfits.eval()
 
 
-def _progress(batches: Iterator[Batch], title: str, steps: int) -> Iterator[Batch]:
-    yield from tqdm(batches, desc=title, total=steps, leave=False, disable=None)
-
-
 def _summary(
-    config: Config, dataset: Dataset, inputs: ItemInputs, data: TrainingData, model: Network, teacher: Teacher | None
+    dataset: Dataset, inputs: ItemInputs, data: TrainingData, model: Network, teacher: Teacher | None
 ) -> Iterator[str]:
+    config = inputs.config
     items = ", ".join(f"{count} {kind} items" for kind, count in inputs.num_items.items())
     size = sum(parameter.numel() for parameter in model.parameters())
     left_out = f" ({data.left_out} left out: nothing is known of an item)" if data.left_out else ""
@@ -177,10 +151,3 @@ def _form(config: Config) -> str:
     if config.encoder is None:
         return f"{config.model.num_bits} bits"
     return f"outfit encoder of {config.model.num_bits} {'bits' if config.encoder.output == 'bits' else 'dimensions'}"
-
-
-def _line(metrics: Mapping[str, Any], epochs: int) -> str:
-    line = f"epoch {metrics['epoch']:3d}/{epochs}  loss {metrics['loss']:.4f}"
-    if metrics["valid_auc"] is not None:
-        line += f"  validation AUC {metrics['valid_auc']:.4f} binary, {metrics['valid_auc_relaxed']:.4f} relaxed"
-    return f"{line}  {metrics['seconds']:.1f} s"

@@ -1,31 +1,28 @@
-"""Training on requests: one seed gives one result on the CPU, bit for bit, resumed or not."""
+"""Training on requests: what `run_epochs` needs, put together; and the metrics of validation."""
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from fashion_hash.config.requests import RequestConfig
 from fashion_hash.core.files import atomic_folder
 from fashion_hash.core.seeds import derive, generator
 from fashion_hash.data.requests.table import RequestData, Requests
-from fashion_hash.errors import DataError, TrainingError
+from fashion_hash.errors import DataError
 from fashion_hash.evaluation.requests import request_metrics, request_values
 from fashion_hash.models.whisper_lite import WhisperLite
+from fashion_hash.training.epochs import Recipe, run_epochs
 from fashion_hash.training.optimisers import PartOptimiser
 from fashion_hash.training.requests.batches import RequestBatches
 from fashion_hash.training.requests.inputs import RequestInputs, load_request_data
 from fashion_hash.training.requests.objective import request_loss
 from fashion_hash.training.requests.run import RequestRun, make_request_model
 from fashion_hash.training.requests.scoring import RequestScorer
-from fashion_hash.training.schedules import rate_factor, slope_of
 
 VALIDATE_AT_MOST = 2_000
 """Validation requests that are looked at after each epoch; of more, so many are drawn."""
@@ -61,46 +58,20 @@ def fit_requests(
     tell(_summary(config, inputs, batches, model))
     if config.outfits is not None and not (Path(config.outfits) / "config.yaml").is_file():
         tell(f"{config.outfits} holds no run yet: the bundle will need that run on outfits (key outfits)")
-    epochs = config.train.epochs
-    for epoch in range(len(run.history), epochs):
-        if config.train.patience is not None and run.waited >= config.train.patience:
-            tell(f"no better epoch than {run.best_epoch} in {run.waited}: training ends here (train.patience)")
-            break
-        started = time.perf_counter()
-        slope = slope_of(epoch, config.train.continuation)
-        signs = epoch >= config.train.signs_from * epochs
-        factor = rate_factor(config.optimiser.schedule, epochs, [one[run.measure] or 0.0 for one in run.history])
-        optimiser.set_factor(factor)
-        torch.manual_seed(derive(config.seed, "dropout", epoch))
-        model.train()
-        total, steps = 0.0, 0
-        progress = tqdm(
-            batches.epoch(epoch), desc=f"epoch {epoch + 1}/{epochs}", total=batches.steps, leave=False, disable=None
-        )
-        for step, batch in enumerate(progress):
-            loss = request_loss(config, model, batch, slope, signs)
-            value = float(loss.detach())
-            if not math.isfinite(value):
-                raise TrainingError(
-                    f"the loss is {value} in step {step + 1} of epoch {epoch + 1}: lower the learning rates "
-                    "(optimiser.rates)"
-                )
-            optimiser.step(loss)
-            total, steps = total + value, steps + 1
-        seconds = time.perf_counter() - started
-        metrics = {
-            "epoch": epoch + 1,
-            "loss": total / steps,
-            "slope": slope,
-            "rate_factor": factor,
-            "scale": float(model.log_scale.detach().exp()),
-            **validate(model, inputs, slope),
-            "requests": batches.size,
-            "seconds": round(seconds, 3),
-        }
-        run.finish_epoch(model, optimiser, metrics)
-        tell(_line(metrics, epochs))
-    run.draw_curve()
+    signs_from = config.train.signs_from * config.train.epochs
+
+    def measure(slope: float) -> dict[str, Any]:
+        scale = float(model.log_scale.detach().exp())
+        return {"scale": scale, **validate(model, inputs, slope), "requests": batches.size}
+
+    recipe = Recipe(
+        batches=batches.epoch,
+        steps=batches.steps,
+        loss=lambda batch, step: request_loss(config, model, batch, step.slope, step.epoch >= signs_from),
+        measure=measure,
+        train_mode=model.train,
+    )
+    run_epochs(run, model, optimiser, recipe, tell)
     return run
 
 
@@ -145,10 +116,3 @@ def _summary(config: RequestConfig, inputs: RequestInputs, batches: RequestBatch
         f"{len(data.split('train')):,} training requests, {batches.size:,} an epoch; "
         f"{inputs.encoder.name}, {config.requests.num_bits} bits, {size:,} parameters on {inputs.device}"
     )
-
-
-def _line(metrics: Mapping[str, Any], epochs: int) -> str:
-    line = f"epoch {metrics['epoch']:3d}/{epochs}  loss {metrics['loss']:.4f}"
-    if metrics["valid_mrr"] is not None:
-        line += f"  validation MRR {metrics['valid_mrr']:.4f} binary, {metrics['valid_mrr_relaxed']:.4f} relaxed"
-    return f"{line}  {metrics['seconds']:.1f} s"

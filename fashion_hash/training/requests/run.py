@@ -41,6 +41,13 @@ class RequestRun(RunFolder[RequestConfig]):
         """The epoch, counted from 1, that answers."""
         return super().best_epoch if self._chooses else len(self.history)
 
+    def stop_reason(self) -> str | None:
+        """Why training ends before its last epoch (train.patience); None to go on."""
+        patience = self.config.train.patience
+        if patience is None or self.waited < patience:
+            return None
+        return f"no better epoch than {self.best_epoch} in {self.waited}: training ends here (train.patience)"
+
     @property
     def waited(self) -> int:
         """Epochs since the best one, of those trained on what is answered with; 0 where the last one answers."""

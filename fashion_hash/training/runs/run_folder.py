@@ -121,6 +121,10 @@ class RunFolder(Generic[AnyConfig]):
             return len(found)
         return 1 + max(range(len(found)), key=found.__getitem__)
 
+    def stop_reason(self) -> str | None:
+        """Why training ends before its last epoch; None to go on."""
+        return None
+
     def draw_curve(self) -> None:
         """Draws curve.png."""
         draw_curve(self.path / "curve.png", self.config.name, self.history, self.measure, self.measured)

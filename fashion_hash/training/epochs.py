@@ -1,0 +1,127 @@
+"""The epochs of a training, whatever is trained: learning rate, random streams, steps, metrics, checkpoint.
+
+One seed gives one result on the CPU, bit for bit, resumed or not: every epoch derives its random streams from
+the seed and its own number, and a checkpoint is written after each.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from fashion_hash.config.experiment import Config
+from fashion_hash.config.requests import RequestConfig
+from fashion_hash.core.seeds import derive
+from fashion_hash.errors import TrainingError
+from fashion_hash.training.optimisers import PartOptimiser
+from fashion_hash.training.runs.run_folder import RunFolder
+from fashion_hash.training.schedules import rate_factor, slope_of
+
+AnyBatch = TypeVar("AnyBatch")
+AnyConfig = TypeVar("AnyConfig", Config, RequestConfig)
+
+
+class Step(NamedTuple):
+    """Where a training is: the epoch and the step within it, both from 0, and the slope of the relaxed codes."""
+
+    epoch: int
+    number: int
+    slope: float
+
+
+@dataclass(frozen=True)
+class Recipe(Generic[AnyBatch]):
+    """What a model is trained on, and how: all that sets one kind of training apart from another.
+
+    Attributes:
+        batches: the batches of an epoch, a function of its number alone.
+        steps: how many batches an epoch has.
+        loss: the loss of a batch.
+        measure: the metrics of the model as it is, given the slope of its relaxed codes.
+        train_mode: puts the model into training mode.
+        average: over how many of the last epochs the weights are averaged; 0 for none.
+    """
+
+    batches: Callable[[int], Iterator[AnyBatch]]
+    steps: int
+    loss: Callable[[AnyBatch, Step], Tensor]
+    measure: Callable[[float], dict[str, Any]]
+    train_mode: Callable[[], object]
+    average: int = 0
+
+
+def run_epochs(
+    run: RunFolder[AnyConfig],
+    model: nn.Module,
+    optimiser: PartOptimiser,
+    recipe: Recipe[AnyBatch],
+    tell: Callable[[str], None],
+) -> None:
+    """Trains a model through all epochs that its run has not finished yet, and draws the curve.
+
+    Args:
+        run: the run folder; its history says which epoch comes next.
+        model: as after the last finished epoch.
+        optimiser: of the model's parameters.
+        recipe: batches, loss and metrics.
+        tell: receives one line of text after each epoch.
+
+    Raises:
+        TrainingError: the loss is no longer finite.
+    """
+    config = run.config
+    epochs = config.train.epochs
+    for epoch in range(len(run.history), epochs):
+        if reason := run.stop_reason():
+            tell(reason)
+            break
+        started = time.perf_counter()
+        slope = slope_of(epoch, config.train.continuation)
+        factor = rate_factor(config.optimiser.schedule, epochs, [past[run.measure] or 0.0 for past in run.history])
+        optimiser.set_factor(factor)
+        torch.manual_seed(derive(config.seed, "dropout", epoch))
+        recipe.train_mode()
+        loss = _run_steps(run, optimiser, recipe, slope)
+        seconds = time.perf_counter() - started
+        if epoch >= epochs - recipe.average:
+            optimiser.average()
+        with optimiser.mean_weights():
+            measured = recipe.measure(slope)
+        metrics = {"epoch": epoch + 1, "loss": loss, "slope": slope, "rate_factor": factor, **measured}
+        run.finish_epoch(model, optimiser, metrics | {"seconds": round(seconds, 3)})
+        tell(_line(run, run.history[-1]))
+    run.draw_curve()
+
+
+def _run_steps(run: RunFolder[AnyConfig], optimiser: PartOptimiser, recipe: Recipe[AnyBatch], slope: float) -> float:
+    """Takes all steps of the next epoch; returns the mean of their losses."""
+    epoch, epochs = len(run.history), run.config.train.epochs
+    title = f"epoch {epoch + 1}/{epochs}"
+    total, steps = 0.0, 0
+    for batch in tqdm(recipe.batches(epoch), desc=title, total=recipe.steps, leave=False, disable=None):
+        loss = recipe.loss(batch, Step(epoch, steps, slope))
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            kept = f"; epoch {epoch} is kept in {run.path}" if epoch else ""
+            raise TrainingError(
+                f"the loss is {value} in step {steps + 1} of epoch {epoch + 1}: lower the learning rates "
+                f"(optimiser.rates){kept}"
+            )
+        optimiser.step(loss)
+        total, steps = total + value, steps + 1
+    return total / steps
+
+
+def _line(run: RunFolder[AnyConfig], metrics: Mapping[str, Any]) -> str:
+    line = f"epoch {metrics['epoch']:3d}/{run.config.train.epochs}  loss {metrics['loss']:.4f}"
+    binary, relaxed = metrics[run.measure], metrics[f"{run.measure}_relaxed"]
+    if binary is not None:
+        line += f"  {run.measured} {binary:.4f} binary, {relaxed:.4f} relaxed"
+    return f"{line}  {metrics['seconds']:.1f} s"
