@@ -92,7 +92,9 @@ class Config(Section):
 
     def to_yaml(self) -> str:
         """The whole configuration as YAML, defaults written out; `load_config` reads it back."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+        # left out where it is not given: files that are named after a digest of this text then keep their names
+        unused = {"model": {"kind"}} if self.model.kind is None else None
+        return yaml.safe_dump(self.model_dump(mode="json", exclude=unused), sort_keys=False)
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:

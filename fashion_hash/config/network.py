@@ -98,6 +98,8 @@ class ModelConfig(Section):
     """The FHN matching model (Lu et al., CVPR 2019).
 
     Attributes:
+        kind: the network, by its name in the table of `fashion_hash.models.make`; None for the outfit encoder
+            where there is a section `encoder`, else FHN.
         num_bits: D, a multiple of 8.
         variant: T0 no bit weights and a learned scalar on the preference, T1 user-item weights,
             T2 item-item weights, T3 both.
@@ -112,6 +114,7 @@ class ModelConfig(Section):
         user_init_std: standard deviation of the user embeddings at the start.
     """
 
+    kind: str | None = None
     num_bits: Annotated[int, Field(ge=8, multiple_of=8)] = 128
     variant: Literal["T0", "T1", "T2", "T3"] = "T3"
     terms: Literal["both", "preference", "compatibility"] = "both"

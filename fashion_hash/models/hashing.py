@@ -24,6 +24,11 @@ def binarise(x: Tensor) -> Tensor:
     return torch.where(x >= 0, 1.0, -1.0).to(x.dtype)
 
 
+def to_code(x: Tensor, slope: float | None) -> Tensor:
+    """The relaxed code of a slope, or the binary code when it is None."""
+    return binarise(x) if slope is None else relax(x, slope)
+
+
 def image_head(features: int, num_bits: int, dropout: float = 0.5) -> nn.Sequential:
     """The release's image head: dropout, F -> F/2, ReLU, dropout, F/2 -> D without bias."""
     return nn.Sequential(
@@ -48,7 +53,7 @@ def linear_head(features: int, num_bits: int, dropout: float = 0.5) -> nn.Sequen
 
 
 def initialise(module: nn.Module, std: float = INIT_STD) -> None:
-    """Weights from N(0, std^2), biases 0, as in the release."""
+    """Draws the weights of linear layers from N(0, std^2) and sets their biases to 0, as in the release."""
     for layer in module.modules():
         if isinstance(layer, nn.Linear):
             nn.init.normal_(layer.weight, std=std)
@@ -57,7 +62,7 @@ def initialise(module: nn.Module, std: float = INIT_STD) -> None:
 
 
 class ContentHashing(nn.Module):
-    """One hash head an item type (or one for all) over the features of a modality.
+    """One hash head for each item type (or one for all) over the features of a modality.
 
     Args:
         heads: the head of each item type, or a single one under the name "shared".
@@ -65,20 +70,22 @@ class ContentHashing(nn.Module):
     """
 
     def __init__(self, heads: Mapping[str, nn.Module], backbone: nn.Module | None = None) -> None:
+        """Initialises the heads as in the release."""
         super().__init__()
         self.backbone = backbone
         self.heads = nn.ModuleDict(heads)
         initialise(self.heads)
 
-    def forward(self, kind: str, inputs: Tensor) -> Tensor:
+    def forward(self, item_type: str, inputs: Tensor) -> Tensor:
         """Inputs of items of one type, (N, F) features or (N, 3, H, W) pictures, to (N, D)."""
         if self.backbone is not None:
             inputs = self.backbone(inputs)
-        return self.heads[SHARED if SHARED in self.heads else kind](inputs)
+        hashed: Tensor = self.heads[SHARED if SHARED in self.heads else item_type](inputs)
+        return hashed
 
 
 class IdHashing(nn.Module):
-    """A learned embedding an item; the last row of a type is its unknown item.
+    """A learned embedding for each item; the last row of a type is its unknown item.
 
     Args:
         num_known: how many items of each type occur in training.
@@ -90,35 +97,37 @@ class IdHashing(nn.Module):
     def __init__(
         self, num_known: Mapping[str, int], num_bits: int, init_std: float = INIT_STD, sparse: bool = False
     ) -> None:
+        """Draws the embeddings from N(0, init_std^2)."""
         super().__init__()
         self.embeddings = nn.ModuleDict(
-            {kind: nn.Embedding(count + 1, num_bits, sparse=sparse) for kind, count in num_known.items()}
+            {name: nn.Embedding(count + 1, num_bits, sparse=sparse) for name, count in num_known.items()}
         )
         for table in self.embeddings.values():
             nn.init.normal_(table.weight, std=init_std)  # type: ignore[arg-type]
 
-    def forward(self, kind: str, inputs: Tensor) -> Tensor:
+    def forward(self, item_type: str, inputs: Tensor) -> Tensor:
         """Rows of known items (N,), the count of known items for an unknown one, to (N, D)."""
-        return self.embeddings[kind](inputs)
+        embedded: Tensor = self.embeddings[item_type](inputs)
+        return embedded
 
 
 def item_biases(types: Sequence[str], num_items: Mapping[str, int], sparse: bool) -> nn.ModuleDict:
-    """A learned popularity number an item, by type, 0 at the start."""
-    tables = {kind: nn.Embedding(num_items[kind], 1, sparse=sparse) for kind in types}
+    """By type, a learned popularity number for each item; 0 at the start."""
+    tables = {item_type: nn.Embedding(num_items[item_type], 1, sparse=sparse) for item_type in types}
     for table in tables.values():
         nn.init.zeros_(table.weight)
     return nn.ModuleDict(tables)
 
 
 def sparse_tables(model: nn.Module) -> set[str]:
-    """Names of the parameters of a model whose gradients are sparse."""
-    tables = {name for name, one in model.named_modules() if isinstance(one, nn.Embedding) and one.sparse}
-    return {f"{name}.weight" for name in tables}
+    """Names of the parameters of a model whose gradients hold only the rows that occurred."""
+    modules = model.named_modules()
+    return {f"{name}.weight" for name, module in modules if isinstance(module, nn.Embedding) and module.sparse}
 
 
 def hash_heads(
     modality: str, head: str, types: Sequence[str], features: int, num_bits: int, dropout: float
 ) -> dict[str, nn.Module]:
-    """A head for each name in `types`: of the release's form for the modality, or linear."""
+    """A head for each name in `types`: "linear", or "fhn", the release's form for the modality."""
     make = linear_head if head == "linear" else image_head if modality == "image" else text_head
     return {name: make(features, num_bits, dropout) for name in types}

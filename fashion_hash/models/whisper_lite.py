@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fashion_hash.config.requests import RequestModelConfig
-from fashion_hash.models.hashing import binarise, relax
+from fashion_hash.models.hashing import binarise, relax, sparse_tables
 
 PROJECT_STD, EMBEDDING_STD, LAST_STD = 0.5, 0.05, 0.02
 MANY_ROWS = 5_000  # tables of more rows have sparse gradients
@@ -182,11 +182,7 @@ class WhisperLite(nn.Module):
 
     def sparse_parameters(self) -> set[str]:
         """Names of the tables whose gradients hold only the rows that occurred."""
-        return {
-            f"{name}.weight"
-            for name, module in self.named_modules()
-            if isinstance(module, nn.Embedding) and module.sparse
-        }
+        return sparse_tables(self)
 
 
 def _mlp(inputs: int, hidden: int, outputs: int, dropout: float) -> nn.Sequential:

@@ -6,6 +6,7 @@ import torch
 from fashion_hash.config.experiment import make_config
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import ConfigError
+from fashion_hash.models.network import Sizes
 from fashion_hash.models.outfit_encoder import OutfitEncoder
 from tests.worlds.tiny import tiny_values
 
@@ -24,7 +25,7 @@ def random_model(slots=SLOTS, seed=0, fresh=False, **encoder):
     options = {"width": 16, "heads": 2, "feed_forward": 24, **encoder}
     config = make_config(tiny_values(model={"num_bits": 16, "item_bias": True}, encoder=options))
     known = {kind: KNOWN[kind] for kind in dict.fromkeys(slots)}
-    model = OutfitEncoder(config, slots, 3, known, known, {})
+    model = OutfitEncoder(config, Sizes(slots, 3, known, known, {}))
     if not fresh:
         for parameter in model.parameters():
             torch.nn.init.normal_(parameter, std=0.4)

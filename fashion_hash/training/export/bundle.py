@@ -16,7 +16,9 @@ from fashion_hash.data.dataset import Dataset
 from fashion_hash.features.extraction import picture_store
 from fashion_hash.inference.outfit_encoder import EncoderContents, OutfitEncoderArrays
 from fashion_hash.inference.request_weights import RequestContents
-from fashion_hash.models.outfit_encoder import Network, OutfitEncoder
+from fashion_hash.models.fhn import FHN
+from fashion_hash.models.network import Network
+from fashion_hash.models.outfit_encoder import OutfitEncoder
 from fashion_hash.training.export.heads import export_heads
 from fashion_hash.training.export.thumbnails import thumbnails
 from fashion_hash.training.runs.calibration import make_scorer
@@ -85,6 +87,7 @@ def _matching(model: Network, user_codes: np.ndarray, item_codes: Mapping[str, n
             "compatibility_scale": 0,
             "encoder": encoder,
         }
+    assert isinstance(model, FHN)
     matching = model.matching
     return {
         "modalities": model.modalities,

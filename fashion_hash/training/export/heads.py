@@ -12,7 +12,7 @@ from fashion_hash.inference.hash_heads import FEATURES, TITLES, TRAINED, Content
 from fashion_hash.inference.layers import Layer
 from fashion_hash.inference.normaliser import Normaliser
 from fashion_hash.models.hashing import SHARED, ContentHashing, IdHashing
-from fashion_hash.models.outfit_encoder import Network
+from fashion_hash.models.network import Network
 from fashion_hash.training.runs.item_inputs import ItemInputs
 
 

@@ -26,8 +26,6 @@ from fashion_hash.data.cold_users import told_outfits
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.negatives import ItemPool
 from fashion_hash.foldin.fold_in import fold_in_codes
-from fashion_hash.models.fhn import FHN
-from fashion_hash.models.outfit_encoder import Network, OutfitEncoder
 from fashion_hash.training.determinism import same_bits
 from fashion_hash.training.export.bundle import export_bundle
 from fashion_hash.training.runs.run import Run
@@ -93,7 +91,7 @@ def cold_scorer(
     rows = fit_rows(scorer, dataset, told, slope, seed, prior)
     other = copy(scorer)
     other.user_codes = scorer.model.activate(rows, slope)
-    if scorer.items.slope is None and not is_float(scorer.model):
+    if scorer.items.slope is None and not scorer.model.is_float:
         outfits = _some_outfits(dataset, seed)
         other.user_codes = nearest_bits(other.user_codes, _spread(scorer, outfits))
     return other
@@ -153,9 +151,7 @@ def _spread(scorer: ModelScorer, items: np.ndarray) -> Tensor:
     """(D, D) covariance over outfits (N, S) of what each bit of a user adds to the preference."""
     model = scorer.model
     vectors = model.outfit_vectors(scorer.items, torch.from_numpy(items.astype(np.int64)).to(scorer.device))
-    if isinstance(model, FHN):
-        vectors = vectors.unflatten(-1, (len(model.modalities), -1)).mean(dim=-2) * model.matching.preference_weights()
-    return torch.cov(vectors.T.double())
+    return torch.cov(model.user_directions(vectors).T.double())
 
 
 def mean_user(scorer: ModelScorer, count: int) -> ModelScorer:
@@ -163,11 +159,6 @@ def mean_user(scorer: ModelScorer, count: int) -> ModelScorer:
     other = copy(scorer)
     other.user_codes = scorer.user_codes.mean(dim=0, keepdim=True).expand(count, -1)
     return other
-
-
-def is_float(model: Network) -> bool:
-    """Whether codes stay floats in use."""
-    return isinstance(model, OutfitEncoder) and model.output == "float"
 
 
 def _random(dataset: Dataset, told: Outfits, seed: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from fashion_hash.config.experiment import Config
 from fashion_hash.core.seeds import derive, generator
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.errors import ConfigError
-from fashion_hash.models.outfit_encoder import Network, OutfitEncoder
+from fashion_hash.models.network import Network
 from fashion_hash.training.epochs import Recipe, Step, run_epochs
 from fashion_hash.training.optimisers import PartOptimiser
 from fashion_hash.training.outfits.batches import Batch
@@ -83,7 +83,7 @@ def fit(
         steps=data.steps,
         loss=loss,
         measure=lambda slope: {**validation(model, slope), "pairs": data.pairs},
-        train_mode=lambda: train_mode(model, trained),
+        train_mode=lambda: model.train_parts(trained),
         average=config.train.average or 0,
     )
     run_epochs(run, model, optimiser, recipe, tell)
@@ -107,18 +107,6 @@ def _check(config: Config, dataset: Dataset, out: str | Path | None) -> None:
 def _trained(parts: Mapping[str, Any], config: Config) -> dict[str, Any]:
     wanted = config.train.parts
     return {name: named for name, named in parts.items() if wanted is None or name in wanted}
-
-
-def train_mode(model: Network, trained: Mapping[str, Any]) -> None:
-    """Training mode for what is trained; the rest neither drops out nor moves its running means."""
-    model.train()
-    for name, part in (("backbone", "backbone"), ("heads", "{}_head")):
-        for modality, hashing in model.hashing.items():
-            module = getattr(hashing, name, None)
-            if module is not None and part.format(modality) not in trained:
-                module.eval()
-    if isinstance(model, OutfitEncoder) and "encoder" not in trained:
-        model.outfits.eval()
 
 
 def _summary(

@@ -12,8 +12,7 @@ from torch import Tensor
 from fashion_hash.config.experiment import Config
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import ConfigError
-from fashion_hash.models.fhn import ItemCodes
-from fashion_hash.models.outfit_encoder import Network
+from fashion_hash.models.network import ItemCodes, Network
 from fashion_hash.training.losses import (
     bpr_loss,
     cross_modal_loss,

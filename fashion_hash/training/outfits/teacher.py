@@ -161,7 +161,7 @@ def _scorer(run: Run, dataset: Dataset, codes: str) -> ModelScorer:
         model, inputs, slope = run.model(dataset)
     except (TrainingError, FeatureError, ConfigError) as error:
         raise TrainingError(f"teacher.run: {run.path} cannot answer for the student's data: {error}") from None
-    if codes == "binary" and getattr(model, "output", "bits") == "float":
+    if codes == "binary" and model.is_float:
         raise ConfigError(f"teacher.codes: {run.path} is an outfit encoder of floats and has no binary codes")
     return make_scorer(run.config, model.requires_grad_(False), inputs, None if codes == "binary" else slope, dataset)
 

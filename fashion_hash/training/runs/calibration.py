@@ -21,7 +21,7 @@ from fashion_hash.data.dataset import Dataset
 from fashion_hash.core.outfits import EMPTY, Outfits
 from fashion_hash.data.item_rates import leave_one_out_rates
 from fashion_hash.errors import ConfigError
-from fashion_hash.models.outfit_encoder import Network, OutfitEncoder
+from fashion_hash.models.network import Network
 from fashion_hash.training.runs.item_inputs import ItemInputs
 from fashion_hash.training.runs.scoring import ModelScorer
 from fashion_hash.training.runs.validation import validation_split
@@ -128,10 +128,7 @@ def _terms(scorer: ModelScorer, outfits: Outfits, rates: dict[str, np.ndarray] |
 
 @torch.no_grad()
 def _weighed(model: Network, weights: TermWeights, rates: dict[str, np.ndarray]) -> Network:
-    if isinstance(model, OutfitEncoder):
-        model.scale_log += float(np.log(weights.preference))
-    else:
-        model.matching.scale_weights(weights.preference, weights.compatibility)
+    model.scale_terms(weights.preference, weights.compatibility)
     if model.item_bias is not None:
         for kind, table in model.item_bias.named_parameters():
             own = torch.from_numpy(rates[kind.removesuffix(".weight")]).to(table)

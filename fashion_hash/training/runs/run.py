@@ -18,7 +18,8 @@ from fashion_hash.data.cold_users import hide_cold_users
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.load import load_dataset
 from fashion_hash.errors import TrainingError
-from fashion_hash.models.outfit_encoder import Network, make_network
+from fashion_hash.models.make import make_network
+from fashion_hash.models.network import Network, Sizes
 from fashion_hash.models.projection import projection_head
 from fashion_hash.training.runs.checkpoint import load_checkpoint, load_parameters
 from fashion_hash.training.runs.item_inputs import ItemInputs
@@ -42,15 +43,8 @@ def load_data(config: Config, dataset: Dataset | None = None) -> Dataset:
 
 def make_model(config: Config, dataset: Dataset, inputs: ItemInputs) -> Network:
     """The network of a configuration, freshly initialised from torch's random state."""
-    network = make_network(
-        config,
-        dataset.slots,
-        len(dataset.users),
-        inputs.num_items,
-        inputs.num_known,
-        inputs.feature_dims,
-        inputs.backbone,
-    )
+    sizes = Sizes(dataset.slots, len(dataset.users), inputs.num_items, inputs.num_known, inputs.feature_dims)
+    network = make_network(config, sizes, inputs.backbone)
     if config.contrastive is not None and config.contrastive.projection is not None:
         network.projection = projection_head(network, config.contrastive.projection)
     return network

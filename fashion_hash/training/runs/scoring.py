@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from fashion_hash.core.outfits import EMPTY, Outfits
-from fashion_hash.models.fhn import ItemCodes
-from fashion_hash.models.outfit_encoder import Network
+from fashion_hash.models.network import ItemCodes, Network
 from fashion_hash.training.runs.item_inputs import ItemInputs
 
 ITEMS_AT_ONCE = 1024

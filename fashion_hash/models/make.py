@@ -1,0 +1,41 @@
+"""The table of networks, and the choice of one by a configuration."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import nn
+
+from fashion_hash.config.experiment import Config
+from fashion_hash.errors import ConfigError, suggest
+from fashion_hash.models.fhn import FHN
+from fashion_hash.models.network import Network, Sizes
+from fashion_hash.models.outfit_encoder import OutfitEncoder
+
+
+class MakeNetwork(Protocol):
+    """A network's class, or a function that makes one."""
+
+    def __call__(self, config: Config, sizes: Sizes, backbone: nn.Module | None = None) -> Network:
+        """A network with random weights, drawn from torch's random state."""
+
+
+NETWORKS: dict[str, MakeNetwork] = {"fhn": FHN, "outfit_encoder": OutfitEncoder}
+"""By the names that `model.kind` takes."""
+
+
+def make_network(config: Config, sizes: Sizes, backbone: nn.Module | None = None) -> Network:
+    """The network that a configuration asks for, with random weights.
+
+    Args:
+        config: the experiment.
+        sizes: of its data.
+        backbone: the image network, when it is trained as well.
+
+    Raises:
+        ConfigError: `model.kind` is not in the table of networks.
+    """
+    kind = config.model.kind or ("fhn" if config.encoder is None else "outfit_encoder")
+    if kind not in NETWORKS:
+        raise ConfigError(f"model.kind: unknown network {kind!r}{suggest(kind, NETWORKS)}: use one of {list(NETWORKS)}")
+    return NETWORKS[kind](config, sizes, backbone)
