@@ -1,29 +1,43 @@
 """Every error that fashion_hash raises on purpose.
 
     FashionHashError
-    ├── ConfigError          a configuration that cannot be run: names the key
-    ├── DataError            a data set that is broken: names file and line
-    ├── UnknownIdError       an id that nobody has: names the nearest known ones
-    ├── FeatureError         features, pictures or weights that are missing or do not fit
-    ├── TrainingError        a run that cannot go on (loss not finite, nothing to resume)
-    ├── BundleError          a bundle or index that cannot be trusted: version, checksum, owner
-    ├── QueryError           a question that has no meaning (k below 1, no such slot)
-    └── MissingExtraError    an optional package is absent: names the extra to install
+    ├── ConfigError        (ValueError)    a configuration that cannot be run; names the key
+    ├── DataError          (ValueError)    a data set that is broken; names the file and the line
+    ├── FeatureError       (ValueError)    features, pictures or weights that are missing or do not fit
+    ├── TrainingError      (RuntimeError)  a run that cannot start or go on: loss not finite, nothing to resume
+    ├── BundleError        (RuntimeError)  a bundle or an index that cannot be trusted: version, checksum, owner
+    ├── QueryError         (ValueError)    a question without meaning: k below 1, an unknown slot, a bad filter
+    ├── UnknownIdError     (LookupError)   an id that does not exist; names the nearest known ids
+    └── MissingExtraError  (ImportError)   an optional package is absent; names the extra to install
 
-Messages say what is wrong, where, and what to do about it.
+Each class also derives from the built-in class in parentheses, so that code that knows nothing of
+fashion_hash catches it as well. What the operating system refuses (a full disk, a file that may not
+be read) stays an OSError that names the file.
+
+A message says what is wrong, the value, where it stands (file, line, key, id) and what to do. It is
+shorter than 2,000 letters, whatever was passed in.
 """
 
 from __future__ import annotations
 
-import difflib
-import heapq
+import reprlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+MOST_LETTERS = 1_900  # of a message; the middle of a longer one is left out
+LONGEST_NAME = 200  # longer names have no near ones: comparing them would take too long
+
 
 class FashionHashError(Exception):
     """The root: catch this to catch whatever fashion_hash raises on purpose."""
+
+    def __str__(self) -> str:
+        """The message; of one that repeats something enormous, the beginning and the end."""
+        message = super().__str__()
+        if len(message) <= MOST_LETTERS:
+            return message
+        return f"{message[: MOST_LETTERS * 2 // 3]} [...] {message[-MOST_LETTERS // 4 :]}"
 
 
 class ConfigError(FashionHashError, ValueError):
@@ -35,16 +49,18 @@ class DataError(FashionHashError, ValueError):
 
     @classmethod
     def at(cls, path: object, line: int, problem: str) -> DataError:
-        """The usual form: `path:line: problem` (lines count from 1, the header included)."""
+        """The usual form, `path:line: problem`.
+
+        Args:
+            path: the file.
+            line: counted from 1, the header included.
+            problem: what is wrong there.
+        """
         return cls(f"{path}:{line}: {problem}")
 
 
-class UnknownIdError(FashionHashError, LookupError):
-    """An id that the vocabulary does not hold; the message suggests the nearest known ids."""
-
-
 class FeatureError(FashionHashError, ValueError):
-    """Features, pictures or weights that are missing or of the wrong shape."""
+    """Features, pictures or weights that are missing or have the wrong shape."""
 
 
 class TrainingError(FashionHashError, RuntimeError):
@@ -52,35 +68,75 @@ class TrainingError(FashionHashError, RuntimeError):
 
 
 class BundleError(FashionHashError, RuntimeError):
-    """A bundle or an index that cannot be trusted: other version, changed bytes, another owner."""
+    """A bundle or an index that cannot be trusted: another version, changed bytes, another owner."""
 
 
 class QueryError(FashionHashError, ValueError):
-    """A question that has no meaning, such as k = 0 or a slot that does not exist."""
+    """A question without meaning, such as k = 0, an unknown slot or a filter that contradicts itself."""
+
+
+class UnknownIdError(FashionHashError, LookupError):
+    """An id that does not exist; the message suggests the nearest known ids."""
 
 
 class MissingExtraError(FashionHashError, ImportError):
-    """An optional dependency is absent; the message names the pip extra that brings it."""
+    """An optional package is absent; the message names the pip extra that installs it."""
 
 
 @contextmanager
 def naming(path: str | Path) -> Iterator[None]:
-    """An OSError of the block names `path` where it names no file, or only a temporary one of core.files."""
+    """Makes an OSError of the block name `path`.
+
+    It does so where the error names no file, or only a temporary one of `core.files`; an error that
+    names another file passes unchanged.
+    """
     try:
         yield
     except OSError as error:
         if error.errno is None or (error.filename is not None and ".partial" not in str(error.filename)):
             raise
-        raise OSError(error.errno, error.strerror, str(path)) from error  # of the same class, by its number
+        raise OSError(error.errno, error.strerror, str(path)) from error  # errno decides its class
+
+
+def shown(value: object, at_most: int = 80) -> str:
+    """A value as a message repeats it: its repr, shortened in the middle to about `at_most` letters.
+
+    It never fails and takes no longer for an enormous value than for a small one.
+    """
+    writer = reprlib.Repr()
+    writer.maxstring = writer.maxother = at_most
+    writer.maxlevel, writer.maxlist, writer.maxtuple, writer.maxset, writer.maxdict = 3, 4, 4, 4, 4
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 256:
+        return f"a whole number of {value.bit_length():,} bits"
+    try:
+        text = writer.repr(value)
+    except Exception:  # its own __repr__ failed
+        text = object.__repr__(value)
+    if "\n" in text:  # an array of several rows
+        text = " ".join(text.split())
+    return text if len(text) <= at_most else f"{text[: at_most - 23]}...{text[-20:]}"
 
 
 def suggest(wrong: str, known: Iterable[str], at_most: int = 3) -> str:
-    """The tail of an error message: ` (nearest: 'a', 'b')`, or nothing when no name is near.
+    """The tail of an error message that names what may have been meant.
 
     Large vocabularies are first narrowed to names of the same beginning and end, so that an unknown
     id among a million answers at once.
+
+    Args:
+        wrong: the name that is unknown.
+        known: the names that exist.
+        at_most: how many names to suggest.
+
+    Returns:
+        ` (nearest: 'a', 'b')`, or nothing when no name is near.
     """
-    names = [str(name) for name in known]
+    import difflib
+    import heapq
+
+    if len(wrong) > LONGEST_NAME:
+        return ""
+    names = [name for name in map(str, known) if len(name) <= LONGEST_NAME]
     if len(names) > 2000:
 
         def beginning(name: str, other: str) -> int:
