@@ -26,7 +26,7 @@ from fashion_hash.retrieval.explanation.codes import Explanation, explain
 from fashion_hash.retrieval.explanation.requests import RequestExplanation, explain_request
 from fashion_hash.retrieval.explanation.vectors import explain_encoded
 from fashion_hash.retrieval.filters.live_columns import LiveColumns
-from fashion_hash.retrieval.pool.search import rankings
+from fashion_hash.retrieval.pool.search import PoolQuery, rankings
 from fashion_hash.retrieval.scores import hits_of, hits_of_many, scores_of
 from fashion_hash.retrieval.search.ask import ask
 from fashion_hash.retrieval.search.items import search
@@ -121,22 +121,21 @@ class Recommender(CatalogueUpdates):
             QueryError: k is not a whole number from 1 on, or a filter or cap without meaning.
             UnknownIdError: an unknown user; the nearest known ids are named.
         """
+        query = PoolQuery(k, include_liked, where, diversity, max_per)
         if isinstance(user_ids, str) or not isinstance(user_ids, Iterable):
             snapshot, person = self._person(user_ids)
-            [ranking], missing = rankings(
-                self._columns, snapshot, [person], k, include_liked, where, diversity, max_per
-            )
+            [ranking], missing = rankings(self._columns, snapshot, [person], query)
             hits = Hits(np.array(snapshot.ids.at(ranking.rows), dtype=np.str_), ranking.scores)
             hits.personal, hits.shortfall = person.personal, missing
             return hits
         snapshot, users = people.people(self.live, user_ids)
-        found, missing = rankings(self._columns, snapshot, users, k, include_liked, where, diversity, max_per)
+        found, missing = rankings(self._columns, snapshot, users, query)
         return hits_of_many(snapshot, users, found, missing, min(k, snapshot.num_outfits))
 
     def answer(self, user_id: str | None, k: int = 10, **options: Any) -> list[Hit]:
         """The k best outfits for one user, with items and terms; options and errors as of `recommend`."""
         snapshot, person = self._person(user_id)
-        [found], _ = rankings(self._columns, snapshot, [person], k, **options)
+        [found], _ = rankings(self._columns, snapshot, [person], PoolQuery(k, **options))
         return hits_of(snapshot, person, snapshot.items_of(found.rows), snapshot.ids.at(found.rows))
 
     def compose(

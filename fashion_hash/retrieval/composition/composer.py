@@ -123,7 +123,7 @@ class Composer:
             places = places[variety.choose(snapshot, found.items[places], found.scores[places], wanted.k)]
         missing = None
         if wanted.where and proven and len(places) < wanted.k:
-            missing = explain_shortfall(wanted.k, len(places), chosen, self._columns.of(snapshot), bundle.slots)
+            missing = explain_shortfall(wanted.k, len(places), chosen, self._columns.of(snapshot))
         return Selection(found.items[places], proven, gap, missing)
 
 

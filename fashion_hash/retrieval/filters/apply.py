@@ -1,7 +1,7 @@
-"""A filter put to work: which items, which outfits of a pool, which compositions may be answered.
+"""Applying a filter: which items, which outfits of a pool and which compositions are allowed.
 
-A filter is applied before the top k: engines and the composer see the allowed outfits and items
-only, so that k answers come back wherever k exist.
+A filter is applied before the top k are taken: engines and the composer see only allowed outfits and
+items, so that k answers come back whenever k exist.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fashion_hash.errors import QueryError, suggest
+from fashion_hash.errors import QueryError, shown, suggest
 from fashion_hash.index.engines.contract import ItemTest
 from fashion_hash.retrieval.filters.columns import FLAG, KINDS, NUMBER, STEPS, TEXT, ItemColumns
 from fashion_hash.retrieval.filters.contradictions import check_contradictions, kind_of
@@ -19,7 +19,7 @@ from fashion_hash.retrieval.filters.language import Compare, Where, comparisons,
 from fashion_hash.retrieval.filters.totals import PoolTotals, add_up, is_fast
 
 UNBOUNDED = 2**62
-# of a smaller share of the outfits, most would be tested before enough are found
+# if a smaller share of the outfits passes, an engine would test most of them before it finds enough
 TEST_FROM = 0.05
 
 
@@ -29,8 +29,9 @@ class TotalBound:
 
     Attributes:
         column: its name.
-        amounts: by item type (N,) int64; 0 for items without a number, whose mask leaves them out.
-        low, high: the sum lies between them, both included.
+        amounts: by item type (N,) int64; 0 for items without a number, which the masks exclude.
+        low: the least sum that is allowed.
+        high: the greatest sum that is allowed.
     """
 
     column: str
@@ -39,7 +40,7 @@ class TotalBound:
     high: int
 
     def keeps(self, totals: np.ndarray) -> np.ndarray:
-        """Which totals lie between the bounds: (N,) bool."""
+        """Which totals are within the bounds: (N,) bool."""
         if self.low <= -UNBOUNDED:
             return totals <= self.high
         if self.high >= UNBOUNDED:
@@ -53,8 +54,8 @@ class Filter:
 
     Attributes:
         where: the filter itself.
-        masks: by item type (N,) bool, the allowed items; a type that is absent is not narrowed.
-        budgets: what whole outfits must keep to.
+        masks: by item type (N,) bool, the allowed items; all items of a type that is absent here.
+        budgets: the totals that whole outfits must keep to.
     """
 
     where: Where
@@ -62,56 +63,50 @@ class Filter:
     budgets: tuple[TotalBound, ...]
 
 
-def read_filter(
-    where: Mapping[str, object] | None,
-    columns: Mapping[str, ItemColumns],
-    alive: Mapping[str, np.ndarray] | None = None,
-) -> Filter:
+def read_filter(where: Mapping[str, object] | None, columns: Mapping[str, ItemColumns]) -> Filter:
     """Reads a filter and evaluates it.
 
     Args:
-        where: see where.py; None and {} narrow nothing.
+        where: see `language`; None and {} let everything through.
         columns: by item type, all types of the bundle.
-        alive: by item type (N,) bool, items that have not been removed; all where it says nothing.
 
     Raises:
-        QueryError: a filter that cannot be read or contradicts itself, a column that no item has, or
-            a value of a kind that the column never holds.
+        QueryError: the filter is malformed or contradicts itself, no item has a column, or a column
+            never holds values of the kind it is compared with.
     """
-    read = parse(where, tuple(columns))
-    check_contradictions(read)
-    _check_columns(read, columns)
-    budgets = tuple(_budget(read, column, columns) for column in dict.fromkeys(one.column for one in read.totals))
+    parsed = parse(where, tuple(columns))
+    check_contradictions(parsed)
+    _check_columns(parsed, columns)
+    budgets = tuple(
+        _bound(parsed, column, columns) for column in dict.fromkeys(total.column for total in parsed.totals)
+    )
     masks = {}
-    for own, table in columns.items():
-        condition, some = read.of(own), None
-        if condition.parts:
-            some = table.mask(condition)
+    for item_type, table in columns.items():
+        condition = parsed.of(item_type)
+        mask = table.mask(condition) if condition.parts else None
         for budget in budgets:
-            counted = table.column(budget.column)[0] == NUMBER
-            some = counted if some is None else some[: len(counted)] & counted[: len(some)]
-        if alive is not None and own in alive:
-            some = alive[own] if some is None else some & alive[own][: len(some)]
-        if some is not None and not some.all():
-            masks[own] = some
-    return Filter(read, masks, budgets)
+            numbers = table.column(budget.column)[0] == NUMBER
+            mask = numbers if mask is None else mask[: len(numbers)] & numbers[: len(mask)]
+        if mask is not None and not mask.all():
+            masks[item_type] = mask
+    return Filter(parsed, masks, budgets)
 
 
 def allowed_outfits(
     chosen: Filter, slots: Sequence[str], items: np.ndarray, totals: PoolTotals | None = None
 ) -> np.ndarray:
-    """Which outfits of a pool hold allowed items only and keep to the budgets: (N,) bool.
+    """Which outfits of a pool hold only allowed items and keep to the totals: (N,) bool.
 
-    Of a million outfits this takes about 2 ms (numba). The answer goes to the engines as `allowed`.
+    For a million outfits this takes about 2 ms (numba). Engines take the answer as `allowed`.
 
     Args:
         chosen: the filter.
         slots: item type of each slot.
-        items: (N, S) integers, rows of items by slot, EMPTY where there is none.
-        totals: of the same pool and columns, kept from question to question; they spare budgets the
-            adding up.
+        items: (N, S) integers, rows of items by slot, EMPTY in an empty slot.
+        totals: sums over the same pool and columns, kept from question to question; without them
+            they are computed.
     """
-    narrowed = [slot for slot, own in enumerate(slots) if own in chosen.masks]
+    narrowed = [slot for slot, item_type in enumerate(slots) if item_type in chosen.masks]
     allowed = np.ones(len(items), dtype=bool)
     if narrowed and is_fast(items):
         from fashion_hash.retrieval.filters.kernels import keep_allowed, keep_allowed_of_three
@@ -125,18 +120,19 @@ def allowed_outfits(
             keep_allowed(*table, slot, allowed.view(np.uint8))
     else:
         for slot in narrowed:
-            allowed &= np.append(chosen.masks[slots[slot]], True)[items[:, slot]]  # EMPTY, -1, is the last
+            allowed &= np.append(chosen.masks[slots[slot]], True)[items[:, slot]]  # EMPTY is -1, the last
     for budget in chosen.budgets:
         allowed &= budget.keeps((totals or PoolTotals(slots)).of(budget.column, budget.amounts, items))
     return allowed
 
 
 def item_test(chosen: Filter, slots: Sequence[str]) -> ItemTest | None:
-    """A filter without budgets as a test of items, for engines that make it only where it matters.
+    """A filter without totals as a test of items, for engines that apply it only where it matters.
 
-    None where so few outfits pass that a mask of all of them (`allowed_outfits`) is the faster way.
+    Returns:
+        The test, or None where so few outfits pass that `allowed_outfits` is faster.
     """
-    narrowed = [slot for slot, own in enumerate(slots) if own in chosen.masks]
+    narrowed = [slot for slot, item_type in enumerate(slots) if item_type in chosen.masks]
     share = float(
         np.prod([chosen.masks[slots[slot]].mean() if len(chosen.masks[slots[slot]]) else 0 for slot in narrowed])
     )
@@ -147,7 +143,7 @@ def item_test(chosen: Filter, slots: Sequence[str]) -> ItemTest | None:
 
 
 def within_budgets(chosen: Filter, slots: Sequence[str], items: np.ndarray) -> np.ndarray:
-    """Which outfits keep to the budgets, whatever their items: (N,) bool. Arguments as `allowed_outfits`."""
+    """Which outfits keep to the totals, whatever their items: (N,) bool. Arguments as for `allowed_outfits`."""
     out = np.ones(len(items), dtype=bool)
     for budget in chosen.budgets:
         out &= budget.keeps(add_up(budget.amounts, slots, items))
@@ -157,17 +153,21 @@ def within_budgets(chosen: Filter, slots: Sequence[str], items: np.ndarray) -> n
 def allowed_rows(
     chosen: Filter, slots: Sequence[str], open_slots: Sequence[int], given: Mapping[int, int] | None = None
 ) -> dict[int, np.ndarray]:
-    """By open slot that is narrowed, the rows of the items that may fill it, ascending.
+    """The items that may fill each open slot.
 
-    Items that cannot keep to a budget, whatever stands in the other open slots, are left out too: of
-    one open slot nothing is left to test then, of several the outfits with `within_budgets`.
+    Items that exceed a total whatever fills the other open slots are left out too. With one open slot
+    nothing remains to be tested then; with several, test the outfits by `within_budgets`.
 
     Args:
         chosen: the filter.
         slots: item type of each slot.
-        open_slots: the slots to fill, by place.
-        given: by place the row of the item that a slot holds already; the filter does not ask
-            whether it is allowed, but a budget counts it.
+        open_slots: the places of the slots to fill.
+        given: by place of a slot, the row of the item that it holds already; such an item need not
+            be allowed, but it counts in the totals.
+
+    Returns:
+        By place of an open slot, the rows of the allowed items, ascending; all items are allowed in a
+        slot that is absent here.
     """
     given = given or {}
     masks = {slot: chosen.masks.get(slots[slot]) for slot in open_slots}
@@ -177,8 +177,8 @@ def allowed_rows(
         least, most = {}, {}
         for slot in open_slots:
             mask = masks[slot]
-            here = amounts[slot] if mask is None else amounts[slot][mask]
-            least[slot], most[slot] = (int(here.min()), int(here.max())) if len(here) else (0, 0)
+            possible = amounts[slot] if mask is None else amounts[slot][mask]
+            least[slot], most[slot] = (int(possible.min()), int(possible.max())) if len(possible) else (0, 0)
         for slot in open_slots:
             others_least = spent + sum(least.values()) - least[slot]
             others_most = spent + sum(most.values()) - most[slot]
@@ -194,43 +194,43 @@ def first_passing(
     k: int,
     most: int = 1 << 16,
 ) -> tuple[np.ndarray, bool]:
-    """The places of the first k outfits of a ranking that pass a test, by asking for more until k do.
+    """The first k outfits of a ranking that pass a test; longer rankings are searched until k do.
 
     Args:
-        search: for a number of outfits, the best ones, (K', S), fewer where there are fewer, and
-            whether they are proven to be.
-        passes: which of them pass, (K',) bool.
-        k: how many are wanted.
-        most: never asks for more than this.
+        search: gives the best outfits of a number, (K', S), fewer if no more exist, and whether they
+            are proven to be the best.
+        passes: which outfits pass, (K',) bool.
+        k: how many must pass.
+        most: the length of the longest ranking to search.
 
     Returns:
         Places in the last answer of `search`, ascending, at most k; and whether they are proven to
-        be the best k that pass: not when `most` or an unproven answer ended the search.
+        be the best k that pass. They are not if `most` or an unproven answer ended the search.
     """
-    wanted = min(max(2 * k, 16), most)
+    count = min(max(2 * k, 16), most)
     while True:
-        items, proven = search(wanted)
+        items, proven = search(count)
         passing = np.flatnonzero(passes(items))[:k]
-        if len(passing) == k or len(items) < wanted or not proven:
+        if len(passing) == k or len(items) < count or not proven:
             return passing, proven
-        if wanted >= most:
+        if count >= most:
             return passing, False
-        wanted = min(4 * wanted, most)
+        count = min(4 * count, most)
 
 
 def _words(masks: Mapping[str, np.ndarray], slots: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The masks in one table of bits, and where each slot's begins: see filter_kernels.keep_allowed."""
+    """The masks in one table of bits, and the first bit of each slot: see kernels.keep_allowed."""
     parts, starts, first = [], {}, 1
-    for own, mask in masks.items():
+    for item_type, mask in masks.items():
         parts += [np.ones(1, dtype=bool), mask]
-        starts[own] = first
+        starts[item_type] = first
         first += 1 + len(mask)
     bits = np.concatenate([*parts, np.zeros(-(first - 1) % 32, dtype=bool)])
     words = np.packbits(bits, bitorder="little").view("<u4")
-    return words, np.array([starts.get(own, 0) for own in slots], dtype=np.uint32)
+    return words, np.array([starts.get(item_type, 0) for item_type in slots], dtype=np.uint32)
 
 
-def _budget(where: Where, column: str, columns: Mapping[str, ItemColumns]) -> TotalBound:
+def _bound(where: Where, column: str, columns: Mapping[str, ItemColumns]) -> TotalBound:
     low, high = -UNBOUNDED, UNBOUNDED
     for total in where.totals:
         if total.column == column:
@@ -239,40 +239,45 @@ def _budget(where: Where, column: str, columns: Mapping[str, ItemColumns]) -> To
                 high = min(high, limit - (total.op == "<"))
             else:
                 low = max(low, limit + (total.op == ">"))
-    return TotalBound(column, {own: table.amounts(column) for own, table in columns.items()}, low, high)
+    return TotalBound(column, {item_type: table.amounts(column) for item_type, table in columns.items()}, low, high)
 
 
 def _check_columns(where: Where, columns: Mapping[str, ItemColumns]) -> None:
     for test in comparisons(where.everywhere):
         _check_test(test, columns)
-    for own, condition in where.by_type.items():
+    for item_type, condition in where.by_type.items():
         for test in comparisons(condition):
-            _check_test(test, {own: columns[own]})
+            _check_test(test, {item_type: columns[item_type]})
     for total in where.totals:
-        found = _check_known(total.path, total.column, columns)
-        if NUMBER not in found:
-            raise QueryError(f"{total.path}: column {total.column!r} holds {_listed(found)}: only numbers add up")
-
-
-def _check_test(test: Compare, columns: Mapping[str, ItemColumns]) -> None:
-    found = _check_known(test.path, test.column, columns)
-    for value in () if test.op == "exists" else test.values:
-        if (FLAG if isinstance(value, bool) else TEXT if isinstance(value, str) else NUMBER) not in found:
+        held = _kinds_held(total.path, total.column, columns)
+        if NUMBER not in held:
             raise QueryError(
-                f"{test.path}: {plain(value)} is {kind_of(value)}, but column {test.column!r} holds {_listed(found)}"
+                f"{total.path}: column {shown(total.column)} holds {_listed(held)}: only numbers have a total"
             )
 
 
-def _check_known(path: str, column: str, columns: Mapping[str, ItemColumns]) -> set[int]:
-    """The kinds of values that a column holds in some types. Raises QueryError when none has it."""
-    found = {kind for table in columns.values() for kind in table.held(column)}
-    if not found:
+def _check_test(test: Compare, columns: Mapping[str, ItemColumns]) -> None:
+    held = _kinds_held(test.path, test.column, columns)
+    for value in () if test.op == "exists" else test.values:
+        if (FLAG if isinstance(value, bool) else TEXT if isinstance(value, str) else NUMBER) not in held:
+            raise QueryError(
+                f"{test.path}: {plain(value)} is {kind_of(value)}, "
+                f"but column {shown(test.column)} holds {_listed(held)}"
+            )
+
+
+def _kinds_held(path: str, column: str, columns: Mapping[str, ItemColumns]) -> set[int]:
+    """The kinds of values that a column holds in any of the types. Raises QueryError if no item has it."""
+    held = {kind for table in columns.values() for kind in table.held(column)}
+    if not held:
         known = sorted({name for table in columns.values() for name in table.names})
-        whose = f"items of type {', '.join(columns)} have"
         listed = ", ".join(known[:20]) + ", ..." * (len(known) > 20) if known else "none"
-        raise QueryError(f"{path}: no column {column!r}{suggest(column, known)}: {whose} {listed}")
-    return found
+        types = ", ".join(columns)
+        raise QueryError(
+            f"{path}: no column {shown(column)}{suggest(column, known)}; the columns of {types} items are: {listed}"
+        )
+    return held
 
 
 def _listed(kinds: set[int]) -> str:
-    return " and ".join(KINDS[one] for one in sorted(kinds))
+    return " and ".join(KINDS[kind] for kind in sorted(kinds))

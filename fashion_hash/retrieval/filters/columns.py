@@ -1,8 +1,8 @@
-"""The catalogue by column, in memory: filters are evaluated here, in a fraction of a millisecond.
+"""The catalogue by column, in memory; here filters are evaluated, in a fraction of a millisecond.
 
-A column holds for every item of a type the kind of its value and the value as a float64: a number,
-0 or 1 for false and true, or the place of a text in the column's own list of texts. Items may be
-appended while others read: what is added becomes visible last, all of an item at once.
+A column holds, for every item of a type, the kind of its value and the value as a float64: a number,
+0 or 1 for false and true, or the place of a text in the column's list of texts. Items may be appended
+while other threads read: an item becomes visible only when all its columns are written.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from fashion_hash.errors import BundleError, QueryError
+from fashion_hash.errors import BundleError, QueryError, shown
 from fashion_hash.retrieval.filters.language import AllOf, AnyOf, Compare, Condition, Not, Value
 
 ABSENT, NUMBER, TEXT, FLAG, OTHER = range(5)
@@ -37,12 +37,13 @@ class Column:
 
     Attributes:
         kinds: (room,) int8, ABSENT, NUMBER, TEXT, FLAG or OTHER (a list or a mapping).
-        values: (room,) float64, see the module's text.
+        values: (room,) float64, as the module describes.
         held: the kinds that occur.
-        texts: the distinct texts, in order of their first item.
+        texts: the distinct texts, in the order of their first item.
     """
 
     def __init__(self, room: int = 0) -> None:
+        """A column in which `room` items lack a value."""
         self.kinds = np.zeros(room, dtype=np.int8)
         self.values = np.zeros(room)
         self.held: frozenset[int] = frozenset()
@@ -55,13 +56,13 @@ class Column:
         return self._places.get(text, -1)
 
     def folded(self) -> list[str]:
-        """The texts without regard to case, as `contains` compares them."""
+        """The texts casefolded, as `contains` compares them."""
         for text in self.texts[len(self._folded) :]:
             self._folded.append(text.casefold())
         return self._folded
 
     def write(self, start: int, values: Sequence[object]) -> None:
-        """Writes the values of the items from a row on."""
+        """Writes the values of consecutive items, the first of them at row `start`."""
         stop = start + len(values)
         if stop > len(self.kinds):
             room = max(stop, 2 * len(self.kinds))
@@ -83,7 +84,7 @@ class Column:
             self.held |= set(kinds) - {ABSENT}
 
     def _encode(self, value: object) -> tuple[int, float]:
-        if value is None or value != value:  # null, and NaN, which JSON does not know
+        if value is None or value != value:  # null, and NaN, which JSON lacks
             return ABSENT, 0.0
         if isinstance(value, bool):
             return FLAG, float(value)
@@ -105,16 +106,18 @@ class ItemColumns:
     """The columns of the items of one type, in row order.
 
     Args:
-        details: what is known of every item, by column; "title" is a column like others.
+        details: for every item its values by column; "title" is a column like any other.
     """
 
     def __init__(self, details: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Columns of some first items."""
         self._columns: dict[str, Column] = {}
         self._amounts: dict[str, np.ndarray] = {}
         self._size = 0
         self.append(details)
 
     def __len__(self) -> int:
+        """How many items there are."""
         return self._size
 
     @property
@@ -123,11 +126,11 @@ class ItemColumns:
         return list(self._columns)
 
     def append(self, details: Sequence[Mapping[str, Any]]) -> None:
-        """Adds items behind the last. One thread at a time; others may read meanwhile."""
+        """Adds items after the last. One thread at a time may do so; others may read meanwhile."""
         start, stop = self._size, self._size + len(details)
         columns = dict(self._columns)
         for name in dict.fromkeys(chain(columns, *details)):
-            values = [one.get(name) for one in details]
+            values = [item.get(name) for item in details]
             if name not in columns and all(value is None for value in values):
                 continue
             if name not in columns:
@@ -137,28 +140,33 @@ class ItemColumns:
         self._size = stop
 
     def column(self, name: str) -> tuple[np.ndarray, np.ndarray, list[str]]:
-        """Kinds, values and texts of a column as it is now: (N,), (N,), any; all ABSENT without it."""
+        """Kinds (N,), values (N,) and texts of a column as it is now; every kind is ABSENT if no item has it."""
         size = self._size
         column = self._columns.get(name) or Column(size)
         return column.kinds[:size], column.values[:size], column.texts
 
     def amounts(self, name: str) -> np.ndarray:
-        """The numbers of a column in millionths, 0 for what is no number: (N,) int64; kept for the next time.
+        """The numbers of a column in millionths, 0 where the value is not a number: (N,) int64.
 
-        Raises QueryError for numbers beyond 10^11, whose sums would not be exact.
+        They are kept for the next call.
+
+        Raises:
+            QueryError: a number beyond 10^11; sums of such numbers would not be exact.
         """
         size = self._size
-        kept = self._amounts.get(name)
-        if kept is None or len(kept) != size:
+        amounts = self._amounts.get(name)
+        if amounts is None or len(amounts) != size:
             kinds, values, _ = self.column(name)
             numbers = np.where(kinds[:size] == NUMBER, values[:size], 0.0)
             if np.abs(numbers).max(initial=0.0) > MOST_AMOUNT:
-                raise QueryError(f"column {name!r} holds numbers beyond {MOST_AMOUNT:,}: they are not added up")
-            kept = self._amounts[name] = np.rint(numbers * STEPS).astype(np.int64)
-        return kept
+                raise QueryError(
+                    f"column {shown(name)} holds numbers beyond {MOST_AMOUNT:,}, whose totals would not be exact"
+                )
+            amounts = self._amounts[name] = np.rint(numbers * STEPS).astype(np.int64)
+        return amounts
 
     def held(self, name: str) -> frozenset[int]:
-        """The kinds of values that a column holds; none when no item has it."""
+        """The kinds of values that a column holds; none if no item has it."""
         column = self._columns.get(name)
         return column.held if column else frozenset()
 
@@ -183,24 +191,24 @@ class ItemColumns:
             return np.full(size, test.op == "exists" and test.values == (False,))
         kinds, values = column.kinds[:size], column.values[:size]
         if test.op == "exists":
-            return (kinds != ABSENT) == test.values[0]
+            return np.asarray((kinds != ABSENT) == test.values[0])
         if test.op in ("=", "in"):
             return _equal(column, kinds, values, test.values)
         if test.op in ("!=", "not in"):
-            return ~_equal(column, kinds, values, test.values) & (kinds != ABSENT)
+            return np.asarray(~_equal(column, kinds, values, test.values) & (kinds != ABSENT))
         if test.op == "contains":
             needle = str(test.values[0]).casefold()
             return _of_texts(kinds, values, np.array([needle in text for text in column.folded()], dtype=bool))
         other, order = test.values[0], ORDERS[test.op]
         if isinstance(other, str):
             return _of_texts(kinds, values, np.array([order(text, other) for text in column.texts], dtype=bool))
-        return order(values, other) & (kinds == NUMBER)
+        return np.asarray(order(values, other) & (kinds == NUMBER))
 
 
-def _equal(column: Column, kinds: np.ndarray, values: np.ndarray, wanted: Iterable[Value]) -> np.ndarray:
-    """Which values are among the wanted, of the same kind."""
+def _equal(column: Column, kinds: np.ndarray, values: np.ndarray, allowed: Iterable[Value]) -> np.ndarray:
+    """Which values are among the allowed ones, kind included: (N,) bool."""
     by_kind: dict[int, list[float]] = {}
-    for value in wanted:
+    for value in allowed:
         if isinstance(value, str):
             if (place := column.place(value)) >= 0:
                 by_kind.setdefault(TEXT, []).append(place)
@@ -223,13 +231,14 @@ def _of_texts(kinds: np.ndarray, values: np.ndarray, chosen: np.ndarray) -> np.n
     """The items whose value is one of the chosen texts, (V,) bool."""
     if not chosen.any():
         return np.zeros(len(kinds), dtype=bool)
-    # places of numbers and flags are none: any place will do, the kind leaves them out; a text that
-    # was appended meanwhile belongs to no item that is looked at
+    # the values of numbers and flags are not places: any place will do, since their kind excludes them; a
+    # text that was appended meanwhile belongs to none of these items
     places = np.where(kinds == TEXT, values, 0.0).astype(np.int64)
-    return np.take(chosen, places, mode="clip") & (kinds == TEXT)
+    return np.asarray(np.take(chosen, places, mode="clip") & (kinds == TEXT))
 
 
 def _combined(how: np.ufunc, masks: Iterable[np.ndarray], first: np.ndarray) -> np.ndarray:
+    """All masks combined, in the memory of the first."""
     for mask in masks:
         how(first, mask, out=first)
     return first
@@ -241,39 +250,39 @@ def _grown(array: np.ndarray, room: int) -> np.ndarray:
     return out
 
 
-def read_details(path: Path, kind: str, first: int = 0) -> list[dict[str, Any]]:
-    """What a catalogue file (fashion_hash.bundle.catalogue) knows of the items of a type, in row order.
+def read_details(path: Path, item_type: str, first: int = 0) -> list[dict[str, Any]]:
+    """The details of the items of a type in a catalogue file, in row order.
 
     Args:
-        path: the file.
-        kind: the item type.
-        first: the row of the first item in the file: 0, or where it goes on from another file.
+        path: the file, see fashion_hash.bundle.catalogue.
+        item_type: the type of the items.
+        first: the row of the first item in the file: 0, or where it continues another file.
 
     Raises:
-        BundleError: the file cannot be read, or lacks rows.
+        BundleError: the file cannot be read, or rows are missing.
     """
     try:
         connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
         try:
             query = "SELECT row, title, details FROM items WHERE type = ? AND row >= ? ORDER BY row"
-            found = connection.execute(query, (kind, first)).fetchall()
+            lines = connection.execute(query, (item_type, first)).fetchall()
         finally:
             connection.close()
-        details = json.loads(f"[{','.join(text for _, _, text in found)}]")
+        details: list[dict[str, Any]] = json.loads(f"[{','.join(text for _, _, text in lines)}]")
     except (sqlite3.Error, ValueError, TypeError) as error:
         raise BundleError(f"{path} is not a readable catalogue ({error}): export the bundle again") from None
-    if any(row != number for number, (row, _, _) in enumerate(found, first)):
-        raise BundleError(f"{path} does not hold every {kind} from row {first} on: export the bundle again")
-    for one, (_, title, _) in zip(details, found):
+    if any(row != number for number, (row, _, _) in enumerate(lines, first)):
+        raise BundleError(f"{path} lacks {item_type} items from row {first} on: export the bundle again")
+    for item, (_, title, _) in zip(details, lines):
         if title is not None:
-            one["title"] = title
+            item["title"] = title
     return details
 
 
-def read_columns(path: Path, kind: str) -> ItemColumns:
+def read_columns(path: Path, item_type: str) -> ItemColumns:
     """The columns of a type from a catalogue file; about half a second for 100,000 items of six columns.
 
     Raises:
-        BundleError: see `read_details`.
+        BundleError: as for `read_details`.
     """
-    return ItemColumns(read_details(path, kind))
+    return ItemColumns(read_details(path, item_type))

@@ -1,7 +1,7 @@
-"""Filters that no item can match, found before anything is looked at.
+"""Filters that no item can match, found before any item is looked at.
 
 The comparisons that must hold together are gathered by column: bounds, equal values, absence. What
-stands below "not" is left alone: the complement of nothing is everything, and may be meant.
+stands below "not" is not examined: the complement of nothing is everything, and may be intended.
 """
 
 from __future__ import annotations
@@ -13,66 +13,79 @@ from fashion_hash.retrieval.filters.language import AllOf, AnyOf, Compare, Condi
 
 
 def check_contradictions(where: Where) -> None:
-    """Raises QueryError, naming the comparisons, where they exclude each other."""
+    """Checks that the comparisons of a filter do not exclude each other.
+
+    Raises:
+        QueryError: they do; the message names them.
+    """
     _check(where.everywhere)
-    for kind in where.by_type:
-        _check(where.of(kind), f" for items of type {kind}")
+    for item_type in where.by_type:
+        _check(where.of(item_type), f" for items of type {item_type}")
     for column in {total.column for total in where.totals}:
-        here = [total for total in where.totals if total.column == column]
-        if _empty_range([_bound(total.op, total.value) for total in here]):
-            raise QueryError(f"{_places(here)}: no total can be {_together(here)}")
+        totals = [total for total in where.totals if total.column == column]
+        if _empty_range([_bound(total.op, total.value) for total in totals]):
+            raise QueryError(_exclude_each_other(totals))
 
 
-def _check(condition: Condition, whose: str = "") -> None:
+def kind_of(value: Value) -> str:
+    """The kind of a value, as messages name it."""
+    if isinstance(value, bool):
+        return "true or false"
+    return "text" if isinstance(value, str) else "a number"
+
+
+def _check(condition: Condition, scope: str = "") -> None:
+    """Raises QueryError where a condition excludes itself; `scope` says for which items it is asked."""
     if isinstance(condition, AnyOf):
         for part in condition.parts:
-            _check(part, whose)
+            _check(part, scope)
         return
     if not isinstance(condition, AllOf):
         return
-    flat = list(_flat(condition))
-    for column in dict.fromkeys(one.column for one in flat):
-        here = [one for one in flat if one.column == column]
-        for one in here:
-            if one.op == "in" and not one.values:
-                raise QueryError(f"{one.path}: an empty list: nothing can be in it{whose}")
-        if _impossible(here):
-            raise QueryError(f"{_places(here)}: no value can be {_together(here)}{whose}")
+    comparisons = list(_together(condition))
+    for test in comparisons:
+        if test.op == "in" and not test.values:
+            raise QueryError(f"{test.path} is an empty list: nothing can be in it{scope}")
+    for column in dict.fromkeys(test.column for test in comparisons):
+        tests = [test for test in comparisons if test.column == column]
+        if _impossible(tests):
+            raise QueryError(_exclude_each_other(tests) + scope)
     for part in condition.parts:
         if isinstance(part, AnyOf):
-            _check(part, whose)
+            _check(part, scope)
 
 
-def _flat(condition: AllOf) -> list[Compare]:
+def _together(condition: AllOf) -> list[Compare]:
     """The comparisons that must all hold."""
-    flat: list[Compare] = []
+    tests: list[Compare] = []
     for part in condition.parts:
         if isinstance(part, AllOf):
-            flat += _flat(part)
+            tests += _together(part)
         elif isinstance(part, Compare):
-            flat.append(part)
-    return flat
+            tests.append(part)
+    return tests
 
 
 def _impossible(tests: Sequence[Compare]) -> bool:
-    absent = [one for one in tests if one.op == "exists" and one.values == (False,)]
+    """Whether no value passes all comparisons of a column."""
+    absent = [test for test in tests if test.op == "exists" and test.values == (False,)]
     if absent:
         return len(absent) < len(tests)
-    kinds = {kind_of(one.values[0]) for one in tests if one.op in ("=", "<", "<=", ">", ">=", "contains")}
+    kinds = {kind_of(test.values[0]) for test in tests if test.op in ("=", "<", "<=", ">", ">=", "contains")}
     if len(kinds) > 1:
         return True
-    bounds = [_bound(one.op, one.values[0]) for one in tests if one.op in ("<", "<=", ">", ">=")]
-    equal = [set(map(_key, one.values)) for one in tests if one.op in ("=", "in")]
-    if equal:
-        possible = set.intersection(*equal)
-        possible -= {_key(value) for one in tests if one.op in ("!=", "not in") for value in one.values}
-        ordered = [one for one in tests if one.op in ("<", "<=", ">", ">=", "contains")]
-        return not any(_passes(name, value, ordered) for name, value in possible)
-    return _empty_range(bounds)
+    bounds = [_bound(test.op, test.values[0]) for test in tests if test.op in ("<", "<=", ">", ">=")]
+    equal = [set(map(_key, test.values)) for test in tests if test.op in ("=", "in")]
+    if not equal:
+        return _empty_range(bounds)
+    possible = set.intersection(*equal)
+    possible -= {_key(value) for test in tests if test.op in ("!=", "not in") for value in test.values}
+    ordered = [test for test in tests if test.op in ("<", "<=", ">", ">=", "contains")]
+    return not any(_passes(kind, value, ordered) for kind, value in possible)
 
 
-def _passes(name: str, value: Value, tests: Sequence[Compare]) -> bool:
-    return all(name == kind_of(one.values[0]) and _holds(one.op, value, one.values[0]) for one in tests)
+def _passes(kind: str, value: Value, tests: Sequence[Compare]) -> bool:
+    return all(kind == kind_of(test.values[0]) and _holds(test.op, value, test.values[0]) for test in tests)
 
 
 def _holds(op: str, value: Value, other: Value) -> bool:
@@ -84,7 +97,7 @@ def _holds(op: str, value: Value, other: Value) -> bool:
 
 
 def _bound(op: str, value: Value) -> tuple[bool, bool, Value]:
-    """From above or from below, whether the value itself is out, and the value."""
+    """Whether it bounds from above, whether the value itself is excluded, and the value."""
     return op in ("<", "<="), op in ("<", ">"), value
 
 
@@ -98,18 +111,10 @@ def _empty_range(bounds: Sequence[tuple[bool, bool, Value]]) -> bool:
     )
 
 
-def kind_of(value: Value) -> str:
-    """The kind of a value, for people."""
-    return "true or false" if isinstance(value, bool) else "text" if isinstance(value, str) else "a number"
-
-
 def _key(value: Value) -> tuple[str, Value]:
     return kind_of(value), value
 
 
-def _places(tests: Sequence[Compare | Total]) -> str:
-    return ", ".join(dict.fromkeys(one.path for one in tests))
-
-
-def _together(tests: Sequence[Compare | Total]) -> str:
-    return " and ".join(one.asked for one in tests) + " at once"
+def _exclude_each_other(tests: Sequence[Compare | Total]) -> str:
+    places = ", ".join(dict.fromkeys(test.path for test in tests))
+    return f"{places}: {' and '.join(map(str, tests))} exclude each other"

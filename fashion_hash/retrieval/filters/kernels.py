@@ -1,6 +1,7 @@
-"""The loops of filters over a pool, compiled by numba: a look-up an item, in tables that stay cached.
+"""The loops of filters over a pool, compiled by numba: one look-up an item, in tables that fit the cache.
 
-Places are unsigned where they index: numba would otherwise ask of each whether it counts from the end.
+Indices are unsigned, since numba would otherwise test each of them for counting from the end. Arrays
+are separate arguments: packed into a tuple they would be unpacked at each call, which costs time.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ def keep_allowed(items, slots, words, starts, slot, out):  # type: ignore[no-unt
     Args:
         items: (N * S,) int32, outfit by outfit, EMPTY = -1.
         slots: S.
-        words: uint32, a bit an item, from the lowest of a word on: the items of a hundred thousand
-            fit the nearest cache. The bit before the first of each type is set, for the empty slot.
+        words: uint32, one bit an item, lowest bit first: a hundred thousand items fit the nearest
+            cache. The bit before the first item of each type is set, for the empty slot.
         starts: (S,) uint32, by slot the bit of item 0.
         slot: the slot.
-        out: (N,) uint8, changed.
+        out: (N,) uint8, changed in place.
     """
     start, at, step = starts[slot], np.uint64(slot), np.uint64(slots)
     for outfit in range(len(out)):
@@ -33,7 +34,7 @@ def keep_allowed(items, slots, words, starts, slot, out):  # type: ignore[no-unt
 
 @numba.njit(nogil=True, cache=True)
 def keep_allowed_of_three(items, slots, words, starts, a, b, c, out):  # type: ignore[no-untyped-def]
-    """keep_allowed for three slots at once: in less time than one after the other."""
+    """keep_allowed for the slots a, b and c at once, which is faster than one after the other."""
     first, second, third = starts[a], starts[b], starts[c]
     at, of_a, of_b, of_c = np.uint64(0), np.uint64(a), np.uint64(b), np.uint64(c)
     for outfit in range(len(out)):
@@ -51,9 +52,10 @@ def add_amounts(items, slots, amounts, starts, out):  # type: ignore[no-untyped-
     """Adds up amounts over the items of outfits.
 
     Args:
-        items, slots: as above.
-        amounts: int64, by item; 0 at the place before the first of each type.
-        starts: (S,) int64, where item 0 of a slot's type lies in the amounts.
+        items: (N * S,) int32, outfit by outfit, EMPTY = -1.
+        slots: S.
+        amounts: int64, by item; 0 before the first item of each type, for the empty slot.
+        starts: (S,) int64, by slot the place of item 0 in the amounts.
         out: (N,) int64, written.
     """
     at = np.uint64(0)

@@ -1,15 +1,15 @@
-"""The language of filters: what items, and what outfits, may be answered.
+"""The language of filters: which items, and which outfits, may be answered.
 
     {"price": {"<": 50}, "in_stock": True, "colour": {"in": ["red", "blue"]}}
 
-A filter is a mapping of columns of the catalogue to what their value must be; all of it must hold.
+A filter is a mapping from columns of the catalogue to the values they must have; all of it must hold.
 
-    column: value                 equal to a text, a number or true / false
+    column: value                 equals a text, a number or true / false
     column: {op: value, ...}      one or more of
         =  !=                     a text, a number, true / false
         <  <=  >  >=              a number, or a text by code point (dates such as "2024-05-01" work)
         in   not in               a list of texts, numbers, true / false
-        contains                  a text that is part of the value, whatever the case
+        contains                  a text that is part of the value; upper and lower case are the same
         exists                    True or False: whether the item has the column at all
     "any": [filter, ...]          at least one of them holds
     "not": filter                 it does not hold
@@ -17,28 +17,31 @@ A filter is a mapping of columns of the catalogue to what their value must be; a
     item type: filter             for items of this type only, such as {"top": {"price": {"<": 50}}}
     "total": {column: {op: number}}   < <= > >= for the sum of a column over the items of an outfit
 
-The last two stand at the top only. A key is read as a word of the language first, then as an item
-type, then as a column. What is not under an item type holds for the items of every type.
+Item types and "total" are allowed at the top level only. A key is read as a word of the language
+first, then as an item type, then as a column. Whatever is not under an item type holds for the items
+of every type. Filters may be nested 50 deep.
 
-An item without the column (or with null) matches no comparison, `!=` and `not in` included; "not" is
-the plain complement, which holds for it. A value of another kind (the text "5" for the number 5)
-is unequal. Numbers are compared as float64. Totals are exact to a millionth; an outfit with an item
-that lacks the number has no total and is left out. An empty slot asks for nothing.
+An item without the column (or with null) matches no comparison, not even `!=` or `not in`; "not" is
+the plain complement, which holds for such an item. A value of another type (the text "5" for the
+number 5) is unequal. Numbers are compared as float64. Totals are exact to a millionth; an outfit with
+an item that lacks the number has no total and is left out. An empty slot always passes.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
-from fashion_hash.errors import QueryError, suggest
+import numpy as np
+
+from fashion_hash.errors import QueryError, shown, suggest
 
 Value = str | float | bool
 ORDER = ("<", "<=", ">", ">=")
 OPERATORS = ("=", "!=", *ORDER, "in", "not in", "contains", "exists")
 WORDS = ("any", "not", "columns", "total")
+DEEPEST = 50  # levels of "any" and "not": evaluating them is recursive
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,10 @@ class Compare:
     """A column of an item compared with a value.
 
     Attributes:
-        path: where in the filter it stands, for messages.
-        column: the name.
+        path: where it stands in the filter, for messages.
+        column: the name of the column.
         op: one of OPERATORS.
-        values: what it is compared with; one value, but for "in" and "not in".
+        values: what it is compared with: one value, or any number for "in" and "not in".
     """
 
     path: str
@@ -59,25 +62,27 @@ class Compare:
 
     @property
     def asked(self) -> str:
-        """What is asked of the column, for people."""
+        """The comparison without its column, as messages show it."""
         if self.op in ("in", "not in"):
             listed = ", ".join(map(plain, self.values[:5])) + ", ..." * (len(self.values) > 5)
             return f"{self.op} [{listed}]"
         if self.op == "exists":
-            return "there" if self.values[0] else "absent"
+            return "exists" if self.values[0] else "does not exist"
         return f"{self.op} {plain(self.values[0])}"
 
     def __str__(self) -> str:
+        """The condition, as messages show it."""
         return f"{self.column} {self.asked}"
 
 
 @dataclass(frozen=True)
 class AllOf:
-    """All parts hold; nothing to ask when there are none."""
+    """All parts hold; without parts everything passes."""
 
     parts: tuple[Condition, ...]
 
     def __str__(self) -> str:
+        """The condition, as messages show it."""
         return " and ".join(f"({part})" if isinstance(part, AnyOf) else str(part) for part in self.parts)
 
 
@@ -88,6 +93,7 @@ class AnyOf:
     parts: tuple[Condition, ...]
 
     def __str__(self) -> str:
+        """The condition, as messages show it."""
         return " or ".join(f"({part})" if isinstance(part, AllOf) else str(part) for part in self.parts)
 
 
@@ -98,6 +104,7 @@ class Not:
     part: Condition
 
     def __str__(self) -> str:
+        """The condition, as messages show it."""
         return f"not ({self.part})"
 
 
@@ -106,7 +113,7 @@ Condition = Compare | AllOf | AnyOf | Not
 
 @dataclass(frozen=True)
 class Total:
-    """The sum of a column over an outfit's items compared with a number; see Compare."""
+    """The sum of a column over an outfit's items compared with a number; attributes as of Compare."""
 
     path: str
     column: str
@@ -115,20 +122,21 @@ class Total:
 
     @property
     def asked(self) -> str:
-        """What is asked of the sum, for people."""
+        """The comparison without its column, as messages show it."""
         return f"{self.op} {plain(self.value)}"
 
     def __str__(self) -> str:
+        """The condition, as messages show it."""
         return f"total {self.column} {self.asked}"
 
 
 @dataclass(frozen=True)
 class Where:
-    """A filter, read.
+    """A filter that has been read.
 
     Attributes:
         everywhere: what items of every type must match.
-        by_type: what items of some types must match besides.
+        by_type: what items of single types must match as well.
         totals: what whole outfits must match.
     """
 
@@ -136,12 +144,12 @@ class Where:
     by_type: Mapping[str, AllOf]
     totals: tuple[Total, ...]
 
-    def of(self, kind: str) -> AllOf:
-        """All that items of a type must match."""
-        return AllOf(self.everywhere.parts + self.by_type.get(kind, AllOf(())).parts)
+    def of(self, item_type: str) -> AllOf:
+        """Everything that items of a type must match."""
+        return AllOf(self.everywhere.parts + self.by_type.get(item_type, AllOf(())).parts)
 
     def __bool__(self) -> bool:
-        """Whether it asks for anything."""
+        """Whether the filter asks for anything."""
         return bool(self.everywhere.parts or self.by_type or self.totals)
 
 
@@ -149,11 +157,11 @@ def parse(where: Mapping[str, Any] | None, types: Sequence[str]) -> Where:
     """Reads a filter; None and {} let everything through.
 
     Args:
-        where: see the module's text.
+        where: the filter, in the language that the module describes.
         types: the item types of the bundle.
 
     Raises:
-        QueryError: not such a mapping; the message names the place in it.
+        QueryError: the filter is malformed; the message names the place in it.
     """
     everywhere: list[Condition] = []
     by_type: dict[str, AllOf] = {}
@@ -162,19 +170,13 @@ def parse(where: Mapping[str, Any] | None, types: Sequence[str]) -> Where:
         if key == "total":
             totals += _totals(value)
         elif key in types and key not in WORDS:
-            part = _filter(f"where.{key}", value)
-            if not part.parts:
-                raise QueryError(f"where.{key}: nothing is asked of it: name a column, or leave it out")
-            by_type[key] = part
+            condition = _filter(_inside("where", key), value, depth=1)
+            if not condition.parts:
+                raise QueryError(f"where.{key} is empty: name a column, or leave it out")
+            by_type[key] = condition
         else:
-            if (
-                isinstance(value, Mapping)
-                and not set(value) & set(OPERATORS)
-                and (near := suggest(key, types))
-                and key not in WORDS
-            ):
-                raise QueryError(f"where.{key}: no item type {key!r}{near}, and no comparison of a column")
-            everywhere += _entry("where", key, value)
+            _check_item_type(key, value, types)
+            everywhere += _entry("where", key, value, depth=0)
     return Where(AllOf(tuple(everywhere)), by_type, tuple(totals))
 
 
@@ -190,103 +192,120 @@ def comparisons(condition: Condition) -> Iterator[Compare]:
 
 
 def plain(value: Value) -> str:
-    """A value as people write it."""
-    if isinstance(value, float) and value == int(value):
-        return str(int(value))
-    return str(value).lower() if isinstance(value, bool) else repr(value)
+    """A value as messages show it: 3, true, 'red'; long texts are shortened."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return str(int(value)) if value == int(value) else repr(value)
+    return shown(value)
 
 
-def _filter(path: str, where: object) -> AllOf:
-    parts = [part for key, value in _mapping(path, where).items() for part in _entry(path, key, value)]
+def _check_item_type(key: str, value: object, types: Sequence[str]) -> None:
+    """Raises QueryError for a filter under a key that looks like a misspelt item type."""
+    if key in WORDS or not isinstance(value, Mapping) or set(value) & set(OPERATORS):
+        return
+    if near := suggest(key, types):
+        raise QueryError(
+            f"{_inside('where', key)}: {shown(key)} is not an item type{near}, and its value does not compare a column"
+        )
+
+
+def _filter(path: str, where: object, depth: int) -> AllOf:
+    if depth > DEEPEST:
+        raise QueryError(
+            f"where: filters may be nested {DEEPEST} deep, this one is nested deeper: use fewer any and not"
+        )
+    parts = [part for key, value in _mapping(path, where).items() for part in _entry(path, key, value, depth)]
     return AllOf(tuple(parts))
 
 
-def _entry(path: str, key: str, value: object) -> list[Condition]:
-    """What one key of a filter asks."""
-    here = f"{path}.{key}"
+def _entry(path: str, key: str, value: object, depth: int) -> list[Condition]:
+    """What one key of a filter asks for."""
+    path = _inside(path, key)
     if key == "total":
-        raise QueryError(f"{here}: totals are of whole outfits: write them at the top, where.total")
+        raise QueryError(f"{path}: totals are of whole outfits: write them at the top level, as where.total")
     if key == "not":
-        return [Not(_some(here, _filter(here, value)))]
+        return [Not(_not_empty(path, _filter(path, value, depth + 1)))]
     if key == "any":
         if not _is_list(value) or not value:
-            raise QueryError(f"{here}: a list of filters with one or more, not {_shown(value)}")
-        assert isinstance(value, Sequence)
-        parts = [(f"{here}[{number}]", part) for number, part in enumerate(value)]
-        return [AnyOf(tuple(_some(place, _filter(place, part)) for place, part in parts))]
+            raise QueryError(f"{path} must be a list of one or more filters, got {_typed(value)}")
+        parts = [(f"{path}[{number}]", part) for number, part in enumerate(value)]
+        return [AnyOf(tuple(_not_empty(place, _filter(place, part, depth + 1)) for place, part in parts))]
     if key == "columns":
-        columns = _mapping(here, value)
-        return [part for name, test in columns.items() for part in _column(f"{here}.{name}", name, test)]
-    return list(_column(here, key, value))
+        columns = _mapping(path, value)
+        return [part for name, test in columns.items() for part in _column(_inside(path, name), name, test)]
+    return list(_column(path, key, value))
 
 
-def _some(path: str, part: AllOf) -> AllOf:
-    if not part.parts:
-        raise QueryError(f"{path}: an empty filter: name a column")
-    return part
+def _not_empty(path: str, condition: AllOf) -> AllOf:
+    if not condition.parts:
+        raise QueryError(f"{path} is an empty filter: name a column")
+    return condition
 
 
 def _column(path: str, column: str, test: object) -> list[Compare]:
-    if _is_list(test):
-        raise QueryError(f'{path}: a list: write {{"in": [...]}} for one of several values')
+    if _is_list(test) or _is_set(test):
+        raise QueryError(f'{path} is a list: write {{"in": [...]}} to allow several values')
     if not isinstance(test, Mapping):
         return [Compare(path, column, "=", (_value(path, test),))]
     if not test:
-        raise QueryError(f"{path}: nothing to compare with: use {', '.join(OPERATORS)}")
-    return [_compare(f"{path}.{op}", column, op, value) for op, value in test.items()]
+        raise QueryError(f"{path} compares with nothing: use {', '.join(OPERATORS)}")
+    return [_compare(path, column, op, value) for op, value in test.items()]
 
 
 def _compare(path: str, column: str, op: object, value: object) -> Compare:
-    if op not in OPERATORS:
-        raise QueryError(f"{path}: no operator {op!r}{suggest(str(op), OPERATORS)}: use {', '.join(OPERATORS)}")
-    assert isinstance(op, str)
+    path = _inside(path, op if isinstance(op, str) else shown(op))
+    if not isinstance(op, str) or op not in OPERATORS:
+        raise QueryError(f"{path}: no operator {shown(op)}{suggest(str(op), OPERATORS)}: use {', '.join(OPERATORS)}")
     if op in ("in", "not in"):
-        if not _is_list(value):
-            raise QueryError(f"{path}: a list of values, not {_shown(value)}")
-        assert isinstance(value, Sequence | set | frozenset)
-        values = tuple(_value(f"{path}[{number}]", one) for number, one in enumerate(value))
-        return Compare(path, column, op, values)
-    if isinstance(value, Mapping) or _is_list(value):
-        raise QueryError(f"{path}: one value, not {_shown(value)}")
-    one = _value(path, value)
-    if op == "exists" and not isinstance(one, bool):
-        raise QueryError(f"{path}: True or False, not {_shown(value)}")
-    if op == "contains" and not (isinstance(one, str) and one):
-        raise QueryError(f"{path}: a text that is not empty, not {_shown(value)}")
-    if op in ORDER and isinstance(one, bool):
-        raise QueryError(f"{path}: a number or a text, not {one}: true and false have no order")
-    return Compare(path, column, op, (one,))
+        return Compare(path, column, op, _values(path, value))
+    if isinstance(value, Mapping) or _is_list(value) or _is_set(value):
+        raise QueryError(f"{path} must be one value, got {_typed(value)}")
+    plain_value = _value(path, value)
+    if op == "exists" and not isinstance(plain_value, bool):
+        raise QueryError(f"{path} must be True or False, got {_typed(value)}")
+    if op == "contains" and not (isinstance(plain_value, str) and plain_value):
+        raise QueryError(f"{path} must be a text that is not empty, got {_typed(value)}")
+    if op in ORDER and isinstance(plain_value, bool):
+        raise QueryError(f"{path} must be a number or a text, got {plain_value}: true and false have no order")
+    return Compare(path, column, op, (plain_value,))
 
 
 def _totals(value: object) -> Iterator[Total]:
     columns = _mapping("where.total", value)
     if not columns:
-        raise QueryError("where.total: nothing is asked of it: name a column, or leave it out")
+        raise QueryError("where.total is empty: name a column, or leave it out")
     for column, test in columns.items():
-        path = f"where.total.{column}"
+        path = _inside("where.total", column)
         if not isinstance(test, Mapping) or not test:
-            raise QueryError(f'{path}: a comparison such as {{"<=": 200}}, not {_shown(test)}')
+            raise QueryError(f'{path} must be a comparison such as {{"<=": 200}}, got {_typed(test)}')
         for op, limit in test.items():
             if op not in ORDER:
-                raise QueryError(f"{path}: no operator {op!r} for a total: use {', '.join(ORDER)}")
+                raise QueryError(f"{path}: no operator {shown(op)} for a total: use {', '.join(ORDER)}")
             number = _value(f"{path}.{op}", limit)
             if isinstance(number, bool | str):
-                raise QueryError(f"{path}.{op}: a number, not {_shown(limit)}")
+                raise QueryError(f"{path}.{op} must be a number, got {_typed(limit)}")
             yield Total(f"{path}.{op}", column, op, number)
 
 
 def _mapping(path: str, value: object) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise QueryError(f'{path}: a mapping such as {{"price": {{"<": 50}}}}, not {_shown(value)}')
+        raise QueryError(f'{path} must be a mapping such as {{"price": {{"<": 50}}}}, got {_typed(value)}')
     for key in value:
         if not isinstance(key, str) or not key:
-            raise QueryError(f"{path}: {key!r} is no name: columns and item types are texts that are not empty")
+            raise QueryError(f"{path}: {shown(key)} is not a name: columns and item types are texts that are not empty")
     return value
+
+
+def _values(path: str, values: object) -> tuple[Value, ...]:
+    if not (_is_list(values) or _is_set(values)):
+        raise QueryError(f"{path} must be a list of values, got {_typed(values)}")
+    return tuple(_value(f"{path}[{number}]", value) for number, value in enumerate(values))
 
 
 def _value(path: str, value: object) -> Value:
     """A value as text, float or bool; numpy's scalars are taken as Python's."""
-    if type(value).__module__ == "numpy" and hasattr(value, "item"):
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
         value = value.item()
     if isinstance(value, bool):
         return value
@@ -294,21 +313,29 @@ def _value(path: str, value: object) -> Value:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise QueryError(f"{path}: {value!r} is no text that UTF-8 can write") from None
+            raise QueryError(f"{path}: {shown(value)} cannot be written in UTF-8") from None
         return value
     if isinstance(value, int | float):
-        if not math.isfinite(value) or abs(value) > 2**53:
-            raise QueryError(f"{path}: {value!r} is not finite or beyond 2^53: such numbers are not told apart")
+        if not abs(value) <= 2**53:  # nan is not, either
+            raise QueryError(f"{path} must be a number from -2^53 to 2^53, got {shown(value)}")
         return float(value)
     if value is None:
-        raise QueryError(f'{path}: None: write {{"exists": False}} for items without the column')
-    raise QueryError(f"{path}: a text, a number or true / false, not {_shown(value)}")
+        raise QueryError(f'{path} is None: write {{"exists": False}} to ask for items without the column')
+    raise QueryError(f"{path} must be a text, a number or true / false, got {_typed(value)}")
 
 
-def _is_list(value: object) -> bool:
-    return isinstance(value, Sequence | set | frozenset) and not isinstance(value, str | bytes)
+def _inside(path: str, key: str) -> str:
+    """The place of a key; an enormous key is shortened."""
+    return f"{path}.{key if len(key) <= 80 else key[:60] + '...'}"
 
 
-def _shown(value: object) -> str:
-    text = repr(value)
-    return f"{text if len(text) <= 40 else text[:37] + '...'} ({type(value).__name__})"
+def _is_list(value: object) -> TypeGuard[Sequence[Any]]:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray | memoryview)
+
+
+def _is_set(value: object) -> TypeGuard[Set[Any]]:
+    return isinstance(value, set | frozenset)
+
+
+def _typed(value: object) -> str:
+    return f"{shown(value, 40)} ({type(value).__name__})"

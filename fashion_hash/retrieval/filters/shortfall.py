@@ -1,10 +1,10 @@
-"""Why fewer came back than were asked for: counted, not guessed."""
+"""Why an answer holds fewer hits than were asked for: counted, not guessed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,14 @@ from fashion_hash.retrieval.filters.language import AllOf, Condition
 
 @dataclass(frozen=True)
 class Matches:
-    """How many items of a type one condition of a filter lets through by itself."""
+    """How many items of a type match one condition of a filter by itself.
+
+    Attributes:
+        condition: as the filter states it.
+        type: the item type.
+        matching: how many items match.
+        of: how many items there are.
+    """
 
     condition: str
     type: str
@@ -25,17 +32,18 @@ class Matches:
 
 @dataclass(frozen=True)
 class Shortfall:
-    """Fewer answers than wanted, and why.
+    """Fewer hits than were asked for, and why.
 
     Attributes:
-        wanted, found: outfits, or whatever `what` says.
-        items: by item type, how many items the whole filter lets through, and of how many.
+        wanted: how many hits were asked for.
+        found: how many there are.
+        items: by item type, how many items pass the whole filter, and of how many.
         conditions: each condition by itself, the strictest first.
-        outfits: outfits of the pool; None for compositions.
-        allowed: of these, how many hold allowed items only.
-        within_totals: of these, how many keep to the totals.
-        excluded: how many of these were not to be answered (liked already).
-        what: "outfits" or "items".
+        outfits: how many outfits the pool holds; None for compositions.
+        allowed: how many of these hold only allowed items.
+        within_totals: how many of these keep to the totals.
+        excluded: how many of these may not be answered, such as liked ones.
+        what: what was asked for, "outfits" or "items".
     """
 
     wanted: int
@@ -50,29 +58,44 @@ class Shortfall:
 
     @property
     def reason(self) -> str:
-        """One or two sentences."""
+        """The reason in words, on one line."""
         parts = [f"{self.found} of {self.wanted} {self.what} found"]
         if self.outfits is not None:
             parts[0] += f": the pool holds {self.outfits:,}"
             if self.allowed is not None and self.allowed < self.outfits:
-                parts.append(f"{self.allowed:,} of them hold allowed items only")
+                parts.append(f"{self.allowed:,} of them hold only allowed items")
             if self.within_totals is not None and self.within_totals != self.allowed:
                 parts.append(f"{self.within_totals:,} of these keep to the totals")
             if self.excluded:
-                parts.append(f"{self.excluded:,} of these are left out (liked already, or excluded)")
-        if nothing := [own for own, (left, _) in self.items.items() if left == 0]:
-            parts.append(f"no item of type {', '.join(nothing)} is allowed")
+                parts.append(f"{self.excluded:,} of these are left out (already liked, or excluded)")
+        if without := [item_type for item_type, (left, _) in self.items.items() if left == 0]:
+            parts.append(f"no item of type {', '.join(without)} is allowed")
         if self.conditions and self.conditions[0].matching < self.conditions[0].of:
             first = self.conditions[0]
+            condition = first.condition if len(first.condition) <= 200 else first.condition[:200] + "..."
             parts.append(
-                f"the strictest condition is {first.condition} for items of type {first.type}, "
+                f"the strictest condition is {condition} for items of type {first.type}, "
                 f"which {first.matching:,} of {first.of:,} match"
             )
         return "; ".join(parts)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Plain values for JSON: the attributes and the reason."""
         return {**asdict(self), "reason": self.reason}
+
+
+class PoolOutfits(NamedTuple):
+    """The outfits that a pool can answer with.
+
+    Attributes:
+        slots: item type of each slot.
+        items: (N, S) rows of items by slot, EMPTY in an empty slot.
+        excluded: rows of the outfits that may not be answered.
+    """
+
+    slots: Sequence[str]
+    items: np.ndarray
+    excluded: np.ndarray
 
 
 def explain_shortfall(
@@ -80,40 +103,43 @@ def explain_shortfall(
     found: int,
     chosen: Filter,
     columns: Mapping[str, ItemColumns],
-    slots: Sequence[str],
-    pool_items: np.ndarray | None = None,
-    excluded: np.ndarray | None = None,
+    pool: PoolOutfits | None = None,
     what: str = "outfits",
 ) -> Shortfall:
-    """Counts what a filter left of items and outfits.
+    """Counts which items and outfits a filter lets through.
 
     Args:
-        wanted, found: outfits.
+        wanted: how many hits were asked for.
+        found: how many there are.
         chosen: the filter.
-        columns: as for `read_filter`.
-        slots: item type of each slot.
-        pool_items: (N, S) the outfits that there are; None for compositions.
-        excluded: rows of the pool that were not to be answered.
-        what: was wanted.
+        columns: by item type, the types that the hits may have.
+        pool: the outfits that the hits were chosen from; None for compositions and items.
+        what: what was asked for, "outfits" or "items".
     """
     items, conditions = {}, []
-    for own, table in columns.items():
-        mask = chosen.masks.get(own)
-        items[own] = (len(table) if mask is None else int(mask.sum()), len(table))
-        for part in _parts(chosen.where.of(own)):
-            conditions.append(Matches(str(part), own, int(table.mask(part).sum()), len(table)))
-    conditions.sort(key=lambda one: one.matching / max(one.of, 1))
-    if pool_items is None:
-        return Shortfall(wanted, found, items, tuple(conditions), what=what)
-    allowed = np.ones(len(pool_items), dtype=bool)
-    for slot, own in enumerate(slots):
-        if own in chosen.masks:
-            allowed &= np.append(chosen.masks[own], True)[pool_items[:, slot]]
-    both = allowed & within_budgets(chosen, slots, pool_items)
-    out = 0 if excluded is None else int(both[np.asarray(excluded, dtype=np.int64)].sum())
-    return Shortfall(wanted, found, items, tuple(conditions), len(pool_items), int(allowed.sum()), int(both.sum()), out)
+    for item_type, table in columns.items():
+        mask = chosen.masks.get(item_type)
+        items[item_type] = (len(table) if mask is None else int(mask.sum()), len(table))
+        for part in _parts(chosen.where.of(item_type)):
+            conditions.append(Matches(str(part), item_type, int(table.mask(part).sum()), len(table)))
+    conditions.sort(key=lambda matches: matches.matching / max(matches.of, 1))
+    shortfall = Shortfall(wanted, found, items, tuple(conditions), what=what)
+    if pool is None:
+        return shortfall
+    allowed = np.ones(len(pool.items), dtype=bool)
+    for slot, item_type in enumerate(pool.slots):
+        if item_type in chosen.masks:
+            allowed &= np.append(chosen.masks[item_type], True)[pool.items[:, slot]]  # EMPTY is -1, the last
+    passing = allowed & within_budgets(chosen, pool.slots, pool.items)
+    return replace(
+        shortfall,
+        outfits=len(pool.items),
+        allowed=int(allowed.sum()),
+        within_totals=int(passing.sum()),
+        excluded=int(passing[np.asarray(pool.excluded, dtype=np.int64)].sum()),
+    )
 
 
 def _parts(condition: AllOf) -> list[Condition]:
-    """What must hold together, apart."""
-    return [one for part in condition.parts for one in (_parts(part) if isinstance(part, AllOf) else [part])]
+    """The parts that must all hold, those of nested conditions included."""
+    return [inner for part in condition.parts for inner in (_parts(part) if isinstance(part, AllOf) else [part])]

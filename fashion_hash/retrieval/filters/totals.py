@@ -1,4 +1,4 @@
-"""Sums of a column over the items of outfits, and keeping them for a pool that is asked again."""
+"""Sums of a column over the items of outfits, kept for the next question to the same pool."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import numpy as np
 
 
 class PoolTotals:
-    """The sums of columns over the outfits of one pool; of outfits added since, only theirs are added up.
+    """The sums of columns over the outfits of one pool; when outfits are added, only theirs are added up.
 
-    Eight bytes an outfit for each column that was asked for. To be made anew where rows of the pool
-    or details of its items change their meaning.
+    It holds eight bytes an outfit for each column that was asked for. Make a new one when rows of the
+    pool or details of its items change their meaning.
 
     Args:
         slots: item type of each slot.
     """
 
     def __init__(self, slots: Sequence[str]) -> None:
+        """No sums yet."""
         self._slots = tuple(slots)
         self._kept: dict[str, tuple[np.ndarray, int]] = {}
 
@@ -26,9 +27,9 @@ class PoolTotals:
         """The sums of all outfits: (N,) int64.
 
         Args:
-            column: whose sums they are.
+            column: the column that is added up.
             amounts: by item type, (N_t,) int64.
-            items: (N, S) integers, rows of items by slot; no fewer than the last time.
+            items: (N, S) integers, rows of items by slot; at least as many as at the last call.
         """
         sums, size = self._kept.get(column, (np.zeros(0, dtype=np.int64), 0))
         if size < len(items):
@@ -42,7 +43,7 @@ class PoolTotals:
 
 
 def add_up(amounts: Mapping[str, np.ndarray], slots: Sequence[str], items: np.ndarray) -> np.ndarray:
-    """Sums over the items of outfits: (N,) int64. Arguments as PoolTotals.of."""
+    """Sums over the items of outfits: (N,) int64. Arguments as for PoolTotals.of."""
     out = np.zeros(len(items), dtype=np.int64)
     if is_fast(items):
         from fashion_hash.retrieval.filters.kernels import add_amounts
@@ -50,26 +51,26 @@ def add_up(amounts: Mapping[str, np.ndarray], slots: Sequence[str], items: np.nd
         table, starts = _by_slot(amounts, slots)
         add_amounts(items.reshape(-1), len(slots), table, starts, out)
         return out
-    for slot, own in enumerate(slots):
-        out += np.append(amounts[own], 0)[items[:, slot]]  # EMPTY, -1, is the last
+    for slot, item_type in enumerate(slots):
+        out += np.append(amounts[item_type], 0)[items[:, slot]]  # EMPTY is -1, the last
     return out
 
 
 def is_fast(items: np.ndarray) -> bool:
-    """Whether the compiled loops can read a pool's items, and are there."""
+    """Whether the compiled loops are installed and can read the items of a pool."""
     return items.dtype == np.int32 and items.flags.c_contiguous and find_spec("numba") is not None
 
 
 def _by_slot(amounts: Mapping[str, np.ndarray], slots: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Amounts by type in one table, each type's behind a 0 for the empty slot, which is item -1.
+    """Amounts of all types in one table, each type preceded by a 0 for the empty slot, item -1.
 
     Returns:
-        the table, and (S,) int64 by slot where item 0 of its type lies.
+        The table, and (S,) int64: by slot the place of item 0 of its type.
     """
     parts: list[np.ndarray] = []
     starts, first = {}, 1
-    for own in dict.fromkeys(slots):
-        parts += [np.zeros(1, dtype=np.int64), amounts[own]]
-        starts[own] = first
-        first += 1 + len(amounts[own])
-    return np.concatenate(parts), np.array([starts[own] for own in slots], dtype=np.int64)
+    for item_type in dict.fromkeys(slots):
+        parts += [np.zeros(1, dtype=np.int64), amounts[item_type]]
+        starts[item_type] = first
+        first += 1 + len(amounts[item_type])
+    return np.concatenate(parts), np.array([starts[item_type] for item_type in slots], dtype=np.int64)

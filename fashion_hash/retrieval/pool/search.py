@@ -1,9 +1,9 @@
-"""Recommendations out of the pool: everyone's best outfits, under filters, varied if asked for."""
+"""Recommendations from the pool: the best outfits of each user, filtered and varied if that is asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,12 +11,51 @@ from fashion_hash.index.engines.contract import ItemTest, Ranking
 from fashion_hash.live.pool_search import search
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.retrieval.checks import check_count
-from fashion_hash.retrieval.filters.apply import Filter
 from fashion_hash.retrieval.filters.live_columns import LiveColumns
-from fashion_hash.retrieval.filters.shortfall import Shortfall, explain_shortfall
+from fashion_hash.retrieval.filters.shortfall import PoolOutfits, Shortfall, explain_shortfall
 from fashion_hash.retrieval.pool.diversity import choose_from
 from fashion_hash.retrieval.pool.variety import Variety
 from fashion_hash.retrieval.users import User, for_everyone
+
+
+class PoolQuery(NamedTuple):
+    """What is asked of the pool; see Recommender.recommend for what each means."""
+
+    k: int
+    include_liked: bool = False
+    where: Mapping[str, Any] | None = None
+    diversity: float = 0.0
+    max_per: Mapping[str, int] | None = None
+
+
+def rankings(
+    columns: LiveColumns, snapshot: Snapshot, users: Sequence[User], query: PoolQuery
+) -> tuple[list[Ranking], Shortfall | None]:
+    """The best outfits of each user.
+
+    Returns:
+        A ranking for each user, and why the first user with fewer than k outfits got fewer; None if
+        no filter was asked for or everyone got k.
+
+    Raises:
+        QueryError: k, the filter, the caps or the diversity are meaningless.
+    """
+    check_count("k", query.k)
+    variety = Variety(query.diversity, {} if query.max_per is None else query.max_per, columns)
+    variety.check()
+    chosen = columns.filter(snapshot, query.where)
+    allowed = columns.allowed(snapshot, chosen)
+    if query.diversity or variety.max_per:
+        ranked = [_varied_ranking(snapshot, user, query, variety, allowed) for user in users]
+    else:
+        ranked = pool_rankings(snapshot, users, query.k, include_liked=query.include_liked, allowed=allowed)
+    for user, ranking in zip(users, ranked):
+        if query.where and len(ranking.rows) < query.k:
+            rows = np.arange(len(snapshot.ids)) if snapshot.alive is None else np.flatnonzero(snapshot.alive)
+            excluded = np.flatnonzero(np.isin(rows, user.known_rows(query.include_liked)))
+            pool = PoolOutfits(snapshot.bundle.slots, snapshot.items_of(rows), excluded)
+            return ranked, explain_shortfall(query.k, len(ranking.rows), chosen, columns.of(snapshot), pool)
+    return ranked, None
 
 
 def pool_rankings(
@@ -27,78 +66,39 @@ def pool_rankings(
     include_liked: bool = False,
     allowed: np.ndarray | ItemTest | None = None,
 ) -> list[Ranking]:
-    """The best outfits for each of many people; `allowed`: (N + A,) bool, see live.search."""
-    found: dict[int, Ranking] = {}
+    """The k best outfits of each of many users.
+
+    Args:
+        snapshot: N outfits in files and A that were added since.
+        users: whom they are for.
+        k: at most how many for each.
+        include_liked: also outfits that the user is known to like.
+        allowed: (N + A,) bool, or a test of items; None for all outfits.
+    """
+    ranked: dict[int, Ranking] = {}
     for personal in (True, False):
-        places = [place for place, person in enumerate(users) if person.personal == personal]
+        places = [place for place, user in enumerate(users) if user.personal == personal]
         if places:
-            codes = np.stack([users[place].code for place in places])
+            keys = np.stack([users[place].code for place in places])
             known = [users[place].known_rows(include_liked) for place in places]
             state = snapshot if personal else for_everyone(snapshot)
-            found.update(zip(places, search(state, codes, k, known, allowed)))
-    return [found[place] for place in range(len(users))]
+            ranked.update(zip(places, search(state, keys, k, known, allowed)))
+    return [ranked[place] for place in range(len(users))]
 
 
-def varied_ranking(
-    snapshot: Snapshot,
-    person: User,
-    k: int,
-    variety: Variety,
-    include_liked: bool,
-    allowed: np.ndarray | ItemTest | None,
+def _varied_ranking(
+    snapshot: Snapshot, user: User, query: PoolQuery, variety: Variety, allowed: np.ndarray | ItemTest | None
 ) -> Ranking:
-    """k outfits chosen out of the best ones, in order of choice; see Recommender.recommend."""
-    found = Ranking(np.zeros(0, dtype=np.int64), np.zeros(0))
+    """Outfits chosen from the best ones until there are k, in order of choice."""
+    ranking = Ranking(np.zeros(0, dtype=np.int64), np.zeros(0))
 
-    def best(count: int) -> int:
-        nonlocal found
-        [found] = pool_rankings(snapshot, [person], count, include_liked=include_liked, allowed=allowed)
-        return len(found.rows)
+    def search_best(count: int) -> int:
+        nonlocal ranking
+        [ranking] = pool_rankings(snapshot, [user], count, include_liked=query.include_liked, allowed=allowed)
+        return len(ranking.rows)
 
     def choose(_: int) -> np.ndarray:
-        return variety.choose(snapshot, snapshot.items_of(found.rows), found.scores, k)
+        return variety.choose(snapshot, snapshot.items_of(ranking.rows), ranking.scores, query.k)
 
-    chosen = choose_from(best, choose, k, variety.first(k))
-    return Ranking(found.rows[chosen], found.scores[chosen])
-
-
-def pool_shortfall(
-    snapshot: Snapshot, chosen: Filter, columns: LiveColumns, wanted: int, found: int, known: np.ndarray
-) -> Shortfall:
-    """Why the pool gave fewer outfits than wanted; `known`: rows that were not to be answered."""
-    rows = np.arange(len(snapshot.ids)) if snapshot.alive is None else np.flatnonzero(snapshot.alive)
-    return explain_shortfall(
-        wanted,
-        found,
-        chosen,
-        columns.of(snapshot),
-        snapshot.bundle.slots,
-        snapshot.items_of(rows),
-        np.flatnonzero(np.isin(rows, known)),
-    )
-
-
-def rankings(
-    columns: LiveColumns,
-    snapshot: Snapshot,
-    users: Sequence[User],
-    k: int,
-    include_liked: bool = False,
-    where: Mapping[str, Any] | None = None,
-    diversity: float = 0.0,
-    max_per: Mapping[str, int] | None = None,
-) -> tuple[list[Ranking], Shortfall | None]:
-    """Everyone's best outfits, and why somebody got fewer; see Recommender.recommend."""
-    check_count("k", k)
-    chosen = columns.filter(snapshot, where)
-    allowed = columns.allowed(snapshot, chosen)
-    if diversity or max_per:
-        variety = Variety(diversity, max_per or {}, columns)
-        found = [varied_ranking(snapshot, one, k, variety, include_liked, allowed) for one in users]
-    else:
-        found = pool_rankings(snapshot, users, k, include_liked=include_liked, allowed=allowed)
-    for person, ranking in zip(users, found):
-        if where and len(ranking.rows) < k:
-            known = person.known_rows(include_liked)
-            return found, pool_shortfall(snapshot, chosen, columns, k, len(ranking.rows), known)
-    return found, None
+    chosen = choose_from(search_best, choose, query.k, variety.first(query.k))
+    return Ranking(ranking.rows[chosen], ranking.scores[chosen])

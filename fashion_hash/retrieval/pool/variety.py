@@ -1,4 +1,4 @@
-"""How varied a list has to be: caps, diversity, and the length of the shortlist they choose from."""
+"""How varied a list must be: caps, diversity, and the length of the shortlist that they choose from."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import NamedTuple
 import numpy as np
 
 from fashion_hash.core.outfits import EMPTY
-from fashion_hash.errors import QueryError
+from fashion_hash.errors import QueryError, shown
 from fashion_hash.index.outfit_terms import slot_codes
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.retrieval.filters.live_columns import LiveColumns
-from fashion_hash.retrieval.pool.diversity import mmr, read_caps, take_within_caps
+from fashion_hash.retrieval.pool.diversity import check_diversity, mmr, read_caps, take_within_caps
 
-# of how many outfits a varied list is chosen: this many times k, and this many at least
+# a varied list of k is chosen from the best SHORTLIST * k outfits, and from SHORTLIST_LEAST at least
 SHORTLIST, SHORTLIST_LEAST = 10, 200
 
 
 class Variety(NamedTuple):
-    """What a varied list is asked for.
+    """How varied a list must be.
 
     Attributes:
         diversity: 0 (scores only) to 1 (variety only).
@@ -32,21 +32,35 @@ class Variety(NamedTuple):
     columns: LiveColumns
 
     def check(self) -> None:
-        """Raises QueryError for a diversity that is no number from 0 to 1."""
-        if isinstance(self.diversity, bool) or not isinstance(self.diversity, int | float | np.floating):
-            raise QueryError(f"diversity = {self.diversity!r}: a number from 0 (scores only) to 1 (variety only)")
-        if not 0 <= self.diversity <= 1:
-            raise QueryError(f"diversity = {self.diversity}: a number from 0 (scores only) to 1 (variety only)")
+        """Checks the types of both arguments.
+
+        Raises:
+            QueryError: `diversity` is not a number from 0 to 1, or `max_per` is not a mapping.
+        """
+        check_diversity(self.diversity)
+        if not isinstance(self.max_per, Mapping):
+            raise QueryError(f'max_per must be a mapping such as {{"brand": 1}}, got {shown(self.max_per)}')
 
     def first(self, k: int) -> int:
-        """How many of the best to choose from at first."""
+        """The length of the first shortlist for a list of k."""
         return max(SHORTLIST * k, SHORTLIST_LEAST)
 
     def choose(self, snapshot: Snapshot, items: np.ndarray, scores: np.ndarray, k: int) -> np.ndarray:
-        """Places of k of the outfits, (R, S), best first: by caps, and by MMR where diversity is above 0."""
+        """Chooses k outfits by caps, and by maximal marginal relevance if diversity is above 0.
+
+        Args:
+            snapshot: the state of the catalogue.
+            items: (R, S) rows of items by slot, the best outfit first.
+            scores: (R,) float64, of the outfits.
+            k: how many to choose; fewer are chosen if the caps allow fewer.
+
+        Returns:
+            (k',) int64 places of the chosen outfits, in order of choice.
+        """
         self.check()
         tables = self.columns.of(snapshot) if set(self.max_per) - {"item"} else {}
         caps = read_caps(self.max_per, snapshot.bundle.slots, items, tables)
         if not self.diversity:
             return take_within_caps(caps, len(items), k)
-        return mmr(scores, slot_codes(snapshot.bundle, items), items != EMPTY, k, 1 - float(self.diversity), caps)
+        codes = slot_codes(snapshot.bundle, items)
+        return mmr(scores, codes, items != EMPTY, k, float(self.diversity), caps)

@@ -67,7 +67,7 @@ def search(
     if where and len(best) < k:
         tables = columns.of(snapshot)
         hits.shortfall = explain_shortfall(
-            int(k), len(best), chosen, {kind: tables[kind] for kind in kinds}, bundle.slots, what="items"
+            int(k), len(best), chosen, {kind: tables[kind] for kind in kinds}, what="items"
         )
     return hits
 

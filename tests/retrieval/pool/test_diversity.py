@@ -8,10 +8,20 @@ import pytest
 
 from fashion_hash.core.codes import unpack
 from fashion_hash.errors import QueryError
+from fashion_hash.index.build import build_index
 from fashion_hash.retrieval.filters.columns import ItemColumns
 from fashion_hash.retrieval.pool.diversity import choose_from, mmr, read_caps, take_within_caps
+from fashion_hash.retrieval.recommender import Recommender
+from tests.worlds.random_bundles import random_bundle, random_pool
 
 SLOTS = ("top", "top", "shoe")
+
+
+@pytest.fixture(scope="module")
+def recommender(tmp_path_factory: pytest.TempPathFactory) -> Recommender:
+    bundle = random_bundle(tmp_path_factory.mktemp("diversity") / "bundle", num_items=8)
+    build_index(bundle, random_pool(bundle, 30))
+    return Recommender.load(bundle.path)
 
 
 def case(seed: int, count: int = 80, size: int = 6) -> tuple[np.ndarray, dict[str, ItemColumns], np.ndarray]:
@@ -45,7 +55,7 @@ def values(items: np.ndarray, columns: dict[str, ItemColumns], name: str) -> lis
 
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("caps", [{}, {"item": 1}, {"item": 3}, {"brand": 4}, {"item": 5, "brand": 9}])
-def test_walk_takes_what_caps_allow(seed: int, caps: dict[str, int]) -> None:
+def test_caps_take_what_they_allow(seed: int, caps: dict[str, int]) -> None:
     items, columns, _ = case(seed)
     names = {name: values(items, columns, name) for name in caps}
     uses: dict[str, Counter[Any]] = {name: Counter() for name in caps}
@@ -60,10 +70,10 @@ def test_walk_takes_what_caps_allow(seed: int, caps: dict[str, int]) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("trade_off", [0.0, 0.3, 0.7, 1.0])
+@pytest.mark.parametrize("diversity", [0.0, 0.3, 0.7, 1.0])
 @pytest.mark.parametrize("caps", [{}, {"item": 4, "brand": 12}])
 @pytest.mark.parametrize("width", [1, 4])
-def test_mmr_by_plain_loops(seed: int, trade_off: float, caps: dict[str, int], width: int) -> None:
+def test_mmr_by_plain_loops(seed: int, diversity: float, caps: dict[str, int], width: int) -> None:
     items, columns, scores = case(seed)
     codes = np.random.default_rng(seed).integers(0, 256, (len(items), 3, 2, width), dtype=np.uint8)
     present = items >= 0
@@ -83,7 +93,7 @@ def test_mmr_by_plain_loops(seed: int, trade_off: float, caps: dict[str, int], w
             if place in chosen or any(uses[n][one] >= caps[n] for n in caps for one in names[n][place]):
                 continue
             far = max((alike(place, other) for other in chosen), default=0.0)
-            value = trade_off * relevance[place] - (1 - trade_off) * far
+            value = (1 - diversity) * relevance[place] - (1 - (1 - diversity)) * far
             if value > best_value:
                 best, best_value = place, value
         if best < 0:
@@ -91,14 +101,14 @@ def test_mmr_by_plain_loops(seed: int, trade_off: float, caps: dict[str, int], w
         chosen.append(best)
         for name in caps:
             uses[name].update(names[name][best])
-    assert mmr(scores, codes, present, 12, trade_off, read_caps(caps, SLOTS, items, columns)).tolist() == chosen
+    assert mmr(scores, codes, present, 12, diversity, read_caps(caps, SLOTS, items, columns)).tolist() == chosen
 
 
-def test_a_trade_off_of_one_is_the_ranking() -> None:
+def test_no_diversity_is_the_ranking() -> None:
     items, _, scores = case(0)
     codes = np.zeros((len(items), 3, 1, 8), dtype=np.uint8)
-    assert mmr(scores, codes, items >= 0, 5, 1.0).tolist() == [0, 1, 2, 3, 4]
-    assert mmr(scores[:2], codes[:2], items[:2] >= 0, 5, 0.0).tolist() == [0, 1]
+    assert mmr(scores, codes, items >= 0, 5, 0.0).tolist() == [0, 1, 2, 3, 4]
+    assert mmr(scores[:2], codes[:2], items[:2] >= 0, 5, 1.0).tolist() == [0, 1]
     assert mmr(scores[:0], codes[:0], items[:0] >= 0, 5, 0.5).tolist() == []
 
 
@@ -123,10 +133,11 @@ def test_asking_for_more_until_k_are_chosen() -> None:
 @pytest.mark.parametrize(
     ("caps", "message"),
     [
-        ({"item": 0}, r"caps\['item'\] = 0: a whole number from 1 on"),
-        ({"brand": 1.5}, r"caps\['brand'\] = 1\.5"),
-        ({"brnad": 1}, r"caps\['brnad'\]: no such column \(nearest: 'brand'\): cap one of brand, item"),
-        ({"tags": 1}, r"caps\['tags'\]: the column holds lists and mappings"),
+        ({"item": 0}, r"^max_per\['item'\] .*0"),
+        ({"brand": 1.5}, r"^max_per\['brand'\] .*1\.5"),
+        ({"brandd": 1}, r"^max_per\['brandd'\]: no column 'brandd' \(nearest: 'brand'\); .* brand, item, tags$"),
+        ({3: 1}, r"^max_per\[3\]: no column 3; what can be capped: brand, item, tags$"),
+        ({"tags": 1}, r"^max_per\['tags'\]: the column holds lists and mappings, which cannot be counted$"),
     ],
 )
 def test_bad_caps(caps: dict[str, Any], message: str) -> None:
@@ -135,8 +146,27 @@ def test_bad_caps(caps: dict[str, Any], message: str) -> None:
         read_caps(caps, SLOTS, items, columns)
 
 
-@pytest.mark.parametrize("trade_off", [-0.1, 1.1, float("nan"), True])
-def test_bad_trade_offs(trade_off: float) -> None:
+@pytest.mark.parametrize("diversity", [-0.1, 1.1, float("nan"), True, None, "0.5", np.array([0.1, 0.2])])
+def test_bad_diversities(diversity: Any) -> None:
     items, _, scores = case(0)
-    with pytest.raises(QueryError, match=r"trade_off = .*: a number from 0"):
-        mmr(scores, np.zeros((len(items), 3, 1, 8), dtype=np.uint8), items >= 0, 5, trade_off)
+    with pytest.raises(QueryError, match=r"^diversity must be a number from 0 \(scores only\) to 1 .* got "):
+        mmr(scores, np.zeros((len(items), 3, 1, 8), dtype=np.uint8), items >= 0, 5, diversity)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_per": {"item": 0}}, r"^max_per\['item'\]"),
+        ({"max_per": {"itme": 1}}, r"^max_per\['itme'\]: no column 'itme' \(nearest: 'item', "),
+        ({"max_per": ["item"]}, r"^max_per must be a mapping such as .*, got \['item'\]$"),
+        ({"max_per": np.array([1, 2])}, r"^max_per must be a mapping"),
+        ({"diversity": 2}, r"^diversity must be a number .* got 2$"),
+        ({"diversity": np.array([1, 2])}, r"^diversity must be a number"),
+        ({"where": np.array([1, 2])}, r"^where must be a mapping"),
+        ({"where": []}, r"^where must be a mapping"),
+    ],
+)
+def test_a_recommender_names_the_argument(recommender: Recommender, options: dict[str, Any], message: str) -> None:
+    for users in ("user-0", ["user-0", "user-1"]):
+        with pytest.raises(QueryError, match=message):
+            recommender.recommend(users, 3, **options)
