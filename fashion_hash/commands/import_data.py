@@ -38,6 +38,9 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from fashion_hash.data.load import FORMATS as OUTFITS
+    from fashion_hash.data.requests.load import FORMATS as REQUESTS
+
     parser = argparse.ArgumentParser(prog="import_data.py", description="Data sets as others made them.")
     actions = parser.add_subparsers(dest="action", required=True, metavar="check")
     check = actions.add_parser(
@@ -49,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument(
         "format",
         metavar="FORMAT",
-        help="outfits: polyvore_u or iqon3000; requests: amazon_reviews, yelp or request_table",
+        help=f"outfits: {', '.join(OUTFITS)}; requests: {', '.join(REQUESTS)}",
     )
     check.add_argument("root", metavar="ROOT", help="the folder of the data set; of requests also the file itself")
     check.add_argument("--subset", help="polyvore_u: tuples_630, or 630; needed when there are several")

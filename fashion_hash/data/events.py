@@ -16,9 +16,10 @@ training, without the words.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, NamedTuple
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -28,6 +29,36 @@ from fashion_hash.errors import DataError
 Copies = Literal["drop", "blank"]
 COPIES: tuple[Copies, ...] = ("drop", "blank")
 GIVEN = {"train": "train", "valid": "valid", "val": "valid", "test": "test"}
+UNTYPED = "item"
+"""The item type of everything whose type is not known, such as the items of a file of reviews."""
+
+Catalogue = Mapping[str, Mapping[str, Mapping[str, Any]]]
+"""{item type: {item id: {column: value}}}."""
+
+
+@dataclass(frozen=True)
+class RequestOptions:
+    """What may be said about how requests are read; each format takes some of it.
+
+    Attributes:
+        metadata: the file that describes the items; by default it is looked for beside the requests.
+        subset: formats of outfits: as for `load_dataset`.
+        slots: formats of outfits: as for `load_dataset`.
+        seed: fixes the order of events of the same moment, and the requests that are made from outfits.
+        copies: copies of a held-out review leave the data ("drop") or lose their words ("blank").
+        min_rating: reviews with fewer stars, or without stars, are left out.
+        min_events: users with fewer events are left out.
+        per_outfit: formats of outfits: how many items of each outfit are asked for.
+    """
+
+    metadata: str | Path | None = None
+    subset: str | None = None
+    slots: Sequence[str] | None = None
+    seed: int = 0
+    copies: Copies = "drop"
+    min_rating: float | None = None
+    min_events: int = 1
+    per_outfit: int = 3
 
 
 class Event(NamedTuple):
@@ -69,6 +100,24 @@ class Log:
 
     def __len__(self) -> int:
         return len(self.users)
+
+
+class ReadLog(NamedTuple):
+    """What a format of logs hands over: the name of the file, its events, and the catalogue of their items."""
+
+    name: str
+    log: Log
+    catalogue: Catalogue
+
+
+def reviewed_items(log: Log, known: Mapping[str, Mapping[str, Any]]) -> Catalogue:
+    """The catalogue of a file of reviews: the reviewed items, all of the type "item".
+
+    Args:
+        log: the reviews.
+        known: what is known of each item, by id; items that are absent here have no details.
+    """
+    return {UNTYPED: {item_id: known.get(item_id, {}) for item_id in log.item_ids}}
 
 
 def collect(events: Iterable[Event], min_events: int = 1) -> Log:

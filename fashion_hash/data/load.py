@@ -1,18 +1,38 @@
-"""One door to every data format."""
+"""One way into every format of outfits.
+
+Another format is one module in `data/formats` and one line in `FORMATS`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 from fashion_hash.data.dataset import Dataset
-from fashion_hash.data.formats.iqon import SLOTS as IQON_SLOTS
-from fashion_hash.data.formats.iqon import read_iqon3000
-from fashion_hash.data.formats.polyvore import read_polyvore_u
+from fashion_hash.data.formats import iqon, polyvore
 from fashion_hash.data.parsing.text_tables import Reporter, stop
 from fashion_hash.errors import ConfigError, suggest
 
-FORMATS = ("polyvore_u", "iqon3000")
+AnyFormat = TypeVar("AnyFormat")
+
+
+class OutfitFormat(NamedTuple):
+    """How a format of outfits is read.
+
+    Attributes:
+        read: (root, subset, slots, report) -> Dataset; arguments and errors as for `load_dataset`.
+        find: (root, subset) -> anything; raises DataError when the folder holds nothing of this format.
+    """
+
+    read: Callable[[str | Path, str | None, Sequence[str] | None, Reporter], Dataset]
+    find: Callable[[Path, str | None], object]
+
+
+FORMATS: Mapping[str, OutfitFormat] = {
+    "polyvore_u": OutfitFormat(polyvore.read_polyvore_u, polyvore.find_subset),
+    "iqon3000": OutfitFormat(iqon.read_iqon3000, iqon.find_tables),
+}
 
 
 def load_dataset(
@@ -26,22 +46,24 @@ def load_dataset(
     """Reads a data set into memory; pictures and text vectors stay on disk.
 
     Args:
-        format: "polyvore_u" or "iqon3000".
+        format: a name in `FORMATS`, such as "polyvore_u" or "iqon3000".
         root: the folder of the data set.
         subset: polyvore_u: "tuples_630" or "630"; may be left out when there is only one.
         slots: polyvore_u without header lines: the item type of each column.
-        report: called with each fault of the files; the default raises the first.
+        report: called with each fault in the files; the default raises the first.
+
+    Returns:
+        The data set: ids, rows and splits.
 
     Raises:
-        ConfigError: no such format, or an argument that the format does not know.
+        ConfigError: there is no such format, or it does not take one of the arguments.
         DataError: a file is missing or broken; the message names file and line.
     """
-    if format == "polyvore_u":
-        return read_polyvore_u(root, subset, slots, report)
-    elif format == "iqon3000":
-        if subset is not None:
-            raise ConfigError(f"iqon3000 has no subsets: leave out subset {subset!r}")
-        if slots is not None and tuple(slots) != IQON_SLOTS:
-            raise ConfigError(f"the slots of iqon3000 are {list(IQON_SLOTS)}, not {list(slots)}")
-        return read_iqon3000(root, report)
-    raise ConfigError(f"unknown data format {format!r}{suggest(format, FORMATS)}; known: {', '.join(FORMATS)}")
+    return format_named(format, FORMATS).read(root, subset, slots, report)
+
+
+def format_named(name: str, formats: Mapping[str, AnyFormat]) -> AnyFormat:
+    """The entry of a table of formats. Raises ConfigError, with the nearest names, when there is none."""
+    if name not in formats:
+        raise ConfigError(f"unknown data format {name!r}{suggest(name, formats)}; known formats: {', '.join(formats)}")
+    return formats[name]

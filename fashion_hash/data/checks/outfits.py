@@ -12,9 +12,7 @@ import numpy as np
 
 from fashion_hash.core.outfits import EMPTY, Outfits, canonical_columns, concatenate, slot_names
 from fashion_hash.data.dataset import SPLITS, Dataset
-from fashion_hash.data.formats.iqon import find_tables
-from fashion_hash.data.formats.polyvore import find_subset
-from fashion_hash.data.load import load_dataset
+from fashion_hash.data.load import FORMATS, format_named, load_dataset
 from fashion_hash.data.negatives import KnownOutfits
 from fashion_hash.data.parsing.restricted_pickle import load_vectors
 from fashion_hash.data.stores.pictures import PictureStore, survey
@@ -88,12 +86,7 @@ def check_dataset(
         DataError: there is no such folder or subset, or none of the format's files. All that is wrong inside
             of it is in the report.
     """
-    if not Path(root).is_dir():
-        raise DataError(f"no folder {root}: give the folder that holds the data set")
-    if format == "polyvore_u":
-        find_subset(Path(root), subset)
-    elif format == "iqon3000":
-        find_tables(Path(root))
+    format_named(format, FORMATS).find(Path(root), subset)
     faults: list[str] = []
     try:
         data = load_dataset(format, root, subset=subset, slots=slots, report=lambda error: faults.append(str(error)))

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from fashion_hash.data.descriptions import clean, review_words
-from fashion_hash.data.events import Event
+from fashion_hash.data.events import Event, ReadLog, RequestOptions, collect, reviewed_items
 from fashion_hash.data.parsing.fields import required_id, seconds
 from fashion_hash.data.parsing.json_lines import read_json_lines
 from fashion_hash.data.parsing.text_tables import Reporter, stop
@@ -26,6 +26,23 @@ from fashion_hash.errors import DataError
 SUFFIXES = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
 OLDER, NEWER = "2014/2018 (reviewerID, asin)", "2023 (user_id, parent_asin)"
 _PRICE = re.compile(r"\$?\s*([0-9][0-9,]*(?:\.[0-9]+)?)")
+
+
+def read_requests(root: str | Path, options: RequestOptions, report: Reporter = stop) -> ReadLog:
+    """A file of reviews and, where there is one, the file that describes the items.
+
+    Args:
+        root: the file of reviews, or the folder that holds it.
+        options: `metadata`, `min_rating` and `min_events` are used.
+        report: called with each fault in the files; the default raises the first.
+
+    Raises:
+        DataError: a file is missing or broken; the message names file and line.
+    """
+    reviews, metadata = find_files(root, options.metadata)
+    log = collect(read_amazon_reviews(reviews, options.min_rating, report), options.min_events)
+    known = read_amazon_metadata(metadata, set(log.item_ids), report) if metadata else {}
+    return ReadLog(reviews.name, log, reviewed_items(log, known))
 
 
 def find_files(root: str | Path, metadata: str | Path | None = None) -> tuple[Path, Path | None]:

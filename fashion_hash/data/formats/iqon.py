@@ -8,6 +8,7 @@ The header line (it begins with "user") may be absent, as in the original.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,18 @@ from fashion_hash.core.outfits import Outfits
 from fashion_hash.core.vocabulary import Vocabulary
 from fashion_hash.data.dataset import SPLITS, Dataset, Groups, Split
 from fashion_hash.data.parsing.text_tables import Reporter, cells, in_order, read_text, stop
-from fashion_hash.errors import DataError
+from fashion_hash.errors import ConfigError, DataError
 
 SLOTS = ("top", "bottom")
 COLUMNS = ("user", "top", "bottom", "negative_bottom")
 
 
-def read_iqon3000(root: str | Path, report: Reporter = stop) -> Dataset:
+def read_iqon3000(
+    root: str | Path,
+    subset: str | None = None,
+    slots: Sequence[str] | None = None,
+    report: Reporter = stop,
+) -> Dataset:
     """The data set in a folder of train.csv, valid.csv and test.csv (one of them at least).
 
     Negatives of kind "random" are the published ones: the same user and top, another bottom.
@@ -31,11 +37,18 @@ def read_iqon3000(root: str | Path, report: Reporter = stop) -> Dataset:
 
     Args:
         root: the folder.
-        report: called with each fault of the files; the default raises the first.
+        subset: must be left out: there are no subsets.
+        slots: may be left out; if given, it must be ("top", "bottom").
+        report: called with each fault in the files; the default raises the first.
 
     Raises:
+        ConfigError: a subset, or other slots, were given.
         DataError: a file is missing or broken; the message names file and line.
     """
+    if subset is not None:
+        raise ConfigError(f"iqon3000 has no subsets: leave out subset {subset!r}")
+    if slots is not None and tuple(slots) != SLOTS:
+        raise ConfigError(f"the slots of iqon3000 are {list(SLOTS)}, not {list(slots)}")
     tables = {split: _read(path, report) for split, path in find_tables(Path(root)).items()}
     if "train" in tables:
         tables["train"] = [row[:3] for row in tables["train"]]
@@ -54,8 +67,8 @@ def read_iqon3000(root: str | Path, report: Reporter = stop) -> Dataset:
     return Dataset("iqon3000", SLOTS, users, items, splits)
 
 
-def find_tables(root: Path) -> dict[str, Path]:
-    """The files of the splits that are there. Raises DataError when there is none."""
+def find_tables(root: Path, subset: str | None = None) -> dict[str, Path]:
+    """The existing files, by split. Raises DataError when there is none (`subset` is not used: there are none)."""
     if not root.is_dir():
         raise DataError(f"no folder {root}: give the folder that holds train.csv, valid.csv and test.csv")
     found = {split: root / f"{split}.csv" for split in SPLITS if (root / f"{split}.csv").is_file()}

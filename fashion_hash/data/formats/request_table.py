@@ -9,12 +9,12 @@ Without times and splits, which request of a person is the last is drawn from th
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from fashion_hash.data.descriptions import clean
-from fashion_hash.data.events import Event
+from fashion_hash.data.events import UNTYPED, Catalogue, Event, ReadLog, RequestOptions, collect, reviewed_items
 from fashion_hash.data.parsing.fields import date_seconds, seconds
 from fashion_hash.data.parsing.json_lines import read_json_lines
 from fashion_hash.data.parsing.text_tables import Reporter, stop
@@ -28,9 +28,23 @@ NAMES = {  # of a column, and what else it may be called
     "time": ("time", "timestamp"),
     "split": ("split",),
 }
-UNTYPED = "item"
 
-Catalogue = Mapping[str, Mapping[str, Mapping[str, Any]]]  # {item type: {item id: {column: value}}}
+
+def read_requests(root: str | Path, options: RequestOptions, report: Reporter = stop) -> ReadLog:
+    """A table of requests and, where there is one, the table of items beside it.
+
+    Args:
+        root: the table of requests, or the folder that holds it.
+        options: `metadata` and `min_events` are used.
+        report: called with each fault in the files; the default raises the first.
+
+    Raises:
+        DataError: a file is missing or broken; the message names file and line.
+    """
+    table, items = find_tables_of_requests(root, options.metadata)
+    catalogue = read_item_table(items, report) if items else None
+    log = collect(read_request_table(table, catalogue, report), options.min_events)
+    return ReadLog(table.name, log, reviewed_items(log, {}) if catalogue is None else catalogue)
 
 
 def find_tables_of_requests(root: str | Path, metadata: str | Path | None = None) -> tuple[Path, Path | None]:

@@ -7,12 +7,29 @@ from pathlib import Path
 from typing import Any
 
 from fashion_hash.data.descriptions import clean
-from fashion_hash.data.events import Event
+from fashion_hash.data.events import Event, ReadLog, RequestOptions, collect, reviewed_items
 from fashion_hash.data.formats.amazon_reviews import SUFFIXES
 from fashion_hash.data.parsing.fields import date_seconds, required_id
 from fashion_hash.data.parsing.json_lines import read_json_lines
 from fashion_hash.data.parsing.text_tables import Reporter, stop
 from fashion_hash.errors import DataError
+
+
+def read_requests(root: str | Path, options: RequestOptions, report: Reporter = stop) -> ReadLog:
+    """A file of reviews and, where there is one, the file that describes the items.
+
+    Args:
+        root: the file of reviews, or the folder that holds it.
+        options: `metadata`, `min_rating` and `min_events` are used.
+        report: called with each fault in the files; the default raises the first.
+
+    Raises:
+        DataError: a file is missing or broken; the message names file and line.
+    """
+    reviews, metadata = find_yelp_files(root, options.metadata)
+    log = collect(read_yelp_reviews(reviews, options.min_rating, report), options.min_events)
+    known = read_businesses(metadata, set(log.item_ids), report) if metadata else {}
+    return ReadLog(reviews.name, log, reviewed_items(log, known))
 
 
 def find_yelp_files(root: str | Path, metadata: str | Path | None = None) -> tuple[Path, Path | None]:

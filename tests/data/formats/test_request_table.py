@@ -125,7 +125,7 @@ def test_bad_tables(shop, tmp_path):
     (tmp_path / "none").mkdir()
     with pytest.raises(DataError, match=r"holds no requests.csv"):
         load_requests("request_table", tmp_path / "none")
-    with pytest.raises(ConfigError, match=r"request_table has no ratings"):
+    with pytest.raises(ConfigError, match=r"request_table does not take min_rating"):
         load_requests("request_table", path, min_rating=3)
 
 

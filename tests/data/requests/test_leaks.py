@@ -133,7 +133,7 @@ def test_command(tmp_path, capsys):
 
 def test_options_of_another_format_are_refused(tmp_path):
     path = write_lines(tmp_path / "r.json", form_2018())
-    with pytest.raises(ConfigError, match=r"amazon_reviews knows no subset: leave out subset '630'"):
+    with pytest.raises(ConfigError, match=r"amazon_reviews does not take subset: leave out subset '630'"):
         load_requests("amazon_reviews", path, subset="630")
-    with pytest.raises(ConfigError, match=r"polyvore_u knows no min_rating"):
+    with pytest.raises(ConfigError, match=r"polyvore_u does not take min_rating"):
         load_requests("polyvore_u", tmp_path, min_rating=3)

@@ -78,7 +78,7 @@ def test_what_is_said_is_true(outfits):
     """Against the catalogue's own columns, by the words themselves."""
     made = make_requests(outfits)["train"]
     checked = 0
-    for kind, row, text in zip(made.kinds, made.rows, made.texts):
+    for kind, row, text in zip(made.item_types, made.rows, made.texts):
         known = outfits.content.details[kind][outfits.items[kind].ids[row]]
         asked = re.split(r" to go with | to wear with | that would suit ", text)[0]
         for column, words in (
@@ -167,7 +167,7 @@ def test_titles_alone_are_enough():
     outfits = tiny_dataset(slots=("hat", "coat", "coat"), items=36, content=Content(details=titles))
     made = make_requests(outfits)
     for split in made.values():
-        for kind, row, text, fitting in zip(split.kinds, split.rows, split.texts, split.fitting):
+        for kind, row, text, fitting in zip(split.item_types, split.rows, split.texts, split.fitting):
             core = text.split(" to ")[0].split(" that ")[0]
             assert words[row % 3] in core or kind in core
             assert not re.search(r"no.x", core)
