@@ -22,7 +22,7 @@ from fashion_hash.data.requests.table import RequestData
 from fashion_hash.data.sample.truth import planted_tastes
 from fashion_hash.evaluation import requests as measured
 
-NAMES = ("recall@5", "recall@10", "ndcg@10", "mrr")
+NAMES = tuple(measured.REQUEST_METRICS)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

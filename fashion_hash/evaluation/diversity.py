@@ -1,4 +1,4 @@
-"""How varied lists of hits are: pure functions of packed codes and ids. Q lists, K hits, D bits."""
+"""How varied lists of hits are: pure functions of packed codes and ids. Shapes: Q lists, K hits, D bits."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ def intra_list_diversity(packed: Packed, present: npt.NDArray[np.bool_] | None =
     """Mean Hamming distance between the hits of a list, as a share of the D bits: (Q,) float64.
 
     Args:
-        packed: (Q, K, D / 8) uint8, the codes of the hits (for outfits: of their items, end to end).
-        present: (Q, K) bool, False where a list is shorter than K. All True when left out.
+        packed: (Q, K, D / 8) uint8, the codes of the hits (for outfits: the codes of their items, end to end).
+        present: (Q, K) bool, False where a list is shorter than K; by default all True.
 
     Returns:
         Between 0 (all the same) and 1; NaN for a list of fewer than two hits, which has no pair.
@@ -24,11 +24,11 @@ def intra_list_diversity(packed: Packed, present: npt.NDArray[np.bool_] | None =
     """
     packed = np.asarray(packed)
     if packed.ndim != 3 or packed.dtype != np.uint8 or packed.shape[2] < 1:
-        raise QueryError(f"packed codes are (Q, K, D / 8) uint8, got {packed.shape} {packed.dtype}")
+        raise QueryError(f"packed codes must be (Q, K, D / 8) uint8, got {packed.shape} {packed.dtype}")
     if present is None:
         present = np.ones(packed.shape[:2], dtype=np.bool_)
     if present.shape != packed.shape[:2] or present.dtype != np.bool_:
-        raise QueryError(f"present is (Q, K) = {packed.shape[:2]} bool, got {present.shape} {present.dtype}")
+        raise QueryError(f"present must be (Q, K) = {packed.shape[:2]} bool, got {present.shape} {present.dtype}")
     bits = np.unpackbits(np.where(present[:, :, None], packed, np.uint8(0)), axis=2, bitorder="little")
     ones = bits.sum(axis=1, dtype=np.int64)  # (Q, D)
     hits = present.sum(axis=1, dtype=np.int64)  # (Q,)
@@ -51,8 +51,8 @@ def catalogue_coverage(hits: npt.NDArray[np.integer], catalogue_size: int) -> fl
         QueryError: the catalogue is empty, or a hit is beyond it.
     """
     if catalogue_size < 1:
-        raise QueryError(f"a catalogue of {catalogue_size} rows has no coverage")
+        raise QueryError(f"the catalogue must have at least 1 row, got {catalogue_size}")
     hits = np.asarray(hits)
     if hits.size and not (hits.min() >= -1 and hits.max() < catalogue_size):
-        raise QueryError(f"hits lie in {hits.min()}..{hits.max()}, the catalogue in 0..{catalogue_size - 1}")
+        raise QueryError(f"hits are rows {hits.min()}..{hits.max()}, the catalogue has 0..{catalogue_size - 1}")
     return len(np.unique(hits[hits >= 0])) / catalogue_size

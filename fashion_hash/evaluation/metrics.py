@@ -18,8 +18,9 @@ Letters: L lists, N rows, Q questions, C candidates.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -62,12 +63,12 @@ def check_scores(scores: npt.ArrayLike, shape: tuple[int, ...]) -> Floats:
     """Scores as float64. Raises QueryError when the shape is not `shape` or a score is NaN."""
     array = np.asarray(scores, dtype=np.float64)
     if array.shape != shape:
-        raise QueryError(f"scores of shape {array.shape} where {shape} was expected: one score a row")
+        raise QueryError(f"expected scores of shape {shape}, one for each row; got {array.shape}")
     if np.isnan(array).any():
         wrong = np.argwhere(np.isnan(array))
         where = ", ".join(map(str, wrong[0]))
         raise QueryError(
-            f"{len(wrong)} of {array.size} scores are NaN, the first at row {where}: NaN has no rank; "
+            f"{len(wrong)} of {array.size} scores are NaN, the first in row {where}, and NaN cannot be ranked: "
             "look for a loss that diverged or a feature that is not finite"
         )
     return array
@@ -87,9 +88,9 @@ def ranked_lists(scores: npt.ArrayLike, relevant: npt.ArrayLike, groups: npt.Arr
     truth: npt.NDArray[Any] = np.asarray(relevant)
     group: npt.NDArray[Any] = np.asarray(groups)
     if truth.dtype != np.bool_:
-        raise QueryError(f"relevant must be boolean, not {truth.dtype}: labels such as -1 would read as True")
+        raise QueryError(f"relevant must be boolean, got {truth.dtype}: a label such as -1 would count as True")
     if truth.ndim != 1 or group.shape != truth.shape:
-        raise QueryError(f"relevant {truth.shape} and groups {group.shape} must be of one length")
+        raise QueryError(f"relevant {truth.shape} and groups {group.shape} must be flat and of the same length")
     score = check_scores(scores, group.shape)
 
     order = np.lexsort((-score, group))
@@ -124,7 +125,7 @@ def auc(lists: RankedLists) -> Floats:
     positives, negatives = lists.positives, lists.sizes - lists.positives
     # Mann-Whitney: a positive's rank less the positives at or above it counts the negatives above
     above = _sums(lists.gain * lists.rank, lists.starts) - positives * (positives + 1) / 2
-    return 1.0 - above / (positives * negatives)
+    return np.asarray(1.0 - above / (positives * negatives))
 
 
 def ndcg_fhn(lists: RankedLists) -> Floats:
@@ -135,18 +136,19 @@ def ndcg_fhn(lists: RankedLists) -> Floats:
     """
     longest = int(lists.sizes.max(initial=0))
     weights = 1.0 / np.log2(np.maximum(np.arange(1, longest + 1), 2))
-    found = lists.gain * weights[lists.rank - 1]
-    running = np.cumsum(found)
-    running -= np.repeat(running[lists.starts] - found[lists.starts], lists.sizes)
+    gains = lists.gain * weights[lists.rank - 1]
+    running = np.cumsum(gains)
+    running -= np.repeat(running[lists.starts] - gains[lists.starts], lists.sizes)
     ideal = np.cumsum(weights)[np.minimum(lists.rank, np.repeat(lists.positives, lists.sizes)) - 1]
-    return _sums(running / ideal, lists.starts) / lists.sizes
+    return np.asarray(_sums(running / ideal, lists.starts) / lists.sizes)
 
 
 def ndcg_at(lists: RankedLists, k: int = 10) -> Floats:
     """NDCG@k with the standard discount log2(rank + 1): (L,). Raises QueryError when k < 1."""
     weights = 1.0 / np.log2(np.arange(2, _check_k(k) + 2))
-    found = np.where(lists.rank <= k, lists.gain * weights[np.minimum(lists.rank, k) - 1], 0.0)
-    return _sums(found, lists.starts) / np.cumsum(weights)[np.minimum(lists.positives, k) - 1]
+    gains = np.where(lists.rank <= k, lists.gain * weights[np.minimum(lists.rank, k) - 1], 0.0)
+    ideal = np.cumsum(weights)[np.minimum(lists.positives, k) - 1]
+    return np.asarray(_sums(gains, lists.starts) / ideal)
 
 
 def recall_at(lists: RankedLists, k: int = 10) -> Floats:
@@ -154,8 +156,8 @@ def recall_at(lists: RankedLists, k: int = 10) -> Floats:
 
     Raises QueryError when k < 1.
     """
-    found = np.where(lists.rank <= _check_k(k), lists.gain, 0.0)
-    return _sums(found, lists.starts) / lists.positives
+    gains = np.where(lists.rank <= _check_k(k), lists.gain, 0.0)
+    return _sums(gains, lists.starts) / lists.positives
 
 
 def reciprocal_rank(lists: RankedLists) -> Floats:
@@ -170,41 +172,65 @@ def reciprocal_rank(lists: RankedLists) -> Floats:
     j = np.arange(places.sum()) - np.repeat(begins, places)
     log_factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n.max(initial=0) + 1)))])
     log_all = log_factorial[n] - log_factorial[r] - log_factorial[n - r] + log_factorial[r - 1]
-    n, r, log_all, rank = (np.repeat(one, places) for one in (n, r, log_all, lists.rank[first]))
+    n, r, log_all, rank = (np.repeat(array, places) for array in (n, r, log_all, lists.rank[first]))
     chance = np.exp(log_factorial[n - 1 - j] - log_factorial[n - r - j] - log_all)
     return _sums(chance / (rank + j), begins)
+
+
+class RankingMetric(NamedTuple):
+    """A metric of `ranking_metrics`.
+
+    Attributes:
+        values: (lists, k) -> (L,) the metric of each list; k is the length at which lists are cut, where they are.
+        by_positives: whether each positive weighs the same in the mean, instead of each list.
+    """
+
+    values: Callable[[RankedLists, int], Floats]
+    by_positives: bool = False
+
+
+RANKING_METRICS: Mapping[str, RankingMetric] = {
+    "auc": RankingMetric(lambda lists, k: auc(lists)),
+    "auc_rows": RankingMetric(lambda lists, k: auc(lists), by_positives=True),
+    "ndcg": RankingMetric(lambda lists, k: ndcg_fhn(lists)),
+    "ndcg_at_{k}": RankingMetric(ndcg_at),
+    "recall_at_{k}": RankingMetric(recall_at),
+    "mrr": RankingMetric(lambda lists, k: reciprocal_rank(lists)),
+}
+"""Every metric that is reported, by name: another metric is one function above and one line here."""
 
 
 def ranking_metrics(
     scores: npt.ArrayLike, relevant: npt.ArrayLike, groups: npt.ArrayLike, k: int = 10
 ) -> dict[str, float]:
-    """Every ranking metric at once, each the mean over groups. Arguments and errors: `ranked_lists`.
+    """Every metric of `RANKING_METRICS`, each as its mean over the groups.
+
+    Args:
+        scores: as for `ranked_lists`.
+        relevant: as for `ranked_lists`.
+        groups: as for `ranked_lists`.
+        k: the length at which lists are cut, for the metrics that cut them.
 
     Returns:
-        auc; auc_rows (the same, each positive weighing the same, instead of each group); ndcg (FHN's
-        form); ndcg_at_{k}, recall_at_{k}, mrr (standard discount); users (groups counted) and
+        auc; auc_rows (AUC again, but each positive weighs the same instead of each group); ndcg (FHN's
+        form); ndcg_at_{k}, recall_at_{k}, mrr (standard discount); users (the number of groups) and
         users_left_out (groups without positives or without negatives).
 
     Raises:
-        QueryError: also when no group has both positives and negatives.
+        QueryError: as for `ranked_lists`; or no group has both positives and negatives, or k < 1.
     """
     lists = ranked_lists(scores, relevant, groups)
     if not len(lists):
         raise QueryError(
             f"nothing to rank: none of {lists.left_out} users has both positives and negatives; "
-            "give the split fixed negatives, or draw some"
+            "use a split with fixed negatives, or draw some"
         )
-    area = auc(lists)
-    return {
-        "auc": float(area.mean()),
-        "auc_rows": float(np.average(area, weights=lists.positives)),
-        "ndcg": float(ndcg_fhn(lists).mean()),
-        f"ndcg_at_{k}": float(ndcg_at(lists, k).mean()),
-        f"recall_at_{k}": float(recall_at(lists, k).mean()),
-        "mrr": float(reciprocal_rank(lists).mean()),
-        "users": len(lists),
-        "users_left_out": lists.left_out,
-    }
+    means: dict[str, float] = {}
+    for name, metric in RANKING_METRICS.items():
+        values = metric.values(lists, k)
+        mean = np.average(values, weights=lists.positives) if metric.by_positives else values.mean()
+        means[name.format(k=k)] = float(mean)
+    return {**means, "users": len(lists), "users_left_out": lists.left_out}
 
 
 def fitb_accuracy(scores: npt.ArrayLike) -> float:
@@ -237,7 +263,7 @@ def pair_accuracy(positive: npt.ArrayLike, negative: npt.ArrayLike) -> float:
 
 def _check_k(k: int) -> int:
     if k < 1:
-        raise QueryError(f"k must be 1 or more, got {k}")
+        raise QueryError(f"k must be at least 1, got {k}")
     return k
 
 
@@ -253,5 +279,5 @@ def _lengths(starts: Integers, total: int) -> Integers:
 
 
 def _sums(values: npt.NDArray[Any], starts: Integers) -> npt.NDArray[Any]:
-    """Sums of consecutive stretches; reduceat alone refuses to have none of them."""
-    return np.add.reduceat(values, starts) if len(starts) else np.zeros(0, dtype=values.dtype)
+    """Sums of consecutive stretches, of which there may be none (reduceat alone refuses that)."""
+    return np.asarray(np.add.reduceat(values, starts)) if len(starts) else np.zeros(0, dtype=values.dtype)

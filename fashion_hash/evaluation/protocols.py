@@ -1,6 +1,6 @@
-"""What is asked of a scorer on a split: rank, pairs, fill in the blank, and a statement for each.
+"""What a scorer is measured by on a split: ranking, pairs, fill in the blank, and a statement of each.
 
-Figures of different protocols are never compared: every result goes with its statement.
+Figures of different protocols are not comparable: every result is printed with its statement.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ def rank(score: Score, positives: Outfits, negatives: Groups) -> Metrics:
         negatives: N groups; group g holds the negatives of positive g, of the same user.
 
     Returns:
-        The metrics of `metrics.ranking_metrics`, means over users; rows (positives) and
+        The metrics of `metrics.ranking_metrics`, as means over users; rows (the number of positives) and
         negatives_per_positive.
 
     Raises:
-        DataError: negatives that do not fit the positives (number, user).
-        QueryError: no positives, or scores that are NaN or of the wrong number.
+        DataError: the number or the users of the negatives do not fit the positives.
+        QueryError: no positives, scores that are NaN, or the wrong number of scores.
     """
     _check_negatives(positives, negatives)
     scores, against = _score_all(score, positives, negatives.outfits)
@@ -44,50 +44,66 @@ def rank(score: Score, positives: Outfits, negatives: Groups) -> Metrics:
 
 
 def pairs(score: Score, positives: Outfits, negatives: Groups) -> Metrics:
-    """Each positive against its one negative. Returns auc and accuracy (the same here: the
-    share of rows won, ties 1/2), users and rows.
+    """Each positive against its one negative.
 
-    Arguments and errors as for `rank`; groups are of size 1.
+    Args:
+        score: the scorer; called once.
+        positives: N outfits.
+        negatives: N groups of size 1.
+
+    Returns:
+        auc and accuracy (here the same: the share of rows won, a tie counting 1/2), users and rows.
+
+    Raises:
+        DataError: as for `rank`.
+        QueryError: as for `rank`; or several negatives a positive.
     """
     _check_negatives(positives, negatives)
     if negatives.size != 1:
-        raise QueryError(f"pairs need one negative a positive, not {negatives.size}: use rank")
+        raise QueryError(f"pairs need one negative per positive, got {negatives.size}: use rank")
     scores, against = _score_all(score, positives, negatives.outfits)
     return _pairs(scores, against, positives)
 
 
 def fitb(score: Score, questions: Groups) -> Metrics:
-    """Fill in the blank. Returns accuracy (over questions, a tie counting 1 / number tied), users and rows.
+    """Fill in the blank.
+
+    Args:
+        score: the scorer; called once.
+        questions: the candidates of each question, the truth first.
+
+    Returns:
+        accuracy (over questions, a tie counting 1 / number tied), users, rows and candidates.
 
     Raises:
-        QueryError: no questions, fewer than two candidates, or scores that are NaN or of the wrong number.
+        QueryError: no questions, fewer than two candidates, scores that are NaN, or the wrong number of scores.
     """
     (scores,) = _score_all(score, questions.outfits)
     return _fitb(scores, questions)
 
 
 def evaluate_split(score: Score, split: Split, drawn: Groups | None = None) -> dict[str, Metrics]:
-    """All protocols that a split supports, in one call of the scorer.
+    """Every protocol that a split supports, with one call of the scorer.
 
     Args:
-        score: the scorer; positives are scored once, whatever the number of protocols.
-        split: with fixed negatives by kind, questions, both or neither.
-        drawn: negatives to use, as "random", when the split has none of its own.
+        score: the scorer; positives are scored once, however many protocols there are.
+        split: may have fixed negatives by kind, questions, both or neither.
+        drawn: negatives to use, under the name "random", when the split has none of its own.
 
     Returns:
-        Protocol name to metrics. More than one negative a positive makes a ranking ("rank_random",
-        "rank_hard"), just one makes pairs ("pairs_random"), questions make "fitb": see `rank`,
+        Metrics by name of the protocol. Several negatives a positive make a ranking ("rank_random",
+        "rank_hard"), a single one makes pairs ("pairs_random"), questions make "fitb": see `rank`,
         `pairs` and `fitb`.
 
     Raises:
-        DataError: the split supports no protocol, or negatives do not fit the positives.
-        QueryError: scores that are NaN or of the wrong number.
+        DataError: the split supports no protocol, or its negatives do not fit its positives.
+        QueryError: scores that are NaN, or the wrong number of scores.
     """
     split = _with_drawn(split, drawn)
     for groups in split.negatives.values():
         _check_negatives(split.positives, groups)
     tables = [groups.outfits for groups in split.negatives.values()]
-    if tables:  # positives matter only where there are negatives to hold against them
+    if tables:  # positives matter only where there are negatives to compare them with
         tables.insert(0, split.positives)
     if split.questions is not None:
         tables.append(split.questions.outfits)
@@ -111,13 +127,15 @@ def statements(
     seed: int | None = None,
     drawn_kinds: Collection[str] = (),
 ) -> dict[str, str]:
-    """One line for each protocol of `evaluate_split`: what its figures are figures of.
+    """One line for each protocol of `evaluate_split`, saying what its figures were measured on.
 
     Args:
-        dataset, split_name: as a reader should see them.
-        split, drawn: those given to `evaluate_split`.
+        dataset: the name of the data set, as a reader should see it.
+        split_name: the name of the split, as a reader should see it.
+        split: as given to `evaluate_split`.
+        drawn: as given to `evaluate_split`.
         seed: the seed that `drawn` came from.
-        drawn_kinds: kinds of the split's own negatives that are no data set's, but drawn from the seed as well.
+        drawn_kinds: kinds of the split's own negatives that were drawn from the seed as well.
     """
     by_seed = "drawn" if seed is None else f"drawn with seed {seed}"
     all_drawn = not split.negatives
@@ -151,7 +169,7 @@ def _with_drawn(split: Split, drawn: Groups | None) -> Split:
     if not split.negatives and drawn is not None:
         split = replace(split, negatives={"random": drawn})
     if not split.negatives and split.questions is None:
-        raise DataError("this split has neither negatives nor questions: draw negatives for its positives first")
+        raise DataError("the split has neither negatives nor questions: draw negatives for its positives first")
     return split
 
 
@@ -162,8 +180,8 @@ def _check_negatives(positives: Outfits, negatives: Groups) -> None:
     if (wrong := np.flatnonzero(owners != negatives.outfits.users)).size:
         row = int(wrong[0])
         raise DataError(
-            f"negative row {row} is of user {negatives.outfits.users[row]}, but its positive, row "
-            f"{row // negatives.size}, is of user {owners[row]}: are the groups really of {negatives.size}?"
+            f"negative row {row} belongs to user {negatives.outfits.users[row]}, but its positive, row "
+            f"{row // negatives.size}, belongs to user {owners[row]}: are groups of {negatives.size} right?"
         )
 
 

@@ -1,4 +1,4 @@
-"""Results of several scorers as one JSON object, and that object as a table for the terminal."""
+"""The results of several scorers as one JSON object, and that object as a table for the terminal."""
 
 from __future__ import annotations
 
@@ -24,20 +24,21 @@ def report(
         results: scorer name to what `protocols.evaluate_split` returned; "relaxed", "binary" and "fold_in" are
             the model, every other name is a baseline.
         statements: protocol name to its statement, from `protocols.statements`.
-        dataset, split: names.
-        num_bits: length of the codes; None for a model that has none.
+        dataset: the name of the data set.
+        split: the name of the split.
+        num_bits: length of the codes; None for a model without codes.
 
     Returns:
         {"dataset", "split", "num_bits", "protocols": {name: {"statement", "relaxed": {metric: value},
-        "binary": {...}, "baselines": {scorer: {...}}}}}; what was not given is absent.
+        "binary": {...}, "baselines": {scorer: {...}}}}}; what was not measured is absent.
 
     Raises:
-        QueryError: a protocol without a statement, or scorers measured on different rows.
+        QueryError: a protocol has no statement, or scorers were measured on different rows.
     """
     protocols: dict[str, Any] = {}
     for name in dict.fromkeys(name for of_scorer in results.values() for name in of_scorer):
         if name not in statements:
-            raise QueryError(f"protocol {name!r} has no statement; there are {sorted(statements)}")
+            raise QueryError(f"protocol {name!r} has no statement; there are statements of {sorted(statements)}")
         measured = {scorer: dict(of[name]) for scorer, of in results.items() if name in of}
         _check_same_rows(name, measured)
         forms = {form: measured.pop(form) for form in MODEL_FORMS if form in measured}
@@ -48,7 +49,7 @@ def report(
 def table(report: Mapping[str, Any]) -> str:
     """The object of `report` as aligned plain text: a block for each protocol, a line for each scorer.
 
-    The forms of the model come first, one under the other, then the baselines.
+    Every metric that occurs is a column. The forms of the model come first, then the baselines.
     """
     bits = f", {report['num_bits']} bits" if report["num_bits"] else ""
     blocks = [f"{report['dataset']}, {report['split']}{bits}"]
@@ -60,13 +61,13 @@ def table(report: Mapping[str, Any]) -> str:
         for scorer, values in scorers.items():
             rows.append([scorer, *(f"{values[key]:.4f}" if key in values else "-" for key in metrics)])
         size = ", ".join(f"{key.replace('_', ' ')} {counts[key]:,}" for key in COUNTS if key in counts)
-        said = textwrap.wrap(protocol["statement"], 96)
-        blocks.append("\n".join([name, *(f"  {line}" for line in [*said, size]), *_aligned(rows)]))
+        statement = textwrap.wrap(protocol["statement"], 96)
+        blocks.append("\n".join([name, *(f"  {line}" for line in [*statement, size]), *_aligned(rows)]))
     return "\n\n".join(blocks) + "\n"
 
 
 def _check_same_rows(protocol: str, measured: Mapping[str, Mapping[str, float]]) -> None:
-    """Figures over other rows or another ratio of negatives must not stand in one table."""
+    """Figures over different rows or another ratio of negatives must not share a table."""
     counted = {scorer: {key: values.get(key) for key in COUNTS} for scorer, values in measured.items()}
     first, expected = next(iter(counted.items()))
     for scorer, counts in counted.items():
@@ -80,7 +81,8 @@ def _check_same_rows(protocol: str, measured: Mapping[str, Mapping[str, float]])
 
 def _aligned(rows: list[list[str]]) -> list[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  " + "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:]))]).rstrip()
-        for row in rows
-    ]
+    lines = []
+    for row in rows:
+        numbers = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
+        lines.append("  " + "  ".join([row[0].ljust(widths[0]), *numbers]).rstrip())
+    return lines

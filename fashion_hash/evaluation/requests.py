@@ -1,19 +1,20 @@
-"""How high the item that was taken stands among the whole catalogue, for each request.
+"""How high the item that was taken ranks among the whole catalogue, for each request.
 
     values = request_values(score, data.split("test"))
     request_metrics(values)    # {"recall@5": ..., "recall@10": ..., "ndcg@10": ..., "mrr": ..., "queries": 780}
 
-A scorer takes a block of requests and returns a score for every item of the catalogue, so that Q x C numbers
-never lie in memory at once. **Ties** count by expectation over the places they share, so that a constant scorer
-gets exactly what chance gets. Items that the person took before stay in the list: they may be taken again.
+A scorer takes a block of requests and returns a score for every item of the catalogue, so that the Q x C scores
+are never in memory at once. **Ties** count as the mean over the places they share, so that a constant scorer gets
+exactly what chance gets. Items that the user took before stay in the list: they may be taken again.
 
-Letters: Q requests, B requests of a block, C items of the catalogue.
+Shapes: Q requests, B requests of a block, C items in the catalogue.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,57 +25,88 @@ from fashion_hash.data.requests.table import NOBODY, RequestData, Requests
 from fashion_hash.errors import QueryError
 
 Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
 Score = Callable[[Requests], npt.NDArray[Any]]  # B requests -> (B, C)
 
-CUTS = (5, 10)
-_NUMBERS = 2**23  # of a block of scores: 64 MiB as float64
+_NUMBERS = 2**23  # in a block of scores: 64 MiB as float64
 
 
-def request_values(score: Score, requests: Requests, cuts: tuple[int, ...] = CUTS) -> dict[str, Floats]:
+class Places(NamedTuple):
+    """Where the items that were taken stand: places above + 1 to above + tied, all equally likely.
+
+    Attributes:
+        above: (Q,) int64, how many items score higher than the one taken.
+        tied: (Q,) int64, how many score the same, that item included.
+    """
+
+    above: Integers
+    tied: Integers
+
+    def mean(self, value: Callable[[npt.NDArray[Any]], Floats]) -> Floats:
+        """(Q,) the mean of `value`, a function of places (1, 2, ...), over the places of each request."""
+        below = self.above + self.tied
+        values = value(np.arange(1, int(below.max(initial=1)) + 1))
+        total = np.concatenate([[0.0], np.cumsum(values)])
+        return np.asarray((total[below] - total[self.above]) / self.tied)
+
+
+def recall_at(places: Places, k: int) -> Floats:
+    """1 where the item that was taken is among the first k, else 0 (also called the hit rate): (Q,)."""
+    return np.asarray(np.clip(k - places.above, 0, places.tied) / places.tied)
+
+
+def ndcg_at(places: Places, k: int) -> Floats:
+    """1 / log2(1 + place) where the item that was taken is among the first k, else 0: (Q,)."""
+    return places.mean(lambda place: np.where(place <= k, 1 / np.log2(1 + place), 0.0))
+
+
+def reciprocal_rank(places: Places) -> Floats:
+    """1 / place of the item that was taken: (Q,); its mean is the MRR."""
+    return places.mean(lambda place: 1 / place)
+
+
+Metrics = Mapping[str, Callable[[Places], Floats]]
+
+REQUEST_METRICS: Metrics = {
+    "recall@5": partial(recall_at, k=5),
+    "recall@10": partial(recall_at, k=10),
+    "ndcg@10": partial(ndcg_at, k=10),
+    "mrr": reciprocal_rank,
+}
+"""Every metric that is reported, by name: another metric is one function above and one line here."""
+
+
+def request_values(score: Score, requests: Requests, metrics: Metrics = REQUEST_METRICS) -> dict[str, Floats]:
     """Each metric of each request.
 
     Args:
         score: the scorer; scores may be of any real type, higher is better, -inf is the worst.
         requests: with the items that were taken, as rows of the catalogue.
-        cuts: the lengths of lists for recall; NDCG is cut at the last.
+        metrics: what to measure, by name.
 
     Returns:
-        (Q,) float64 for each of "recall@5", "recall@10", "ndcg@10", "mrr". With one item taken, recall@k is
-        1 where it is among the first k (the hit rate), NDCG 1 / log2(1 + place), reciprocal rank 1 / place.
+        (Q,) float64 for each metric. One item was taken for each request.
 
     Raises:
         QueryError: no requests, scores of another shape, or NaN among them.
     """
     if not len(requests):
         raise QueryError("no requests to measure: the split is empty")
-    above, tied = _places(score, requests)
-    return values_of_places(above, tied, cuts)
-
-
-def values_of_places(above: np.ndarray, tied: np.ndarray, cuts: tuple[int, ...] = CUTS) -> dict[str, Floats]:
-    """The metrics where `above` (Q,) items score higher and `tied` (Q,) score the same, the item itself included."""
-    most = int((above + tied).max(initial=1))
-    places = np.arange(1, most + 1)
-    below = above + tied
-    gain = np.where(places <= cuts[-1], 1 / np.log2(1 + places), 0.0)
-
-    def mean_over_places(value: Floats) -> Floats:
-        total = np.concatenate([[0.0], np.cumsum(value)])
-        return (total[below] - total[above]) / tied
-
-    values = {f"recall@{k}": np.clip(k - above, 0, tied) / tied for k in cuts}
-    values[f"ndcg@{cuts[-1]}"] = mean_over_places(gain)
-    values["mrr"] = mean_over_places(1 / places)
-    return values
+    places = _places(score, requests)
+    return {name: metric(places) for name, metric in metrics.items()}
 
 
 def request_metrics(values: Mapping[str, Floats]) -> dict[str, float]:
-    """The mean of each metric over the requests, and "queries", their number."""
-    return {**{name: float(one.mean()) for name, one in values.items()}, "queries": len(values["mrr"])}
+    """The mean of each metric over the requests, and "queries", their number.
+
+    Args:
+        values: what `request_values` returned.
+    """
+    queries = len(next(iter(values.values())))
+    return {**{name: float(metric.mean()) for name, metric in values.items()}, "queries": queries}
 
 
-def _places(score: Score, requests: Requests) -> tuple[np.ndarray, np.ndarray]:
-    """(Q,) and (Q,) int64: how many items score above the one taken, and how many the same (itself too)."""
+def _places(score: Score, requests: Requests) -> Places:
     above, tied = np.zeros(len(requests), np.int64), np.zeros(len(requests), np.int64)
     catalogue, start = 0, 0
     with tqdm(total=len(requests), desc="requests", disable=None) as progress:
@@ -82,12 +114,12 @@ def _places(score: Score, requests: Requests) -> tuple[np.ndarray, np.ndarray]:
             # the first block is one request: only its scores tell how large the catalogue is
             block = slice(start, start + (max(1, _NUMBERS // catalogue) if catalogue else 1))
             asked = requests[block]
-            scores = np.asarray(score(asked))
+            scores: npt.NDArray[Any] = np.asarray(score(asked))
             catalogue = catalogue or (scores.shape[1] if scores.ndim == 2 else 0)
             if scores.shape != (len(asked), catalogue) or catalogue <= int(asked.items.max()):
                 raise QueryError(
                     f"scores of shape {scores.shape} for {len(asked)} requests, the item in row "
-                    f"{int(asked.items.max())} among them: expected a row a request, a column an item of the catalogue"
+                    f"{int(asked.items.max())} among them: expected one row per request and one column per item"
                 )
             if np.isnan(scores).any():
                 raise QueryError(f"the scores of request {start + int(np.isnan(scores).any(axis=1).argmax())} hold NaN")
@@ -95,7 +127,7 @@ def _places(score: Score, requests: Requests) -> tuple[np.ndarray, np.ndarray]:
             above[block], tied[block] = (scores > truth).sum(axis=1), (scores == truth).sum(axis=1)
             progress.update(len(asked))
             start += len(asked)
-    return above, tied
+    return Places(above, tied)
 
 
 def chance(num_items: int) -> Score:
@@ -110,21 +142,21 @@ def popularity(data: RequestData) -> Score:
 
 
 def history(data: RequestData) -> Score:
-    """How often the person took an item in training; then how often anybody did."""
+    """How often the user took an item in training; among equals, how often anyone did."""
     table = _taken(data)
     popular = np.bincount(data.split("train").items, minlength=data.num_items).astype(np.float64)
-    popular /= popular.max(initial=0) + 1  # all of it less than one item that the person took
+    popular /= popular.max(initial=0) + 1  # in sum less than one item that the user took
 
     def score(requests: Requests) -> Floats:
-        return table[requests.users].toarray() + popular  # row -1, NOBODY's, is empty
+        return np.asarray(table[requests.users].toarray() + popular)  # row -1, of anonymous requests, is empty
 
     return score
 
 
 def neighbours(data: RequestData) -> Score:
-    """Items taken by the same people as what the person took (cosine, an item is not its own neighbour).
+    """Items taken by the same users as what the user took (cosine; an item is not its own neighbour).
 
-    What it finds beyond `history` are new items; on copied reviews it finds the very copies.
+    Beyond `history` it finds new items; on copied reviews it finds the copies.
     """
     taken = (_taken(data) > 0).astype(np.float64)
     together = (taken.T @ taken).tocsr()
@@ -132,13 +164,13 @@ def neighbours(data: RequestData) -> Score:
     size = np.sqrt(np.maximum(np.asarray(taken.sum(axis=0)).ravel(), 1))
 
     def score(requests: Requests) -> Floats:
-        return (taken[requests.users].multiply(1 / size).tocsr() @ together).toarray() / size
+        return np.asarray((taken[requests.users].multiply(1 / size).tocsr() @ together).toarray() / size)
 
     return score
 
 
 def _taken(data: RequestData) -> csr_matrix:
-    """(users + 1, C) How often each person took each item in training; the last row is empty, for NOBODY."""
+    """(users + 1, C) How often each user took each item in training; the last row, for NOBODY, is empty."""
     train = data.split("train")
     known = train.users != NOBODY
     shape = (len(data.users) + 1, data.num_items)
@@ -148,7 +180,7 @@ def _taken(data: RequestData) -> csr_matrix:
 def bm25(data: RequestData) -> Score:
     """BM25 of the request's words over the descriptions of the items (bm25s, Lucene's variant, English stop words).
 
-    No user, no training beyond the descriptions. A request without a known word scores every item 0.
+    It knows neither the user nor training events. A request without a known word scores every item 0.
     """
     import bm25s
 
@@ -160,25 +192,25 @@ def bm25(data: RequestData) -> Score:
 
     def score(requests: Requests) -> Floats:
         asked = bm25s.tokenize(list(requests.texts), stopwords="en", show_progress=False, return_ids=False)
-        return np.stack([_one(index, words, data.num_items) for words in asked])
+        return np.stack([_bm25_scores(index, words, data.num_items) for words in asked])
 
     return score
 
 
-def _one(index: Any, words: list[str], num_items: int) -> Floats:
+def _bm25_scores(index: Any, words: list[str], num_items: int) -> Floats:
     known = [word for word in words if word in index.vocab_dict]
-    return index.get_scores(known).astype(np.float64) if known else np.zeros(num_items)
+    return np.asarray(index.get_scores(known), dtype=np.float64) if known else np.zeros(num_items)
 
 
 def statement(data: RequestData, split: str = "test") -> str:
-    """One line that says what the figures of a split are figures of."""
+    """One line that says what the figures of a split were measured on."""
     requests = data.split(split)
-    people = len(np.unique(requests.users[requests.users != NOBODY]))
+    users = len(np.unique(requests.users[requests.users != NOBODY]))
     train = data.split("train")
     new = int((~np.isin(requests.users, train.users)).sum())
     without = sum(not text for text in requests.texts)
     return (
-        f"{data.name}: {len(requests):,} {split} requests of {people:,} people ({new:,} by people unknown in training, "
-        f"{without:,} without words), one item taken each, ranked among all {data.num_items:,} items, those taken "
-        "before included; ties counted by expectation"
+        f"{data.name}: {len(requests):,} {split} requests of {users:,} users ({new:,} by users unknown in training, "
+        f"{without:,} without words), one item taken for each, ranked among all {data.num_items:,} items, those taken "
+        "before included; ties count as the mean over their places"
     )

@@ -54,7 +54,7 @@ def test_popularity_is_the_mean_log_count_of_the_items_there_are() -> None:
 
 def test_popularity_refuses_item_types_it_never_saw() -> None:
     score = popularity(Outfits.of(("top", "shoe"), [0], [[1, 1]]))
-    with pytest.raises(DataError, match=r"item types \['top', 'shoe'\], not \['hat'\]"):
+    with pytest.raises(DataError, match=r"item types \['top', 'shoe'\]; it cannot score \['hat'\]"):
         score(Outfits.of(("top", "hat"), [0], [[1, 1]]))
 
 

@@ -41,9 +41,9 @@ def test_coverage_counts_distinct_items_and_passes_over_missing_ones() -> None:
         (lambda: intra_list_diversity(np.zeros((3, 2), dtype=np.uint8)), r"\(Q, K, D / 8\) uint8"),
         (lambda: intra_list_diversity(np.zeros((1, 3, 0), np.uint8)), r"\(1, 3, 0\) uint8"),
         (lambda: intra_list_diversity(np.zeros((1, 3, 2), np.uint8), np.ones((1, 2), bool)), "present"),
-        (lambda: catalogue_coverage(np.array([0, 10]), 10), r"0\.\.10, the catalogue in 0\.\.9"),
+        (lambda: catalogue_coverage(np.array([0, 10]), 10), r"0\.\.10, the catalogue has 0\.\.9"),
         (lambda: catalogue_coverage(np.array([-2]), 10), r"-2\.\.-2"),
-        (lambda: catalogue_coverage(np.array([0]), 0), "0 rows"),
+        (lambda: catalogue_coverage(np.array([0]), 0), "at least 1 row, got 0"),
     ],
 )
 def test_what_does_not_fit_is_refused(call: Callable[[], object], says: str) -> None:

@@ -142,11 +142,11 @@ def test_broken_input_is_refused(split: Split) -> None:
     users = random.outfits.users.copy()
     users[23] = 99
     strange = Groups(replace(random.outfits, users=users), 10)
-    with pytest.raises(DataError, match="negative row 23 is of user 99, but its positive, row 2,"):
+    with pytest.raises(DataError, match="negative row 23 belongs to user 99, but its positive, row 2,"):
         evaluate_split(Scorer(), replace(split, negatives={"random": strange}))
-    with pytest.raises(QueryError, match="one negative a positive, not 10"):
+    with pytest.raises(QueryError, match="one negative per positive, got 10"):
         pairs(Scorer(), split.positives, random)
-    with pytest.raises(QueryError, match=r"shape \(3,\) where \(165,\)"):
+    with pytest.raises(QueryError, match=r"shape \(165,\), one for each row; got \(3,\)"):
         rank(lambda _: np.zeros(3), split.positives, random)
     with pytest.raises(QueryError, match="165 of 165 scores are NaN"):
         rank(lambda table: np.full(len(table), np.nan), split.positives, random)

@@ -1,6 +1,7 @@
 """Metrics of requests against a plain loop over every order of the tied; baselines against counting by hand."""
 
 import math
+from functools import partial
 from itertools import permutations
 
 import numpy as np
@@ -11,17 +12,21 @@ from fashion_hash.data.requests.table import RequestData, Requests
 from fashion_hash.errors import QueryError
 from fashion_hash.evaluation import requests as measured
 from fashion_hash.evaluation.requests import (
+    REQUEST_METRICS,
     bm25,
     chance,
     history,
+    ndcg_at,
     neighbours,
     popularity,
+    recall_at,
+    reciprocal_rank,
     request_metrics,
     request_values,
     statement,
 )
 
-NAMES = ("recall@5", "recall@10", "ndcg@10", "mrr")
+NAMES = tuple(REQUEST_METRICS)
 
 
 def loop(scores, item):
@@ -67,7 +72,13 @@ def test_metrics_against_the_loop(levels):
 
 
 def test_means_and_other_cuts():
-    values = request_values(scorer(np.array([[3.0, 2, 1], [3, 2, 1]])), asked([0, 2]), cuts=(1, 2))
+    metrics = {
+        "recall@1": partial(recall_at, k=1),
+        "recall@2": partial(recall_at, k=2),
+        "ndcg@2": partial(ndcg_at, k=2),
+        "mrr": reciprocal_rank,
+    }
+    values = request_values(scorer(np.array([[3.0, 2, 1], [3, 2, 1]])), asked([0, 2]), metrics)
     assert request_metrics(values) == {
         "recall@1": 0.5,
         "recall@2": 0.5,
@@ -187,5 +198,5 @@ def test_bm25_without_any_words(shop):
 
 def test_statement(shop):
     said = statement(shop)
-    assert said.startswith("shop: 3 test requests of 2 people (0 by people unknown in training, 0 without words)")
+    assert said.startswith("shop: 3 test requests of 2 users (0 by users unknown in training, 0 without words)")
     assert "ranked among all 4 items" in said

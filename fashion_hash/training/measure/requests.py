@@ -9,7 +9,15 @@ import numpy as np
 
 from fashion_hash.data.requests.table import RequestData, Requests
 from fashion_hash.errors import DataError
-from fashion_hash.evaluation.requests import bm25, chance, popularity, request_metrics, request_values, statement
+from fashion_hash.evaluation.requests import (
+    REQUEST_METRICS,
+    bm25,
+    chance,
+    popularity,
+    request_metrics,
+    request_values,
+    statement,
+)
 from fashion_hash.training.requests.inputs import RequestInputs, load_request_data
 from fashion_hash.training.requests.loop import make_scorer
 from fashion_hash.training.requests.run import RequestRun
@@ -18,7 +26,7 @@ from fashion_hash.training.requests.scoring import SHORTLIST
 BITS, FLOAT, RERANK = "taste + words, bits", "taste + words, float", f"bits, best {SHORTLIST} by float"
 TEXT_ONLY, USER_ONLY = "text only, bits", "user only, bits"
 POPULARITY, BM25, ZERO_SHOT, CHANCE = "popularity", "BM25", "zero-shot encoder", "chance"
-METRICS = ("recall@5", "recall@10", "ndcg@10", "mrr")
+METRICS = tuple(REQUEST_METRICS)
 
 
 def evaluate_requests(run: RequestRun, split: str = "test", data: RequestData | None = None) -> dict[str, Any]:

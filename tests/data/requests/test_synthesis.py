@@ -176,7 +176,7 @@ def test_titles_alone_are_enough():
 
 
 def test_nothing_to_ask_for():
-    with pytest.raises(DataError, match=r"tiny has no titles to make requests from: polyvore_u takes them"):
+    with pytest.raises(DataError, match=r"tiny has no titles to make requests from: add an items.csv"):
         make_requests(tiny_dataset())
     lonely = {"top": {"top0.jpg": {"title": "Unique"}}}
     with pytest.raises(DataError, match=r"tiny: no item has a title or an attribute that 12 items share"):
