@@ -2,13 +2,15 @@
 # make test   the ordinary tests
 # make check  ruff (lint, format) and mypy
 # make bench  the benchmarks, as tables
+# make docs   the documentation as a site, in site/
+# make figures  the tables of figures in README and docs, drawn again from results/
 
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_USERS := 0 1 2
 
-.PHONY: demo test test-slow check format bench clean
+.PHONY: demo test test-slow check format bench docs figures clean
 
 $(VENV)/.made: setup.cfg constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -48,5 +50,12 @@ format: $(VENV)/.made
 bench: $(VENV)/.made
 	for script in benchmarks/bench_*.py; do echo; echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
+docs: $(VENV)/.made
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+figures: $(VENV)/.made
+	$(BIN)/python benchmarks/draw.py
+
 clean:
-	rm -rf $(VENV) runs demo_output
+	rm -rf $(VENV) runs demo_output site

@@ -10,7 +10,6 @@ the ratio holds on a busy machine too.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -22,6 +21,7 @@ import numpy as np
 from compose_world import compose_world
 from machine import machine
 
+import results
 from fashion_hash.index import exact
 from fashion_hash.retrieval.composition.compose import complete
 
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--sizes", default="10000,100000,1000000", help="candidates for the open slot")
     parser.add_argument("-k", type=int, default=10)
     parser.add_argument("--repeats", type=int, default=50)
-    parser.add_argument("--json", action="store_true")
+    results.add_options(parser)
     options = parser.parse_args(argv)
     sizes = [int(size) for size in options.sizes.split(",")]
     if min(*sizes, options.k, options.repeats) < 1:
@@ -49,8 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         **{f"milliseconds_{row['candidates']}": row["milliseconds"] for row in rows},
         "rows": rows,
     }
-    if options.json:
-        print(json.dumps(result))
+    if results.hand_over(options, result):
         return 0
     print(f"{result['machine']}; one thread, k = {options.k}\n")
     print("candidates      best    median   processor   faiss Hamming    ratio")

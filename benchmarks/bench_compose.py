@@ -11,7 +11,6 @@ Seconds are a user's best of --repeats runs, then the mean over users; partner l
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import tempfile
 import time
@@ -23,6 +22,7 @@ import numpy as np
 from compose_world import CODES, compose_world
 from machine import machine
 
+import results
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.core.codes import WEIGHT_ONE, unpack
 from fashion_hash.index import exact
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--users", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--plot", type=Path, help="write the growth as a picture here")
-    parser.add_argument("--json", action="store_true")
+    results.add_options(parser)
     options = parser.parse_args(argv)
     sizes, kinds = [int(size) for size in options.sizes.split(",")], options.codes.split(",")
     if min(*sizes, options.k, options.users, options.repeats) < 1 or not set(kinds) <= set(CODES):
@@ -67,9 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     }
     if options.plot:
         plot(rows, options.plot)
-    if options.json:
-        print(json.dumps(result))
-    else:
+    if not results.hand_over(options, result):
         print(f"\n{result['machine']}; peak memory of the whole run {result['peak_gib']:.2f} GiB")
     return 0
 

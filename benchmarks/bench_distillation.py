@@ -20,7 +20,6 @@ Paper: Kim et al., 2021 (arXiv 2110.06483). Runs in --out are not trained again,
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import tempfile
 from collections.abc import Sequence
@@ -33,6 +32,7 @@ from distillation_runs import CASES, CL, FHN, FND, TAUGHT, TEACHER, Bench, Form,
 from distillation_sizes import sizes
 from machine import machine
 
+import results
 from fashion_hash.training.runs.run import Run
 
 PARTS = ("ablation", "sizes")
@@ -135,9 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             found["sweep"] = sweep(bench, options.seeds[0])
             if options.plot:
                 draw_sweep(Path(options.plot) / f"distillation_{options.data}.png", options.data, found["sweep"])
-    if options.json:
-        print(json.dumps(found))
-    else:
+    if not results.hand_over(options, found):
         print(f"{found['machine']}; {found['threads']} threads")
         print_tables(found)
     return 0
@@ -156,7 +154,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--sweep", action="store_true", help="also sweep FND and the views, with the first seed")
     parser.add_argument("--plot", metavar="FOLDER", help="draw the sweep into distillation_DATA.png there")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a key of every run")
-    parser.add_argument("--json", action="store_true")
+    results.add_options(parser)
     options = parser.parse_args(argv)
     options.parts = [part for part in options.parts.split(",") if part]
     if unknown := [part for part in options.parts if part not in PARTS]:

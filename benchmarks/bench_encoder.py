@@ -15,6 +15,7 @@ from statistics import median
 import numpy as np
 from machine import machine
 
+import results
 from fashion_hash.foldin.vectors import FoldInVectors
 from fashion_hash.index.engines import vectors as encoded
 from fashion_hash.index.outfit_vectors import outfit_vectors
@@ -30,6 +31,7 @@ def main() -> None:
     parser.add_argument("bundle", help="a bundle folder of an outfit encoder, with its index")
     parser.add_argument("--items", type=int, default=60, help="of each type for the brute force (default 60)")
     parser.add_argument("--users", type=int, default=40, help="who ask (default 40)")
+    results.add_options(parser)
     options = parser.parse_args()
     recommender = Recommender.load(options.bundle)
     bundle = recommender.bundle
@@ -37,7 +39,6 @@ def main() -> None:
         parser.error(f"{options.bundle} is a bundle without an outfit encoder: its composition is exact")
     users = np.linspace(0, len(bundle.users) - 1, options.users).astype(int)
     names = [bundle.users.id(row) for row in users.tolist()]
-    print(f"{machine()}\n{bundle.name}: {bundle.encoder.output}, {len(recommender)} outfits in the pool")
 
     rng = np.random.default_rng(0)
     part = {
@@ -58,12 +59,32 @@ def main() -> None:
         found = compose_encoded(bundle, taste, K, first, allowed={name: part[name] for name in first})
         recalls.append((found.scores >= best).mean())
         scored.append(found.scored)
-    print(f"recall@{K} of composition, {len(every):,} outfits: {np.mean(recalls):.3f} (least {min(recalls):.1f})")
-    print(f"outfits encoded for it, mean: {np.mean(scored):,.0f}; encoding an outfit: {1e6 * each:.0f} us")
-    print(f"recommend {K}: {timed(names, lambda one: recommender.recommend(one, K)):.1f} ms")
-    print(f"compose {K} of all items: {timed(names, lambda one: recommender.compose(one, K, types=first)):.1f} ms")
     fold, liked = FoldInVectors(bundle), bundle.history.items[:5]
-    print(f"fold-in of {len(liked)} outfits: {timed(names, lambda _: fold.fit(liked)):.1f} ms")
+    figures = {
+        "machine": machine(),
+        "output": bundle.encoder.output,
+        "outfits": len(recommender),
+        "outfits_by_brute_force": len(every),
+        "recall": float(np.mean(recalls)),
+        "least_recall": float(min(recalls)),
+        "outfits_encoded": float(np.mean(scored)),
+        "microseconds_an_outfit": 1e6 * each,
+        "milliseconds_recommend": timed(names, lambda user: recommender.recommend(user, K)),
+        "milliseconds_compose": timed(names, lambda user: recommender.compose(user, K, types=first)),
+        "milliseconds_fold_in": timed(names, lambda _: fold.fit(liked)),
+    }
+    if results.hand_over(options, figures):
+        return
+    print(f"{figures['machine']}\n{bundle.name}: {figures['output']}, {figures['outfits']} outfits in the pool")
+    print(
+        f"recall@{K} of composition, {figures['outfits_by_brute_force']:,} outfits: {figures['recall']:.3f} "
+        f"(least {figures['least_recall']:.1f})"
+    )
+    print(f"outfits encoded for it, mean: {figures['outfits_encoded']:,.0f}")
+    print(f"encoding an outfit: {figures['microseconds_an_outfit']:.0f} us")
+    print(f"recommend {K}: {figures['milliseconds_recommend']:.1f} ms")
+    print(f"compose {K} of all items: {figures['milliseconds_compose']:.1f} ms")
+    print(f"fold-in of {len(liked)} outfits: {figures['milliseconds_fold_in']:.1f} ms")
 
 
 def timed(names: list[str], ask: Callable[[str], object]) -> float:

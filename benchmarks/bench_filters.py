@@ -14,7 +14,6 @@ filter; worst_ratio is the worst of all, completion of a slot among all items of
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -26,6 +25,7 @@ import numpy as np
 from bench_pool import SLOTS, build, random_codes
 from machine import machine
 
+import results
 from fashion_hash.bundle.catalogue import write_catalogue
 from fashion_hash.core.seeds import generator
 from fashion_hash.index import exact
@@ -46,16 +46,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--items-per-type", type=int, default=100_000)
     parser.add_argument("-k", type=int, default=10)
     parser.add_argument("--repeats", type=int, default=25)
-    parser.add_argument("--json", action="store_true")
+    results.add_options(parser)
     options = parser.parse_args(argv)
     if min(options.outfits, options.items_per_type, options.k, options.repeats) < 1:
         parser.error("--outfits, --items-per-type, -k and --repeats are whole numbers from 1 on")
     options.users, options.flip = 16, 0.5
     with tempfile.TemporaryDirectory() as folder:
         result = {"machine": machine(), "options": vars(options), **measure(Path(folder), options)}
-    if options.json:
-        print(json.dumps(result))
-    else:
+    if not results.hand_over(options, result):
         show(result, options)
 
 
@@ -107,9 +105,12 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     ratios = {name: time / times["none"] for name, time in times.items() if name != "none"}
     ratios |= {name: time / others["none"] for name, time in others.items() if name != "none"}
     worst = {f"ratio_{name}": max(ratios[f"{kind} {name}"] for kind in ("top", "all", "total")) for name in SHARES}
+    narrowest = f"all {min(SHARES, key=lambda name: SHARES[name])}"
     return {
         **worst,
         "worst_ratio": max(ratios.values()),
+        "least_ratio": min(ratios.values()),
+        "usual_ratio": max(ratio for name, ratio in ratios.items() if name != narrowest),
         "ratios": ratios,
         "milliseconds": {**times, "complete none": others.pop("none"), **others},
         "seconds_columns_cold": cold,

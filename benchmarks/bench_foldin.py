@@ -11,7 +11,6 @@ the accuracy on the hidden people's test rows: a bottom worn with a top against 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import tempfile
@@ -25,6 +24,7 @@ import numpy as np
 import torch
 from foldin_data import PROJECT, Hidden, hide_people, iqon_root, trained, with_told, without_people
 
+import results
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.views import impersonal
 from fashion_hash.config.experiment import load_config
@@ -198,7 +198,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--split", choices=("valid", "test"), default="test", help="valid to choose, test to report")
     parser.add_argument("--epochs", type=int, help="other than the configuration's")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", action="store_true")
+    results.add_options(parser)
     options = parser.parse_args(argv)
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
@@ -207,9 +207,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     at_target = [one for one in result["folded"] if one["told"] == TARGET and one["way_same"]]
     if at_target:
         result |= {"way_same": at_target[0]["way_same"]["all"], "way_all": at_target[0]["way_all"]["all"]}
-    if options.json:
-        print(json.dumps(result))
-    else:
+    if not results.hand_over(options, result):
         print_table(result)
         print(f"\n{result['machine']}; one thread")
     return 0

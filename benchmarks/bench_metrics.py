@@ -6,13 +6,13 @@ python benchmarks/bench_metrics.py [--users 20000] [--candidates 11] [--repeats 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import time
 
 import numpy as np
 
+import results
 from fashion_hash.core.seeds import generator
 from fashion_hash.evaluation.metrics import ranking_metrics
 
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=20_000)
     parser.add_argument("--candidates", type=int, default=11, help="rows a user, the first of them positive")
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    results.add_options(parser)
     arguments = parser.parse_args()
     if arguments.users < 1 or arguments.candidates < 2 or arguments.repeats < 1:
         parser.error("needs --users >= 1, --candidates >= 2 and --repeats >= 1")
@@ -52,8 +52,7 @@ def main() -> None:
         "candidates": arguments.candidates,
         "seconds": {name.replace(" ", "_"): value for name, value in timed.items()},
     }
-    if arguments.json:
-        print(json.dumps(result))
+    if results.hand_over(arguments, result):
         return
     print(f"every ranking metric, {arguments.users:,} users x {arguments.candidates} candidates")
     print(result["machine"])

@@ -14,7 +14,6 @@ medians of the first pool; those of a second pool, of shared items, end in _shar
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -28,6 +27,7 @@ import numba
 import numpy as np
 from machine import machine
 
+import results
 from fashion_hash.core.codes import fixed_point, weighted_inner
 from fashion_hash.core.outfits import slot_pairs
 from fashion_hash.core.seeds import generator
@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--repeats", type=int, default=9, help="batches; five times as many single queries")
     parser.add_argument("--threads", type=int, default=1, help="threads of the scan and of faiss")
     parser.add_argument("--flip", type=float, default=0.5, help="share of bits in which an item differs from its style")
-    parser.add_argument("--json", action="store_true")
+    results.add_options(parser)
     options = parser.parse_args(argv)
     if min(options.outfits, options.users, options.k, options.repeats, options.threads) < 1:
         parser.error("--outfits, --users, -k, --repeats and --threads are whole numbers from 1 on")
@@ -86,8 +86,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         with tempfile.TemporaryDirectory() as folder:
             measured = measure(Path(folder), kind, options)
         result |= {f"{name}{suffix}": value for name, value in measured.items()}
-    if options.json:
-        print(json.dumps(result))
+    if results.hand_over(options, result):
         return
     print(f"{machine()}; numpy {np.__version__}, faiss {faiss.__version__}, numba {numba.__version__}")
     threads = f"{options.threads} thread{'s' * (options.threads > 1)}"

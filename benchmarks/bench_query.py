@@ -10,7 +10,6 @@ The last column of each size is the cold start: a new process of tools/query.py,
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import statistics
@@ -25,6 +24,7 @@ from typing import Any
 import faiss
 import numpy as np
 
+import results
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.write import BundleContents, write_bundle
 from fashion_hash.core.outfits import Outfits
@@ -50,13 +50,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--spread", type=float, default=0.3, help="deviation of the bit weights from 1")
     parser.add_argument("-k", type=int, default=10)
     parser.add_argument("--queries", type=int, default=20)
-    parser.add_argument("--json", action="store_true")
+    results.add_options(parser)
     options = parser.parse_args(argv)
     faiss.omp_set_num_threads(1)
-    results = []
+    rows = []
     for size in (int(part) for part in options.sizes.split(",")):
         with tempfile.TemporaryDirectory() as folder:
-            results.append(measure(Path(folder), size, options))
+            rows.append(measure(Path(folder), size, options))
     machine = {
         "processor": processor(),
         "cores": os.cpu_count(),
@@ -64,15 +64,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         "numpy": np.__version__,
         "faiss": faiss.__version__,
     }
-    if options.json:
-        print(json.dumps({"machine": machine, "options": vars(options), "results": results}, indent=2))
+    if results.hand_over(options, {"machine": machine, "options": vars(options), "results": rows}):
         return 0
     print(", ".join(f"{name} {value}" for name, value in machine.items()) + "; one thread")
     print(f"{options.slots}, {options.modalities} x {options.bits} bits, k = {options.k}")
     print("median milliseconds a query (and as a multiple of faiss's plain Hamming search)\n")
     names = ("factored", "hamming", "scan", "plain")
     print(f"{'outfits':>9}" + "".join(f"{name:>18}" for name in names) + "  shortlists proven  cold start")
-    for row in results:
+    for row in rows:
         times = row["milliseconds"]
         cells = "".join(_cell(times[name], times["plain"]) for name in names)
         print(f"{row['outfits']:>9}{cells}{row['shortlists_proven']:19.0%}{row['cold_start_seconds']:10.2f} s")

@@ -9,12 +9,12 @@ The ceilings are known for a sample only: the best that the words alone, the pla
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
+import results
 from fashion_hash.data.load import load_dataset
 from fashion_hash.data.requests.load import load_requests
 from fashion_hash.data.requests.synthesis import make_requests
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--subset", help="of outfits; of the sample tuples_630")
     parser.add_argument("--copies", choices=("drop", "blank"), default="drop")
     parser.add_argument("--seeds", type=int, default=1, help="splits (the order within a moment is drawn)")
-    parser.add_argument("--json", action="store_true")
+    results.add_options(parser)
     options = parser.parse_args(argv)
     if options.format == "polyvore_u" and options.root == "polyvore_data":
         options.subset = options.subset or "tuples_630"
@@ -43,8 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         tables.append(_baselines(data))
         if options.format == "polyvore_u" and seed == 0 and options.root == "polyvore_data":
             tables[0] |= _ceilings(data, options.root, options.subset)
-    if options.json:
-        print(json.dumps(tables))
+    if results.hand_over(options, {"tables": tables}):
         return 0
     print(measured.statement(data))
     print(f"{'':22}{''.join(f'{name:>18}' for name in NAMES)}")

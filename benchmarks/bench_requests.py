@@ -14,7 +14,6 @@ Paper: WhisperLite, Sevegnani et al., 2022 (arXiv 2207.12033), which publishes n
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from typing import Any
 import torch
 from machine import machine
 
+import results
 from fashion_hash.config.experiment import load_experiment
 from fashion_hash.config.requests import RequestConfig
 from fashion_hash.data.sample.write import make_sample
@@ -86,7 +86,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--float", action="store_true", help="also train unit vectors, for comparison")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--json", action="store_true")
+    results.add_options(parser)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     roots = {"sample": args.sample, "amazon": args.amazon}
@@ -105,7 +105,8 @@ def main() -> None:
             print(
                 f"  {len(args.seeds)} seeds, mean ± standard deviation; {report['seconds']:.0f} s of training a seed\n"
             )
-    print(json.dumps({"machine": machine(), **found}, indent=2) if args.json else machine())
+    if not results.hand_over(args, {"machine": machine(), **found}):
+        print(machine())
 
 
 if __name__ == "__main__":

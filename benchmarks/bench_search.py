@@ -12,7 +12,6 @@ its answer, sorted by distance and id, is compared with ours. Recall is that of 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -26,6 +25,7 @@ import numpy as np
 from bench_pool import take_turns
 from machine import machine
 
+import results
 from fashion_hash.bundle.write import BundleContents, write_bundle
 from fashion_hash.core.codes import pack
 from fashion_hash.core.outfits import Outfits
@@ -123,7 +123,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--bits", type=int, default=128)
     parser.add_argument("-k", type=int, default=10)
     parser.add_argument("--repeats", type=int, default=60)
-    parser.add_argument("--json", action="store_true")
+    results.add_options(parser)
     options = parser.parse_args(argv)
     if min(options.items, options.types, options.k, options.repeats) < 1 or options.types > 8 or options.bits % 8:
         parser.error("--items, --types (to 8), -k and --repeats are whole numbers from 1 on, --bits a multiple of 8")
@@ -134,9 +134,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         built = time.perf_counter() - begin
         result = {"machine": machine(), "options": vars(options), "seconds_build": built}
         result |= measure(Path(folder) / "bundle", encoder, options)
-    if options.json:
-        print(json.dumps(result))
-    else:
+    if not results.hand_over(options, result):
         show(result, options)
 
 

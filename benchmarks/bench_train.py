@@ -21,7 +21,6 @@ Then what training reaches: the demo on the sample beside its planted truth, and
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -37,6 +36,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
+import results
 from fashion_hash.config.experiment import Config, load_config, make_config
 from fashion_hash.core.outfits import Outfits
 from fashion_hash.core.seeds import generator
@@ -230,6 +230,7 @@ def accuracy(config: Config, truth: Callable[[Outfits], np.ndarray] | None = Non
         protocols = evaluate(run, "test", dataset)["protocols"]
     first = next(iter(protocols.values()))
     found = {"minutes": seconds / 60, "relaxed_auc": first["relaxed"]["auc"], "binary_auc": first["binary"]["auc"]}
+    found |= {"popularity": first["baselines"]["popularity"]["auc"], "epochs": config.train.epochs}
     if truth is not None:
         planted = next(iter(evaluate_split(truth, dataset.split("test")).values()))["auc"]
         found |= {"truth_auc": planted, "share_of_truth": (found["binary_auc"] - 0.5) / (planted - 0.5)}
@@ -242,7 +243,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=256, help="positives a step, beside the release's 64")
     parser.add_argument("--seconds", type=float, default=20.0, help="for each loop and row")
     parser.add_argument("--items", type=int, default=8000, help="items a type of the larger data set")
-    parser.add_argument("--json", action="store_true")
+    results.add_options(parser)
     args = parser.parse_args()
     parts = args.parts.split(",")
     found: dict[str, Any] = {"machine": machine(), "threads": torch.get_num_threads()}
@@ -253,8 +254,7 @@ def main() -> None:
         found["sample"] = accuracy(config, truth_scorer(config.data.root, "tuples_630"))
     if "iqon" in parts:
         found["iqon"] = accuracy(load_config(PROJECT / "configs/iqon3000.yaml", [f"data.root={iqon_root()}"]))
-    if args.json:
-        print(json.dumps(found))
+    if results.hand_over(args, found):
         return
     print(f"{found['machine']}; {found['threads']} threads")
     if "rows" in found:

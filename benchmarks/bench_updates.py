@@ -16,7 +16,6 @@ random time, again and again; `lost` counts acknowledged changes that are not th
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import statistics
 import subprocess
@@ -30,6 +29,7 @@ from typing import Any
 import numpy as np
 from machine import machine
 
+import results
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.write import BundleContents, write_bundle
 from fashion_hash.core.outfits import Outfits
@@ -55,12 +55,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=3.0, help="of each turn, without and with changes")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--json", action="store_true")
+    results.add_options(parser)
     options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
         result = {"machine": machine(), "outfits": options.outfits, **measure(Path(folder) / "large", options)}
         result |= {"kills": options.kills, "lost": kill(Path(folder) / "small", options.kills)}
-    print(json.dumps(result, indent=2) if options.json else table(result))
+    if not results.hand_over(options, result):
+        print(table(result))
     return 0
 
 

@@ -1,9 +1,7 @@
 """The documents: their examples run, their commands exist, their links lead somewhere, their reference is whole."""
 
-import contextlib
 import doctest
 import importlib
-import json
 import os
 import re
 import shlex
@@ -22,7 +20,9 @@ from tests.paths import PACKAGE, PROJECT
 from tests.worlds.docs_world import make_docs_world
 
 DOCS = PROJECT / "docs"
-FENCE = re.compile(r"^(?P<slow><!-- slow -->\n)?```(?P<language>\w+)[^\n]*\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(
+    r"^(?P<slow><!-- slow -->\n)?```(?P<language>\w+)[^\n]*\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 LINK = re.compile(r"\]\((?!https?://|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)")
 
 
@@ -116,7 +116,9 @@ def test_there_are_examples_to_run():
 def docstring_examples():
     texts = {path: path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
     with_examples = re.compile(r">>> (?!.*# doctest: \+SKIP)")
-    names = [path.relative_to(PROJECT).with_suffix("").parts for path, text in texts.items() if with_examples.search(text)]
+    names = [
+        path.relative_to(PROJECT).with_suffix("").parts for path, text in texts.items() if with_examples.search(text)
+    ]
     return [".".join(parts[:-1] if parts[-1] == "__init__" else parts) for parts in names]
 
 
@@ -218,13 +220,14 @@ def anchors(page):
     """The anchors of a page's headings, as its site makes them."""
     text = FENCE.sub("", page.read_text(encoding="utf-8"))
     heads = re.findall(r"^#+ +(.*?)(?: *\{#([\w-]+)\})?$", text, flags=re.MULTILINE)
-    slugs = {mark or re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", head.replace("`", "")).strip().lower()) for head, mark in heads}
+    slugs = {
+        mark or re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", head.replace("`", "")).strip().lower())
+        for head, mark in heads
+    }
     return slugs | set(re.findall(r'id="([\w-]+)"', text))
 
 
-@pytest.mark.parametrize(
-    "page", [*pages(), PROJECT / "CONTRIBUTING.md", PROJECT / "configs/README.md"], ids=name_of
-)
+@pytest.mark.parametrize("page", [*pages(), PROJECT / "CONTRIBUTING.md", PROJECT / "configs/README.md"], ids=name_of)
 def test_links_lead_to_files_and_headings(page):
     text = FENCE.sub("", page.read_text(encoding="utf-8"))
     for target, anchor in LINK.findall(text):

@@ -17,8 +17,8 @@ import torch
 from scipy.optimize import minimize
 
 from fashion_hash.config.experiment import Config
-from fashion_hash.data.dataset import Dataset
 from fashion_hash.core.outfits import EMPTY, Outfits
+from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.item_rates import leave_one_out_rates
 from fashion_hash.errors import ConfigError
 from fashion_hash.models.network import Network

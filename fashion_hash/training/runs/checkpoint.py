@@ -12,8 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from fashion_hash.errors import TrainingError
 from fashion_hash.core.files import atomic_path
+from fashion_hash.errors import TrainingError
 
 
 @dataclass(frozen=True)

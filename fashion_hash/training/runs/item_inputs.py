@@ -16,7 +16,6 @@ from torch import Tensor
 from fashion_hash.config.experiment import Config
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.stores.pictures import survey
-from fashion_hash.errors import ConfigError
 from fashion_hash.features.backbone import Backbone, build_backbone
 from fashion_hash.features.cooccurrence import cooccurrence_table
 from fashion_hash.features.extraction import image_table, picture_store
@@ -26,8 +25,6 @@ from fashion_hash.features.text import text_table, titles_of
 from fashion_hash.training.device import choose_device
 
 log = logging.getLogger(__name__)
-
-
 
 
 class ItemInputs:

@@ -12,11 +12,11 @@ from torch import nn
 
 from fashion_hash.config.experiment import Config, load_experiment
 from fashion_hash.config.requests import RequestConfig
-from fashion_hash.errors import TrainingError
 from fashion_hash.core.files import sweep, write_text
+from fashion_hash.errors import TrainingError
+from fashion_hash.training.optimisers import PartOptimiser
 from fashion_hash.training.runs.checkpoint import Checkpoint, load_checkpoint, load_parameters, save_checkpoint
 from fashion_hash.training.runs.curve import draw_curve
-from fashion_hash.training.optimisers import PartOptimiser
 
 AnyConfig = TypeVar("AnyConfig", Config, RequestConfig)
 

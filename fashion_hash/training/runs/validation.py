@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from fashion_hash.config.experiment import Config
+from fashion_hash.core.outfits import Outfits
+from fashion_hash.core.seeds import generator
 from fashion_hash.data.dataset import Dataset, Groups, Split
 from fashion_hash.data.negatives import NegativeSampler, as_groups
-from fashion_hash.core.outfits import Outfits
 from fashion_hash.evaluation.protocols import Score, evaluate_split
 from fashion_hash.models.network import Network
-from fashion_hash.core.seeds import generator
 from fashion_hash.training.runs.item_inputs import ItemInputs
 from fashion_hash.training.runs.scoring import ModelScorer
 

@@ -1,0 +1,359 @@
+"""Redraws the figures of the documents from results/: python benchmarks/draw.py [--check]
+
+A document marks a block by `<!-- figures:NAME -->` and `<!-- /figures -->`; NAME is a function of BLOCKS, and what
+stands between is replaced by what it makes of the files under results/. With --check nothing is written; documents
+that differ are named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from fashion_hash.core.files import write_text
+from results import PROJECT, RESULTS, read
+
+DOCUMENTS = ("README.md", "docs/benchmarks.md", "docs/distillation.md")
+MARKED = re.compile(r"(<!-- figures:([\w-]+) -->\n).*?(<!-- /figures -->)", re.DOTALL)
+Rows = Iterable[Sequence[str]]
+
+
+def figures(name: str) -> Any:
+    """The figures of results/NAME.json."""
+    return read(name)["figures"]
+
+
+def table(head: Sequence[str], rows: Rows, right: int = 0) -> str:
+    """A Markdown table; the last `right` columns are aligned to the right."""
+    marks = ["---"] * (len(head) - right) + ["--:"] * right
+    return "".join("| " + " | ".join(row) + " |\n" for row in (head, marks, *rows))
+
+
+def share(value: float, digits: int = 4) -> str:
+    """A number between 0 and 1 without its leading 0, as papers print it."""
+    return f"{value:.{digits}f}".removeprefix("0")
+
+
+def spread(figure: Mapping[str, Any], digits: int = 4, best: bool = False) -> str:
+    """A mean and its standard deviation; bold for the best of a column."""
+    text = share(figure["mean"], digits)
+    if figure.get("std") is not None:
+        text += f" ± {share(figure['std'], digits)}"
+    return f"**{text}**" if best else text
+
+
+def measured() -> str:
+    """What was measured, one line each, with the command that repeats it."""
+    iqon, sample, rows = (
+        figures("train_iqon")["iqon"],
+        figures("train_sample")["sample"],
+        figures("train_throughput")["rows"],
+    )
+    ratio = {(row["data"], row["batch"]): row for row in rows}
+    pool, compose, cold = figures("pool"), figures("compose"), figures("cold_start")
+    complete = {row["candidates"]: row for row in figures("complete")["rows"]}
+    filters, updates, search = figures("filters"), figures("updates"), figures("search")
+    small, large = ratio["many items", 64], ratio["many items", 256]
+    lines = [
+        (
+            "IQON3000 test, ids only, 128 bits: pairs in the right order",
+            f"{share(iqon['binary_auc'])} binary, {share(iqon['relaxed_auc'])} relaxed; "
+            f"popularity {share(iqon['popularity'], 3)}; trained in {iqon['minutes']:.1f} minutes",
+            "train_iqon",
+        ),
+        (
+            "sample, words only: AUC of binary codes against 10 random negatives",
+            f"{share(sample['binary_auc'])}; the planted truth scores {share(sample['truth_auc'])}: "
+            f"{sample['share_of_truth']:.0%} of the way",
+            "train_sample",
+        ),
+        (
+            "training: pairs a second against a plain loop over items, sample",
+            f"{ratio['sample', 64]['ratio']:.1f}x (batch 64), {ratio['sample', 256]['ratio']:.1f}x (batch 256)",
+            "train_throughput",
+        ),
+        (
+            f"the same with {small['items'] // 3:,} items a type, which hardly repeat",
+            f"{small['ratio']:.1f}x and {large['ratio']:.1f}x; "
+            f"{large['ratio_few_items']:.1f}x with `negatives.items_a_batch`",
+            "train_throughput",
+        ),
+        (f"cold start to the first answer, {cold['outfits']:,} outfits", f"{cold['seconds']:.1f} s", "cold_start"),
+        (
+            "pool of 1 million outfits, exact top 10, one user",
+            f"{pool['milliseconds_single']:.1f} ms, {pool['ratio_single']:.2f}x of faiss's plain Hamming search",
+            "pool",
+        ),
+        (
+            "the same, 64 users at once",
+            f"{pool['milliseconds_batch']:.0f} ms, {pool['ratio_batch']:.2f}x; "
+            f"{pool['bytes_per_outfit']:.0f} bytes an outfit scanned",
+            "pool",
+        ),
+        (
+            "composition out of 10,000 items a type (10^12 outfits), exact top 100",
+            f"{1e3 * compose['seconds_10000']:.0f} ms a user; {1e3 * compose['seconds_2000']:.0f} ms at 2,000 a type",
+            "compose",
+        ),
+        ("completion of one slot among 100,000 items", f"{complete[100_000]['milliseconds']:.1f} ms", "complete"),
+        (
+            "a filter over the pool of a million, first time asked",
+            f"{filters['least_ratio']:.1f}x to {filters['usual_ratio']:.1f}x of no filter; "
+            f"{filters['worst_ratio']:.1f}x where all types are narrowed, to 1 % together",
+            "filters",
+        ),
+        (
+            "changes a second while others ask",
+            f"{updates['updates_per_second']:,.0f}, queries at {updates['latency_ratio']:.1f}x their idle time; "
+            f"{updates['kills']} kills, {updates['lost'] or 'nothing'} lost",
+            "updates",
+        ),
+        (
+            "a request in words over a million items",
+            f"{search['beyond_encoder_milliseconds']:.1f} ms beyond the encoder's "
+            f"{search['encoder_milliseconds']:.0f} ms; the scan {search['ratio']:.2f}x of faiss",
+            "search",
+        ),
+    ]
+    return table(
+        ("what", "figure", "command"), [(what, said, f"`{read(name)['command']}`") for what, said, name in lines]
+    )
+
+
+def short() -> str:
+    """The figures of the README."""
+    iqon, pool, compose, updates = (
+        figures("train_iqon")["iqon"],
+        figures("pool"),
+        figures("compose"),
+        figures("updates"),
+    )
+    taught = {
+        row["case"]: row["figures"] for row in figures("distillation_iqon")["ablation"] if row["form"] == "binary"
+    }
+    lines = [
+        (
+            "IQON3000, ids only, 128 bits: pairs in the right order",
+            f"{share(iqon['binary_auc'])}, popularity {share(iqon['popularity'], 3)}; "
+            f"taught by a calibrated teacher {spread(taught['FHN + both']['file AUC'])}",
+        ),
+        ("time to train it", f"{iqon['minutes']:.1f} minutes"),
+        (
+            "pool of a million outfits, exact top 10",
+            f"{pool['milliseconds_single']:.1f} ms, {pool['ratio_single']:.2f}x of faiss's plain Hamming search",
+        ),
+        (
+            "whole outfits out of 10,000 items a type (10^12), exact top 100",
+            f"{1e3 * compose['seconds_10000']:.0f} ms",
+        ),
+        ("changes a second while others ask", f"{updates['updates_per_second']:,.0f}"),
+    ]
+    return table(("what", "figure"), lines)
+
+
+def iqon_changes() -> str:
+    """What one change to the recipe of IQON3000 does."""
+    rows = [
+        (row["change"], f"`{row['set']}`", ", ".join(share(value, 3) for value in row["accuracy"]))
+        for row in figures("iqon_changes")["rows"]
+    ]
+    return table(("change", "setting", "accuracy"), rows, right=1)
+
+
+# the rows of the tables: what they are called, and the case and form under which the benchmark has them
+SAMPLE = {
+    "FHN": ("FHN", "binary"),
+    "FHN + CL": ("FHN + CL", "binary"),
+    "FHN + FND (clipped, alpha .3)": ("FHN + FND", "binary"),
+    "FHN + FND + soft pairs": ("FHN + FND + soft pairs", "binary"),
+    "FHN + both": ("FHN + both", "binary"),
+    "FHN, half of the negatives hard": ("FHN, half hard", "binary"),
+    "FHN + both, half hard": ("FHN + both, half hard", "binary"),
+    "encoder made smaller, floats": ("encoder", "relaxed"),
+    "encoder made smaller + CL, floats": ("encoder + CL", "relaxed"),
+    "encoder made smaller + FND, floats": ("encoder + FND", "relaxed"),
+    "encoder made smaller + both, floats": ("encoder + both", "relaxed"),
+    "encoder in 128 bits": ("bit encoder", "binary"),
+    "encoder in 128 bits + both": ("bit encoder + both", "binary"),
+    "FHN + both, relaxed codes as floats": ("FHN + both", "relaxed"),
+    "teacher: an outfit encoder, floats": ("teacher", "relaxed"),
+}
+IQON = {
+    **{
+        name: key
+        for name, key in SAMPLE.items()
+        if name.startswith("FHN") and "hard" not in name and key[1] == "binary"
+    },
+    "FHN, calibrated": ("FHN", "binary, calibrated"),
+    "FHN + FND + soft pairs, calibrated": ("FHN + FND + soft pairs", "binary, calibrated"),
+    "FHN, floats": ("FHN", "relaxed"),
+    "teacher: FHN in floats, averaged, calibrated": ("teacher", "relaxed, calibrated"),
+}
+RANKED = {
+    "random AUC": "AUC, random",
+    "random NDCG": "NDCG, random",
+    "hard AUC": "AUC, hard",
+    "hard NDCG": "NDCG, hard",
+}
+SIZES = {
+    "teacher": "teacher: outfit encoder, floats",
+    "FHN": "FHN",
+    "encoder": "encoder made smaller, floats",
+    "bit encoder": "encoder in 128 bits",
+}
+SIZES_IQON = {"teacher": "IQON3000: teacher, FHN in floats", "FHN": "IQON3000: FHN"}
+
+
+def _ablation(data: str, names: Mapping[str, tuple[str, str]], columns: Iterable[str]) -> list[tuple[str, ...]]:
+    """The rows of a table; the best of the codes is bold in each column."""
+    found = {(row["case"], row["form"]): row["figures"] for row in figures(f"distillation_{data}")["ablation"]}
+    columns = list(columns)
+    of_codes = [found[key] for key in names.values() if key[1].startswith("binary")]
+    best = {column: max(figure[column]["mean"] for figure in of_codes) for column in columns}
+    return [
+        (
+            name,
+            *(
+                spread(found[key][column], best=found[key] in of_codes and found[key][column]["mean"] == best[column])
+                for column in columns
+            ),
+        )
+        for name, key in names.items()
+    ]
+
+
+def distillation_sample() -> str:
+    """Teachers and views on the sample."""
+    return table(("", *RANKED.values()), _ablation("sample", SAMPLE, RANKED), right=4)
+
+
+def distillation_iqon() -> str:
+    """Teachers and views on IQON3000."""
+    columns = {"file AUC": "the file's pairs", **RANKED}
+    return table(("", *columns.values()), _ablation("iqon", IQON, columns), right=5)
+
+
+def distillation_sizes() -> str:
+    """Sizes of the networks."""
+    rows = []
+    for data, names in (("sample", SIZES), ("iqon", SIZES_IQON)):
+        models = {row["model"]: row for row in figures(f"distillation_{data}")["sizes"]["models"]}
+        for model, name in names.items():
+            row = models[model]
+            numbers = (f"{row[key]:,}" for key in ("parameters", "bits_an_outfit", "bits_a_user"))
+            rows.append((name, *numbers, f"{row['microseconds_an_outfit']:.0f}"))
+    return table(("", "parameters", "bits an outfit", "bits a user", "microseconds an outfit"), rows, right=4)
+
+
+def teachers() -> str:
+    """The two data sets side by side, the parts of a student only."""
+    names = list(SAMPLE)[:5]
+    sample = {row[0]: row[1:] for row in _ablation("sample", SAMPLE, ("random AUC", "hard AUC"))}
+    iqon = {row[0]: row[1:] for row in _ablation("iqon", IQON, ("file AUC",))}
+    rows = [(name, *sample[name], *iqon[name]) for name in names]
+    rows.append(("teacher, floats", *sample[list(SAMPLE)[-1]], *iqon[list(IQON)[-1]]))
+    return table(("", "sample, AUC random", "sample, AUC hard", "IQON3000, the file's pairs"), rows, right=3)
+
+
+def cold_users() -> str:
+    """New users, told of one or five outfits."""
+    columns = ("floats", "bits", "in_use", "nobody", "popularity")
+    rows, last = [], ""
+    for row in figures("cold_users")["rows"]:
+        best = max(row[key] for key in columns[:3])
+        cells = [
+            f"**{share(row[key], 3)}**" if row[key] == best and key in columns[:3] else share(row[key], 3)
+            for key in columns
+        ]
+        rows.append((row["of"] if row["of"] != last else "", str(row["told"]), *cells))
+        last = row["of"]
+    return table(
+        ("", "told", "floats", "bits", "in use", "best answer that knows no user", "popularity"), rows, right=6
+    )
+
+
+def requests() -> str:
+    """Requests against the whole catalogue."""
+    found = figures("requests")
+    scorers = {
+        "taste + words": "taste + words, bits",
+        "words only": "text only, bits",
+        "taste only": "user only, bits",
+        "BM25": "BM25",
+        "popularity": "popularity",
+    }
+    rows = []
+    for data, title, most in (("sample", "sample", "recall@10"), ("amazon", "Amazon Fashion", "recall@5")):
+        for metric in (most, "mrr"):
+            means = [found[data]["scorers"][scorer][metric] for scorer in scorers.values()]
+            std = found[data]["spread"][scorers["taste + words"]][metric]
+            cells = [spread({"mean": means[0], "std": std}, 3), *(share(mean, 3) for mean in means[1:])]
+            rows.append((f"{title}, {metric.replace('mrr', 'MRR')}", *cells))
+    return table(("", *scorers), rows, right=5)
+
+
+def fold_in() -> str:
+    """Fold-in beside training."""
+    found = figures("foldin")
+    [five] = [row for row in found["folded"] if row["told"] == 5]
+    rows = [
+        ("nothing known of the user", found["nonpersonal"]["all"]),
+        ("5 outfits, folded in", five["fit"]["all"]),
+        ("the same 5 outfits, trained in", five["trained_in_same"]["all"]),
+        ("all their outfits, trained in", found["trained_in_all"]["all"]),
+    ]
+    return table(("", "accuracy of pairs"), [(what, share(value, 3)) for what, value in rows], right=1)
+
+
+def origins() -> str:
+    """Where every file of figures comes from."""
+    rows = []
+    for path in sorted(RESULTS.glob("*.json")):
+        one = read(path.stem)
+        rows.append((f"`{path.name}`", one["date"], one["commit"], one["machine"], one.get("source", "measured")))
+    return table(("file", "date", "commit", "machine", "source"), rows)
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "measured": measured,
+    "short": short,
+    "iqon-changes": iqon_changes,
+    "distillation-sample": distillation_sample,
+    "distillation-iqon": distillation_iqon,
+    "distillation-sizes": distillation_sizes,
+    "teachers": teachers,
+    "cold-users": cold_users,
+    "requests": requests,
+    "fold-in": fold_in,
+    "origins": origins,
+}
+
+
+def redrawn(text: str) -> str:
+    """A document with its blocks as the results say. Raises KeyError for a block that nothing draws."""
+    return MARKED.sub(lambda match: f"{match[1]}{BLOCKS[match[2]]()}{match[3]}", text)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Redraws, or checks; returns 1 where a document is not as it should be."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; name the documents that differ")
+    options = parser.parse_args(argv)
+    differing = 0
+    for name in DOCUMENTS:
+        path = PROJECT / name
+        text = path.read_text(encoding="utf-8")
+        new = redrawn(text)
+        if new != text:
+            differing += 1
+            print(f"{name}: {'differs from results/; run make figures' if options.check else 'redrawn'}")
+            if not options.check:
+                write_text(path, new)
+    return 1 if options.check and differing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
