@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -42,11 +43,13 @@ def amazon_root() -> Path:
 
 @pytest.fixture(scope="session")
 def sample_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample in the Polyvore-U layout: polyvore_data, made elsewhere where it is not complete."""
+    """The sample in the Polyvore-U layout: polyvore_data, or a copy that is completed where it is not complete."""
     root = PROJECT / "polyvore_data"
     if (root / "sentence_vector/semantic.pkl").is_file() and (root / "tuples_519").is_dir():
         return root
-    root = tmp_path_factory.mktemp("sample") / "polyvore_data"
+    committed, root = root, tmp_path_factory.mktemp("sample") / "polyvore_data"
+    if committed.is_dir():
+        shutil.copytree(committed, root)  # its pictures, which take half a minute to draw, are in the repository
     maker = [sys.executable, str(PROJECT / "tools/make_sample.py"), "--out", str(root), "--variable"]
     subprocess.run(maker, check=True, cwd=PROJECT)
     return root

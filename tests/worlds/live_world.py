@@ -72,6 +72,24 @@ class World:
         numerator = bundle.preference_scale * preference * p + bundle.compatibility_scale * together * n
         return (numerator + bits * bias * p) / (2**16 * bits * n * p)
 
+    def scores(self, user_id: str | None, outfits: Sequence[dict[str, str]]) -> list[float]:
+        """`score` of many outfits that fill the same slots, in arrays of whole numbers: for thousands of them."""
+        bundle, names = self.bundle, list(outfits[0]) if outfits else []
+        kinds = dict(zip(bundle.slot_names, bundle.slots))
+        user = 0 * self.users["user-0"] if user_id is None else self.users[user_id]
+        codes, bias = {}, np.zeros(len(outfits), dtype=np.int64)
+        for name in names:
+            items = [self.items[kinds[name]][outfit[name]] for outfit in outfits]
+            codes[name] = np.stack([code for code, _ in items])  # (N, M, D)
+            bias += [item_bias for _, item_bias in items]
+        preference = sum((code * user * bundle.preference_weights).sum(axis=(1, 2)) for code in codes.values())
+        pairs = [(bundle.slot_names[a], bundle.slot_names[b]) for a, b in slot_pairs(bundle.slots)]
+        pairs = [(a, b) for a, b in pairs if a in codes and b in codes]
+        together = sum((codes[a] * codes[b] * bundle.compatibility_weights).sum(axis=(1, 2)) for a, b in pairs)
+        bits, n, p = len(bundle.modalities) * bundle.num_bits, len(names), max(len(pairs), 1)
+        numerator = bundle.preference_scale * preference * p + bundle.compatibility_scale * together * n
+        return list(((numerator + bits * bias * p) / (2**16 * bits * n * p)).tolist()) if names else []
+
     def best(self, user_id: str | None, include_liked: bool = False) -> list[tuple[float, str]]:
         """All answers: (-score, id), best first, ties by id."""
         known = set() if user_id is None else set(self.disliked.get(user_id, ()))

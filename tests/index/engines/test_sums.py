@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -229,7 +230,7 @@ def test_every_step_adds_up_the_entries(step: Callable[..., None], codes: np.nda
     if not needs <= scan_vectors.features():
         pytest.skip(f"this processor lacks {needs}")
     rng = np.random.default_rng(0)
-    groups, users, blocks = 3, 6, 5
+    groups, users, blocks = 3, 9, 5
     digits = rng.integers(0, 2, (blocks * 64, 24 * groups), dtype=np.uint8)
     packed = scan_codes.blocks(digits, np.arange(24 * groups), 1)  # one plane: counts are digits
     places = digits.reshape(-1, groups, 24)[:, :, codes] @ (1 << np.arange(codes.shape[1]))
@@ -240,10 +241,10 @@ def test_every_step_adds_up_the_entries(step: Callable[..., None], codes: np.nda
         for code in range(len(codes)):
             expected += tables[:, group, code, places[:, group, code]]
     flat = tables.reshape(users, -1)
-    for block in range(blocks):
-        totals = np.zeros((users - 1, 64), dtype=np.uint16)
-        step(packed, block, flat, 1, users, constants, totals)
-        assert (totals == expected[1:, block * 64 : block * 64 + 64]).all()
+    for block, last in product(range(blocks), range(2, users + 1)):  # one user to eight: four at once, and the rest
+        totals = np.zeros((last - 1, 64), dtype=np.uint16)
+        step(packed, block, flat, 1, last, constants, totals)
+        assert (totals == expected[1:last, block * 64 : block * 64 + 64]).all()
 
 
 @pytest.mark.slow

@@ -188,8 +188,8 @@ def test_threads_do_not_change_what_a_seed_gives(tmp_path):
     threads = torch.get_num_threads()
     torch.set_num_threads(4)
     try:
-        dataset = tiny_dataset(items=6, users=6, outfits=4000)
-        values = tiny_values(model={"num_bits": 128}, train={"epochs": 2, "batch_size": 2000}, encoder={"blocks": 1})
+        dataset = tiny_dataset(items=6, users=6, outfits=2000, valid=False)
+        values = tiny_values(model={"num_bits": 128}, train={"epochs": 1, "batch_size": 1000}, encoder={"blocks": 1})
         runs = [fit(make_config(values), dataset, tmp_path / f"run{number}") for number in range(4)]
     finally:
         torch.set_num_threads(threads)
