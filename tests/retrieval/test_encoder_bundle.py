@@ -4,6 +4,7 @@ import itertools
 import json
 from collections import Counter
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -156,14 +157,26 @@ def test_a_shortlist_says_that_it_is_one(tmp_path, monkeypatch):
     assert found.hits[-1].score + found.gap >= -every[0]
 
 
+@pytest.fixture(scope="module")
+def every_scored(tmp_path_factory):
+    """A bundle of three types, all outfits of them, and user-1's scores of these: by form and number of items."""
+
+    @cache
+    def make(form, count):
+        slots = ("top", "bottom", "shoe")
+        path = tmp_path_factory.mktemp("every") / "b"
+        recommender = Recommender.load(new_bundle(path, form, slots=slots, num_items=count).path)
+        ids = [recommender.bundle.items[kind].all() for kind in slots]
+        outfits = [dict(zip(slots, one)) for one in itertools.product(*ids)]
+        return recommender, outfits, np.array([recommender.score("user-1", one).score for one in outfits])
+
+    return make
+
+
 @pytest.mark.parametrize(("count", "k", "most"), [(5, 5, 1), (9, 9, 1), (9, 15, 2)])
-def test_repeats_are_capped_down_the_whole_ranking(tmp_path, form, count, k, most):
+def test_repeats_are_capped_down_the_whole_ranking(every_scored, form, count, k, most):
     """With 5 items and a few more of the other types all outfits fit into the shortlist, with 9 they do not."""
-    slots = ("top", "bottom", "shoe")
-    recommender = Recommender.load(new_bundle(tmp_path / "b", form, slots=slots, num_items=count).path)
-    ids = [recommender.bundle.items[kind].all() for kind in slots]
-    outfits = [dict(zip(slots, one)) for one in itertools.product(*ids)]
-    every = np.array([recommender.score("user-1", one).score for one in outfits])
+    recommender, outfits, every = every_scored(form, count)
     uses, wanted = Counter(), []
     for place in np.argsort(-every, kind="stable"):  # items of two types never have the same id
         if len(wanted) < k and all(uses[one] < most for one in outfits[place].values()):

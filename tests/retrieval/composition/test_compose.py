@@ -1,6 +1,7 @@
 """Composition against brute force: every outfit of the product scored by the referee."""
 
 from collections import Counter
+from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -25,10 +26,15 @@ TWO_TOPS, FOUR = ("top", "top", "bottom", "shoe"), ("top", "bottom", "shoe", "ba
 def every_outfit(bundle: Bundle, rows: dict[str, list[int]], given: dict[str, int]) -> np.ndarray:
     """All outfits by plain loops: a set of items of one type once, the smaller row in the first slot."""
     choices = [[given[name]] if name in given else rows.get(name, [EMPTY]) for name in bundle.slot_names]
+    return _every_outfit(bundle.slots, tuple(tuple(own) for own in choices)).copy()
+
+
+@cache
+def _every_outfit(slots: tuple[str, ...], choices: tuple[tuple[int, ...], ...]) -> np.ndarray:
     valid = set(product(*choices))
     outfits = []
     for outfit in sorted(valid):
-        worn = [(kind, row) for kind, row in zip(bundle.slots, outfit) if row != EMPTY]
+        worn = [(kind, row) for kind, row in zip(slots, outfit) if row != EMPTY]
         if len(set(worn)) < len(worn):
             continue
         doubled = False
@@ -36,11 +42,11 @@ def every_outfit(bundle: Bundle, rows: dict[str, list[int]], given: dict[str, in
             for b in range(a):
                 swapped = list(outfit)
                 swapped[a], swapped[b] = outfit[b], outfit[a]
-                same = bundle.slots[a] == bundle.slots[b]
+                same = slots[a] == slots[b]
                 doubled |= same and tuple(swapped) in valid and tuple(swapped) < outfit
         if not doubled:
             outfits.append(outfit)
-    return np.array(outfits, dtype=np.int64).reshape(-1, len(bundle.slots))
+    return np.array(outfits, dtype=np.int64).reshape(-1, len(slots))
 
 
 def ranking(bundle: Bundle, user: int, outfits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

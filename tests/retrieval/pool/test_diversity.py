@@ -1,6 +1,7 @@
 """Caps and MMR against plain loops over a ranking."""
 
 from collections import Counter
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,7 @@ def test_mmr_by_plain_loops(seed: int, diversity: float, caps: dict[str, int], w
     present = items >= 0
     bits = unpack(codes)
 
+    @cache
     def alike(a: int, b: int) -> float:
         total = sum(int((bits[a, s] == bits[b, s]).sum()) for s in range(3) if present[a, s] and present[b, s])
         return total / (int((present[a] | present[b]).sum()) * 2 * 8 * width)
