@@ -21,7 +21,7 @@ import filelock  # ahead of the first compaction, which has only moments to fini
 import numpy as np
 from fashion_hash.live import compaction
 from fashion_hash.retrieval.recommender import Recommender
-compaction.COMPACT_FROM, compaction.COMPACT_SHARE = 60, 0.0
+compaction.COMPACT_FROM, compaction.COMPACT_SHARE = 20, 0.0
 recommender, first = Recommender.load(sys.argv[1], verify=False), int(sys.argv[2])
 def done(**what):
     print(json.dumps(what), flush=True)
