@@ -35,7 +35,7 @@ def main() -> None:
     options = parser.parse_args()
     recommender = Recommender.load(options.bundle)
     bundle = recommender.bundle
-    if bundle.encoder is None:
+    if bundle.scoring != "vectors":
         parser.error(f"{options.bundle} is a bundle without an outfit encoder: its composition is exact")
     users = np.linspace(0, len(bundle.users) - 1, options.users).astype(int)
     names = [bundle.users.id(row) for row in users.tolist()]

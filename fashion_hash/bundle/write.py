@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -76,7 +76,8 @@ def write_bundle(path: str | Path, contents: BundleContents) -> Bundle:
 
     Raises BundleError, and writes nothing, when the contents do not fit together.
     """
-    _check(contents)
+    scoring = _scoring_contents(contents)
+    _check(contents, scoring)
     if (live := Path(path) / LIVE_FOLDER).exists():
         raise BundleError(
             f"{live} holds changes that were made to bundle {_fingerprint(Path(path))}, and would be lost: "
@@ -99,10 +100,8 @@ def write_bundle(path: str | Path, contents: BundleContents) -> Bundle:
         np.save(folder / "history/items.npy", contents.history.items)
         write_catalogue(folder / "catalogue.sqlite", contents.items, contents.details, contents.pictures)
         if contents.heads:
-            width = num_bits if contents.encoder is None else contents.encoder.encoder.width
-            write_heads(folder / "heads", item_types(contents.slots), width, contents.heads)
-        if contents.encoder is not None:
-            write_encoder(folder / "encoder", item_types(contents.slots), contents.encoder)
+            write_heads(folder / "heads", item_types(contents.slots), scoring.head_width, contents.heads)
+        scoring.write(folder)
         if contents.requests is not None:
             write_requests(folder / "requests", contents.requests)
         manifest = {
@@ -117,25 +116,17 @@ def write_bundle(path: str | Path, contents: BundleContents) -> Bundle:
             "compatibility_scale": int(contents.compatibility_scale),
             "repeat_empty": bool(contents.repeat_empty),
             "model": dict(contents.model),
-            "answers": _answers(contents),
+            "answers": scoring.answers,
         }
         seal(folder, manifest)
     return Bundle.open(path)
-
-
-def _answers(contents: BundleContents) -> dict[str, str]:
-    """How exact answers are, by what is asked; see the module's text."""
-    if contents.encoder is None:
-        return EXACT
-    pool = "exact, outfit codes" if contents.encoder.encoder.output == "bits" else "exact, outfit vectors"
-    return {**dict.fromkeys(("pool", "score", "explain"), pool), "compose": RE_RANKED, "complete": RE_RANKED}
 
 
 def _fingerprint(folder: Path) -> str:
     return str(read_manifest(folder, FORMAT, FORMAT_VERSION, verify=False)["fingerprint"])
 
 
-def _check(contents: BundleContents) -> None:
+def _check(contents: BundleContents, scoring: _ScoringContents) -> None:
     """Shapes, values and rows fit together, and every score is exact in a float64."""
     kinds, num_slots = item_types(check_slots(contents.slots)), len(contents.slots)
     num_bits, num_modalities = contents.user_codes.shape[-1], len(contents.modalities)
@@ -164,10 +155,7 @@ def _check(contents: BundleContents) -> None:
         if not (np.abs(array) < 2**15).all():
             raise BundleError(f"{name} holds a value that is not finite or beyond +-32768")
 
-    if contents.encoder is not None:
-        _check_encoder(contents, contents.encoder)
-    elif contents.heads and tuple(contents.heads) != contents.modalities:
-        raise BundleError(f"heads of {list(contents.heads)} in a bundle of {list(contents.modalities)}")
+    scoring.check()
     if (requests := contents.requests) is not None:
         if requests.types != kinds:
             raise BundleError(f"requests over the types {list(requests.types)} in a bundle of {list(kinds)}")
@@ -197,11 +185,64 @@ def _check(contents: BundleContents) -> None:
         raise BundleError("bit weights or item biases are too large for exact scores: has the training diverged?")
 
 
-def _check_encoder(contents: BundleContents, encoder: EncoderContents) -> None:
-    """The codes are those of the encoder; nothing is scored by them alone."""
-    if contents.repeat_empty or contents.compatibility_scale:
-        raise BundleError("an outfit encoder masks empty slots and has no compatibility: both are 0 in its bundle")
-    given = {"user_codes": contents.user_codes, **contents.item_codes}
-    for name, codes in {"user_codes": encoder.user_codes, **encoder.item_codes}.items():
-        if not np.array_equal(given.get(name, ()), codes):
-            raise BundleError(f"the codes of {name} are not those of the outfit encoder: take them of EncoderContents")
+class _ScoringContents(Protocol):
+    """What a bundle holds for one way of scoring outfits; Bundle reads it and Bundle.scoring names it."""
+
+    answers: dict[str, str]  # how exact answers are, by what is asked; see the text of fashion_hash.bundle
+    head_width: int  # outputs of the hash heads
+
+    def check(self) -> None: ...
+    def write(self, folder: Path) -> None: ...
+
+
+class _CodeContents:
+    """FHN: nothing beside the codes that every bundle has."""
+
+    def __init__(self, contents: BundleContents) -> None:
+        self._contents = contents
+        self.answers = EXACT
+        self.head_width: int = contents.user_codes.shape[-1]
+
+    def check(self) -> None:
+        heads, modalities = self._contents.heads, self._contents.modalities
+        if heads and tuple(heads) != modalities:
+            raise BundleError(f"heads of {list(heads)} in a bundle of {list(modalities)}")
+
+    def write(self, folder: Path) -> None:
+        pass
+
+
+class _VectorContents:
+    """Outfit encoder: its network, tokens of items and vectors of users; nothing is scored by the codes alone."""
+
+    def __init__(self, contents: BundleContents, encoder: EncoderContents) -> None:
+        self._contents = contents
+        self._encoder = encoder
+        exact = "exact, outfit codes" if encoder.encoder.output == "bits" else "exact, outfit vectors"
+        self.answers = {
+            **dict.fromkeys(("pool", "score", "explain"), exact),
+            "compose": RE_RANKED,
+            "complete": RE_RANKED,
+        }
+        self.head_width = encoder.encoder.width
+
+    def check(self) -> None:
+        contents, encoder = self._contents, self._encoder
+        if contents.repeat_empty or contents.compatibility_scale:
+            raise BundleError(
+                "an outfit encoder masks empty slots and has no compatibility term: repeat_empty and "
+                "compatibility_scale must be 0 in its bundle"
+            )
+        codes = {"user_codes": contents.user_codes, **contents.item_codes}
+        for name, expected in {"user_codes": encoder.user_codes, **encoder.item_codes}.items():
+            if not np.array_equal(codes.get(name, ()), expected):
+                raise BundleError(
+                    f"the codes of {name} are not those of the outfit encoder: take them from EncoderContents"
+                )
+
+    def write(self, folder: Path) -> None:
+        write_encoder(folder / "encoder", item_types(self._contents.slots), self._encoder)
+
+
+def _scoring_contents(contents: BundleContents) -> _ScoringContents:
+    return _VectorContents(contents, contents.encoder) if contents.encoder else _CodeContents(contents)

@@ -147,7 +147,7 @@ class FoldIn:
     """
 
     def __init__(self, bundle: Bundle, seed: int = 0) -> None:
-        self.bundle = bundle
+        self._bundle = bundle
         self._seed = seed
         self._mean_code: dict[str, np.ndarray] = {}  # (D,) of a type's items, summed over modalities
         for kind, packed in bundle.item_codes.items():
@@ -175,14 +175,15 @@ class FoldIn:
             QueryError: outfits of other slots, rows that the bundle does not hold, an outfit without
                 items, or one that is both liked and disliked.
         """
-        told, signs = checked_outfits(self.bundle, liked, disliked)
-        return None if not len(told) else pack(self._signs(self._lean(told, signs)))
+        told, signs = checked_outfits(self._bundle, liked, disliked)
+        return None if not len(told) else pack(self._signs(self._lean(self._bundle, told, signs)))
 
     def fit(
         self,
         liked: np.ndarray,
         disliked: np.ndarray | None = None,
         *,
+        bundle: Bundle | None = None,
         negatives: int | None = None,
         pull: float = PULL,
     ) -> Packed | None:
@@ -193,19 +194,21 @@ class FoldIn:
 
         Args:
             liked, disliked, returns, raises: see `by_sum`.
+            bundle: the bundle with the items that were added since; by default the one given at first.
             negatives: K, random outfits against each told one: 64, or fewer when more than 64 are told.
             pull: how many outfits the pull counts for; 0 for none.
         """
-        told, signs = checked_outfits(self.bundle, liked, disliked)
+        bundle = bundle or self._bundle
+        told, signs = checked_outfits(bundle, liked, disliked)
         if not len(told):
             return None
-        lean = self._lean(told, signs)
+        lean = self._lean(bundle, told, signs)
         if len(told) > MOST_TOLD:
             some = np.linspace(0, len(told) - 1, MOST_TOLD).astype(np.int64)
             told, signs = told[some], signs[some]
         count = negatives or max(FEWEST_NEGATIVES, min(NEGATIVES, PAIRS // len(told)))
-        own = outfit_vectors(self.bundle, told)
-        others = outfit_vectors(self.bundle, self._random(told, count))
+        own = outfit_vectors(bundle, told)
+        others = outfit_vectors(bundle, self._random(bundle, told, count))
         sign = np.repeat(signs, count)
         pairs = Vectors(
             sign[:, None] * (np.repeat(own.preference, count, axis=0) - others.preference),
@@ -214,22 +217,22 @@ class FoldIn:
         # an outfit whose margin is 0 pulls by half its lean: the slope of softplus there
         return pack(descend(pairs, 0.5 * pull * lean, self._signs(lean), np.full(len(sign), 1 / count)).code)
 
-    def _lean(self, told: np.ndarray, signs: np.ndarray) -> np.ndarray:
+    def _lean(self, bundle: Bundle, told: np.ndarray, signs: np.ndarray) -> np.ndarray:
         """(D,): the mean over told outfits of their vector less the average one's, signs regarded."""
-        counted = exact.outfit_items(self.bundle, told) != EMPTY
-        means = np.stack([self._mean_code[kind] for kind in self.bundle.slots])  # (S, D)
-        average = (counted @ means) / counted.sum(axis=1)[:, None] * _weights(self.bundle)
-        lean: np.ndarray = signs @ (outfit_vectors(self.bundle, told).preference - average) / len(told)
+        counted = exact.outfit_items(bundle, told) != EMPTY
+        means = np.stack([self._mean_code[kind] for kind in bundle.slots])  # (S, D)
+        average = (counted @ means) / counted.sum(axis=1)[:, None] * _weights(bundle)
+        lean: np.ndarray = signs @ (outfit_vectors(bundle, told).preference - average) / len(told)
         return lean
 
     def _signs(self, lean: np.ndarray) -> np.ndarray:
         return np.where(lean == 0, self._majority, binarise(lean))
 
-    def _random(self, told: np.ndarray, count: int) -> np.ndarray:
+    def _random(self, bundle: Bundle, told: np.ndarray, count: int) -> np.ndarray:
         """(L * count, S): every item of each told outfit replaced by any of its type."""
         rng = generator(self._seed, "fold-in")
         drawn = np.repeat(told, count, axis=0)
-        for slot, kind in enumerate(self.bundle.slots):
-            rows = rng.integers(0, len(self.bundle.items[kind]), len(drawn))
+        for slot, kind in enumerate(bundle.slots):
+            rows = rng.integers(0, len(bundle.items[kind]), len(drawn))
             drawn[:, slot] = np.where(drawn[:, slot] == EMPTY, EMPTY, rows)
         return drawn

@@ -37,24 +37,27 @@ class FoldInVectors:
     """
 
     def __init__(self, bundle: Bundle, seed: int = 0) -> None:
-        self.bundle = bundle
-        self._exported = bundle
+        self._bundle = bundle
         self._seed = seed
 
-    def fit(self, liked: np.ndarray, disliked: np.ndarray | None = None) -> np.ndarray | None:
+    def fit(
+        self, liked: np.ndarray, disliked: np.ndarray | None = None, *, bundle: Bundle | None = None
+    ) -> np.ndarray | None:
         """The vector that ranks liked outfits above random ones, and disliked ones below: (D,) float32.
 
         Args:
             liked: (L, S) rows of items by slot, EMPTY where there is none.
             disliked: likewise.
+            bundle: the bundle with the items that were added since; by default the one given at first.
 
         Returns None when nothing is told. Raises QueryError as FoldIn.by_sum.
         """
-        told, signs = checked_outfits(self.bundle, liked, disliked)
+        bundle = bundle or self._bundle
+        told, signs = checked_outfits(bundle, liked, disliked)
         if not len(told):
             return None
-        encoder = encoder_of(self.bundle)
-        vectors, constant = _scored(self.bundle, told)
+        encoder = encoder_of(bundle)
+        vectors, constant = _scored(bundle, told)
         random, random_constant = self._random
         mean, precision = self._prior
         user = mean.copy()
@@ -77,8 +80,8 @@ class FoldInVectors:
     @cached_property
     def _prior(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean, (D,), and inverse covariance, (D, D), of the users of the bundle."""
-        users = np.asarray(self._exported.user_keys[:: 1 + len(self._exported.user_keys) // SAMPLE], dtype=np.float64)
-        mean = users.mean(axis=0) if len(users) else np.zeros(self._exported.num_bits)
+        users = np.asarray(self._bundle.user_keys[:: 1 + len(self._bundle.user_keys) // SAMPLE], dtype=np.float64)
+        mean = users.mean(axis=0) if len(users) else np.zeros(self._bundle.num_bits)
         apart = users - mean
         covariance = apart.T @ apart / max(1, len(users))
         diagonal = np.diag(covariance).copy()
@@ -88,7 +91,7 @@ class FoldInVectors:
     @cached_property
     def _random(self) -> tuple[np.ndarray, np.ndarray]:
         """Outfits of any items, in slots that outfits people liked fill; see _scored."""
-        bundle, rng = self._exported, generator(self._seed, "fold-in")
+        bundle, rng = self._bundle, generator(self._seed, "fold-in")
         history = bundle.history.items
         if len(history):
             pattern = history[rng.integers(0, len(history), RANDOM)] != EMPTY

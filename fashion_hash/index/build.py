@@ -26,14 +26,9 @@ from fashion_hash.core.ids import IdTable
 from fashion_hash.core.manifest import seal
 from fashion_hash.core.outfits import EMPTY, Outfits, canonical_items
 from fashion_hash.errors import BundleError, DataError
-from fashion_hash.index.engines.sums.files import build_scan
-from fashion_hash.index.exact import outfit_items
 from fashion_hash.index.outfit_terms import OutfitTerms, outfit_terms
-from fashion_hash.index.outfit_vectors import outfit_vectors
 from fashion_hash.index.pool import CHUNK, FOLDER, FORMAT, FORMAT_VERSION
-
-# from here on the scan is faster than adding up items, by more than it takes to load its compiled kernels
-SCAN_FROM = 500_000
+from fashion_hash.index.scoring import PoolRows, scoring_of
 
 
 def build_index(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str] | None = None) -> Path:
@@ -52,8 +47,6 @@ def build_index(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str] | No
         DataError: other slots, an item that the bundle does not hold, an empty outfit, a bad id.
     """
     from tqdm import tqdm  # building only: a query starts without it
-
-    from fashion_hash.index.engines.hamming import write_faiss
 
     if (live := bundle.path / LIVE_FOLDER).exists():
         raise BundleError(
@@ -74,46 +67,31 @@ def build_index(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str] | No
         for start in tqdm(range(0, len(items), CHUNK), desc="pool index", unit_scale=CHUNK, disable=None)
     ]
     joined = OutfitTerms(*map(np.concatenate, zip(outfit_terms(bundle, items[:0]), *terms)))
-    path = bundle.path / FOLDER
+    path, scoring = bundle.path / FOLDER, scoring_of(bundle)
     with atomic_folder(path) as folder:
-        if bundle.encoder is None:
-            write_faiss(folder, bundle, items)
-            write_pool(folder, bundle, ids, items, joined)
-        else:
-            write_pool(folder, bundle, ids, items, joined, outfit_vectors(bundle, items))
+        scoring.write_shortlist(folder, items)
+        write_pool(folder, bundle, PoolRows(ids, items, joined, scoring.outfit_vectors(items)))
     return path
 
 
-def write_pool(
-    folder: Path,
-    bundle: Bundle,
-    ids: IdTable,
-    items: np.ndarray,
-    terms: OutfitTerms,
-    vectors: np.ndarray | None = None,
-) -> None:
-    """Writes an index into a folder, and the manifest of all that it holds then.
+def write_pool(folder: Path, bundle: Bundle, rows: PoolRows) -> None:
+    """Writes an index into a folder, and the manifest of all files that the folder holds by then.
 
     Args:
+        folder: exists already.
         bundle: the codes that the terms were made from.
-        ids: outfit ids, in ascending order.
-        items: (N, S) int32, EMPTY where there is none.
-        terms: of the outfits.
-        vectors: of the outfits, where the bundle has an outfit encoder.
+        rows: the outfits.
     """
-    offsets, liked = _liked_rows(bundle, items)
-    ids.save(folder, "ids")
-    np.save(folder / "outfits.npy", items)
-    for name, column in terms._asdict().items():
+    offsets, liked = _liked_rows(bundle, rows.items)
+    rows.ids.save(folder, "ids")
+    np.save(folder / "outfits.npy", rows.items)
+    for name, column in rows.terms._asdict().items():
         np.save(folder / f"{name}.npy", column)
     np.save(folder / "liked.offsets.npy", offsets)
     np.save(folder / "liked.rows.npy", liked)
-    if vectors is not None:
-        np.save(folder / "vectors.npy", vectors)
-    elif len(items) >= SCAN_FROM:
-        build_scan(folder, bundle, outfit_items(bundle, items), *terms)
+    scoring_of(bundle).write_files(folder, rows)
     about = {"format": FORMAT, "format_version": FORMAT_VERSION, "bundle": bundle.fingerprint}
-    seal(folder, {**about, "num_outfits": len(items)})
+    seal(folder, {**about, "num_outfits": len(rows.items)})
 
 
 def _check_items(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str]) -> None:

@@ -16,23 +16,16 @@ AT_ONCE = 1 << 12
 
 
 def encoder_of(bundle: Bundle) -> OutfitEncoderArrays:
-    """The encoder of a bundle that has one."""
-    assert bundle.encoder is not None
+    """The encoder of a bundle that scores outfits by vectors."""
+    assert bundle.encoder, f"{bundle.path} scores outfits by {bundle.scoring}"
     return bundle.encoder
-
-
-def empty_vectors(bundle: Bundle) -> np.ndarray:
-    """No vectors, of the shape and type in which a bundle's are kept: (0, D), (0, D / 8), or (0, 0) without encoder."""
-    if bundle.encoder is None:
-        return np.zeros((0, 0), dtype=np.float32)
-    return _kept(bundle.encoder, np.zeros((0, bundle.num_bits), dtype=np.float32))
 
 
 def outfit_vectors(bundle: Bundle, items: np.ndarray) -> np.ndarray:
     """The vectors of outfits, (R, S) rows of items, as they are kept."""
     encoder = encoder_of(bundle)
     items = canonical_items(bundle.slots, np.asarray(items))
-    found = [empty_vectors(bundle)]
+    found = [_kept(encoder, np.zeros((0, bundle.num_bits), dtype=np.float32))]
     for start in range(0, len(items), AT_ONCE):
         here = items[start : start + AT_ONCE]
         tokens = np.zeros((*here.shape, encoder.width), dtype=np.float32)

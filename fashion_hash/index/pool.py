@@ -30,7 +30,10 @@ class Pool:
         self.bias = read_array(path / "bias.npy")
         self.num_items = read_array(path / "num_items.npy")
         self.num_pairs = read_array(path / "num_pairs.npy")
-        self.vectors = read_array(path / "vectors.npy") if (path / "vectors.npy").exists() else None
+        # see Scoring.outfit_vectors; (N, 0) where scores need none
+        self.vectors = np.zeros((len(self.items), 0), dtype=np.float32)
+        if (path / "vectors.npy").exists():
+            self.vectors = read_array(path / "vectors.npy")
         self._liked_offsets = read_array(path / "liked.offsets.npy")
         self._liked_rows = read_array(path / "liked.rows.npy")
 

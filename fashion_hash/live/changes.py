@@ -13,13 +13,12 @@ import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.lookup import check_type, outfit_rows
-from fashion_hash.core.codes import binarise, fixed_point, pack
+from fashion_hash.core.codes import fixed_point, pack
 from fashion_hash.core.ids import encode
 from fashion_hash.errors import DataError, FashionHashError, FeatureError, QueryError
 from fashion_hash.index.outfit_terms import outfit_terms
-from fashion_hash.index.outfit_vectors import outfit_vectors
+from fashion_hash.index.scoring import scoring_of
 from fashion_hash.inference.hash_heads import ItemCoder
-from fashion_hash.inference.outfit_encoder import encoded_items, single_codes
 from fashion_hash.live.catalogue import LiveCatalogue, Writing
 from fashion_hash.live.snapshot import Snapshot, item_record, outfit_record
 
@@ -69,8 +68,7 @@ def add_outfits(live: LiveCatalogue, outfits: Mapping[str, Mapping[str, str]]) -
         if ids:
             records = np.zeros(len(ids), dtype=outfit_record(snapshot.bundle))
             records["items"] = items
-            if snapshot.bundle.encoder is not None:
-                records["vector"] = outfit_vectors(snapshot.bundle, items)
+            records["vector"] = scoring_of(snapshot.bundle).outfit_vectors(items)
             for name, column in outfit_terms(snapshot.bundle, items)._asdict().items():
                 records[name] = column
             store.append("add_outfits", None, _json(ids), records.tobytes())
@@ -102,11 +100,7 @@ def _records(
             records["code"][place] = pack(_given_code(bundle, item))
     if unknown:
         outputs = _outputs(encoder(), kind, [items[place] for place in unknown])  # (N, M, D or W)
-        if bundle.encoder is None:
-            records["code"][unknown] = pack(binarise(outputs))
-        else:
-            new = encoded_items(bundle.encoder, bundle.encoder.tokens(kind, outputs))
-            records["encoded"][unknown], records["code"][unknown] = new, pack(single_codes(bundle.encoder, new))
+        records["code"][unknown], records["encoded"][unknown] = scoring_of(bundle).coded_items(kind, outputs)
     return records
 
 
@@ -128,7 +122,7 @@ def _outputs(encoder: ItemCoder, kind: str, items: Sequence[Mapping[str, Any]]) 
 
 
 def _given_code(bundle: Bundle, item: Mapping[str, Any]) -> np.ndarray:
-    if bundle.encoder is not None:
+    if not scoring_of(bundle).adds_up:
         raise FeatureError(
             f"item {item['item_id']!r}: outfits of this bundle are encoded from their items' features, and a code is "
             "not enough: give features"

@@ -29,6 +29,7 @@ from fashion_hash.index.build import write_pool
 from fashion_hash.index.engines.open import EngineName, open_engine
 from fashion_hash.index.outfit_terms import OutfitTerms
 from fashion_hash.index.pool import Pool
+from fashion_hash.index.scoring import PoolRows
 from fashion_hash.live.snapshot import Base, Snapshot
 from fashion_hash.live.store import FOLDER
 
@@ -59,8 +60,8 @@ def open_base(
         view.items = {kind: IdTable.open(kind, folder / "ids", f"items.{n}") for n, kind in kinds.items()}
         view.item_codes = {kind: read_array(folder / f"codes/items.{n}.npy") for n, kind in kinds.items()}
         view.item_bias = {kind: read_array(folder / f"codes/bias.{n}.npy") for n, kind in kinds.items()}
-        if bundle.encoder is not None:
-            view.encoded_items = {kind: read_array(folder / f"encoder/items.{n}.npy") for n, kind in kinds.items()}
+        encoded = {n: kind for n, kind in kinds.items() if kind in bundle.encoded_items}
+        view.encoded_items = {kind: read_array(folder / f"encoder/items.{n}.npy") for n, kind in encoded.items()}
         path = folder / "index"
     pool = Pool.open(view, verify=verify, path=path)
     return Base(generation, view, pool, open_engine(engine, view, pool))
@@ -95,12 +96,12 @@ def write_generation(snapshot: Snapshot, generation: int) -> Path:
             ids.save(folder / "ids", f"items.{number}")
             np.save(folder / f"codes/items.{number}.npy", bundle.item_codes[kind])
             np.save(folder / f"codes/bias.{number}.npy", bundle.item_bias[kind])
-            if bundle.encoder is not None:
+            if kind in bundle.encoded_items:
                 (folder / "encoder").mkdir(exist_ok=True)
                 np.save(folder / f"encoder/items.{number}.npy", bundle.encoded_items[kind])
         items = snapshot.items_of(kept).astype(np.int32)
-        vectors = None if pool.vectors is None else np.concatenate([pool.vectors, snapshot.added.vectors])[kept]
-        write_pool(folder / "index", bundle, IdTable.of_encoded("outfit", encoded), items, terms, vectors)
+        vectors = np.concatenate([pool.vectors, snapshot.added.vectors])[kept]
+        write_pool(folder / "index", bundle, PoolRows(IdTable.of_encoded("outfit", encoded), items, terms, vectors))
         seal(
             folder,
             {

@@ -7,10 +7,11 @@ that are there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from fashion_hash.bundle.bundle import ScoringKind
 from fashion_hash.core.codes import WEIGHT_ONE, Packed, unpack
 from fashion_hash.index import exact
 from fashion_hash.index.engines import vectors as encoded
@@ -49,6 +50,7 @@ def search(
         allowed = snapshot.alive if allowed is None else allowed & snapshot.alive
     count = len(snapshot.base.pool)
     apart = [NOTHING] * len(user_codes) if excludes is None else excludes
+    best_added = ADDED[snapshot.bundle.scoring]
     of_files = [rows[rows < count] for rows in apart]
     engine, first = snapshot.base.engine, None if allowed is None else allowed[:count]
     if len(user_codes) == 1:
@@ -62,18 +64,20 @@ def search(
         may = np.ones(len(snapshot.added), dtype=bool) if allowed is None else allowed[count:].copy()
         may[rows[rows >= count] - count] = False
         least = ranking.scores[-1] if len(ranking.scores) == k else -np.inf
-        best.append(_merged(snapshot, ranking, _best_added(snapshot, code, k, may, least), k))
+        best.append(_merged(snapshot, ranking, best_added(snapshot, code, k, may, least), k))
     return best
 
 
-def _best_added(snapshot: Snapshot, user_code: Packed, k: int, may: np.ndarray, least: float) -> Ranking:
-    """The added outfits that score at least `least` and as much as the k-th best; in any order."""
+def _best_by_vectors(snapshot: Snapshot, user_key: np.ndarray, k: int, may: np.ndarray, least: float) -> Ranking:
     bundle, added = snapshot.bundle, snapshot.added
-    if bundle.encoder is not None:
-        bias = encoded.bias_part(added.terms.bias, added.terms.num_items)
-        norms = encoded.squared_norms(bundle, added.vectors)
-        [found] = encoded.best(bundle, user_code[None], added.vectors, bias, norms, k, [may])
-        return Ranking(found.rows + len(snapshot.base.pool), found.scores)
+    bias = encoded.bias_part(added.terms.bias, added.terms.num_items)
+    norms = encoded.squared_norms(bundle, added.vectors)
+    [best] = encoded.best(bundle, user_key[None], added.vectors, bias, norms, k, [may])
+    return Ranking(best.rows + len(snapshot.base.pool), best.scores)
+
+
+def _best_by_codes(snapshot: Snapshot, user_code: Packed, k: int, may: np.ndarray, least: float) -> Ranking:
+    bundle, added = snapshot.bundle, snapshot.added
     query = unpack(user_code) * bundle.preference_weights.astype(np.int64)
     # the query in coarser units, so that its products with the sums, |sum| <= S M, stay below 2^31
     most = len(bundle.slots) * len(bundle.modalities)
@@ -92,6 +96,14 @@ def _best_added(snapshot: Snapshot, user_code: Packed, k: int, may: np.ndarray, 
         *(column[rows].astype(np.int64) for column in added.terms),
     )
     return Ranking(rows + len(snapshot.base.pool), exact.scores(bundle, exact_terms))
+
+
+# by Bundle.scoring: the added outfits that score at least `least` and as much as the k-th best of those that `may`
+# come back, in any order
+ADDED: dict[ScoringKind, Callable[[Snapshot, np.ndarray, int, np.ndarray, float], Ranking]] = {
+    "codes": _best_by_codes,
+    "vectors": _best_by_vectors,
+}
 
 
 def products(sums: np.ndarray, query: np.ndarray) -> np.ndarray:

@@ -22,8 +22,8 @@ from fashion_hash.core.outfits import EMPTY, canonical_items
 from fashion_hash.index import exact
 from fashion_hash.index.engines.contract import Engine
 from fashion_hash.index.outfit_terms import OutfitTerms, slot_codes
-from fashion_hash.index.outfit_vectors import empty_vectors
 from fashion_hash.index.pool import CHUNK, Pool
+from fashion_hash.index.scoring import scoring_of
 from fashion_hash.live.ids import LiveIds
 from fashion_hash.live.store import Entry
 
@@ -327,7 +327,7 @@ def code_sums(bundle: Bundle, items: np.ndarray) -> np.ndarray:
 
 def outfit_record(bundle: Bundle) -> np.dtype:
     """How the log holds an outfit: its items and terms, and of an outfit encoder its vector as it is kept."""
-    vector = empty_vectors(bundle)
+    vector = scoring_of(bundle).outfit_vectors(np.zeros((0, len(bundle.slots)), dtype=np.int32))
     return np.dtype(
         [
             ("items", "<i4", (len(bundle.slots),)),
@@ -342,6 +342,5 @@ def outfit_record(bundle: Bundle) -> np.dtype:
 
 def item_record(bundle: Bundle) -> np.dtype:
     """How the log holds an item: its codes and its bias, and of an outfit encoder its token and vector."""
-    width = 0 if bundle.encoder is None else bundle.encoder.width + bundle.num_bits
     code = len(bundle.modalities), bundle.num_bits // 8
-    return np.dtype([("code", "u1", code), ("bias", "<i4"), ("encoded", "<f4", (width,))])
+    return np.dtype([("code", "u1", code), ("bias", "<i4"), ("encoded", "<f4", (scoring_of(bundle).item_width,))])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from copy import copy
 
 import numpy as np
 
@@ -97,9 +96,8 @@ def _folded(snapshot: Snapshot, fold: Fold, history: np.ndarray, liked: np.ndarr
     slots = snapshot.bundle.slots
     _check_apart(slots, liked, disliked)
     liked, disliked = (_distinct(slots, one) for one in (liked, disliked))
-    here = copy(fold)
-    here.bundle = snapshot.bundle  # with the items that were added
-    code = here.fit(_without(slots, _distinct(slots, np.concatenate([history, liked])), disliked), disliked)
+    outfits = _without(slots, _distinct(slots, np.concatenate([history, liked])), disliked)
+    code = fold.fit(outfits, disliked, bundle=snapshot.bundle)
     return UserState(np.zeros(0, dtype=np.uint8) if code is None else code.view(np.uint8), liked, disliked)
 
 

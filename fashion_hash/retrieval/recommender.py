@@ -22,10 +22,10 @@ from fashion_hash.retrieval import users as people
 from fashion_hash.retrieval.answers import Composed, Hit, Hits, ItemHits, OutfitHit, OutfitsFor, Score
 from fashion_hash.retrieval.checks import REQUEST_WEIGHT
 from fashion_hash.retrieval.composition.composer import Composer, CompositionQuery
-from fashion_hash.retrieval.explanation.codes import Explanation, explain
+from fashion_hash.retrieval.explanation.codes import Explanation
 from fashion_hash.retrieval.explanation.requests import RequestExplanation, explain_request
-from fashion_hash.retrieval.explanation.vectors import explain_encoded
 from fashion_hash.retrieval.filters.live_columns import LiveColumns
+from fashion_hash.retrieval.methods import METHODS
 from fashion_hash.retrieval.pool.search import PoolQuery, rankings
 from fashion_hash.retrieval.scores import hits_of, hits_of_many, scores_of
 from fashion_hash.retrieval.search.ask import ask
@@ -336,8 +336,7 @@ class Recommender(CatalogueUpdates):
         snapshot, person = self._person(user_id)
         items = items_told(snapshot, outfit)
         bundle = person.bundle_of(snapshot)
-        if bundle.encoder is not None:
-            return explain_encoded(bundle, person.code, items, person.liked, neighbours=neighbours)
+        explain = METHODS[bundle.scoring].explain
         return explain(bundle, person.code, items, person.liked, neighbours=neighbours, top_bits=top_bits)
 
     def outfit(self, outfit_id: str) -> dict[str, str]:

@@ -8,10 +8,8 @@ import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.lookup import items_by_slot
-from fashion_hash.core.codes import Packed
-from fashion_hash.index import exact
-from fashion_hash.index.engines import vectors as encoded
 from fashion_hash.index.engines.contract import Ranking
+from fashion_hash.index.scoring import scoring_of
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.retrieval.answers import Hit, Hits, Score
 from fashion_hash.retrieval.filters.shortfall import Shortfall
@@ -45,26 +43,7 @@ def hits_of_many(
     return hits
 
 
-def scores_of(bundle: Bundle, user_code: Packed, items: np.ndarray) -> list[Score]:
-    """Scores and terms of outfits, (R, S) rows of items; `user_code` as Bundle.user_keys.
-
-    Of an outfit encoder the preference is minus the distance; of somebody of whom nothing is known that is
-    the distance to the mean user, and stands as compatibility.
-    """
-    if bundle.encoder is not None:
-        return _encoded_scores(bundle, user_code, items)
-    terms = exact.terms(bundle, user_code, items)
-    parts = (
-        exact.scores(bundle, terms),
-        exact.preference_part(bundle, terms),
-        exact.compatibility_part(bundle, terms),
-        exact.bias_part(terms),
-    )
+def scores_of(bundle: Bundle, user_key: np.ndarray, items: np.ndarray) -> list[Score]:
+    """Scores and terms of outfits, (R, S) rows of items; `user_key` is as a row of Bundle.user_keys."""
+    parts = scoring_of(bundle).parts(user_key, items)
     return [Score(*values) for values in zip(*(part.tolist() for part in parts))]
-
-
-def _encoded_scores(bundle: Bundle, taste: np.ndarray, items: np.ndarray) -> list[Score]:
-    near, bias = encoded.parts(bundle, taste, items)
-    nothing = np.zeros_like(near)
-    parts = (near, nothing) if bundle.preference_scale else (nothing, near)
-    return [Score(*values) for values in zip(*(part.tolist() for part in (near + bias, *parts, bias)))]

@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from fashion_hash.foldin.codes import FoldIn
-from fashion_hash.foldin.fold_in import Fold
-from fashion_hash.foldin.vectors import FoldInVectors
+from fashion_hash.foldin.fold_in import Fold, open_fold
 from fashion_hash.inference.hash_heads import ItemCoder
 from fashion_hash.live import changes, compaction
 from fashion_hash.live.catalogue import LiveCatalogue
@@ -105,8 +103,7 @@ class CatalogueUpdates:
 
     @cached_property
     def _fold(self) -> Fold:
-        bundle = self.live.bundle
-        return FoldIn(bundle) if bundle.encoder is None else FoldInVectors(bundle)
+        return open_fold(self.live.bundle)
 
     def _compact_if_due(self) -> None:
         compaction.compact_in_background(self.live)

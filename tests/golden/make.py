@@ -16,7 +16,7 @@ from pathlib import Path
 
 from fashion_hash.config.experiment import make_config, make_request_config
 from fashion_hash.data.dataset import Content
-from fashion_hash.index import build
+from fashion_hash.index import scoring
 from fashion_hash.index.build import build_index
 from fashion_hash.index.partners import build_partners
 from fashion_hash.retrieval.recommender import Recommender
@@ -62,7 +62,7 @@ def make_fhn(folder: Path) -> Path:
     }
     run = fit(make_config(tiny_values(**sections)), dataset, folder / "run")
     bundle = export_bundle(run, dataset=dataset)
-    build.SCAN_FROM = 1  # the files of the engine "sums" belong to the format as well
+    scoring.SCAN_FROM = 1  # the files of the engine "sums" belong to the format as well
     build_index(bundle, dataset.outfits)
     build_partners(bundle)
     recommender = Recommender.load(bundle.path)

@@ -8,6 +8,7 @@ from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.errors import QueryError, suggest
 from fashion_hash.index.engines.contract import Engine
 from fashion_hash.index.pool import Pool
+from fashion_hash.index.scoring import scoring_of
 
 # name: "auto" or one of ENGINES
 EngineName = str
@@ -43,7 +44,7 @@ def open_engine(name: EngineName, bundle: Bundle, pool: Pool) -> Engine:
         BundleError: the index lacks what the engine reads.
     """
     if name == "auto":
-        name = _fastest(bundle, pool)
+        name = scoring_of(bundle).fastest_engine(pool)
     engine = engine_class(name)
     if engine.scoring != bundle.scoring:
         raise QueryError(
@@ -51,9 +52,3 @@ def open_engine(name: EngineName, bundle: Bundle, pool: Pool) -> Engine:
             f'by {bundle.scoring}: choose "auto"'
         )
     return engine(bundle, pool)
-
-
-def _fastest(bundle: Bundle, pool: Pool) -> str:
-    if bundle.scoring == "vectors":
-        return "vectors"
-    return "sums" if (pool.path / "scan").exists() else "factored"

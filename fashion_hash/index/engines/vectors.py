@@ -136,7 +136,7 @@ class VectorScan(Engine):
 
     def __init__(self, bundle: Bundle, pool: Pool) -> None:
         super().__init__(bundle, pool)
-        if pool.vectors is None:
+        if not pool.vectors.shape[1]:
             raise BundleError(f"{pool.path} holds no vectors of outfits: build it again with tools/build_index.py")
         self._vectors = pool.vectors
         self._bias = bias_part(pool.bias, pool.num_items)

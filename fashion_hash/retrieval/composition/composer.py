@@ -15,12 +15,11 @@ from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.retrieval.answers import Composed
 from fashion_hash.retrieval.checks import check_count
 from fashion_hash.retrieval.composition.branch_and_bound import NO_LIMIT, SearchLimits
-from fashion_hash.retrieval.composition.by_vectors import compose_encoded
 from fashion_hash.retrieval.composition.compose import Composition
-from fashion_hash.retrieval.composition.compose import compose as best_outfits
 from fashion_hash.retrieval.filters.apply import Filter, allowed_rows, first_passing, within_budgets
 from fashion_hash.retrieval.filters.live_columns import LiveColumns
 from fashion_hash.retrieval.filters.shortfall import Shortfall, explain_shortfall
+from fashion_hash.retrieval.methods import METHODS
 from fashion_hash.retrieval.pool.variety import Variety
 from fashion_hash.retrieval.scores import hits_of
 from fashion_hash.retrieval.users import User
@@ -63,8 +62,8 @@ class Composer:
 
     def compose(self, snapshot: Snapshot, person: User, wanted: CompositionQuery) -> Composed:
         """See Recommender.compose."""
-        how = best_outfits if snapshot.bundle.encoder is None else compose_encoded
-        chosen = self.choose(snapshot, person, wanted, how)
+        method = METHODS[snapshot.bundle.scoring]
+        chosen = self.choose(snapshot, person, wanted, method.compose, method.exhaustive)
         hits = hits_of(snapshot, person, chosen.items)
         return Composed(hits, chosen.proven, chosen.gap, person.personal, chosen.shortfall)
 
@@ -73,9 +72,10 @@ class Composer:
         snapshot: Snapshot,
         person: User,
         wanted: CompositionQuery,
-        how: Callable[..., Composition] = best_outfits,
+        how: Callable[..., Composition],
+        exhaustive: bool = True,
     ) -> Selection:
-        """The outfits that are wanted; `how` ranks the allowed ones, called like `best_outfits`."""
+        """The outfits that are wanted; `how` ranks the allowed ones, see retrieval.methods.Methods."""
         check_count("k", wanted.k)
         variety = Variety(wanted.diversity, wanted.max_per, self._columns)
         variety.check()
@@ -102,7 +102,7 @@ class Composer:
                 budget=budget,
             )
             # a re-ranked shortlist is not proven however long it gets; a longer one may hold more that pass
-            return found.items, found.proven or how is compose_encoded
+            return found.items, found.proven or not exhaustive
 
         def passes(items: np.ndarray) -> np.ndarray:
             return within_budgets(chosen, bundle.slots, items)

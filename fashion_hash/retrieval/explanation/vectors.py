@@ -26,6 +26,7 @@ def explain_encoded(
     liked: np.ndarray | None = None,
     *,
     neighbours: int = 3,
+    top_bits: int = 0,
 ) -> Explanation:
     """Takes the score of an outfit apart.
 
@@ -38,6 +39,7 @@ def explain_encoded(
         items: (S,) rows of items by slot, EMPTY where there is none.
         liked: (L, S) the outfits that the user likes; the nearest are named.
         neighbours: how many of them at most.
+        top_bits: not looked at: under an encoder no bit adds anything by itself.
 
     Raises:
         QueryError: no item at all.

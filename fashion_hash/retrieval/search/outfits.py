@@ -19,6 +19,7 @@ from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import QueryError
 from fashion_hash.index.nearest import Near
 from fashion_hash.index.partners import Partners
+from fashion_hash.index.scoring import scoring_of
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.retrieval.answers import OutfitHit, OutfitsFor
 from fashion_hash.retrieval.checks import check_count, check_weight
@@ -182,7 +183,7 @@ class AnchoredComposer:
 
 def check_fhn(bundle: Bundle) -> None:
     """Raises QueryError for a bundle whose scores are no sums over items and pairs."""
-    if bundle.encoder is not None:
+    if not scoring_of(bundle).adds_up:
         raise QueryError(
             f"{bundle.path} scores outfits with an outfit encoder: outfits for a request need the bundle of an FHN "
             "run; search answers with items"

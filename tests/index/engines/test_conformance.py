@@ -17,8 +17,7 @@ import pytest
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.core.codes import fixed_point
 from fashion_hash.core.outfits import EMPTY, Outfits
-from fashion_hash.index import build as pool_files
-from fashion_hash.index import exact
+from fashion_hash.index import exact, scoring
 from fashion_hash.index.build import build_index
 from fashion_hash.index.engines import factored, hamming, open
 from fashion_hash.index.engines import plain as engine
@@ -45,7 +44,7 @@ def _small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(factored, "BLOCK", 4)
     monkeypatch.setattr(hamming, "FIRST", 4)
     monkeypatch.setattr(hamming, "GROWTH", 2)
-    monkeypatch.setattr(pool_files, "SCAN_FROM", 0)
+    monkeypatch.setattr(scoring, "SCAN_FROM", 0)
 
 
 World = Callable[..., tuple[Bundle, Pool]]

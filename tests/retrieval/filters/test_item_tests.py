@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fashion_hash.index import build as pool_files
+from fashion_hash.index import scoring
 from fashion_hash.index.build import build_index
 from fashion_hash.index.engines.sums.engine import SumScan
 from fashion_hash.index.pool import Pool
@@ -18,7 +18,7 @@ SLOTS = [("top", "bottom"), ("top", "top", "bottom", "shoe")]
 @pytest.mark.parametrize("slots", SLOTS)
 @pytest.mark.parametrize("share", [0.9, 0.5, 0.1])
 def test_a_test_of_items_is_its_mask(tmp_path, monkeypatch, slots, share):
-    monkeypatch.setattr(pool_files, "SCAN_FROM", 0)
+    monkeypatch.setattr(scoring, "SCAN_FROM", 0)
     monkeypatch.setattr(filters, "TEST_FROM", 0.0)
     bundle = random_bundle(tmp_path / "bundle", slots=slots, num_items=40)
     build_index(bundle, random_pool(bundle, 900))

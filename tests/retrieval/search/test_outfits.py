@@ -317,6 +317,6 @@ def test_no_anchor_may_be_used(recommender: Recommender) -> None:
 
 def test_an_outfit_encoder_scores_no_sums(bundle: Bundle) -> None:
     other = copy(bundle)
-    other.encoder = object()  # type: ignore[assignment]
+    other.scoring = "vectors"
     with pytest.raises(QueryError, match=r"scores outfits with an outfit encoder.*search answers with items"):
         check_fhn(other)

@@ -26,6 +26,7 @@ from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import BundleError
 from fashion_hash.index.engines.sums import codes as scan_codes
 from fashion_hash.index.engines.sums.codes import LANES
+from fashion_hash.index.outfit_terms import OutfitTerms
 
 FOLDER = "scan"
 BLOCKS_AT_ONCE = 256
@@ -57,10 +58,7 @@ def build_scan(
     index: Path,
     bundle: Bundle,
     items: np.ndarray,
-    compatibility: np.ndarray,
-    bias: np.ndarray,
-    num_items: np.ndarray,
-    num_pairs: np.ndarray,
+    terms: OutfitTerms,
 ) -> Path:
     """Writes the folder `scan` of a pool index, in bounded memory.
 
@@ -68,20 +66,20 @@ def build_scan(
         index: the folder of the index.
         bundle: codes, weights and scales.
         items: (N, S) items by slot as counted (exact.outfit_items), EMPTY where there is none.
-        compatibility, bias, num_items, num_pairs: (N,), the terms of index/exact.py.
+        terms: of the outfits.
 
     Raises:
         BundleError: an outfit has more codes than a byte counts.
     """
     from tqdm import tqdm  # building only
 
-    most = int(num_items.max(initial=1)) * len(bundle.modalities)
+    most = int(terms.num_items.max(initial=1)) * len(bundle.modalities)
     if most > 255:
         raise BundleError(f"an outfit has {most} codes, items times modalities: the scan counts up to 255")
     planes = scan_codes.num_planes(most)
     order = scan_codes.bit_order(bundle.preference_weights, planes)
-    constants = _constants(bundle, compatibility, bias, num_items, num_pairs)
-    segments, rows = _segments(num_items)
+    constants = _constants(bundle, terms)
+    segments, rows = _segments(terms.num_items)
     unit = _unit(bundle, planes, order, segments, constants)
     lowest = float(constants.min()) if len(constants) else 0.0
 
@@ -133,14 +131,12 @@ def open_scan(index: Path, num_bits: int) -> ScanFiles:
     return ScanFiles(unit, lowest, planes, segments, codes, constants, rows)
 
 
-def _constants(
-    bundle: Bundle, compatibility: np.ndarray, bias: np.ndarray, num_items: np.ndarray, num_pairs: np.ndarray
-) -> np.ndarray:
+def _constants(bundle: Bundle, terms: OutfitTerms) -> np.ndarray:
     """Compatibility and bias of the score, float64 (N,): as exact.py has them, but for rounding."""
     bits = len(bundle.modalities) * bundle.num_bits
-    pairs = np.maximum(num_pairs, 1).astype(np.int64)
-    together = bundle.compatibility_scale * compatibility / (pairs * bits)
-    return (together + bias / num_items.astype(np.int64)) / WEIGHT_ONE
+    pairs = np.maximum(terms.num_pairs, 1).astype(np.int64)
+    compatibility = bundle.compatibility_scale * terms.compatibility / (pairs * bits)
+    return np.asarray((compatibility + terms.bias / terms.num_items.astype(np.int64)) / WEIGHT_ONE)
 
 
 def _segments(num_items: np.ndarray) -> tuple[list[Segment], np.ndarray]:

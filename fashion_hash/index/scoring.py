@@ -1,0 +1,208 @@
+"""How a bundle scores outfits, behind one contract: by the codes of their items (FHN), or by vectors (outfit encoder).
+
+`scoring_of(bundle)` answers whatever differs between the two; nothing above this room asks which one it is. A further
+kind of model is a class here, a line in SCORINGS, and a line in each table by Bundle.scoring of the rooms above:
+FOLDS (foldin/fold_in.py), ADDED (live/pool_search.py) and METHODS (retrieval/methods.py).
+
+Shapes: R outfits, S slots, N items, M modalities, W width, D num_bits, U users.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+
+from fashion_hash.bundle.bundle import Bundle, ScoringKind
+from fashion_hash.core.codes import Packed, binarise, pack, unpack
+from fashion_hash.core.ids import IdTable
+from fashion_hash.index import exact
+from fashion_hash.index import outfit_vectors as kept
+from fashion_hash.index.engines import vectors as encoded
+from fashion_hash.index.engines.sums.files import build_scan
+from fashion_hash.index.outfit_terms import OutfitTerms
+from fashion_hash.index.outfit_vectors import encoder_of
+from fashion_hash.index.pool import Pool
+from fashion_hash.inference.outfit_encoder import encoded_items, single_codes
+
+# from so many outfits on, scanning sums beats adding up items by more than its compiled kernels take to load
+SCAN_FROM = 500_000
+
+
+class ScoreParts(NamedTuple):
+    """Scores of outfits and the terms that they are the sums of; (R,) float64 each."""
+
+    score: np.ndarray
+    preference: np.ndarray
+    compatibility: np.ndarray
+    bias: np.ndarray
+
+
+class CodedItems(NamedTuple):
+    """What a bundle holds of items: packed codes (N, M, D / 8), and further numbers (N, item_width) float32."""
+
+    codes: Packed
+    encoded: np.ndarray
+
+
+class PoolRows(NamedTuple):
+    """The outfits of a pool.
+
+    Attributes:
+        ids: in ascending order.
+        items: (R, S) int32, EMPTY where there is none.
+        terms: of the outfits.
+        vectors: see Scoring.outfit_vectors.
+    """
+
+    ids: IdTable
+    items: np.ndarray
+    terms: OutfitTerms
+    vectors: np.ndarray
+
+
+class Scoring(ABC):
+    """What depends on how a bundle scores outfits.
+
+    Args:
+        bundle: an open bundle, or a view of one.
+
+    Attributes:
+        adds_up: whether scores are sums over items and pairs of items that follow from packed codes alone.
+        item_width: how many float32 numbers an item has beside its packed code (Bundle.encoded_items).
+    """
+
+    adds_up: ClassVar[bool]
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+
+    @property
+    @abstractmethod
+    def item_width(self) -> int: ...
+
+    @abstractmethod
+    def fastest_engine(self, pool: Pool) -> str:
+        """The name of the engine that "auto" means for a pool."""
+
+    @abstractmethod
+    def parts(self, user_key: np.ndarray, items: np.ndarray) -> ScoreParts:
+        """The scores of outfits, (R, S) rows of items, for a user; `user_key` is as a row of Bundle.user_keys."""
+
+    @abstractmethod
+    def real_keys(self, user_keys: np.ndarray) -> np.ndarray:
+        """User keys, (U, ...), as numbers: (U, D) float32."""
+
+    @abstractmethod
+    def outfit_vectors(self, items: np.ndarray) -> np.ndarray:
+        """What is stored of outfits, (R, S) rows of items, beside their terms: (R, ...), (R, 0) for nothing."""
+
+    @abstractmethod
+    def coded_items(self, item_type: str, outputs: np.ndarray) -> CodedItems:
+        """New items of a type from what the hash heads say of them, (N, M, D or W) float32."""
+
+    @abstractmethod
+    def write_files(self, folder: Path, rows: PoolRows) -> None:
+        """Writes into the folder of an index what its engines read beside ids, items and terms."""
+
+    def write_shortlist(self, folder: Path, items: np.ndarray) -> None:  # noqa: B027 (most need none)
+        """Writes what shortlists of an exported pool are taken from; compaction leaves it out."""
+
+
+class CodeScoring(Scoring):
+    """FHN: integers over packed codes; index/exact.py is the referee."""
+
+    adds_up = True
+    item_width = 0
+
+    def fastest_engine(self, pool: Pool) -> str:
+        """See Scoring.fastest_engine."""
+        return "sums" if (pool.path / "scan").exists() else "factored"
+
+    def parts(self, user_key: np.ndarray, items: np.ndarray) -> ScoreParts:
+        """See Scoring.parts."""
+        terms = exact.terms(self._bundle, user_key, items)
+        return ScoreParts(
+            exact.scores(self._bundle, terms),
+            exact.preference_part(self._bundle, terms),
+            exact.compatibility_part(self._bundle, terms),
+            exact.bias_part(terms),
+        )
+
+    def real_keys(self, user_keys: np.ndarray) -> np.ndarray:
+        """See Scoring.real_keys."""
+        return unpack(user_keys).astype(np.float32)
+
+    def outfit_vectors(self, items: np.ndarray) -> np.ndarray:
+        """See Scoring.outfit_vectors."""
+        return np.zeros((len(items), 0), dtype=np.float32)
+
+    def coded_items(self, item_type: str, outputs: np.ndarray) -> CodedItems:
+        """See Scoring.coded_items."""
+        return CodedItems(pack(binarise(outputs)), np.zeros((len(outputs), 0), dtype=np.float32))
+
+    def write_files(self, folder: Path, rows: PoolRows) -> None:
+        """See Scoring.write_files."""
+        if len(rows.items) >= SCAN_FROM:
+            build_scan(folder, self._bundle, exact.outfit_items(self._bundle, rows.items), rows.terms)
+
+    def write_shortlist(self, folder: Path, items: np.ndarray) -> None:
+        """See Scoring.write_shortlist."""
+        from fashion_hash.index.engines.hamming import write_faiss  # only when an index is built
+
+        write_faiss(folder, self._bundle, items)
+
+
+class VectorScoring(Scoring):
+    """Outfit encoder: the distance between a user's vector and an outfit's (index/engines/vectors.py)."""
+
+    adds_up = False
+
+    @property
+    def item_width(self) -> int:
+        """W + D: an item's token, and the vector of the outfit that holds it alone."""
+        return encoder_of(self._bundle).width + self._bundle.num_bits
+
+    def fastest_engine(self, pool: Pool) -> str:
+        """See Scoring.fastest_engine."""
+        return "vectors"
+
+    def parts(self, user_key: np.ndarray, items: np.ndarray) -> ScoreParts:
+        """See Scoring.parts.
+
+        The preference is minus the distance. For an anonymous user that is the distance to the mean user, and counts
+        as compatibility.
+        """
+        near, bias = encoded.parts(self._bundle, user_key, items)
+        zero = np.zeros_like(near)
+        preference, compatibility = (near, zero) if self._bundle.preference_scale else (zero, near)
+        return ScoreParts(near + bias, preference, compatibility, bias)
+
+    def real_keys(self, user_keys: np.ndarray) -> np.ndarray:
+        """See Scoring.real_keys."""
+        return user_keys.astype(np.float32)
+
+    def outfit_vectors(self, items: np.ndarray) -> np.ndarray:
+        """See Scoring.outfit_vectors: (R, D) float32, or (R, D / 8) uint8 where vectors are bits."""
+        return kept.outfit_vectors(self._bundle, items)
+
+    def coded_items(self, item_type: str, outputs: np.ndarray) -> CodedItems:
+        """See Scoring.coded_items."""
+        encoder = encoder_of(self._bundle)
+        items = encoded_items(encoder, encoder.tokens(item_type, outputs))
+        return CodedItems(pack(single_codes(encoder, items)), items)
+
+    def write_files(self, folder: Path, rows: PoolRows) -> None:
+        """See Scoring.write_files."""
+        np.save(folder / "vectors.npy", rows.vectors)
+
+
+# by Bundle.scoring
+SCORINGS: dict[ScoringKind, type[Scoring]] = {"codes": CodeScoring, "vectors": VectorScoring}
+
+
+def scoring_of(bundle: Bundle) -> Scoring:
+    """How a bundle, or a view of one, scores outfits."""
+    return SCORINGS[bundle.scoring](bundle)
