@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from copy import copy
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 from urllib.parse import quote
 
 import numpy as np
@@ -35,8 +37,22 @@ def _file_name(kind: str) -> str:
     return quote(kind, safe=" ")
 
 
+class BundleChanges(TypedDict, total=False):
+    """What a view of a bundle may see in another way; see the attributes of Bundle."""
+
+    items: Mapping[str, IdTable]
+    item_codes: Mapping[str, np.ndarray]
+    item_bias: Mapping[str, np.ndarray]
+    encoded_items: Mapping[str, np.ndarray]
+    preference_scale: int
+    compatibility_scale: int
+    catalogue: Catalogue
+
+
 class Bundle:
-    """An open bundle. Arrays are read-only maps of the files; fashion_hash.bundle gives their shapes.
+    """An open bundle, read-only: `view` makes copies that see it in another way.
+
+    Arrays are maps of the files; fashion_hash.bundle gives their shapes.
 
     Attributes:
         scoring: how outfits are scored, "codes" or "vectors".
@@ -57,10 +73,12 @@ class Bundle:
         self.compatibility_scale: int = manifest["compatibility_scale"]
         self.repeat_empty: bool = manifest["repeat_empty"]
         self.users = IdTable.open("user", path / "ids", "users")
-        self.items = {kind: IdTable.open(kind, path / "ids", f"items.{_file_name(kind)}") for kind in self.types}
+        self.items: Mapping[str, IdTable] = {
+            kind: IdTable.open(kind, path / "ids", f"items.{_file_name(kind)}") for kind in self.types
+        }
         self.user_codes = self._array("codes/users.npy")
-        self.item_codes = {kind: self._array(f"codes/items.{_file_name(kind)}.npy") for kind in self.types}
-        self.item_bias = {kind: self._array(f"codes/bias.{_file_name(kind)}.npy") for kind in self.types}
+        self.item_codes = self._by_type("codes/items")
+        self.item_bias = self._by_type("codes/bias")
         self.preference_weights = self._array("codes/preference_weights.npy")
         self.compatibility_weights = self._array("codes/compatibility_weights.npy")
         self.answers: dict[str, str] = manifest.get("answers", EXACT)  # older ones are of FHN
@@ -68,7 +86,7 @@ class Bundle:
         self.user_keys = self.user_codes
         # of an outfit encoder; see fashion_hash.inference.outfit_encoder for what these hold
         self.encoder: OutfitEncoderArrays | None = None
-        self.encoded_items: dict[str, np.ndarray] = {}
+        self.encoded_items: Mapping[str, np.ndarray] = {}
         if (path / "encoder").is_dir():
             self.scoring = "vectors"
             self.encoder = read_encoder(path / "encoder")
@@ -88,6 +106,17 @@ class Bundle:
         """
         path = Path(path)
         return cls(path, read_manifest(path, FORMAT, FORMAT_VERSION, verify=verify))
+
+    def view(self, **changes: Unpack[BundleChanges]) -> Bundle:
+        """A copy that shares all files and arrays but sees some of them in another way.
+
+        Raises TypeError for what a view cannot change.
+        """
+        if unknown := changes.keys() - BundleChanges.__annotations__.keys():
+            raise TypeError(f"a view of a bundle cannot change {min(unknown)!r}")
+        view = copy(self)
+        view.__dict__.update(changes)
+        return view
 
     @cached_property
     def _lines(self) -> tuple[np.ndarray, np.ndarray]:
@@ -110,6 +139,9 @@ class Bundle:
         """The request model; None when the bundle was made without one."""
         folder = self.path / "requests"
         return RequestTower.open(folder) if folder.is_dir() else None
+
+    def _by_type(self, stem: str) -> Mapping[str, np.ndarray]:
+        return {kind: self._array(f"{stem}.{_file_name(kind)}.npy") for kind in self.types}
 
     def _array(self, name: str) -> np.ndarray:
         return read_array(self.path / name)

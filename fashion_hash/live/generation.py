@@ -12,7 +12,6 @@ Rows of items stay what they were; rows of outfits are new, in order of ids. Wha
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,20 +47,30 @@ def open_base(
 
     Raises BundleError when they are not there, belong to another bundle or were changed.
     """
-    view = copy.copy(bundle)
-    view.__dict__["catalogue"] = Catalogue(bundle.path / "catalogue.sqlite", added)
+    view = bundle.view(catalogue=Catalogue(bundle.path / "catalogue.sqlite", added))
     path = bundle.path / index.FOLDER
     if generation:
         folder = generation_path(bundle.path, generation)
         manifest = read_manifest(folder, FORMAT, FORMAT_VERSION, verify=verify)
         if manifest["bundle"] != bundle.fingerprint:
             raise BundleError(f"{folder} belongs to bundle {manifest['bundle']}, not {bundle.fingerprint}")
-        kinds = dict(enumerate(bundle.types))
-        view.items = {kind: IdTable.open(kind, folder / "ids", f"items.{n}") for n, kind in kinds.items()}
-        view.item_codes = {kind: read_array(folder / f"codes/items.{n}.npy") for n, kind in kinds.items()}
-        view.item_bias = {kind: read_array(folder / f"codes/bias.{n}.npy") for n, kind in kinds.items()}
-        encoded = {n: kind for n, kind in kinds.items() if kind in bundle.encoded_items}
-        view.encoded_items = {kind: read_array(folder / f"encoder/items.{n}.npy") for n, kind in encoded.items()}
+        numbers = {item_type: number for number, item_type in enumerate(bundle.types)}
+        view = view.view(
+            items={
+                item_type: IdTable.open(item_type, folder / "ids", f"items.{number}")
+                for item_type, number in numbers.items()
+            },
+            item_codes={
+                item_type: read_array(folder / f"codes/items.{number}.npy") for item_type, number in numbers.items()
+            },
+            item_bias={
+                item_type: read_array(folder / f"codes/bias.{number}.npy") for item_type, number in numbers.items()
+            },
+            encoded_items={
+                item_type: read_array(folder / f"encoder/items.{numbers[item_type]}.npy")
+                for item_type in bundle.encoded_items
+            },
+        )
         path = folder / "index"
     pool = Pool.open(view, verify=verify, path=path)
     return Base(generation, view, pool, open_engine(engine, view, pool))

@@ -8,7 +8,6 @@ Shapes: N outfits (or items) of the files, A that were added since, S slots, M m
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -272,12 +271,12 @@ class Changes:
             self._rows_of.setdefault(outfit, []).append(row)
 
     def _with_items(self) -> Bundle:
-        bundle = copy.copy(self._base.bundle)
-        bundle.items = {kind: names.view for kind, names in self._items.items()}
-        bundle.item_codes = {kind: codes.view for kind, codes in self._codes.items()}
-        bundle.item_bias = {kind: bias.view for kind, bias in self._bias.items()}
-        bundle.encoded_items = {kind: encoded.view for kind, encoded in self._encoded.items()}
-        return bundle
+        return self._base.bundle.view(
+            items={item_type: names.view for item_type, names in self._items.items()},
+            item_codes={item_type: codes.view for item_type, codes in self._codes.items()},
+            item_bias={item_type: bias.view for item_type, bias in self._bias.items()},
+            encoded_items={item_type: encoded.view for item_type, encoded in self._encoded.items()},
+        )
 
     def _snapshot(self, seq: int) -> Snapshot:
         columns, names = {name: column.view for name, column in self._columns.items()}, self._outfits

@@ -44,6 +44,21 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         bundle.catalogue.item("top", 99)
 
 
+def test_a_view_shares_all_but_what_it_changes(tmp_path: Path) -> None:
+    bundle = random_bundle(tmp_path / "bundle")
+    assert len(bundle.lines_of(0)) == (bundle.history.users == 0).sum()
+    item_bias = {item_type: np.ones_like(bias) for item_type, bias in bundle.item_bias.items()}
+    view = bundle.view(preference_scale=0, item_bias=item_bias)
+    assert (view.preference_scale, view.item_bias) == (0, item_bias)
+    assert bundle.preference_scale == 10
+    assert not any(bias.any() for bias in bundle.item_bias.values())
+    assert view.item_codes is bundle.item_codes
+    assert view.fingerprint == bundle.fingerprint
+    assert view.view(preference_scale=3).item_bias is item_bias
+    with pytest.raises(TypeError, match="a view of a bundle cannot change 'fingerprint'"):
+        bundle.view(fingerprint="another")  # type: ignore[call-arg]
+
+
 def test_same_contents_same_fingerprint(tmp_path: Path) -> None:
     one, two = (random_bundle(tmp_path / name) for name in ("one", "two"))
     other = random_bundle(tmp_path / "other", seed=1)

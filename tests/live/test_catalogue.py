@@ -129,9 +129,8 @@ def code_of(writer: Recommender, liked: list[dict[str, str]], disliked: list[dic
     from fashion_hash.bundle.lookup import outfit_rows
 
     fold = FoldIn(writer.live.bundle)
-    fold.bundle = writer.bundle
     rows = [np.array([outfit_rows(writer.bundle, one) for one in some]) for some in (liked, disliked)]
-    return np.unpackbits(fold.fit(*rows), bitorder="little").astype(int) * 2 - 1
+    return np.unpackbits(fold.fit(*rows, bundle=writer.bundle), bitorder="little").astype(int) * 2 - 1
 
 
 ACTS = {

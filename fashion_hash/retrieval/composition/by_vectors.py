@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from copy import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -172,9 +171,7 @@ def _by_items(bundle: Bundle, taste: np.ndarray, slots: Sequence[str], given: Ma
     vectors = {kind: items[:, encoder.width :] for kind, items in bundle.encoded_items.items()}
     typical = {kind: vectors[kind].mean(axis=0, dtype=np.float64) for kind in kinds if len(vectors[kind])}
     together = sum((typical.get(kind, 0.0) for kind in kinds), np.zeros(bundle.num_bits))
-    alone = copy(bundle)
-    alone.preference_scale = alone.compatibility_scale = 0
-    alone.item_bias = {}
+    item_bias = {}
     for kind, own in vectors.items():
         query = 2.0 * user
         length = 0.0
@@ -183,8 +180,8 @@ def _by_items(bundle: Bundle, taste: np.ndarray, slots: Sequence[str], given: Ma
             query = query - 2.0 * (together - typical.get(kind, 0.0)) / len(kinds)
             length = np.einsum("nd,nd->n", own, own, dtype=np.float64) / len(kinds)
         value = bundle.item_bias[kind] / WEIGHT_ONE + encoder.factor * (own @ query.astype(np.float32) - length)
-        alone.item_bias[kind] = fixed_point(np.clip(value, -MOST, MOST))
-    return alone
+        item_bias[kind] = fixed_point(np.clip(value, -MOST, MOST))
+    return bundle.view(preference_scale=0, compatibility_scale=0, item_bias=item_bias)
 
 
 def _ranked(bundle: Bundle, taste: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -24,6 +24,7 @@ from fashion_hash.index.engines.sums import kernels as scan_kernels
 from fashion_hash.index.engines.sums.codes import NIBBLES, SIXES
 from fashion_hash.index.engines.sums.engine import SumScan
 from fashion_hash.index.engines.sums.files import build_scan
+from fashion_hash.index.outfit_terms import OutfitTerms
 from fashion_hash.index.pool import Pool
 from tests.worlds.random_bundles import random_bundle, random_pool
 
@@ -157,9 +158,10 @@ def test_many_users_in_several_passes(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_an_outlier_costs_precision_not_exactness(tmp_path: Path) -> None:
     bundle = random_bundle(tmp_path / "bundle", num_bits=64)
-    bundle.item_bias = {kind: bias.copy() for kind, bias in bundle.item_bias.items()}
-    bundle.item_bias["top"][3] = -(2**30)
-    bundle.item_bias["shoe"][2] = 2**30
+    item_bias = {item_type: bias.copy() for item_type, bias in bundle.item_bias.items()}
+    item_bias["top"][3] = -(2**30)
+    item_bias["shoe"][2] = 2**30
+    bundle = bundle.view(item_bias=item_bias)
     one = engine(bundle, 3000)
     check(bundle, one, scores(bundle), 10)
 
@@ -212,10 +214,9 @@ def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 
 
 def test_too_many_codes_to_count(tmp_path: Path) -> None:
-    bundle = random_bundle(tmp_path / "bundle")
-    bundle.modalities = ("image",) * 100
+    bundle = random_bundle(tmp_path / "bundle", num_modalities=100)
     with pytest.raises(BundleError, match="an outfit has 300 codes"):
-        build_scan(tmp_path, bundle, *(np.full(2, 3) for _ in range(5)))
+        build_scan(tmp_path, bundle, np.zeros((2, 3), dtype=np.int32), OutfitTerms(*(np.full(2, 3) for _ in range(4))))
 
 
 @pytest.mark.parametrize(
