@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,14 @@ from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.write import BundleContents, write_bundle
 from fashion_hash.core.outfits import concatenate
 from fashion_hash.data.dataset import Dataset
+from fashion_hash.errors import BundleError
 from fashion_hash.features.extraction import picture_store
 from fashion_hash.inference.outfit_encoder import EncoderContents, OutfitEncoderArrays
 from fashion_hash.inference.request_weights import RequestContents
 from fashion_hash.models.fhn import FHN
 from fashion_hash.models.network import Network
 from fashion_hash.models.outfit_encoder import OutfitEncoder
+from fashion_hash.training.export.agreement import check_agreement
 from fashion_hash.training.export.heads import export_heads
 from fashion_hash.training.export.thumbnails import thumbnails
 from fashion_hash.training.runs.calibration import make_scorer
@@ -44,7 +46,8 @@ def export_bundle(
             configuration says.
 
     Raises:
-        TrainingError: the run has no checkpoint, or the data has changed since.
+        TrainingError: the run has no checkpoint, or the data has changed since the training.
+        BundleError: the bundle could not express the model's score; an older bundle stays as it is.
     """
     dataset = load_data(run.config, dataset)
     model, inputs, _ = run.model(dataset)
@@ -60,7 +63,7 @@ def export_bundle(
         users=dataset.users.ids,
         items={kind: dataset.items[kind].ids for kind in dataset.types},
         item_bias=item_bias,
-        **_matching(model, user_codes, item_codes),
+        **_scored_by(model, user_codes, item_codes),
         repeat_empty=model.repeat_empty,
         history=concatenate(known),
         details=dataset.content.details,
@@ -69,25 +72,37 @@ def export_bundle(
         heads=export_heads(model, inputs),
         requests=requests,
     )
+    check_agreement(contents, scorer)
     return write_bundle(path or run.path / "bundle", contents)
 
 
-def _matching(model: Network, user_codes: np.ndarray, item_codes: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """What of BundleContents says how outfits are scored."""
-    if isinstance(model, OutfitEncoder):
-        tokens = {kind: own[:, 0] for kind, own in item_codes.items()}
-        encoder = encoder_contents(model, user_codes, tokens)
-        return {
-            "modalities": ("outfit",),
-            "user_codes": encoder.user_codes,
-            "item_codes": encoder.item_codes,
-            "preference_weights": np.ones(model.num_bits),
-            "compatibility_weights": np.zeros(model.num_bits),
-            "preference_scale": 1,
-            "compatibility_scale": 0,
-            "encoder": encoder,
-        }
-    assert isinstance(model, FHN)
+def _scored_by(model: Network, user_codes: np.ndarray, item_codes: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """What of BundleContents says how outfits are scored: by the table SCORED_BY, or that of the parent class."""
+    parts = next((SCORED_BY[parent] for parent in type(model).__mro__ if parent in SCORED_BY), None)
+    if parts is None:
+        known = " and ".join(network.__name__ for network in SCORED_BY)
+        raise BundleError(
+            f"{type(model).__name__} cannot be exported: bundles can express {known}, and classes derived from them "
+            "whose score has no other terms"
+        )
+    return parts(model, user_codes, item_codes)
+
+
+def _by_vectors(model: OutfitEncoder, user_codes: np.ndarray, item_codes: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    encoder = encoder_contents(model, user_codes, {item_type: codes[:, 0] for item_type, codes in item_codes.items()})
+    return {
+        "modalities": ("outfit",),
+        "user_codes": encoder.user_codes,
+        "item_codes": encoder.item_codes,
+        "preference_weights": np.ones(model.num_bits),
+        "compatibility_weights": np.zeros(model.num_bits),
+        "preference_scale": 1,
+        "compatibility_scale": 0,
+        "encoder": encoder,
+    }
+
+
+def _by_codes(model: FHN, user_codes: np.ndarray, item_codes: Mapping[str, np.ndarray]) -> dict[str, Any]:
     matching = model.matching
     return {
         "modalities": model.modalities,
@@ -98,6 +113,13 @@ def _matching(model: Network, user_codes: np.ndarray, item_codes: Mapping[str, n
         "preference_scale": matching.preference_scale,
         "compatibility_scale": matching.compatibility_scale,
     }
+
+
+SCORED_BY: dict[type[Network], Callable[[Any, np.ndarray, Mapping[str, np.ndarray]], dict[str, Any]]] = {
+    FHN: _by_codes,
+    OutfitEncoder: _by_vectors,
+}
+"""How a bundle expresses the score of each class of networks, from user codes and item codes by type."""
 
 
 def encoder_contents(model: OutfitEncoder, users: np.ndarray, tokens: Mapping[str, np.ndarray]) -> EncoderContents:

@@ -1,0 +1,105 @@
+"""Does a bundle score outfits as its model does? A model with a term that no bundle holds is refused at export."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.bundle.lookup import items_by_slot
+from fashion_hash.bundle.write import BundleContents, write_bundle
+from fashion_hash.core.codes import WEIGHT_ONE
+from fashion_hash.core.outfits import EMPTY, Outfits
+from fashion_hash.core.seeds import generator
+from fashion_hash.errors import BundleError
+from fashion_hash.index import exact
+from fashion_hash.index.engines import vectors
+from fashion_hash.training.runs.scoring import ModelScorer
+
+USERS, OUTFITS_EACH = 16, 16
+"""Whose scores of how many outfits are compared: 256 outfits."""
+FLOAT_ERROR = 1e-5
+"""Of float32 sums of codes and weights, in parts of the largest sum that they can reach."""
+ENCODER_ERROR = 1e-3
+"""Of an outfit encoder in float32 beside one in float64, in parts of the largest score."""
+FLIPPED = 0.05
+"""Share of outfits whose vector may have another bit in a bundle: numbers that are zero but for rounding."""
+
+
+def check_agreement(contents: BundleContents, scorer: ModelScorer) -> None:
+    """Compares about 256 outfits scored by a model and by its bundle.
+
+    Half of the outfits are known ones, half are random mixes of items; users are drawn at random.
+
+    Args:
+        contents: what the bundle will hold.
+        scorer: of the model, in the form in which the bundle answers.
+
+    Raises:
+        BundleError: the bundle cannot express the model's score.
+    """
+    table = _outfits(contents)
+    by_model = scorer(table)
+    # ids, codes and weights are all that a score needs
+    light = replace(contents, history=table[:0], details={}, pictures={}, heads={}, requests=None)
+    with TemporaryDirectory() as folder:
+        bundle = write_bundle(Path(folder) / "bundle", light)
+        by_bundle = _scores(bundle, table)
+        differences = np.abs(by_model - by_bundle)
+        wrong = ~(differences <= _tolerance(bundle, by_model))  # a score that is not a number is wrong, too
+        flips = bundle.encoder is not None and bundle.encoder.output == "bits"
+        if wrong.mean() <= (FLIPPED if flips else 0.0):
+            return
+        worst = int(np.argmax(np.nan_to_num(differences, nan=np.inf)))
+        slots = ", ".join(f"{slot} {item_id}" for slot, item_id in items_by_slot(bundle, table.items[worst]).items())
+        user = contents.users[table.users[worst]]
+    raise BundleError(
+        f"{type(scorer.model).__name__} cannot be exported: a bundle cannot express its score. Scores differ for "
+        f"{int(wrong.sum())} of {len(table)} outfits, most for user {user} and the outfit {slots}: "
+        f"{by_model[worst]:.6g} by the model, {by_bundle[worst]:.6g} by the bundle, a difference of "
+        f"{differences[worst]:.6g}. Express every term of `score` by codes, bit weights and item biases (or by the "
+        "vectors of an outfit encoder), or teach bundle/ and index/ the new term"
+    )
+
+
+def _outfits(contents: BundleContents) -> Outfits:
+    """Outfits of drawn users, as full as the known ones."""
+    rng = generator(0, "outfits compared at export")
+    count, known = USERS * OUTFITS_EACH, contents.history.items
+    full = np.zeros((1, len(contents.slots)), dtype=np.int32)
+    pattern = known if len(known) else full
+    items = pattern[rng.integers(len(pattern), size=count)].copy()
+    mixed = slice(0 if not len(known) else count // 2, count)
+    for slot, item_type in enumerate(contents.slots):
+        drawn = rng.integers(len(contents.items[item_type]), size=count)
+        items[mixed, slot] = np.where(items[mixed, slot] == EMPTY, EMPTY, drawn[mixed])
+    users = np.repeat(rng.integers(len(contents.users), size=USERS), OUTFITS_EACH)
+    return Outfits.of(contents.slots, users, items[rng.permutation(count)])
+
+
+def _scores(bundle: Bundle, outfits: Outfits) -> np.ndarray:
+    scores = np.empty(len(outfits))
+    for user in np.unique(outfits.users):
+        mask = outfits.users == user
+        if bundle.encoder is None:
+            terms = exact.terms(bundle, bundle.user_keys[user], outfits.items[mask])
+            scores[mask] = exact.scores(bundle, terms)
+        else:
+            nearness, bias = vectors.parts(bundle, bundle.user_keys[user], outfits.items[mask])
+            scores[mask] = nearness + bias
+    return scores
+
+
+def _tolerance(bundle: Bundle, scores: np.ndarray) -> float:
+    """How far a score may lie from the model's by rounding alone."""
+    if bundle.encoder is not None:
+        return ENCODER_ERROR * (1 + float(np.abs(scores[np.isfinite(scores)]).max(initial=0)))
+    scales = bundle.preference_scale, bundle.compatibility_scale
+    weights = bundle.preference_weights, bundle.compatibility_weights
+    largest = sum(scale * np.abs(weight.astype(np.float64)).mean() for scale, weight in zip(scales, weights))
+    largest += max(np.abs(bias.astype(np.float64)).max(initial=0) for bias in bundle.item_bias.values())
+    # fixed point is off by half a step for each weight and bias, of which a score holds means
+    return float((sum(scales) + 1) / (2 * WEIGHT_ONE) + FLOAT_ERROR * (1 + largest / WEIGHT_ONE))
