@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from fashion_hash.config.experiment import Config
+from fashion_hash.core.locks import hold
 from fashion_hash.core.seeds import derive, generator
 from fashion_hash.data.dataset import Dataset
-from fashion_hash.errors import ConfigError
+from fashion_hash.errors import ConfigError, TrainingError
 from fashion_hash.models.network import Network
 from fashion_hash.training.epochs import Recipe, Step, run_epochs
 from fashion_hash.training.optimisers import PartOptimiser
@@ -41,17 +42,22 @@ def fit(
         config: the experiment.
         dataset: its data; read from config.data when it is not given.
         out: the run folder; runs/NAME by default. An older run there is moved aside.
-        resume: go on after the last finished epoch of the run in that folder.
-        report: is told, in a line of text, what is trained on and how each epoch went.
+        resume: whether to continue after the last finished epoch of the run in that folder.
+        report: receives lines of text: what is trained on, and how each epoch went.
 
     Returns:
         The finished run: its best epoch, by validation AUC of the binary codes, answers for it.
 
     Raises:
-        ConfigError, DataError, FeatureError: what cannot be trained on, before anything is written.
-        TrainingError: the loss is no longer finite, or there is nothing to resume.
+        ConfigError, DataError, FeatureError: this cannot be trained on; nothing has been written.
+        TrainingError: another training is writing into the folder, there is nothing to resume, or the loss is no
+            longer finite.
     """
-    dataset = load_data(config, dataset)
+    with hold(run_folder(config, out), "training into it", TrainingError):
+        return _fit(config, load_data(config, dataset), out, resume, report or (lambda line: None))
+
+
+def _fit(config: Config, dataset: Dataset, out: str | Path | None, resume: bool, tell: Callable[[str], None]) -> Run:
     _check(config, dataset, out)
     inputs = ItemInputs(config, dataset)
     teacher = None if config.teacher is None else Teacher(config.teacher, dataset)
@@ -62,7 +68,6 @@ def fit(
     data = TrainingData(config, dataset, inputs, teacher)
     objective = Objective(config, model, inputs, items_trained=bool(set(trained) - {"user", "bit_weights"}))
     validation = Validation(config, dataset, inputs)
-    tell = report or (lambda line: None)
     trained_on = fingerprints(inputs) | ({} if teacher is None else {"teacher": teacher.fingerprint})
     if config.train.start and not resume:
         start_from(model, Path(config.train.start), dataset)

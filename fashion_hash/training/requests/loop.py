@@ -11,9 +11,10 @@ import torch
 
 from fashion_hash.config.requests import RequestConfig
 from fashion_hash.core.files import atomic_folder
+from fashion_hash.core.locks import hold
 from fashion_hash.core.seeds import derive, generator
 from fashion_hash.data.requests.table import RequestData, Requests
-from fashion_hash.errors import DataError
+from fashion_hash.errors import DataError, TrainingError
 from fashion_hash.evaluation.requests import request_metrics, request_values
 from fashion_hash.models.whisper_lite import WhisperLite
 from fashion_hash.training.epochs import Recipe, run_epochs
@@ -23,6 +24,7 @@ from fashion_hash.training.requests.inputs import RequestInputs, load_request_da
 from fashion_hash.training.requests.objective import request_loss
 from fashion_hash.training.requests.run import RequestRun, make_request_model
 from fashion_hash.training.requests.scoring import RequestScorer
+from fashion_hash.training.runs.run_folder import run_folder
 
 VALIDATE_AT_MOST = 2_000
 """Validation requests that are looked at after each epoch; of more, so many are drawn."""
@@ -36,12 +38,17 @@ def fit_requests(
     resume: bool = False,
     report: Callable[[str], None] | None = None,
 ) -> RequestRun:
-    """Trains one experiment on requests; arguments, result and errors as of `fashion_hash.fit`."""
-    data = data or load_request_data(config)
+    """Trains one experiment on requests; arguments, result and errors are those of `fashion_hash.fit`."""
+    with hold(run_folder(config, out), "training into it", TrainingError):
+        return _fit(config, data or load_request_data(config), out, resume, report or (lambda line: None))
+
+
+def _fit(
+    config: RequestConfig, data: RequestData, out: str | Path | None, resume: bool, tell: Callable[[str], None]
+) -> RequestRun:
     if not len(data.split("train")):
         raise DataError(f"{data.name} has no training requests")
-    tell = report or (lambda line: None)
-    folder = Path(out) if out is not None else Path("runs") / config.name
+    folder = run_folder(config, out)
     kept = folder if resume and (folder / "encoder" / "encoder.json").is_file() else None
     inputs = RequestInputs(config, data, kept)
     torch.manual_seed(derive(config.seed, "model"))

@@ -51,24 +51,28 @@ class RunFolder(Generic[AnyConfig]):
         out: str | Path | None,
         tell: Callable[[str], None] = lambda line: None,
     ) -> Self:
-        """A new run folder; an older run of that name is moved aside, to NAME.old-1, -2, ..., and told of.
+        """A new run folder; an older run of that name is moved aside, to NAME.old-1, -2, ..., and this is reported.
 
         Args:
             config: the experiment.
             data: fingerprints of what it is trained on, by name.
             out: the folder; runs/NAME by default.
-            tell: is told what was moved.
+            tell: receives the line that says what was moved.
+
+        Raises:
+            TrainingError: the folder holds something other than a run.
         """
         path = run_folder(config, out)
-        if path.exists() and any(path.iterdir()):
-            if not (path / "config.yaml").is_file():
-                raise TrainingError(f"{path} exists and is no run folder: name another with --out")
+        if (path / "config.yaml").is_file():
             number = 1
             while (aside := path.with_name(f"{path.name}.old-{number}")).exists():
                 number += 1
             os.replace(path, aside)
             tell(f"an older run was moved to {aside}")
+        elif path.exists() and not _unwritten(path):
+            raise TrainingError(f"{path} exists and is not a run folder: name another with --out")
         path.mkdir(parents=True, exist_ok=True)
+        sweep(path)
         write_text(path / "config.yaml", config.to_yaml())
         return cls(path, config, [], dict(data))
 
@@ -83,12 +87,14 @@ class RunFolder(Generic[AnyConfig]):
     ) -> Self:
         """The run in the folder, with model and optimiser as after its last finished epoch.
 
-        A run that was killed before its first epoch ended begins anew.
+        A run that was killed before its first epoch ended starts again.
 
         Raises:
-            TrainingError: there is no run, or it was another configuration or other data.
+            TrainingError: there is no run, or it has another configuration or other data.
         """
         path = run_folder(config, out)
+        if _unwritten(path):
+            return cls.start(config, data, out)
         if not (path / "config.yaml").is_file():
             raise TrainingError(f"nothing to resume: {path} holds no run; start it without --resume")
         _same_config(config, load_experiment(path / "config.yaml"), path)
@@ -150,6 +156,11 @@ def same_data(then: Mapping[str, str], now: Mapping[str, str], path: Path) -> No
 def run_folder(config: Config | RequestConfig, out: str | Path | None = None) -> Path:
     """Where a run lies: `out`, or runs/NAME."""
     return Path(out) if out is not None else Path("runs") / config.name
+
+
+def _unwritten(path: Path) -> bool:
+    """Whether a training was killed here while it wrote its first file: an empty folder, or half of that file."""
+    return path.is_dir() and all(file.match(".config.yaml.*.partial*") for file in path.iterdir())
 
 
 def _same_config(now: Config | RequestConfig, then: Config | RequestConfig, path: Path) -> None:

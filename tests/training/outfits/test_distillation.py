@@ -184,7 +184,7 @@ def test_a_teacher_of_another_world_is_refused_by_name(teacher, tmp_path, other,
 
 
 def test_a_teacher_that_is_not_there(dataset, tmp_path):
-    with pytest.raises(TrainingError, match=r"teacher\.run: .*no run folder"):
+    with pytest.raises(TrainingError, match=r"teacher\.run: .*not a run folder"):
         student(dataset, tmp_path / "run", teacher={"run": str(tmp_path / "nobody")})
 
 

@@ -115,7 +115,7 @@ def test_an_older_run_is_moved_aside_and_nothing_else_is_touched(tmp_path):
     assert "run.old-1" in lines[0]
     (tmp_path / "other").mkdir()
     (tmp_path / "other/thesis.tex").write_text("mine")
-    with pytest.raises(TrainingError, match="no run folder"):
+    with pytest.raises(TrainingError, match="not a run folder"):
         fit(config, dataset, tmp_path / "other")
 
 
