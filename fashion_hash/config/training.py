@@ -25,12 +25,13 @@ class LossConfig(Section):
     """What is minimised: a ranking loss + cross_modal * the hinge between modalities.
 
     Attributes:
-        kind: "bpr" (each negative by itself) or "softmax" (a positive against all its negatives).
+        kind: "bpr" (each negative by itself) or "softmax" (a positive against all its negatives); any name in the
+            table `fashion_hash.training.losses.RANKING_LOSSES`.
         cross_modal: weight of the cross-modal loss; used where there are two content modalities.
         margin: of the cross-modal loss.
     """
 
-    kind: Literal["bpr", "softmax"] = "bpr"
+    kind: str = "bpr"
     cross_modal: NotNegative = 0.1
     margin: Positive = 0.1
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,9 +22,11 @@ from fashion_hash.data.stores.features import FeatureStore, FeatureWriter
 from fashion_hash.data.stores.pictures import PictureStore, picture_digest
 from fashion_hash.errors import ConfigError, FeatureError
 from fashion_hash.features.backbone import Backbone, build_backbone
-from fashion_hash.features.pictures import picture_batches
+from fashion_hash.features.pictures import PictureBatch, picture_batches
 from fashion_hash.features.table import FeatureTable, make_table
 from fashion_hash.inference.normaliser import Normalise
+
+THREADS = min(os.cpu_count() or 1, 8)  # that decode pictures
 
 log = logging.getLogger(__name__)
 
@@ -35,11 +38,11 @@ class ExtractionReport:
     Attributes:
         store: where the features are.
         done: pictures whose features were extracted now.
-        already: pictures whose features the store held before.
+        already: pictures whose features the store already held.
         missing: items that have no picture.
         undecodable: items whose picture cannot be decoded.
-        anew: how many of `done` replaced a feature of another picture.
-        pictures: where they were read; the LMDB, where there are files beside it.
+        anew: how many of `done` replaced the feature of another picture.
+        pictures: where pictures were read from; the LMDB, where there are files beside it.
     """
 
     store: Path
@@ -51,10 +54,11 @@ class ExtractionReport:
     pictures: Path | None = None
 
     def __str__(self) -> str:
+        """The report in one line."""
         source = f"; read from {self.pictures}" if self.pictures else ""
-        changed = f" ({self.anew} of them anew: other pictures)" if self.anew else ""
+        changed = f" ({self.anew} of them again, because the picture changed)" if self.anew else ""
         return (
-            f"{self.store}: {self.done} features extracted{changed}, {self.already} were there; "
+            f"{self.store}: {self.done} features extracted{changed}, {self.already} were there already; "
             f"{_count(self.missing, 'items have no picture')}; "
             f"{_count(self.undecodable, 'pictures cannot be decoded')}{source}"
         )
@@ -72,7 +76,7 @@ def picture_store(dataset: Dataset) -> PictureStore:
 
 def item_ids(dataset: Dataset) -> list[str]:
     """The distinct ids of all items of all types: the keys of pictures and features."""
-    return list(dict.fromkeys(one for kind in dataset.types for one in dataset.items[kind]))
+    return list(dict.fromkeys(item_id for item_type in dataset.types for item_id in dataset.items[item_type]))
 
 
 def extract_features(
@@ -83,24 +87,22 @@ def extract_features(
     *,
     batch_size: int = 64,
     device: str | torch.device = "cpu",
-    threads: int | None = None,
 ) -> ExtractionReport:
-    """Extracts the feature of every picture that the store does not hold yet, or holds of another picture.
+    """Extracts the feature of every picture that the store lacks, or holds of another picture.
 
-    Every picture is read, to compare its digest with that of the picture whose feature is there. The
-    feature of a picture that is gone stays; that of one that cannot be decoded any more is removed.
+    Every picture is read, to compare its digest with that of the picture whose feature is stored. The
+    feature of a picture that is gone stays; that of one that can no longer be decoded is removed.
 
-    Each batch is committed: an extraction that was killed goes on where it stopped and ends with
+    Each batch is committed: an extraction that was killed continues where it stopped and ends with
     the same bytes, since batches are cut from the whole list of items in the same places.
 
     Args:
-        dataset: whose items and pictures.
+        dataset: its items and pictures.
         backbone: the image network; it is put on `device` and into evaluation mode.
         store_path: the feature store, created where there is none.
         size: pictures are resized to size x size pixels.
         batch_size: B, pictures at a time.
         device: where the network runs.
-        threads: that decode pictures; by default one a processor, eight at most.
 
     Raises:
         FeatureError: the store holds another extractor's features, no item has a picture that can
@@ -111,45 +113,55 @@ def extract_features(
     pictures = picture_store(dataset)
     backbone.to(device).eval().check_size(size)
     ids = item_ids(dataset)
-    missing: list[str] = []
-    undecodable: list[str] = []
-    done = 0
     digests = _digests(pictures, ids)
-    with (
-        FeatureWriter(store_path, backbone.fingerprint(size), backbone.dim) as writer,
-        torch.inference_mode(),
-    ):
+    with FeatureWriter(store_path, backbone.fingerprint(size), backbone.dim) as writer:
         absent, lacking = set(writer.missing(ids)), set(writer.missing(ids, digests))
-        anew = lacking - absent
         cut = (ids[start : start + batch_size] for start in range(0, len(ids), batch_size))
-        batches = [rest for batch in cut if (rest := [one for one in batch if one in lacking])]
-        title = f"{backbone.name} features"
-        with tqdm(total=len(lacking), desc=title, unit="picture", disable=None) as progress:
-            for batch in picture_batches(pictures, batches, size, threads or min(os.cpu_count() or 1, 8)):
-                missing += batch.missing
-                undecodable += batch.undecodable
-                known = [one for one, there in zip(batch.keys, batch.known) if there]
-                if known:
-                    found = backbone(batch.pictures[torch.from_numpy(batch.known)].to(device))
-                    writer.put(known, found.cpu().numpy(), digests)
-                if batch.undecodable:
-                    writer.remove(batch.undecodable)
-                done += len(known)
-                progress.update(len(batch.keys))
+        batches = [rest for batch in cut if (rest := [item_id for item_id in batch if item_id in lacking])]
+        extracted = _extract(backbone, picture_batches(pictures, batches, size, THREADS), writer, digests, len(lacking))
     already = len(ids) - len(lacking)
-    replaced = len(anew.difference(undecodable))
-    report = ExtractionReport(store_path, done, already, missing, undecodable, replaced, pictures.path)
-    if not done and not already:
+    anew = len((lacking - absent).difference(extracted.undecodable))
+    report = ExtractionReport(
+        store_path, extracted.done, already, extracted.missing, extracted.undecodable, anew, pictures.path
+    )
+    if not report.done and not already:
         raise FeatureError(f"no item of {dataset.name} has a picture that can be decoded: {report}")
     return report
 
 
+class _Extracted(NamedTuple):
+    done: int
+    missing: list[str]
+    undecodable: list[str]
+
+
+@torch.inference_mode()
+def _extract(
+    backbone: Backbone, batches: Iterator[PictureBatch], writer: FeatureWriter, digests: dict[str, bytes], total: int
+) -> _Extracted:
+    """Extracts and stores the features of batches of pictures, on the device where the network is."""
+    done, missing, undecodable = 0, [], []
+    with tqdm(total=total, desc=f"{backbone.name} features", unit="picture", disable=None) as progress:
+        for batch in batches:
+            missing += batch.missing
+            undecodable += batch.undecodable
+            known = [item_id for item_id, is_known in zip(batch.keys, batch.known) if is_known]
+            if known:
+                features = backbone(batch.pictures[torch.from_numpy(batch.known)].to(backbone.mean.device))
+                writer.put(known, features.cpu().numpy(), digests)
+            if batch.undecodable:
+                writer.remove(batch.undecodable)
+            done += len(known)
+            progress.update(len(batch.keys))
+    return _Extracted(done, missing, undecodable)
+
+
 def _digests(pictures: PictureStore, ids: Sequence[str]) -> dict[str, bytes]:
-    """Of every picture that is there."""
+    """The digest of every picture that exists, by item id."""
     digests = {}
-    for one in tqdm(ids, desc="comparing pictures", unit="picture", disable=None):
-        if (encoded := pictures.get(one)) is not None:
-            digests[one] = picture_digest(encoded)
+    for item_id in tqdm(ids, desc="comparing pictures", unit="picture", disable=None):
+        if (encoded := pictures.get(item_id)) is not None:
+            digests[item_id] = picture_digest(encoded)
     return digests
 
 
@@ -178,7 +190,7 @@ def image_table(config: Config, dataset: Dataset, device: str | torch.device) ->
     path = feature_store_path(config)
     assert config.image is not None
     if config.image.store is not None and path.exists() and not FeatureStore(path).fingerprint:
-        log.warning("%s does not say what made its features: used as they are, without a backbone", path)
+        log.warning("%s does not say what made its features: they are used as they are, without a backbone", path)
     else:
         report = extract_for(config, dataset, device)
         if report.missing or report.undecodable:
@@ -191,16 +203,17 @@ def read_table(dataset: Dataset, store_path: str | Path, normalise: Normalise = 
     store = FeatureStore(store_path)
     raw: dict[str, np.ndarray] = {}
     known: dict[str, np.ndarray] = {}
-    for kind in dataset.types:
-        raw[kind] = np.zeros((len(dataset.items[kind]), store.dim), dtype=np.float32)
-        known[kind] = np.zeros(len(dataset.items[kind]), dtype=bool)
-        for row, one in enumerate(dataset.items[kind]):
-            feature = store.get(one)
+    for item_type in dataset.types:
+        ids = dataset.items[item_type]
+        raw[item_type] = np.zeros((len(ids), store.dim), dtype=np.float32)
+        known[item_type] = np.zeros(len(ids), dtype=bool)
+        for row, item_id in enumerate(ids):
+            feature = store.get(item_id)
             if feature is not None:
-                raw[kind][row], known[kind][row] = feature, True
+                raw[item_type][row], known[item_type][row] = feature, True
     return make_table(dataset, "image", raw, known, normalise)
 
 
 def _count(ids: Sequence[str], what: str) -> str:
-    first = ", ".join(repr(one) for one in ids[:3])
+    first = ", ".join(repr(item_id) for item_id in ids[:3])
     return f"{len(ids)} {what}" + (f" ({first}{', ...' if len(ids) > 3 else ''})" if ids else "")

@@ -5,9 +5,11 @@ Shapes: B outfits, K negatives for each, N items, D bits.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
-from torch.nn import functional
 from torch.nn import functional as F
 
 
@@ -34,7 +36,7 @@ def bpr_loss(positive: Tensor, negative: Tensor) -> Tensor:
 
 
 def cross_modal_loss(image: Tensor, text: Tensor, margin: float = 0.1) -> Tensor:
-    """Hinge that holds the two codes of an item nearer to each other than to other items' codes.
+    """Hinge loss that keeps the two codes of an item nearer to each other than to other items' codes.
 
     With S = V T' / D over the items of a batch: the sum over j != k of
     max(0, margin - S_kk + S_kj) + max(0, margin - S_kk + S_jk), divided by (N - 1), mean over k.
@@ -81,9 +83,25 @@ def softmax_loss(positive: Tensor, negative: Tensor) -> Tensor:
     return (everything.logsumexp(dim=1) - positive).sum() / count
 
 
-def distilled(
-    negative: Tensor, teacher_negative: Tensor, reference: Tensor, alpha: float, sigma: int = 1, clip: bool = False
-) -> Tensor:
+class Taught(NamedTuple):
+    """What a teacher says of the negatives of a batch, and how much it counts.
+
+    Attributes:
+        negative: (B, K) distances d' of the negatives; ignored where the student's score is -inf.
+        reference: (B,) distances r' that they are compared with.
+        alpha: weight; 0 leaves every bit of the loss as it is.
+        sigma: +1 or -1.
+        clip: whether r' - d' below 0 counts as 0: only probable false negatives are changed then.
+    """
+
+    negative: Tensor
+    reference: Tensor
+    alpha: float
+    sigma: int = 1
+    clip: bool = False
+
+
+def distilled(negative: Tensor, taught: Taught) -> Tensor:
     """Scores of negatives as the student's loss sees them: s_k - sigma * alpha * (r' - d'_k).
 
     A negative that the teacher holds nearer to the user than r' is probably one that they like: with sigma = +1
@@ -91,78 +109,59 @@ def distilled(
 
     Args:
         negative: (B, K) scores of the student; -inf is a negative that does not count.
-        teacher_negative: (B, K) distances d' of the teacher; not looked at where `negative` is -inf.
-        reference: (B,) distances r' of the teacher.
-        alpha: weight; 0 leaves every bit as it is.
-        sigma: +1 or -1.
-        clip: r' - d' below 0 counts as 0: only probable false negatives are changed.
+        taught: what the teacher says.
 
     Returns:
         (B, K).
 
     Paper: False Negative Distillation, Kim et al., 2021, which leaves sigma, clipping and the form of r' open.
     """
-    nearer = reference[:, None] - teacher_negative
-    if clip:
+    nearer = taught.reference[:, None] - taught.negative
+    if taught.clip:
         nearer = nearer.clamp(min=0)
-    return negative - torch.where(negative > -torch.inf, sigma * alpha * nearer, 0.0)
+    return negative - torch.where(negative > -torch.inf, taught.sigma * taught.alpha * nearer, 0.0)
 
 
 def fnd_loss(
-    positive: Tensor,
-    negative: Tensor,
-    teacher_negative: Tensor,
-    reference: Tensor,
-    alpha: float,
-    sigma: int = 1,
-    clip: bool = False,
+    positive: Tensor, negative: Tensor, taught: Taught, ranking: Callable[[Tensor, Tensor], Tensor] = softmax_loss
 ) -> Tensor:
-    """False negative distillation: the softmax loss in which a teacher weighs each negative.
+    """False negative distillation: a ranking loss in which a teacher weights each negative.
 
-    In distances d = -s: -log(e^-d0 / (e^-d0 + sum over k of e^(-dk - sigma * alpha * (r' - d'k)))).
-    With alpha = 0 it is `softmax_loss` to the last bit.
+    In distances d = -s, with softmax: -log(e^-d0 / (e^-d0 + sum over k of e^(-dk - sigma * alpha * (r' - d'k)))).
+    With BPR: softplus(s_k - sigma * alpha * (r' - d'_k) - s_0), each negative by itself. With alpha = 0 it is the
+    ranking loss to the last bit.
 
     Args:
         positive: (B,) scores of the student.
-        negative, teacher_negative, reference, alpha, sigma, clip: see `distilled`.
+        negative: (B, K) scores of the student; -inf is a negative that does not count.
+        taught: what the teacher says.
+        ranking: the ranking loss.
 
     Returns:
         A scalar.
 
     Paper: Kim et al., 2021 (arXiv 2110.06483).
     """
-    return softmax_loss(positive, distilled(negative, teacher_negative, reference, alpha, sigma, clip))
+    return ranking(positive, distilled(negative, taught))
 
 
-def fnd_bpr_loss(
-    positive: Tensor,
-    negative: Tensor,
-    teacher_negative: Tensor,
-    reference: Tensor,
-    alpha: float,
-    sigma: int = 1,
-    clip: bool = False,
-) -> Tensor:
-    """False negative distillation over pairs: softplus(s_k - sigma * alpha * (r' - d'_k) - s_0).
-
-    Each negative by itself, as in BPR, of which it has every bit with alpha = 0. Arguments as for `fnd_loss`.
-    """
-    return bpr_loss(positive, distilled(negative, teacher_negative, reference, alpha, sigma, clip))
+RANKING_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"bpr": bpr_loss, "softmax": softmax_loss}
+"""By the names that `loss.kind` takes: the loss of positives (B,) and their negatives (B, K)."""
 
 
 def soft_pairs_loss(score: Tensor, teacher: Tensor, temperature: float = 1.0, reach: int | None = None) -> Tensor:
-    """How sure a teacher is which of two outfits comes first, learned pair by pair.
+    """Teaches, pair by pair, how sure a teacher is which of two outfits comes first.
 
     The mean, over pairs, of the cross-entropy between sigmoid((t_i - t_j) / temperature) and sigmoid(s_i - s_j).
-    Outfit i is compared with the next `reach` of its row, the first following the last: in random order, random
-    pairs. Not in the paper of FND, whose weights act on negatives against the positive: here a teacher also orders
-    the negatives among themselves.
+    Outfit i is compared with the next `reach` of its row, and after the last comes the first; the pairs are random
+    because the outfits are in random order. Not in the paper on FND, whose weights act on negatives against the
+    positive only: here a teacher also orders the negatives among themselves.
 
     Args:
         score: (B, L) scores of the student, the positive among them; -inf is an outfit that does not count.
-        teacher: (B, L) scores of the teacher; not looked at where `score` is -inf.
-        temperature: of the teacher: higher is less sure.
-        reach: L // 2, every pair, when it is not given.
+        teacher: (B, L) scores of the teacher; ignored where `score` is -inf.
+        temperature: of the teacher; a higher one makes it less sure.
+        reach: with how many of the next outfits each is compared; by default with all.
 
     Returns:
         A scalar; 0 when no pair counts.
@@ -172,7 +171,7 @@ def soft_pairs_loss(score: Tensor, teacher: Tensor, temperature: float = 1.0, re
     length = score.shape[1]
     total, count = score.new_zeros(()), score.new_zeros(())
     for shift in range(1, (length // 2 if reach is None else min(reach, length // 2)) + 1):
-        of_pair = slice(0, length // 2 if 2 * shift == length else length)  # half way round each pair comes twice
+        of_pair = slice(0, length // 2 if 2 * shift == length else length)  # half way round, each pair comes twice
         other, other_teacher = score.roll(-shift, 1)[:, of_pair], teacher.roll(-shift, 1)[:, of_pair]
         counts = (score[:, of_pair] > -torch.inf) & (other > -torch.inf)
         gap = torch.where(counts, score[:, of_pair], 0.0) - torch.where(counts, other, 0.0)
@@ -209,34 +208,40 @@ def nt_xent_loss(a: Tensor, b: Tensor, temperature: float) -> Tensor:
 
 
 def engaged_loss(logits: Tensor, target: Tensor, negative: Tensor) -> Tensor:
-    """BCE of the engaged item against sampled negatives, both sides weighing the same.
+    """Binary cross-entropy of the engaged item against sampled negatives; both sides weigh the same.
 
     Args:
         logits: (B, N).
         target: (B,) int64, the column of the item that was engaged with.
-        negative: (B, N) bool, the columns that are negatives of each request; may be none.
+        negative: (B, N) bool, the columns that are negatives of each request; there may be none.
+
+    Returns:
+        A scalar.
     """
-    positive = functional.softplus(-logits.gather(1, target[:, None])[:, 0]).mean()
+    positive = F.softplus(-logits.gather(1, target[:, None])[:, 0]).mean()
     count = negative.sum()
     if count == 0:
         return positive
-    return positive + (functional.softplus(logits) * negative).sum() / count
+    return positive + (F.softplus(logits) * negative).sum() / count
 
 
 def symmetric_info_nce(logits: Tensor, target: Tensor, log_seen: Tensor) -> Tensor:
     """Symmetric InfoNCE: each request against the candidate items, each item against the requests of the batch.
 
-    An item that is in the batch twice is no negative of itself, in neither direction. Items that batches hold
-    more often are negatives more often; `log_seen` takes that out of the first direction, so that what many
-    people take is not pushed away (the correction of sampled softmax, Bengio and Senecal, 2008).
+    An item that is in the batch twice is not a negative of itself, in either direction. Items that occur in more
+    batches are negatives more often; `log_seen` corrects for that in the first direction, so that popular items
+    are not pushed away (the correction of sampled softmax, Bengio and Senecal, 2008).
 
     Args:
         logits: (B, N).
         target: (B,) int64, the column of the item that was engaged with.
         log_seen: (N,) log of the share of batches in which an item is a candidate.
+
+    Returns:
+        A scalar.
     """
-    by_request = functional.cross_entropy(logits - log_seen, target)
+    by_request = F.cross_entropy(logits - log_seen, target)
     of_items = logits[:, target]  # (B, B): request i, item of request j
     same = (target[:, None] == target[None, :]) & ~torch.eye(len(target), dtype=torch.bool, device=target.device)
-    by_item = functional.cross_entropy(of_items.masked_fill(same, -torch.inf).T, torch.arange(len(target)).to(target))
+    by_item = F.cross_entropy(of_items.masked_fill(same, -torch.inf).T, torch.arange(len(target)).to(target))
     return (by_request + by_item) / 2

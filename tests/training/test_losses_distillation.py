@@ -5,7 +5,15 @@ import math
 import pytest
 import torch
 
-from fashion_hash.training.losses import bpr_loss, fnd_bpr_loss, fnd_loss, nt_xent_loss, soft_pairs_loss, softmax_loss
+from fashion_hash.training.losses import (
+    RANKING_LOSSES,
+    Taught,
+    bpr_loss,
+    fnd_loss,
+    nt_xent_loss,
+    soft_pairs_loss,
+    softmax_loss,
+)
 
 
 def scores(seed=0, outfits=5, negatives=4, dtype=torch.float64):
@@ -59,18 +67,19 @@ def test_fnd_is_the_papers_formula_in_distances(sigma, clip):
             pairs += math.log(1 + math.exp(exponent + d0))
             count += 1
         plain -= math.log(math.exp(-d0) / (math.exp(-d0) + weighed))
-    arguments = (positive, negative, teacher, reference, alpha, sigma, clip)
-    assert fnd_loss(*arguments).item() == pytest.approx(plain / 5, abs=1e-12)
-    assert fnd_bpr_loss(*arguments).item() == pytest.approx(pairs / count, abs=1e-12)
+    taught = Taught(teacher, reference, alpha, sigma, clip)
+    assert fnd_loss(positive, negative, taught).item() == pytest.approx(plain / 5, abs=1e-12)
+    assert fnd_loss(positive, negative, taught, bpr_loss).item() == pytest.approx(pairs / count, abs=1e-12)
 
 
 @pytest.mark.parametrize("clip", [False, True])
 @pytest.mark.parametrize("sigma", [1, -1])
-@pytest.mark.parametrize(("distilled", "plain"), [(fnd_loss, softmax_loss), (fnd_bpr_loss, bpr_loss)])
-def test_alpha_zero_is_the_plain_loss_to_the_last_bit(distilled, plain, sigma, clip):
+@pytest.mark.parametrize("plain", RANKING_LOSSES.values())
+def test_alpha_zero_is_the_plain_loss_to_the_last_bit(plain, sigma, clip):
     for seed in range(20):
         positive, negative, teacher, reference = scores(seed, 64, 10, torch.float32)
-        loss, expected = distilled(positive, negative, teacher, reference, 0.0, sigma, clip), plain(positive, negative)
+        taught = Taught(teacher, reference, 0.0, sigma, clip)
+        loss, expected = fnd_loss(positive, negative, taught, plain), plain(positive, negative)
         assert torch.equal(loss, expected)
         for a, b in zip(
             torch.autograd.grad(loss, (positive, negative)), torch.autograd.grad(expected, (positive, negative))
@@ -82,7 +91,7 @@ def test_sigma_says_whether_a_probable_false_negative_is_pushed_less_or_more():
     def push(sigma):
         negative = torch.zeros(1, 2, requires_grad=True)
         teacher, reference = torch.tensor([[0.1, 2.0]]), torch.tensor([1.0])  # the first is nearer than r'
-        fnd_loss(torch.zeros(1), negative, teacher, reference, 1.0, sigma, clip=True).backward()
+        fnd_loss(torch.zeros(1), negative, Taught(teacher, reference, 1.0, sigma, clip=True)).backward()
         return negative.grad[0].tolist()
 
     near, far = push(1)
@@ -93,9 +102,9 @@ def test_sigma_says_whether_a_probable_false_negative_is_pushed_less_or_more():
 
 def test_what_a_teacher_says_of_negatives_that_do_not_count_is_not_looked_at():
     positive, negative, teacher, reference = scores()
-    expected = fnd_loss(positive, negative, teacher, reference, 1.0)
+    expected = fnd_loss(positive, negative, Taught(teacher, reference, 1.0))
     teacher[1, 2], teacher[3, 0] = math.inf, math.nan
-    loss = fnd_loss(positive, negative, teacher, reference, 1.0)
+    loss = fnd_loss(positive, negative, Taught(teacher, reference, 1.0))
     assert torch.equal(loss, expected)
     assert all(torch.isfinite(one).all() for one in torch.autograd.grad(loss, (positive, negative)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,9 +18,20 @@ from fashion_hash.evaluation.report import report
 from fashion_hash.training.measure.cold_users import cold_scorer, fold_ins, mean_user
 from fashion_hash.training.runs.calibration import make_scorer
 from fashion_hash.training.runs.run import Run, load_data
+from fashion_hash.training.runs.scoring import ModelScorer
 from fashion_hash.training.runs.validation import drawn_beside, drawn_negatives
 
 COLD = (1, COLD_TOLD)
+
+
+class _Task(NamedTuple):
+    """What is measured: a split's rows, or those of its cold users; `known` outfits where negatives are to be drawn."""
+
+    dataset: Dataset
+    split: str
+    part: Split
+    seed: int
+    known: Outfits | None
 
 
 def evaluate(
@@ -38,105 +49,109 @@ def evaluate(
         run: a finished run.
         split: "train", "valid" or "test".
         dataset: the data the run was trained on; read again when it is not given.
-        drawn: also rank against drawn negatives, random and hard, ten a positive, of the kinds of which
-            the split has not several a positive.
+        drawn: whether to rank against drawn negatives as well, ten random and ten hard ones for each positive, where
+            the split does not have several of that kind itself.
         cold: how many outfits the users that were hidden from training tell, 1 and 5 by default; their
             code is fitted to these, everything else is frozen. Only for runs with data.cold_users.
-        calibrate: whether the terms of the score are weighed on the validation split; None as the run's
+        calibrate: whether the terms of the score are weighted on the validation split; by default as the run's
             configuration says (train.calibrate).
 
     Returns:
         {"run", "dataset", "split", "num_bits", "protocols": {name: {"statement", "relaxed", "binary",
         "baselines"}}}: see `fashion_hash.evaluation.report.report`. Baselines: chance, popularity, and
         the binary model without its users (no_user) and without its pairs (no_item_pairs). Protocols of
-        hidden users begin with "cold_1_", "cold_5_"; their baselines are those that know nobody:
+        hidden users begin with "cold_1_", "cold_5_"; their baselines know nothing of the user:
         chance, popularity, no_user and no_user_relaxed, and the mean of the known users (mean_user, relaxed).
         Beside them stands fold_in, the code that `Recommender.add_user` gives in use (binary, or the vector).
 
     Raises:
         DataError: there is no such split.
-        QueryError: `cold` of a run that hid nobody, or a number below 1.
+        QueryError: `cold` for a run that hid no users, or a number below 1.
         TrainingError: the data has changed since the training.
     """
     dataset = load_data(run.config, dataset)
-    part = dataset.split(split)
-    seed = run.config.seed
+    task = _Task(dataset, split, dataset.split(split), run.config.seed, dataset.known if drawn else None)
     model, inputs, slope = run.model(dataset)
     relaxed, binary = (make_scorer(run.config, model, inputs, form, dataset, calibrate) for form in (slope, None))
-    popularity = baselines.popularity(dataset.split("train").positives)
-    results, lines = _measure(
-        {
-            "relaxed": relaxed,
-            "binary": binary,
-            "no_user": binary.no_user,
-            "no_item_pairs": binary.no_item_pairs,
-            "popularity": popularity,
-            "chance": baselines.chance(seed),
-        },
-        dataset,
-        split,
-        part,
-        seed,
-        dataset.known if drawn else None,
-    )
+    of_model: dict[str, Score] = {
+        "relaxed": relaxed,
+        "binary": binary,
+        "no_user": binary.no_user,
+        "no_item_pairs": binary.no_item_pairs,
+    }
+    results, lines = _measure(of_model | _baselines(task), task)
     counts = _cold_counts(dataset, split, cold)
     folded = fold_ins(run, dataset, binary, counts, calibrate)
     for told in counts:
-        assert dataset.cold is not None
-        outfits = told_outfits(dataset.cold, told)
-        nobody = mean_user(relaxed, len(dataset.cold.ids))
-        found, said = _measure(
-            {
-                "relaxed": cold_scorer(relaxed, dataset, outfits, slope, seed),
-                "binary": cold_scorer(binary, dataset, outfits, slope, seed),
-                "fold_in": folded[told],
-                "no_user": mean_user(binary, len(dataset.cold.ids)).no_user,
-                "no_user_relaxed": nobody.no_user,
-                "mean_user": nobody,
-                "popularity": popularity,
-                "chance": baselines.chance(seed),
-            },
-            dataset,
-            split,
-            dataset.cold.splits[split],
-            seed,
-            dataset.cold.known if drawn else None,
-        )
-        plural = "s" if told > 1 else ""
-        for name, of in found.items():
-            results[name] = results.get(name, {}) | {f"cold_{told}_{one}": metrics for one, metrics in of.items()}
-        for name, line in said.items():
-            lines[f"cold_{told}_{name}"] = (
-                f"{line}; {len(dataset.cold.ids)} users hidden from training altogether, the code of each fitted to "
-                f"{told} outfit{plural} of theirs, everything else frozen"
-            )
-    found_report = report(results, lines, dataset=dataset.name, split=split, num_bits=run.config.model.num_bits)
-    return {"run": str(run.path), **found_report}
+        scorers = _cold_scorers(task, told, relaxed, binary, slope, folded[told])
+        by_scorer, statements_of = _measure(scorers, _cold_task(task, drawn))
+        for name, of in by_scorer.items():
+            results[name] = results.get(name, {}) | {f"cold_{told}_{key}": metrics for key, metrics in of.items()}
+        lines |= {f"cold_{told}_{key}": line + _cold_note(dataset, told) for key, line in statements_of.items()}
+    table = report(results, lines, dataset=dataset.name, split=split, num_bits=run.config.model.num_bits)
+    return {"run": str(run.path), **table}
 
 
-def _measure(
-    scorers: dict[str, Score], dataset: Dataset, split: str, part: Split, seed: int, known: Outfits | None
-) -> tuple[dict[str, dict[str, Metrics]], dict[str, str]]:
-    """The metrics of each scorer and protocol, and what each protocol is; `known` where negatives are to be drawn."""
-    given = part.negatives or part.questions or known is not None
-    alone = None if given else drawn_negatives(dataset, split, seed, part=part)
-    beside = {} if known is None else drawn_beside(known, split, part, seed)
+def _baselines(task: _Task) -> dict[str, Score]:
+    positives = task.dataset.split("train").positives
+    return {"popularity": baselines.popularity(positives), "chance": baselines.chance(task.seed)}
+
+
+def _cold_scorers(
+    task: _Task, told: int, relaxed: ModelScorer, binary: ModelScorer, slope: float, folded: ModelScorer
+) -> dict[str, Score]:
+    """Scorers whose users are the hidden ones, by so many told outfits, and their baselines."""
+    dataset, seed = task.dataset, task.seed
+    assert dataset.cold is not None
+    outfits, count = told_outfits(dataset.cold, told), len(dataset.cold.ids)
+    mean = mean_user(relaxed, count)
+    scorers: dict[str, Score] = {
+        "relaxed": cold_scorer(relaxed, dataset, outfits, slope, seed),
+        "binary": cold_scorer(binary, dataset, outfits, slope, seed),
+        "fold_in": folded,
+        "no_user": mean_user(binary, count).no_user,
+        "no_user_relaxed": mean.no_user,
+        "mean_user": mean,
+    }
+    return scorers | _baselines(task)
+
+
+def _cold_task(task: _Task, drawn: bool) -> _Task:
+    cold = task.dataset.cold
+    assert cold is not None
+    return task._replace(part=cold.splits[task.split], known=cold.known if drawn else None)
+
+
+def _cold_note(dataset: Dataset, told: int) -> str:
+    assert dataset.cold is not None
+    return (
+        f"; {len(dataset.cold.ids)} users hidden from training altogether, the code of each fitted to "
+        f"{told} outfit{'s' if told > 1 else ''} of theirs, everything else frozen"
+    )
+
+
+def _measure(scorers: dict[str, Score], task: _Task) -> tuple[dict[str, dict[str, Metrics]], dict[str, str]]:
+    """The metrics of each scorer and protocol, and what each protocol is."""
+    part, known = task.part, task.known
+    has_own = part.negatives or part.questions or known is not None
+    alone = None if has_own else drawn_negatives(task.dataset, task.split, task.seed, part=part)
+    beside = {} if known is None else drawn_beside(known, task.split, part, task.seed)
     part = replace(part, negatives={**part.negatives, **beside})
     results = {name: evaluate_split(score, part, alone) for name, score in scorers.items()}
-    return results, statements(dataset.name, split, part, alone, seed, drawn_kinds=beside)
+    return results, statements(task.dataset.name, task.split, part, alone, task.seed, drawn_kinds=beside)
 
 
 def _cold_counts(dataset: Dataset, split: str, cold: Sequence[int] | None) -> tuple[int, ...]:
     if dataset.cold is None:
         if cold:
-            raise QueryError("cold: this run hid no users; train one with data.cold_users=N, then they are new to it")
+            raise QueryError("cold: this run hid no users; train one with data.cold_users=N to have new users")
         return ()
     if any(told < 1 for told in cold or ()):
-        raise QueryError(f"cold: a new user tells one outfit at least, not {min(cold or ())}")
+        raise QueryError(f"cold: a new user must tell at least 1 outfit, got {min(cold or ())}")
     fewest = int(np.bincount(dataset.cold.told.users).min())
     if cold and max(cold) > fewest:
         raise QueryError(
-            f"cold: {max(cold)} outfits of each, but some hidden users have {fewest} training outfits only"
+            f"cold: {max(cold)} outfits of each user were asked for, but some hidden users have only {fewest}"
         )
     if split == "train":
         if cold:

@@ -22,8 +22,8 @@ class Candidates(NamedTuple):
     Attributes:
         slot: the slot.
         items: (C,) rows of items of its type.
-        liked: (F,) rows of the batch and (F,) candidates: pairs that are no negatives, since the user
-            is known to like the item.
+        liked: (F,) rows of the batch and (F,) candidates: pairs that are not negatives, since the user is known
+            to like the item.
     """
 
     slot: int
@@ -39,19 +39,19 @@ class Shared(NamedTuple):
     liked: tuple[Tensor, Tensor]
 
 
-class Taught(NamedTuple):
+class Judged(NamedTuple):
     """What a teacher says of a batch: distances, float32.
 
     Attributes:
         reference: (B,) r'.
         positive: (B,) of the positives themselves.
-        own: (B, K) of each positive's own negatives.
-        shared: (B, C) of the candidates that all share; None where it does not judge them.
+        negative: (B, K) of each positive's own negatives.
+        shared: (B, C) of the candidates that all positives share; None where it does not judge them.
     """
 
     reference: Tensor
     positive: Tensor
-    own: Tensor
+    negative: Tensor
     shared: Tensor | None = None
 
 
@@ -65,7 +65,7 @@ class Batch(NamedTuple):
         positions: (B, L, S) int64 positions within `rows` of each slot's type, EMPTY if none.
         shared: negatives that all positives share, if there are any.
         views: (V, 2, S) positions of two views of each of the first V positives, for contrastive learning.
-        taught: what a teacher says of the negatives.
+        judged: what a teacher says of the negatives.
     """
 
     users: Tensor
@@ -74,59 +74,63 @@ class Batch(NamedTuple):
     positions: Tensor
     shared: Shared | None = None
     views: Tensor | None = None
-    taught: Taught | None = None
+    judged: Judged | None = None
 
 
-def make_batch(
-    slots: Sequence[str],
-    num_items: Mapping[str, int],
-    users: np.ndarray,
-    items: np.ndarray,
-    hide: np.ndarray | None = None,
-    candidates: Candidates | None = None,
-    views: np.ndarray | None = None,
-) -> Batch:
-    """Gathers the distinct items of some outfits.
+class Drawn(NamedTuple):
+    """The outfits of a step as rows of the data set.
+
+    Attributes:
+        users: (B,) rows.
+        items: (B, L, S) rows, EMPTY where a slot is empty.
+        hide: (B, S) bool, slots whose items are hidden, both in the positive and in its negatives; None for none.
+        candidates: items that all positives are compared with, if there are any.
+        views: (V, 2, S) rows of views of the first V positives, if there are any.
+    """
+
+    users: np.ndarray
+    items: np.ndarray
+    hide: np.ndarray | None = None
+    candidates: Candidates | None = None
+    views: np.ndarray | None = None
+
+
+def make_batch(slots: Sequence[str], num_items: Mapping[str, int], drawn: Drawn) -> Batch:
+    """Gathers the distinct items of outfits.
 
     Args:
         slots: item type of each slot.
         num_items: vocabulary size by type.
-        users: (B,) rows.
-        items: (B, L, S) rows, EMPTY where a slot is empty.
-        hide: (B, S) bool, slots whose items are hidden, alike in the positive and its negatives;
-            None for none.
-        candidates: items that all positives are compared with, if there are any.
-        views: (V, 2, S) rows of views of the first V positives, if there are any.
+        drawn: the outfits.
     """
-    outfits = items.shape[1]
-    if views is not None:
-        nothing = np.full((len(items) - len(views), *views.shape[1:]), EMPTY, dtype=views.dtype)
-        items = np.concatenate([items, np.concatenate([views, nothing])], axis=1)
+    outfits, items, candidates = drawn.items.shape[1], drawn.items, drawn.candidates
+    if drawn.views is not None:
+        filler = np.full((len(items) - len(drawn.views), *drawn.views.shape[1:]), EMPTY, dtype=drawn.views.dtype)
+        items = np.concatenate([items, np.concatenate([drawn.views, filler])], axis=1)
     positions = np.full(items.shape, EMPTY, dtype=np.int64)
     rows, hidden, shared = {}, {}, None
-    for kind in item_types(slots):
-        here = [slot for slot, one in enumerate(slots) if one == kind]
-        own = items[:, :, here].astype(np.int64)
-        count = num_items[kind]
+    for item_type in item_types(slots):
+        columns = [slot for slot, slot_type in enumerate(slots) if slot_type == item_type]
+        own = items[:, :, columns].astype(np.int64)
+        count = num_items[item_type]
         # a hidden item is another one than the same item in sight: its key is raised by the count
-        key = own if hide is None else own + count * hide[:, None, here]
+        key = own if drawn.hide is None else own + count * drawn.hide[:, None, columns]
         present = own != EMPTY
-        wanted = key[present]
-        offered = candidates is not None and slots[candidates.slot] == kind
+        keys = key[present]
+        offered = candidates is not None and slots[candidates.slot] == item_type
         if candidates is not None and offered:
-            wanted = np.concatenate([wanted, candidates.items])
-        distinct, inverse = np.unique(wanted, return_inverse=True)
-        count_here = int(present.sum())
-        positions[:, :, here] = _spread(present, inverse[:count_here])
+            keys = np.concatenate([keys, candidates.items])
+        distinct, inverse = np.unique(keys, return_inverse=True)
+        num_present = int(present.sum())
+        positions[:, :, columns] = _spread(present, inverse[:num_present])
         if candidates is not None and offered:
-            at = torch.from_numpy(inverse[count_here:])
-            rows_of, columns = candidates.liked
-            shared = Shared(candidates.slot, at, (torch.from_numpy(rows_of), torch.from_numpy(columns)))
-        rows[kind] = torch.from_numpy(distinct % count)
-        hidden[kind] = torch.from_numpy(distinct >= count)
+            liked = (torch.from_numpy(candidates.liked[0]), torch.from_numpy(candidates.liked[1]))
+            shared = Shared(candidates.slot, torch.from_numpy(inverse[num_present:]), liked)
+        rows[item_type] = torch.from_numpy(distinct % count)
+        hidden[item_type] = torch.from_numpy(distinct >= count)
     places = torch.from_numpy(positions)
-    seen = None if views is None else places[: len(views), outfits:]
-    return Batch(torch.from_numpy(users.astype(np.int64)), rows, hidden, places[:, :outfits], shared, seen)
+    views = None if drawn.views is None else places[: len(drawn.views), outfits:]
+    return Batch(torch.from_numpy(drawn.users.astype(np.int64)), rows, hidden, places[:, :outfits], shared, views)
 
 
 def _spread(present: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -11,21 +11,20 @@ from torch import Tensor
 
 from fashion_hash.config.experiment import Config
 from fashion_hash.core.outfits import EMPTY
-from fashion_hash.errors import ConfigError
+from fashion_hash.errors import ConfigError, suggest
 from fashion_hash.models.network import ItemCodes, Network
 from fashion_hash.training.losses import (
-    bpr_loss,
+    RANKING_LOSSES,
+    Taught,
     cross_modal_loss,
-    fnd_bpr_loss,
     fnd_loss,
     nt_xent_loss,
     soft_pairs_loss,
-    softmax_loss,
 )
 from fashion_hash.training.outfits.batches import Batch
 from fashion_hash.training.runs.item_inputs import ItemInputs
 
-EVERY_PAIR, REACH = 16, 2  # soft pairs: all of so many outfits; of more, each with the next two
+EVERY_PAIR, REACH = 16, 2  # soft pairs: all pairs of up to 16 outfits; of more, each with the next two
 
 
 class Objective:
@@ -34,13 +33,25 @@ class Objective:
     Where nothing of the items is trained (new users on a trained model), their codes are binary from
     the start, as they will be in use.
 
+    Args:
+        config: which losses, with which weights.
+        model: the network that is trained.
+        inputs: what its hashing modules take.
+        items_trained: whether any part of the items is trained.
+
     Raises:
-        ConfigError: contrastive learning where no item is trained.
+        ConfigError: `loss.kind` is not in the table of losses, or contrastive learning where no item is trained.
     """
 
     def __init__(self, config: Config, model: Network, inputs: ItemInputs, *, items_trained: bool = True) -> None:
+        """Looks up what the configuration names."""
         if config.contrastive is not None and not items_trained:
             raise ConfigError("contrastive: train.parts leaves all items as they are, so no view can be learned from")
+        kind = config.loss.kind
+        if kind not in RANKING_LOSSES:
+            known = list(RANKING_LOSSES)
+            raise ConfigError(f"loss.kind: unknown loss {kind!r}{suggest(kind, known)}: use one of {known}")
+        self._ranking_loss = RANKING_LOSSES[kind]
         self._items_trained = items_trained
         self._model = model
         self._inputs = inputs
@@ -55,7 +66,7 @@ class Objective:
         device = self._inputs.device
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self._autocast):
             inputs = self._inputs(batch.rows, batch.hidden, rng if self._augment else None)
-            rows = {kind: one.to(device) for kind, one in batch.rows.items()}
+            rows = {item_type: of_type.to(device) for item_type, of_type in batch.rows.items()}
             codes = self._model.item_codes(inputs, rows, slope if self._items_trained else None)
             user = self._model.user_codes(batch.users.to(device), slope)
             positions = batch.positions.to(device)
@@ -69,24 +80,23 @@ class Objective:
             return self._ranking(score[:, 0], negative, batch) + self._cross_modal(codes) + self._contrast(codes, batch)
 
     def _ranking(self, positive: Tensor, negative: Tensor, batch: Batch) -> Tensor:
-        softmax = self._loss.kind == "softmax"
-        if batch.taught is None or self._teacher is None:
-            return softmax_loss(positive, negative) if softmax else bpr_loss(positive, negative)
-        reference, known = batch.taught.reference.to(positive.device), batch.taught.own.to(positive.device)
-        settings = self._teacher
+        if batch.judged is None or self._teacher is None:
+            return self._ranking_loss(positive, negative)
+        judged, settings = batch.judged, self._teacher
+        reference, distances = judged.reference.to(positive.device), judged.negative.to(positive.device)
         if batch.shared is not None:
-            shared = batch.taught.shared
+            shared = judged.shared
             if shared is None:  # not judged: as near as r', which leaves a score as it is
                 shared = reference[:, None].expand(-1, len(batch.shared.positions))
-            known = torch.cat([known, shared.to(positive.device)], dim=1)
-        loss = fnd_loss if softmax else fnd_bpr_loss
-        found = loss(positive, negative, known, reference, settings.alpha, settings.sigma, settings.clip)
+            distances = torch.cat([distances, shared.to(positive.device)], dim=1)
+        taught = Taught(distances, reference, settings.alpha, settings.sigma, settings.clip)
+        loss = fnd_loss(positive, negative, taught, self._ranking_loss)
         if settings.pairs:
             score = torch.cat([positive[:, None], negative], dim=1)  # in random order
-            taught = -torch.cat([batch.taught.positive.to(positive.device)[:, None], known], dim=1)
+            by_teacher = -torch.cat([judged.positive.to(positive.device)[:, None], distances], dim=1)
             reach = None if score.shape[1] <= EVERY_PAIR else REACH
-            found = found + settings.pairs * soft_pairs_loss(score, taught, settings.temperature, reach)
-        return found
+            loss = loss + settings.pairs * soft_pairs_loss(score, by_teacher, settings.temperature, reach)
+        return loss
 
     def _contrast(self, codes: ItemCodes, batch: Batch) -> Tensor | float:
         if self._contrastive is None or batch.views is None:
@@ -101,6 +111,6 @@ class Objective:
         if not self._loss.cross_modal or not {"image", "text"} <= set(names):
             return 0.0
         # the last row of each type is the zero code of an empty slot
-        every = torch.cat([one[:EMPTY] for one in codes.codes.values()])
+        every = torch.cat([of_type[:EMPTY] for of_type in codes.codes.values()])
         image, text = every[:, names.index("image")], every[:, names.index("text")]
         return self._loss.cross_modal * cross_modal_loss(image, text, self._loss.margin)

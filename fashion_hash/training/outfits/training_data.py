@@ -17,7 +17,7 @@ from fashion_hash.core.seeds import generator
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.errors import ConfigError
 from fashion_hash.features.table import usable_outfits
-from fashion_hash.training.outfits.batches import Batch, Candidates, Taught, make_batch
+from fashion_hash.training.outfits.batches import Batch, Candidates, Drawn, Judged, make_batch
 from fashion_hash.training.outfits.negatives import EpochNegatives
 from fashion_hash.training.outfits.teacher import Teacher
 from fashion_hash.training.outfits.views import make_views
@@ -70,9 +70,9 @@ class TrainingData:
         size = self._config.train.batch_size
         for start in range(0, len(order), size):
             rows = order[start : start + size]
-            own = self._positives.items[rows]
+            positives = self._positives.items[rows]
             against = self._negatives.of_batch(rows, rng)  # (B, K, S)
-            items = np.concatenate([own[:, None], against], axis=1)  # (B, 1 + K, S)
+            items = np.concatenate([positives[:, None], against], axis=1)  # (B, 1 + K, S)
             users = self._positives.users[rows]
             if self._repeat_empty:
                 items = fill_empty(self._slots, items)
@@ -80,11 +80,11 @@ class TrainingData:
             if self._hide.any():
                 hide = rng.random((len(rows), len(self._slots))) < self._hide
             shared = self._negatives.candidates(users, items[:, 0], rng)
-            views = None if self._views is None else self._views(own[: self._viewed], of_views)
+            views = None if self._views is None else self._views(positives[: self._viewed], of_views)
             if views is not None and self._repeat_empty:
                 views = fill_empty(self._slots, views)
-            batch = make_batch(self._slots, self._num_items, users, items, hide, shared, views)
-            yield batch._replace(taught=self._taught(rows, against, shared, known))
+            batch = make_batch(self._slots, self._num_items, Drawn(users, items, hide, shared, views))
+            yield batch._replace(judged=self._judged(rows, against, shared, known))
 
     def _known_distances(self) -> np.ndarray | None:
         """(N, K) the teacher's distances of an epoch's negatives, where they are drawn for all at once."""
@@ -93,18 +93,18 @@ class TrainingData:
             return None
         return self._teacher.distances(self._positives.users, drawn)
 
-    def _taught(
+    def _judged(
         self, rows: np.ndarray, against: np.ndarray, shared: Candidates | None, known: np.ndarray | None
-    ) -> Taught | None:
+    ) -> Judged | None:
         if self._teacher is None:
             return None
         users = self._positives.users[rows]
-        own = self._teacher.distances(users, against, keep=False) if known is None else known[rows]
-        judged = None
+        negative = self._teacher.distances(users, against, keep=False) if known is None else known[rows]
+        of_shared = None
         if shared is not None and self._teacher.config.per_positive is None:
-            judged = self._teacher.completions(users, self._positives.items[rows], shared.slot, shared.items)
+            of_shared = self._teacher.completions(users, self._positives.items[rows], shared.slot, shared.items)
         reference, positive = torch.from_numpy(self._reference[rows]), torch.from_numpy(self._distance[rows])
-        return Taught(reference, positive, torch.from_numpy(own), judged)
+        return Judged(reference, positive, torch.from_numpy(negative), of_shared)
 
 
 def _hide_shares(config: Config, dataset: Dataset) -> np.ndarray:

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 
 from fashion_hash.config.experiment import make_config
 from fashion_hash.errors import ConfigError, TrainingError
+from fashion_hash.training.losses import RANKING_LOSSES
 from fashion_hash.training.measure.outfits import evaluate
 from fashion_hash.training.outfits.loop import fit
 from fashion_hash.training.runs.run import Run
@@ -196,3 +197,15 @@ def test_threads_do_not_change_what_a_seed_gives(tmp_path):
     first, *others = (load_file(run.path / "last.safetensors") for run in runs)
     assert all(torch.equal(first[name], other[name]) for other in others for name in first)
     assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_another_loss_is_a_function_and_a_line(tmp_path, monkeypatch):
+    def hinge(positive, negative):
+        return torch.relu(1 - positive[:, None] + negative).mean()
+
+    config = make_config(tiny_values(loss={"kind": "hinge"}, train={"epochs": 1}))
+    with pytest.raises(ConfigError, match=r"loss.kind: unknown loss 'hinge'.*use one of \['bpr', 'softmax'\]"):
+        fit(config, tiny_dataset(), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    monkeypatch.setitem(RANKING_LOSSES, "hinge", hinge)
+    assert fit(config, tiny_dataset(), tmp_path / "run").history[0]["loss"] > 0.9
