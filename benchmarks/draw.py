@@ -118,9 +118,9 @@ def measured() -> str:
             "search",
         ),
     ]
-    return table(
-        ("what", "figure", "command"), [(what, said, f"`{read(name)['command']}`") for what, said, name in lines]
-    )
+    commands = (re.sub(r"^.*?(benchmarks|tools)/", "", read(name)["command"]) for *_, name in lines)
+    rows = [(what, said, f"`{command}`") for (what, said, _), command in zip(lines, commands)]
+    return table(("what", "figure", "command"), rows)
 
 
 def short() -> str:

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import types
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,18 +22,20 @@ from tests.worlds.docs_world import make_docs_world
 
 DOCS = PROJECT / "docs"
 FENCE = re.compile(
-    r"^(?P<slow><!-- slow -->\n)?```(?P<language>\w+)[^\n]*\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
+    r'^(?P<slow><!-- slow -->\n)?```(?P<language>\w+)(?: title="(?P<title>[^"]+)")?[^\n]*\n(?P<text>.*?)^```$',
+    re.MULTILINE | re.DOTALL,
 )
 LINK = re.compile(r"\]\((?!https?://|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)")
 
 
 class Block(NamedTuple):
-    """A block of code of a page, and the line on which it begins."""
+    """A block of code of a page, the line on which it begins, and the file of the package that it stands for."""
 
     language: str
     text: str
     line: int
     slow: bool
+    file: str | None
 
 
 def pages():
@@ -42,7 +45,13 @@ def pages():
 def blocks(page):
     text = page.read_text(encoding="utf-8")
     return [
-        Block(match["language"], match["text"], text.count("\n", 0, match.start("text")), bool(match["slow"]))
+        Block(
+            match["language"],
+            match["text"],
+            text.count("\n", 0, match.start("text")),
+            bool(match["slow"]),
+            match["title"],
+        )
         for match in FENCE.finditer(text)
     ]
 
@@ -80,6 +89,39 @@ def world(docs_world, tmp_path, monkeypatch):
     return folder
 
 
+def add_module(file, code):
+    """A module of the package as if the file were there."""
+    name = file.removesuffix(".py").replace("/", ".")
+    module = types.ModuleType(name)
+    exec(code, module.__dict__)
+    sys.modules[name] = module
+    owner, _, attribute = name.rpartition(".")
+    setattr(importlib.import_module(owner), attribute, module)
+
+
+@pytest.fixture
+def tables():
+    """The tables that pages add a line to, and the modules that they add, are afterwards as they were."""
+    owners = {
+        "fashion_hash.data.load": "FORMATS",
+        "fashion_hash.evaluation.metrics": "RANKING_METRICS",
+        "fashion_hash.index.engines.open": "ENGINES",
+        "fashion_hash.models.make": "NETWORKS",
+    }
+    kept = [getattr(importlib.import_module(module), table) for module, table in owners.items()]
+    before = [dict(table) for table in kept]
+    modules = set(sys.modules)
+    yield
+    for table, entries in zip(kept, before, strict=True):
+        table.clear()
+        table.update(entries)
+    for name in set(sys.modules) - modules:
+        if name.startswith("fashion_hash.") and not hasattr(sys.modules[name], "__file__"):
+            owner, _, attribute = name.rpartition(".")
+            delattr(sys.modules[owner], attribute)
+            del sys.modules[name]
+
+
 def run_page(page, slow):
     names = {"__name__": "__main__"}
     for block in blocks(page):
@@ -88,7 +130,10 @@ def run_page(page, slow):
         where = f"{name_of(page)}:{block.line}"
         if block.language == "python":
             code = compile("\n" * block.line + block.text, str(page), "exec")
-            exec(code, names)
+            if block.file is None or (PROJECT / block.file).exists():
+                exec(code, names)
+            else:
+                add_module(block.file, code)
         elif block.language == "pycon":
             test = doctest.DocTestParser().get_doctest(block.text, names, where, str(page), block.line)
             runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
@@ -99,13 +144,13 @@ def run_page(page, slow):
 
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=name_of)
-def test_the_examples_of_a_page_run(page, world):
+def test_the_examples_of_a_page_run(page, world, tables):
     run_page(page, slow=False)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in WITH_CODE if any(block.slow for block in blocks(page))], ids=name_of)
-def test_the_long_examples_of_a_page_run(page, world):
+def test_the_long_examples_of_a_page_run(page, world, tables):
     run_page(page, slow=True)
 
 
