@@ -29,6 +29,7 @@ from fashion_hash.index import exact
 from fashion_hash.index.partners import build_partners, open_partners
 from fashion_hash.index.products import product
 from fashion_hash.retrieval.composition.compose import Composition, compose
+from fashion_hash.retrieval.composition.problem import CompositionTask
 
 BRUTE_FORCE_UP_TO = 500
 WIDTHS = (100, 1000)
@@ -78,12 +79,12 @@ def measure(path: Path, codes: str, size: int, options: argparse.Namespace) -> d
     build = seconds(lambda: build_partners(bundle))
     opened = seconds(lambda: open_partners(bundle, verify=False))
     partners = open_partners(bundle, verify=False)
-    compose(bundle, bundle.user_codes[0], options.k, partners=partners)  # compiled, files read once
+    tasks = [CompositionTask(bundle, code, partners=partners) for code in bundle.user_codes[: options.users]]
+    compose(tasks[0], options.k)  # compiled, files read once
     answers, times, processor = [], [], []
-    for user in range(options.users):
-        runs = [clocks(lambda: compose(bundle, bundle.user_codes[user], options.k, partners=partners))  # noqa: B023
-                for _ in range(options.repeats)]  # fmt: skip
-        answers.append(compose(bundle, bundle.user_codes[user], options.k, partners=partners))
+    for task in tasks:
+        runs = [clocks(lambda: compose(task, options.k)) for _ in range(options.repeats)]  # noqa: B023
+        answers.append(compose(task, options.k))
         times.append(min(wall for wall, _ in runs))
         processor.append(min(busy for _, busy in runs))
     assert all(answer.proven for answer in answers)

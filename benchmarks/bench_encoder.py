@@ -20,6 +20,7 @@ from fashion_hash.foldin.vectors import FoldInVectors
 from fashion_hash.index.engines import vectors as encoded
 from fashion_hash.index.outfit_vectors import outfit_vectors
 from fashion_hash.retrieval.composition.by_vectors import compose_encoded
+from fashion_hash.retrieval.composition.problem import CompositionTask
 from fashion_hash.retrieval.recommender import Recommender
 
 K = 10
@@ -56,7 +57,7 @@ def main() -> None:
     for row in users.tolist():
         taste = bundle.user_keys[row]
         best = np.sort(encoded.nearness(bundle, taste, vectors) + bias)[-K]
-        found = compose_encoded(bundle, taste, K, first, allowed={name: part[name] for name in first})
+        found = compose_encoded(CompositionTask(bundle, taste, first, {name: part[name] for name in first}), K)
         recalls.append((found.scores >= best).mean())
         scored.append(found.scored)
     fold, liked = FoldInVectors(bundle), bundle.history.items[:5]

@@ -30,7 +30,8 @@ from fashion_hash.bundle.catalogue import write_catalogue
 from fashion_hash.core.seeds import generator
 from fashion_hash.index import exact
 from fashion_hash.index.engines.sums.engine import SumScan
-from fashion_hash.retrieval.composition.compose import complete
+from fashion_hash.retrieval.composition.compose import compose
+from fashion_hash.retrieval.composition.problem import CompositionTask
 from fashion_hash.retrieval.filters.apply import allowed_outfits, allowed_rows, item_test, read_filter
 from fashion_hash.retrieval.filters.columns import ItemColumns, read_columns
 from fashion_hash.retrieval.filters.totals import PoolTotals
@@ -85,11 +86,11 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         return engine.search(users[turn % len(users)], options.k, allowed=allowed).rows
 
     def completed(where: Mapping[str, Any] | None, turn: int) -> np.ndarray:
-        given, rows = {"top": turn, "bottom": turn + 1}, None
+        given, rows = {"top": turn, "bottom": turn + 1}, {}
         if where is not None:
             found = allowed_rows(read_filter(where, columns), SLOTS, [2], {0: turn, 1: turn + 1})
             rows = {SLOTS[slot]: some for slot, some in found.items()}
-        return complete(bundle, users[turn % len(users)], given, options.k, allowed=rows).items
+        return compose(CompositionTask(bundle, users[turn % len(users)], None, rows, given), options.k).items
 
     def question(what: Callable[[Any, int], np.ndarray], where: object) -> Callable[[int], object]:
         return lambda turn: what(where, turn)

@@ -36,7 +36,7 @@ from fashion_hash.core.outfits import Outfits
 from fashion_hash.core.seeds import generator
 from fashion_hash.index.build import build_index
 from fashion_hash.live import compaction
-from fashion_hash.live.pool_search import search
+from fashion_hash.live.pool_search import search_pool
 from fashion_hash.retrieval.recommender import Recommender
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -131,7 +131,7 @@ def check(recommender: Recommender) -> None:
 
     rows = np.arange(len(snapshot.ids)) if snapshot.alive is None else np.flatnonzero(snapshot.alive)
     for code in snapshot.bundle.user_codes[:2]:
-        [best] = search(snapshot, code[None], 10)
+        [best] = search_pool(snapshot, code[None], 10)
         score = np.concatenate(
             [
                 exact.scores(

@@ -23,7 +23,7 @@ CHUNK = 4096
 NO_PRODUCTS = np.zeros(0, dtype=np.int32)
 
 
-def search(
+def search_pool(
     snapshot: Snapshot,
     user_codes: Packed,
     k: int,

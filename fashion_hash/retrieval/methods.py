@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from fashion_hash.bundle.bundle import ScoringKind
 from fashion_hash.retrieval.composition.by_vectors import compose_encoded
-from fashion_hash.retrieval.composition.compose import Composition, compose
+from fashion_hash.retrieval.composition.compose import Compose, compose
 from fashion_hash.retrieval.explanation.codes import Explanation, explain
 from fashion_hash.retrieval.explanation.vectors import explain_encoded
 
@@ -21,7 +21,7 @@ class Methods(NamedTuple):
         explain: called as explanation.codes.explain.
     """
 
-    compose: Callable[..., Composition]
+    compose: Compose
     exhaustive: bool
     explain: Callable[..., Explanation]
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack, cast
 
 import numpy as np
 
@@ -16,39 +15,53 @@ from fashion_hash.errors import QueryError
 from fashion_hash.index.engines.open import EngineName
 from fashion_hash.index.pool import Pool
 from fashion_hash.live.catalogue import LiveCatalogue
-from fashion_hash.live.snapshot import Snapshot
+from fashion_hash.live.partners import LivePartners
 from fashion_hash.live.users import OutfitRef, items_told
-from fashion_hash.retrieval import users as people
 from fashion_hash.retrieval.answers import Composed, Hit, Hits, ItemHits, OutfitHit, OutfitsFor, Score
-from fashion_hash.retrieval.checks import REQUEST_WEIGHT
-from fashion_hash.retrieval.composition.composer import Composer, CompositionQuery
+from fashion_hash.retrieval.checks import check_options
+from fashion_hash.retrieval.composition.composer import CompositionOptions, CompositionQuery, compose_outfits
 from fashion_hash.retrieval.explanation.codes import Explanation
-from fashion_hash.retrieval.explanation.requests import RequestExplanation, explain_request
+from fashion_hash.retrieval.explanation.requests import (
+    RequestExplanation,
+    RequestExplanationOptions,
+    RequestExplanationQuery,
+    explain_request,
+)
 from fashion_hash.retrieval.filters.live_columns import LiveColumns
 from fashion_hash.retrieval.methods import METHODS
+from fashion_hash.retrieval.moment import Moment
 from fashion_hash.retrieval.pool.search import PoolQuery, rankings
 from fashion_hash.retrieval.scores import hits_of, hits_of_many, scores_of
 from fashion_hash.retrieval.search.ask import ask
-from fashion_hash.retrieval.search.items import search
+from fashion_hash.retrieval.search.items import search_items
 from fashion_hash.retrieval.search.live_tower import LiveTower
-from fashion_hash.retrieval.search.outfits import outfits_for
+from fashion_hash.retrieval.search.outfits import OutfitsForOptions, outfits_for, read_options
 from fashion_hash.retrieval.similar_items import similar_items
 from fashion_hash.retrieval.updates import CatalogueUpdates
-from fashion_hash.retrieval.users import User
+from fashion_hash.retrieval.users import is_user_id, users_now
 
 __all__ = ["Composed", "Hit", "Hits", "ItemHits", "OutfitHit", "OutfitsFor", "Recommender", "Score"]
 
 
 class Recommender(CatalogueUpdates):
-    """Answers out of a bundle, its pool, and what came and went since; torch is not needed.
+    """Answers from a bundle, its pool, and what has changed since the export. It does not need torch.
 
-    Threads may share one. Processes open their own: every answer is of one moment and holds all
-    that any of them had changed before it. Reading needs no right to write.
+    Each answer is of one moment: it includes every change that any process made before the question, and no
+    change made during it. Threads may share a Recommender; each process opens its own. Answering only
+    reads: the bundle folder may be read-only.
+
+        recommender = Recommender.load("runs/NAME/bundle")
+        recommender.answer("user-7", 5)                                    # the best outfits of the pool
+        recommender.compose("user-7", 5, where={"price": {"<": 50}})       # formed from the whole catalogue
+        recommender.complete("user-7", {"top": "t-12"}, 5)                 # what goes with an item
+        recommender.search("a red linen shirt", "user-7", 5)               # items, by words and taste
     """
 
-    def __init__(self, live: LiveCatalogue, requests: LiveTower | None = None) -> None:
-        super().__init__(live, requests)
+    def __init__(self, live: LiveCatalogue, tower: LiveTower | None = None) -> None:
+        """Answers from a catalogue that is already open; `load` opens one."""
+        super().__init__(live, tower)
         self._columns = LiveColumns(live)
+        self._partners = LivePartners(live.bundle)
 
     @classmethod
     def load(
@@ -60,38 +73,37 @@ class Recommender(CatalogueUpdates):
         encoder: TextEncoder | None = None,
         encoder_weights: str | None = None,
     ) -> Recommender:
-        """Opens a bundle, the index of its pool, and the changes made since.
+        """Opens a bundle, the index of its pool, and the changes made since the export.
 
         Args:
             path: the bundle folder.
-            verify: compare the checksum of every file; False compares sizes only (milliseconds).
-            engine: how to search the pool; all answer alike. "auto" chooses the fastest: "sums" (a
-                scan of compiled code) of large pools, else "factored". There
-                are "hamming" (a faiss shortlist, proven and re-ranked) and "scan" (every score
-                computed plainly) besides.
-            encoder: of the words of requests, where one is loaded already; by default the one that the bundle
-                names, when words are first asked. Another than the bundle's is refused then.
-            encoder_weights: where the weights of a pretrained encoder lie, if elsewhere than at the export.
+            verify: compare the checksum of every file; False compares only sizes, which takes milliseconds.
+            engine: how to search the pool. All engines give the same answers. "auto" chooses the fastest:
+                "sums" (a compiled scan) for large pools, otherwise "factored". "hamming" proves and re-ranks
+                a faiss shortlist; "scan" computes every score plainly.
+            encoder: encodes the words of requests, if one is already loaded; by default the encoder that the
+                bundle names is opened at the first request. A different encoder is refused then.
+            encoder_weights: where the weights of a pretrained encoder are, if they moved since the export.
 
         Raises:
-            BundleError: no bundle, no index, another version, changed bytes, or an index or changes
-                of another bundle.
+            BundleError: no bundle or no index, another format version, changed bytes, or an index or
+                changes that belong to another bundle.
         """
         live = LiveCatalogue(path, verify=verify, engine=engine)
         return cls(live, LiveTower(live.bundle, encoder, encoder_weights))
 
     @property
     def bundle(self) -> Bundle:
-        """The bundle as it is now: as exported, but with the items that were added."""
+        """The bundle as it is now: as exported, with the items that were added."""
         return self.live.now().bundle
 
     @property
     def pool(self) -> Pool:
-        """The outfits of the index; those that came since are not in it."""
+        """The outfits in the index files; outfits added since are not included."""
         return self.live.now().base.pool
 
     def __len__(self) -> int:
-        """How many outfits there are."""
+        """How many outfits can be recommended now."""
         return self.live.now().num_outfits
 
     def recommend(
@@ -107,269 +119,281 @@ class Recommender(CatalogueUpdates):
         """The k best outfits of the pool for one user, or for each of many.
 
         Args:
-            user_ids: one id, or several; a number is its digits; None for somebody of whom nothing is known.
-            k: at most how many outfits; fewer come back where fewer are left, with a reason in
-                `shortfall` when a filter was asked for.
-            include_liked: also answer outfits that the user is known to like.
+            user_ids: one id or several. A number stands for its digits, None for an anonymous user.
+            k: at most how many outfits for each user. Fewer come back when fewer are left; if a filter was
+                given, `shortfall` says why.
+            include_liked: also return outfits that the user is known to like.
             where: which items, and which totals, an outfit may have: see retrieval/filters/language.py.
-            diversity: from 0, the best outfits, to 1, the most varied: maximal marginal relevance
-                over the codes of the best 10 k outfits, or 200.
-            max_per: in how many of the outfits one "item", or one value of a column such as "brand",
-                may occur.
+            diversity: from 0, the best outfits, to 1, the most varied: maximal marginal relevance over the
+                codes of the best 10 k outfits, at least 200.
+            max_per: in how many of the outfits one "item", or one value of a column such as "brand", may occur.
+
+        Returns:
+            Ids and scores, best first, ties by id. One user: (K',) each, K' at most k. Many users: (U, K)
+            each, K at most k, filled up with "" and -inf.
 
         Raises:
-            QueryError: k is not a whole number from 1 on, or a filter or cap without meaning.
+            QueryError: k, a filter, a cap or the diversity is not valid, or a user id is not a string or number.
             UnknownIdError: an unknown user; the nearest known ids are named.
         """
         query = PoolQuery(k, include_liked, where, diversity, max_per)
-        if isinstance(user_ids, str) or not isinstance(user_ids, Iterable):
-            snapshot, person = self._person(user_ids)
-            [ranking], missing = rankings(self._columns, snapshot, [person], query)
-            hits = Hits(np.array(snapshot.ids.at(ranking.rows), dtype=np.str_), ranking.scores)
-            hits.personal, hits.shortfall = person.personal, missing
+        if is_user_id(user_ids):
+            moment = self._moment(user_ids)
+            [ranking], shortfall = rankings(self._columns, moment.snapshot, [moment.user], query)
+            hits = Hits(np.array(moment.snapshot.ids.at(ranking.rows), dtype=np.str_), ranking.scores)
+            hits.personal, hits.shortfall = moment.user.personal, shortfall
             return hits
-        snapshot, users = people.people(self.live, user_ids)
-        found, missing = rankings(self._columns, snapshot, users, query)
-        return hits_of_many(snapshot, users, found, missing, min(k, snapshot.num_outfits))
+        snapshot, users = users_now(self.live, cast("Iterable[str | int | None]", user_ids))
+        ranked, shortfall = rankings(self._columns, snapshot, users, query)
+        return hits_of_many(snapshot, users, ranked, shortfall, min(k, snapshot.num_outfits))
 
-    def answer(self, user_id: str | None, k: int = 10, **options: Any) -> list[Hit]:
-        """The k best outfits for one user, with items and terms; options and errors as of `recommend`."""
-        snapshot, person = self._person(user_id)
-        [found], _ = rankings(self._columns, snapshot, [person], PoolQuery(k, **options))
-        return hits_of(snapshot, person, snapshot.items_of(found.rows), snapshot.ids.at(found.rows))
-
-    def compose(
+    def answer(
         self,
-        user_id: str | None,
+        user_id: str | int | None,
         k: int = 10,
         *,
-        types: Sequence[str] | None = None,
+        include_liked: bool = False,
         where: Mapping[str, Any] | None = None,
-        include: Mapping[str, str | Sequence[str]] | None = None,
-        exclude: Mapping[str, Sequence[str]] | None = None,
-        max_repeats: int | None = None,
-        max_per: Mapping[str, int] | None = None,
         diversity: float = 0.0,
-        seconds: float | None = None,
-    ) -> Composed:
-        """The k best outfits that all the items can form, exactly.
+        max_per: Mapping[str, int] | None = None,
+    ) -> list[Hit]:
+        """The k best outfits for one user, each with its items and the terms of its score.
+
+        Arguments and errors are those of `recommend`.
+        """
+        moment, query = self._moment(user_id), PoolQuery(k, include_liked, where, diversity, max_per)
+        [ranking], _ = rankings(self._columns, moment.snapshot, [moment.user], query)
+        return hits_of(moment, moment.snapshot.items_of(ranking.rows), moment.snapshot.ids.at(ranking.rows))
+
+    def compose(self, user_id: str | int | None, k: int = 10, **options: Unpack[CompositionOptions]) -> Composed:
+        """The k best outfits that can be formed from all items of the catalogue.
+
+        With FHN the answer is exact unless time runs out. With an outfit encoder a shortlist is ranked and
+        improved by swaps. `proven` and `gap` say which it is.
 
         Args:
-            user_id: who asks; None for somebody of whom nothing is known.
-            k: at most how many.
-            types: the item types of the outfits, ["top", "top", "bottom"] for two tops, or slot names; by
-                default all slots.
-            where: which items, and which totals, are allowed: see retrieval/filters/language.py.
-            include: by slot name the item that it holds, or the items of which it holds one.
-            exclude: by item type items that are not to be used.
-            max_repeats: no item in more than this many of the outfits.
-            max_per, diversity: as for `recommend`.
-            seconds: stop after about so long; the answer says then that it is not proven.
+            user_id: who asks; None for an anonymous user.
+            k: at most how many outfits.
+            **options: keyword options, all optional:
+
+                * types: the item types of the outfits, such as ["top", "top", "bottom"] for two tops, or slot
+                  names; by default all slots.
+                * where: which items, and which totals, are allowed: see retrieval/filters/language.py.
+                * include: by slot name the item it must hold, or a list of items of which it must hold one.
+                * exclude: by item type the ids of items that must not be used.
+                * max_repeats: no item in more than this many of the outfits.
+                * max_per, diversity (default 0.0): as for `recommend`.
+                * seconds: stop after about this time; the answer may then not be proven.
 
         Raises:
-            QueryError: numbers, slots or filters without meaning, a slot both given and asked for.
+            QueryError: a number, slot or filter is not valid, or a slot is both given and asked for.
             UnknownIdError: an unknown user or item.
+            TypeError: an unknown option.
         """
-        snapshot, person = self._person(user_id)
-        wanted = CompositionQuery(
-            k, types, where, include or {}, exclude or {}, max_repeats, max_per or {}, diversity, seconds
-        )
-        return self._composer.compose(snapshot, person, wanted)
+        check_options("Recommender.compose", options, CompositionOptions)
+        return compose_outfits(self._moment(user_id), CompositionQuery(k, **options))
 
-    def complete(self, user_id: str | None, items_by_slot: Mapping[str, str], k: int = 10, **options: Any) -> Composed:
-        """The k best outfits that hold some items: what goes with them, for a user.
+    def complete(
+        self,
+        user_id: str | int | None,
+        items_by_slot: Mapping[str, str],
+        k: int = 10,
+        **options: Unpack[CompositionOptions],
+    ) -> Composed:
+        """The k best outfits that hold the given items: what goes with them, for a user.
 
         Args:
-            user_id: who asks; None for somebody of whom nothing is known.
+            user_id: who asks; None for an anonymous user.
             items_by_slot: item ids by slot name, at least one.
-            k: at most how many.
-            options: those of `compose`; `types` are the open ones to fill, by default all others.
+            k: at most how many outfits.
+            **options: those of `compose`; `types` are the open slots to fill, by default all others.
 
-        Raises as `compose`.
+        Raises:
+            QueryError: no item is given, a slot is given twice, and as `compose`.
+            UnknownIdError: an unknown user or item.
+            TypeError: an unknown option.
         """
+        check_options("Recommender.complete", options, CompositionOptions)
         if not items_by_slot:
-            raise QueryError("nothing is given: name at least one item, or ask for whole outfits with compose")
+            raise QueryError("no item is given: give at least one, or use compose to form whole outfits")
         outfit_rows(self.bundle, items_by_slot)
-        asked = slots_of_types(self.bundle, options["types"]) if options.get("types") is not None else []
-        if twice := [slot for slot in asked if slot in items_by_slot]:
-            raise QueryError(f"slot {twice[0]!r} is both given and asked for: leave it out on one side")
-        if twice := [slot for slot in options.get("include") or {} if slot in items_by_slot]:
-            raise QueryError(f"slot {twice[0]!r} is given, and in include besides: leave one out")
-        return self.compose(user_id, k, **{**options, "include": {**(options.get("include") or {}), **items_by_slot}})
+        types, include = options.get("types"), options.get("include") or {}
+        slots = [] if types is None else slots_of_types(self.bundle, types)
+        for slot_names, where in ((slots, "types"), (include, "include")):
+            if both := [name for name in slot_names if name in items_by_slot]:
+                raise QueryError(f"slot {both[0]!r} is given an item and also named in {where}: leave one out")
+        options["include"] = {**include, **items_by_slot}
+        return self.compose(user_id, k, **options)
 
     def similar_items(
         self, item_id: str, k: int = 10, *, item_type: str | None = None, where: Mapping[str, Any] | None = None
     ) -> Hits:
-        """Items of the same type like an item: ids and the share of bits in which their codes agree, nearest first.
+        """Items of the same type that resemble an item.
 
         Args:
-            item_id: the item; it does not come back itself.
+            item_id: the item; it is not among the answers.
             k: at most how many.
-            item_type: its type, where an item of another type has the same id.
+            item_type: its type, needed if an item of another type has the same id.
             where: which items may come back: see retrieval/filters/language.py.
 
+        Returns:
+            (K',) ids and the share of bits in which the codes agree, 0 to 1, nearest first.
+
         Raises:
-            QueryError: no such type, an id of two types, k is not a whole number from 1 on, or a filter
-                without meaning.
+            QueryError: k, the item type or the filter is not valid, or the id belongs to items of two types.
             UnknownIdError: an unknown item.
         """
         snapshot = self.live.now()
-        kind, row = find_item_of_any_type(snapshot.bundle, str(item_id), item_type)
-        allowed = self._columns.filter(snapshot, where).masks.get(kind)
-        found = similar_items(snapshot.bundle.item_codes[kind], row, k, allowed)
-        hits = Hits(np.array(snapshot.bundle.items[kind].at(found.rows), dtype=np.str_), found.shares)
+        item_type, row = find_item_of_any_type(snapshot.bundle, str(item_id), item_type)
+        allowed = self._columns.filter(snapshot, where).masks.get(item_type)
+        similar = similar_items(snapshot.bundle.item_codes[item_type], row, k, allowed)
+        hits = Hits(np.array(snapshot.bundle.items[item_type].at(similar.rows), dtype=np.str_), similar.shares)
         hits.personal = False
         return hits
 
     def search(
         self,
         text: str | None,
-        user: str | None = None,
+        user: str | int | None = None,
         k: int = 10,
         *,
         where: Mapping[str, Any] | None = None,
         item_type: str | None = None,
         rerank: bool = False,
     ) -> ItemHits:
-        """The k best items for a request: what the words say and, with a user, what they like.
+        """The k best items for a request: what the words say and, with a user, what the user likes.
 
         Every allowed item of the catalogue is compared with the request by its bits; ties by id.
 
         Args:
-            text: the words; None or "" for the taste alone. The first 2,000 letters are read.
+            text: the words; None or "" for the taste alone. Only the first 2,000 characters are read.
             user: who asks; None for the words alone.
-            k: at most how many.
-            where: which items: see retrieval/filters/language.py; a "total" is that of the item by itself.
+            k: at most how many items.
+            where: which items: see retrieval/filters/language.py; a "total" is that of the item alone.
             item_type: only items of this type.
-            rerank: order the best 10 k items by bits, or 200, by the values before their signs were taken.
+            rerank: order the best 10 k items by bits, at least 200, by the values whose signs are the bits.
 
         Raises:
-            QueryError: neither text nor user, no word that is known and no taste, no such item type, k is no
-                whole number from 1 on, or a filter without meaning.
+            QueryError: neither text nor user, no known word and no taste, or an option is not valid.
             UnknownIdError: an unknown user.
             BundleError: a bundle without a request model, or made with another encoder.
-            MissingExtraError, FeatureError: the encoder of the bundle lacks its package or its weights.
+            MissingExtraError: the package of the bundle's text encoder is not installed.
+            FeatureError: the weights of the bundle's text encoder are missing.
         """
-        snapshot, person = self._person(user)
-        asked = ask(self._requests, snapshot, text, user, person)
-        return search(self._requests, self._columns, snapshot, asked, k, where, item_type, rerank)
+        moment = self._moment(user)
+        return search_items(moment, ask(moment, text), k, where, item_type, rerank)
 
     def outfits_for(
-        self,
-        text: str | None,
-        user: str | None = None,
-        k: int = 10,
-        *,
-        weight: float = REQUEST_WEIGHT,
-        anchors: int = 50,
-        per_anchor: int | None = 2,
-        types: Sequence[str] | None = None,
-        where: Mapping[str, Any] | None = None,
-        include: Mapping[str, str | Sequence[str]] | None = None,
-        exclude: Mapping[str, Sequence[str]] | None = None,
-        max_per: Mapping[str, int] | None = None,
-        diversity: float = 0.0,
-        seconds: float | None = None,
+        self, text: str | None, user: str | int | None = None, k: int = 10, **options: Unpack[OutfitsForOptions]
     ) -> OutfitsFor:
         """The k best outfits around the best items for a request.
 
         total = score + weight * request score of the anchor: the first item in the answer of `search` that the
-        outfit holds, given ones apart. Exact: of all outfits that hold one of the `anchors` best items (at least
-        k; under the same filters), at most `per_anchor` of each, these have the greatest totals, unless time
-        was up.
+        outfit holds, given ones apart. Of all outfits that hold one of the `anchors` best items (at least k;
+        under the same filters), at most `per_anchor` around each, these have exactly the greatest totals, unless
+        time runs out.
 
         Args:
-            text, user: as for `search`; who asks has their part in the request and in the score.
-            weight: of the request. With 100, 1 % of the bits are worth 1 point of the score: items that match
-                about equally compete by the outfits around them.
-            anchors: how many of the best items outfits are built around.
-            per_anchor: at most so many outfits around one item; None for as many as are best.
-            k, types, where, include, exclude, max_per, diversity, seconds: as for `compose`. Caps of "item"
-                alone are exact, and leave given items out; diversity and other caps choose out of the best 10 k
-                outfits, or 200, at most 10 around one item instead of `per_anchor`.
+            text: as for `search`.
+            user: as for `search`; the user has a part in both the request and the score.
+            k: at most how many outfits.
+            **options: keyword options, all optional:
 
-        Raises as `search` and `compose`, and QueryError for a weight that is no number from 0 to 10,000.
+                * weight (default 100.0): of the request, 0 to 10,000. With 100, 1 % of the bits are worth 1
+                  point of the score, so that items that match about equally compete by their outfits.
+                * anchors (default 50): how many of the best items outfits are built around.
+                * per_anchor (default 2): at most this many outfits around one item; None for no limit.
+                * types, where, include, exclude, max_per, diversity, seconds: as for `compose`. A cap of
+                  "item" alone is exact and ignores given items; diversity and other caps choose from the
+                  best 10 k outfits, at least 200, with at most 10 around one item instead of `per_anchor`.
+
+        Raises:
+            QueryError: the weight or a count is not valid; this and other errors as `search` and `compose`.
+            TypeError: an unknown option.
         """
-        snapshot, person = self._person(user)
-        wanted = CompositionQuery(
-            k, types, where, include or {}, exclude or {}, None, max_per or {}, diversity, seconds
-        )
-        asked = ask(self._requests, snapshot, text, user, person)
-        return outfits_for(self._requests, self._composer, snapshot, person, asked, wanted, weight, anchors, per_anchor)
+        check_options("Recommender.outfits_for", options, OutfitsForOptions)
+        moment = self._moment(user)
+        return outfits_for(moment, ask(moment, text), *read_options(k, options))
 
     def explain_request(
-        self,
-        text: str | None,
-        user: str | None,
-        of: OutfitRef,
-        *,
-        item_type: str | None = None,
-        weight: float = REQUEST_WEIGHT,
-        anchor: str | None = None,
-        neighbours: int = 3,
+        self, text: str | None, user: str | int | None, of: OutfitRef, **options: Unpack[RequestExplanationOptions]
     ) -> RequestExplanation:
-        """Why a request finds an item, or an outfit: the parts of words, taste and outfit add up exactly.
+        """Why a request finds an item or an outfit: the parts of words, taste and outfit add up exactly.
 
         Args:
-            text, user: as for `search`.
+            text: as for `search`.
+            user: as for `search`.
             of: an item id, an outfit as item ids by slot name, or the id of an outfit.
-            item_type: the item's, where an item of another type has the same id.
-            weight: of the request in an outfit's total.
-            anchor: the slot of an outfit whose item the request is about; by default that of the best.
-            neighbours: how many liked items and outfits at most.
+            **options: keyword options, all optional:
 
-        Raises as `search`; UnknownIdError for what is neither item nor outfit.
+                * item_type: the item's type, needed if an item of another type has the same id.
+                * weight (default 100.0): of the request in an outfit's total.
+                * anchor: the slot of an outfit whose item the request is about; by default that of the item
+                  that agrees best.
+                * neighbours (default 3): at most how many liked items and outfits are named.
+
+        Raises:
+            QueryError: an option is not valid; this and other errors as `search`.
+            UnknownIdError: an unknown user, or `of` is neither an item nor an outfit.
+            TypeError: an unknown option.
         """
-        snapshot, person = self._person(user)
-        asked = ask(self._requests, snapshot, text, user, person)
-        return explain_request(self._requests, snapshot, person, asked, of, item_type, weight, anchor, neighbours)
+        check_options("Recommender.explain_request", options, RequestExplanationOptions)
+        moment = self._moment(user)
+        return explain_request(moment, ask(moment, text), RequestExplanationQuery(of, **options))
 
-    def explain(self, user_id: str | None, outfit: OutfitRef, *, neighbours: int = 3, top_bits: int = 3) -> Explanation:
-        """Why an outfit scores as it does: parts that add up to the score exactly, and liked outfits near it.
+    def explain(
+        self, user_id: str | int | None, outfit: OutfitRef, *, neighbours: int = 3, top_bits: int = 3
+    ) -> Explanation:
+        """Why an outfit has its score: parts that add up to it exactly, and liked outfits near it.
 
         Args:
-            user_id: who asks.
+            user_id: who asks; None for an anonymous user.
             outfit: its id, or any items by slot name.
-            neighbours: how many liked outfits at most.
-            top_bits: how many bits of each item.
+            neighbours: at most how many liked outfits are named.
+            top_bits: how many bits of each item are named.
+
+        Raises:
+            QueryError: no items, or a slot that does not exist.
+            UnknownIdError: an unknown user, outfit or item.
         """
-        snapshot, person = self._person(user_id)
-        items = items_told(snapshot, outfit)
-        bundle = person.bundle_of(snapshot)
-        explain = METHODS[bundle.scoring].explain
-        return explain(bundle, person.code, items, person.liked, neighbours=neighbours, top_bits=top_bits)
+        moment = self._moment(user_id)
+        items, user = items_told(moment.snapshot, outfit), moment.user
+        explain = METHODS[moment.bundle.scoring].explain
+        return explain(moment.bundle, user.user_key, items, user.liked, neighbours=neighbours, top_bits=top_bits)
 
     def outfit(self, outfit_id: str) -> dict[str, str]:
         """The item ids of an outfit of the pool by slot name ("top", "top_2", ...), filled slots only.
 
-        Raises UnknownIdError, with the nearest known ids.
+        Raises:
+            UnknownIdError: an unknown outfit; the nearest known ids are named.
         """
         snapshot = self.live.now()
         return items_by_slot(snapshot.bundle, items_told(snapshot, str(outfit_id)))
 
-    def score(self, user_id: str | None, outfit: OutfitRef) -> Score:
+    def score(self, user_id: str | int | None, outfit: OutfitRef) -> Score:
         """The score of any items as an outfit, in the pool or not.
 
         Args:
-            user_id: the user; None for somebody of whom nothing is known, whose preference is 0.
-            outfit: item ids by slot name, a slot that is absent is empty; or the id of an outfit.
+            user_id: who asks; None for an anonymous user, whose preference is 0.
+            outfit: item ids by slot name, where a missing slot is empty; or the id of an outfit.
 
         Raises:
             QueryError: no items, or a slot that does not exist.
-            UnknownIdError: an unknown user or item.
+            UnknownIdError: an unknown user, outfit or item.
         """
-        snapshot, person = self._person(user_id)
-        return scores_of(person.bundle_of(snapshot), person.code, items_told(snapshot, outfit)[None])[0]
+        moment = self._moment(user_id)
+        [score] = scores_of(moment.bundle, moment.user.user_key, items_told(moment.snapshot, outfit)[None])
+        return score
 
-    def liked(self, user_id: str) -> list[dict[str, str]]:
-        """The outfits that a user is known to like, as item ids by slot name, in order of the history."""
-        snapshot, person = self._person(user_id)
-        return [items_by_slot(snapshot.bundle, items) for items in person.liked]
+    def liked(self, user_id: str | int) -> list[dict[str, str]]:
+        """The outfits that a user is known to like, as item ids by slot name, in order of the history.
 
-    @cached_property
-    def _composer(self) -> Composer:
-        return Composer(self.live.bundle, self._columns)
+        Raises:
+            UnknownIdError: an unknown user.
+        """
+        moment = self._moment(user_id)
+        return [items_by_slot(moment.bundle, items) for items in moment.user.liked]
 
-    def _person(self, user_id: str | int | None) -> tuple[Snapshot, User]:
-        snapshot, [person] = people.people(self.live, [user_id])
-        return snapshot, person
+    def _moment(self, user_id: str | int | None) -> Moment:
+        snapshot, [user] = users_now(self.live, [user_id])
+        return Moment(snapshot, user, self._columns, self._partners, self._tower)

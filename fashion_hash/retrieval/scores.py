@@ -13,14 +13,15 @@ from fashion_hash.index.scoring import scoring_of
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.retrieval.answers import Hit, Hits, Score
 from fashion_hash.retrieval.filters.shortfall import Shortfall
+from fashion_hash.retrieval.moment import Moment
 from fashion_hash.retrieval.users import User
 
 
-def hits_of(snapshot: Snapshot, person: User, items: np.ndarray, ids: list[str] | None = None) -> list[Hit]:
-    """Outfits, (R, S) rows of items, as a person sees them; `ids` where they are of the pool."""
-    scores = scores_of(person.bundle_of(snapshot), person.code, items)
+def hits_of(moment: Moment, items: np.ndarray, ids: list[str] | None = None) -> list[Hit]:
+    """Outfits, (R, S) rows of items, as the user sees them; `ids` where they are of the pool."""
+    scores = scores_of(moment.bundle, moment.user.user_key, items)
     return [
-        Hit(outfit_id, items_by_slot(snapshot.bundle, outfit), *score, personal=person.personal)
+        Hit(outfit_id, items_by_slot(moment.bundle, outfit), *score, personal=moment.user.personal)
         for outfit_id, outfit, score in zip([""] * len(items) if ids is None else ids, items, scores)
     ]
 
@@ -32,14 +33,14 @@ def hits_of_many(
     shortfall: Shortfall | None,
     width: int,
 ) -> Hits:
-    """The answers of many people, each filled up to `width`."""
+    """The answers of many users, each filled up to `width`."""
     scores = np.full((len(rankings), width), -np.inf)
     ids = [[""] * width for _ in rankings]
     for query, (rows, best) in enumerate(rankings):
         scores[query, : len(rows)] = best
         ids[query][: len(rows)] = snapshot.ids.at(rows)
     hits = Hits(np.array(ids, dtype=np.str_).reshape(scores.shape), scores)
-    hits.personal, hits.shortfall = np.array([person.personal for person in users], dtype=bool), shortfall
+    hits.personal, hits.shortfall = np.array([user.personal for user in users], dtype=bool), shortfall
     return hits
 
 

@@ -17,9 +17,9 @@ from fashion_hash.retrieval.search.live_tower import LiveTower
 class CatalogueUpdates:
     """The part of a Recommender that writes. Every call is one step: all of it happens, or nothing."""
 
-    def __init__(self, live: LiveCatalogue, requests: LiveTower | None = None) -> None:
+    def __init__(self, live: LiveCatalogue, tower: LiveTower | None = None) -> None:
         self.live = live
-        self._requests = requests or LiveTower(live.bundle)
+        self._tower = tower or LiveTower(live.bundle)
 
     def add_items(self, items: Sequence[Mapping[str, Any]]) -> None:
         """Adds items, in one step; they are in every answer from then on.
@@ -38,7 +38,7 @@ class CatalogueUpdates:
             FeatureError: features or codes that do not fit, or a bundle without hash heads.
             BundleError: the file of changes cannot be written.
         """
-        changes.add_items(self.live, self._requests.with_codes(items), lambda: self._encoder)
+        changes.add_items(self.live, self._tower.with_codes(items), lambda: self._item_coder)
 
     def remove_items(self, item_ids: Mapping[str, Sequence[str]]) -> list[str]:
         """Removes items by type, in one step, and every outfit of the pool that holds one of them.
@@ -98,7 +98,7 @@ class CatalogueUpdates:
         self.live.close()
 
     @cached_property
-    def _encoder(self) -> ItemCoder:
+    def _item_coder(self) -> ItemCoder:
         return ItemCoder.open(self.live.bundle.path)
 
     @cached_property

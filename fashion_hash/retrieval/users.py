@@ -1,17 +1,17 @@
-"""Who asks: the code of a person, what they like, and what of the pool they know already."""
+"""Who asks: what scores outfits for a user, what they like, and which outfits of the pool they know already."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.views import impersonal
-from fashion_hash.core.codes import Packed
+from fashion_hash.errors import QueryError
 from fashion_hash.index.engines.contract import NOTHING
 from fashion_hash.index.engines.open import open_engine
 from fashion_hash.live.catalogue import LiveCatalogue
@@ -20,17 +20,19 @@ from fashion_hash.live.store import UserState
 
 
 class User(NamedTuple):
-    """Someone who asks.
+    """A user, or an anonymous one, of whom nothing is known.
 
     Attributes:
-        code: (D / 8,) uint8, packed, or the vector, (D,) float32, where an outfit encoder scores (see
-            Bundle.user_keys); zeros for whom nothing is known of.
+        user_id: None for an anonymous user.
+        user_key: (D / 8,) uint8, packed; with an outfit encoder the vector, (D,) float32 (see
+            Bundle.user_keys). Zeros where nothing is known of the user.
         liked, disliked: (L, S) items by slot.
         liked_rows, disliked_rows: the outfits of the pool that are the same as these, ascending.
-        personal: False when nothing is known of them.
+        personal: False where nothing is known of the user.
     """
 
-    code: Packed
+    user_id: str | None
+    user_key: np.ndarray
     liked: np.ndarray
     disliked: np.ndarray
     liked_rows: np.ndarray
@@ -44,43 +46,68 @@ class User(NamedTuple):
         return np.union1d(self.liked_rows, self.disliked_rows)
 
     def bundle_of(self, snapshot: Snapshot) -> Bundle:
-        """The bundle that scores for them."""
+        """The bundle that scores for this user."""
         return snapshot.bundle if self.personal else impersonal(snapshot.bundle)
 
 
-def people(live: LiveCatalogue, user_ids: Iterable[str | int | None]) -> tuple[Snapshot, list[User]]:
-    """The state of this moment, and everyone of a list in it; None is somebody unknown, a number is its digits.
+def is_user_id(value: object) -> TypeGuard[str | int | None]:
+    """Whether a value stands for one user: a string, a number or None."""
+    if isinstance(value, bool):
+        return False
+    return value is None or isinstance(value, str | int | float | np.integer | np.floating)
 
-    Raises UnknownIdError, with the nearest known ids, for a user who is neither in the bundle nor added.
+
+def users_now(live: LiveCatalogue, user_ids: Iterable[str | int | None]) -> tuple[Snapshot, list[User]]:
+    """The catalogue as it is now, and users as they are in it.
+
+    Args:
+        live: the catalogue.
+        user_ids: None for an anonymous user; a number stands for its digits.
+
+    Raises:
+        QueryError: a user id that is neither a string nor a number.
+        UnknownIdError: a user who is neither in the bundle nor added; the nearest known ids are named.
     """
-    asked = [None if one is None else str(one) for one in user_ids]
-    named = [one for one in asked if one is not None]
+    if isinstance(user_ids, bytes | bytearray | Mapping) or not np.iterable(user_ids):
+        raise QueryError(f"user ids must be strings, numbers or None, one or a list of them, got {user_ids!r}")
+    asked = list(user_ids)
+    if wrong := [user_id for user_id in asked if not is_user_id(user_id)]:
+        raise QueryError(f"a user id must be a string, a number or None, got {wrong[0]!r}")
+    ids = [None if user_id is None else str(user_id) for user_id in asked]
+    named = [user_id for user_id in ids if user_id is not None]
     snapshot, states = live.now_with(named)
-    states_of = dict(zip(named, states))
-    return snapshot, [_person(live, snapshot, one, None if one is None else states_of[one]) for one in asked]
+    state_of = dict(zip(named, states))
+    return snapshot, [_user(live, snapshot, user_id, None if user_id is None else state_of[user_id]) for user_id in ids]
 
 
-def _person(live: LiveCatalogue, snapshot: Snapshot, user_id: str | None, state: UserState | None) -> User:
+def _user(live: LiveCatalogue, snapshot: Snapshot, user_id: str | None, state: UserState | None) -> User:
     exported, none = live.bundle, np.zeros((0, len(live.bundle.slots)), dtype=np.int32)
     row = -1 if user_id is None else exported.users.find(user_id)
     if user_id is not None and row < 0 and state is None:
         exported.users.row(user_id)  # raises
     history = none if row < 0 else exported.history.items[exported.lines_of(row)]
-    user_keys = exported.user_keys
-    code = user_keys[row] if row >= 0 else np.zeros(user_keys.shape[1:], dtype=user_keys.dtype)
+    keys = exported.user_keys
+    user_key = keys[row] if row >= 0 else np.zeros(keys.shape[1:], dtype=keys.dtype)
     liked_rows = snapshot.base.pool.liked(row) if row >= 0 else NOTHING
     if len(history) and len(snapshot.added):
         liked_rows = np.concatenate([liked_rows, snapshot.rows_of_added(history)])
     if state is None:
-        return User(code, history, none, liked_rows, NOTHING, row >= 0)
-    code, personal = (state.code.view(code.dtype), True) if len(state.code) else (code, row >= 0)
-    liked_rows = np.union1d(liked_rows, snapshot.rows_of(state.liked))
-    liked = np.concatenate([history, state.liked])
-    return User(code, liked, state.disliked, liked_rows, snapshot.rows_of(state.disliked), personal)
+        return User(user_id, user_key, history, none, liked_rows, NOTHING, row >= 0)
+    if len(state.code):
+        user_key = state.code.view(user_key.dtype)
+    return User(
+        user_id=user_id,
+        user_key=user_key,
+        liked=np.concatenate([history, state.liked]),
+        disliked=state.disliked,
+        liked_rows=np.union1d(liked_rows, snapshot.rows_of(state.liked)),
+        disliked_rows=snapshot.rows_of(state.disliked),
+        personal=bool(len(state.code)) or row >= 0,
+    )
 
 
 def for_everyone(snapshot: Snapshot) -> Snapshot:
-    """The snapshot in which the preference counts nothing, for those of whom nothing is known."""
+    """The snapshot in which the preference counts nothing, for anonymous users."""
     return replace(snapshot, bundle=impersonal(snapshot.bundle), base=_base_for_everyone(snapshot.base))
 
 

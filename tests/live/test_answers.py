@@ -165,7 +165,7 @@ def test_include_exclude_and_completion(changed: tuple[World, Recommender]) -> N
 @pytest.mark.parametrize(
     ("ask", "options", "error", "message"),
     [
-        ("compose", {"k": 0}, QueryError, "k = 0"),
+        ("compose", {"k": 0}, QueryError, "k must be at least 1, got 0"),
         ("compose", {"k": 3, "types": ["tops"]}, QueryError, "no slot 'tops'"),
         ("compose", {"k": 3, "types": "top"}, QueryError, "a list of item types"),
         ("compose", {"k": 3, "types": ["shoe", "shoe"]}, QueryError, "asked for 2 times"),
@@ -175,15 +175,15 @@ def test_include_exclude_and_completion(changed: tuple[World, Recommender]) -> N
         ("compose", {"k": 3, "include": {"top": "top-1", "top_2": "top-1"}}, DataError, "given twice"),
         ("compose", {"k": 3, "exclude": {"hat": ["a"]}}, QueryError, "no item type 'hat'"),
         ("compose", {"k": 3, "exclude": {"top": "top-1"}}, QueryError, "a list of item ids"),
-        ("compose", {"k": 3, "seconds": 0}, QueryError, "seconds = 0"),
+        ("compose", {"k": 3, "seconds": 0}, QueryError, "seconds must be a number above 0, got 0"),
         ("compose", {"k": 3, "where": {"prize": 3}}, QueryError, r"no column 'prize' \(nearest: 'price'"),
-        ("complete", {"k": 3, "items_by_slot": {}}, QueryError, "nothing is given"),
+        ("complete", {"k": 3, "items_by_slot": {}}, QueryError, "no item is given"),
         ("complete", {"k": 3, "items_by_slot": {"hat": "x"}}, QueryError, "no slot 'hat'"),
         (
             "complete",
             {"k": 3, "items_by_slot": {"top": "top-1"}, "include": {"top": "top-2"}},
             QueryError,
-            "given, and in include besides",
+            "is given an item and also named in include",
         ),
     ],
 )

@@ -12,7 +12,7 @@ from fashion_hash.index import exact
 from fashion_hash.index.build import build_index
 from fashion_hash.index.engines.contract import NOTHING
 from fashion_hash.live import pool_search as pool_search
-from fashion_hash.live.pool_search import search
+from fashion_hash.live.pool_search import search_pool
 from fashion_hash.retrieval.recommender import Recommender
 from tests.paths import PROJECT
 from tests.worlds.live_world import World, new_bundle
@@ -24,7 +24,7 @@ def test_an_old_snapshot_does_not_change(tmp_path: Path) -> None:
     recommender = Recommender.load(bundle.path)
     recommender.add_outfits({"new": {"top": "top-1", "shoe": "shoe-2"}})
     snapshot = recommender.live.now()
-    before = search(snapshot, bundle.user_codes, 100)
+    before = search_pool(snapshot, bundle.user_codes, 100)
     ids = [snapshot.ids.at(one.rows) for one in before]
     recommender.remove_outfits(["new", "outfit-000001"])
     recommender.add_outfits({f"more-{number}": {"top": "top-3", "bottom": "bottom-4"} for number in range(600)})
@@ -32,7 +32,7 @@ def test_an_old_snapshot_does_not_change(tmp_path: Path) -> None:
     recommender.add_items([{"item_id": "x", "type": "top", "code": np.ones((2, 16))}])
     recommender.remove_items({"top": ["top-5"]})
     recommender.compact()
-    after = search(snapshot, bundle.user_codes, 100)
+    after = search_pool(snapshot, bundle.user_codes, 100)
     assert [snapshot.ids.at(one.rows) for one in after] == ids
     assert all((a.scores == b.scores).all() for a, b in zip(before, after))
     assert snapshot.items_of(np.array([snapshot.ids.row("new")])).tolist() == [[1, -1, -1, 2]]
@@ -66,7 +66,7 @@ def test_ties_between_old_and_new_outfits_go_by_id(
         score = exact.scores(bundle, exact.terms(bundle, code, every))
         expected = sorted(zip((-score).tolist(), snapshot.ids.at(np.arange(600))))
         for k in (1, 3, 10, 100, 599):
-            [found] = search(snapshot, code[None], k, [NOTHING])
+            [found] = search_pool(snapshot, code[None], k, [NOTHING])
             assert list(zip((-found.scores).tolist(), snapshot.ids.at(found.rows))) == expected[:k]
 
 

@@ -156,8 +156,8 @@ def test_sheet_and_page_are_written(bundle_path: Path, tmp_path: Path, capsys: p
     ("arguments", "message"),
     [
         (["BUNDLE", "--user", "user-77"], "error: unknown user 'user-77' (nearest: 'user-"),
-        (["BUNDLE", "--user", "user-1", "-k", "0"], "error: k = 0: a whole number"),
-        (["BUNDLE", "--user", "user-1", "-k", "-4"], "error: k = -4: a whole number"),
+        (["BUNDLE", "--user", "user-1", "-k", "0"], "error: k must be at least 1, got 0"),
+        (["BUNDLE", "--user", "user-1", "-k", "-4"], "error: k must be at least 1, got -4"),
         (["nowhere", "--user", "user-1"], "error: nowhere is no fashion_hash bundle"),
         (
             ["BUNDLE", "--user", "user-1", "--sheet", "/dev/null/s.png"],

@@ -260,7 +260,7 @@ def test_completion_fills_the_open_slots(recommender):
     }
     assert found.proven
     assert [hit.score for hit in found.hits] == sorted(scores.values(), reverse=True)[:5]
-    with pytest.raises(QueryError, match="nothing is given"):
+    with pytest.raises(QueryError, match="no item is given"):
         recommender.complete("user-4", {})
 
 

@@ -27,8 +27,8 @@ def test_like_everything_sorted(modalities: int, size: int, seed: int) -> None:
 @pytest.mark.parametrize(
     ("row", "k", "allowed", "message"),
     [
-        (0, 0, None, "k = 0: a whole number from 1 on"),
-        (0, True, None, "k = True"),
+        (0, 0, None, "k must be at least 1, got 0"),
+        (0, True, None, "k must be a whole number, got True"),
         (-1, 1, None, "row -1 of 4 items"),
         (4, 1, None, "row 4 of 4 items"),
         (0, 1, np.ones(3, dtype=bool), "a filter of 3 rows for 4 items"),

@@ -35,7 +35,7 @@ class Problem:
 
     Attributes:
         slots: the S open slots, by their place in the bundle's, ascending.
-        kinds: item type of each.
+        item_types: of each slot.
         rows: by slot, the allowed items, (n,) rows of their type, ascending.
         values: by slot, (n,) int64, an item's own part of the numerator.
         codes: by slot, (n, M, D / 8) uint8.
@@ -50,7 +50,7 @@ class Problem:
     """
 
     slots: tuple[int, ...]
-    kinds: tuple[str, ...]
+    item_types: tuple[str, ...]
     rows: tuple[np.ndarray, ...]
     values: tuple[np.ndarray, ...]
     codes: tuple[Packed, ...]
@@ -116,7 +116,7 @@ Maxima = list[list[np.ndarray]]
 
 def even_shares(problem: Problem) -> Shares:
     """Every item divides its value evenly among the edges of its slot."""
-    degree = np.bincount(np.ravel(problem.edges), minlength=len(problem.kinds))
+    degree = np.bincount(np.ravel(problem.edges), minlength=len(problem.item_types))
     even = [(values / (WEIGHT_ONE * count)).astype(np.float32) for values, count in zip(problem.values, degree)]
     return [[even[a], even[b]] for a, b in problem.edges]
 
@@ -134,7 +134,7 @@ def list_maxima(problem: Problem, alive: Sequence[np.ndarray], shares: Shares) -
             if scale == 0:
                 sides.append(pair[side] + most)
                 continue
-            rows, values = problem.partners[problem.kinds[slot], problem.kinds[other]]
+            rows, values = problem.partners[problem.item_types[slot], problem.item_types[other]]
             theirs = np.full(problem_size(problem, other), -np.inf, dtype=np.float32)
             theirs[problem.rows[other][alive[other]]] = pair[1 - side]
             out = np.empty(len(alive[slot]), dtype=np.float32)
@@ -148,7 +148,7 @@ def list_maxima(problem: Problem, alive: Sequence[np.ndarray], shares: Shares) -
 def problem_size(problem: Problem, slot: int) -> int:
     """How many items the partner lists know of a slot's type."""
     assert problem.partners is not None
-    kind = problem.kinds[slot]
+    kind = problem.item_types[slot]
     return next(len(rows) for (own, _), (rows, _) in problem.partners.items() if own == kind)
 
 
@@ -216,7 +216,7 @@ def first_alike(problem: Problem, alive: Sequence[np.ndarray]) -> list[int]:
     """For each edge the first whose matrix is the same: two tops share theirs with the bottom."""
 
     def alike(slot: int, other: int) -> bool:
-        return problem.kinds[slot] == problem.kinds[other] and np.array_equal(
+        return problem.item_types[slot] == problem.item_types[other] and np.array_equal(
             problem.rows[slot][alive[slot]], problem.rows[other][alive[other]]
         )
 
@@ -235,7 +235,7 @@ def item_bounds(problem: Problem, maxima: Maxima) -> list[np.ndarray]:
     """For each slot, the most that an outfit with each alive item can score."""
     tops = edge_bounds(maxima)
     bounds = []
-    for slot in range(len(problem.kinds)):
+    for slot in range(len(problem.item_types)):
         own = [edge for edge, pair in enumerate(problem.edges) if slot in pair]
         total = np.add.reduce([maxima[edge][problem.edges[edge].index(slot)] for edge in own])
         bounds.append(total + np.float32(sum(tops) - sum(tops[edge] for edge in own)))
@@ -250,7 +250,7 @@ def edge_bounds(maxima: Maxima) -> list[float]:
 def balance(problem: Problem, shares: Shares, maxima: Maxima) -> Shares:
     """Moves each item's shares so that its maxima on the edges of its slot become equal."""
     moved = [list(pair) for pair in shares]
-    for slot in range(len(problem.kinds)):
+    for slot in range(len(problem.item_types)):
         own = [(edge, pair.index(slot)) for edge, pair in enumerate(problem.edges) if slot in pair]
         mean = sum(maxima[edge][side] for edge, side in own) / np.float32(len(own))
         for edge, side in own:

@@ -80,7 +80,7 @@ class Best:
     scored: int = 0
 
     def __post_init__(self) -> None:
-        self.items = np.zeros((0, len(self.problem.kinds)), dtype=np.int64)
+        self.items = np.zeros((0, len(self.problem.item_types)), dtype=np.int64)
         self.numerators = np.zeros(0, dtype=np.int64)
 
     @property
@@ -104,9 +104,9 @@ class Best:
             self.items, self.numerators = merged[new][: self.k], numerators[new][: self.k]
 
 
-def search(problem: Problem, k: int, budget: SearchLimits = NO_LIMIT) -> Found:
+def solve(problem: Problem, k: int, limits: SearchLimits = NO_LIMIT) -> Found:
     """The k outfits of greatest numerator, ties in order of row, slot by slot."""
-    deadline = time.monotonic() + budget.seconds
+    deadline = time.monotonic() + limits.seconds
     best = Best(problem, k)
     if any(len(rows) == 0 for rows in problem.rows):
         return Found(best.items, best.numerators, None, 0, 0)
@@ -114,8 +114,8 @@ def search(problem: Problem, k: int, budget: SearchLimits = NO_LIMIT) -> Found:
         places = greatest(problem.values[0], k)
         numerators = problem.values[0][places] + problem.constant
         return Found(places[:, None], numerators, None, 0, len(problem.values[0]))
-    front = narrow(problem, best, budget.memory, deadline)
-    unseen, expanded = branch(front, best, budget, deadline)
+    front = narrow(problem, best, limits.memory, deadline)
+    unseen, expanded = branch(front, best, limits, deadline)
     if unseen is None or unseen < best.floor:
         return Found(best.items, best.numerators, None, expanded, best.scored)
     bound = unseen * WEIGHT_ONE + problem.constant
@@ -237,7 +237,7 @@ def beam(front: Front, k: int, width: int = BEAM) -> np.ndarray:
     return outfits(front, strongest(states[0], k, front.margin))
 
 
-def branch(front: Front, best: Best, budget: SearchLimits, deadline: float) -> tuple[float | None, int]:
+def branch(front: Front, best: Best, limits: SearchLimits, deadline: float) -> tuple[float | None, int]:
     """Expands partial outfits, best bound first, while their bound reaches the floor.
 
     Returns:
@@ -267,9 +267,9 @@ def branch(front: Front, best: Best, budget: SearchLimits, deadline: float) -> t
         top = -queue[0][0] + front.margin
         if top < best.floor:
             return None, expanded
-        if expanded >= budget.partial_outfits or time.monotonic() > deadline:
+        if expanded >= limits.partial_outfits or time.monotonic() > deadline:
             return top, expanded
-        if len(queue) * steps.CELLS < budget.memory:
+        if len(queue) * steps.CELLS < limits.memory:
             partial = heapq.heappop(queue)[2]
         else:  # the longest leave the queue soonest
             longest = max(range(len(queue)), key=lambda place: queue[place][2].places.shape[1])

@@ -11,7 +11,8 @@ Where all outfits there are fit into the shortlist the answer is exact, and says
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -21,10 +22,10 @@ from fashion_hash.core.codes import WEIGHT_ONE, fixed_point
 from fashion_hash.core.outfits import EMPTY, canonical_items
 from fashion_hash.index.engines import vectors as encoded
 from fashion_hash.index.outfit_vectors import encoder_of, outfit_vectors, real_vectors
-from fashion_hash.index.partners import Partners
 from fashion_hash.retrieval.checks import check_count
 from fashion_hash.retrieval.composition.branch_and_bound import NO_LIMIT, SearchLimits
 from fashion_hash.retrieval.composition.compose import Composition, compose
+from fashion_hash.retrieval.composition.problem import CompositionTask
 from fashion_hash.retrieval.pool.diversity import Cap, item_keys, take_within_caps
 
 # by recall on the sample (benchmarks/bench_encoder.py); how many are wanted times 4, and 500 at least
@@ -34,74 +35,62 @@ MOST = 30_000.0  # a bias beyond does not fit its fixed point
 
 
 def compose_encoded(
-    bundle: Bundle,
-    taste: np.ndarray,
-    k: int,
-    slots: Sequence[str] | None = None,
-    *,
-    allowed: Mapping[str, np.ndarray] | None = None,
-    given: Mapping[str, int] | None = None,
-    max_repeats: int | None = None,
-    partners: Partners | None = None,
-    budget: SearchLimits = NO_LIMIT,
+    task: CompositionTask, k: int, max_repeats: int | None = None, limits: SearchLimits = NO_LIMIT
 ) -> Composition:
     """k outfits that are likely the best over the whole product of the allowed items.
 
     With max_repeats the items that are used up are dropped and the rest is searched again, until k are taken.
 
-    Args: those of `compose`; `taste` as Bundle.user_keys, and partners are not looked at.
+    Args:
+        task, k, max_repeats, limits: as for `compose`.
 
     Returns:
         Scores are the encoder's. `proven` only where every outfit was encoded; else `gap` is what an outfit
         at no distance, of the most popular items, would score above the last. Fewer than k come where
         beside these there is no outfit, or none that max_repeats allows; or, with a gap of inf, where the
-        budget ran out.
+        limits were reached.
 
-    Raises: as `compose`.
+    Raises:
+        QueryError: as for `compose`.
     """
     started = time.monotonic()
     check_count("k", k)
     if max_repeats is not None:
         check_count("max_repeats", max_repeats)
-    given = given or {}
-    names = [name for name in bundle.slot_names if name not in given] if slots is None else list(slots)
-    left = dict(allowed or {})
-    alone = _by_items(bundle, taste, names, given)
-    taken = np.empty((0, len(bundle.slots)), dtype=np.int64)
-    taken_scores = np.empty(0)
+    left, by_items = task, _by_items(task)
+    taken = _Scored(np.empty((0, len(task.bundle.slots)), dtype=np.int64), np.empty(0))
     expanded = scored = 0
     while True:
         spent = time.monotonic() - started
-        limits = budget._replace(seconds=budget.seconds - spent, partial_outfits=budget.partial_outfits - expanded)
-        found = _search(bundle, alone, taste, k, names, left, given, limits)
+        rest = limits._replace(seconds=limits.seconds - spent, partial_outfits=limits.partial_outfits - expanded)
+        found = _search(left, replace(by_items, allowed=left.allowed), k, rest)
         expanded, scored = expanded + found.expanded, scored + found.scored
-        complete = found.complete and not len(taken)
-        new = _others(bundle, found.items, taken)
-        if max_repeats is not None and not found.complete and not found.cut:
-            new[np.flatnonzero(new)[max(k, SWAP_LEAST) :]] = False  # only so many were bettered by swaps
-        items = np.concatenate([taken, found.items[new]])
-        scores = np.concatenate([taken_scores, found.scores[new]])
-        if max_repeats is None:
-            places = np.arange(min(k, len(items)))
-        else:
-            keys = item_keys(bundle.slots, items)
-            keys[:, [bundle.slot_names.index(name) for name in given]] = -1  # every outfit holds what is given
-            places = take_within_caps([Cap(keys, int(max_repeats))], len(items), k)
-        taken, taken_scores = items[places], scores[places]
-        if max_repeats is None or len(taken) == k or found.complete or found.cut:
+        complete = found.complete and not len(taken.items)
+        taken = _take(task, taken, found, k, max_repeats)
+        if max_repeats is None or len(taken.items) == k or found.complete or found.cut:
             break
-        left = _not_used_up(bundle, taken, max_repeats, names, allowed or {})
-    taken, taken_scores = _sorted(taken, taken_scores)  # what a later search found may be better
-    gap = 0.0
-    if not complete:
-        most = max(int(np.max(bias, initial=0)) for bias in bundle.item_bias.values()) / WEIGHT_ONE
-        over = len(taken) < k and found.cut
-        gap = np.inf if over or not len(taken) else max(0.0, most - float(taken_scores[-1]))
-    return Composition(taken, taken_scores, complete, gap, expanded, scored, time.monotonic() - started)
+        left = replace(task, allowed=_not_used_up(task, taken.items, max_repeats))
+    taken = _sorted(*taken)  # what a later search found may be better
+    gap = 0.0 if complete else _gap(task.bundle, taken, k, found.cut)
+    return Composition(*taken, complete, gap, expanded, scored, time.monotonic() - started)
+
+
+class _Scored(NamedTuple):
+    """Outfits, (N, S) rows of items by slot, and their scores, (N,) float64."""
+
+    items: np.ndarray
+    scores: np.ndarray
 
 
 class _Ranked(NamedTuple):
-    """Outfits, best first; whether these are all there are, and whether the budget cut the search short."""
+    """Outfits, best first.
+
+    Attributes:
+        items, scores: see _Scored.
+        complete: whether these are all that exist.
+        cut: whether the limits cut the search short.
+        expanded, scored: see Composition.
+    """
 
     items: np.ndarray
     scores: np.ndarray
@@ -111,34 +100,48 @@ class _Ranked(NamedTuple):
     scored: int
 
 
-def _search(
-    bundle: Bundle,
-    alone: Bundle,
-    taste: np.ndarray,
-    k: int,
-    names: Sequence[str],
-    allowed: Mapping[str, np.ndarray],
-    given: Mapping[str, int],
-    budget: SearchLimits,
-) -> _Ranked:
+def _search(task: CompositionTask, by_items: CompositionTask, k: int, limits: SearchLimits) -> _Ranked:
     """A shortlist by items alone, ranked by the encoder and bettered by swaps: more than k outfits, if there are."""
-    wanted = max(SHORTLIST * k, SHORTLIST_LEAST)
-    nobody = np.zeros(bundle.num_bits // 8, dtype=np.uint8)
-    found = compose(alone, nobody, wanted, names, allowed=allowed, given=given, budget=budget)
-    complete = found.proven and len(found.items) < wanted
-    items, scores = _ranked(bundle, taste, found.items)
+    bundle, count = task.bundle, max(SHORTLIST * k, SHORTLIST_LEAST)
+    found = compose(by_items, count, limits=limits)
+    complete = found.proven and len(found.items) < count
+    items, scores = _ranked(task, found.items)
     scored = len(items)
     if not complete and len(items):
-        open_slots = {bundle.slot_names.index(name): allowed.get(name) for name in names}
+        open_slots = {bundle.slot_names.index(name): task.allowed.get(name) for name in task.open_slots}
         for _ in range(ROUNDS):
-            new = _swapped(bundle, taste, items[: max(k, SWAP_LEAST)], open_slots, items)
-            scored += len(new)
+            swapped = _swapped(task, items[: max(k, SWAP_LEAST)], open_slots, items)
+            scored += len(swapped)
             kept = items[:k].tobytes()
-            more, more_scores = _ranked(bundle, taste, new)
-            items, scores = _sorted(np.concatenate([items, more]), np.concatenate([scores, more_scores]))
+            better = _ranked(task, swapped)
+            items, scores = _sorted(np.concatenate([items, better.items]), np.concatenate([scores, better.scores]))
             if items[:k].tobytes() == kept:
                 break
     return _Ranked(items, scores, complete, not found.proven, found.expanded, scored)
+
+
+def _take(task: CompositionTask, taken: _Scored, found: _Ranked, k: int, max_repeats: int | None) -> _Scored:
+    """The outfits taken already and those that a further search adds to them, at most k."""
+    bundle = task.bundle
+    new = _others(bundle, found.items, taken.items)
+    if max_repeats is not None and not found.complete and not found.cut:
+        new[np.flatnonzero(new)[max(k, SWAP_LEAST) :]] = False  # only so many were bettered by swaps
+    items = np.concatenate([taken.items, found.items[new]])
+    scores = np.concatenate([taken.scores, found.scores[new]])
+    if max_repeats is None:
+        return _Scored(items[:k], scores[:k])
+    keys = item_keys(bundle.slots, items)
+    keys[:, [bundle.slot_names.index(name) for name in task.given]] = -1  # every outfit holds what is given
+    places = take_within_caps([Cap(keys, int(max_repeats))], len(items), k)
+    return _Scored(items[places], scores[places])
+
+
+def _gap(bundle: Bundle, taken: _Scored, k: int, cut: bool) -> float:
+    """How much better than the last an outfit at no distance, of the most popular items, would be."""
+    if not len(taken.items) or (cut and len(taken.items) < k):
+        return float("inf")
+    most = max(int(np.max(bias, initial=0)) for bias in bundle.item_bias.values()) / WEIGHT_ONE
+    return max(0.0, most - float(taken.scores[-1]))
 
 
 def _others(bundle: Bundle, items: np.ndarray, taken: np.ndarray) -> np.ndarray:
@@ -148,11 +151,10 @@ def _others(bundle: Bundle, items: np.ndarray, taken: np.ndarray) -> np.ndarray:
     return np.array([key not in known for key in keys], dtype=bool)
 
 
-def _not_used_up(
-    bundle: Bundle, taken: np.ndarray, most: int, names: Sequence[str], allowed: Mapping[str, np.ndarray]
-) -> dict[str, np.ndarray]:
+def _not_used_up(task: CompositionTask, taken: np.ndarray, most: int) -> dict[str, np.ndarray]:
     """By open slot the allowed rows of which fewer than `most` of the outfits taken hold one."""
-    places = {name: bundle.slot_names.index(name) for name in names}
+    bundle, allowed = task.bundle, task.allowed
+    places = {name: bundle.slot_names.index(name) for name in task.open_slots}
     uses = {kind: np.zeros(len(bundle.items[kind]), dtype=np.int64) for kind in bundle.types}
     for slot in places.values():
         np.add.at(uses[bundle.slots[slot]], taken[:, slot], 1)
@@ -163,11 +165,12 @@ def _not_used_up(
     return left
 
 
-def _by_items(bundle: Bundle, taste: np.ndarray, slots: Sequence[str], given: Mapping[str, int]) -> Bundle:
-    """The bundle in which an outfit's score is the mean of a number an item, written as the items' biases."""
-    encoder, user = encoder_of(bundle), encoded.asking(bundle, taste)
-    names = [*slots, *given]
-    kinds = [bundle.slots[bundle.slot_names.index(name)] for name in names if name in bundle.slot_names]
+def _by_items(task: CompositionTask) -> CompositionTask:
+    """The task in which an outfit's score is the mean of a number an item, written as the items' biases."""
+    bundle = task.bundle
+    encoder, user = encoder_of(bundle), encoded.asking(bundle, task.user_key)
+    names = [*task.open_slots, *task.given]
+    kinds = [task.type_of(name) for name in names if name in bundle.slot_names]
     vectors = {kind: items[:, encoder.width :] for kind, items in bundle.encoded_items.items()}
     typical = {kind: vectors[kind].mean(axis=0, dtype=np.float64) for kind in kinds if len(vectors[kind])}
     together = sum((typical.get(kind, 0.0) for kind in kinds), np.zeros(bundle.num_bits))
@@ -181,34 +184,33 @@ def _by_items(bundle: Bundle, taste: np.ndarray, slots: Sequence[str], given: Ma
             length = np.einsum("nd,nd->n", own, own, dtype=np.float64) / len(kinds)
         value = bundle.item_bias[kind] / WEIGHT_ONE + encoder.factor * (own @ query.astype(np.float32) - length)
         item_bias[kind] = fixed_point(np.clip(value, -MOST, MOST))
-    return bundle.view(preference_scale=0, compatibility_scale=0, item_bias=item_bias)
+    alone = bundle.view(preference_scale=0, compatibility_scale=0, item_bias=item_bias)
+    return replace(task, bundle=alone, user_key=np.zeros(bundle.num_bits // 8, dtype=np.uint8), partners=None)
 
 
-def _ranked(bundle: Bundle, taste: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    near, bias = encoded.parts(bundle, taste, items)
+def _ranked(task: CompositionTask, items: np.ndarray) -> _Scored:
+    near, bias = encoded.parts(task.bundle, task.user_key, items)
     return _sorted(items, near + bias)
 
 
-def _sorted(items: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _sorted(items: np.ndarray, scores: np.ndarray) -> _Scored:
     """Best first, ties by rows of items."""
     order = np.lexsort((*items.T[::-1], -scores))
-    return items[order], scores[order]
+    return _Scored(items[order], scores[order])
 
 
 def _swapped(
-    bundle: Bundle,
-    taste: np.ndarray,
-    outfits: np.ndarray,
-    open_slots: Mapping[int, np.ndarray | None],
-    known: np.ndarray,
+    task: CompositionTask, outfits: np.ndarray, open_slots: Mapping[int, np.ndarray | None], known: np.ndarray
 ) -> np.ndarray:
     """Outfits with one item replaced by one that promises most, none of `known`, each once.
 
     Args:
+        task: what is composed, for whom.
         outfits: (B, S), of the same slots each.
         open_slots: by slot whose item may be replaced the allowed rows; None for all.
     """
-    encoder, user = encoder_of(bundle), encoded.asking(bundle, taste).astype(np.float64)
+    bundle = task.bundle
+    encoder, user = encoder_of(bundle), encoded.asking(bundle, task.user_key).astype(np.float64)
     vectors = real_vectors(bundle, outfit_vectors(bundle, outfits)).astype(np.float64)
     count = int((outfits[0] != EMPTY).sum())
     new = []

@@ -13,22 +13,30 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.core.codes import Packed
 from fashion_hash.core.outfits import EMPTY
-from fashion_hash.errors import QueryError
 from fashion_hash.index import exact
-from fashion_hash.index.partners import Partners
 from fashion_hash.retrieval.checks import check_count
 from fashion_hash.retrieval.composition.bounds import Problem
-from fashion_hash.retrieval.composition.branch_and_bound import NO_LIMIT, Found, SearchLimits, search
-from fashion_hash.retrieval.composition.problem import pose
+from fashion_hash.retrieval.composition.branch_and_bound import NO_LIMIT, Found, SearchLimits, solve
+from fashion_hash.retrieval.composition.problem import CompositionTask, pose
+
+
+class AnchorsHeld(NamedTuple):
+    """The anchor of each outfit that is composed for a request, see search/outfits.py.
+
+    Attributes:
+        slots: (K,) int64, the slot that holds the anchor.
+        shares: (K,) float64, the request score of the anchor.
+    """
+
+    slots: np.ndarray
+    shares: np.ndarray
 
 
 class Composition(NamedTuple):
@@ -36,67 +44,62 @@ class Composition(NamedTuple):
 
     Attributes:
         items: (K, S) int64, rows of items by slot of the bundle, EMPTY where a slot takes no part.
-        scores: (K,) float64, those of index/exact.py to the last bit; best first.
+        scores: (K,) float64, those of index/exact.py to the last bit; best first. For a request the totals.
         proven: True when this is the exact answer.
         gap: 0 when proven; otherwise no outfit that was left out scores more than this above the
             last one here (inf while fewer than k were found).
         expanded: partial outfits looked into.
         scored: outfits scored exactly.
         seconds: wall-clock time taken.
+        anchors: of outfits for a request; None for others.
     """
 
     items: np.ndarray
     scores: np.ndarray
     proven: bool
     gap: float
-    expanded: int
-    scored: int
-    seconds: float
+    expanded: int = 0
+    scored: int = 0
+    seconds: float = 0.0
+    anchors: AnchorsHeld | None = None
+
+    def at(self, places: np.ndarray) -> Composition:
+        """The outfits at some places only."""
+        anchors = self.anchors and AnchorsHeld(self.anchors.slots[places], self.anchors.shares[places])
+        return self._replace(items=self.items[places], scores=self.scores[places], anchors=anchors)
+
+
+# ranks the outfits of a task: `compose`, or what stands in its place
+Compose = Callable[[CompositionTask, int, int | None, SearchLimits], Composition]
 
 
 def compose(
-    bundle: Bundle,
-    user_code: Packed,
-    k: int,
-    slots: Sequence[str] | None = None,
-    *,
-    allowed: Mapping[str, np.ndarray] | None = None,
-    given: Mapping[str, int] | None = None,
-    max_repeats: int | None = None,
-    partners: Partners | None = None,
-    budget: SearchLimits = NO_LIMIT,
+    task: CompositionTask, k: int, max_repeats: int | None = None, limits: SearchLimits = NO_LIMIT
 ) -> Composition:
     """The k best outfits over the whole product of the allowed items.
 
     Args:
-        bundle: an open bundle.
-        user_code: (D / 8,) uint8, packed.
+        task: which outfits, and for whom.
         k: at most how many outfits; fewer come back where fewer exist.
-        slots: names of the slots to fill ("top", "top_2", ...); by default all that are not given.
-        allowed: by slot name the item rows that may be used, in any order; all where it says nothing.
-        given: by slot name the row of an item that every outfit holds.
         max_repeats: walk down the ranking and take an outfit unless one of its items (given ones
             apart) is in this many outfits taken already, until k are taken.
-        partners: partner lists of the bundle; without them large catalogues take longer.
-        budget: where to stop early.
+        limits: where to stop early.
 
     Raises:
-        QueryError: k or max_repeats below 1, no such slot or none left open, a slot both given and
-            asked for or restricted, a row that the bundle does not hold, or the same item given twice.
+        QueryError: k or max_repeats below 1, or a task without meaning: see `pose`.
+        BundleError: partner lists of other items.
     """
     started = time.monotonic()
     check_count("k", k)
     if max_repeats is not None:
         check_count("max_repeats", max_repeats)
-    given = given or {}
-    names = [name for name in bundle.slot_names if name not in given] if slots is None else list(slots)
-    problem = pose(bundle, user_code, names, allowed or {}, given, partners)
+    bundle, problem = task.bundle, pose(task)
     if max_repeats is None:
-        found = search(problem, int(k), budget)
+        found = solve(problem, int(k), limits)
     else:
-        found = search_without_repeats(problem, int(k), int(max_repeats), budget)
+        found = solve_without_repeats(problem, int(k), int(max_repeats), limits)
     items = np.full((len(found.items), len(bundle.slots)), EMPTY, dtype=np.int64)
-    for name, row in given.items():
+    for name, row in task.given.items():
         items[:, bundle.slot_names.index(name)] = row
     for column, slot in enumerate(problem.slots):
         items[:, slot] = problem.rows[column][found.items[:, column]]
@@ -106,7 +109,7 @@ def compose(
         gap = max(0.0, (found.bound - least) / problem.denominator)
     return Composition(
         items,
-        exact.scores(bundle, exact.terms(bundle, user_code, items)),
+        exact.scores(bundle, exact.terms(bundle, task.user_key, items)),
         found.bound is None,
         gap,
         found.expanded,
@@ -115,8 +118,8 @@ def compose(
     )
 
 
-def search_without_repeats(problem: Problem, k: int, max_repeats: int, budget: SearchLimits = NO_LIMIT) -> Found:
-    """As `search`, but no item occurs in more than `max_repeats` of the outfits.
+def solve_without_repeats(problem: Problem, k: int, max_repeats: int, limits: SearchLimits = NO_LIMIT) -> Found:
+    """As `solve`, but no item occurs in more than `max_repeats` of the outfits.
 
     This is the walk down the exact ranking that skips every outfit with an item that is used up. Used
     up items are dropped and the rest is searched again, so that the walk is never longer than needed.
@@ -128,10 +131,10 @@ def search_without_repeats(problem: Problem, k: int, max_repeats: int, budget: S
     while len(taken) < k:
         # outfits taken already whose items are not used up will come back, at the places they had
         again = sum(all(uses[key] < max_repeats for key in _keys(problem, rows)) for rows in taken)
-        wanted = again + max(k, 2 * (k - len(taken)))
+        count = again + max(k, 2 * (k - len(taken)))
         spent = time.monotonic() - started
-        limits = budget._replace(seconds=budget.seconds - spent, partial_outfits=budget.partial_outfits - expanded)
-        found = search(left, wanted, limits)
+        rest = limits._replace(seconds=limits.seconds - spent, partial_outfits=limits.partial_outfits - expanded)
+        found = solve(left, count, rest)
         expanded, scored = expanded + found.expanded, scored + found.scored
         rows = np.stack([left.rows[s][found.items[:, s]] for s in range(len(left.rows))], axis=1)
         for outfit, numerator in zip(map(tuple, rows.tolist()), found.numerators.tolist()):
@@ -142,7 +145,7 @@ def search_without_repeats(problem: Problem, k: int, max_repeats: int, budget: S
         if found.bound is not None:
             bound = found.bound
             break
-        if len(found.items) < wanted:
+        if len(found.items) < count:
             break
         left = _without(left, {key for key, times in uses.items() if times >= max_repeats})
     items = np.array(list(taken), dtype=np.int64).reshape(len(taken), len(problem.rows))
@@ -153,58 +156,18 @@ def search_without_repeats(problem: Problem, k: int, max_repeats: int, budget: S
 
 
 def _keys(problem: Problem, outfit: Sequence[int]) -> list[tuple[str, int]]:
-    return list(zip(problem.kinds, outfit))
+    return list(zip(problem.item_types, outfit))
 
 
 def _without(problem: Problem, used_up: set[tuple[str, int]]) -> Problem:
     """The problem without some items, by type and row."""
     masks = [
-        ~np.isin(rows, [row for own, row in used_up if own == kind]) for kind, rows in zip(problem.kinds, problem.rows)
+        ~np.isin(rows, [row for used_type, row in used_up if used_type == item_type])
+        for item_type, rows in zip(problem.item_types, problem.rows)
     ]
     return replace(
         problem,
         rows=tuple(rows[mask] for rows, mask in zip(problem.rows, masks)),
         values=tuple(values[mask] for values, mask in zip(problem.values, masks)),
         codes=tuple(codes[mask] for codes, mask in zip(problem.codes, masks)),
-    )
-
-
-def complete(
-    bundle: Bundle,
-    user_code: Packed,
-    given: Mapping[str, int],
-    k: int,
-    open_slots: Sequence[str] | None = None,
-    *,
-    allowed: Mapping[str, np.ndarray] | None = None,
-    max_repeats: int | None = None,
-    partners: Partners | None = None,
-    budget: SearchLimits = NO_LIMIT,
-) -> Composition:
-    """The k best outfits that hold the given items, exactly.
-
-    Args:
-        bundle: an open bundle.
-        user_code: (D / 8,) uint8, packed.
-        given: by slot name the row of an item, at least one.
-        k: at most how many outfits; fewer come back where fewer exist.
-        open_slots: names of the slots to fill; by default all others of the bundle.
-        allowed, max_repeats, partners, budget: as for `compose`; lists and budget matter only where
-            several slots are open.
-
-    Raises:
-        QueryError: nothing is given, nothing is open, a slot both given and open, and as `compose`.
-    """
-    if not given:
-        raise QueryError("nothing is given: name at least one item, or ask for whole outfits with compose")
-    return compose(
-        bundle,
-        user_code,
-        k,
-        open_slots,
-        allowed=allowed,
-        given=given,
-        max_repeats=max_repeats,
-        partners=partners,
-        budget=budget,
     )

@@ -35,7 +35,7 @@ class Front:
     @property
     def order(self) -> list[int]:
         """The slots in the order of expansion: small ones first, slots that share a type last."""
-        kinds = self.problem.kinds
+        kinds = self.problem.item_types
         return sorted(range(len(kinds)), key=lambda slot: (kinds.count(kinds[slot]), len(self.alive[slot])))
 
     def edge(self, slot: int, other: int) -> tuple[int | None, int]:
@@ -45,7 +45,7 @@ class Front:
 
     def alike(self, slot: int, other: int, filled: list[int]) -> bool:
         """Whether two slots hold the same items, in the same relation to the filled slots."""
-        if self.problem.kinds[slot] != self.problem.kinds[other]:
+        if self.problem.item_types[slot] != self.problem.item_types[other]:
             return False
         rows = [self.problem.rows[one][self.alive[one]] for one in (slot, other)]
         if not np.array_equal(*rows):
@@ -136,7 +136,7 @@ def _expand(front: Front, partial: Partial, floor: float) -> Partial:
         limits = sums + rest[:, None] + (ahead + np.float32(sum(inside)))
     hopeful = limits >= floor
     for column, other in enumerate(filled):
-        if front.problem.kinds[other] == front.problem.kinds[slot]:
+        if front.problem.item_types[other] == front.problem.item_types[slot]:
             hopeful &= _allowed_together(front, other, places[:, column], slot)
     flat = np.flatnonzero(hopeful)  # several times faster than nonzero
     parent, child = np.divmod(flat, hopeful.shape[1])

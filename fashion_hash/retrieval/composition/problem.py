@@ -1,101 +1,167 @@
-"""From a bundle, a user and the allowed items to the integers that composition adds up."""
+"""From a task of composition to the integers that branch and bound adds up."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import permutations
+from typing import NamedTuple
 
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.core.codes import WEIGHT_ONE, Packed, unpack
+from fashion_hash.core.codes import WEIGHT_ONE, unpack
 from fashion_hash.core.outfits import EMPTY, fill_empty, slot_pairs
 from fashion_hash.errors import BundleError, QueryError, suggest
 from fashion_hash.index.partners import Partners
 from fashion_hash.retrieval.composition.bounds import Problem, add_inner, code_tables
 
 
-def pose(
-    bundle: Bundle,
-    user_code: Packed,
-    slots: Sequence[str],
-    allowed: Mapping[str, np.ndarray],
-    given: Mapping[str, int],
-    partners: Partners | None,
-) -> Problem:
-    """The problem of filling `slots`, those of `given` being filled already.
+@dataclass(frozen=True)
+class CompositionTask:
+    """Which outfits are to be formed, and for whom.
+
+    Attributes:
+        bundle: an open bundle.
+        user_key: (D / 8,) uint8, packed; with an outfit encoder (D,) float32: see Bundle.user_keys.
+        slots: names of the slots to fill ("top", "top_2", ...); None for all that `given` leaves open.
+        allowed: by slot name the item rows that may be used, in any order; a slot that is missing may
+            hold every item of its type.
+        given: by slot name the row of an item that every outfit holds.
+        partners: partner lists of the bundle; without them large catalogues take longer. They are
+            not read with an outfit encoder.
+    """
+
+    bundle: Bundle
+    user_key: np.ndarray
+    slots: Sequence[str] | None = None
+    allowed: Mapping[str, np.ndarray] = field(default_factory=dict)
+    given: Mapping[str, int] = field(default_factory=dict)
+    partners: Partners | None = None
+
+    @property
+    def open_slots(self) -> list[str]:
+        """Names of the slots to fill."""
+        if self.slots is None:
+            return [name for name in self.bundle.slot_names if name not in self.given]
+        return list(self.slots)
+
+    def type_of(self, slot_name: str) -> str:
+        """The item type of a slot."""
+        return self.bundle.slots[self.bundle.slot_names.index(slot_name)]
+
+
+def pose(task: CompositionTask) -> Problem:
+    """The integer problem of a task.
 
     The numerator of an outfit is preference_scale * U * P + compatibility_scale * I * n + M D B P, see
     index/exact.py. What a given item adds with an open one is part of the open item's value.
+
+    Raises:
+        QueryError: no such slot or none left open, a slot both given and asked for or restricted, a row
+            that the bundle does not hold, or the same item given twice.
+        BundleError: partner lists of other items.
     """
-    _check(bundle, slots, allowed, given)
-    position = {name: number for number, name in enumerate(bundle.slot_names)}
-    filled = sorted(position[name] for name in [*slots, *given])
-    open_slots = sorted(position[name] for name in slots)
-    fixed = {position[name]: int(row) for name, row in given.items()}
+    _check(task)
+    bundle = task.bundle
+    counts = _count(task)
+    open_slots = sorted(bundle.slot_names.index(name) for name in task.open_slots)
+    rows = [_allowed_rows(task, slot) for slot in open_slots]
+    # all rows are a view of the bundle's arrays, spared a copy
+    indices = [slice(None) if len(own) == counts.size(slot) else own for slot, own in zip(open_slots, rows)]
+    edges, scales = _edges(open_slots, counts.scale_of_edge)
+    item_types = tuple(bundle.slots[slot] for slot in open_slots)
+    if task.partners is not None:
+        _check_partners(bundle, item_types, task.partners)
+    return Problem(
+        slots=tuple(open_slots),
+        item_types=item_types,
+        rows=tuple(rows),
+        values=tuple(counts.values(slot, index, list(counts.given)) for slot, index in zip(open_slots, indices)),
+        codes=tuple(bundle.item_codes[bundle.slots[slot]][index] for slot, index in zip(open_slots, indices)),
+        edges=edges,
+        scales=scales,
+        weights=bundle.compatibility_weights.astype(np.int64),
+        constant=counts.constant(),
+        denominator=WEIGHT_ONE * counts.num_bits * counts.num_items * counts.num_pairs,
+        interchangeable={
+            (a, b): counts.times[open_slots[a]] == counts.times[open_slots[b]]
+            for a in range(len(item_types))
+            for b in range(a + 1, len(item_types))
+            if item_types[a] == item_types[b]
+        },
+        partners=task.partners,
+    )
+
+
+class _Counts(NamedTuple):
+    """How often items and pairs count in the numerator of every outfit of a task.
+
+    Attributes:
+        bundle: of the task.
+        user: (D,) int64, the user's code times the preference weights.
+        given: by slot, the row of the item that it holds.
+        times: by filled slot how often its item counts: more than once where an empty slot repeats it.
+        scale_of_edge: by pair of filled slots (a, b), a < b, the factor of their items' compatibility.
+        num_items, num_pairs: that count in an outfit; 1 pair where there is none.
+    """
+
+    bundle: Bundle
+    user: np.ndarray
+    given: dict[int, int]
+    times: dict[int, int]
+    scale_of_edge: dict[tuple[int, int], int]
+    num_items: int
+    num_pairs: int
+
+    @property
+    def num_bits(self) -> int:
+        """Bits of an item over all modalities, M D."""
+        return len(self.bundle.modalities) * self.bundle.num_bits
+
+    def size(self, slot: int) -> int:
+        """How many items the type of a slot has."""
+        return len(self.bundle.items[self.bundle.slots[slot]])
+
+    def values(self, slot: int, rows: np.ndarray | slice, given_slots: Sequence[int]) -> np.ndarray:
+        """What items add by themselves and with the items given in other slots, int64."""
+        bundle, item_type = self.bundle, self.bundle.slots[slot]
+        factor = self.num_pairs * self.times[slot]
+        queries = np.tile(bundle.preference_scale * factor * self.user, (len(bundle.modalities), 1))
+        weights = bundle.compatibility_weights.astype(np.int64)
+        for other in given_slots:
+            code = unpack(bundle.item_codes[bundle.slots[other]][self.given[other]])
+            queries += self.scale_of_edge.get((min(slot, other), max(slot, other)), 0) * (code * weights)
+        values: np.ndarray = np.multiply(bundle.item_bias[item_type][rows], self.num_bits * factor, dtype=np.int64)
+        add_inner(values, bundle.item_codes[item_type][rows], code_tables(queries))
+        return values
+
+    def constant(self) -> int:
+        """What the given items add by themselves and among each other."""
+        return sum(
+            int(self.values(slot, np.array([row]), [other for other in self.given if other < slot])[0])
+            for slot, row in self.given.items()
+        )
+
+
+def _count(task: CompositionTask) -> _Counts:
+    bundle = task.bundle
+    filled = sorted(bundle.slot_names.index(name) for name in [*task.open_slots, *task.given])
     source = _sources(bundle, filled)
-    num_items = len(source)
-    times = {slot: list(source.values()).count(slot) for slot in filled}
     weight_of_edge: dict[tuple[int, int], int] = {}
     for a, b in slot_pairs(bundle.slots):
         if a in source and b in source:
             edge = min(source[a], source[b]), max(source[a], source[b])
             weight_of_edge[edge] = weight_of_edge.get(edge, 0) + 1
-    num_pairs = max(1, sum(weight_of_edge.values()))
-    bits = len(bundle.modalities) * bundle.num_bits
-    scale_of_edge = {edge: bundle.compatibility_scale * num_items * weight for edge, weight in weight_of_edge.items()}
-
-    user = unpack(user_code) * bundle.preference_weights.astype(np.int64)
-    weights = bundle.compatibility_weights.astype(np.int64)
-
-    def own_values(slot: int, rows: np.ndarray | slice, partners_of: Sequence[int]) -> np.ndarray:
-        """What items add by themselves and with given items in other slots, int64."""
-        kind, factor = bundle.slots[slot], num_pairs * times[slot]
-        queries = np.tile(bundle.preference_scale * factor * user, (len(bundle.modalities), 1))
-        for other in partners_of:
-            code = unpack(bundle.item_codes[bundle.slots[other]][fixed[other]])
-            queries += scale_of_edge.get((min(slot, other), max(slot, other)), 0) * (code * weights)
-        values = np.multiply(bundle.item_bias[kind][rows], bits * factor, dtype=np.int64)
-        add_inner(values, bundle.item_codes[kind][rows], code_tables(queries))
-        return values
-
-    rows, values, codes = [], [], []
-    for slot in open_slots:
-        kind, name = bundle.slots[slot], bundle.slot_names[slot]
-        taken = [row for other, row in fixed.items() if bundle.slots[other] == kind]
-        here = _allowed_rows(bundle, slot, allowed.get(name), taken)
-        index = slice(None) if len(here) == len(bundle.items[kind]) else here
-        rows.append(here)
-        values.append(own_values(slot, index, list(fixed)))
-        codes.append(bundle.item_codes[kind][index])
-    constant = 0
-    for slot, row in fixed.items():
-        before = [other for other in fixed if other < slot]
-        constant += int(own_values(slot, np.array([row]), before)[0])
-
-    edges, scales = _edges(open_slots, scale_of_edge)
-    kinds = tuple(bundle.slots[slot] for slot in open_slots)
-    if partners is not None:
-        _check_partners(bundle, kinds, partners)
-    interchangeable = {
-        (a, b): times[open_slots[a]] == times[open_slots[b]]
-        for a in range(len(kinds))
-        for b in range(a + 1, len(kinds))
-        if kinds[a] == kinds[b]
-    }
-    return Problem(
-        slots=tuple(open_slots),
-        kinds=kinds,
-        rows=tuple(rows),
-        values=tuple(values),
-        codes=tuple(codes),
-        edges=edges,
-        scales=scales,
-        weights=weights,
-        constant=constant,
-        denominator=WEIGHT_ONE * bits * num_items * num_pairs,
-        interchangeable=interchangeable,
-        partners=partners,
+    scale = bundle.compatibility_scale * len(source)
+    return _Counts(
+        bundle=bundle,
+        user=unpack(task.user_key) * bundle.preference_weights.astype(np.int64),
+        given={bundle.slot_names.index(name): int(row) for name, row in task.given.items()},
+        times={slot: list(source.values()).count(slot) for slot in filled},
+        scale_of_edge={edge: scale * weight for edge, weight in weight_of_edge.items()},
+        num_items=len(source),
+        num_pairs=max(1, sum(weight_of_edge.values())),
     )
 
 
@@ -125,19 +191,23 @@ def _edges(
     return tuple(scales), tuple(scales.values())
 
 
-def _allowed_rows(bundle: Bundle, slot: int, allowed: np.ndarray | None, taken: Sequence[int]) -> np.ndarray:
+def _allowed_rows(task: CompositionTask, slot: int) -> np.ndarray:
     """The allowed rows of a slot, ascending, without those of given items of its type."""
-    size = len(bundle.items[bundle.slots[slot]])
+    bundle = task.bundle
+    item_type, allowed = bundle.slots[slot], task.allowed.get(bundle.slot_names[slot])
+    size = len(bundle.items[item_type])
+    taken = [int(row) for name, row in task.given.items() if task.type_of(name) == item_type]
     if allowed is None and not taken:
         return np.arange(size)
     mask = np.full(size, allowed is None)
     if allowed is not None:
         mask[allowed] = True
-    mask[list(taken)] = False
+    mask[taken] = False
     return np.flatnonzero(mask)
 
 
-def _check(bundle: Bundle, slots: Sequence[str], allowed: Mapping[str, np.ndarray], given: Mapping[str, int]) -> None:
+def _check(task: CompositionTask) -> None:
+    bundle, slots, allowed, given = task.bundle, task.open_slots, task.allowed, task.given
     for name in [*slots, *allowed, *given]:
         if name not in bundle.slot_names:
             raise QueryError(
@@ -156,23 +226,27 @@ def _check(bundle: Bundle, slots: Sequence[str], allowed: Mapping[str, np.ndarra
         if name not in slots:
             raise QueryError(f"slot {name!r} is restricted but not asked for: {', '.join(slots)}")
     for name, rows in [*allowed.items(), *given.items()]:
-        kind = bundle.slots[bundle.slot_names.index(name)]
-        array, size = np.asarray(rows), len(bundle.items[kind])
-        if array.size == 0:
-            continue
-        if array.dtype.kind not in "iu":
-            raise QueryError(f"slot {name!r}: item rows are whole numbers, got {array.dtype} like {array.flat[0]!r}")
-        if array.min() < 0 or array.max() >= size:
-            raise QueryError(
-                f"slot {name!r}: item rows of {kind} go from 0 to {size - 1}, got {array.min()} to {array.max()}"
-            )
-    items = [(bundle.slots[bundle.slot_names.index(name)], int(row)) for name, row in given.items()]
+        _check_rows(bundle, name, np.asarray(rows))
+    items = [(task.type_of(name), int(row)) for name, row in given.items()]
     if len(set(items)) < len(items):
         raise QueryError(f"the same item is given twice: {dict(given)}")
 
 
-def _check_partners(bundle: Bundle, kinds: Sequence[str], partners: Partners) -> None:
-    for a, b in permutations(dict.fromkeys(kinds), 2):
+def _check_rows(bundle: Bundle, slot_name: str, rows: np.ndarray) -> None:
+    if rows.size == 0:
+        return
+    item_type = bundle.slots[bundle.slot_names.index(slot_name)]
+    size = len(bundle.items[item_type])
+    if rows.dtype.kind not in "iu":
+        raise QueryError(f"slot {slot_name!r}: item rows must be whole numbers, got {rows.dtype}: {rows.flat[0]!r}")
+    if rows.min() < 0 or rows.max() >= size:
+        raise QueryError(
+            f"slot {slot_name!r}: item rows of {item_type} go from 0 to {size - 1}, got {rows.min()} to {rows.max()}"
+        )
+
+
+def _check_partners(bundle: Bundle, item_types: Sequence[str], partners: Partners) -> None:
+    for a, b in permutations(dict.fromkeys(item_types), 2):
         if len(partners[a, b][0]) != len(bundle.items[a]):
             raise BundleError(
                 f"the partner lists hold {len(partners[a, b][0])} items of type {a}, "

@@ -3,14 +3,14 @@
 The request score of an item is the share of bits in which its code agrees with the request's. The words'
 part is the share in which it agrees with the code of the words alone; the taste's part is what the taste
 changes in that, and may be below zero. For an outfit both are multiplied with the weight, and the parts of
-the FHN score (explain.py) are added.
+the FHN score (codes.py) are added.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
@@ -20,13 +20,11 @@ from fashion_hash.core.outfits import EMPTY
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.live.users import OutfitRef, items_told
 from fashion_hash.retrieval.answers import By
-from fashion_hash.retrieval.checks import check_weight
+from fashion_hash.retrieval.checks import REQUEST_WEIGHT, check_weight
 from fashion_hash.retrieval.explanation.codes import Explanation, explain
+from fashion_hash.retrieval.moment import Moment
 from fashion_hash.retrieval.search.ask import SearchQuery
-from fashion_hash.retrieval.search.items import codes_of
-from fashion_hash.retrieval.search.live_tower import LiveTower
 from fashion_hash.retrieval.search.outfits import anchor_of, check_fhn
-from fashion_hash.retrieval.users import User
 
 
 class LikedItem(NamedTuple):
@@ -50,7 +48,7 @@ class RequestExplanation:
     """Why a request finds an item or an outfit.
 
     Attributes:
-        text, by, note, known_words, unknown_words: see retrieval.requests.
+        text, by, note, known_words, unknown_words: see answers.ItemHits.
         type, item_id, title: of the item that the request is about.
         slot: its slot in the outfit; "" of an item by itself.
         num_bits: D.
@@ -99,12 +97,12 @@ class RequestExplanation:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        own = {name: value for name, value in vars(self).items() if name not in ("without", "liked", "outfit")}
-        own |= {"words": float(self.words), "taste": float(self.taste), "request": self.request, "total": self.total}
-        own["without"] = [{"word": one.word, "change": float(one.change)} for one in self.without]
-        own["liked"] = [one._asdict() for one in self.liked]
-        own["outfit"] = self.outfit.to_dict() if self.outfit else None
-        return own
+        plain = {name: value for name, value in vars(self).items() if name not in ("without", "liked", "outfit")}
+        plain |= {"words": float(self.words), "taste": float(self.taste), "request": self.request, "total": self.total}
+        plain["without"] = [{"word": without.word, "change": float(without.change)} for without in self.without]
+        plain["liked"] = [item._asdict() for item in self.liked]
+        plain["outfit"] = self.outfit.to_dict() if self.outfit else None
+        return plain
 
     def to_text(self) -> str:
         """A few lines for people."""
@@ -118,71 +116,97 @@ class RequestExplanation:
         lines.append(
             f"{what}: {self.agreeing} of {self.num_bits} bits agree with the request"
             + ("" if self.agreeing_words is None else f", {self.agreeing_words} with its words alone")
-            + f"; by {self.by.removeprefix('by ')}"
+            + f"; by {self.by}"
         )
         if self.known_words:
             lines.append(f"words known: {', '.join(self.known_words)}")
-        lines += [f"without {one.word!r}: {float(one.change):+.4f} of the bits" for one in self.without]
+        lines += [f"without {word!r}: {float(change):+.4f} of the bits" for word, change in self.without]
         if self.note:
             lines.append(self.note)
-        for one in self.liked:
-            name = f"{one.type} {one.item_id}" + (f" ({one.title})" if one.title else "")
-            lines.append(f"like the liked {name}: {one.share:.0%} of the bits agree")
+        for item in self.liked:
+            name = f"{item.type} {item.item_id}" + (f" ({item.title})" if item.title else "")
+            lines.append(f"like the liked {name}: {item.share:.0%} of the bits agree")
         return "\n".join(lines + ([self.outfit.to_text()] if self.outfit else []))
 
 
-def explain_request(
-    requests: LiveTower,
-    snapshot: Snapshot,
-    person: User,
-    asked: SearchQuery,
-    of: OutfitRef,
-    item_type: str | None,
-    weight: float,
-    anchor: str | None,
-    neighbours: int,
-) -> RequestExplanation:
+class RequestExplanationOptions(TypedDict, total=False):
+    """The options of Recommender.explain_request; RequestExplanationQuery holds their defaults and meaning."""
+
+    item_type: str | None
+    weight: float
+    anchor: str | None
+    neighbours: int
+
+
+@dataclass(frozen=True)
+class RequestExplanationQuery:
+    """What is to be explained.
+
+    Attributes:
+        of: an item id, an outfit as item ids by slot name, or the id of an outfit.
+        item_type: the item's, where an item of another type has the same id.
+        weight: of the request in an outfit's total.
+        anchor: the slot of an outfit whose item the request is about; None for the item that agrees best.
+        neighbours: how many liked items and outfits at most.
+    """
+
+    of: OutfitRef
+    item_type: str | None = None
+    weight: float = REQUEST_WEIGHT
+    anchor: str | None = None
+    neighbours: int = 3
+
+
+def explain_request(moment: Moment, request: SearchQuery, query: RequestExplanationQuery) -> RequestExplanation:
     """Takes apart what a request gives to an item, or to the outfit around one; see Recommender.explain_request."""
-    check_weight(weight)
+    check_weight(query.weight)
+    snapshot, user, of = moment.snapshot, moment.user, query.of
     bundle = snapshot.bundle
-    outfit, slot, share_weight = None, "", None
-    if isinstance(of, str) and (item_type is not None or not _is_outfit(snapshot, of)):
-        kind, row = find_item_of_any_type(bundle, of, item_type)
+    outfit, slot_name, weight = None, "", None
+    if isinstance(of, str) and (query.item_type is not None or not _is_outfit(snapshot, of)):
+        item_type, row = find_item_of_any_type(bundle, of, query.item_type)
     else:
         check_fhn(bundle)
         items = items_told(snapshot, of)
-        here = anchor_of(requests, snapshot, asked.code, items, anchor)
-        kind, row, slot, share_weight = bundle.slots[here], int(items[here]), bundle.slot_names[here], float(weight)
-        outfit = explain(person.bundle_of(snapshot), person.code, items, person.liked, neighbours=neighbours)
-    code = codes_of(requests, snapshot, kind, np.array([row]))[0]
+        slot = anchor_of(moment, request.code, items, query.anchor)
+        item_type, row, slot_name, weight = bundle.slots[slot], int(items[slot]), bundle.slot_names[slot], query.weight
+        outfit = explain(moment.bundle, user.user_key, items, user.liked, neighbours=query.neighbours)
+    code = moment.tower.items(snapshot, item_type, np.array([row])).codes[0]
     bits = 8 * len(code)
-    agreeing, alone = bits - int(hamming(code, asked.code)), None
-    if asked.by == "words alone":
-        alone = agreeing
-    elif asked.by == "taste and words":
-        alone = bits - int(hamming(code, pack(requests.tower.request([asked.text]).bits)[0]))
-    whole, words = (_part(one, bits, share_weight) for one in (agreeing, alone or 0))
-    item = bundle.catalogue.item(kind, row)
+    agreeing = bits - int(hamming(code, request.code))
+    agreeing_words = _agreeing_words(moment, request, code, agreeing)
+    whole, words = (_part(number, bits, weight) for number in (agreeing, agreeing_words or 0))
+    item = bundle.catalogue.item(item_type, row)
     return RequestExplanation(
-        text=asked.text,
-        by=asked.by,
-        note=asked.note,
-        known_words=asked.known_words,
-        unknown_words=asked.unknown_words,
-        type=kind,
+        text=request.text,
+        by=request.by,
+        note=request.note,
+        known_words=request.known_words,
+        unknown_words=request.unknown_words,
+        type=item_type,
         item_id=item.item_id,
         title=item.title,
-        slot=slot,
+        slot=slot_name,
         num_bits=bits,
         agreeing=agreeing,
-        agreeing_words=alone,
-        weight=share_weight,
+        agreeing_words=agreeing_words,
+        weight=None if weight is None else float(weight),
         words=words,
         taste=whole - words,
-        without=_without_words(requests, asked, code, agreeing),
-        liked=_nearest_liked(requests, snapshot, person, kind, row, code, neighbours),
+        without=_without_words(moment, request, code, agreeing),
+        liked=_nearest_liked(moment, (item_type, row), code, query.neighbours),
         outfit=outfit,
     )
+
+
+def _agreeing_words(moment: Moment, request: SearchQuery, code: Packed, agreeing: int) -> int | None:
+    """In how many bits an item agrees with the words alone; None where no word is known."""
+    if request.by == "words alone":
+        return agreeing
+    if request.by == "taste alone":
+        return None
+    words = pack(moment.tower.tower.request([request.text]).bits)[0]
+    return 8 * len(code) - int(hamming(code, words))
 
 
 def _part(agreeing: int, bits: int, weight: float | None) -> Fraction:
@@ -193,37 +217,39 @@ def _part(agreeing: int, bits: int, weight: float | None) -> Fraction:
 
 
 def _without_words(
-    requests: LiveTower, asked: SearchQuery, code: Packed, agreeing: int, at_most: int = 20
+    moment: Moment, request: SearchQuery, code: Packed, agreeing: int, at_most: int = 20
 ) -> tuple[WithoutWord, ...]:
-    """The request asked again without each of its words."""
-    words = asked.known_words[:at_most]
-    if len(asked.known_words) < 2:
+    """The request made again without each of its words."""
+    words = request.known_words[:at_most]
+    if len(request.known_words) < 2:
         return ()
-    texts = [" ".join(one for one in asked.text.split() if word not in one.lower()) for word in words]
-    found = pack(requests.tower.request(texts, [asked.taste] * len(texts)).bits)
-    changes = 8 * len(code) - hamming(found, code) - agreeing
-    return tuple(WithoutWord(word, Fraction(int(one), 8 * len(code))) for word, one in zip(words, changes))
+    texts = [" ".join(part for part in request.text.split() if word not in part.lower()) for word in words]
+    without = pack(moment.tower.tower.request(texts, [request.taste] * len(texts)).bits)
+    bits = 8 * len(code)
+    changes = bits - hamming(without, code) - agreeing
+    return tuple(WithoutWord(word, Fraction(int(change), bits)) for word, change in zip(words, changes))
 
 
-def _nearest_liked(
-    requests: LiveTower, snapshot: Snapshot, person: User, kind: str, row: int, code: Packed, count: int
-) -> tuple[LikedItem, ...]:
-    bundle = snapshot.bundle
+def _nearest_liked(moment: Moment, explained: tuple[str, int], code: Packed, count: int) -> tuple[LikedItem, ...]:
+    """The liked items nearest to the `explained` one, (type, row), which has a code."""
+    snapshot = moment.snapshot
+    catalogue, slots = snapshot.bundle.catalogue, snapshot.bundle.slots
     liked = {
-        (bundle.slots[slot], one)
-        for outfit in person.liked.tolist()
-        for slot, one in enumerate(outfit)
-        if one != EMPTY and (bundle.slots[slot], one) != (kind, row)
+        (item_type, row)
+        for outfit in moment.user.liked.tolist()
+        for item_type, row in zip(slots, outfit)
+        if row != EMPTY and (item_type, row) != explained
     }
-    found = []
-    for own, one in liked:
-        item = bundle.catalogue.item(own, one)
-        share = 1 - int(hamming(codes_of(requests, snapshot, own, np.array([one]))[0], code)) / (8 * len(code))
-        found.append(LikedItem(own, item.item_id, item.title, share))
-    return tuple(sorted(found, key=lambda one: (-one.share, one.type, one.item_id))[: max(count, 0)])
+    nearest = []
+    for item_type, row in liked:
+        item = catalogue.item(item_type, row)
+        liked_code = moment.tower.items(snapshot, item_type, np.array([row])).codes[0]
+        share = 1 - int(hamming(liked_code, code)) / (8 * len(code))
+        nearest.append(LikedItem(item_type, item.item_id, item.title, share))
+    return tuple(sorted(nearest, key=lambda item: (-item.share, item.type, item.item_id))[: max(count, 0)])
 
 
-def _is_outfit(snapshot: Snapshot, one: str) -> bool:
-    """Whether an id is an outfit's, and no item's."""
+def _is_outfit(snapshot: Snapshot, some_id: str) -> bool:
+    """Whether an id is an outfit's, and not an item's."""
     bundle = snapshot.bundle
-    return one in snapshot.ids and not any(one in bundle.items[kind] for kind in bundle.types)
+    return some_id in snapshot.ids and not any(some_id in bundle.items[item_type] for item_type in bundle.types)

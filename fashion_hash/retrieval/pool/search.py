@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fashion_hash.index.engines.contract import ItemTest, Ranking
-from fashion_hash.live.pool_search import search
+from fashion_hash.live.pool_search import search_pool
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.retrieval.checks import check_count
 from fashion_hash.retrieval.filters.live_columns import LiveColumns
@@ -79,10 +79,10 @@ def pool_rankings(
     for personal in (True, False):
         places = [place for place, user in enumerate(users) if user.personal == personal]
         if places:
-            keys = np.stack([users[place].code for place in places])
+            keys = np.stack([users[place].user_key for place in places])
             known = [users[place].known_rows(include_liked) for place in places]
             state = snapshot if personal else for_everyone(snapshot)
-            ranked.update(zip(places, search(state, keys, k, known, allowed)))
+            ranked.update(zip(places, search_pool(state, keys, k, known, allowed)))
     return [ranked[place] for place in range(len(users))]
 
 

@@ -23,10 +23,10 @@ from fashion_hash.core.codes import WEIGHT_ONE, Packed
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import QueryError
 from fashion_hash.index import exact
-from fashion_hash.index.partners import Partners
 from fashion_hash.retrieval.composition.bounds import (
     Maxima,
     Pairs,
+    Problem,
     Shares,
     balance,
     even_shares,
@@ -35,45 +35,55 @@ from fashion_hash.retrieval.composition.bounds import (
 )
 from fashion_hash.retrieval.composition.branch_and_bound import NO_LIMIT, SearchLimits
 from fashion_hash.retrieval.composition.compose import Composition, compose
-from fashion_hash.retrieval.composition.problem import pose
+from fashion_hash.retrieval.composition.problem import CompositionTask, pose
 
 
 class Anchors(NamedTuple):
     """Items to compose around, best first.
 
     Attributes:
-        kinds, rows: type and row of each.
+        item_types, rows: type and row of each.
+        shares: (A,) float64, their request scores.
         bonus: (A,) int64, fixed point, added to the score of an outfit around it; never growing.
     """
 
-    kinds: list[str]
+    item_types: list[str]
     rows: np.ndarray
+    shares: np.ndarray
     bonus: np.ndarray
+
+    def at(self, places: np.ndarray) -> Anchors:
+        """Those at some places."""
+        types = [self.item_types[place] for place in places.tolist()]
+        return Anchors(types, self.rows[places], self.shares[places], self.bonus[places])
 
 
 class AnchorProblem(NamedTuple):
-    """What composition is asked, as retrieval.compose.compose is."""
+    """Outfits to be composed around anchors.
 
-    bundle: Bundle
-    user_code: Packed
-    names: Sequence[str]
-    allowed: Mapping[str, np.ndarray]
-    given: Mapping[str, int]
-    partners: Partners | None
+    Attributes:
+        task: the outfits, before an anchor is given.
+        anchors: best first.
+        per_anchor: at most this many outfits around one.
+        deadline: when to stop, as time.monotonic counts.
+    """
+
+    task: CompositionTask
+    anchors: Anchors
+    per_anchor: int
     deadline: float
 
-    def best(self, count: int, names: Sequence[str], allowed: Mapping[str, np.ndarray], **given: int) -> Composition:
-        """Composition of some of the slots, in what time is left."""
-        return compose(
-            self.bundle,
-            self.user_code,
-            count,
-            names,
-            allowed=allowed,
-            given={**self.given, **given},
-            partners=self.partners,
-            budget=SearchLimits(seconds=self.deadline - time.monotonic()),
-        )
+    def with_anchor(self, place: int, slot_name: str, allowed: Mapping[str, np.ndarray], count: int) -> Composition:
+        """The `count` best outfits with an anchor in a slot, in what time is left; `allowed` of the other slots."""
+        others = [name for name in self.task.open_slots if name != slot_name]
+        given = {**self.task.given, slot_name: int(self.anchors.rows[place])}
+        if not others:
+            items = np.full((1, len(self.task.bundle.slots)), EMPTY, dtype=np.int64)
+            for name, row in given.items():
+                items[0, self.task.bundle.slot_names.index(name)] = row
+            return Composition(items, np.zeros(1), True, 0.0)
+        task = replace(self.task, slots=others, allowed=allowed, given=given)
+        return compose(task, count, limits=SearchLimits(seconds=self.deadline - time.monotonic()))
 
 
 class AnchoredRanking(NamedTuple):
@@ -92,174 +102,203 @@ class AnchoredRanking(NamedTuple):
     bound: float
 
 
-def total_scores(bundle: Bundle, user_code: Packed, items: np.ndarray, bonus: np.ndarray) -> np.ndarray:
+def total_scores(bundle: Bundle, user_key: Packed, items: np.ndarray, bonus: np.ndarray) -> np.ndarray:
     """FHN scores of outfits, (R, S), and a bonus each, fixed point: one fraction of integers, rounded once."""
-    terms = exact.terms(bundle, user_code, items)
+    terms = exact.terms(bundle, user_key, items)
     return exact.scores(bundle, replace(terms, bias=terms.bias + bonus * terms.num_items))
 
 
-def rank(
-    question: AnchorProblem, anchors: Anchors, count: int, per_anchor: int, closed: np.ndarray | None = None
-) -> AnchoredRanking:
+def rank(problem: AnchorProblem, count: int, closed: np.ndarray | None = None) -> AnchoredRanking:
     """The `count` best outfits that hold an anchor, of each anchor its `per_anchor` best at most.
 
-    `closed`: (A,) bool, anchors of which no outfit is wanted any more.
+    Args:
+        problem: what is composed.
+        count: how many outfits.
+        closed: (A,) bool, anchors that may get no more outfits.
     """
-    bundle, per_anchor = question.bundle, min(per_anchor, count)
+    bundle, anchors, per_anchor = problem.task.bundle, problem.anchors, min(problem.per_anchor, count)
     best = AnchoredRanking(
         np.zeros((0, len(bundle.slots)), dtype=np.int64), np.zeros(0), np.zeros(0, dtype=np.int64), -np.inf
     )
-    bounds = most_around(question, anchors) + anchors.bonus / WEIGHT_ONE
+    bounds = most_around(problem) + anchors.bonus / WEIGHT_ONE
     bounds[slice(0) if closed is None else closed] = -np.inf
     for place in np.argsort(-bounds, kind="stable").tolist():
         if bounds[place] == -np.inf or (len(best.items) == count and bounds[place] < best.totals[-1]):
             break
-        if time.monotonic() > question.deadline:
+        if time.monotonic() > problem.deadline:
             return best._replace(bound=max(best.bound, float(bounds[place])))
-        found, beyond = _around(question, anchors, place, per_anchor)
-        totals = total_scores(bundle, question.user_code, found, np.full(len(found), anchors.bonus[place]))
-        own = exact.top(totals, per_anchor)  # rows of `found` are in order
-        items = np.concatenate([best.items, found[own]])
-        totals = np.concatenate([best.totals, totals[own]])
-        owners = np.concatenate([best.anchors, np.full(len(own), place)])
+        outfits, beyond = _around(problem, place, per_anchor)
+        totals = total_scores(bundle, problem.task.user_key, outfits, np.full(len(outfits), anchors.bonus[place]))
+        first = exact.top(totals, per_anchor)  # `outfits` are in order of rows
+        items = np.concatenate([best.items, outfits[first]])
+        totals = np.concatenate([best.totals, totals[first]])
+        owners = np.concatenate([best.anchors, np.full(len(first), place)])
         order = np.lexsort((*items.T[::-1], -totals))[:count]
         bound = max(best.bound, min(beyond + anchors.bonus[place] / WEIGHT_ONE, float(bounds[place])))
         best = AnchoredRanking(items[order], totals[order], owners[order], bound)
     return best
 
 
-def most_around(question: AnchorProblem, anchors: Anchors) -> np.ndarray:
-    """What an outfit around each anchor can score at most, without its bonus: (A,) float64; -inf for none at all."""
-    bundle, out = question.bundle, np.full(len(anchors.rows), -np.inf)
-    problem = pose(bundle, question.user_code, question.names, question.allowed, question.given, question.partners)
-    if not len(out) or any(len(rows) == 0 for rows in problem.rows):
-        return out
-    alive = [np.arange(len(rows)) for rows in problem.rows]
-    if len(alive) == 1:
-        bounds = [problem.values[0] / WEIGHT_ONE]
-        margin = 1e-6 * problem.magnitude
-    else:
-        pairs = Pairs(problem, alive, NO_LIMIT.memory) if problem.partners is None else None
-
-        def best_partners(shares: Shares) -> Maxima:
-            return list_maxima(problem, alive, shares) if pairs is None else pairs.maxima(shares)
-
-        shares = even_shares(problem)
-        maxima = best_partners(shares)
-        shares = balance(problem, shares, maxima)
-        bounds = item_bounds(problem, best_partners(shares))
-        margin = problem.margin(shares)
-    for slot, rows, bound in zip(problem.slots, problem.rows, bounds):
-        mine = np.array([kind == bundle.slots[slot] for kind in anchors.kinds])
+def most_around(problem: AnchorProblem) -> np.ndarray:
+    """What an outfit around each anchor can score at most, without its bonus: (A,) float64; -inf where none exists."""
+    anchors, bundle = problem.anchors, problem.task.bundle
+    most = np.full(len(anchors.rows), -np.inf)
+    integers = pose(problem.task)
+    if not len(most) or any(len(rows) == 0 for rows in integers.rows):
+        return most
+    bounds, margin = _item_bounds(integers)
+    for slot, rows, bound in zip(integers.slots, integers.rows, bounds):
+        mask = np.array([item_type == bundle.slots[slot] for item_type in anchors.item_types])
         places = np.minimum(np.searchsorted(rows, anchors.rows), len(rows) - 1)
-        mine &= rows[places] == anchors.rows
-        score = ((bound[places].astype(np.float64) + margin) * WEIGHT_ONE + problem.constant) / problem.denominator
-        out = np.where(mine, np.maximum(out, score), out)
-    return out
+        mask &= rows[places] == anchors.rows
+        score = ((bound[places].astype(np.float64) + margin) * WEIGHT_ONE + integers.constant) / integers.denominator
+        most = np.where(mask, np.maximum(most, score), most)
+    return most
 
 
-def rank_within_caps(
-    question: AnchorProblem, anchors: Anchors, count: int, per_anchor: int, max_repeats: int
-) -> AnchoredRanking:
+def _item_bounds(integers: Problem) -> tuple[list[np.ndarray], float]:
+    """By slot what an outfit with each allowed item can reach, in units of one, and what rounding may hide."""
+    alive = [np.arange(len(rows)) for rows in integers.rows]
+    if len(alive) == 1:
+        return [integers.values[0] / WEIGHT_ONE], 1e-6 * integers.magnitude
+    pairs = Pairs(integers, alive, NO_LIMIT.memory) if integers.partners is None else None
+
+    def best_partners(shares: Shares) -> Maxima:
+        return list_maxima(integers, alive, shares) if pairs is None else pairs.maxima(shares)
+
+    shares = even_shares(integers)
+    shares = balance(integers, shares, best_partners(shares))
+    return item_bounds(integers, best_partners(shares)), integers.margin(shares)
+
+
+def rank_within_caps(problem: AnchorProblem, count: int, max_repeats: int) -> AnchoredRanking:
     """As `rank`, but no item, given ones apart, is in more than `max_repeats` of the outfits.
 
-    That is the rank_within_caps down the whole ranking that takes an outfit if it may. Items that are used up are left
+    This is the walk down the whole ranking that takes an outfit if it may. Items that are used up are left
     out, and the rest is ranked again.
     """
-    bundle, slots = question.bundle, [question.bundle.slot_names.index(name) for name in question.names]
-    uses: Counter[tuple[str, int]] = Counter()
-    around: Counter[int] = Counter()
-    taken: dict[tuple[int, ...], tuple[float, int]] = {}
+    anchors, taken = problem.anchors, _Taken(problem, max_repeats)
     bound = -np.inf
-
-    def worn_of(outfit: tuple[int, ...]) -> list[tuple[str, int]]:
-        return [(bundle.slots[slot], outfit[slot]) for slot in slots if outfit[slot] != EMPTY]
-
-    while len(taken) < count:
-        used_up = {one for one, times in uses.items() if times >= max_repeats}
-        left = np.array([(kind, row) not in used_up for kind, row in zip(anchors.kinds, anchors.rows.tolist())])
+    while len(taken.outfits) < count:
+        used_up = taken.used_up()
+        left = [pair not in used_up for pair in zip(anchors.item_types, anchors.rows.tolist())]
         places = np.flatnonzero(left)
-        some = Anchors([anchors.kinds[place] for place in places], anchors.rows[places], anchors.bonus[places])
-        closed = np.array([around[place] >= per_anchor for place in places.tolist()], dtype=bool)
-        # those taken that may come again, at the places they had
-        again = sum(
-            around[place] < per_anchor and not used_up.intersection(worn_of(outfit))
-            for outfit, (_, place) in taken.items()
-        )
-        found = rank(_without(question, used_up), some, again + 2, per_anchor, closed)
-        bound, before = max(bound, found.bound), len(taken)
-        for outfit, total, place in zip(map(tuple, found.items.tolist()), found.totals.tolist(), places[found.anchors]):
-            worn = worn_of(outfit)
-            if any(uses[one] >= max_repeats for one in worn):
-                break  # what comes instead may be better than the next
-            if outfit not in taken and around[place] < per_anchor and len(taken) < count:
-                taken[outfit] = total, int(place)
-                uses.update(worn)
-                around[place] += 1
-        if len(taken) == before:
+        rest = _without(problem, used_up)._replace(anchors=anchors.at(places))
+        found = rank(rest, taken.returning(used_up) + 2, taken.closed()[places])
+        bound = max(bound, found.bound)
+        if not taken.add(found._replace(anchors=places[found.anchors]), count):
             break
-    items = np.array(list(taken), dtype=np.int64).reshape(len(taken), len(bundle.slots))
-    totals, owners = (np.array([pair[part] for pair in taken.values()]) for part in (0, 1))
-    return AnchoredRanking(items, totals.astype(np.float64), owners.astype(np.int64), bound)
+    items = np.array(list(taken.outfits), dtype=np.int64).reshape(len(taken.outfits), len(problem.task.bundle.slots))
+    totals = np.array([total for total, _ in taken.outfits.values()], dtype=np.float64)
+    owners = np.array([place for _, place in taken.outfits.values()], dtype=np.int64)
+    return AnchoredRanking(items, totals, owners, bound)
 
 
-def _around(question: AnchorProblem, anchors: Anchors, place: int, count: int) -> tuple[np.ndarray, float]:
+class _Taken:
+    """Outfits taken so far, and how often they hold each item and each anchor."""
+
+    def __init__(self, problem: AnchorProblem, max_repeats: int) -> None:
+        self.outfits: dict[tuple[int, ...], tuple[float, int]] = {}  # by items: total, place of the anchor
+        self._max_repeats = max_repeats
+        self._per_anchor = problem.per_anchor
+        self._item_types = problem.task.bundle.slots
+        self._slots = [problem.task.bundle.slot_names.index(name) for name in problem.task.open_slots]
+        self._uses: Counter[tuple[str, int]] = Counter()
+        self._around = np.zeros(len(problem.anchors.rows), dtype=np.int64)
+
+    def used_up(self) -> set[tuple[str, int]]:
+        """Items, by type and row, that no further outfit may hold."""
+        return {item for item, times in self._uses.items() if times >= self._max_repeats}
+
+    def closed(self) -> np.ndarray:
+        """(A,) bool, anchors that may get no more outfits."""
+        full: np.ndarray = self._around >= self._per_anchor
+        return full
+
+    def returning(self, used_up: set[tuple[str, int]]) -> int:
+        """How many of the outfits will be found again when `used_up` items are left out."""
+        return sum(
+            self._around[place] < self._per_anchor and not used_up.intersection(self._worn(outfit))
+            for outfit, (_, place) in self.outfits.items()
+        )
+
+    def add(self, ranking: AnchoredRanking, count: int) -> bool:
+        """Takes what may be taken of the next best outfits, until there are `count`; False when nothing was."""
+        before = len(self.outfits)
+        rows = map(tuple, ranking.items.tolist())
+        for outfit, total, place in zip(rows, ranking.totals.tolist(), ranking.anchors.tolist()):
+            worn = self._worn(outfit)
+            if any(self._uses[item] >= self._max_repeats for item in worn):
+                break  # what comes instead may be better than the next
+            if outfit not in self.outfits and self._around[place] < self._per_anchor and len(self.outfits) < count:
+                self.outfits[outfit] = total, place
+                self._uses.update(worn)
+                self._around[place] += 1
+        return len(self.outfits) > before
+
+    def _worn(self, outfit: tuple[int, ...]) -> list[tuple[str, int]]:
+        return [(self._item_types[slot], outfit[slot]) for slot in self._slots if outfit[slot] != EMPTY]
+
+
+def _around(problem: AnchorProblem, place: int, count: int) -> tuple[np.ndarray, float]:
     """The best outfits around an anchor, without better ones, and a bound of the scores of those left out."""
-    bundle, kind, row = question.bundle, anchors.kinds[place], int(anchors.rows[place])
-    found, beyond = [np.zeros((0, len(bundle.slots)), dtype=np.int64)], -np.inf
-    for name in question.names:
-        allowed = question.allowed.get(name)
-        if bundle.slots[bundle.slot_names.index(name)] != kind or (allowed is not None and row not in allowed):
+    task, anchors = problem.task, problem.anchors
+    item_type, row = anchors.item_types[place], int(anchors.rows[place])
+    outfits, beyond = [np.zeros((0, len(task.bundle.slots)), dtype=np.int64)], -np.inf
+    for name in task.open_slots:
+        allowed = task.allowed.get(name)
+        if task.type_of(name) != item_type or (allowed is not None and row not in allowed):
             continue
-        others, rest = [other for other in question.names if other != name], {}
-        for other in others:
-            own = bundle.slots[bundle.slot_names.index(other)]
-            better = anchors.rows[:place][[one == own for one in anchors.kinds[:place]]]
-            if other in question.allowed or len(better):
-                kept = np.full(len(bundle.items[own]), other not in question.allowed)
-                kept[question.allowed.get(other, better)] = True
-                kept[better] = False
-                rest[other] = np.flatnonzero(kept)
-        if others:
-            one = question.best(count, others, rest, **{name: row})
-            found.append(one.items)
-            if not one.proven:
-                beyond = max(beyond, float(one.scores[-1]) + one.gap if len(one.items) == count else np.inf)
-        else:
-            alone = np.full((1, len(bundle.slots)), EMPTY, dtype=np.int64)
-            for slot_name, held in {**question.given, name: row}.items():
-                alone[0, bundle.slot_names.index(slot_name)] = held
-            found.append(alone)
-    return np.unique(_in_order(question, np.concatenate(found)), axis=0), beyond
+        found = problem.with_anchor(place, name, _allowed_beside(problem, place, name), count)
+        outfits.append(found.items)
+        if not found.proven:
+            beyond = max(beyond, float(found.scores[-1]) + found.gap if len(found.items) == count else np.inf)
+    return np.unique(_in_order(task, np.concatenate(outfits)), axis=0), beyond
 
 
-def _without(question: AnchorProblem, used_up: set[tuple[str, int]]) -> AnchorProblem:
-    """The question without some items, by type and row."""
-    allowed = dict(question.allowed)
-    for name in question.names:
-        kind = question.bundle.slots[question.bundle.slot_names.index(name)]
-        if gone := [row for own, row in used_up if own == kind]:
-            every = allowed.get(name, np.arange(len(question.bundle.items[kind])))
-            allowed[name] = np.setdiff1d(every, gone)
-    return question._replace(allowed=allowed)
+def _allowed_beside(problem: AnchorProblem, place: int, slot_name: str) -> dict[str, np.ndarray]:
+    """By slot the items that may stand beside an anchor: no better anchors."""
+    task, anchors = problem.task, problem.anchors
+    beside = {}
+    for other in task.open_slots:
+        item_type = task.type_of(other)
+        better = anchors.rows[:place][[better_type == item_type for better_type in anchors.item_types[:place]]]
+        if other != slot_name and (other in task.allowed or len(better)):
+            mask = np.full(len(task.bundle.items[item_type]), other not in task.allowed)
+            mask[task.allowed.get(other, better)] = True
+            mask[better] = False
+            beside[other] = np.flatnonzero(mask)
+    return beside
 
 
-def _in_order(question: AnchorProblem, items: np.ndarray) -> np.ndarray:
+def _without(problem: AnchorProblem, used_up: set[tuple[str, int]]) -> AnchorProblem:
+    """The problem without some items, by type and row."""
+    task = problem.task
+    allowed = dict(task.allowed)
+    for name in task.open_slots:
+        item_type = task.type_of(name)
+        if gone := [row for used_type, row in used_up if used_type == item_type]:
+            rows = allowed.get(name, np.arange(len(task.bundle.items[item_type])))
+            allowed[name] = np.setdiff1d(rows, gone)
+    return problem._replace(task=replace(task, allowed=allowed))
+
+
+def _in_order(task: CompositionTask, items: np.ndarray) -> np.ndarray:
     """Outfits with the smaller row in the first of two slots of one type, where both ways are allowed.
 
     As `compose` has it. Where an empty slot repeats an item the ways differ, and stay.
     """
-    bundle, allowed, items = question.bundle, question.allowed, items.copy()
-    slots = [bundle.slot_names.index(name) for name in bundle.slot_names if name in question.names]
+    bundle, allowed, items = task.bundle, task.allowed, items.copy()
+    slots = [bundle.slot_names.index(name) for name in bundle.slot_names if name in task.open_slots]
     for a in slots:
         for b in slots:
-            kind = bundle.slots[a]
-            if b <= a or bundle.slots[b] != kind:
+            item_type = bundle.slots[a]
+            if b <= a or bundle.slots[b] != item_type:
                 continue
-            others = [slot for slot, other in enumerate(bundle.slots) if other == kind]
+            same = [slot for slot, slot_type in enumerate(bundle.slots) if slot_type == item_type]
             turn = (items[:, a] > items[:, b]) & (items[:, b] != EMPTY)
             if bundle.repeat_empty:
-                turn &= (items[:, others] != EMPTY).all(axis=1)
+                turn &= (items[:, same] != EMPTY).all(axis=1)
             for slot, other in ((a, b), (b, a)):
                 if (name := bundle.slot_names[slot]) in allowed:
                     turn &= np.isin(items[:, other], allowed[name])

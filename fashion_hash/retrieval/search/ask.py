@@ -9,10 +9,8 @@ import numpy as np
 from fashion_hash.core.codes import Packed, pack
 from fashion_hash.encoders.words import LONGEST
 from fashion_hash.errors import FeatureError, QueryError
-from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.retrieval.answers import By
-from fashion_hash.retrieval.search.live_tower import LiveTower
-from fashion_hash.retrieval.users import User
+from fashion_hash.retrieval.moment import Moment
 
 
 @dataclass(frozen=True)
@@ -23,8 +21,8 @@ class SearchQuery:
         text: the words that were read.
         by: see ItemHits.
         code: (D / 8,) uint8, packed.
-        floats: (D,) float32, before the signs.
-        taste: (D,) of who asks, or None.
+        floats: (D,) float32, the values whose signs are the code.
+        taste: (D,) float32, of the user; None where it is not known.
         known_words, unknown_words, note: see ItemHits.
     """
 
@@ -38,32 +36,35 @@ class SearchQuery:
     note: str
 
 
-def ask(requests: LiveTower, snapshot: Snapshot, text: str | None, user_id: str | None, person: User) -> SearchQuery:
-    """Turns words and whoever says them into a code.
+def ask(moment: Moment, text: str | None) -> SearchQuery:
+    """Turns words and the taste of the user who says them into a code.
 
-    Raises QueryError when there is nothing to go by: no word that is known, and no taste.
+    Raises:
+        QueryError: there is nothing to go by: no word that is known, and no taste.
+        FeatureError: the weights of the bundle's text encoder are missing.
     """
+    user_id = moment.user.user_id
     if text is not None and not isinstance(text, str):
-        raise QueryError(f"text = {text!r}: the words of a request, as a text")
+        raise QueryError(f"text must be a string, the words of a request, got {text!r}")
     whole = readable(text or "").strip()
     if not whole and user_id is None:
-        raise QueryError("neither text nor user: give the words of a request, somebody whose taste is known, or both")
+        raise QueryError("nothing to search by: give the words of a request, a user whose taste is known, or both")
     read = whole if len(whole) <= LONGEST else whole[:LONGEST]
-    tower, taste = requests.tower, requests.taste(snapshot, user_id, person)
+    tower, taste = moment.tower.tower, moment.tower.taste(moment.snapshot, moment.user)
     try:
-        asked = tower.request([read], [taste])
+        request = tower.request([read], [taste])
     except FeatureError as error:
         raise FeatureError(
-            f"{error}. Where the weights of this bundle's encoder were moved, name their place: "
+            f"{error}. If the weights of this bundle's encoder were moved, say where they are: "
             "Recommender.load(..., encoder_weights=PATH), query.py --encoder-weights PATH"
         ) from None
     words = tower.words(read)
-    by_text = bool(asked.by_text[0])
+    by_text = bool(request.by_text[0])
     if not by_text and taste is None:
         raise QueryError(_nothing(whole, words.unknown, user_id))
     by: By = "taste alone" if not by_text else "words alone" if taste is None else "taste and words"
     note = _note(len(whole), by, words.unknown, user_id)
-    return SearchQuery(read, by, pack(asked.bits)[0], asked.floats[0], taste, words.known, words.unknown, note)
+    return SearchQuery(read, by, pack(request.bits)[0], request.floats[0], taste, words.known, words.unknown, note)
 
 
 def readable(text: str) -> str:
@@ -91,7 +92,7 @@ def _nothing(text: str, unknown: tuple[str, ...], user_id: str | None) -> str:
     words = f" ({_listed(unknown)})" if unknown else ""
     return (
         f"no word of the request is known{words}, and {who}: use words of the catalogue's language, "
-        "or name somebody whose taste is known"
+        "or name a user whose taste is known"
     )
 
 

@@ -8,98 +8,115 @@ best come first, ties by id and then by item type.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.lookup import check_type
-from fashion_hash.core.codes import Packed, hamming
+from fashion_hash.core.codes import Packed
 from fashion_hash.errors import QueryError
 from fashion_hash.index.nearest import Near, nearest, within
-from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.retrieval.answers import ItemHits
 from fashion_hash.retrieval.checks import check_count
-from fashion_hash.retrieval.filters.live_columns import LiveColumns
 from fashion_hash.retrieval.filters.shortfall import explain_shortfall
+from fashion_hash.retrieval.moment import Moment
 from fashion_hash.retrieval.search.ask import SearchQuery
-from fashion_hash.retrieval.search.live_tower import LiveTower
 
 SHORTLIST, SHORTLIST_LEAST = 10, 200  # a re-rank looks at so many times k, and at so many at least
 
 
-def search(
-    requests: LiveTower,
-    columns: LiveColumns,
-    snapshot: Snapshot,
-    asked: SearchQuery,
+class Candidates(NamedTuple):
+    """Items that may be the best for a request.
+
+    Attributes:
+        types: the item types searched.
+        numbers: (C,) int64, the place of each item's type in `types`.
+        rows: (C,) int64, rows of items within their type.
+        distances: (C,) int, bits in which an item differs from the request.
+    """
+
+    types: tuple[str, ...]
+    numbers: np.ndarray
+    rows: np.ndarray
+    distances: np.ndarray
+
+    def at(self, places: np.ndarray) -> Candidates:
+        """Those at some places, in that order."""
+        return Candidates(self.types, self.numbers[places], self.rows[places], self.distances[places])
+
+    @property
+    def item_types(self) -> list[str]:
+        """The item type of each."""
+        return [self.types[number] for number in self.numbers.tolist()]
+
+
+def search_items(
+    moment: Moment,
+    request: SearchQuery,
     k: int,
     where: Mapping[str, Any] | None = None,
     item_type: str | None = None,
     rerank: bool = False,
 ) -> ItemHits:
     """The k best items for a request; see Recommender.search."""
-    check_count("k", k)
+    k = check_count("k", k)
     if not isinstance(rerank, bool):
-        raise QueryError(f"rerank = {rerank!r}: True or False")
-    bundle = snapshot.bundle
-    kinds = bundle.types if item_type is None else (check_type(bundle, item_type),)
-    chosen = columns.filter(snapshot, where)
+        raise QueryError(f"rerank must be True or False, got {rerank!r}")
+    bundle = moment.snapshot.bundle
+    types = bundle.types if item_type is None else (check_type(bundle, item_type),)
+    chosen = moment.columns.filter(moment.snapshot, where)
     masks = dict(chosen.masks)
     for budget in chosen.budgets:  # an item by itself is an outfit of one item
-        for kind in kinds:
-            kept = budget.keeps(budget.amounts[kind])
-            masks[kind] = masks[kind] & kept if kind in masks else kept
-    count = max(SHORTLIST * k, SHORTLIST_LEAST) if rerank else int(k)
-    found = [near_items(requests, snapshot, kind, asked.code, count, masks.get(kind)) for kind in kinds]
-    numbers = np.repeat(np.arange(len(kinds)), [len(near.rows) for near in found])
-    near = Near(*(np.concatenate(parts) for parts in zip(*found)))
-    scores = shares(near.distances, 8 * len(asked.code))
+        for type_name in types:
+            kept = budget.keeps(budget.amounts[type_name])
+            masks[type_name] = masks[type_name] & kept if type_name in masks else kept
+    count = max(SHORTLIST * k, SHORTLIST_LEAST) if rerank else k
+    near = near_items(moment, types, request.code, count, masks)
+    scores = shares(near.distances, 8 * len(request.code))
     if rerank:
-        first = best_places(bundle, kinds, numbers, near.rows, -near.distances, count)
-        numbers, near = numbers[first], Near(near.rows[first], near.distances[first])
-        scores = _float_scores(requests, snapshot, asked, kinds, numbers, near.rows)
-    best = best_places(bundle, kinds, numbers, near.rows, scores, int(k))
-    places = list(zip(numbers[best].tolist(), near.rows[best].tolist()))
-    hits = ItemHits(np.array([bundle.items[kinds[n]].id(row) for n, row in places], dtype=np.str_), scores[best])
-    hits.types = np.array([kinds[number] for number, _ in places], dtype=np.str_)
-    hits.by, hits.note, hits.reranked = asked.by, asked.note, rerank
-    hits.known_words, hits.unknown_words = asked.known_words, asked.unknown_words
+        near = near.at(best_places(bundle, near, -near.distances, count))
+        scores = _float_scores(moment, request, near)
+    best = best_places(bundle, near, scores, k)
+    near = near.at(best)
+    ids = [bundle.items[type_name].id(row) for type_name, row in zip(near.item_types, near.rows.tolist())]
+    hits = ItemHits(np.array(ids, dtype=np.str_), scores[best])
+    hits.types = np.array(near.item_types, dtype=np.str_)
+    hits.by, hits.note, hits.reranked = request.by, request.note, rerank
+    hits.known_words, hits.unknown_words = request.known_words, request.unknown_words
     if where and len(best) < k:
-        tables = columns.of(snapshot)
-        hits.shortfall = explain_shortfall(
-            int(k), len(best), chosen, {kind: tables[kind] for kind in kinds}, what="items"
-        )
+        tables = moment.columns.of(moment.snapshot)
+        searched = {type_name: tables[type_name] for type_name in types}
+        hits.shortfall = explain_shortfall(k, len(best), chosen, searched, what="items")
     return hits
 
 
 def near_items(
-    requests: LiveTower, snapshot: Snapshot, kind: str, code: Packed, k: int, allowed: np.ndarray | None
-) -> Near:
-    """The k nearest items of a type, and all that are as near as the k-th; `allowed`: (N,) bool."""
-    exported, added = requests.parts(snapshot, kind)
+    moment: Moment, types: tuple[str, ...], code: Packed, k: int, allowed: Mapping[str, np.ndarray]
+) -> Candidates:
+    """The k nearest items of each type, and all that are as near as the k-th.
+
+    Args:
+        moment: the catalogue.
+        types: item types.
+        code: (D / 8,) uint8, packed, of the request.
+        k: how many of each type.
+        allowed: by item type (N,) bool, the items that may be answered; all of a type that is missing.
+    """
+    found = [_nearest_of_type(moment, item_type, code, k, allowed.get(item_type)) for item_type in types]
+    numbers = np.repeat(np.arange(len(types)), [len(near.rows) for near in found])
+    return Candidates(types, numbers, *(np.concatenate(parts) for parts in zip(*found)))
+
+
+def _nearest_of_type(moment: Moment, item_type: str, code: Packed, k: int, allowed: np.ndarray | None) -> Near:
+    exported, added = moment.tower.parts(moment.snapshot, item_type)
     count = len(exported.codes)
     near = nearest(exported.codes, code, k, None if allowed is None else allowed[:count])
     if not len(added.codes):
         return near
     late = nearest(added.codes, code, k, None if allowed is None else allowed[count:])
-    return within(
-        Near(np.concatenate([near.rows, count + late.rows]), np.concatenate([near.distances, late.distances])), k
-    )
-
-
-def codes_of(requests: LiveTower, snapshot: Snapshot, kind: str, rows: np.ndarray) -> Packed:
-    """The codes that requests are compared with, (R, D / 8) uint8."""
-    exported, added = requests.parts(snapshot, kind)
-    codes = np.empty((len(rows), exported.codes.shape[1]), dtype=np.uint8)
-    late = rows >= len(exported.codes)
-    codes[~late] = exported.codes[rows[~late]]
-    codes[late] = added.codes[rows[late] - len(exported.codes)]
-    return codes
-
-
-def shares_of(requests: LiveTower, snapshot: Snapshot, kind: str, code: Packed, rows: np.ndarray) -> np.ndarray:
-    """In how many bits items agree with a request, as shares of all: (R,) float64."""
-    return shares(hamming(codes_of(requests, snapshot, kind, rows), code), 8 * len(code))
+    both = Near(np.concatenate([near.rows, count + late.rows]), np.concatenate([near.distances, late.distances]))
+    return within(both, k)
 
 
 def shares(distances: np.ndarray, num_bits: int) -> np.ndarray:
@@ -107,40 +124,28 @@ def shares(distances: np.ndarray, num_bits: int) -> np.ndarray:
     return (num_bits - distances) / num_bits
 
 
-def best_places(
-    bundle: Any, kinds: tuple[str, ...], numbers: np.ndarray, rows: np.ndarray, scores: np.ndarray, k: int
-) -> np.ndarray:
+def best_places(bundle: Bundle, near: Candidates, scores: np.ndarray, k: int) -> np.ndarray:
     """Places of the k best: greatest score first, ties by id, then by item type."""
     if len(scores) > k:
         places = np.flatnonzero(scores >= np.partition(scores, len(scores) - k)[len(scores) - k])
     else:
         places = np.arange(len(scores))
+    numbers, rows = near.numbers[places], near.rows[places]
     ids = np.empty(len(places), dtype=object)
-    for number, kind in enumerate(kinds):
-        here = numbers[places] == number
-        ids[here] = bundle.items[kind].at(rows[places[here]])
-    order = sorted(range(len(places)), key=lambda one: (-scores[places[one]], ids[one], numbers[places[one]]))
+    for number, item_type in enumerate(near.types):
+        mask = numbers == number
+        ids[mask] = bundle.items[item_type].at(rows[mask])
+    order = sorted(range(len(places)), key=lambda place: (-scores[places[place]], ids[place], numbers[place]))
     return places[order[:k]]
 
 
-def _float_scores(
-    requests: LiveTower,
-    snapshot: Snapshot,
-    asked: SearchQuery,
-    kinds: tuple[str, ...],
-    numbers: np.ndarray,
-    rows: np.ndarray,
-) -> np.ndarray:
+def _float_scores(moment: Moment, request: SearchQuery, near: Candidates) -> np.ndarray:
     """Scores of items by the values before their signs: (1 + inner product, at most 1) / 2."""
-    tower = requests.tower
-    largest = len(asked.floats) if tower.weights.output == "bits" else 1.0
-    out = np.zeros(len(rows))
-    for number, kind in enumerate(kinds):
-        here = np.flatnonzero(numbers == number)
-        exported, added = requests.parts(snapshot, kind)
-        late = rows[here] >= len(exported.codes)
-        vectors = np.empty((len(here), len(asked.floats)))
-        vectors[~late] = exported.vectors[rows[here[~late]]]
-        vectors[late] = added.vectors[rows[here[late]] - len(exported.codes)]
-        out[here] = (1 + vectors @ asked.floats.astype(np.float64) / largest) / 2
-    return out
+    floats = request.floats.astype(np.float64)
+    largest = len(floats) if moment.tower.tower.weights.output == "bits" else 1.0
+    scores = np.zeros(len(near.rows))
+    for number, item_type in enumerate(near.types):
+        mask = near.numbers == number
+        vectors = moment.tower.items(moment.snapshot, item_type, near.rows[mask]).vectors.astype(np.float64)
+        scores[mask] = (1 + vectors @ floats / largest) / 2
+    return scores

@@ -33,17 +33,21 @@ class CodedItems(NamedTuple):
     tastes: np.ndarray
 
     def first(self, count: int) -> CodedItems:
-        """So many of them."""
+        """The first `count` of them."""
         return CodedItems(*(part[:count] for part in self))
+
+    def at(self, rows: np.ndarray) -> CodedItems:
+        """Copies of those at some rows."""
+        return CodedItems(*(part[rows] for part in self))
 
 
 class LiveTower:
-    """The request tower of a bundle, opened when it is first asked.
+    """The request tower of a bundle, opened when it is first needed.
 
     Args:
         exported: the bundle.
-        encoder: of texts, where one is loaded already; by default the one that the bundle names.
-        weights: where the weights of a pretrained encoder lie, if elsewhere than at the export.
+        encoder: of texts, if one is loaded already; by default the one that the bundle names.
+        weights: where the weights of a pretrained encoder are, if they moved since the export.
     """
 
     def __init__(self, exported: Bundle, encoder: TextEncoder | None = None, weights: str | None = None) -> None:
@@ -58,60 +62,69 @@ class LiveTower:
     def tower(self) -> RequestTower:
         """The request tower.
 
-        Raises BundleError: the bundle has none, or was made with another encoder.
+        Raises:
+            BundleError: the bundle has none, or was made with another encoder.
         """
         with self._lock:
             if self._tower is None:
                 folder = self._exported.path / "requests"
                 if not folder.is_dir():
                     raise BundleError(
-                        f"{self._exported.path} holds no request model (requests/), so that it answers no words: "
-                        "train a configuration of requests, with outfits: naming the run of this bundle where "
-                        "outfits are wanted, and export that"
+                        f"{self._exported.path} holds no request model (requests/), so it cannot answer words: "
+                        "train a configuration of requests (with `outfits:` naming the run of this bundle if you "
+                        "need outfits) and export that"
                     )
                 self._tower = RequestTower.open(folder, encoder=self._encoder, encoder_weights=self._weights)
             return self._tower
 
-    def parts(self, snapshot: Snapshot, kind: str) -> tuple[CodedItems, CodedItems]:
+    def parts(self, snapshot: Snapshot, item_type: str) -> tuple[CodedItems, CodedItems]:
         """The items of a type: those of the export, then those that were added."""
         tower = self.tower
-        exported = CodedItems(tower.item_codes[kind], tower.item_vectors[kind], tower.item_tastes[kind])
-        return exported, self._added_items(tower, snapshot, kind)
+        exported = CodedItems(tower.item_codes[item_type], tower.item_vectors[item_type], tower.item_tastes[item_type])
+        return exported, self._added_items(tower, snapshot, item_type)
+
+    def items(self, snapshot: Snapshot, item_type: str, rows: np.ndarray) -> CodedItems:
+        """Items of a type by rows, those that were added included."""
+        exported, added = self.parts(snapshot, item_type)
+        late, count = rows >= len(exported.codes), len(exported.codes)
+        order = np.argsort(np.concatenate([np.flatnonzero(~late), np.flatnonzero(late)]))
+        parts = zip(exported.at(rows[~late]), added.at(rows[late] - count))
+        return CodedItems(*(np.concatenate(pair)[order] for pair in parts))
 
     def with_codes(self, items: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-        """New items of a bundle of requests alone, with the codes of their words; those of others as they are.
+        """New items of a bundle of requests alone, with the codes of their words; other bundles' as they are.
 
-        Raises FeatureError for an item of whose words none is known.
+        Raises:
+            FeatureError: no word of an item is known.
         """
         if self._exported.modalities != ("request",):
             return items
-        out = []
+        coded = []
         for item in items:
             if isinstance(item, Mapping) and item.get("code") is None:
                 words = catalogue_words(item)
                 if not self.tower.encoder.encode_texts([words]).any():
                     raise FeatureError(
                         f"item {item.get('item_id')!r}: no word of its title, brand, categories or description is "
-                        "known, so that it has no code: give words that describe it"
+                        "known, so it has no code: give words that describe it"
                     )
                 pictures = [item.get("picture")] if self.tower.encoder.takes_pictures else None
                 item = {**item, "code": self.tower.items([words], pictures).bits}
-            out.append(item)
-        return out
+            coded.append(item)
+        return coded
 
-    def taste(self, snapshot: Snapshot, user_id: str | None, person: User) -> np.ndarray | None:
-        """(D,) the taste of somebody: as exported, with what they like since; of somebody new the mean of it.
+    def taste(self, snapshot: Snapshot, user: User) -> np.ndarray | None:
+        """(D,) float32, what a user likes: as exported, moved by what they have liked since.
 
-        None when nothing is known.
+        For a new user it is the mean over the items that they like; None when nothing is known.
         """
         tower, bundle = self.tower, self._exported
-        row = -1 if user_id is None else bundle.users.find(user_id)
+        row = -1 if user.user_id is None else bundle.users.find(user.user_id)
         known = tower.taste_of_user(row) if row >= 0 else None
-        count = len(bundle.lines_of(row)) if row >= 0 else 0
-        before, since = person.liked[:count], person.liked[count:]
         if known is None:
-            return tower.taste_of_items(self._tastes(snapshot, person.liked))
-        earlier, later = self._tastes(snapshot, before), self._tastes(snapshot, since)
+            return tower.taste_of_items(self._tastes(snapshot, user.liked))
+        count = len(bundle.lines_of(row))
+        earlier, later = self._tastes(snapshot, user.liked[:count]), self._tastes(snapshot, user.liked[count:])
         if not earlier.size or not later.size:
             return known
         # the part that is a mean over items moves; what was learned of them by name stays
@@ -120,36 +133,36 @@ class LiveTower:
 
     def _tastes(self, snapshot: Snapshot, outfits: np.ndarray) -> np.ndarray:
         """(n, T) what the items of outfits, (L, S), add to a taste, one after the other."""
-        found = [np.zeros((0, len(self.tower.weights.unknown_taste_item)), dtype=np.float32)]
-        for slot, kind in enumerate(snapshot.bundle.slots):
+        tastes = [np.zeros((0, len(self.tower.weights.unknown_taste_item)), dtype=np.float32)]
+        for slot, item_type in enumerate(snapshot.bundle.slots):
             rows = outfits[:, slot][outfits[:, slot] != EMPTY].astype(np.int64)
             if len(rows):
-                exported, added = self.parts(snapshot, kind)
+                exported, added = self.parts(snapshot, item_type)
                 late = rows >= len(exported.codes)
-                found += [exported.tastes[rows[~late]], added.tastes[rows[late] - len(exported.codes)]]
-        return np.concatenate(found)
+                tastes += [exported.tastes[rows[~late]], added.tastes[rows[late] - len(exported.codes)]]
+        return np.concatenate(tastes)
 
-    def _added_items(self, tower: RequestTower, snapshot: Snapshot, kind: str) -> CodedItems:
-        first = len(tower.item_codes[kind])
-        wanted = len(snapshot.bundle.items[kind]) - first
+    def _added_items(self, tower: RequestTower, snapshot: Snapshot, item_type: str) -> CodedItems:
+        first = len(tower.item_codes[item_type])
+        count = len(snapshot.bundle.items[item_type]) - first
         with self._lock:
-            known = self._added.get(kind) or CodedItems(
+            known = self._added.get(item_type) or CodedItems(
                 np.zeros((0, tower.num_bits // 8), dtype=np.uint8),
                 np.zeros((0, tower.num_bits), dtype=np.float16),
                 np.zeros((0, len(tower.weights.unknown_taste_item)), dtype=np.float32),
             )
-            for start in range(len(known.codes), wanted, AT_ONCE):
-                rows = range(first + start, first + min(start + AT_ONCE, wanted))
-                new = _coded(tower, snapshot.bundle, kind, rows)
+            for start in range(len(known.codes), count, AT_ONCE):
+                rows = range(first + start, first + min(start + AT_ONCE, count))
+                new = _coded(tower, snapshot.bundle, item_type, rows)
                 known = CodedItems(*(np.concatenate(pair) for pair in zip(known, new)))
-            self._added[kind] = known
-        return known.first(wanted)
+            self._added[item_type] = known
+        return known.first(count)
 
 
-def _coded(tower: RequestTower, bundle: Bundle, kind: str, rows: range) -> CodedItems:
+def _coded(tower: RequestTower, bundle: Bundle, item_type: str, rows: range) -> CodedItems:
     """Items that came after the export, from what the catalogue says of them."""
-    items = [bundle.catalogue.item(kind, row) for row in rows]
+    items = [bundle.catalogue.item(item_type, row) for row in rows]
     words = [catalogue_words({**item.details, "title": item.title}) for item in items]
-    pictures = [bundle.catalogue.picture(kind, row) for row in rows] if tower.encoder.takes_pictures else None
-    found = tower.items(words, pictures)
-    return CodedItems(pack(found.bits), found.floats.astype(np.float16), found.tastes)
+    pictures = [bundle.catalogue.picture(item_type, row) for row in rows] if tower.encoder.takes_pictures else None
+    coded = tower.items(words, pictures)
+    return CodedItems(pack(coded.bits), coded.floats.astype(np.float16), coded.tastes)

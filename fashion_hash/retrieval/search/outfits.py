@@ -9,176 +9,175 @@ not given beforehand. Every outfit holds one of the best items of the search; se
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.core.codes import Packed, fixed_point
+from fashion_hash.core.codes import Packed, fixed_point, hamming
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import QueryError
-from fashion_hash.index.nearest import Near
-from fashion_hash.index.partners import Partners
 from fashion_hash.index.scoring import scoring_of
-from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.retrieval.answers import OutfitHit, OutfitsFor
-from fashion_hash.retrieval.checks import check_count, check_weight
+from fashion_hash.retrieval.checks import REQUEST_WEIGHT, check_count, check_weight
 from fashion_hash.retrieval.composition.branch_and_bound import SearchLimits
-from fashion_hash.retrieval.composition.compose import Composition
-from fashion_hash.retrieval.composition.composer import Composer, CompositionQuery
+from fashion_hash.retrieval.composition.compose import AnchorsHeld, Composition
+from fashion_hash.retrieval.composition.composer import CompositionQuery, OutfitOptions, choose_outfits
+from fashion_hash.retrieval.composition.problem import CompositionTask
+from fashion_hash.retrieval.moment import Moment
 from fashion_hash.retrieval.scores import hits_of
 from fashion_hash.retrieval.search.anchors import (
+    AnchoredRanking,
     AnchorProblem,
     Anchors,
     check_open,
     rank,
     rank_within_caps,
-    total_scores,
 )
 from fashion_hash.retrieval.search.ask import SearchQuery
-from fashion_hash.retrieval.search.items import best_places, near_items, shares, shares_of
-from fashion_hash.retrieval.search.live_tower import LiveTower
-from fashion_hash.retrieval.users import User
+from fashion_hash.retrieval.search.items import best_places, near_items, shares
 
 VARIED_PER_ANCHOR = 10  # outfits of an anchor among those that a varied list is chosen of
 
 
-def outfits_for(
-    requests: LiveTower,
-    composer: Composer,
-    snapshot: Snapshot,
-    person: User,
-    asked: SearchQuery,
-    wanted: CompositionQuery,
-    weight: float,
-    anchors: int,
-    per_anchor: int | None,
-) -> OutfitsFor:
-    """See Recommender.outfits_for."""
-    check_fhn(snapshot.bundle)
-    check_weight(weight)
-    check_count("k", wanted.k)
-    check_count("anchors", anchors)
-    if per_anchor is not None:
-        check_count("per_anchor", per_anchor)
-    if set(wanted.max_per) == {"item"} and not wanted.diversity:  # exactly, not out of a shortlist
-        check_count("max_per['item']", wanted.max_per["item"])
-        wanted = wanted._replace(max_per={}, max_repeats=wanted.max_per["item"])
-    varied = bool(wanted.max_per or wanted.diversity)
-    most_of_one = VARIED_PER_ANCHOR if varied else wanted.k if per_anchor is None else int(per_anchor)
-    around = AnchoredComposer(
-        requests, snapshot, asked.code, float(weight), max(int(anchors), int(wanted.k)), most_of_one
-    )
-    chosen = composer.choose(snapshot, person, wanted, around.best)
-    bundle = person.bundle_of(snapshot)
-    request, slots, bonus = around.of(chosen.items)
-    totals = total_scores(bundle, person.code, chosen.items, bonus)
-    hits = [
-        OutfitHit(**vars(hit), request=share, total=total, anchor=bundle.slot_names[slot])
-        for hit, share, total, slot in zip(
-            hits_of(snapshot, person, chosen.items), request.tolist(), totals.tolist(), slots.tolist()
-        )
-    ]
-    return OutfitsFor(
-        hits,
-        chosen.proven,
-        chosen.gap,
-        person.personal,
-        asked.by,
-        asked.note,
-        asked.known_words,
-        asked.unknown_words,
-        around.weight,
-        chosen.shortfall,
-    )
+class OutfitsForOptions(OutfitOptions, total=False):
+    """The options of Recommender.outfits_for; AnchorQuery and CompositionQuery hold their defaults and meaning."""
+
+    weight: float
+    anchors: int
+    per_anchor: int | None
 
 
-class AnchoredComposer:
-    """Composition around the best items for a request; `best` stands in the place of retrieval.compose.compose.
+@dataclass(frozen=True)
+class AnchorQuery:
+    """How outfits are built around the best items for a request.
 
-    Args:
-        requests, snapshot, code: what is asked of what.
-        weight: of the request.
-        most: how many anchors.
-        per_anchor: how many outfits of each.
+    Attributes:
+        weight: of the request in an outfit's total.
+        anchors: how many of the best items outfits are built around.
+        per_anchor: at most this many outfits around one item; None for as many as are best.
     """
 
-    def __init__(
-        self,
-        requests: LiveTower,
-        snapshot: Snapshot,
-        code: Packed,
-        weight: float,
-        most: int,
-        per_anchor: int,
-    ) -> None:
-        self._requests = requests
-        self._snapshot = snapshot
-        self._code = code
-        self.weight = weight
-        self._most = most
-        self._per_anchor = per_anchor
-        self._names: Sequence[str] = ()
-        self._anchors = Anchors([], np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
-        self._shares = np.zeros(0)
+    weight: float = REQUEST_WEIGHT
+    anchors: int = 50
+    per_anchor: int | None = 2
 
-    def best(
-        self,
-        bundle: Bundle,
-        user_code: Packed,
-        count: int,
-        names: Sequence[str],
-        *,
-        allowed: Mapping[str, np.ndarray],
-        given: Mapping[str, int],
-        max_repeats: int | None,
-        partners: Partners | None,
-        budget: SearchLimits,
-    ) -> Composition:
-        """The `count` best outfits by total that hold an anchor in one of the slots `names`; scores are totals."""
+    def check(self) -> None:
+        """Raises QueryError for numbers without meaning."""
+        check_weight(self.weight)
+        check_count("anchors", self.anchors)
+        if self.per_anchor is not None:
+            check_count("per_anchor", self.per_anchor)
+
+
+def read_options(k: int, options: Mapping[str, Any]) -> tuple[CompositionQuery, AnchorQuery]:
+    """The options of Recommender.outfits_for as queries."""
+    names = {field.name for field in fields(AnchorQuery)}
+    around = {name: value for name, value in options.items() if name in names}
+    composition = {name: value for name, value in options.items() if name not in names}
+    return CompositionQuery(k, **composition), AnchorQuery(**around)
+
+
+def outfits_for(moment: Moment, request: SearchQuery, query: CompositionQuery, around: AnchorQuery) -> OutfitsFor:
+    """See Recommender.outfits_for."""
+    check_fhn(moment.bundle)
+    around.check()
+    k = check_count("k", query.k)
+    max_per = query.max_per or {}
+    if set(max_per) == {"item"} and not query.diversity:  # exactly, not out of a shortlist
+        query = replace(query, max_per=None, max_repeats=check_count("max_per['item']", max_per["item"]))
+    if query.max_per or query.diversity:
+        per_anchor = VARIED_PER_ANCHOR
+    else:
+        per_anchor = k if around.per_anchor is None else int(around.per_anchor)
+    composer = AnchoredComposer(moment, request.code, float(around.weight), max(int(around.anchors), k), per_anchor)
+    best, shortfall = choose_outfits(moment, query, composer.best)
+    assert best.anchors is not None
+    anchored = zip(hits_of(moment, best.items), best.scores, best.anchors.slots, best.anchors.shares)
+    return OutfitsFor(
+        hits=[
+            OutfitHit(**vars(hit), request=float(share), total=float(total), anchor=moment.bundle.slot_names[slot])
+            for hit, total, slot, share in anchored
+        ],
+        proven=best.proven,
+        gap=best.gap,
+        personal=moment.user.personal,
+        by=request.by,
+        note=request.note,
+        known_words=request.known_words,
+        unknown_words=request.unknown_words,
+        weight=composer.weight,
+        shortfall=shortfall,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class AnchoredComposer:
+    """Composition around the best items for a request; `best` stands in the place of `compose`.
+
+    Attributes:
+        moment: the catalogue.
+        code: (D / 8,) uint8, packed, of the request.
+        weight: of the request.
+        most: how many anchors.
+        per_anchor: how many outfits around each.
+    """
+
+    moment: Moment
+    code: Packed
+    weight: float
+    most: int
+    per_anchor: int
+
+    def best(self, task: CompositionTask, k: int, max_repeats: int | None, limits: SearchLimits) -> Composition:
+        """The k best outfits by total that hold an anchor in an open slot, with their anchors; scores are totals."""
         started = time.monotonic()
-        check_open(names)
-        self._names = names
-        self._choose_anchors(bundle, allowed)
-        question = AnchorProblem(bundle, user_code, names, allowed, given, partners, started + budget.seconds)
-        if max_repeats is None:
-            found = rank(question, self._anchors, count, self._per_anchor)
-        else:
-            found = rank_within_caps(question, self._anchors, count, self._per_anchor, int(max_repeats))
-        least = found.totals[-1] if len(found.items) == count else -np.inf
+        check_open(task.open_slots)
+        anchors = self._anchors(task)
+        problem = AnchorProblem(task, anchors, self.per_anchor, started + limits.seconds)
+        found = rank(problem, k) if max_repeats is None else rank_within_caps(problem, k, int(max_repeats))
+        least = found.totals[-1] if len(found.items) == k else -np.inf
         proven = found.bound == -np.inf
-        gap = 0.0 if proven else max(0.0, found.bound - least)
-        return Composition(found.items, found.totals, proven, gap, 0, 0, time.monotonic() - started)
+        return Composition(
+            found.items,
+            found.totals,
+            proven,
+            0.0 if proven else max(0.0, found.bound - least),
+            seconds=time.monotonic() - started,
+            anchors=AnchorsHeld(_slots_of_anchors(task, anchors, found), anchors.shares[found.anchors]),
+        )
 
-    def of(self, items: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of outfits, (R, S), that `best` answered: the anchor's request score, its slot and its bonus."""
-        bundle, places = self._snapshot.bundle, np.full(items.shape, len(self._anchors.rows))
-        for name in self._names:
-            slot = bundle.slot_names.index(name)
-            known = np.full(len(bundle.items[bundle.slots[slot]]) + 1, len(self._anchors.rows))  # EMPTY is the last
-            mine = [place for place, kind in enumerate(self._anchors.kinds) if kind == bundle.slots[slot]]
-            known[self._anchors.rows[mine]] = mine
-            places[:, slot] = known[items[:, slot]]
-        first = places.min(axis=1) if len(items) else np.zeros(0, dtype=np.int64)
-        return self._shares[first], places.argmin(axis=1), self._anchors.bonus[first]
+    def _anchors(self, task: CompositionTask) -> Anchors:
+        """The best items of the search that may fill an open slot."""
+        bundle = task.bundle
+        masks: dict[str, np.ndarray] = {}
+        for name in task.open_slots:
+            item_type = task.type_of(name)
+            mask = masks.setdefault(item_type, np.zeros(len(bundle.items[item_type]), dtype=bool))
+            mask[task.allowed.get(name, slice(None))] = True
+        near = near_items(self.moment, tuple(masks), self.code, self.most, masks)
+        near = near.at(best_places(bundle, near, -near.distances, self.most))
+        agreeing = shares(near.distances, 8 * len(self.code))
+        bonus = fixed_point(self.weight * agreeing).astype(np.int64)
+        return Anchors(near.item_types, near.rows, agreeing, bonus)
 
-    def _choose_anchors(self, bundle: Bundle, allowed: Mapping[str, np.ndarray]) -> None:
-        """The best items of the search that may fill one of the slots."""
-        kinds = {name: bundle.slots[bundle.slot_names.index(name)] for name in self._names}
-        types = tuple(dict.fromkeys(kinds.values()))
-        found: list[Near] = []
-        for kind in types:
-            mask = np.zeros(len(bundle.items[kind]), dtype=bool)
-            for name in self._names:
-                if kinds[name] == kind:
-                    mask[allowed.get(name, slice(None))] = True
-            found.append(near_items(self._requests, self._snapshot, kind, self._code, self._most, mask))
-        numbers = np.repeat(np.arange(len(types)), [len(near.rows) for near in found])
-        near = Near(*(np.concatenate(parts) for parts in zip(*found)))
-        best = best_places(bundle, types, numbers, near.rows, -near.distances, self._most)
-        self._shares = shares(near.distances[best], 8 * len(self._code))
-        bonus = fixed_point(self.weight * self._shares).astype(np.int64)
-        self._anchors = Anchors([types[number] for number in numbers[best]], near.rows[best], bonus)
+
+def _slots_of_anchors(task: CompositionTask, anchors: Anchors, found: AnchoredRanking) -> np.ndarray:
+    """(K,) the slot in which each outfit holds its anchor."""
+    slots = [task.bundle.slot_names.index(name) for name in task.open_slots]
+    return np.array(
+        [
+            next(
+                slot
+                for slot in slots
+                if outfit[slot] == anchors.rows[place] and task.bundle.slots[slot] == anchors.item_types[place]
+            )
+            for outfit, place in zip(found.items, found.anchors.tolist())
+        ],
+        dtype=np.int64,
+    )
 
 
 def check_fhn(bundle: Bundle) -> None:
@@ -190,17 +189,19 @@ def check_fhn(bundle: Bundle) -> None:
         )
 
 
-def anchor_of(requests: LiveTower, snapshot: Snapshot, code: Packed, items: np.ndarray, name: str | None = None) -> int:
+def anchor_of(moment: Moment, code: Packed, items: np.ndarray, name: str | None = None) -> int:
     """The slot of an outfit, (S,), whose item agrees best with a request, or the one that is named.
 
-    Raises QueryError when the named one does not exist or is empty.
+    Raises:
+        QueryError: the named slot does not exist or is empty.
     """
-    bundle, names = snapshot.bundle, snapshot.bundle.slot_names
+    snapshot = moment.snapshot
+    names, slots = snapshot.bundle.slot_names, snapshot.bundle.slots
     filled = [slot for slot, row in enumerate(items.tolist()) if row != EMPTY]
     if name is None:
-        shares = [shares_of(requests, snapshot, bundle.slots[slot], code, items[slot : slot + 1])[0] for slot in filled]
-        return filled[int(np.argmax(shares))]
+        codes = [moment.tower.items(snapshot, slots[slot], items[slot : slot + 1]).codes[0] for slot in filled]
+        return filled[int(np.argmin(hamming(np.array(codes), code)))]
     if name not in names or names.index(name) not in filled:
         listed = ", ".join(names[slot] for slot in filled)
-        raise QueryError(f"anchor = {name!r}: this outfit has items in the slots {listed}")
+        raise QueryError(f"anchor must be a filled slot of this outfit, one of {listed}, got {name!r}")
     return names.index(name)

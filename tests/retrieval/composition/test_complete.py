@@ -10,7 +10,8 @@ from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import QueryError
 from fashion_hash.index import exact
-from fashion_hash.retrieval.composition.compose import complete
+from fashion_hash.retrieval.composition.compose import compose
+from fashion_hash.retrieval.composition.problem import CompositionTask
 from tests.worlds.random_bundles import random_bundle
 
 TWO_TOPS = ("top", "top", "bottom", "shoe")
@@ -49,7 +50,7 @@ def test_one_open_slot(tmp_path: Path, slots: tuple, options: dict, user: int) -
         rows = {name: range(len(bundle.items[bundle.slots[names.index(name)]]))}
         items, scores = ranking(bundle, user, given, rows)
         for k in (1, 10, 10**6):
-            answer = complete(bundle, bundle.user_codes[user], given, k)
+            answer = compose(CompositionTask(bundle, bundle.user_codes[user], given=given), k)
             assert answer.proven
             np.testing.assert_array_equal(answer.scores, scores[:k])
             np.testing.assert_array_equal(answer.items, items[:k])
@@ -61,37 +62,37 @@ def test_some_slots_stay_empty_and_some_items_are_allowed(tmp_path: Path, repeat
     user = bundle.user_codes[2]
     for given, slot in (({"top": 3}, "shoe"), ({"shoe": 0}, "top_2"), ({"shoe": 0}, "top"), ({"top_2": 1}, "top")):
         items, scores = ranking(bundle, 2, given, {slot: range(5, 12)})
-        answer = complete(bundle, user, given, 6, [slot], allowed={slot: np.arange(11, 4, -1)})
+        answer = compose(CompositionTask(bundle, user, [slot], {slot: np.arange(11, 4, -1)}, given), 6)
         np.testing.assert_array_equal(answer.items, items[:6])
         np.testing.assert_array_equal(answer.scores, scores[:6])
     items, scores = ranking(bundle, 2, {"top": 3}, {"bottom": range(33), "shoe": range(36)})
-    answer = complete(bundle, user, {"top": 3}, 40, ["shoe", "bottom"])
+    task = CompositionTask(bundle, user, ["shoe", "bottom"], given={"top": 3})
+    answer = compose(task, 40)
     np.testing.assert_array_equal(answer.items, items[:40])
     np.testing.assert_array_equal(answer.scores, scores[:40])
-    once = complete(bundle, user, {"top": 3}, 40, ["shoe", "bottom"], max_repeats=1)
+    once = compose(task, 40, max_repeats=1)
     assert len(once.items) == 33  # all bottoms: the given top does not count
     assert len(set(once.items[:, 2].tolist())) == 33
 
 
 def test_the_item_at_hand_is_not_offered_again(tmp_path: Path) -> None:
     bundle = random_bundle(tmp_path / "b", slots=TWO_TOPS, num_items=6)
-    answer = complete(bundle, bundle.user_codes[0], {"top": 2}, 100, ["top_2"])
+    answer = compose(CompositionTask(bundle, bundle.user_codes[0], ["top_2"], given={"top": 2}), 100)
     assert sorted(answer.items[:, 1].tolist()) == [0, 1, 3, 4, 5]
 
 
 @pytest.mark.parametrize(
     ("given", "open_slots", "message"),
     [
-        ({}, None, "nothing is given"),
         ({"top": 1}, ["top"], "slot 'top' is both given and asked for"),
         ({"tops": 1}, None, "no slot 'tops' .nearest: 'top'"),
         ({"top": 1}, [], "nothing is left to choose"),
         ({"top": 1, "bottom": 1, "shoe": 1}, None, "nothing is left to choose"),
         ({"top": 99}, None, "item rows of top go from 0 to 29, got 99 to 99"),
-        ({"top": "top-1"}, None, "item rows are whole numbers, got <U5 like"),
+        ({"top": "top-1"}, None, "item rows must be whole numbers, got <U5: "),
     ],
 )
 def test_bad_questions(tmp_path: Path, given: dict, open_slots: list[str] | None, message: str) -> None:
     bundle = random_bundle(tmp_path / "b")
     with pytest.raises(QueryError, match=message):
-        complete(bundle, bundle.user_codes[0], given, 5, open_slots)
+        compose(CompositionTask(bundle, bundle.user_codes[0], open_slots, given=given), 5)

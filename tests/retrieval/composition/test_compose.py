@@ -1,9 +1,11 @@
 """Composition against brute force: every outfit of the product scored by the referee."""
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import cache
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +17,9 @@ from fashion_hash.index import exact
 from fashion_hash.index.partners import Partners, build_partners, find_partners, open_partners
 from fashion_hash.retrieval.composition import branch_and_bound as compose_search
 from fashion_hash.retrieval.composition import expand as compose_expand
-from fashion_hash.retrieval.composition.branch_and_bound import SearchLimits
+from fashion_hash.retrieval.composition.branch_and_bound import NO_LIMIT, SearchLimits
 from fashion_hash.retrieval.composition.compose import Composition, compose
+from fashion_hash.retrieval.composition.problem import CompositionTask
 from tests.worlds.random_bundles import random_bundle
 
 TWO, THREE = ("top", "bottom"), ("top", "bottom", "shoe")
@@ -65,6 +68,20 @@ def lists(bundle: Bundle, length: int) -> Partners:
     return find_partners(codes, bundle.compatibility_weights, length=length)
 
 
+def best(
+    bundle: Bundle,
+    user_code: np.ndarray,
+    k: int,
+    slots: Sequence[str] | None = None,
+    *,
+    max_repeats: int | None = None,
+    limits: SearchLimits = NO_LIMIT,
+    **task: Any,
+) -> Composition:
+    """`compose`, the task written out."""
+    return compose(CompositionTask(bundle, user_code, slots, **task), k, max_repeats, limits)
+
+
 def assert_same(answer: Composition, wanted: tuple[np.ndarray, np.ndarray], k: int) -> None:
     assert answer.proven
     assert answer.gap == 0
@@ -104,7 +121,7 @@ def test_equals_brute_force(tmp_path: Path, slots: tuple, options: dict, length:
     partners = None if length is None else lists(bundle, length)
     outfits = every_outfit(bundle, all_rows(bundle), {})
     for user, k in ((0, 1), (1, 20), (2, 200)):
-        answer = compose(bundle, bundle.user_codes[user], k, partners=partners)
+        answer = best(bundle, bundle.user_codes[user], k, partners=partners)
         assert_same(answer, ranking(bundle, user, outfits), k)
 
 
@@ -125,7 +142,7 @@ def test_odd_weights_and_codes(tmp_path: Path, kind: str) -> None:
         changes["history"] = Outfits.of(THREE, [], [])
     bundle = random_bundle(tmp_path / "b", seed=4, **changes)
     outfits = every_outfit(bundle, all_rows(bundle), {})
-    answer = compose(bundle, bundle.user_codes[0], 150, partners=lists(bundle, 5))
+    answer = best(bundle, bundle.user_codes[0], 150, partners=lists(bundle, 5))
     assert_same(answer, ranking(bundle, 0, outfits), 150)
 
 
@@ -143,7 +160,7 @@ def test_a_catalogue_of_equal_items_is_no_trap(tmp_path: Path, slots: tuple) -> 
     }
     bundle = random_bundle(tmp_path / "b", slots=slots, **changes)
     outfits = every_outfit(bundle, {name: list(range(16)) for name in bundle.slot_names}, {})
-    answer = compose(bundle, bundle.user_codes[0], 5, partners=lists(bundle, 5))
+    answer = best(bundle, bundle.user_codes[0], 5, partners=lists(bundle, 5))
     assert_same(answer, ranking(bundle, 0, outfits), 5)
 
 
@@ -160,13 +177,13 @@ def test_allowed_given_and_fewer_slots(tmp_path: Path, seed: int, repeat_empty: 
     for slots in (["top", "top_2", "bottom"], ["shoe", "top_2"], ["top", "top_2"], ["top"], ["top", "shoe"]):
         allowed = {name: np.array(rows[name]) for name in slots}
         outfits = every_outfit(bundle, {name: rows[name] for name in slots}, {})
-        answer = compose(bundle, bundle.user_codes[seed], 30, slots, allowed=allowed, partners=partners)
+        answer = best(bundle, bundle.user_codes[seed], 30, slots, allowed=allowed, partners=partners)
         assert_same(answer, ranking(bundle, seed, outfits), 30)
     for given in ({"top": 2}, {"top_2": 13, "shoe": 0}, {"top": 1, "top_2": 3, "bottom": 5}):
         open_rows = {name: rows[name] for name in bundle.slot_names if name not in given}
         allowed = {name: np.array(some) for name, some in open_rows.items()}
         outfits = every_outfit(bundle, open_rows, given)
-        answer = compose(bundle, bundle.user_codes[seed], 30, allowed=allowed, given=given, partners=partners)
+        answer = best(bundle, bundle.user_codes[seed], 30, allowed=allowed, given=given, partners=partners)
         assert_same(answer, ranking(bundle, seed, outfits), 30)
 
 
@@ -174,9 +191,9 @@ def test_allowed_given_and_fewer_slots(tmp_path: Path, seed: int, repeat_empty: 
 def test_k_beyond_the_product_and_an_empty_slot(tmp_path: Path, slots: tuple) -> None:
     bundle = random_bundle(tmp_path / "b", slots=slots, num_items=5)
     outfits = every_outfit(bundle, all_rows(bundle), {})
-    answer = compose(bundle, bundle.user_codes[0], 10**6)
+    answer = best(bundle, bundle.user_codes[0], 10**6)
     assert_same(answer, ranking(bundle, 0, outfits), 10**6)
-    nothing = compose(bundle, bundle.user_codes[0], 5, allowed={"bottom": np.zeros(0, dtype=np.int64)})
+    nothing = best(bundle, bundle.user_codes[0], 5, allowed={"bottom": np.zeros(0, dtype=np.int64)})
     assert (len(nothing.items), nothing.scores.shape, nothing.proven) == (0, (0,), True)
 
 
@@ -200,7 +217,7 @@ def test_max_repeats_is_the_walk_down_the_ranking(tmp_path: Path, slots: tuple, 
     bundle = random_bundle(tmp_path / "b", slots=slots, num_items=10, num_bits=8, seed=most)
     outfits, scores = ranking(bundle, 0, every_outfit(bundle, all_rows(bundle), {}))
     taken = walk(bundle, outfits, k, most)
-    answer = compose(bundle, bundle.user_codes[0], k, max_repeats=most, partners=lists(bundle, 4))
+    answer = best(bundle, bundle.user_codes[0], k, max_repeats=most, partners=lists(bundle, 4))
     assert_same(answer, (outfits[taken], scores[taken]), k)
 
 
@@ -211,7 +228,7 @@ def test_a_budget_stops_early_with_an_honest_gap(tmp_path: Path, limit: int, mon
     monkeypatch.setattr(compose_expand, "CELLS", 32)
     bundle = random_bundle(tmp_path / "b", slots=FOUR, num_items=8, num_bits=32)
     outfits, scores = ranking(bundle, 0, every_outfit(bundle, all_rows(bundle), {}))
-    answer = compose(bundle, bundle.user_codes[0], 10, budget=SearchLimits(partial_outfits=limit))
+    answer = best(bundle, bundle.user_codes[0], 10, limits=SearchLimits(partial_outfits=limit))
     found = {tuple(outfit) for outfit in answer.items.tolist()}
     left_out = next(score for outfit, score in zip(outfits.tolist(), scores) if tuple(outfit) not in found)
     if answer.proven:
@@ -221,7 +238,7 @@ def test_a_budget_stops_early_with_an_honest_gap(tmp_path: Path, limit: int, mon
         assert left_out <= least + answer.gap
         assert answer.gap > 0 or left_out <= least
     assert answer.proven == (limit == 1000)
-    late = compose(bundle, bundle.user_codes[0], 10, budget=SearchLimits(seconds=0))
+    late = best(bundle, bundle.user_codes[0], 10, limits=SearchLimits(seconds=0))
     assert not late.proven
     assert late.gap >= scores[0] - late.scores[0]
 
@@ -229,7 +246,7 @@ def test_a_budget_stops_early_with_an_honest_gap(tmp_path: Path, limit: int, mon
 def test_little_memory_changes_nothing(tmp_path: Path) -> None:
     bundle = random_bundle(tmp_path / "b", num_modalities=2)
     outfits = every_outfit(bundle, all_rows(bundle), {})
-    answer = compose(bundle, bundle.user_codes[0], 50, budget=SearchLimits(memory=0))
+    answer = best(bundle, bundle.user_codes[0], 50, limits=SearchLimits(memory=0))
     assert_same(answer, ranking(bundle, 0, outfits), 50)
 
 
@@ -253,15 +270,15 @@ def test_partner_lists_are_the_greatest_and_survive_a_folder(tmp_path: Path) -> 
         open_partners(other)
     short = lists(random_bundle(tmp_path / "short", num_items=3), 5)
     with pytest.raises(BundleError, match="hold 3 items of type top, the bundle 50"):
-        compose(bundle, bundle.user_codes[0], 5, partners=short)
+        best(bundle, bundle.user_codes[0], 5, partners=short)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"k": 0}, "k = 0: a whole number from 1 on"),
-        ({"k": True}, "k = True"),
-        ({"max_repeats": -1}, "max_repeats = -1"),
+        ({"k": 0}, "k must be at least 1, got 0"),
+        ({"k": True}, "k must be a whole number, got True"),
+        ({"max_repeats": -1}, "max_repeats must be at least 1, got -1"),
         ({"slots": ["top", "shoes"]}, "no slot 'shoes' .nearest: 'shoe'"),
         ({"slots": ["top", "top"]}, "asked for twice"),
         ({"slots": []}, "nothing is left to choose"),
@@ -271,16 +288,16 @@ def test_partner_lists_are_the_greatest_and_survive_a_folder(tmp_path: Path) -> 
         ({"given": {"top": 1}, "allowed": {"top": np.array([1])}}, "'top' is given an item"),
         ({"slots": ["top"], "allowed": {"shoe": np.array([1])}}, "'shoe' is restricted but not asked for"),
         ({"allowed": {"shoe": np.array([-1])}}, "slot 'shoe': item rows of shoe go from 0"),
-        ({"allowed": {"shoe": np.array([1.0])}}, "whole numbers, got float64 like"),
+        ({"allowed": {"shoe": np.array([1.0])}}, "whole numbers, got float64"),
     ],
 )
 def test_bad_questions(tmp_path: Path, arguments: dict, message: str) -> None:
     bundle = random_bundle(tmp_path / "b")
     with pytest.raises(QueryError, match=message):
-        compose(bundle, bundle.user_codes[0], **{"k": 5, **arguments})
+        best(bundle, bundle.user_codes[0], **{"k": 5, **arguments})
 
 
 def test_the_same_item_given_twice(tmp_path: Path) -> None:
     bundle = random_bundle(tmp_path / "b", slots=TWO_TOPS)
     with pytest.raises(QueryError, match="the same item is given twice"):
-        compose(bundle, bundle.user_codes[0], 5, given={"top": 4, "top_2": 4})
+        best(bundle, bundle.user_codes[0], 5, given={"top": 4, "top_2": 4})

@@ -192,18 +192,18 @@ def test_one_slot_and_floats(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("question", "message"),
     [
-        ({"text": None}, "neither text nor user"),
-        ({"text": "  "}, "neither text nor user"),
+        ({"text": None}, "nothing to search by"),
+        ({"text": "  "}, "nothing to search by"),
         ({"text": "", "user": "user-4"}, "no text, and nothing is known of what 'user-4' likes"),
         ({"text": "leinenhemd"}, r"no word of the request is known \(leinenhemd\), and no user is given"),
         ({"text": "the of"}, "no word of the request is known, and no user is given"),
         ({"text": "x y", "user": "user-4"}, "no word of the request is known, and nothing is known of what 'user-4'"),
-        ({"text": 5}, "text = 5: the words of a request"),
-        ({"text": "red", "k": 0}, "k = 0: a whole number from 1 on"),
-        ({"text": "red", "k": 1.5}, "k = 1.5"),
+        ({"text": 5}, "text must be a string, .*got 5"),
+        ({"text": "red", "k": 0}, "k must be at least 1, got 0"),
+        ({"text": "red", "k": 1.5}, "k must be a whole number, got 1.5"),
         ({"text": "red", "item_type": "tops"}, r"no item type 'tops' \(nearest: 'top'"),
         ({"text": "red", "where": {"prize": 5}}, "no column 'prize'"),
-        ({"text": "red", "rerank": 3}, "rerank = 3: True or False"),
+        ({"text": "red", "rerank": 3}, "rerank must be True or False, got 3"),
     ],
 )
 def test_questions_without_an_answer(recommender: Recommender, question: dict, message: str) -> None:
