@@ -1,3 +1,5 @@
+import re
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,10 @@ from fashion_hash.index import exact
 from fashion_hash.index.build import build_index
 from fashion_hash.index.engines.open import open_engine
 from fashion_hash.index.pool import Pool
+from fashion_hash.retrieval.composition.composer import CompositionOptions, CompositionQuery
+from fashion_hash.retrieval.explanation.requests import RequestExplanationOptions, RequestExplanationQuery
 from fashion_hash.retrieval.recommender import Recommender
+from fashion_hash.retrieval.search.outfits import AnchorQuery, OutfitsForOptions
 from tests.worlds.random_bundles import random_bundle, random_pool
 
 SLOTS = ("top", "top", "bottom", "shoe")
@@ -168,3 +173,51 @@ def test_a_new_bundle_does_not_keep_the_old_index(tmp_path: Path) -> None:
     assert isinstance(again, Bundle)
     with pytest.raises(BundleError, match="has no pool index"):
         Pool.open(again)
+
+
+@pytest.mark.parametrize(
+    "user_ids", [b"7", bytearray(b"7"), [b"7"], {"user-1": 1}, True, [["user-1"]], np.array(7), object()]
+)
+def test_what_is_no_user_id_is_refused(recommender: Recommender, user_ids: object) -> None:
+    with pytest.raises(QueryError, match="must be (a string|strings), (a number|numbers) or None"):
+        recommender.recommend(user_ids)
+    if not isinstance(user_ids, list | dict):
+        with pytest.raises(QueryError, match="must be a string, a number or None"):
+            recommender.answer(user_ids)
+
+
+def test_several_users_come_from_any_iterable(recommender: Recommender) -> None:
+    expected = recommender.recommend(["user-1", None], 2).ids.tolist()
+    for user_ids in (("user-1", None), iter(["user-1", None]), dict.fromkeys(["user-1", None]).keys()):
+        assert recommender.recommend(user_ids, 2).ids.tolist() == expected
+    assert recommender.recommend(np.array(["user-1", "user-2"]), 2).ids.shape == (2, 2)
+
+
+def test_an_unknown_option_is_named(recommender: Recommender) -> None:
+    calls = {
+        "compose": lambda **options: recommender.compose("user-1", **options),
+        "complete": lambda **options: recommender.complete("user-1", {"top": "top-1"}, **options),
+        "outfits_for": lambda **options: recommender.outfits_for("red", **options),
+        "explain_request": lambda **options: recommender.explain_request("red", None, "top-1", **options),
+    }
+    for name, call in calls.items():
+        with pytest.raises(TypeError, match=rf"Recommender.{name}\(\) got an unexpected keyword argument 'tpyes'"):
+            call(tpyes=["top"])
+    with pytest.raises(TypeError, match="'max_repeats'"):
+        recommender.outfits_for("red", max_repeats=1)
+    with pytest.raises(TypeError, match=r"'diversty' \(nearest: 'diversity'\)"):
+        recommender.compose("user-1", diversty=1)
+
+
+def test_the_docstrings_name_every_option_and_its_default() -> None:
+    queries = {
+        Recommender.compose: (CompositionOptions, [CompositionQuery]),
+        Recommender.outfits_for: (OutfitsForOptions, [AnchorQuery]),
+        Recommender.explain_request: (RequestExplanationOptions, [RequestExplanationQuery]),
+    }
+    for method, (options, defaults_of) in queries.items():
+        for name in options.__optional_keys__:
+            assert re.search(rf"\b{name}\b", method.__doc__), f"{method.__name__} does not document {name}"
+        for field in (field for query in defaults_of for field in fields(query)):
+            if isinstance(field.default, float | int):
+                assert f"{field.name} (default {field.default})" in method.__doc__
