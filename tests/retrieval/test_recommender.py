@@ -179,7 +179,7 @@ def test_a_new_bundle_does_not_keep_the_old_index(tmp_path: Path) -> None:
     "user_ids", [b"7", bytearray(b"7"), [b"7"], {"user-1": 1}, True, [["user-1"]], np.array(7), object()]
 )
 def test_what_is_no_user_id_is_refused(recommender: Recommender, user_ids: object) -> None:
-    with pytest.raises(QueryError, match="must be (a string|strings), (a number|numbers) or None"):
+    with pytest.raises(QueryError, match=r"must be (a string|strings), (a number|numbers) or None"):
         recommender.recommend(user_ids)
     if not isinstance(user_ids, list | dict):
         with pytest.raises(QueryError, match="must be a string, a number or None"):
