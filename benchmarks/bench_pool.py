@@ -34,7 +34,7 @@ from fashion_hash.core.seeds import generator
 from fashion_hash.index import exact
 from fashion_hash.index.engines.sums.engine import SumScan
 from fashion_hash.index.engines.sums.files import build_scan
-from fashion_hash.index.outfit_terms import slot_codes
+from fashion_hash.index.outfit_terms import OutfitTerms, slot_codes
 from fashion_hash.index.pool import CHUNK
 
 SLOTS = ("top", "bottom", "shoe")
@@ -190,7 +190,7 @@ def build(folder: Path, bundle: Any, items: np.ndarray) -> tuple[Any, Any]:
         plain.add(codes.reshape(len(codes), -1))
     three, bias = np.full(count, 3, dtype=np.uint8), np.zeros(count, dtype=np.int64)
     pool = FakePool(folder, items, compatibility, bias, three, three)
-    build_scan(folder, bundle, items, compatibility, bias, three, three)
+    build_scan(folder, bundle, items, OutfitTerms(compatibility, bias, three, three))
     return pool, plain
 
 

@@ -12,9 +12,11 @@ from urllib.parse import quote
 import numpy as np
 
 from fashion_hash.bundle.catalogue import Catalogue
-from fashion_hash.core.ids import IdTable, read_array
+from fashion_hash.core.arrays import open_array
+from fashion_hash.core.ids import IdTable
 from fashion_hash.core.manifest import read_manifest
 from fashion_hash.core.outfits import Outfits, check_slots, item_types, slot_names
+from fashion_hash.errors import BundleError
 from fashion_hash.inference.outfit_encoder import (
     OutfitEncoderArrays,
     read_encoded,
@@ -56,11 +58,13 @@ class Bundle:
 
     Attributes:
         scoring: how outfits are scored, "codes" or "vectors".
+        verify: whether checksums are compared; files that are opened later, such as partner lists, follow it.
         user_keys: what scores outfits for each user: packed codes, (U, D / 8) uint8, or vectors, (U, D) float32.
     """
 
-    def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
+    def __init__(self, path: Path, manifest: dict[str, Any], verify: bool = True) -> None:
         self.path = path
+        self.verify = verify
         self.manifest = manifest
         self.name: str = manifest["name"]
         self.fingerprint: str = manifest["fingerprint"]
@@ -76,8 +80,8 @@ class Bundle:
         self.items: Mapping[str, IdTable] = {
             kind: IdTable.open(kind, path / "ids", f"items.{_file_name(kind)}") for kind in self.types
         }
-        self.user_codes = self._array("codes/users.npy")
-        self.item_codes = self._by_type("codes/items")
+        self.user_codes = self._array("codes/users.npy", U=len(self.users))
+        self.item_codes = self._by_type("codes/items", M=len(self.modalities))
         self.item_bias = self._by_type("codes/bias")
         self.preference_weights = self._array("codes/preference_weights.npy")
         self.compatibility_weights = self._array("codes/compatibility_weights.npy")
@@ -90,8 +94,11 @@ class Bundle:
         if (path / "encoder").is_dir():
             self.scoring = "vectors"
             self.encoder = read_encoder(path / "encoder")
-            self.user_keys, self.encoded_items = read_encoded(path / "encoder", self.types)
-        self.history = Outfits(self.slots, self._array("history/users.npy"), self._array("history/items.npy"))
+            sizes = {item_type: len(ids) for item_type, ids in self.items.items()}
+            self.user_keys, self.encoded_items = read_encoded(path / "encoder", self.encoder, len(self.users), sizes)
+        users = self._array("history/users.npy")
+        items = self._array("history/items.npy", L=len(users), S=len(self.slots))
+        self.history = Outfits(self.slots, users, items)
 
     @classmethod
     def open(cls, path: str | Path, *, verify: bool = True) -> Bundle:
@@ -105,7 +112,7 @@ class Bundle:
             BundleError: not a bundle, another version, or a file that is missing or changed.
         """
         path = Path(path)
-        return cls(path, read_manifest(path, FORMAT, FORMAT_VERSION, verify=verify))
+        return cls(path, read_manifest(path, FORMAT, FORMAT_VERSION, verify=verify), verify)
 
     def view(self, **changes: Unpack[BundleChanges]) -> Bundle:
         """A copy that shares all files and arrays but sees some of them in another way.
@@ -138,10 +145,28 @@ class Bundle:
     def requests(self) -> RequestTower | None:
         """The request model; None when the bundle was made without one."""
         folder = self.path / "requests"
-        return RequestTower.open(folder) if folder.is_dir() else None
+        if not folder.is_dir():
+            return None
+        tower = RequestTower.open(folder)
+        self.check_requests(tower)
+        return tower
 
-    def _by_type(self, stem: str) -> Mapping[str, np.ndarray]:
-        return {kind: self._array(f"{stem}.{_file_name(kind)}.npy") for kind in self.types}
+    def check_requests(self, tower: RequestTower) -> None:
+        """Raises BundleError when a request model knows other numbers of users and items than the bundle."""
+        known = {item_type: len(codes) for item_type, codes in tower.item_codes.items()}
+        sizes = {item_type: len(ids) for item_type, ids in self.items.items()}
+        if known != sizes or len(tower.user_tastes) != len(self.users):
+            raise BundleError(
+                f"{tower.path} knows {len(tower.user_tastes)} users and the items {known}, but the bundle has "
+                f"{len(self.users)} users and the items {sizes}: export it again"
+            )
 
-    def _array(self, name: str) -> np.ndarray:
-        return read_array(self.path / name)
+    def _by_type(self, stem: str, **sizes: int) -> Mapping[str, np.ndarray]:
+        return {
+            item_type: self._array(f"{stem}.*.npy", item_type, N=len(self.items[item_type]), **sizes)
+            for item_type in self.types
+        }
+
+    def _array(self, name: str, item_type: str = "", **sizes: int) -> np.ndarray:
+        file = name.replace("*", _file_name(item_type))
+        return open_array(self.path / file, name, D=self.num_bits, W=self.num_bits // 8, **sizes)

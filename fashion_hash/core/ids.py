@@ -8,18 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from fashion_hash.core.arrays import open_array
 from fashion_hash.errors import BundleError, DataError, UnknownIdError, suggest
 
 MANY = 64  # from so many on one search for all is faster
-
-
-def read_array(path: Path) -> np.ndarray:
-    """An array file, memory-mapped, read-only. Raises BundleError when it is none."""
-    try:
-        # as a plain array: np.memmap takes ten times as long to hand out an element
-        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
-    except (OSError, ValueError, EOFError) as error:
-        raise BundleError(f"{path} is not a readable array ({error}): export it again") from None
 
 
 def encode(kind: str, one: object, row: int) -> bytes:
@@ -74,8 +66,15 @@ class IdTable:
 
     @classmethod
     def open(cls, kind: str, folder: Path, name: str) -> IdTable:
-        """From the two files that `save` wrote, memory-mapped."""
-        return cls(kind, read_array(folder / f"{name}.ids.npy"), read_array(folder / f"{name}.order.npy"))
+        """From the two files that `save` wrote, memory-mapped.
+
+        Raises BundleError when one cannot be read, or they do not fit each other.
+        """
+        ids = open_array(folder / f"{name}.ids.npy", "ids/*.ids.npy")
+        order = open_array(folder / f"{name}.order.npy", "ids/*.order.npy")
+        if len(order) > len(ids):
+            raise BundleError(f"{folder / name}.order.npy sorts {len(order)} rows of {len(ids)} ids: export it again")
+        return cls(kind, ids, order)
 
     def save(self, folder: Path, name: str) -> None:
         """Writes `name.ids.npy` and `name.order.npy` into a folder."""

@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.core.arrays import open_array
 from fashion_hash.core.codes import Packed
 from fashion_hash.core.files import atomic_folder
-from fashion_hash.core.ids import read_array
 from fashion_hash.core.manifest import read_manifest, seal
 from fashion_hash.errors import BundleError
 from fashion_hash.index.products import THREADS, in_parts, pair_weights, product, relaxed
@@ -94,8 +94,12 @@ def build_partners(bundle: Bundle, *, length: int = LENGTH) -> Path:
     return path
 
 
-def open_partners(bundle: Bundle, *, verify: bool = True) -> Partners:
+def open_partners(bundle: Bundle, *, verify: bool | None = None) -> Partners:
     """Opens the partner lists of a bundle, memory-mapped.
+
+    Args:
+        bundle: as exported.
+        verify: compare the checksums of the files; by default as the bundle was opened.
 
     Raises:
         BundleError: there are none, they belong to another bundle, or a file was changed.
@@ -103,6 +107,7 @@ def open_partners(bundle: Bundle, *, verify: bool = True) -> Partners:
     path = bundle.path / FOLDER
     if not path.exists():
         raise BundleError(f"{bundle.path} has no partner lists: write them with build_partners")
+    verify = bundle.verify if verify is None else verify
     manifest = read_manifest(path, FORMAT, FORMAT_VERSION, verify=verify)
     if manifest["bundle"] != bundle.fingerprint:
         raise BundleError(
@@ -112,7 +117,9 @@ def open_partners(bundle: Bundle, *, verify: bool = True) -> Partners:
     lists = {}
     for a, b in permutations(bundle.types, 2):
         stem = _stem(bundle, a, b)
-        lists[a, b] = read_array(path / f"{stem}.rows.npy"), read_array(path / f"{stem}.values.npy")
+        rows = open_array(path / f"{stem}.rows.npy", "partners/*.rows.npy", N=len(bundle.items[a]))
+        values = open_array(path / f"{stem}.values.npy", "partners/*.values.npy", N=len(rows), L=rows.shape[1])
+        lists[a, b] = rows, values
     return lists
 
 

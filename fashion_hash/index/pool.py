@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.core.ids import IdTable, read_array
+from fashion_hash.core.arrays import open_array
+from fashion_hash.core.ids import IdTable
 from fashion_hash.core.manifest import read_manifest
 from fashion_hash.errors import BundleError
 
@@ -21,21 +22,34 @@ CHUNK = 1 << 14
 class Pool:
     """An open pool index; arrays are read-only maps of the files, see the module's text."""
 
-    def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
+    def __init__(self, path: Path, manifest: dict[str, Any], bundle: Bundle) -> None:
         self.path = path
         self.manifest = manifest
         self.ids = IdTable.open("outfit", path, "ids")
-        self.items = read_array(path / "outfits.npy")
-        self.compatibility = read_array(path / "compatibility.npy")
-        self.bias = read_array(path / "bias.npy")
-        self.num_items = read_array(path / "num_items.npy")
-        self.num_pairs = read_array(path / "num_pairs.npy")
+        sizes = {
+            "N": len(self.ids),
+            "S": len(bundle.slots),
+            "U": len(bundle.users),
+            "D": bundle.num_bits,
+            "W": bundle.num_bits // 8,
+        }
+
+        def array(name: str, variant: str = "") -> np.ndarray:
+            return open_array(path / name, f"index/{name}{variant}", **sizes)
+
+        self.items = array("outfits.npy")
+        self.compatibility = array("compatibility.npy")
+        self.bias = array("bias.npy")
+        self.num_items = array("num_items.npy")
+        self.num_pairs = array("num_pairs.npy")
         # see Scoring.outfit_vectors; (N, 0) where scores need none
         self.vectors = np.zeros((len(self.items), 0), dtype=np.float32)
         if (path / "vectors.npy").exists():
-            self.vectors = read_array(path / "vectors.npy")
-        self._liked_offsets = read_array(path / "liked.offsets.npy")
-        self._liked_rows = read_array(path / "liked.rows.npy")
+            bits = bundle.encoder is not None and bundle.encoder.output == "bits"
+            self.vectors = array("vectors.npy", " of bits" if bits else " of floats")
+        self._liked_offsets = array("liked.offsets.npy")
+        sizes["L"] = int(self._liked_offsets[-1])
+        self._liked_rows = array("liked.rows.npy")
 
     @classmethod
     def open(cls, bundle: Bundle, *, verify: bool = True, path: Path | None = None) -> Pool:
@@ -53,7 +67,7 @@ class Pool:
                 f"{path} was built from bundle {manifest['bundle']}, but {bundle.path} is bundle "
                 f"{bundle.fingerprint}: build it again with tools/build_index.py"
             )
-        return cls(path, manifest)
+        return cls(path, manifest, bundle)
 
     def __len__(self) -> int:
         return len(self.items)

@@ -30,9 +30,9 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from fashion_hash.core.arrays import open_array
 from fashion_hash.core.codes import binarise
 from fashion_hash.core.files import write_json
-from fashion_hash.core.ids import read_array
 from fashion_hash.core.manifest import read_part
 from fashion_hash.errors import BundleError
 
@@ -250,8 +250,31 @@ def read_encoder(folder: Path) -> OutfitEncoderArrays:
     return encoder
 
 
-def read_encoded(folder: Path, types: Sequence[str]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """User vectors, (U, D), and by type what `encoded_items` made: maps of the files."""
-    return read_array(folder / "users.npy"), {
-        kind: read_array(folder / f"items.{number}.npy") for number, kind in enumerate(types)
+def read_encoded(
+    folder: Path, encoder: OutfitEncoderArrays, num_users: int, num_items: Mapping[str, int]
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """What an encoder made of users and items, memory-mapped.
+
+    Args:
+        folder: of the encoder.
+        encoder: read from there.
+        num_users: of the bundle.
+        num_items: by item type, in the order of the bundle.
+
+    Returns:
+        User vectors, (U, D) float32, and by item type what `encoded_items` made.
+
+    Raises:
+        BundleError: a file cannot be read or has another shape.
+    """
+    users = open_array(folder / "users.npy", "encoder/users.npy", U=num_users, D=encoder.num_bits)
+    return users, {
+        item_type: open_encoded(folder, number, encoder, num_items[item_type])
+        for number, item_type in enumerate(num_items)
     }
+
+
+def open_encoded(folder: Path, number: int, encoder: OutfitEncoderArrays, num_items: int) -> np.ndarray:
+    """What `encoded_items` made of the items of a type, by its number, memory-mapped."""
+    width = encoder.width + encoder.num_bits
+    return open_array(folder / f"items.{number}.npy", "encoder/items.*.npy", N=num_items, E=width)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fashion_hash.core.ids import read_array
+from fashion_hash.core.arrays import open_array
 from fashion_hash.encoders.contract import TextEncoder, Words, check_same_encoder
 from fashion_hash.encoders.open import open_encoder
 from fashion_hash.errors import BundleError, FeatureError, QueryError, suggest
@@ -67,11 +67,21 @@ class RequestTower:
         self.num_bits = int(manifest["num_bits"])
         self.weights = weights
         self.encoder = encoder
-        self.item_codes = {kind: read_array(path / f"items.{file_name(kind)}.codes.npy") for kind in self.types}
-        self.item_vectors = {kind: read_array(path / f"items.{file_name(kind)}.vectors.npy") for kind in self.types}
-        self.item_tastes = {kind: read_array(path / f"items.{file_name(kind)}.tastes.npy") for kind in self.types}
-        self.user_tastes = read_array(path / "users.tastes.npy")
-        self._user_known = read_array(path / "users.known.npy")
+        self.item_codes = {item_type: self._array("items.*.codes.npy", item_type) for item_type in self.types}
+        sizes = {item_type: len(codes) for item_type, codes in self.item_codes.items()}
+        self.item_vectors = {
+            item_type: self._array("items.*.vectors.npy", item_type, N=size) for item_type, size in sizes.items()
+        }
+        self.item_tastes = {
+            item_type: self._array("items.*.tastes.npy", item_type, N=size) for item_type, size in sizes.items()
+        }
+        self.user_tastes = self._array("users.tastes.npy")
+        self._user_known = self._array("users.known.npy", U=len(self.user_tastes))
+
+    def _array(self, name: str, item_type: str = "", **sizes: int) -> np.ndarray:
+        path = self.path / name.replace("*", file_name(item_type))
+        sizes |= {"D": self.num_bits, "W": self.num_bits // 8, "T": len(self.weights.taste_project)}
+        return open_array(path, f"requests/{name}", **sizes)
 
     @classmethod
     def open(

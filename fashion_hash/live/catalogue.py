@@ -43,6 +43,7 @@ class LiveCatalogue:
         self._lock = threading.RLock()
         self._write_lock = threading.RLock()
         self.compacting = threading.Lock()
+        self.written: int | None = None  # the last generation that this process wrote
         self._store: Store | None = None
         self._writer: Store | None = None
         self._version: object = None  # of the file, as far as it was read
@@ -141,8 +142,8 @@ class LiveCatalogue:
         return changes
 
     def _open_base(self, generation: int) -> Base:
-        # what a compaction wrote a moment ago needs no checksums
-        verify, self._verify = self._verify, False
+        # what this process wrote a moment ago needs no checksums
+        verify = self._verify and generation != self.written
         return open_base(self.bundle, generation, engine=self._engine, verify=verify, added=self._item)
 
     def _check_folder(self) -> None:

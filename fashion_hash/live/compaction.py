@@ -37,12 +37,14 @@ def compact(live: LiveCatalogue) -> bool:
         if not snapshot.num_changes:
             return False
         path = write_generation(snapshot, old + 1)
+        live.written = old + 1
         try:
             with live.writing() as (_, store):
                 store.fold(old + 1, snapshot.seq)
         except BaseException:
             if live.now().base.generation == old:
                 shutil.rmtree(path, ignore_errors=True)
+                live.written = None
             raise
         live.now()
         _sweep(folder, keep=old + 1)

@@ -17,18 +17,21 @@ from pathlib import Path
 
 import numpy as np
 
-from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.bundle.bundle import Bundle, BundleChanges
 from fashion_hash.bundle.catalogue import Catalogue, Line
+from fashion_hash.core.arrays import open_array
 from fashion_hash.core.files import atomic_folder
-from fashion_hash.core.ids import IdTable, read_array
+from fashion_hash.core.ids import IdTable
 from fashion_hash.core.manifest import read_manifest, seal
 from fashion_hash.errors import BundleError
 from fashion_hash.index import pool as index
 from fashion_hash.index.build import write_pool
 from fashion_hash.index.engines.open import EngineName, open_engine
 from fashion_hash.index.outfit_terms import OutfitTerms
+from fashion_hash.index.outfit_vectors import encoder_of
 from fashion_hash.index.pool import Pool
 from fashion_hash.index.scoring import PoolRows
+from fashion_hash.inference.outfit_encoder import open_encoded
 from fashion_hash.live.snapshot import Base, Snapshot
 from fashion_hash.live.store import FOLDER
 
@@ -54,26 +57,23 @@ def open_base(
         manifest = read_manifest(folder, FORMAT, FORMAT_VERSION, verify=verify)
         if manifest["bundle"] != bundle.fingerprint:
             raise BundleError(f"{folder} belongs to bundle {manifest['bundle']}, not {bundle.fingerprint}")
-        numbers = {item_type: number for number, item_type in enumerate(bundle.types)}
-        view = view.view(
-            items={
-                item_type: IdTable.open(item_type, folder / "ids", f"items.{number}")
-                for item_type, number in numbers.items()
-            },
-            item_codes={
-                item_type: read_array(folder / f"codes/items.{number}.npy") for item_type, number in numbers.items()
-            },
-            item_bias={
-                item_type: read_array(folder / f"codes/bias.{number}.npy") for item_type, number in numbers.items()
-            },
-            encoded_items={
-                item_type: read_array(folder / f"encoder/items.{numbers[item_type]}.npy")
-                for item_type in bundle.encoded_items
-            },
-        )
+        view = view.view(**_items_of(bundle, folder))
         path = folder / "index"
     pool = Pool.open(view, verify=verify, path=path)
     return Base(generation, view, pool, open_engine(engine, view, pool))
+
+
+def _items_of(bundle: Bundle, folder: Path) -> BundleChanges:
+    """The items of a generation, with those that were added before it."""
+    items, codes, bias, encoded = {}, {}, {}, {}
+    shape = {"M": len(bundle.modalities), "W": bundle.num_bits // 8}
+    for number, item_type in enumerate(bundle.types):
+        items[item_type] = ids = IdTable.open(item_type, folder / "ids", f"items.{number}")
+        codes[item_type] = open_array(folder / f"codes/items.{number}.npy", "codes/items.*.npy", N=len(ids), **shape)
+        bias[item_type] = open_array(folder / f"codes/bias.{number}.npy", "codes/bias.*.npy", N=len(ids))
+        if item_type in bundle.encoded_items:
+            encoded[item_type] = open_encoded(folder / "encoder", number, encoder_of(bundle), len(ids))
+    return {"items": items, "item_codes": codes, "item_bias": bias, "encoded_items": encoded}
 
 
 def generation_path(bundle_path: Path, generation: int) -> Path:

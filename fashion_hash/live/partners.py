@@ -37,7 +37,7 @@ class LivePartners:
             if self._lists is None:
                 if not (self._exported.path / FOLDER).exists():
                     return None
-                self._lists = open_partners(self._exported, verify=False)
+                self._lists = open_partners(self._exported)
             sizes = {kind: len(bundle.items[kind]) for kind in bundle.types}
             if any(sizes[kind] < self._sizes[kind] for kind in sizes):
                 return None  # a question about an earlier state, answered without lists

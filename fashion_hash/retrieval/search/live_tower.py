@@ -74,7 +74,9 @@ class LiveTower:
                         "train a configuration of requests (with `outfits:` naming the run of this bundle if you "
                         "need outfits) and export that"
                     )
-                self._tower = RequestTower.open(folder, encoder=self._encoder, encoder_weights=self._weights)
+                tower = RequestTower.open(folder, encoder=self._encoder, encoder_weights=self._weights)
+                self._exported.check_requests(tower)
+                self._tower = tower
             return self._tower
 
     def parts(self, snapshot: Snapshot, item_type: str) -> tuple[CodedItems, CodedItems]:

@@ -36,7 +36,8 @@ def engine(bundle: Bundle, count: int, empty: float = 0.25, threads: int = 1) ->
     pool = Pool.open(bundle)
     if not (pool.path / "scan").exists():
         items = exact.outfit_items(bundle, pool.items)
-        build_scan(pool.path, bundle, items, pool.compatibility, pool.bias, pool.num_items, pool.num_pairs)
+        terms = OutfitTerms(pool.compatibility, pool.bias, pool.num_items, pool.num_pairs)
+        build_scan(pool.path, bundle, items, terms)
     return SumScan(bundle, pool, threads=threads)
 
 
@@ -214,7 +215,8 @@ def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 
 
 def test_too_many_codes_to_count(tmp_path: Path) -> None:
-    bundle = random_bundle(tmp_path / "bundle", num_modalities=100)
+    names = tuple(f"modality {number}" for number in range(100))
+    bundle = random_bundle(tmp_path / "bundle", num_modalities=100, modalities=names)
     with pytest.raises(BundleError, match="an outfit has 300 codes"):
         build_scan(tmp_path, bundle, np.zeros((2, 3), dtype=np.int32), OutfitTerms(*(np.full(2, 3) for _ in range(4))))
 

@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.core.arrays import open_array
 from fashion_hash.core.codes import WEIGHT_ONE, unpack
 from fashion_hash.core.files import write_json
-from fashion_hash.core.ids import read_array
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import BundleError
 from fashion_hash.index.engines.sums import codes as scan_codes
@@ -108,26 +108,20 @@ def open_scan(index: Path, num_bits: int) -> ScanFiles:
     folder = index / FOLDER
     try:
         facts: dict[str, Any] = json.loads((folder / "scan.json").read_text(encoding="utf-8"))
-        segments = tuple(Segment(*segment) for segment in facts["segments"])
+        segments = tuple(Segment(*map(int, segment)) for segment in facts["segments"])
         unit, lowest, planes = float(facts["unit"]), float(facts["lowest"]), int(facts["planes"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(
             f"{folder} holds no fast scan ({error}): build the index again with tools/build_index.py"
         ) from None
-    codes, constants, rows = (read_array(folder / f"{name}.npy") for name in ("codes", "constants", "rows"))
-    # the kernels trust these shapes: they do not look where they read
-    blocks = segments[-1].last if segments else 0
-    shape = (blocks, 3 * scan_codes.num_groups(num_bits, planes), LANES)
-    for name, array, wanted, kind in (
-        ("codes", codes, shape, np.uint8),
-        ("constants", constants, (blocks, LANES), np.uint16),
-        ("rows", rows, (blocks * LANES,), np.int32),
-    ):
-        if array.shape != wanted or array.dtype != kind or not array.flags.c_contiguous:
-            raise BundleError(
-                f"{folder / name}.npy holds {array.dtype} of shape {array.shape}, expected {wanted}: "
-                "build the index again with tools/build_index.py"
-            )
+    lasts = [0, *(segment.last for segment in segments)]
+    if [segment.first for segment in segments] != lasts[:-1] or lasts != sorted(lasts):
+        raise BundleError(f"{folder} holds segments out of order: build the index again with tools/build_index.py")
+    sizes = {"B": segments[-1].last if segments else 0, "G": 3 * scan_codes.num_groups(num_bits, planes)}
+    codes, constants, rows = (
+        open_array(folder / name, f"index/{FOLDER}/{name}", **sizes)
+        for name in ("codes.npy", "constants.npy", "rows.npy")
+    )
     return ScanFiles(unit, lowest, planes, segments, codes, constants, rows)
 
 

@@ -1,0 +1,109 @@
+"""Every array of a bundle and of the folders in it: one table of dtypes and shapes, checked whenever a file is opened.
+
+Compiled kernels do not look where they read, so an array of another shape must never reach them. Letters in shapes:
+
+    U  users            N  items of a type, or outfits of a pool     S  slots          M  modalities
+    D  num_bits         W  D / 8, bytes of a packed code             L  any length     T  length of a taste
+    E  floats of an encoded item                                     B  blocks of 64   G  bytes of a block's outfit
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from fashion_hash.errors import BundleError
+
+
+class ArrayType(NamedTuple):
+    """What a file holds: a dtype ("S" for ids of any length), and for each axis its length or its letter."""
+
+    dtype: str
+    shape: tuple[str | int, ...]
+
+
+# by file, within its folder; * stands for an item type, its number, or for the table that ids belong to
+ARRAYS = {
+    # bundle, and generations of the live catalogue
+    "ids/*.ids.npy": ArrayType("S", ("N",)),
+    "ids/*.order.npy": ArrayType("i4", ("L",)),
+    "codes/users.npy": ArrayType("u1", ("U", "W")),
+    "codes/items.*.npy": ArrayType("u1", ("N", "M", "W")),
+    "codes/bias.*.npy": ArrayType("i4", ("N",)),
+    "codes/preference_weights.npy": ArrayType("i4", ("D",)),
+    "codes/compatibility_weights.npy": ArrayType("i4", ("D",)),
+    "history/users.npy": ArrayType("i4", ("L",)),
+    "history/items.npy": ArrayType("i4", ("L", "S")),
+    "encoder/users.npy": ArrayType("f4", ("U", "D")),
+    "encoder/items.*.npy": ArrayType("f4", ("N", "E")),
+    "requests/items.*.codes.npy": ArrayType("u1", ("N", "W")),
+    "requests/items.*.vectors.npy": ArrayType("f2", ("N", "D")),
+    "requests/items.*.tastes.npy": ArrayType("f4", ("N", "T")),
+    "requests/users.tastes.npy": ArrayType("f4", ("U", "D")),
+    "requests/users.known.npy": ArrayType("?", ("U",)),
+    # index of a pool
+    "index/outfits.npy": ArrayType("i4", ("N", "S")),
+    "index/compatibility.npy": ArrayType("i8", ("N",)),
+    "index/bias.npy": ArrayType("i8", ("N",)),
+    "index/num_items.npy": ArrayType("u1", ("N",)),
+    "index/num_pairs.npy": ArrayType("u1", ("N",)),
+    "index/liked.offsets.npy": ArrayType("i8", ("U + 1",)),
+    "index/liked.rows.npy": ArrayType("i4", ("L",)),
+    "index/vectors.npy of floats": ArrayType("f4", ("N", "D")),
+    "index/vectors.npy of bits": ArrayType("u1", ("N", "W")),
+    "index/scan/codes.npy": ArrayType("u1", ("B", "G", 64)),
+    "index/scan/constants.npy": ArrayType("u2", ("B", 64)),
+    "index/scan/rows.npy": ArrayType("i4", ("64 B",)),
+    # partner lists
+    "partners/*.rows.npy": ArrayType("i4", ("N", "L")),
+    "partners/*.values.npy": ArrayType("f4", ("N", "L")),
+}
+
+
+def open_array(path: Path, name: str, **sizes: int) -> np.ndarray:
+    """Opens an array file, memory-mapped and read-only.
+
+    Args:
+        path: the file.
+        name: what it is, a key of ARRAYS.
+        sizes: by letter of its shape how long that axis must be; letters that are left out may be of any length.
+
+    Raises:
+        BundleError: the file cannot be read, or holds an array of another dtype or shape.
+    """
+    try:
+        # as a plain array: np.memmap takes ten times as long to hand out an element
+        array = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    except (OSError, ValueError, EOFError) as error:
+        raise BundleError(f"{path} is not a readable array ({error}): export it again") from None
+    dtype, letters = ARRAYS[name]
+    shape = tuple(_size(letter, sizes) for letter in letters)
+    same_shape = len(array.shape) == len(shape) and all(
+        expected in (-1, length) for expected, length in zip(shape, array.shape)
+    )
+    same_dtype = array.dtype.kind == "S" if dtype == "S" else array.dtype == np.dtype(dtype)
+    if not (same_shape and same_dtype and array.flags.c_contiguous):
+        order = "" if array.flags.c_contiguous else " in Fortran order"
+        listed = ", ".join(
+            str(letter) if size < 0 or isinstance(letter, int) else f"{letter} = {size}"
+            for letter, size in zip(letters, shape)
+        )
+        expected_dtype = "ids" if dtype == "S" else str(np.dtype(dtype))
+        raise BundleError(
+            f"{path} holds {array.dtype} of shape {array.shape}{order}, expected {expected_dtype} of shape "
+            f"({listed}): export it or build the index again"
+        )
+    return array
+
+
+def _size(letter: str | int, sizes: dict[str, int]) -> int:
+    """The expected length of an axis; -1 for any."""
+    if isinstance(letter, int):
+        return letter
+    if letter == "U + 1":
+        return sizes["U"] + 1
+    if letter == "64 B":
+        return 64 * sizes["B"]
+    return sizes.get(letter, -1)
