@@ -83,9 +83,10 @@ class SentenceEncoder:
     def _network(self) -> Any:
         if importlib.util.find_spec("sentence_transformers") is None:
             raise MissingExtraError(f"the encoder sentence_transformers needs its package: {EXTRA}")
-        from fashion_hash.encoders.torchvision_import import import_models
+        if importlib.util.find_spec("torchvision") is not None:
+            from fashion_hash.encoders.torchvision_import import import_models
 
-        import_models()  # some builds of torchvision, which the package looks at, need help to be imported
+            import_models()  # some builds of torchvision, which the package looks at, need help to be imported
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging
 

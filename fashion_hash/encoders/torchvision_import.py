@@ -13,6 +13,8 @@ from types import ModuleType
 
 import torch
 
+from fashion_hash.core.extras import require_extra
+
 _SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -25,7 +27,11 @@ def import_models() -> ModuleType:
 
     The import is first tried as it is: a proper build registers its own operators, and to declare
     them before it does would make that build fail.
+
+    Raises:
+        MissingExtraError: torchvision is not installed.
     """
+    require_extra("train", "a torchvision network", "torchvision")
     try:
         return importlib.import_module("torchvision.models")
     except RuntimeError as error:

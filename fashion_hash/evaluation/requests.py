@@ -21,6 +21,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix
 from tqdm import tqdm
 
+from fashion_hash.core.extras import require_extra
 from fashion_hash.data.requests.table import NOBODY, RequestData, Requests
 from fashion_hash.errors import QueryError
 
@@ -182,6 +183,7 @@ def bm25(data: RequestData) -> Score:
 
     It knows neither the user nor training events. A request without a known word scores every item 0.
     """
+    require_extra("train", "the BM25 baseline", "bm25s")
     import bm25s
 
     corpus = bm25s.tokenize(list(data.all_descriptions), stopwords="en", show_progress=False)

@@ -26,7 +26,7 @@ from fashion_hash.data.sample.polyvore_files import SPLITS, Subset, write_subset
 from fashion_hash.data.sample.text_vectors import text_vectors
 from fashion_hash.data.sample.truth import ITEMS_FILE, TRUTH_FILE, read_truth, truth_text
 from fashion_hash.data.sample.world import World, draw_worn, item_names, item_rows, plant_world
-from fashion_hash.data.stores.lmdb_files import write_lmdb
+from fashion_hash.data.stores.lmdb_files import import_lmdb, write_lmdb
 from fashion_hash.errors import DataError, naming
 
 VERSION = 1  # of the sample: raised whenever the same settings give other files
@@ -114,10 +114,13 @@ def make_sample(
             left alone.
 
     Raises:
+        MissingExtraError: pictures are wanted, and the package lmdb is not installed.
         DataError: sizes that cannot be, or a folder that holds something else.
     """
     began = time.monotonic()
     out = Path(out)
+    if pictures:
+        import_lmdb()  # before anything is drawn
     settings = Settings(seed, users, items, outfits_per_user, variable, pictures)
     finish = _may_finish(out, settings, force)
     world, subsets = _plant(settings)

@@ -13,13 +13,17 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
-import lmdb
-
+from fashion_hash.core.extras import require_extra
 from fashion_hash.core.files import atomic_folder
 from fashion_hash.errors import DataError
 
-_opened: dict[tuple[int, int], tuple[lmdb.Environment, int]] = {}  # by file; with the bytes it must have
+if TYPE_CHECKING:
+    from lmdb import Environment, Transaction
+
+_opened: dict[tuple[int, int], tuple[Environment, int]] = {}  # by file; with the bytes it must have
 _opening = threading.Lock()
 
 
@@ -33,6 +37,14 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which never forks
     os.register_at_fork(after_in_child=_after_fork)
+
+
+def import_lmdb() -> ModuleType:
+    """The package lmdb, which the answering half does without. Raises MissingExtraError where it is absent."""
+    require_extra("train", "an LMDB of pictures or features", "lmdb")
+    import lmdb
+
+    return lmdb
 
 
 def is_lmdb(path: Path) -> bool:
@@ -63,7 +75,7 @@ def count(path: Path) -> int:
     return int(environment(path).stat()["entries"])
 
 
-def environment(path: Path) -> lmdb.Environment:
+def environment(path: Path) -> Environment:
     """The read-only environment of a path in this process. Raises DataError when it cannot be read."""
     file = _data_file(path)
     try:
@@ -118,23 +130,26 @@ def write_lmdb(path: str | Path, records: Iterable[tuple[str, bytes]]) -> int:
     return written
 
 
-def open_writer(path: Path, lock: bool = True) -> lmdb.Environment:
+def open_writer(path: Path, lock: bool = True) -> Environment:
     """Opens an environment for writing, made when absent; `release` the reader's first.
 
     Without `lock` no one else may have it open: for new ones.
     """
+    lmdb = import_lmdb()
     try:
         path.mkdir(parents=True, exist_ok=True)
-        return lmdb.open(str(path), map_size=1 << 30, lock=lock)
+        opened: Environment = lmdb.open(str(path), map_size=1 << 30, lock=lock)
+        return opened
     except (lmdb.Error, OSError) as error:
         raise DataError(f"cannot write {path}: {error}") from None
 
 
-def put_all(writer: lmdb.Environment, records: Sequence[tuple[bytes, bytes | None]]) -> int:
+def put_all(writer: Environment, records: Sequence[tuple[bytes, bytes | None]]) -> int:
     """Writes records in one transaction: all of them or none. None removes a key. Returns their number.
 
     Raises DataError when the disk is full.
     """
+    lmdb = import_lmdb()
     while True:
         try:
             with writer.begin(write=True) as transaction:
@@ -160,7 +175,8 @@ def encode_key(key: str) -> bytes:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[lmdb.Transaction]:
+def _reading(path: Path) -> Iterator[Transaction]:
+    lmdb = import_lmdb()
     try:
         with environment(path).begin() as transaction:
             yield transaction
@@ -172,9 +188,10 @@ def _data_file(path: Path) -> Path:
     return path if path.is_file() else path / "data.mdb"
 
 
-def _open(path: Path, file: Path) -> lmdb.Environment:
+def _open(path: Path, file: Path) -> Environment:
+    lmdb = import_lmdb()
     try:
-        opened = lmdb.open(
+        opened: Environment = lmdb.open(
             str(path), subdir=path.is_dir(), readonly=True, lock=False, readahead=False, max_spare_txns=16
         )
     except (lmdb.Error, struct.error) as error:
