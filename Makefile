@@ -8,11 +8,10 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-DEMO_USERS := 0 1 2
 
 .PHONY: demo test test-slow check format bench docs figures clean
 
-$(VENV)/.made: setup.cfg constraints.txt
+$(VENV)/.made: setup.cfg setup.py constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch torchvision
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,check]'
@@ -24,13 +23,7 @@ polyvore_data/.made: | $(VENV)/.made
 
 demo: $(VENV)/.made polyvore_data/.made
 	rm -rf runs/demo
-	$(BIN)/python tools/train.py configs/demo.yaml
-	$(BIN)/python tools/build_index.py runs/demo
-	$(BIN)/python tools/query.py runs/demo/bundle $(addprefix --user ,$(DEMO_USERS)) -k 5 --page demo_output/outfits.html
-	@for user in $(DEMO_USERS); do \
-		$(BIN)/python tools/query.py runs/demo/bundle --user $$user -k 5 --sheet demo_output/outfits-$$user.png >/dev/null \
-		&& echo "wrote demo_output/outfits-$$user.png" || exit 1; done
-	@echo "wrote demo_output/outfits.html: open it in a browser"
+	$(BIN)/python -m fashion_hash.cli demo .
 
 test: $(VENV)/.made polyvore_data/.made
 	$(BIN)/python -m pytest -n 2 -m "not slow"

@@ -20,7 +20,8 @@ def require_extra(extra: str, purpose: str, *packages: str) -> None:
     """
     missing = [package for package in packages if find_spec(package) is None]
     if missing:
-        are = "is" if len(missing) == 1 else "are"
+        names, are = ", ".join(missing[:-1]), "are" if missing[1:] else "is"
+        names += f" and {missing[-1]}" if names else missing[-1]
         raise MissingExtraError(
-            f"{purpose} needs {' and '.join(missing)}, which {are} not installed: pip install 'fashion_hash[{extra}]'"
+            f"{purpose} needs {names}, which {are} not installed: pip install 'fashion_hash[{extra}]'"
         )

@@ -1,0 +1,48 @@
+"""`fashion-hash demo`: the whole way, in any folder; and `fashion-hash --version`."""
+
+from pathlib import Path
+
+import pytest
+
+import fashion_hash
+from fashion_hash import cli
+from fashion_hash.commands import demo, make_sample, train
+from tests.paths import PROJECT
+
+SMALL = ["--users", "4", "--items", "20", "--outfits-per-user", "10", "--no-pictures"]
+
+
+def test_the_demo_works_outside_a_clone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    make, fit = make_sample.main, train.main
+    monkeypatch.setattr(make_sample, "main", lambda arguments: make([*arguments, *SMALL]))
+    monkeypatch.setattr(train, "main", lambda arguments: fit([*arguments, "--set", "train.epochs=1"]))
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["demo", "shop"]) == 0
+    made = {path.relative_to(tmp_path / "shop").as_posix() for path in (tmp_path / "shop/demo_output").iterdir()}
+    assert made == {"demo_output/outfits.html", *(f"demo_output/outfits-{user}.png" for user in demo.USERS)}
+    assert (tmp_path / "shop/configs/demo.yaml").read_bytes() == (PROJECT / "configs/demo.yaml").read_bytes()
+    assert Path.cwd() == tmp_path
+    out = capsys.readouterr().out
+    assert out.count("preference + compatibility") == len(demo.USERS)
+    last = out.splitlines()[-1]
+    assert last.startswith("go on with: cd shop && ")
+    bundle, *options = last.partition(" query ")[2].replace("--user 7", "--user 3").split()  # the small sample has 4
+    assert cli.main(["query", f"shop/{bundle}", *options]) == 0
+
+
+def test_the_demo_stops_at_the_first_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "polyvore_data").mkdir()
+    (tmp_path / "polyvore_data/mine.txt").write_text("not a sample")
+    monkeypatch.setattr(train, "main", lambda arguments: pytest.fail("trained on something else"))
+    assert cli.main(["demo", str(tmp_path)]) == 2
+    assert "polyvore_data" in capsys.readouterr().err
+
+
+def test_the_version_stands_in_one_place(capsys: pytest.CaptureFixture) -> None:
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"fashion-hash {fashion_hash.__version__}\n"
+    assert "version = attr: fashion_hash.__version__" in (PROJECT / "setup.cfg").read_text()
