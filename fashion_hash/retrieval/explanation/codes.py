@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.bundle.lookup import items_by_slot
 from fashion_hash.core.codes import WEIGHT_ONE, Packed, hamming, unpack
 from fashion_hash.core.outfits import EMPTY, slot_pairs
 from fashion_hash.errors import QueryError
@@ -120,7 +121,8 @@ class Explanation:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON; fractions are rounded to floats."""
-        return _plain({"score": self.score, **vars(self)})
+        plain: dict[str, Any] = _plain({"score": self.score, **vars(self)})
+        return plain
 
     def to_text(self) -> str:
         """A few lines for people."""
@@ -146,11 +148,11 @@ class Explanation:
             lines.append(f"{pair.slots[0]} with {pair.slots[1]}: {float(pair.total):+.4f}: {parts}")
         if self.rest:
             lines.append(f"all items together: {float(self.rest):+.4f}")
-        for one in self.liked:
-            worn = ", ".join(f"{slot} {item_id}" for slot, item_id in one.items.items())
-            shares = ", ".join(f"{slot} {share:.0%}" for slot, share in one.by_slot.items())
+        for liked in self.liked:
+            worn = ", ".join(f"{slot} {item_id}" for slot, item_id in liked.items.items())
+            shares = ", ".join(f"{slot} {share:.0%}" for slot, share in liked.by_slot.items())
             lines.append(
-                f"like the liked {worn}: {one.share:.0%} of the bits agree" + (f" ({shares})" if shares else "")
+                f"like the liked {worn}: {liked.share:.0%} of the bits agree" + (f" ({shares})" if shares else "")
             )
         return "\n".join(lines)
 
@@ -180,84 +182,99 @@ def explain(
     items = np.asarray(items, dtype=np.int64)
     if (items == EMPTY).all():
         raise QueryError(f"an outfit needs an item: give at least one of {', '.join(bundle.slot_names)}")
-    counted = outfit_items(bundle, items[None])[0]
-    filled = [slot for slot, row in enumerate(counted.tolist()) if row != EMPTY]
-    pairs = [(a, b) for a, b in slot_pairs(bundle.slots) if a in filled and b in filled]
-    bits = len(bundle.modalities) * bundle.num_bits
-    of_item = Fraction(1, WEIGHT_ONE * len(filled))
-    of_user = bundle.preference_scale * of_item / bits
-    of_pair = Fraction(bundle.compatibility_scale, WEIGHT_ONE * bits * max(1, len(pairs)))
-    codes = unpack(slot_codes(bundle, counted[None])[0]).astype(np.int64)  # (S, M, D)
-    likes = unpack(user_code).astype(np.int64) * bundle.preference_weights  # (D,)
-    size = int(np.abs(likes).sum())
-
-    parts = []
-    for slot in filled:
-        kind, row = bundle.slots[slot], int(counted[slot])
-        values = codes[slot] * likes  # (M, D)
-        agrees = codes[slot] == unpack(user_code)
-        order = np.lexsort((np.arange(values.size), -np.abs(values.ravel())))[:top_bits].tolist()
-        sums = values.sum(axis=1).tolist()
-        parts.append(
-            ItemPart(
-                slot=bundle.slot_names[slot],
-                item_id=bundle.items[kind].id(row),
-                repeated=bool(items[slot] == EMPTY),
-                preference={name: of_user * value for name, value in zip(bundle.modalities, sums)},
-                bias=of_item * int(bundle.item_bias[kind][row]),
-                agreeing=dict(zip(bundle.modalities, agrees.sum(axis=1).tolist())),
-                agreement={
-                    name: (value + size) / (2 * size) if size else 0.5 for name, value in zip(bundle.modalities, sums)
-                },
-                top_bits=tuple(
-                    Bit(
-                        bundle.modalities[one // bundle.num_bits],
-                        one % bundle.num_bits,
-                        bool(agrees.ravel()[one]),
-                        of_user * int(values.ravel()[one]),
-                    )
-                    for one in order
-                ),
-            )
-        )
-    together = []
-    for a, b in pairs:
-        sums = ((codes[a] * codes[b]) @ bundle.compatibility_weights.astype(np.int64)).tolist()
-        together.append(
-            PairPart(
-                (bundle.slot_names[a], bundle.slot_names[b]),
-                {name: of_pair * value for name, value in zip(bundle.modalities, sums)},
-                dict(zip(bundle.modalities, (codes[a] == codes[b]).sum(axis=1).tolist())),
-            )
-        )
-    exact = sum((part.total for part in parts), sum((part.total for part in together), Fraction(0)))
+    shares = _Shares(bundle, user_code, items)
+    parts = tuple(shares.item_part(slot, top_bits) for slot in shares.filled)
+    together = tuple(shares.pair_part(a, b) for a, b in shares.pairs)
+    exact = sum((part.total for part in parts), Fraction(0)) + sum((pair.total for pair in together), Fraction(0))
     near = nearest_liked(bundle, items, np.zeros((0, len(items))) if liked is None else liked, neighbours)
-    return Explanation(bundle.num_bits, exact, tuple(parts), tuple(together), near)
+    return Explanation(bundle.num_bits, exact, parts, together, near)
+
+
+class _Shares:
+    """What every item and pair of an outfit adds to its score.
+
+    Attributes:
+        filled: the slots that count, those that repeat an item included.
+        pairs: the pairs of filled slots whose items are compared.
+    """
+
+    def __init__(self, bundle: Bundle, user_code: Packed, items: np.ndarray) -> None:
+        self._bundle = bundle
+        self._items = items
+        self._counted = outfit_items(bundle, items[None])[0]
+        self.filled = np.flatnonzero(self._counted != EMPTY).tolist()
+        self.pairs = [(a, b) for a, b in slot_pairs(bundle.slots) if a in self.filled and b in self.filled]
+        self._user = unpack(user_code)
+        self._likes = self._user.astype(np.int64) * bundle.preference_weights  # (D,)
+        self._codes = unpack(slot_codes(bundle, self._counted[None])[0]).astype(np.int64)  # (S, M, D)
+        # what one unit of an item's bias, a bit of the preference and a bit of a pair are worth
+        bits = len(bundle.modalities) * bundle.num_bits
+        self._of_item = Fraction(1, WEIGHT_ONE * len(self.filled))
+        self._of_bit = bundle.preference_scale * self._of_item / bits
+        self._of_pair = Fraction(bundle.compatibility_scale, WEIGHT_ONE * bits * max(1, len(self.pairs)))
+
+    def item_part(self, slot: int, top_bits: int) -> ItemPart:
+        """What the item of a slot adds by itself."""
+        bundle = self._bundle
+        item_type, row = bundle.slots[slot], int(self._counted[slot])
+        values = self._codes[slot] * self._likes  # (M, D)
+        agrees = self._codes[slot] == self._user
+        sums = dict(zip(bundle.modalities, values.sum(axis=1).tolist()))
+        size = int(np.abs(self._likes).sum())
+        strongest = np.lexsort((np.arange(values.size), -np.abs(values.ravel())))[:top_bits].tolist()
+        return ItemPart(
+            slot=bundle.slot_names[slot],
+            item_id=bundle.items[item_type].id(row),
+            repeated=bool(self._items[slot] == EMPTY),
+            preference={modality: self._of_bit * value for modality, value in sums.items()},
+            bias=self._of_item * int(bundle.item_bias[item_type][row]),
+            agreeing=dict(zip(bundle.modalities, agrees.sum(axis=1).tolist())),
+            agreement={modality: (value + size) / (2 * size) if size else 0.5 for modality, value in sums.items()},
+            top_bits=tuple(
+                Bit(
+                    modality=bundle.modalities[place // bundle.num_bits],
+                    bit=place % bundle.num_bits,
+                    agrees=bool(agrees.flat[place]),
+                    contribution=self._of_bit * int(values.flat[place]),
+                )
+                for place in strongest
+            ),
+        )
+
+    def pair_part(self, a: int, b: int) -> PairPart:
+        """What the items of two slots add together."""
+        bundle, codes = self._bundle, self._codes
+        sums = ((codes[a] * codes[b]) @ bundle.compatibility_weights.astype(np.int64)).tolist()
+        return PairPart(
+            slots=(bundle.slot_names[a], bundle.slot_names[b]),
+            compatibility={modality: self._of_pair * value for modality, value in zip(bundle.modalities, sums)},
+            agreeing=dict(zip(bundle.modalities, (codes[a] == codes[b]).sum(axis=1).tolist())),
+        )
 
 
 def nearest_liked(bundle: Bundle, items: np.ndarray, liked: np.ndarray, count: int) -> tuple[Neighbour, ...]:
     """The liked outfits, (L, S), nearest to one, (S,), by Hamming distance: each once, ties in order given."""
     liked = np.asarray(liked, dtype=np.int64)
     liked = liked[np.sort(np.unique(liked, axis=0, return_index=True)[1])]
-    mine, theirs = slot_codes(bundle, items[None]), slot_codes(bundle, liked)
+    our_codes, liked_codes = slot_codes(bundle, items[None]), slot_codes(bundle, liked)
     bits = len(bundle.modalities) * bundle.num_bits
-    here, there = items != EMPTY, liked != EMPTY  # (S,), (L, S)
-    differing = hamming(theirs, mine).sum(axis=2)  # (L, S)
-    differing = np.where(here & there, differing, bits * (here | there))
-    distances, compared = differing.sum(axis=1), bits * (here | there).sum(axis=1)
-    out = []
+    filled, liked_filled = items != EMPTY, liked != EMPTY  # (S,), (L, S)
+    differing = hamming(liked_codes, our_codes).sum(axis=2)  # (L, S)
+    differing = np.where(filled & liked_filled, differing, bits * (filled | liked_filled))
+    distances, compared = differing.sum(axis=1), bits * (filled | liked_filled).sum(axis=1)
+    neighbours = []
     for row in np.argsort(distances / np.maximum(compared, 1), kind="stable")[: max(count, 0)].tolist():
-        names = zip(bundle.slot_names, bundle.slots, liked[row].tolist(), (differing[row] / bits).tolist())
-        worn = [(name, kind, one, far) for name, kind, one, far in names if one != EMPTY]
-        out.append(
+        shares = dict(zip(bundle.slot_names, (1 - differing[row] / bits).tolist()))
+        both = [name for name, mask in zip(bundle.slot_names, filled & liked_filled[row]) if mask]
+        neighbours.append(
             Neighbour(
-                items={name: bundle.items[kind].id(one) for name, kind, one, _ in worn},
+                items=items_by_slot(bundle, liked[row]),
                 distance=int(distances[row]),
                 share=1 - int(distances[row]) / int(compared[row]),
-                by_slot={name: 1 - far for name, _, _, far in worn if here[bundle.slot_names.index(name)]},
+                by_slot={name: shares[name] for name in both},
             )
         )
-    return tuple(out)
+    return tuple(neighbours)
 
 
 def _plain(value: Any) -> Any:
@@ -265,9 +282,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Fraction):
         return float(value)
     if isinstance(value, Mapping):
-        return {key: _plain(one) for key, one in value.items()}
+        return {key: _plain(part) for key, part in value.items()}
     if isinstance(value, tuple):
-        return [_plain(one) for one in value]
+        return [_plain(part) for part in value]
     if isinstance(value, ItemPart | PairPart):
         return _plain({**vars(value), "total": value.total})
     if isinstance(value, Bit | Neighbour):
