@@ -226,15 +226,14 @@ def beam(front: Front, k: int, width: int = BEAM) -> np.ndarray:
     """Good outfits, not surely the best: the `width` best partial outfits of each length by bound."""
     width = max(width, 2 * k)
     first = np.arange(len(front.alive[front.order[0]]))[:, None]
-    states = [Partial(first, np.zeros(len(first), dtype=np.float32), np.zeros(len(first), dtype=np.float32))]
+    state = Partial(first, np.zeros(len(first), dtype=np.float32), np.zeros(len(first), dtype=np.float32))
     for _ in front.order[1:]:
-        children = [child for state in states for child in expand(front, state, -np.inf)]
-        joined = Partial(*(np.concatenate(parts) for parts in zip(*children)))
-        cut = np.argpartition(-joined.bounds, min(width, len(joined.bounds)) - 1)[:width]
-        states = [Partial(*(part[cut] for part in joined))] if len(cut) else []
-    if not states:
-        return np.zeros((0, len(front.order)), dtype=np.int64)
-    return outfits(front, strongest(states[0], k, front.margin))
+        children = list(expand(front, state, -np.inf))
+        state = Partial(*(np.concatenate(parts) for parts in zip(*children)))
+        if not len(state.bounds):  # no outfit of these items differs in all slots of a type
+            return np.zeros((0, len(front.order)), dtype=np.int64)
+        state = state.at(np.argpartition(-state.bounds, min(width, len(state.bounds)) - 1)[:width])
+    return outfits(front, strongest(state, k, front.margin))
 
 
 def branch(front: Front, best: Best, limits: SearchLimits, deadline: float) -> tuple[float | None, int]:
@@ -258,7 +257,7 @@ def branch(front: Front, best: Best, limits: SearchLimits, deadline: float) -> t
         order = np.argsort(-partial.bounds, kind="stable")
         size = max(1, steps.CELLS // max(len(places) for places in front.alive))
         for start in range(0, len(order), size):
-            part = Partial(*(values[order[start : start + size]] for values in partial))
+            part = partial.at(order[start : start + size])
             # ties between chunks: the longer first, so that complete outfits come early
             heapq.heappush(queue, (-float(part.bounds[0]), -next(number), part))
 
@@ -275,8 +274,7 @@ def branch(front: Front, best: Best, limits: SearchLimits, deadline: float) -> t
             longest = max(range(len(queue)), key=lambda place: queue[place][2].places.shape[1])
             partial = queue.pop(longest)[2]
             heapq.heapify(queue)
-        hopeful = partial.bounds >= best.floor - front.margin
-        partial = Partial(*(values[hopeful] for values in partial))
+        partial = partial.at(partial.bounds >= best.floor - front.margin)
         expanded += len(partial.places)
         for child in expand(front, partial, best.floor - front.margin):
             if child.places.shape[1] < len(front.alive):

@@ -5,8 +5,7 @@ the same for all: the ranking is that of one integer, the numerator, which is a 
 pairs of items. branch_and_bound.py finds its top k over the whole product of the allowed items.
 
 Ties come in order of item row, slot by slot in the bundle's order. Items of one type in two slots
-(two tops) differ, and a set of items occurs once: with the smaller row in the first of the slots,
-where both ways are allowed.
+(two tops) differ, and a set of items occurs once, in the best of the allowed orders: see orders.py.
 """
 
 from __future__ import annotations

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
 from fashion_hash.retrieval.composition import bounds
 from fashion_hash.retrieval.composition.bounds import Maxima, Pairs, Problem, Shares
+from fashion_hash.retrieval.composition.orders import needs_orders, stands_for_its_set
 
 CELLS = 1 << 20  # children looked at in one step
 
@@ -31,6 +33,11 @@ class Front:
     maxima: Maxima
     pairs: Pairs | None
     margin: float
+
+    @cached_property
+    def tests_orders(self) -> bool:
+        """Whether complete outfits have to be tested for a better order of their items."""
+        return needs_orders(self.problem)
 
     @property
     def order(self) -> list[int]:
@@ -86,6 +93,10 @@ class Partial(NamedTuple):
     sums: np.ndarray
     bounds: np.ndarray
 
+    def at(self, where: np.ndarray | slice) -> Partial:
+        """Some of them."""
+        return Partial(*(values[where] for values in self))
+
 
 def strongest(complete: Partial, k: int, margin: float) -> np.ndarray:
     """Places of those complete outfits that may be among the k best of these."""
@@ -107,7 +118,7 @@ def expand(front: Front, partial: Partial, floor: float) -> Iterator[Partial]:
     """All children of partial outfits (one more slot filled) whose bound reaches the floor."""
     step = max(1, CELLS // max(len(places) for places in front.alive))
     for start in range(0, len(partial.places), step):
-        yield _expand(front, Partial(*(values[start : start + step] for values in partial)), floor)
+        yield _expand(front, partial.at(slice(start, start + step)), floor)
 
 
 def _expand(front: Front, partial: Partial, floor: float) -> Partial:
@@ -141,7 +152,10 @@ def _expand(front: Front, partial: Partial, floor: float) -> Partial:
     flat = np.flatnonzero(hopeful)  # several times faster than nonzero
     parent, child = np.divmod(flat, hopeful.shape[1])
     longer = np.concatenate([places[parent], child[:, None]], axis=1)
-    return Partial(longer, sums.ravel()[flat], limits.ravel()[flat])
+    children = Partial(longer, sums.ravel()[flat], limits.ravel()[flat])
+    if later or not front.tests_orders:
+        return children
+    return children.at(stands_for_its_set(front.problem, outfits(front, longer)))
 
 
 def _reach(front: Front, filled: list[int], places: np.ndarray, target: int) -> np.ndarray:

@@ -20,7 +20,7 @@ import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.core.codes import WEIGHT_ONE, Packed
-from fashion_hash.core.outfits import EMPTY
+from fashion_hash.core.outfits import EMPTY, canonical_items
 from fashion_hash.errors import QueryError
 from fashion_hash.index import exact
 from fashion_hash.retrieval.composition.bounds import (
@@ -129,7 +129,10 @@ def rank(problem: AnchorProblem, count: int, closed: np.ndarray | None = None) -
             return best._replace(bound=max(best.bound, float(bounds[place])))
         outfits, beyond = _around(problem, place, per_anchor)
         totals = total_scores(bundle, problem.task.user_key, outfits, np.full(len(outfits), anchors.bonus[place]))
-        first = exact.top(totals, per_anchor)  # `outfits` are in order of rows
+        ranking = exact.top(totals, len(totals))  # `outfits` are in order of rows
+        # a set of items occurs once, in the best of its orders
+        sets = np.unique(canonical_items(bundle.slots, outfits[ranking]), axis=0, return_index=True)[1]
+        first = ranking[np.sort(sets)][:per_anchor]
         items = np.concatenate([best.items, outfits[first]])
         totals = np.concatenate([best.totals, totals[first]])
         owners = np.concatenate([best.anchors, np.full(len(first), place)])
@@ -253,7 +256,7 @@ def _around(problem: AnchorProblem, place: int, count: int) -> tuple[np.ndarray,
         outfits.append(found.items)
         if not found.proven:
             beyond = max(beyond, float(found.scores[-1]) + found.gap if len(found.items) == count else np.inf)
-    return np.unique(_in_order(task, np.concatenate(outfits)), axis=0), beyond
+    return np.unique(np.concatenate(outfits), axis=0), beyond
 
 
 def _allowed_beside(problem: AnchorProblem, place: int, slot_name: str) -> dict[str, np.ndarray]:
@@ -281,29 +284,6 @@ def _without(problem: AnchorProblem, used_up: set[tuple[str, int]]) -> AnchorPro
             rows = allowed.get(name, np.arange(len(task.bundle.items[item_type])))
             allowed[name] = np.setdiff1d(rows, gone)
     return problem._replace(task=replace(task, allowed=allowed))
-
-
-def _in_order(task: CompositionTask, items: np.ndarray) -> np.ndarray:
-    """Outfits with the smaller row in the first of two slots of one type, where both ways are allowed.
-
-    As `compose` has it. Where an empty slot repeats an item the ways differ, and stay.
-    """
-    bundle, allowed, items = task.bundle, task.allowed, items.copy()
-    slots = [bundle.slot_names.index(name) for name in bundle.slot_names if name in task.open_slots]
-    for a in slots:
-        for b in slots:
-            item_type = bundle.slots[a]
-            if b <= a or bundle.slots[b] != item_type:
-                continue
-            same = [slot for slot, slot_type in enumerate(bundle.slots) if slot_type == item_type]
-            turn = (items[:, a] > items[:, b]) & (items[:, b] != EMPTY)
-            if bundle.repeat_empty:
-                turn &= (items[:, same] != EMPTY).all(axis=1)
-            for slot, other in ((a, b), (b, a)):
-                if (name := bundle.slot_names[slot]) in allowed:
-                    turn &= np.isin(items[:, other], allowed[name])
-            items[np.ix_(turn, [a, b])] = items[np.ix_(turn, [b, a])]
-    return items
 
 
 def check_open(names: Sequence[str]) -> None:

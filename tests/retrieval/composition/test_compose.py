@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.core.outfits import EMPTY, Outfits
+from fashion_hash.core.outfits import EMPTY, Outfits, canonical_items
 from fashion_hash.errors import BundleError, QueryError
 from fashion_hash.index import exact
 from fashion_hash.index.partners import Partners, build_partners, find_partners, open_partners
@@ -23,11 +23,12 @@ from fashion_hash.retrieval.composition.problem import CompositionTask
 from tests.worlds.random_bundles import random_bundle
 
 TWO, THREE = ("top", "bottom"), ("top", "bottom", "shoe")
+TWO_PAIRS = ("top", "bottom", "top", "bottom")
 TWO_TOPS, FOUR = ("top", "top", "bottom", "shoe"), ("top", "bottom", "shoe", "bag")
 
 
 def every_outfit(bundle: Bundle, rows: dict[str, list[int]], given: dict[str, int]) -> np.ndarray:
-    """All outfits by plain loops: a set of items of one type once, the smaller row in the first slot."""
+    """All outfits by plain loops, the same items of a type in any order of their slots."""
     choices = [[given[name]] if name in given else rows.get(name, [EMPTY]) for name in bundle.slot_names]
     return _every_outfit(bundle.slots, tuple(tuple(own) for own in choices)).copy()
 
@@ -37,26 +38,19 @@ def _every_outfit(slots: tuple[str, ...], choices: tuple[tuple[int, ...], ...]) 
     valid = set(product(*choices))
     outfits = []
     for outfit in sorted(valid):
-        worn = [(kind, row) for kind, row in zip(slots, outfit) if row != EMPTY]
-        if len(set(worn)) < len(worn):
-            continue
-        doubled = False
-        for a in range(len(outfit)):
-            for b in range(a):
-                swapped = list(outfit)
-                swapped[a], swapped[b] = outfit[b], outfit[a]
-                same = slots[a] == slots[b]
-                doubled |= same and tuple(swapped) in valid and tuple(swapped) < outfit
-        if not doubled:
+        worn = [(item_type, row) for item_type, row in zip(slots, outfit) if row != EMPTY]
+        if len(set(worn)) == len(worn):
             outfits.append(outfit)
     return np.array(outfits, dtype=np.int64).reshape(-1, len(slots))
 
 
 def ranking(bundle: Bundle, user: int, outfits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """All outfits, best first, ties in order of rows, and their scores."""
+    """All outfits, best first, ties in order of rows, and their scores; a set of items once, in its best order."""
     scores = exact.scores(bundle, exact.terms(bundle, bundle.user_codes[user], outfits))
     order = exact.top(scores, len(scores))  # rows of `outfits` are in order already
-    return outfits[order], scores[order]
+    outfits, scores = outfits[order], scores[order]
+    first = np.sort(np.unique(canonical_items(bundle.slots, outfits), axis=0, return_index=True)[1])
+    return outfits[first], scores[first]
 
 
 def all_rows(bundle: Bundle) -> dict[str, list[int]]:
@@ -187,6 +181,54 @@ def test_allowed_given_and_fewer_slots(tmp_path: Path, seed: int, repeat_empty: 
         assert_same(answer, ranking(bundle, seed, outfits), 30)
 
 
+@pytest.mark.usefixtures("steps")
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("slots", [("top", "top", "top", "bottom"), ("top", "shoe", "top", "top"), TWO_PAIRS])
+@pytest.mark.parametrize("repeat_empty", [False, True])
+def test_a_set_of_items_comes_once(tmp_path: Path, slots: tuple, seed: int, repeat_empty: bool) -> None:
+    """Slots of one type that allow different items, and empty ones that repeat another."""
+    options = {"num_items": 5, "num_modalities": 2, "num_bits": 8, "repeat_empty": repeat_empty}
+    bundle = random_bundle(tmp_path / "b", slots=slots, seed=seed, biased=seed % 2 == 0, **options)
+    names, rng = list(bundle.slot_names), np.random.default_rng(seed)
+    rows = {name: sorted(rng.choice(5, rng.integers(2, 6), replace=False).tolist()) for name in names}
+    asked: list[list[str]] = [names, names[:-1], names[1:], [name for name in names if name != "top_2"]]
+    for open_slots in asked:
+        allowed = {name: np.array(rows[name]) for name in open_slots}
+        outfits = every_outfit(bundle, {name: rows[name] for name in open_slots}, {})
+        for k, partners in ((3, None), (200, lists(bundle, 2))):
+            answer = best(bundle, bundle.user_codes[seed % 4], k, open_slots, allowed=allowed, partners=partners)
+            assert_same(answer, ranking(bundle, seed % 4, outfits), k)
+        once = best(bundle, bundle.user_codes[0], 20, open_slots, allowed=allowed, max_repeats=1)
+        ranked, scores = ranking(bundle, 0, outfits)
+        taken = walk(bundle, ranked, 20, 1)
+        assert_same(once, (ranked[taken], scores[taken]), 20)
+
+
+@pytest.mark.usefixtures("steps")
+@pytest.mark.parametrize(
+    "slots",
+    [
+        ("top", "top", "bottom"),
+        TWO_TOPS,
+        ("top", "bottom", "top", "shoe"),
+        ("top", "top", "top", "bottom"),
+        ("top", "top", "bottom", "bottom"),
+    ],
+)
+def test_too_few_items_for_the_slots_of_a_type(tmp_path: Path, slots: tuple) -> None:
+    bundle = random_bundle(tmp_path / "b", slots=slots, num_items=6)
+    user, top_slots = bundle.user_codes[0], [name for name in bundle.slot_names if name.startswith("top")]
+    for count in range(4):
+        allowed = {name: np.arange(count) for name in top_slots}
+        outfits = every_outfit(bundle, {**all_rows(bundle), **{name: list(range(count)) for name in top_slots}}, {})
+        for k in (3, 50):
+            assert_same(best(bundle, user, k, allowed=allowed), ranking(bundle, 0, outfits), k)
+        ranked, scores = ranking(bundle, 0, outfits)
+        taken = walk(bundle, ranked, 10, 1)
+        once = best(bundle, user, 10, allowed=allowed, max_repeats=1)
+        assert_same(once, (ranked[taken], scores[taken]), 10)
+
+
 @pytest.mark.parametrize("slots", [TWO, THREE, TWO_TOPS])
 def test_k_beyond_the_product_and_an_empty_slot(tmp_path: Path, slots: tuple) -> None:
     bundle = random_bundle(tmp_path / "b", slots=slots, num_items=5)
@@ -202,7 +244,7 @@ def walk(bundle: Bundle, outfits: np.ndarray, k: int, most: int) -> list[int]:
     uses: Counter = Counter()
     taken = []
     for number, outfit in enumerate(outfits.tolist()):
-        keys = list(zip(bundle.slots, outfit))
+        keys = [(item_type, row) for item_type, row in zip(bundle.slots, outfit) if row != EMPTY]
         if len(taken) < k and all(uses[key] < most for key in keys):
             taken.append(number)
             uses.update(keys)

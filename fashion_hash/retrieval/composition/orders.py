@@ -1,0 +1,86 @@
+"""One set of items is one outfit: which of the ways to place it in the slots stands for it.
+
+Slots of one item type can hold the same items in several orders. The order that stands for the set is the best
+one: the greatest numerator, and among equals the smaller row in the first slot. With two slots, or with the
+same allowed items in all slots of a type, `expand` leaves out the other orders while it fills slots. What
+remains is tested here, when outfits are complete: more than two slots of one type that allow different
+items, and slots whose swap changes the score because an empty slot repeats one of them.
+"""
+
+from __future__ import annotations
+
+from itertools import permutations, product
+
+import numpy as np
+
+from fashion_hash.retrieval.composition.bounds import Problem
+
+CHUNK = 1 << 16
+
+
+def needs_orders(problem: Problem) -> bool:
+    """Whether swapping two slots, one pair after the other, does not find every better order."""
+    if not all(problem.interchangeable.values()):
+        return True
+    return any(
+        len(slots) > 2 and not all(np.array_equal(problem.rows[slots[0]], problem.rows[slot]) for slot in slots[1:])
+        for slots in _groups(problem)
+    )
+
+
+def stands_for_its_set(problem: Problem, items: np.ndarray) -> np.ndarray:
+    """Which outfits are the best of the allowed orders of their items: (N,) bool.
+
+    Args:
+        problem: what is composed.
+        items: (N, S) places in the problem's rows.
+    """
+    parts = [_stands(problem, items[start : start + CHUNK]) for start in range(0, len(items), CHUNK)]
+    return np.concatenate([np.zeros(0, dtype=bool), *parts])
+
+
+def _stands(problem: Problem, items: np.ndarray) -> np.ndarray:
+    rows = np.stack([allowed[items[:, slot]] for slot, allowed in enumerate(problem.rows)], axis=1)
+    numerators = problem.numerators(items)
+    stands = np.ones(len(items), dtype=bool)
+    for order in _orders(problem):
+        other_rows = rows[:, order]
+        places = np.empty_like(items)
+        allowed = stands.copy()
+        for slot, slot_rows in enumerate(problem.rows):
+            places[:, slot] = np.minimum(np.searchsorted(slot_rows, other_rows[:, slot]), len(slot_rows) - 1)
+            allowed &= slot_rows[places[:, slot]] == other_rows[:, slot]
+        tested = np.flatnonzero(allowed)
+        others = problem.numerators(places[tested])
+        better = others > numerators[tested]
+        better |= (others == numerators[tested]) & _before(other_rows[tested], rows[tested])
+        stands[tested[better]] = False
+    return stands
+
+
+def _before(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Which outfits, (N, S), come before the others in order of row, slot by slot."""
+    before, equal = np.zeros(len(rows), dtype=bool), np.ones(len(rows), dtype=bool)
+    for row, other in zip(rows.T, others.T):
+        before |= equal & (row < other)
+        equal &= row == other
+    return before
+
+
+def _groups(problem: Problem) -> list[list[int]]:
+    """The slots of each item type."""
+    types = problem.item_types
+    return [
+        [slot for slot, slot_type in enumerate(types) if slot_type == item_type] for item_type in dict.fromkeys(types)
+    ]
+
+
+def _orders(problem: Problem) -> list[list[int]]:
+    """Every other way to place the items of an outfit: by slot the slot that its item comes from."""
+    slots = range(len(problem.item_types))
+    groups = _groups(problem)
+    orders = []
+    for choice in product(*(permutations(group) for group in groups)):
+        source = dict(zip((slot for group in groups for slot in group), (slot for group in choice for slot in group)))
+        orders.append([source[slot] for slot in slots])
+    return [order for order in orders if order != list(slots)]
