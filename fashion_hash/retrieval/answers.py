@@ -72,7 +72,7 @@ class Composed:
             says how much better than the last hit an outfit that was left out may be.
         gap: in units of the score; 0 when proven.
         personal: see Hits.
-        shortfall: why fewer than k came back, when a filter was asked for; None otherwise.
+        shortfall: why fewer than k came back, if a filter was given or nothing came back; None otherwise.
     """
 
     hits: list[Hit]

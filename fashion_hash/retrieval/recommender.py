@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Unpack, cast
 
@@ -30,7 +31,7 @@ from fashion_hash.retrieval.explanation.requests import (
 from fashion_hash.retrieval.filters.live_columns import LiveColumns
 from fashion_hash.retrieval.methods import METHODS
 from fashion_hash.retrieval.moment import Moment
-from fashion_hash.retrieval.pool.search import PoolQuery, rankings
+from fashion_hash.retrieval.pool.search import PoolOptions, PoolQuery, rankings
 from fashion_hash.retrieval.scores import hits_of, hits_of_many, scores_of
 from fashion_hash.retrieval.search.ask import ask
 from fashion_hash.retrieval.search.items import search_items
@@ -47,8 +48,8 @@ class Recommender(CatalogueUpdates):
     """Answers from a bundle, its pool, and what has changed since the export. It does not need torch.
 
     Each answer is of one moment: it includes every change that any process made before the question, and no
-    change made during it. Threads may share a Recommender; each process opens its own. Answering only
-    reads: the bundle folder may be read-only.
+    change made during it. Threads may share a Recommender; each process opens its own, which is also what
+    unpickling does. Answering only reads: the bundle folder may be read-only.
 
         recommender = Recommender.load("runs/NAME/bundle")
         recommender.answer("user-7", 5)                                    # the best outfits of the pool
@@ -62,6 +63,7 @@ class Recommender(CatalogueUpdates):
         super().__init__(live, tower)
         self._columns = LiveColumns(live)
         self._partners = LivePartners(live.bundle)
+        self._options: dict[str, Any] = {}
 
     @classmethod
     def load(
@@ -90,7 +92,13 @@ class Recommender(CatalogueUpdates):
                 changes that belong to another bundle.
         """
         live = LiveCatalogue(path, verify=verify, engine=engine)
-        return cls(live, LiveTower(live.bundle, encoder, encoder_weights))
+        recommender = cls(live, LiveTower(live.bundle, encoder, encoder_weights))
+        recommender._options = dict(verify=verify, engine=engine, encoder=encoder, encoder_weights=encoder_weights)
+        return recommender
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles and copies as path and options: whoever unpickles opens the bundle again."""
+        return partial(type(self).load, **self._options), (str(self.live.bundle.path.absolute()),)
 
     @property
     def bundle(self) -> Bundle:
@@ -147,22 +155,14 @@ class Recommender(CatalogueUpdates):
         ranked, shortfall = rankings(self._columns, snapshot, users, query)
         return hits_of_many(snapshot, users, ranked, shortfall, min(k, snapshot.num_outfits))
 
-    def answer(
-        self,
-        user_id: str | int | None,
-        k: int = 10,
-        *,
-        include_liked: bool = False,
-        where: Mapping[str, Any] | None = None,
-        diversity: float = 0.0,
-        max_per: Mapping[str, int] | None = None,
-    ) -> list[Hit]:
+    def answer(self, user_id: str | int | None, k: int = 10, **options: Unpack[PoolOptions]) -> list[Hit]:
         """The k best outfits for one user, each with its items and the terms of its score.
 
-        Arguments and errors are those of `recommend`.
+        Arguments and errors are those of `recommend`; an unknown option is a TypeError.
         """
-        moment, query = self._moment(user_id), PoolQuery(k, include_liked, where, diversity, max_per)
-        [ranking], _ = rankings(self._columns, moment.snapshot, [moment.user], query)
+        check_options("Recommender.answer", options, PoolOptions)
+        moment = self._moment(user_id)
+        [ranking], _ = rankings(self._columns, moment.snapshot, [moment.user], PoolQuery(k, **options))
         return hits_of(moment, moment.snapshot.items_of(ranking.rows), moment.snapshot.ids.at(ranking.rows))
 
     def compose(self, user_id: str | int | None, k: int = 10, **options: Unpack[CompositionOptions]) -> Composed:
@@ -209,9 +209,7 @@ class Recommender(CatalogueUpdates):
             **options: those of `compose`; `types` are the open slots to fill, by default all others.
 
         Raises:
-            QueryError: no item is given, a slot is given twice, and as `compose`.
-            UnknownIdError: an unknown user or item.
-            TypeError: an unknown option.
+            QueryError: no item is given or a slot is given twice; this and other errors as `compose`.
         """
         check_options("Recommender.complete", options, CompositionOptions)
         if not items_by_slot:
@@ -237,7 +235,8 @@ class Recommender(CatalogueUpdates):
             where: which items may come back: see retrieval/filters/language.py.
 
         Returns:
-            (K',) ids and the share of bits in which the codes agree, 0 to 1, nearest first.
+            (K',) ids and the share of bits in which the codes agree, 0 to 1, nearest first,
+            ties by id.
 
         Raises:
             QueryError: k, the item type or the filter is not valid, or the id belongs to items of two types.
@@ -246,7 +245,9 @@ class Recommender(CatalogueUpdates):
         snapshot = self.live.now()
         item_type, row = find_item_of_any_type(snapshot.bundle, str(item_id), item_type)
         allowed = self._columns.filter(snapshot, where).masks.get(item_type)
-        similar = similar_items(snapshot.bundle.item_codes[item_type], row, k, allowed)
+        similar = similar_items(
+            snapshot.bundle.item_codes[item_type], row, k, allowed, snapshot.bundle.items[item_type]
+        )
         hits = Hits(np.array(snapshot.bundle.items[item_type].at(similar.rows), dtype=np.str_), similar.shares)
         hits.personal = False
         return hits

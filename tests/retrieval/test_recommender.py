@@ -1,3 +1,5 @@
+import copy
+import pickle
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -221,3 +223,22 @@ def test_the_docstrings_name_every_option_and_its_default() -> None:
         for field in (field for query in defaults_of for field in fields(query)):
             if isinstance(field.default, float | int):
                 assert f"{field.name} (default {field.default})" in method.__doc__
+
+
+def test_it_pickles_as_path_and_options(recommender: Recommender) -> None:
+    path = recommender.bundle.path
+    loaded = Recommender.load(path, verify=False, engine="scan")
+    for opened in (pickle.loads(pickle.dumps(loaded)), copy.deepcopy(loaded), pickle.loads(pickle.dumps(recommender))):
+        assert opened.recommend("user-1", 5).ids.tolist() == recommender.recommend("user-1", 5).ids.tolist()
+        assert opened.bundle.path == path
+    assert type(pickle.loads(pickle.dumps(loaded)).live.now().base.engine) is type(loaded.live.now().base.engine)
+    assert len(pickle.dumps(loaded)) < 1000
+
+
+def test_no_outfit_at_all_comes_with_a_shortfall(recommender: Recommender) -> None:
+    tops = recommender.bundle.items["top"].all()
+    found = recommender.compose("user-1", 3, exclude={"top": tops[1:]})
+    assert (found.hits, found.proven, found.gap) == ([], True, 0.0)
+    assert found.shortfall is not None
+    assert found.shortfall.reason.startswith("0 of 3 outfits found")
+    assert len(recommender.compose("user-1", 9, exclude={"top": tops[3:]}, max_repeats=1).hits) == 1

@@ -114,7 +114,7 @@ def choose_outfits(
     if varied:
         places = places[variety.choose(moment.snapshot, found.items[places], found.scores[places], query.k)]
     shortfall = None
-    if query.where and proven and len(places) < query.k:
+    if proven and (len(places) < query.k if query.where else not len(places)):
         shortfall = explain_shortfall(query.k, len(places), chosen, moment.columns.of(moment.snapshot))
     return found.at(places)._replace(proven=proven, gap=gap), shortfall
 

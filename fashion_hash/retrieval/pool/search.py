@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
@@ -16,6 +16,15 @@ from fashion_hash.retrieval.filters.shortfall import PoolOutfits, Shortfall, exp
 from fashion_hash.retrieval.pool.diversity import choose_from
 from fashion_hash.retrieval.pool.variety import Variety
 from fashion_hash.retrieval.users import User, for_everyone
+
+
+class PoolOptions(TypedDict, total=False):
+    """The options of Recommender.recommend; PoolQuery holds their defaults."""
+
+    include_liked: bool
+    where: Mapping[str, Any] | None
+    diversity: float
+    max_per: Mapping[str, int] | None
 
 
 class PoolQuery(NamedTuple):
