@@ -107,7 +107,8 @@ class Catalogue:
     def _select(self, columns: str, kind: str, row: int) -> tuple[Any, ...] | None:
         query = f"SELECT {columns} FROM items WHERE type = ? AND row = ?"
         try:
-            return self._connection.execute(query, (kind, int(row))).fetchone()
+            columns_of_row: tuple[Any, ...] | None = self._connection.execute(query, (kind, int(row))).fetchone()
+            return columns_of_row
         except sqlite3.Error as error:
             raise self._unreadable(error) from None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -128,7 +128,19 @@ def _fingerprint(folder: Path) -> str:
 
 def _check(contents: BundleContents, scoring: _ScoringContents) -> None:
     """Shapes, values and rows fit together, and every score is exact in a float64."""
-    kinds, num_slots = item_types(check_slots(contents.slots)), len(contents.slots)
+    types = item_types(check_slots(contents.slots))
+    by_type = {"items": contents.items, "item_codes": contents.item_codes, "item_bias": contents.item_bias}
+    for name, table in by_type.items():
+        if missing := [item_type for item_type in types if item_type not in table]:
+            raise BundleError(f"{name} has no entry for item type {missing[0]!r}")
+    _check_arrays(contents, types)
+    scoring.check()
+    _check_requests(contents, types)
+    _check_history(contents)
+    _check_exactness(contents, types)
+
+
+def _check_arrays(contents: BundleContents, types: Sequence[str]) -> None:
     num_bits, num_modalities = contents.user_codes.shape[-1], len(contents.modalities)
     codes: list[tuple[str, np.ndarray, tuple[int, ...]]] = [
         ("user_codes", contents.user_codes, (len(contents.users), num_bits))
@@ -137,14 +149,11 @@ def _check(contents: BundleContents, scoring: _ScoringContents) -> None:
         ("preference_weights", contents.preference_weights, (num_bits,)),
         ("compatibility_weights", contents.compatibility_weights, (num_bits,)),
     ]
-    by_type = {"items": contents.items, "item_codes": contents.item_codes, "item_bias": contents.item_bias}
-    for name, table in by_type.items():
-        if missing := [kind for kind in kinds if kind not in table]:
-            raise BundleError(f"{name} has no entry for item type {missing[0]!r}")
-    for kind in kinds:
-        size = len(contents.items[kind])
-        codes.append((f"item_codes[{kind!r}]", contents.item_codes[kind], (size, num_modalities, num_bits)))
-        weights.append((f"item_bias[{kind!r}]", contents.item_bias[kind], (size,)))
+    for item_type in types:
+        size = len(contents.items[item_type])
+        item_codes, item_bias = contents.item_codes[item_type], contents.item_bias[item_type]
+        codes.append((f"item_codes[{item_type!r}]", item_codes, (size, num_modalities, num_bits)))
+        weights.append((f"item_bias[{item_type!r}]", item_bias, (size,)))
     for name, array, shape in codes + weights:
         if np.shape(array) != shape:
             raise BundleError(f"{name} has shape {np.shape(array)}, expected {shape}")
@@ -155,33 +164,43 @@ def _check(contents: BundleContents, scoring: _ScoringContents) -> None:
         if not (np.abs(array) < 2**15).all():
             raise BundleError(f"{name} holds a value that is not finite or beyond +-32768")
 
-    scoring.check()
-    if (requests := contents.requests) is not None:
-        if requests.types != kinds:
-            raise BundleError(f"requests over the types {list(requests.types)} in a bundle of {list(kinds)}")
-        sizes = {kind: len(contents.items[kind]) for kind in kinds} | {"users": len(contents.users)}
-        given = {kind: len(requests.item_outputs[kind]) for kind in kinds} | {"users": len(requests.user_known)}
-        if sizes != given:
-            raise BundleError(f"requests over {given} in a bundle of {sizes}: both must know the same items and users")
+
+def _check_requests(contents: BundleContents, types: tuple[str, ...]) -> None:
+    requests = contents.requests
+    if requests is None:
+        return
+    if requests.types != types:
+        raise BundleError(f"requests over the types {list(requests.types)} in a bundle of {list(types)}")
+    sizes = {item_type: len(contents.items[item_type]) for item_type in types} | {"users": len(contents.users)}
+    known = {item_type: len(requests.item_outputs[item_type]) for item_type in types}
+    known["users"] = len(requests.user_known)
+    if sizes != known:
+        raise BundleError(f"requests over {known} in a bundle of {sizes}: both must know the same items and users")
+
+
+def _check_history(contents: BundleContents) -> None:
     if contents.history.slots != contents.slots:
         raise BundleError(f"history of slots {contents.history.slots} in a bundle of slots {contents.slots}")
     columns = [("users", contents.history.users, 0, len(contents.users))]
-    for slot, kind in enumerate(contents.slots):
-        columns.append((kind, contents.history.items[:, slot], EMPTY, len(contents.items[kind])))
+    for slot, item_type in enumerate(contents.slots):
+        columns.append((item_type, contents.history.items[:, slot], EMPTY, len(contents.items[item_type])))
     for name, rows, low, high in columns:
         if len(rows) and not low <= rows.min() <= rows.max() < high:
             raise BundleError(f"history names rows {rows.min()} to {rows.max()} of {high} {name}")
 
+
+def _check_exactness(contents: BundleContents, types: Sequence[str]) -> None:
+    """The largest numerator of index/exact.py stays below 2**53: a float64 holds it without rounding."""
     scales = (contents.preference_scale, contents.compatibility_scale)
     if any(int(scale) != scale or scale < 0 for scale in scales):
-        raise BundleError(f"preference and compatibility scales are whole numbers from 0 on, got {scales}")
-    # the largest numerator of index/exact.py: below 2**53 a float64 holds it without rounding
-    num_pairs = max(1, len(slot_pairs(contents.slots)))
+        raise BundleError(f"preference_scale and compatibility_scale must be whole numbers of at least 0, got {scales}")
     total = np.abs(fixed_point(contents.preference_weights).astype(np.int64)).sum() * scales[0]
     total += np.abs(fixed_point(contents.compatibility_weights).astype(np.int64)).sum() * scales[1]
-    for kind in kinds:
-        total += num_bits * int(np.abs(fixed_point(contents.item_bias[kind]).astype(np.int64)).max(initial=0))
-    if int(total) * num_modalities * num_slots * num_pairs >= 2**53:
+    for item_type in types:
+        bias = fixed_point(contents.item_bias[item_type]).astype(np.int64)
+        total += contents.user_codes.shape[-1] * int(np.abs(bias).max(initial=0))
+    num_pairs = max(1, len(slot_pairs(contents.slots)))
+    if int(total) * len(contents.modalities) * len(contents.slots) * num_pairs >= 2**53:
         raise BundleError("bit weights or item biases are too large for exact scores: has the training diverged?")
 
 

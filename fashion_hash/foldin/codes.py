@@ -72,7 +72,7 @@ def _weights(bundle: Bundle) -> np.ndarray:
 
 def bpr_losses(margins: np.ndarray) -> np.ndarray:
     """softplus(-margin) of each pair."""
-    return np.logaddexp(0.0, -margins)
+    return np.asarray(np.logaddexp(0.0, -margins))
 
 
 def descend(pairs: Vectors, pull: np.ndarray, start: np.ndarray, share: np.ndarray, sweeps: int = SWEEPS) -> Fit:

@@ -84,24 +84,26 @@ def scores(bundle: Bundle, terms: Terms) -> np.ndarray:
         + bundle.compatibility_scale * terms.compatibility * terms.num_items
         + bits * terms.bias * pairs
     )
-    return numerator / (WEIGHT_ONE * bits * terms.num_items * pairs)
+    return np.asarray(numerator / (WEIGHT_ONE * bits * terms.num_items * pairs))
 
 
 def preference_part(bundle: Bundle, terms: Terms) -> np.ndarray:
     """The preference term of the score, float64 (N,)."""
     bits = len(bundle.modalities) * bundle.num_bits
-    return bundle.preference_scale * terms.preference / (WEIGHT_ONE * bits * terms.num_items)
+    return np.asarray(bundle.preference_scale * terms.preference / (WEIGHT_ONE * bits * terms.num_items))
 
 
 def compatibility_part(bundle: Bundle, terms: Terms) -> np.ndarray:
     """The compatibility term of the score, float64 (N,)."""
     bits = len(bundle.modalities) * bundle.num_bits
-    return bundle.compatibility_scale * terms.compatibility / (WEIGHT_ONE * bits * np.maximum(terms.num_pairs, 1))
+    return np.asarray(
+        bundle.compatibility_scale * terms.compatibility / (WEIGHT_ONE * bits * np.maximum(terms.num_pairs, 1))
+    )
 
 
 def bias_part(terms: Terms) -> np.ndarray:
     """The item-bias term of the score, float64 (N,)."""
-    return terms.bias / (WEIGHT_ONE * terms.num_items)
+    return np.asarray(terms.bias / (WEIGHT_ONE * terms.num_items))
 
 
 def top(score: np.ndarray, k: int) -> np.ndarray:

@@ -193,7 +193,7 @@ class ItemCoder:
             title: its title, for bundles that take titles.
         """
         one = {modality: [feature] for modality, feature in (features or {}).items()}
-        return self.codes_of_many(kind, 1, one, [title])[0]
+        return np.asarray(self.codes_of_many(kind, 1, one, [title])[0])
 
     def codes_of_many(
         self,

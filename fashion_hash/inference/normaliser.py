@@ -47,4 +47,4 @@ class Normaliser:
         if self.kind == "l2":
             lengths = np.linalg.norm(raw, axis=1, keepdims=True)
             return raw / np.where(lengths > 0, lengths, np.float32(1))
-        return (raw - self.centre) / self.scale
+        return np.asarray((raw - self.centre) / self.scale)

@@ -134,18 +134,18 @@ class OutfitEncoderArrays:
         mean = (x * here).sum(axis=1) / np.maximum(here.sum(axis=1), 1)
         seed = np.broadcast_to(self._wide["seed"], (len(x), *self._wide["seed"].shape[1:]))
         pooled = self._attend("pool", seed, self._norm("pool_norm", x), mask)[:, 0]
-        return ((mean + pooled) * here.any(axis=1)) @ self._wide["out.weight"].T
+        return np.asarray(((mean + pooled) * here.any(axis=1)) @ self._wide["out.weight"].T)
 
     def _linear(self, name: str, x: np.ndarray) -> np.ndarray:
         y = x.reshape(-1, x.shape[-1]) @ self._wide[f"{name}.weight"].T
         if (bias := self._wide.get(f"{name}.bias")) is not None:
             y += bias
-        return y.reshape(*x.shape[:-1], -1)
+        return np.asarray(y.reshape(*x.shape[:-1], -1))
 
     def _norm(self, name: str, x: np.ndarray) -> np.ndarray:
         centred = x - x.mean(axis=-1, keepdims=True)
         scale = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + LAYER_NORM_EPS)
-        return centred / scale * self._wide[f"{name}.weight"] + self._wide[f"{name}.bias"]
+        return np.asarray(centred / scale * self._wide[f"{name}.weight"] + self._wide[f"{name}.bias"])
 
     def _attend(self, name: str, asked: np.ndarray, x: np.ndarray, mask: np.ndarray) -> np.ndarray:
         q, k, v = (

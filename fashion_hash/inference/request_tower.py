@@ -143,7 +143,7 @@ class RequestTower:
         if not tastes.size:
             return None
         # what is learned for each user is unknown of somebody new
-        return (tastes.mean(axis=0, dtype=np.float64) + self.weights.nobody).astype(np.float32)
+        return np.asarray((tastes.mean(axis=0, dtype=np.float64) + self.weights.nobody).astype(np.float32))
 
     def request(
         self, texts: Sequence[str | None], tastes: Sequence[np.ndarray | None] | np.ndarray | None = None

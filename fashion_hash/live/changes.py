@@ -166,7 +166,7 @@ def _check_new(kind: str, ids: Sequence[str], known: Any) -> None:
 def _rows(known: Any, ids: Sequence[str]) -> np.ndarray:
     if isinstance(ids, str):
         raise QueryError(f"a list of {known.kind} ids is needed, not the text {ids!r}")
-    rows = known.rows(ids)
+    rows: np.ndarray = known.rows(ids)
     if len(np.unique(rows)) < len(rows):
         twice = next(one for place, one in enumerate(ids) if one in list(ids)[:place])
         raise DataError(f"{known.kind} {twice!r} was given twice")

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from fashion_hash.bundle.bundle import LIVE_FOLDER
 from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.live.generation import generation_path, write_generation
-from fashion_hash.live.store import FOLDER
 
 # changes in memory slow every query a little, a compaction costs seconds: by share of the pool
 COMPACT_FROM, COMPACT_SHARE = 20_000, 0.05
@@ -25,7 +25,7 @@ LOCK = "compaction.lock"
 
 def compact(live: LiveCatalogue) -> bool:
     """Folds what was changed into new files. Returns False when somebody else is at it, or nothing changed."""
-    folder = live.bundle.path / FOLDER
+    folder = live.bundle.path / LIVE_FOLDER
     if not folder.is_dir():
         return False
     with _alone(folder) as alone:

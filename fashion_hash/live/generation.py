@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fashion_hash.bundle.bundle import Bundle, BundleChanges
+from fashion_hash.bundle.bundle import LIVE_FOLDER, Bundle, BundleChanges
 from fashion_hash.bundle.catalogue import Catalogue, Line
 from fashion_hash.core.arrays import open_array
 from fashion_hash.core.files import atomic_folder
@@ -33,7 +33,6 @@ from fashion_hash.index.pool import Pool
 from fashion_hash.index.scoring import PoolRows
 from fashion_hash.inference.outfit_encoder import open_encoded
 from fashion_hash.live.snapshot import Base, Snapshot
-from fashion_hash.live.store import FOLDER
 
 FORMAT, FORMAT_VERSION = "fashion_hash generation", 1
 
@@ -78,7 +77,7 @@ def _items_of(bundle: Bundle, folder: Path) -> BundleChanges:
 
 def generation_path(bundle_path: Path, generation: int) -> Path:
     """The folder of a generation."""
-    return bundle_path / FOLDER / f"generation-{generation}"
+    return bundle_path / LIVE_FOLDER / f"generation-{generation}"
 
 
 def write_generation(snapshot: Snapshot, generation: int) -> Path:

@@ -70,9 +70,8 @@ def search_pool(
 
 def _best_by_vectors(snapshot: Snapshot, user_key: np.ndarray, k: int, may: np.ndarray, least: float) -> Ranking:
     bundle, added = snapshot.bundle, snapshot.added
-    bias = encoded.bias_part(added.terms.bias, added.terms.num_items)
-    norms = encoded.squared_norms(bundle, added.vectors)
-    [best] = encoded.best(bundle, user_key[None], added.vectors, bias, norms, k, [may])
+    outfits = encoded.StoredOutfits.of(bundle, added.vectors, added.terms)
+    [best] = encoded.best(bundle, user_key[None], outfits, k, [may])
     return Ranking(best.rows + len(snapshot.base.pool), best.scores)
 
 

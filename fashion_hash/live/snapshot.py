@@ -119,8 +119,8 @@ class Snapshot:
         """Items by slot of outfits: (R, S) int32."""
         count = len(self.base.pool)
         if not len(rows) or rows.max() < count:
-            return self.base.pool.items[rows]
-        items = self.added.items[np.maximum(rows - count, 0)]
+            return np.asarray(self.base.pool.items[rows])
+        items: np.ndarray = self.added.items[np.maximum(rows - count, 0)]
         items[rows < count] = self.base.pool.items[rows[rows < count]]
         return items
 
@@ -321,7 +321,7 @@ def code_sums(bundle: Bundle, items: np.ndarray) -> np.ndarray:
     dtype = np.int8 if len(bundle.slots) * len(bundle.modalities) < 128 else np.int16
     counted = exact.outfit_items(bundle, items)
     codes = unpack(slot_codes(bundle, counted))
-    return (codes * (counted != EMPTY)[:, :, None, None]).sum(axis=(1, 2), dtype=dtype)
+    return np.asarray((codes * (counted != EMPTY)[:, :, None, None]).sum(axis=(1, 2), dtype=dtype))
 
 
 def outfit_record(bundle: Bundle) -> np.dtype:

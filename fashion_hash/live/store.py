@@ -22,12 +22,11 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from fashion_hash.bundle.bundle import LIVE_FOLDER as FOLDER
-from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.bundle.bundle import LIVE_FOLDER, Bundle
 from fashion_hash.bundle.catalogue import SCHEMA as CATALOGUE_SCHEMA
 from fashion_hash.bundle.catalogue import Line
 from fashion_hash.core.files import sync_file, sync_folder
@@ -139,7 +138,7 @@ class Store:
         """Whether the file must be opened again to see what was changed."""
         return self._frozen and (wal_path(self.path).exists() or _looks(self.path) != self._seen)
 
-    def one(self, query: str, values: tuple = ()) -> tuple:
+    def one(self, query: str, values: tuple[Any, ...] = ()) -> tuple[Any, ...]:
         """The first row of an answer; () when there is none."""
         return self._connection.execute(query, values).fetchone() or ()
 
@@ -208,7 +207,7 @@ class Store:
 
 def store_path(bundle_path: Path) -> Path:
     """Where a bundle's live catalogue is."""
-    return bundle_path / FOLDER / FILE
+    return bundle_path / LIVE_FOLDER / FILE
 
 
 def _looks(path: Path) -> tuple[int, int, int]:

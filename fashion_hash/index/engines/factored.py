@@ -94,7 +94,7 @@ def best_rows(score: np.ndarray, k: int) -> np.ndarray:
     maxima = score[: blocks * BLOCK].reshape(blocks, BLOCK).max(axis=1)
     bound = np.partition(maxima, blocks - k)[blocks - k]
     rows = np.flatnonzero(score >= bound)
-    return rows[exact.top(score[rows], k)]
+    return np.asarray(rows[exact.top(score[rows], k)])
 
 
 def _one_if_equal(values: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ is known (retrieval.foldin.impersonal: a preference scale of 0) asks with the me
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import BundleError
 from fashion_hash.index import exact
 from fashion_hash.index.engines.contract import NOTHING, Engine, Ranking
+from fashion_hash.index.outfit_terms import OutfitTerms
 from fashion_hash.index.outfit_vectors import encoder_of, outfit_vectors
 from fashion_hash.index.pool import Pool
 
@@ -37,6 +39,7 @@ def nearness(bundle: Bundle, taste: np.ndarray, vectors: np.ndarray) -> np.ndarr
     """Minus the scaled distance of each outfit, float64 (R,).
 
     Args:
+        bundle: with an outfit encoder.
         taste: (D,) float32, see Bundle.user_keys.
         vectors: (R, D) or (R, D / 8), as they are kept.
     """
@@ -67,14 +70,27 @@ def parts(bundle: Bundle, taste: np.ndarray, items: np.ndarray) -> tuple[np.ndar
     return nearness(bundle, taste, outfit_vectors(bundle, items)), bias_part(bias, (items != EMPTY).sum(axis=1))
 
 
+class StoredOutfits(NamedTuple):
+    """What a search reads of outfits.
+
+    Attributes:
+        vectors: (N, D) float32 or (N, D / 8) uint8, as they are kept.
+        bias: (N,) float64, see bias_part.
+        norms: (N,) float32, squared lengths; (0,) for bits, which are all of one length.
+    """
+
+    vectors: np.ndarray
+    bias: np.ndarray
+    norms: np.ndarray
+
+    @classmethod
+    def of(cls, bundle: Bundle, vectors: np.ndarray, terms: OutfitTerms | Pool) -> StoredOutfits:
+        """From vectors as they are kept, and whatever has the terms of the same outfits."""
+        return cls(vectors, bias_part(terms.bias, terms.num_items), squared_norms(bundle, vectors))
+
+
 def best(
-    bundle: Bundle,
-    tastes: np.ndarray,
-    vectors: np.ndarray,
-    bias: np.ndarray,
-    norms: np.ndarray,
-    k: int,
-    may: Sequence[np.ndarray],
+    bundle: Bundle, user_keys: np.ndarray, outfits: StoredOutfits, k: int, may: Sequence[np.ndarray]
 ) -> list[Ranking]:
     """The k best outfits for each of Q users, exactly.
 
@@ -82,36 +98,36 @@ def best(
     among the best. Hamming distances are exact at once.
 
     Args:
-        tastes: (Q, D) float32, see Bundle.user_keys.
-        vectors: (N, D) or (N, D / 8), as they are kept.
-        bias: (N,) float64, see bias_part.
-        norms: (N,) float32, see squared_norms; not looked at for bits.
+        bundle: with an outfit encoder.
+        user_keys: (Q, D) float32, see Bundle.user_keys.
+        outfits: N, among which to search.
         k: at least 1.
         may: for each user (N,) bool, which may come back.
     """
     encoder = encoder_of(bundle)
+    vectors, bias, norms = outfits
     if encoder.output == "bits":
-        scores = (nearness(bundle, taste, vectors) + bias for taste in tastes)
-        return [_top(score, np.flatnonzero(own), k) for score, own in zip(scores, may)]
-    found = []
-    for first in range(0, len(tastes), USERS_AT_ONCE):
-        users = np.stack([asking(bundle, taste) for taste in tastes[first : first + USERS_AT_ONCE]])
+        scores = (nearness(bundle, user_key, vectors) + bias for user_key in user_keys)
+        return [_top(score, np.flatnonzero(mask), k) for score, mask in zip(scores, may)]
+    rankings = []
+    for first in range(0, len(user_keys), USERS_AT_ONCE):
+        users = np.stack([asking(bundle, user_key) for user_key in user_keys[first : first + USERS_AT_ONCE]])
         rough = np.empty((len(users), len(vectors)), dtype=np.float32)
         for start in range(0, len(vectors), CHUNK):
-            here = slice(start, start + CHUNK)
-            rough[:, here] = 2 * (users @ vectors[here].T) - norms[here]
-        for user, own_rough, own in zip(users, rough, may[first:]):
-            score = encoder.factor * (own_rough.astype(np.float64) - float((user.astype(np.float64) ** 2).sum())) + bias
-            rows = np.flatnonzero(own)
+            chunk = slice(start, start + CHUNK)
+            rough[:, chunk] = 2 * (users @ vectors[chunk].T) - norms[chunk]
+        for user, products, mask in zip(users, rough, may[first:]):
+            score = encoder.factor * (products.astype(np.float64) - float((user.astype(np.float64) ** 2).sum())) + bias
+            rows = np.flatnonzero(mask)
             if len(rows) > k:
                 # a float32 sum of D products errs by less than D units in the last place of its absolute sum
                 longest = float(np.sqrt(norms.max())) * (1 + 1e-4)
                 size = float(np.linalg.norm(user)) * longest * 2 + longest**2
                 error = encoder.factor * size * (bundle.num_bits + 4) * 2.0**-23
-                some = score[rows]
-                rows = rows[some >= np.partition(some, len(rows) - k)[len(rows) - k] - 2 * error]
-            found.append(_top(nearness(bundle, user, vectors[rows]) + bias[rows], np.arange(len(rows)), k, rows))
-    return found
+                least = np.partition(score[rows], len(rows) - k)[len(rows) - k]
+                rows = rows[score[rows] >= least - 2 * error]
+            rankings.append(_top(nearness(bundle, user, vectors[rows]) + bias[rows], np.arange(len(rows)), k, rows))
+    return rankings
 
 
 def _top(score: np.ndarray, kept: np.ndarray, k: int, rows: np.ndarray | None = None) -> Ranking:
@@ -138,9 +154,7 @@ class VectorScan(Engine):
         super().__init__(bundle, pool)
         if not pool.vectors.shape[1]:
             raise BundleError(f"{pool.path} holds no vectors of outfits: build it again with tools/build_index.py")
-        self._vectors = pool.vectors
-        self._bias = bias_part(pool.bias, pool.num_items)
-        self._norms = squared_norms(bundle, pool.vectors)
+        self._outfits = StoredOutfits.of(bundle, pool.vectors, pool)
 
     def search(
         self, user_key: np.ndarray, k: int, exclude: np.ndarray = NOTHING, allowed: np.ndarray | None = None
@@ -156,14 +170,13 @@ class VectorScan(Engine):
         allowed: np.ndarray | None = None,
     ) -> list[Ranking]:
         """See Engine.search_many."""
-        found: list[Ranking] = []
-        apart = [NOTHING] * len(user_keys) if excludes is None else excludes
+        rankings: list[Ranking] = []
+        excluded = [NOTHING] * len(user_keys) if excludes is None else excludes
         for first in range(0, len(user_keys), USERS_AT_ONCE):
             may = []
-            for exclude in apart[first : first + USERS_AT_ONCE]:
-                own = np.ones(len(self._vectors), dtype=bool) if allowed is None else allowed.copy()
-                own[exclude] = False
-                may.append(own)
-            users = user_keys[first : first + USERS_AT_ONCE]
-            found += best(self._bundle, users, self._vectors, self._bias, self._norms, k, may)
-        return found
+            for rows in excluded[first : first + USERS_AT_ONCE]:
+                mask = np.ones(len(self._pool), dtype=bool) if allowed is None else allowed.copy()
+                mask[rows] = False
+                may.append(mask)
+            rankings += best(self._bundle, user_keys[first : first + USERS_AT_ONCE], self._outfits, k, may)
+        return rankings

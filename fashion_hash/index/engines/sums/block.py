@@ -94,9 +94,9 @@ def _totals(
     def part(builder: ir.IRBuilder, arguments: Any, at: int) -> None:
         codes, groups, tables, stride, constants, out = arguments
         kind = ir.FunctionType(wide, [wide, wide])
-        shuffle = cgutils.get_or_insert_function(builder.module, kind, shuffle_name)
-        low = [cgutils.alloca_once_value(builder, _vector(words, 0)) for _ in range(users)]
-        high = [cgutils.alloca_once_value(builder, _vector(words, 0)) for _ in range(users)]
+        shuffle = cgutils.get_or_insert_function(builder.module, kind, shuffle_name)  # type: ignore[no-untyped-call]
+        low = [cgutils.alloca_once_value(builder, _vector(words, 0)) for _ in range(users)]  # type: ignore[no-untyped-call]
+        high = [cgutils.alloca_once_value(builder, _vector(words, 0)) for _ in range(users)]  # type: ignore[no-untyped-call]
         with cgutils.for_range(builder, groups, intp=_I64) as loop:
             first = builder.mul(loop.index, _I64(3 * LANES))
             three = (_load(builder, codes, builder.add(first, _I64(byte * LANES + at)), wide) for byte in range(3))

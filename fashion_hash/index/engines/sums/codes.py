@@ -134,7 +134,7 @@ def user_tables(tables: Tables, flips: np.ndarray) -> np.ndarray:
     count, size = tables.entries.shape
     places = np.arange(size, dtype=np.uint8) ^ flips[:, :, None]
     places = places + size * np.arange(count, dtype=np.intp)[:, None]
-    return np.take(tables.entries.ravel(), places).reshape(len(flips), -1)
+    return np.asarray(np.take(tables.entries.ravel(), places).reshape(len(flips), -1))
 
 
 def flip_masks(negative: np.ndarray, planes: int, codes: np.ndarray) -> np.ndarray:
@@ -149,7 +149,7 @@ def flip_masks(negative: np.ndarray, planes: int, codes: np.ndarray) -> np.ndarr
 def offsets(tables: Tables, negative: np.ndarray) -> np.ndarray:
     """What to add to a user's sum of entries to have the preference in units: float64 (U,)."""
     signs = np.where(negative, -1.0, 1.0)
-    return -tables.full * (negative @ tables.weights) - tables.most / 2 * (signs @ tables.weights)
+    return np.asarray(-tables.full * (negative @ tables.weights) - tables.most / 2 * (signs @ tables.weights))
 
 
 def exact_tables(weights: np.ndarray, planes: int) -> np.ndarray:
@@ -161,7 +161,7 @@ def exact_tables(weights: np.ndarray, planes: int) -> np.ndarray:
     digits = np.zeros((users, num_groups(num_bits, planes) * GROUP), dtype=np.int64)
     digits[:, : num_bits * planes] = (weights[:, :, None] << np.arange(planes)).reshape(users, -1)
     by_half = digits.reshape(users, -1, GROUP)[:, :, NIBBLES]
-    return (by_half @ _bits(NIBBLES).T).reshape(users, -1, 2, 16)
+    return np.asarray((by_half @ _bits(NIBBLES).T).reshape(users, -1, 2, 16))
 
 
 def _bits(codes: np.ndarray) -> np.ndarray:
