@@ -1,4 +1,4 @@
-"""The catalogue of a bundle: what people see of an item, in one SQLite file."""
+"""The catalogue of a bundle: title, details and picture of every item, in one SQLite file."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Catalogue:
     """Reads a catalogue file; one may serve many threads, and many processes may open the file at once.
 
     Args:
-        path: the file of the bundle, which nobody changes.
+        path: the file of the bundle, which never changes.
         added: tells of an item that was added later, by type and row, what a line of the file holds
             (fashion_hash.live).
     """

@@ -1,4 +1,4 @@
-"""A bundle as somebody else sees it."""
+"""Views of a bundle."""
 
 from __future__ import annotations
 

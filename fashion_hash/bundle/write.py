@@ -30,7 +30,7 @@ class BundleContents:
     """What a trained model hands over; `write_bundle` turns it into a folder.
 
     Attributes:
-        name: of the run, for people.
+        name: of the run, for readers.
         slots: item type of each slot.
         modalities: names of the M modalities, in the order of the item codes.
         users, items: ids in row order (items by type).
@@ -43,7 +43,7 @@ class BundleContents:
         history: known positives of the users (liked outfits).
         details: by type and item id, "title" and further columns.
         pictures: by type and item id, encoded JPEG or PNG bytes; may lack items.
-        model: what is worth knowing of the model (variant, training run), for people.
+        model: what is worth knowing of the model (variant, training run), for readers.
         heads: the hash heads of each modality, for items that arrive later; may be none.
         requests: the request model over these items and users; None when there is none.
         encoder: of an outfit encoder; the codes above are then those of its users and single items.

@@ -1,10 +1,10 @@
-"""Fold-in: the code of a person the model was not trained on, from outfits they like and dislike.
+"""Fold-in: the code of a user the model was not trained on, from liked and disliked outfits.
 
 A bundle suffices; nothing is trained. `FoldIn.by_sum` takes the sign of what the liked outfits' codes
 have more of than the average outfit. `FoldIn.fit` starts there and lowers the loss of the training, BPR
 (Rendle et al., UAI 2009; FHN, Lu et al., CVPR 2019), one bit at a time: each liked outfit against
-random outfits, and random outfits against each disliked one. Nobody known and nothing told has no
-code: `impersonal` is the bundle that answers for them, by compatibility and item bias alone.
+random outfits, and random outfits against each disliked one. An anonymous user has no
+code: the bundle `impersonal` answers them, by compatibility and item bias alone.
 
 Shapes: N outfits, L told outfits, K random ones against each, P pairs, S slots, M modalities, D bits.
 """
@@ -25,7 +25,7 @@ from fashion_hash.index import exact
 NEGATIVES, FEWEST_NEGATIVES = 64, 8
 PAIRS = 4096  # about as many take tens of milliseconds at 128 bits
 MOST_TOLD = 2048
-# Of 0, 1, 3 and 10, chosen on the validation rows of 300 people hidden from IQON3000 with five liked
+# Of 0, 1, 3 and 10, chosen on the validation rows of 300 users hidden from IQON3000 with five liked
 # outfits each; with fifty or more, less pull is a little better (benchmarks/bench_foldin.py).
 PULL = 10.0
 SWEEPS = 20
@@ -53,8 +53,8 @@ class Fit(NamedTuple):
 
 def outfit_vectors(bundle: Bundle, items: np.ndarray) -> Vectors:
     """What the score of outfits, (N, S) rows of items, is made of, for any user."""
-    nobody = np.zeros(bundle.num_bits // 8, dtype=np.uint8)
-    terms = exact.terms(bundle, nobody, items)
+    any_code = np.zeros(bundle.num_bits // 8, dtype=np.uint8)
+    terms = exact.terms(bundle, any_code, items)
     constant = exact.compatibility_part(bundle, terms) + exact.bias_part(terms)
     counted = exact.outfit_items(bundle, items)
     total = np.zeros((len(counted), bundle.num_bits), dtype=np.int32)
@@ -136,7 +136,7 @@ def _checked(bundle: Bundle, name: str, outfits: object) -> np.ndarray:
 
 
 class FoldIn:
-    """Codes of new people for one bundle.
+    """Codes of new users for one bundle.
 
     What is random comes from `seed` and what was told: the same outfits, in the same order, give the
     same code.
@@ -169,7 +169,7 @@ class FoldIn:
             disliked: likewise.
 
         Returns:
-            (D / 8,) uint8, packed; None when nothing is told: see `impersonal`.
+            (D / 8,) uint8, packed; None without any outfit: see `impersonal`.
 
         Raises:
             QueryError: outfits of other slots, rows that the bundle does not hold, an outfit without

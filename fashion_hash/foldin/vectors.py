@@ -1,8 +1,8 @@
-"""Fold-in under an outfit encoder: the vector of a person the model was not trained on; nothing else moves.
+"""Fold-in under an outfit encoder: the vector of a user the model was not trained on; nothing else moves.
 
 The difference of two outfits' scores is linear in the user's vector, so that the loss of the training, BPR
-(Rendle et al., UAI 2009) against random outfits, is convex in it. The users of the bundle say where people
-are and how they spread: with that normal distribution as prior the answer is the vector that is most likely,
+(Rendle et al., UAI 2009) against random outfits, is convex in it. The users of the bundle say where users
+lie and how they spread: with that normal distribution as prior the answer is the vector that is most likely,
 found by Newton's method. Shapes: L told outfits, R random ones, D num_bits.
 """
 
@@ -29,7 +29,7 @@ SAMPLE = 65_536
 
 
 class FoldInVectors:
-    """Vectors of new people for one bundle with an outfit encoder; offers what FoldIn does.
+    """Vectors of new users for one bundle with an outfit encoder; offers what FoldIn does.
 
     Args:
         bundle: an open bundle.
@@ -90,7 +90,7 @@ class FoldInVectors:
 
     @cached_property
     def _random(self) -> tuple[np.ndarray, np.ndarray]:
-        """Outfits of any items, in slots that outfits people liked fill; see _scored."""
+        """Outfits of any items, in the slots that liked outfits fill; see _scored."""
         bundle, rng = self._bundle, generator(self._seed, "fold-in")
         history = bundle.history.items
         if len(history):

@@ -4,7 +4,7 @@ A bundle of an outfit encoder (models/outfit_encoder.py) holds in its folder enc
 
     encoder.json            format version; heads, width, num_bits, distance, output, scale, bounded; item types
     weights.safetensors     the weights of the set transformer, the token of each item type (types/TYPE)
-                            and of nobody in particular (nobody: the mean user)
+                            and of the anonymous user (nobody: the mean user)
     users.npy               (U, D) float32       user vectors
     items.N.npy             (N, W + D) float32   of type number N: an item's token, and the vector of the
                                                  outfit that holds it alone
@@ -53,7 +53,7 @@ class OutfitEncoderArrays:
         scale: of distances.
         type_tokens: by item type, (W,) float32 that is added to the features of its items.
         bounded: whether tokens pass tanh.
-        nobody: (D,) float32, the vector that answers for whom nothing is known of: the mean user.
+        nobody: (D,) float32, the vector that stands for an anonymous user: the mean user.
     """
 
     weights: Mapping[str, np.ndarray]

@@ -126,7 +126,7 @@ class RequestTower:
         return np.asarray(self.user_tastes[row], dtype=np.float32) if self._user_known[row] else None
 
     def taste_of(self, rows: Mapping[str, Sequence[int] | np.ndarray]) -> np.ndarray | None:
-        """(D,) float32, the taste of somebody new, from the items they engaged with: rows by item type.
+        """(D,) float32, the taste of a new user, from the items they engaged with: rows by item type.
 
         None when there are none. Raises QueryError for an item type that the bundle does not have.
         """
@@ -142,7 +142,7 @@ class RequestTower:
         """
         if not tastes.size:
             return None
-        # what is learned for each user is unknown of somebody new
+        # a new user lacks what is learned for each user
         return np.asarray((tastes.mean(axis=0, dtype=np.float64) + self.weights.nobody).astype(np.float32))
 
     def request(

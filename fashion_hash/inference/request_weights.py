@@ -12,7 +12,7 @@ A bundle whose run was trained on requests holds it in its folder requests/:
     users.known.npy         (U,) bool         False where nothing is known of a user's taste
 
 Item: t = v' + MLP(v') + e, with v' = W v of its description and e a learned embedding. Request: p =
-a q' + b taste + MLP([q'; taste]), with q' = W' q of its words; a taste is the mean of what somebody engaged with,
+a q' + b taste + MLP([q'; taste]), with q' = W' q of its words; a taste is the mean of what a user engaged with,
 a learned row of theirs, or the sum of both. Bits are the signs; floats are tanh(slope * p), or p / |p| of a model
 trained in float. A score is the inner product of request and item, of either. After WhisperLite (Sevegnani et al.,
 2022), see fashion_hash.models.whisper_lite. Shapes: U users, N items of a type, F feature, H hidden, D bits, and T the
@@ -54,8 +54,8 @@ class TowerWeights:
         item_mlp: layers of D -> H -> D.
         taste_project: (T, F), what the description of an item adds to a taste.
         no_text: (D,), q' of a request without words, or with none that is known.
-        no_taste: (D,), the taste of somebody of whom nothing is known.
-        nobody: (D,), what stands for the learned row of somebody new.
+        no_taste: (D,), the taste of an anonymous user.
+        nobody: (D,), what stands for the learned row of a new user.
         no_description: (D,), v' of an item that nothing describes.
         unknown_item: (D,), e of an item that training never saw.
         unknown_taste_item: (T,), the same in tastes.

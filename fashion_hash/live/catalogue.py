@@ -87,9 +87,9 @@ class LiveCatalogue:
 
     @contextmanager
     def writing(self) -> Iterator[Writing]:
-        """A transaction: nobody else writes meanwhile, and all of it or nothing is kept.
+        """A transaction: no other process writes meanwhile, and all of it or nothing is kept.
 
-        Raises BundleError when somebody else does not stop writing, or the file cannot be written.
+        Raises BundleError when another process does not stop writing, or the file cannot be written.
         """
         with self._write_lock:
             if self._writer is None:

@@ -2,7 +2,7 @@
 
 The new files are written beside the old ones from a snapshot; then one short transaction names them
 the current ones and drops from the log what they hold. A crash before it leaves the old generation
-and its log, a crash behind it the new one; what nobody names is removed by the next compaction.
+and its log, a crash behind it the new one; files without a name are removed by the next compaction.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LOCK = "compaction.lock"
 
 
 def compact(live: LiveCatalogue) -> bool:
-    """Folds what was changed into new files. Returns False when somebody else is at it, or nothing changed."""
+    """Folds what was changed into new files. Returns False when another process compacts, or nothing changed."""
     folder = live.bundle.path / LIVE_FOLDER
     if not folder.is_dir():
         return False

@@ -10,7 +10,7 @@ bundle/live/
     items   what the catalogue knows of items that were added: the table of catalogue.sqlite
 
 A call is one transaction, written ahead and synced before it returns (synchronous = FULL): what
-returned survives a kill and a power cut, and nobody sees half of it. Changes of the log name
+returned survives a kill and a power cut, and no reader sees half of it. Changes of the log name
 outfits by id and items by row; rows of items are never used twice.
 """
 
@@ -216,7 +216,7 @@ def _looks(path: Path) -> tuple[int, int, int]:
 
 
 def wal_path(path: Path) -> Path:
-    """The write-ahead log of a file: there while somebody has it open to write."""
+    """The write-ahead log of a file: it exists while a process has the file open to write."""
     return path.with_name(path.name + "-wal")
 
 
@@ -256,7 +256,7 @@ def sqlite_errors(path: Path) -> Iterator[None]:
     except sqlite3.OperationalError as error:
         if "locked" in str(error) or "busy" in str(error):
             raise BundleError(
-                f"{path}: somebody else has been writing for {WAIT_SECONDS:.0f} seconds; nothing was changed, try again"
+                f"{path}: another process wrote for {WAIT_SECONDS:.0f} seconds; nothing was changed, try again"
             ) from None
         raise BundleError(f"{path} cannot be used ({error}); nothing was changed") from None
     except sqlite3.DatabaseError as error:

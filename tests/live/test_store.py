@@ -132,7 +132,7 @@ def test_a_folder_that_may_not_be_written_is_read(bundle: Bundle, monkeypatch: p
 def test_who_waits_too_long_is_told(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "WAIT_SECONDS", 0.1)
     one, other = Recommender.load(bundle.path), Recommender.load(bundle.path)
-    with one.live.writing(), pytest.raises(BundleError, match=r"somebody else has been writing .* try again"):
+    with one.live.writing(), pytest.raises(BundleError, match=r"another process wrote for .* try again"):
         other.remove_outfits(["new"])
     other.remove_outfits(["new"])
 

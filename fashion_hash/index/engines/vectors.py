@@ -1,12 +1,12 @@
 """Outfits of a bundle with an outfit encoder: their vectors, their scores, and the best of a pool, exactly.
 
-The vector of an outfit is the unit of truth (fashion_hash.inference.outfit_encoder): whoever needs a score computes it
-from vectors in float64, row by row, so that pool search, compositions and single scores agree to the last bit.
+The vector of an outfit is the unit of truth (fashion_hash.inference.outfit_encoder): every score is computed from
+vectors in float64, row by row, so that pool search, compositions and single scores agree to the last bit.
 
     score = - factor * |u - o|^2 + (sum of the items' biases) / n
 
-Vectors are kept as float32 (N, D), or with output "bits" packed to (N, D / 8) uint8. Someone of whom nothing
-is known (retrieval.foldin.impersonal: a preference scale of 0) asks with the mean user's vector.
+Vectors are kept as float32 (N, D), or with output "bits" packed to (N, D / 8) uint8. Anonymous users
+(bundle.views.impersonal: a preference scale of 0) ask with the mean user's vector.
 """
 
 from __future__ import annotations
