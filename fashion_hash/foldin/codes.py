@@ -193,7 +193,8 @@ class FoldIn:
         A pull towards the sum keeps few outfits from being overfitted.
 
         Args:
-            liked, disliked, returns, raises: see `by_sum`.
+            liked: see `by_sum`, also for what is returned and raised.
+            disliked: see `by_sum`.
             bundle: the bundle with the items that were added since; by default the one given at first.
             negatives: K, random outfits against each told one: 64, or fewer when more than 64 are told.
             pull: how many outfits the pull counts for; 0 for none.

@@ -52,6 +52,7 @@ def terms(bundle: Bundle, user_code: np.ndarray, items: np.ndarray) -> Terms:
     """The terms of outfits for one user.
 
     Args:
+        bundle: codes, bit weights and biases.
         user_code: (D / 8,) uint8, packed.
         items: (N, S) rows of items by slot, EMPTY where there is none.
     """

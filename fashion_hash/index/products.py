@@ -26,7 +26,7 @@ def pair_weights(weights: np.ndarray, num_modalities: int, scale: float = 1.0) -
 
 
 def product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """left @ right for float32 (N, F) and (F, C), F a multiple of 8; large ones on two threads."""
+    """The product left @ right for float32 (N, F) and (F, C), F a multiple of 8; large ones on two threads."""
     from fashion_hash.index.kernels import add_product
 
     out = np.zeros((len(left), right.shape[1]), dtype=np.float32)

@@ -71,7 +71,6 @@ class Scoring(ABC):
 
     Attributes:
         adds_up: whether scores are sums over items and pairs of items that follow from packed codes alone.
-        item_width: how many float32 numbers an item has beside its packed code (Bundle.encoded_items).
     """
 
     adds_up: ClassVar[bool]
@@ -81,7 +80,8 @@ class Scoring(ABC):
 
     @property
     @abstractmethod
-    def item_width(self) -> int: ...
+    def item_width(self) -> int:
+        """How many float32 numbers an item has beside its packed code (Bundle.encoded_items)."""
 
     @abstractmethod
     def fastest_engine(self, pool: Pool) -> str:

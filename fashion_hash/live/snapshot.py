@@ -226,7 +226,6 @@ class Changes:
         removed: list[int] = []
         of_files: list[str] = []
         removed_items: dict[str, list[int]] = {kind: [] for kind in self._items}
-        item_type = item_record(self._bundle)
         for entry in entries:
             if entry.op == "add_outfits":
                 self._outfits.add(json.loads(entry.ids))
@@ -238,13 +237,7 @@ class Changes:
                     else:
                         of_files.append(one)
             elif entry.op == "add_items":
-                assert entry.kind is not None
-                new = np.frombuffer(entry.data, dtype=item_type)
-                self._items[entry.kind].add(json.loads(entry.ids))
-                self._codes[entry.kind].extend(new["code"])
-                self._bias[entry.kind].extend(new["bias"])
-                if self._encoded:
-                    self._encoded[entry.kind].extend(new["encoded"])
+                self._add_items(entry)
             else:
                 assert entry.kind is not None
                 removed_items[entry.kind].extend(np.frombuffer(entry.data, dtype="<i8").tolist())
@@ -255,6 +248,15 @@ class Changes:
         self._add_outfits(np.frombuffer(b"".join(records), dtype=self._outfit_record))
         self._outfits.remove([*removed, *self._base.pool.ids.find_many(of_files).tolist()])
         self.snapshot = self._snapshot(entries[-1].seq)
+
+    def _add_items(self, entry: Entry) -> None:
+        assert entry.kind is not None
+        records = np.frombuffer(entry.data, dtype=item_record(self._bundle))
+        self._items[entry.kind].add(json.loads(entry.ids))
+        self._codes[entry.kind].extend(records["code"])
+        self._bias[entry.kind].extend(records["bias"])
+        if self._encoded:
+            self._encoded[entry.kind].extend(records["encoded"])
 
     def _add_outfits(self, records: np.ndarray) -> None:
         first = len(self._sums)

@@ -119,6 +119,9 @@ def make_tables(weights: np.ndarray, planes: int, most: int, unit: float, codes:
 
     Args:
         weights: (D,) in layout order, as count_weights.
+        planes: bits of a count, as stored.
+        most: the greatest count.
+        unit: of the totals, in units of the score.
         codes: SIXES or NIBBLES.
     """
     used = num_planes(most)
