@@ -308,6 +308,18 @@ def fold_in() -> str:
     return table(("", "accuracy of pairs"), [(what, share(value, 3)) for what, value in rows], right=1)
 
 
+def engines() -> str:
+    """Milliseconds of each engine, and as a multiple of faiss's plain Hamming search in the same run."""
+    rows = []
+    for row in figures("query")["results"]:
+        times = row["milliseconds"]
+        cells = (
+            f"{times[name]:.1f} ms ({times[name] / times['plain']:.1f}x)" for name in ("factored", "hamming", "scan")
+        )
+        rows.append((f"{row['outfits']:,}", *cells))
+    return table(("outfits in the pool", "`factored`", "`hamming`", "`scan`"), rows, right=3)
+
+
 def origins() -> str:
     """Where every file of figures comes from."""
     rows = []
@@ -328,6 +340,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "cold-users": cold_users,
     "requests": requests,
     "fold-in": fold_in,
+    "engines": engines,
     "origins": origins,
 }
 
