@@ -22,7 +22,7 @@ from tests.worlds.docs_world import make_docs_world
 
 DOCS = PROJECT / "docs"
 FENCE = re.compile(
-    r'^(?P<slow><!-- slow -->\n)?```(?P<language>\w+)(?: title="(?P<title>[^"]+)")?[^\n]*\n(?P<text>.*?)^```$',
+    r'^```(?P<language>\w+)(?: title="(?P<title>[^"]+)")?[^\n]*\n(?P<text>.*?)^```$',
     re.MULTILINE | re.DOTALL,
 )
 LINK = re.compile(r"\]\((?!https?://|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)")
@@ -34,7 +34,6 @@ class Block(NamedTuple):
     language: str
     text: str
     line: int
-    slow: bool
     file: str | None
 
 
@@ -49,7 +48,6 @@ def blocks(page):
             match["language"],
             match["text"],
             text.count("\n", 0, match.start("text")),
-            bool(match["slow"]),
             match["title"],
         )
         for match in FENCE.finditer(text)
@@ -107,6 +105,7 @@ def tables():
         "fashion_hash.evaluation.metrics": "RANKING_METRICS",
         "fashion_hash.index.engines.open": "ENGINES",
         "fashion_hash.models.make": "NETWORKS",
+        "fashion_hash.training.losses": "RANKING_LOSSES",
     }
     kept = [getattr(importlib.import_module(module), table) for module, table in owners.items()]
     before = [dict(table) for table in kept]
@@ -122,11 +121,9 @@ def tables():
             del sys.modules[name]
 
 
-def run_page(page, slow):
+def run_page(page):
     names = {"__name__": "__main__"}
     for block in blocks(page):
-        if block.slow and not slow:
-            continue
         where = f"{name_of(page)}:{block.line}"
         if block.language == "python":
             code = compile("\n" * block.line + block.text, str(page), "exec")
@@ -145,13 +142,7 @@ def run_page(page, slow):
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=name_of)
 def test_the_examples_of_a_page_run(page, world, tables):
-    run_page(page, slow=False)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("page", [page for page in WITH_CODE if any(block.slow for block in blocks(page))], ids=name_of)
-def test_the_long_examples_of_a_page_run(page, world, tables):
-    run_page(page, slow=True)
+    run_page(page)
 
 
 def test_there_are_examples_to_run():
