@@ -136,7 +136,13 @@ def load_experiment(path: str | Path, overrides: Sequence[str] = ()) -> Config |
 
 
 def make_config(values: dict[str, Any], source: str = "configuration") -> Config:
-    """A validated Config from plain values. Raises ConfigError naming every key that is wrong."""
+    """A validated Config from plain values. Raises ConfigError naming every key that is wrong.
+
+    Example:
+        >>> data = {"format": "iqon3000", "root": "iqon3000"}
+        >>> make_config({"name": "mine", "data": data, "id": {}}).modalities
+        ('id',)
+    """
     return _validated(Config, values, source)
 
 

@@ -7,6 +7,11 @@ set where the code is +1.
 Learned bit weights enter every score as fixed-point integers, `round(w * 2**16)`: sums of integers
 do not depend on the order in which they are taken, so every engine returns the same score to the
 last bit, and ties are true ties.
+
+Example:
+    >>> a, b = pack(np.ones((2, 16)) * [[1], [-1]])
+    >>> a.nbytes, int(hamming(a, b)), int(inner(a, a))
+    (2, 16, 16)
 """
 
 from __future__ import annotations

@@ -94,6 +94,11 @@ class Outfits:
         users: (N,) int32, rows of the user vocabulary.
         items: (N, S) int32, rows of the vocabulary of each slot's item type; EMPTY (-1) where
             the slot holds nothing.
+
+    Example:
+        >>> outfits = Outfits.of(("top", "top", "bottom"), users=[0, 0], items=[[3, 8, 1], [3, EMPTY, 2]])
+        >>> len(outfits), outfits.mask.sum(axis=1).tolist()
+        (2, [3, 2])
     """
 
     slots: tuple[str, ...]

@@ -18,6 +18,11 @@ class Vocabulary:
 
     Raises:
         DataError: an id occurs twice or is empty.
+
+    Example:
+        >>> shirts = Vocabulary(["oxford", "linen"], "top")
+        >>> shirts.row("linen"), shirts.find("silk"), len(shirts)
+        (1, -1, 2)
     """
 
     def __init__(self, ids: Iterable[object], kind: str = "id") -> None:
