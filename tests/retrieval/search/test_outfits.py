@@ -160,6 +160,19 @@ def test_what_is_given_does_not_answer_the_request(recommender: Recommender) -> 
     assert all(hit.anchor in ("bottom", "shoe") for hit in answer.hits)
 
 
+@pytest.mark.parametrize("row", range(0, 50, 5))
+@pytest.mark.parametrize("user", ["user-0", "user-1", "user-2"])
+def test_bounds_count_what_is_given(worlds: Worlds, user: str, row: int) -> None:
+    """Given items add to every outfit or take from it; either way no anchor is passed over."""
+    recommender, rows = worlds(("top", "bottom", "shoe")), {"bottom": SOME, "shoe": SOME}
+    include = {"top": f"top-{row:03d}", **{name: [f"{name}-{other:03d}" for other in SOME] for name in rows}}
+    for k, weight in ((3, 0.5), (6, 2.0)):
+        answer = recommender.outfits_for("red linen", user, k, include=include, weight=weight, per_anchor=1)
+        expected = every_total(recommender, "red linen", user, weight, 50, rows, {"top": row}, per_anchor=1)[:k]
+        assert answer.proven
+        assert found(recommender, answer) == expected
+
+
 def test_a_hit_says_what_it_is_made_of(recommender: Recommender) -> None:
     answer = recommender.outfits_for("a red linen shirt", "user-2", 5)
     assert (answer.by, answer.note, answer.weight, answer.personal) == ("taste and words", "", 100.0, True)
