@@ -46,6 +46,24 @@ def test_weights_are_those_of_logistic_regression(monkeypatch):
     assert np.allclose(fit_weights(differences), peer.coef_[0], rtol=1e-3)
 
 
+@pytest.mark.parametrize("pull", [0.02, 0.5, 1e6])
+def test_weights_are_pulled_towards_those_of_the_training(monkeypatch, pull):
+    """In units of each term's spread; without end they would not move at all."""
+    monkeypatch.setattr(calibration, "PULL", pull)
+    rng = np.random.default_rng(3)
+    differences = rng.normal([0.5, 0.3, 0.1, 0.2], [1.0, 2.0, 0.5, 1.0], size=(400, 4))
+    spread, start = differences.std(axis=0), np.array(TermWeights())
+
+    def loss(weights):
+        return np.log1p(np.exp(-differences @ weights)).mean() + pull * (((weights - start) * spread) ** 2).sum()
+
+    found, least = np.array(fit_weights(differences)), loss(np.array(fit_weights(differences)))
+    for moved in 0.05 * np.vstack([np.eye(4), -np.eye(4)]):
+        assert loss(found + moved) > least
+    if pull == 1e6:
+        assert np.allclose(found, start, atol=1e-5)
+
+
 def test_weights_stay_finite_positive_and_what_never_differs_keeps_its_own():
     rng = np.random.default_rng(1)
     ahead = np.abs(rng.normal(size=(300, 1)))  # a term that is always right
