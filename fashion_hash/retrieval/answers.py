@@ -20,12 +20,12 @@ class Aligned(NamedTuple):
 class Hits(Aligned):
     """Outfit ids and their scores, aligned: best first, ties by id. Unpacks as `ids, scores`.
 
-    One user: (K',) strings and float64, K' at most k. Many users: (Q, min(k, N)), with "" and -inf
-    behind the last hit of a user who has fewer.
+    One user: (K',) strings and float64, K' at most k. Many users: (U, min(k, N)), filled up with ""
+    and -inf behind the last hit of a user who has fewer.
 
     Attributes:
         personal: False where nothing is known of the user, so that the answer is the same for
-            everyone: compatibility and item bias decide. For many users (Q,) bool.
+            everyone: compatibility and item bias decide. For many users (U,) bool.
         shortfall: why fewer than k came back, when a filter was asked for; None otherwise. For many
             users that of the first who got fewer.
     """
@@ -35,8 +35,11 @@ class Hits(Aligned):
 
 
 class Score(NamedTuple):
-    """A score and the terms it is the sum of: of FHN (CVPR 2019) exact on binary codes, of an outfit encoder exact
-    on vectors (index/engines/vectors.py), where the compatibility is 0."""
+    """A score and the terms that add up to it.
+
+    FHN (CVPR 2019) is exact on binary codes, an outfit encoder on vectors (index/engines/vectors.py), where the
+    compatibility is 0.
+    """
 
     score: float
     preference: float
@@ -104,7 +107,7 @@ class OutfitsFor:
     Attributes:
         hits: best total first, ties by item row; varied lists in order of choice.
         proven, gap: as in Composed, of the totals of all outfits that hold an anchor.
-        personal: False where nothing is known of who asks; compatibility alone decides the score then.
+        personal: False for an anonymous user; compatibility alone decides the score then.
         by, note, known_words, unknown_words: see ItemHits.
         weight: of the request.
         shortfall: why fewer than k came back, when a filter was asked for; None otherwise.
@@ -134,7 +137,7 @@ class ItemHits(Aligned):
     Attributes:
         types: (K',) item types.
         by: what the answer is made from: "taste and words", "words alone" or "taste alone".
-        note: what the one who asked should know, such as words that are not known; "" if nothing.
+        note: what the user should know, such as words that are not known; "" if nothing.
         known_words, unknown_words: of the request; words such as "the" are neither.
         reranked: whether the scores are those of the values before their signs were taken.
         shortfall: why fewer than k came back, when a filter was asked for; None otherwise.

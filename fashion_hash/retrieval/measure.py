@@ -15,7 +15,9 @@ from fashion_hash.retrieval.recommender import Recommender
 MOST_USERS = 500
 
 
-def measure_lists(recommender: Recommender, k: int = 10, users: Sequence[str] | None = None, **options: Any) -> dict:
+def measure_lists(
+    recommender: Recommender, k: int = 10, users: Sequence[str] | None = None, **options: Any
+) -> dict[str, Any]:
     """Diversity of the top k of many users.
 
     Args:
@@ -32,18 +34,21 @@ def measure_lists(recommender: Recommender, k: int = 10, users: Sequence[str] | 
     bundle, pool = recommender.bundle, recommender.pool
     asked = list(users) if users is not None else bundle.users.all()[:MOST_USERS]
     hits = recommender.recommend(asked, k, **options)
-    rows = np.array([[pool.ids.find(one) if one else EMPTY for one in ids] for ids in hits.ids], dtype=np.int64)
+    rows = np.array([[pool.ids.find(hit) if hit else EMPTY for hit in ids] for ids in hits.ids], dtype=np.int64)
     present = rows != EMPTY
     items = pool.items[np.where(present, rows, 0)]  # (Q, K, S)
+    types = np.array(bundle.slots)
     codes = slot_codes(bundle, items.reshape(-1, items.shape[-1])).reshape(*rows.shape, -1)
     shown = {
-        kind: np.concatenate([items[..., slot][present] for slot, one in enumerate(bundle.slots) if one == kind])
-        for kind in bundle.types
+        item_type: np.concatenate([items[..., slot][present] for slot in np.flatnonzero(types == item_type)])
+        for item_type in bundle.types
     }
     return {
         "k": k,
         "users": len(asked),
         "intra_list_diversity": float(np.nanmean(intra_list_diversity(codes, present))),
         "outfit_coverage": catalogue_coverage(rows, len(pool)),
-        "item_coverage": {kind: catalogue_coverage(one, len(bundle.items[kind])) for kind, one in shown.items()},
+        "item_coverage": {
+            item_type: catalogue_coverage(shown[item_type], len(bundle.items[item_type])) for item_type in bundle.types
+        },
     }

@@ -1,4 +1,4 @@
-"""What may be changed of a live catalogue: items, outfits and people; see fashion_hash.live."""
+"""What may be changed of a live catalogue: items, outfits and users; see fashion_hash.live."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from fashion_hash.retrieval.search.live_tower import LiveTower
 
 
 class CatalogueUpdates:
-    """The part of a Recommender that writes. Every call is one step: all of it happens, or nothing."""
+    """The part of a Recommender that writes. Each call happens as a whole or not at all."""
 
     def __init__(self, live: LiveCatalogue, tower: LiveTower | None = None) -> None:
+        """Changes a catalogue that is open."""
         self.live = live
         self._tower = tower or LiveTower(live.bundle)
 
     def add_items(self, items: Sequence[Mapping[str, Any]]) -> None:
-        """Adds items, in one step; they are in every answer from then on.
+        """Adds items in one step; every later answer takes them into account.
 
         Args:
             items: each a mapping of "item_id", "type", and where known "title", "picture" (bytes of a
@@ -33,7 +34,7 @@ class CatalogueUpdates:
                 of an item's words.
 
         Raises:
-            DataError: an id that is there already or twice in the list, or no id.
+            DataError: an id that already exists or occurs twice in the list, or no id.
             QueryError: an unknown type or modality.
             FeatureError: features or codes that do not fit, or a bundle without hash heads.
             BundleError: the file of changes cannot be written.
@@ -43,7 +44,12 @@ class CatalogueUpdates:
     def remove_items(self, item_ids: Mapping[str, Sequence[str]]) -> list[str]:
         """Removes items by type, in one step, and every outfit of the pool that holds one of them.
 
-        Returns the ids of those outfits. Raises UnknownIdError and QueryError, as add_items.
+        Returns:
+            The ids of those outfits.
+
+        Raises:
+            UnknownIdError: an unknown item.
+            QueryError: an unknown item type.
         """
         return changes.remove_items(self.live, item_ids)
 
@@ -51,7 +57,7 @@ class CatalogueUpdates:
         """Adds outfits to the pool, in one step: by id, item ids by slot name.
 
         Raises:
-            DataError: an id that is there already, or an outfit that holds an item twice.
+            DataError: an id that already exists, or an outfit that holds an item twice.
             QueryError: an outfit without items, or a slot that does not exist.
             UnknownIdError: an unknown item; the message says when it is of another type.
         """
@@ -59,37 +65,43 @@ class CatalogueUpdates:
         self._compact_if_due()
 
     def remove_outfits(self, outfit_ids: Sequence[str]) -> None:
-        """Removes outfits from the pool, in one step. Raises UnknownIdError for one that is not there."""
+        """Removes outfits from the pool in one step.
+
+        Raises:
+            UnknownIdError: an unknown outfit.
+        """
         changes.remove_outfits(self.live, outfit_ids)
         self._compact_if_due()
 
     def add_user(self, user_id: str, liked: Sequence[OutfitRef] = (), disliked: Sequence[OutfitRef] = ()) -> None:
-        """Adds someone, with a code fitted to what they like (fold-in; nothing is trained).
+        """Adds a user, with a code fitted to what they like (fold-in; nothing is trained).
 
         Args:
             user_id: a new id.
-            liked, disliked: outfits, by id or as item ids by slot name. Without any, answers are
-                those for everyone, and say so.
+            liked: outfits, by id or as item ids by slot name. Without any, answers are those for an
+                anonymous user, and say so.
+            disliked: outfits, by id or as item ids by slot name.
 
         Raises:
-            DataError: the id is there already.
+            DataError: the id already exists.
             QueryError: an outfit both liked and disliked, without items, or a slot that does not exist.
             UnknownIdError: an unknown outfit or item.
         """
         add_user(self.live, self._fold, user_id, liked, disliked)
 
     def update_user(self, user_id: str, liked: Sequence[OutfitRef] = (), disliked: Sequence[OutfitRef] = ()) -> None:
-        """Adds to what someone likes and dislikes, and fits their code to all of it.
+        """Adds to what a user likes and dislikes, and fits their code to all of it.
 
-        What was said last counts where it contradicts what was said before. Arguments and errors as
-        `add_user`; UnknownIdError for an unknown user.
+        Later likes and dislikes override earlier ones. Arguments and errors as `add_user`, and UnknownIdError
+        for an unknown user.
         """
         update_user(self.live, self._fold, user_id, liked, disliked)
 
     def compact(self) -> bool:
-        """Folds all changes into index files now; it happens by itself, in a thread, when there are many.
+        """Folds all changes into index files now; with many changes it happens by itself, in a thread.
 
-        Returns False when there is nothing to do, or somebody else is at it.
+        Returns:
+            False when there is nothing to do, or another process is doing it.
         """
         return compaction.compact(self.live)
 

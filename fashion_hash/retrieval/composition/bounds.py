@@ -67,7 +67,7 @@ class Problem:
         """No sum of terms of a score is greater than this, in units of one."""
         weight = self.codes[0].shape[1] * float(np.abs(self.weights).sum())
         values = sum(float(np.abs(values).max(initial=0)) for values in self.values)
-        return (weight * sum(self.scales) + values) / WEIGHT_ONE
+        return float(weight * sum(self.scales) + values) / WEIGHT_ONE
 
     @cached_property
     def _tables(self) -> np.ndarray:
@@ -77,7 +77,7 @@ class Problem:
         """How far a float32 bound may lie below the true one, in units of one."""
         terms = self.codes[0].shape[1] * len(self.weights) + 64
         parts = sum(float(np.abs(part).max(initial=0)) for pair in shares for part in pair)
-        return terms * 2.0**-23 * (self.magnitude + parts)
+        return float(terms * 2.0**-23 * (self.magnitude + parts))
 
     def numerators(self, items: np.ndarray) -> np.ndarray:
         """Exact numerators of outfits, (N, S) places in `rows`, int64."""
@@ -148,14 +148,15 @@ def list_maxima(problem: Problem, alive: Sequence[np.ndarray], shares: Shares) -
 def problem_size(problem: Problem, slot: int) -> int:
     """How many items the partner lists know of a slot's type."""
     assert problem.partners is not None
-    kind = problem.item_types[slot]
-    return next(len(rows) for (own, _), (rows, _) in problem.partners.items() if own == kind)
+    item_type = problem.item_types[slot]
+    return next(len(rows) for (listed, _), (rows, _) in problem.partners.items() if listed == item_type)
 
 
 class Pairs:
-    """Compatibility of the alive items of every edge: float32 matrices, kept or found again."""
+    """Compatibility of the alive items of every edge: float32 matrices, kept or computed again."""
 
     def __init__(self, problem: Problem, alive: Sequence[np.ndarray], memory: int) -> None:
+        """Computes the matrices if they fit into `memory` bytes."""
         self._problem = problem
         self._codes = [relaxed(problem.codes[slot][places]) for slot, places in enumerate(alive)]
         self._across = [np.ascontiguousarray(codes.T) for codes in self._codes]
@@ -206,8 +207,8 @@ class Pairs:
             rows = np.full(len(ours), -np.inf, dtype=np.float32)
             columns = np.full(len(theirs), -np.inf, dtype=np.float32)
             for start in range(0, len(ours), BLOCK):
-                here = slice(start, start + BLOCK)
-                block_maxima(self.rows(edge, 0, here), ours[here], theirs, rows[here], columns)
+                block = slice(start, start + BLOCK)
+                block_maxima(self.rows(edge, 0, block), ours[block], theirs, rows[block], columns)
             result.append([rows + ours, columns + theirs])
         return result
 
@@ -236,9 +237,9 @@ def item_bounds(problem: Problem, maxima: Maxima) -> list[np.ndarray]:
     tops = edge_bounds(maxima)
     bounds = []
     for slot in range(len(problem.item_types)):
-        own = [edge for edge, pair in enumerate(problem.edges) if slot in pair]
-        total = np.add.reduce([maxima[edge][problem.edges[edge].index(slot)] for edge in own])
-        bounds.append(total + np.float32(sum(tops) - sum(tops[edge] for edge in own)))
+        edges = [edge for edge, pair in enumerate(problem.edges) if slot in pair]
+        total = np.add.reduce([maxima[edge][problem.edges[edge].index(slot)] for edge in edges])
+        bounds.append(total + np.float32(sum(tops) - sum(tops[edge] for edge in edges)))
     return bounds
 
 
@@ -251,9 +252,9 @@ def balance(problem: Problem, shares: Shares, maxima: Maxima) -> Shares:
     """Moves each item's shares so that its maxima on the edges of its slot become equal."""
     moved = [list(pair) for pair in shares]
     for slot in range(len(problem.item_types)):
-        own = [(edge, pair.index(slot)) for edge, pair in enumerate(problem.edges) if slot in pair]
-        mean = sum(maxima[edge][side] for edge, side in own) / np.float32(len(own))
-        for edge, side in own:
+        sides = [(edge, pair.index(slot)) for edge, pair in enumerate(problem.edges) if slot in pair]
+        mean = sum(maxima[edge][side] for edge, side in sides) / np.float32(len(sides))
+        for edge, side in sides:
             moved[edge][side] = shares[edge][side] + (mean - maxima[edge][side])
     return moved
 

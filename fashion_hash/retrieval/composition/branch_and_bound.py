@@ -1,6 +1,6 @@
 """Exact top k of a composition problem: drop hopeless items, then branch and bound over the rest.
 
-1. Partner lists bound every item in about a millisecond for 10,000 (compose_bounds.list_maxima).
+1. Partner lists bound every item in about a millisecond for 10,000 (bounds.list_maxima).
 2. A beam over the most promising items finds k good outfits: their k-th score is the floor.
 3. Items whose bound lies below the floor go; shares are balanced, bounds fall, more items go. When
    few are left their pairs are computed, which gives the bounds without the lists' slack.
@@ -80,6 +80,7 @@ class Best:
     scored: int = 0
 
     def __post_init__(self) -> None:
+        """Starts with no outfit."""
         self.items = np.zeros((0, len(self.problem.item_types)), dtype=np.int64)
         self.numerators = np.zeros(0, dtype=np.int64)
 
@@ -127,8 +128,8 @@ def greatest(numbers: np.ndarray, k: int) -> np.ndarray:
     k = min(k, len(numbers))
     blocks = len(numbers) // 256
     # the k-th best maximum of a block bounds the k-th best number from below
-    some = numbers[: blocks * 256].reshape(blocks, 256).max(axis=1) if blocks >= k else numbers
-    cut = np.partition(some, len(some) - k)[len(some) - k]
+    maxima = numbers[: blocks * 256].reshape(blocks, 256).max(axis=1) if blocks >= k else numbers
+    cut = np.partition(maxima, len(maxima) - k)[len(maxima) - k]
     places = np.flatnonzero(numbers >= cut)
     return places[np.argsort(-numbers[places], kind="stable")][:k]
 
@@ -142,10 +143,7 @@ def narrow(problem: Problem, best: Best, memory: int, deadline: float) -> Front:
     for number in count():
         if front.pairs is None and (problem.partners is None or front.work <= DENSE):
             front.pairs = Pairs(problem, front.alive, memory)
-        if front.pairs is None:
-            front.maxima = bounds.list_maxima(problem, front.alive, front.shares)
-        else:
-            front.maxima = front.pairs.maxima(front.shares)
+        front.maxima = _maxima(front)
         item_bounds = bounds.item_bounds(problem, front.maxima)
         if number == 0 or (number == 1 and front.work > MANY):  # better bounds make a higher floor
             best.add(beam(most_promising(front, item_bounds, memory), best.k))
@@ -170,6 +168,12 @@ def narrow(problem: Problem, best: Best, memory: int, deadline: float) -> Front:
         front.shares = bounds.balance(problem, front.shares, front.maxima)
         front.margin = problem.margin(front.shares)
     return front
+
+
+def _maxima(front: Front) -> bounds.Maxima:
+    if front.pairs is None:
+        return bounds.list_maxima(front.problem, front.alive, front.shares)
+    return front.pairs.maxima(front.shares)
 
 
 def drop(front: Front, masks: list[np.ndarray]) -> None:
@@ -236,6 +240,16 @@ def beam(front: Front, k: int, width: int = BEAM) -> np.ndarray:
     return outfits(front, strongest(state, k, front.margin))
 
 
+def _next(queue: list[tuple[float, int, Partial]], full: bool) -> Partial:
+    """Takes the partial outfits of best bound; when memory is full the longest, which leave the queue soonest."""
+    if not full:
+        return heapq.heappop(queue)[2]
+    longest = max(range(len(queue)), key=lambda place: queue[place][2].places.shape[1])
+    partial = queue.pop(longest)[2]
+    heapq.heapify(queue)
+    return partial
+
+
 def branch(front: Front, best: Best, limits: SearchLimits, deadline: float) -> tuple[float | None, int]:
     """Expands partial outfits, best bound first, while their bound reaches the floor.
 
@@ -268,12 +282,7 @@ def branch(front: Front, best: Best, limits: SearchLimits, deadline: float) -> t
             return None, expanded
         if expanded >= limits.partial_outfits or time.monotonic() > deadline:
             return top, expanded
-        if len(queue) * steps.CELLS < limits.memory:
-            partial = heapq.heappop(queue)[2]
-        else:  # the longest leave the queue soonest
-            longest = max(range(len(queue)), key=lambda place: queue[place][2].places.shape[1])
-            partial = queue.pop(longest)[2]
-            heapq.heapify(queue)
+        partial = _next(queue, len(queue) * steps.CELLS >= limits.memory)
         partial = partial.at(partial.bounds >= best.floor - front.margin)
         expanded += len(partial.places)
         for child in expand(front, partial, best.floor - front.margin):

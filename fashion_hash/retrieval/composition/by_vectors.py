@@ -37,12 +37,15 @@ MOST = 30_000.0  # a bias beyond does not fit its fixed point
 def compose_encoded(
     task: CompositionTask, k: int, max_repeats: int | None = None, limits: SearchLimits = NO_LIMIT
 ) -> Composition:
-    """k outfits that are likely the best over the whole product of the allowed items.
+    """The k outfits that are likely the best over the whole product of the allowed items.
 
     With max_repeats the items that are used up are dropped and the rest is searched again, until k are taken.
 
     Args:
-        task, k, max_repeats, limits: as for `compose`.
+        task: which outfits, and for whom.
+        k: at most how many outfits.
+        max_repeats: as for `compose`.
+        limits: where to stop early.
 
     Returns:
         Scores are the encoder's. `proven` only where every outfit was encoded; else `gap` is what an outfit
@@ -146,8 +149,8 @@ def _gap(bundle: Bundle, taken: _Scored, k: int, cut: bool) -> float:
 
 def _others(bundle: Bundle, items: np.ndarray, taken: np.ndarray) -> np.ndarray:
     """(N,) bool: outfits that are none of those taken."""
-    known = {one.tobytes() for one in canonical_items(bundle.slots, taken)}
-    keys = (one.tobytes() for one in canonical_items(bundle.slots, items))
+    known = {outfit.tobytes() for outfit in canonical_items(bundle.slots, taken)}
+    keys = (outfit.tobytes() for outfit in canonical_items(bundle.slots, items))
     return np.array([key not in known for key in keys], dtype=bool)
 
 
@@ -155,7 +158,7 @@ def _not_used_up(task: CompositionTask, taken: np.ndarray, most: int) -> dict[st
     """By open slot the allowed rows of which fewer than `most` of the outfits taken hold one."""
     bundle, allowed = task.bundle, task.allowed
     places = {name: bundle.slot_names.index(name) for name in task.open_slots}
-    uses = {kind: np.zeros(len(bundle.items[kind]), dtype=np.int64) for kind in bundle.types}
+    uses = {item_type: np.zeros(len(bundle.items[item_type]), dtype=np.int64) for item_type in bundle.types}
     for slot in places.values():
         np.add.at(uses[bundle.slots[slot]], taken[:, slot], 1)
     left = {}
@@ -170,20 +173,26 @@ def _by_items(task: CompositionTask) -> CompositionTask:
     bundle = task.bundle
     encoder, user = encoder_of(bundle), encoded.asking(bundle, task.user_key)
     names = [*task.open_slots, *task.given]
-    kinds = [task.type_of(name) for name in names if name in bundle.slot_names]
-    vectors = {kind: items[:, encoder.width :] for kind, items in bundle.encoded_items.items()}
-    typical = {kind: vectors[kind].mean(axis=0, dtype=np.float64) for kind in kinds if len(vectors[kind])}
-    together = sum((typical.get(kind, 0.0) for kind in kinds), np.zeros(bundle.num_bits))
+    item_types = [task.type_of(name) for name in names if name in bundle.slot_names]
+    vectors = {item_type: items[:, encoder.width :] for item_type, items in bundle.encoded_items.items()}
+    typical = {
+        item_type: vectors[item_type].mean(axis=0, dtype=np.float64)
+        for item_type in item_types
+        if len(vectors[item_type])
+    }
+    together = sum((typical.get(item_type, 0.0) for item_type in item_types), np.zeros(bundle.num_bits))
     item_bias = {}
-    for kind, own in vectors.items():
+    for item_type, own_vectors in vectors.items():
         query = 2.0 * user
         length = 0.0
         if encoder.output == "float" and encoder.distance == "euclidean":
             # |mean|^2 = sum over items of o.o / n^2 and of o.o' / n^2 with typical o' in the other slots
-            query = query - 2.0 * (together - typical.get(kind, 0.0)) / len(kinds)
-            length = np.einsum("nd,nd->n", own, own, dtype=np.float64) / len(kinds)
-        value = bundle.item_bias[kind] / WEIGHT_ONE + encoder.factor * (own @ query.astype(np.float32) - length)
-        item_bias[kind] = fixed_point(np.clip(value, -MOST, MOST))
+            query = query - 2.0 * (together - typical.get(item_type, 0.0)) / len(item_types)
+            length = np.einsum("nd,nd->n", own_vectors, own_vectors, dtype=np.float64) / len(item_types)
+        value = bundle.item_bias[item_type] / WEIGHT_ONE + encoder.factor * (
+            own_vectors @ query.astype(np.float32) - length
+        )
+        item_bias[item_type] = fixed_point(np.clip(value, -MOST, MOST))
     alone = bundle.view(preference_scale=0, compatibility_scale=0, item_bias=item_bias)
     return replace(task, bundle=alone, user_key=np.zeros(bundle.num_bits // 8, dtype=np.uint8), partners=None)
 
@@ -208,6 +217,7 @@ def _swapped(
         task: what is composed, for whom.
         outfits: (B, S), of the same slots each.
         open_slots: by slot whose item may be replaced the allowed rows; None for all.
+        known: (N, S) outfits that are not wanted again.
     """
     bundle = task.bundle
     encoder, user = encoder_of(bundle), encoded.asking(bundle, task.user_key).astype(np.float64)
@@ -215,9 +225,9 @@ def _swapped(
     count = int((outfits[0] != EMPTY).sum())
     new = []
     for slot, allowed in open_slots.items():
-        kind = bundle.slots[slot]
-        rows = np.arange(len(bundle.item_bias[kind])) if allowed is None else np.unique(allowed).astype(np.int64)
-        items = bundle.encoded_items[kind]
+        item_type = bundle.slots[slot]
+        rows = np.arange(len(bundle.item_bias[item_type])) if allowed is None else np.unique(allowed).astype(np.int64)
+        items = bundle.encoded_items[item_type]
         theirs = items[rows, encoder.width :]
         # without its item in the slot an outfit lies here; with another one at rest + o / n
         rest = vectors - items[outfits[:, slot], encoder.width :] / count
@@ -229,15 +239,15 @@ def _swapped(
             promise = 2 * along - squares
         else:  # only the direction counts
             promise = 2 * np.linalg.norm(user) * along / np.sqrt(np.maximum(squares, 1e-12))
-        promise = encoder.factor * promise + bundle.item_bias[kind][rows] / (WEIGHT_ONE * count)
+        promise = encoder.factor * promise + bundle.item_bias[item_type][rows] / (WEIGHT_ONE * count)
         width = min(SWAP_TO, len(rows))
         best = np.argpartition(-promise, width - 1, axis=1)[:, :width] if width else np.zeros((len(outfits), 0), int)
         swapped = np.repeat(outfits, width, axis=0)
         swapped[:, slot] = rows[best].ravel()
-        twins = [other for other, own in enumerate(bundle.slots) if own == kind and other != slot]
+        twins = [other for other, slot_type in enumerate(bundle.slots) if slot_type == item_type and other != slot]
         new.append(swapped[(swapped[:, twins] != swapped[:, [slot]]).all(axis=1)])
     fresh = np.concatenate([outfits[:0], *new])
-    seen = {one.tobytes() for one in canonical_items(bundle.slots, known)}
-    keys = [one.tobytes() for one in canonical_items(bundle.slots, fresh)]
+    seen = {outfit.tobytes() for outfit in canonical_items(bundle.slots, known)}
+    keys = [outfit.tobytes() for outfit in canonical_items(bundle.slots, fresh)]
     first = {key: place for place, key in reversed(list(enumerate(keys))) if key not in seen}
     return fresh[sorted(first.values())]

@@ -22,7 +22,7 @@ class Front:
 
     Attributes:
         alive: by slot, places in the problem's rows, ascending.
-        shares, maxima: see compose_bounds.
+        shares, maxima: see bounds.py.
         pairs: their matrices of pairs, once there are few enough items.
         margin: what float32 may hide, see Problem.margin.
     """
@@ -42,8 +42,8 @@ class Front:
     @property
     def order(self) -> list[int]:
         """The slots in the order of expansion: small ones first, slots that share a type last."""
-        kinds = self.problem.item_types
-        return sorted(range(len(kinds)), key=lambda slot: (kinds.count(kinds[slot]), len(self.alive[slot])))
+        types = self.problem.item_types
+        return sorted(range(len(types)), key=lambda slot: (types.count(types[slot]), len(self.alive[slot])))
 
     def edge(self, slot: int, other: int) -> tuple[int | None, int]:
         """The edge of two slots, None where there is none, and on which side of it the first is."""
@@ -54,11 +54,11 @@ class Front:
         """Whether two slots hold the same items, in the same relation to the filled slots."""
         if self.problem.item_types[slot] != self.problem.item_types[other]:
             return False
-        rows = [self.problem.rows[one][self.alive[one]] for one in (slot, other)]
-        if not np.array_equal(*rows):
+        rows, other_rows = (self.problem.rows[place][self.alive[place]] for place in (slot, other))
+        if not np.array_equal(rows, other_rows):
             return False
-        for one in filled:
-            (edge, side), (twin, twin_side) = self.edge(one, slot), self.edge(one, other)
+        for filled_slot in filled:
+            (edge, side), (twin, twin_side) = self.edge(filled_slot, slot), self.edge(filled_slot, other)
             if edge is None or twin is None:
                 if edge is not twin:
                     return False
@@ -103,7 +103,8 @@ def strongest(complete: Partial, k: int, margin: float) -> np.ndarray:
     if len(complete.bounds) <= k:
         return complete.places
     cut = np.partition(complete.bounds, len(complete.bounds) - k)[len(complete.bounds) - k]
-    return complete.places[complete.bounds >= cut - 2 * margin]
+    places: np.ndarray = complete.places[complete.bounds >= cut - 2 * margin]
+    return places
 
 
 def outfits(front: Front, places: np.ndarray) -> np.ndarray:
@@ -175,8 +176,9 @@ def _allowed_together(front: Front, filled: int, places: np.ndarray, slot: int) 
     """(F, n): items of one type in two slots differ, and of two ways to place them one counts."""
     rows = front.problem.rows
     ours, theirs = rows[filled][front.alive[filled][places]], rows[slot][front.alive[slot]]
-    different = ours[:, None] != theirs
+    different: np.ndarray = ours[:, None] != theirs
     if not front.problem.interchangeable.get((min(filled, slot), max(filled, slot)), False):
         return different
     swapped = ours[:, None] > theirs if filled < slot else ours[:, None] < theirs
-    return different & ~(swapped & np.isin(ours, rows[slot])[:, None] & np.isin(theirs, rows[filled]))
+    different &= ~(swapped & np.isin(ours, rows[slot])[:, None] & np.isin(theirs, rows[filled]))
+    return different

@@ -68,7 +68,7 @@ def pose(task: CompositionTask) -> Problem:
     open_slots = sorted(bundle.slot_names.index(name) for name in task.open_slots)
     rows = [_allowed_rows(task, slot) for slot in open_slots]
     # all rows are a view of the bundle's arrays, spared a copy
-    indices = [slice(None) if len(own) == counts.size(slot) else own for slot, own in zip(open_slots, rows)]
+    indices = [slice(None) if len(allowed) == counts.size(slot) else allowed for slot, allowed in zip(open_slots, rows)]
     edges, scales = _edges(open_slots, counts.scale_of_edge)
     item_types = tuple(bundle.slots[slot] for slot in open_slots)
     if task.partners is not None:
@@ -220,11 +220,10 @@ def _check(task: CompositionTask) -> None:
         raise QueryError(f"slot {both[0]!r} is both given and asked for: leave one of the two out")
     if not slots:
         raise QueryError("nothing is left to choose: leave at least one slot open")
-    for name in allowed:
-        if name in given:
-            raise QueryError(f"slot {name!r} is given an item: it cannot be restricted to others")
-        if name not in slots:
-            raise QueryError(f"slot {name!r} is restricted but not asked for: {', '.join(slots)}")
+    if held := [name for name in allowed if name in given]:
+        raise QueryError(f"slot {held[0]!r} is given an item: it cannot be restricted to others")
+    if closed := [name for name in allowed if name not in slots]:
+        raise QueryError(f"slot {closed[0]!r} is restricted but not asked for: {', '.join(slots)}")
     for name, rows in [*allowed.items(), *given.items()]:
         _check_rows(bundle, name, np.asarray(rows))
     items = [(task.type_of(name), int(row)) for name, row in given.items()]

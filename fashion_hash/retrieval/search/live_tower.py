@@ -51,6 +51,7 @@ class LiveTower:
     """
 
     def __init__(self, exported: Bundle, encoder: TextEncoder | None = None, weights: str | None = None) -> None:
+        """Opens nothing yet."""
         self._exported = exported
         self._encoder = encoder
         self._weights = weights
@@ -124,14 +125,16 @@ class LiveTower:
         row = -1 if user.user_id is None else bundle.users.find(user.user_id)
         known = tower.taste_of_user(row) if row >= 0 else None
         if known is None:
-            return tower.taste_of_items(self._tastes(snapshot, user.liked))
+            taste: np.ndarray | None = tower.taste_of_items(self._tastes(snapshot, user.liked))
+            return taste
         count = len(bundle.lines_of(row))
         earlier, later = self._tastes(snapshot, user.liked[:count]), self._tastes(snapshot, user.liked[count:])
         if not earlier.size or not later.size:
             return known
         # the part that is a mean over items moves; what was learned of them by name stays
         change = np.concatenate([earlier, later]).mean(axis=0) - earlier.mean(axis=0)
-        return (known + change).astype(np.float32)
+        moved: np.ndarray = (known + change).astype(np.float32)
+        return moved
 
     def _tastes(self, snapshot: Snapshot, outfits: np.ndarray) -> np.ndarray:
         """(n, T) what the items of outfits, (L, S), add to a taste, one after the other."""
