@@ -6,18 +6,15 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from fashion_hash import __version__
-from fashion_hash.errors import suggest
-
 COMMANDS = {
-    "demo": "a sample, a model, an index and outfits, from nothing, in a minute",
-    "make-sample": "draw a small data set with planted tastes",
-    "import-data": "check a data set before anyone trains on it",
-    "extract-features": "extract image features to a store",
+    "demo": "make a sample, train on it, index it and show outfits, in a minute",
+    "make-sample": "make a small data set with planted tastes",
+    "import-data": "check a data set before training on it",
+    "extract-features": "extract image features into a store",
     "train": "train one experiment",
-    "evaluate": "measure a run",
-    "build-index": "export a run's bundle and index its outfits",
-    "query": "the best outfits for a user",
+    "evaluate": "measure a trained run",
+    "build-index": "export a run as a bundle and index its outfits",
+    "query": "find the best outfits for a user, or items for a request",
 }
 
 
@@ -25,21 +22,45 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs a sub-command; returns its exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help"):
-        print("usage: fashion-hash COMMAND ...   (fashion-hash COMMAND --help tells more)")
-        print("       fashion-hash --version\n")
-        for name, what in COMMANDS.items():
-            print(f"  {name:18}{what}")
+        print("usage: fashion-hash COMMAND ...\n       fashion-hash --version\n")
+        print("commands (fashion-hash COMMAND --help describes one):")
+        for name, purpose in COMMANDS.items():
+            print(f"  {name:18}{purpose}")
         return 0 if arguments else 2
     if arguments[0] == "--version":
+        from fashion_hash import __version__
+
         print(f"fashion-hash {__version__}")
         return 0
     name, rest = arguments[0], arguments[1:]
     if name not in COMMANDS:
-        print(f"error: no command {name!r}{suggest(name, COMMANDS)}; see fashion-hash --help", file=sys.stderr)
+        from fashion_hash.errors import shown, suggest
+
+        print(f"error: no command {shown(name)}{suggest(name, COMMANDS)}; see fashion-hash --help", file=sys.stderr)
         return 2
-    # imported when it runs: a query never loads torch, and help is instant
-    command = import_module(f"fashion_hash.commands.{name.replace('-', '_')}")
-    status: int = command.main(rest)
+    return run(name, rest, f"fashion-hash {name}")
+
+
+def run(name: str, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Imports a command and runs it.
+
+    It is imported only now: a query never loads torch, help is instant, and Ctrl-C while modules are
+    loaded ends as quietly as later.
+
+    Args:
+        name: one of COMMANDS.
+        argv: its arguments; None for those of the process.
+        prog: the program that its help names; None for the script that runs.
+
+    Returns:
+        The exit status.
+    """
+    try:
+        command = import_module(f"fashion_hash.commands.{name.replace('-', '_')}")
+        status: int = command.main(argv, prog)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     return status
 
 

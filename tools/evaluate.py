@@ -1,11 +1,11 @@
-"""Measure a run: see `python tools/evaluate.py --help`."""
+"""Measure a trained run: see `python tools/evaluate.py --help`."""
 
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a clone works without being installed
 
-from fashion_hash.commands.evaluate import main
+from fashion_hash.cli import run
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run("evaluate"))

@@ -1,63 +1,83 @@
-"""Export a run and index its outfits: tools/build_index.py runs/NAME [--outfits FILE] [--out DIR]."""
+"""Export a run as a bundle and index its outfits."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from fashion_hash.commands.run_command import run_command
+from fashion_hash.commands.run_command import Parser, run_command
 
-# partner lists make composition fast; of so many items a type they take a minute or two, and that squared
+if TYPE_CHECKING:
+    from fashion_hash.bundle.bundle import Bundle
+    from fashion_hash.core.outfits import Outfits
+    from fashion_hash.training.requests.run import RequestRun
+    from fashion_hash.training.runs.run import Run
+
+# partner lists make composition fast; for this many items a type they take a minute or two, growing with the square
 PARTNERS_UP_TO = 30_000
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
-    parser = argparse.ArgumentParser(
-        prog="build-index", description="Write the bundle of a run and the index of its outfit pool."
-    )
+def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Runs the command; returns its exit status."""
+    parser = Parser(prog=prog, description="Export a run as a bundle and index its pool of outfits.")
     parser.add_argument("run", help="a run folder, such as runs/demo")
     parser.add_argument("--out", metavar="DIR", help="the bundle folder (default: RUN/bundle)")
     parser.add_argument(
         "--outfits",
         metavar="FILE",
-        help="the pool: CSV or JSONL of outfits (default: the data set's distinct outfits)",
+        help="the pool, a CSV or JSONL file of outfits (default: the distinct outfits of the data set)",
     )
     return run_command(parser, _build, argv)
 
 
 def _build(args: argparse.Namespace) -> int:
-    from fashion_hash.data.formats.shop import read_outfits_file
-    from fashion_hash.errors import ConfigError
     from fashion_hash.index.build import build_index
     from fashion_hash.index.partners import build_partners
-    from fashion_hash.training.export.bundle import export_bundle
-    from fashion_hash.training.export.requests import export_requests, single_items
     from fashion_hash.training.requests.run import RequestRun, open_run
-    from fashion_hash.training.runs.run import Run, load_data
 
     run = open_run(args.run)
-    ids: list[str] | None
     if isinstance(run, RequestRun) and run.config.outfits is None:
-        if args.outfits:
-            raise ConfigError(f"--outfits: {args.run} is of single items; name its run on outfits in its configuration")
-        bundle = export_requests(run, args.out)
-        ids, pool = single_items(bundle)
+        bundle, pool, ids = _export_items(run, args)
     else:
-        dataset = load_data(Run.open(str(run.config.outfits)).config if isinstance(run, RequestRun) else run.config)
-        ids, pool = None, dataset.outfits
-        if args.outfits:
-            ids, pool = read_outfits_file(args.outfits, dataset.slots, dataset.items)
-        if isinstance(run, RequestRun):
-            bundle = export_requests(run, args.out)
-        else:
-            bundle = export_bundle(run, args.out, dataset)
+        bundle, pool, ids = _export_outfits(run, args)
     build_index(bundle, pool, ids)
-    if max(len(bundle.items[kind]) for kind in bundle.types) <= PARTNERS_UP_TO:
+    if max(len(bundle.items[item_type]) for item_type in bundle.types) <= PARTNERS_UP_TO:
         build_partners(bundle)
     print(
         f"wrote {bundle.path}: {len(bundle.users)} users, "
-        + ", ".join(f"{len(bundle.items[kind])} {kind} items" for kind in bundle.types)
+        + ", ".join(f"{len(bundle.items[item_type])} {item_type} items" for item_type in bundle.types)
         + f", {bundle.num_bits} bits x {len(bundle.modalities)} modalities, {len(pool)} outfits indexed"
     )
     return 0
+
+
+def _export_items(run: RequestRun, args: argparse.Namespace) -> tuple[Bundle, Outfits, list[str] | None]:
+    """A bundle of single items; its pool holds each item as an outfit."""
+    from fashion_hash.errors import ConfigError
+    from fashion_hash.training.export.requests import export_requests, single_items
+
+    if args.outfits:
+        raise ConfigError(
+            f"--outfits: {args.run} was trained on single items; name a run on outfits in its configuration"
+        )
+    bundle = export_requests(run, args.out)
+    ids, pool = single_items(bundle)
+    return bundle, pool, ids
+
+
+def _export_outfits(run: Run | RequestRun, args: argparse.Namespace) -> tuple[Bundle, Outfits, list[str] | None]:
+    """A bundle of outfits, its pool and, if a file gave the pool, the ids of the outfits."""
+    from fashion_hash.data.formats.shop import read_outfits_file
+    from fashion_hash.training.export.bundle import export_bundle
+    from fashion_hash.training.export.requests import export_requests
+    from fashion_hash.training.requests.run import RequestRun
+    from fashion_hash.training.runs.run import Run, load_data
+
+    dataset = load_data(Run.open(str(run.config.outfits)).config if isinstance(run, RequestRun) else run.config)
+    ids, pool = None, dataset.outfits
+    if args.outfits:
+        ids, pool = read_outfits_file(args.outfits, dataset.slots, dataset.items)
+    if isinstance(run, RequestRun):
+        return export_requests(run, args.out), pool, ids
+    return export_bundle(run, args.out, dataset), pool, ids

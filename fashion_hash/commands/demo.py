@@ -11,7 +11,7 @@ from contextlib import chdir, redirect_stdout
 from pathlib import Path
 
 import fashion_hash
-from fashion_hash.commands.run_command import run_command
+from fashion_hash.commands.run_command import Parser, run_command
 from fashion_hash.core.extras import require_extra
 
 USERS = ("0", "1", "2")
@@ -19,12 +19,12 @@ BUNDLE = "runs/demo/bundle"
 PAGE = "demo_output/outfits.html"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
-    parser = argparse.ArgumentParser(
-        prog="fashion-hash demo",
-        description="Draw the sample, train a model on it, index its outfits, and show the best ones for three users. "
-        "Takes about a minute.",
+def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Runs the command; returns its exit status."""
+    parser = Parser(
+        prog=prog,
+        description="Make the sample, train a model on it, index its outfits, and show the best ones for three users. "
+        "This takes about a minute.",
     )
     parser.add_argument(
         "folder", nargs="?", default="fashion_hash_demo", help="where to work (default: ./fashion_hash_demo)"

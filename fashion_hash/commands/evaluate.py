@@ -1,65 +1,49 @@
-"""Measure a run: tools/evaluate.py runs/NAME [--split test] [--json]."""
+"""Measure a trained run."""
 
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from fashion_hash.commands.run_command import run_command
+from fashion_hash.commands.run_command import Parser, print_json, run_command
 
 if TYPE_CHECKING:
     from fashion_hash.training.requests.run import RequestRun
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
-    parser = argparse.ArgumentParser(prog="evaluate", description="Measure a run by every protocol of its split.")
+def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Runs the command; returns its exit status."""
+    parser = Parser(prog=prog, description="Measure a run by every protocol of a split.")
     parser.add_argument("run", help="a run folder, such as runs/demo")
     parser.add_argument("--split", default="test", help="train, valid or test (default: test)")
     parser.add_argument(
         "--lists",
         type=int,
         metavar="K",
-        help="also measure how varied the top K lists of its bundle are, with and without MMR",
+        help="also measure how varied the top K lists of its bundle are, with and without diversity",
     )
     parser.add_argument(
         "--drawn",
         action="store_true",
-        help="also rank against ten drawn negatives a positive, random and hard, where the data set has not several",
+        help="also rank each positive against ten drawn negatives, random and hard, "
+        "if the data set does not have several",
     )
     parser.add_argument(
         "--cold",
         type=int,
         nargs="+",
         metavar="N",
-        help="how many outfits each user hidden from training tells (default: 1 and 5, of runs with data.cold_users)",
+        help="how many outfits are known of each user hidden from training "
+        "(default: 1 and 5, for runs with data.cold_users)",
     )
     parser.add_argument(
         "--calibrate",
         action=argparse.BooleanOptionalAction,
-        help="weigh the terms of the score on the validation split first, or not (default: as the run says)",
+        help="weigh the terms of the score on the validation split first, or do not (default: as the run says)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     return run_command(parser, _evaluate, argv)
-
-
-def _evaluate_requests(run: RequestRun, args: argparse.Namespace) -> int:
-    from fashion_hash.errors import ConfigError
-    from fashion_hash.training.measure.requests import evaluate_requests, request_table
-
-    given = {
-        "--lists": args.lists is not None,
-        "--drawn": args.drawn,
-        "--cold": args.cold is not None,
-        "--calibrate": args.calibrate is not None,
-    }
-    if wrong := [option for option, there in given.items() if there]:
-        raise ConfigError(f"{wrong[0]} is for runs on outfits, {args.run} is one on requests")
-    report = evaluate_requests(run, args.split)
-    print(json.dumps(report, indent=2) if args.json else request_table(report))
-    return 0
 
 
 def _evaluate(args: argparse.Namespace) -> int:
@@ -80,13 +64,39 @@ def _evaluate(args: argparse.Namespace) -> int:
             for name, diversity in (("plain", 0.0), ("diversity 0.5", 0.5))
         }
     if args.json:
-        print(json.dumps(report, indent=2))
+        print_json(report)
         return 0
     print(table(report))
-    for name, found in report.get("lists", {}).items():
-        items = ", ".join(f"{share:.1%} of the {kind} items" for kind, share in found["item_coverage"].items())
-        print(
-            f"lists of {found['k']}, {name}: intra-list diversity {found['intra_list_diversity']:.4f}; they show "
-            f"{found['outfit_coverage']:.1%} of the outfits, {items} ({found['users']} users)"
-        )
+    for name, measured in report.get("lists", {}).items():
+        print(_lists_line(name, measured))
     return 0
+
+
+def _evaluate_requests(run: RequestRun, args: argparse.Namespace) -> int:
+    from fashion_hash.errors import ConfigError
+    from fashion_hash.training.measure.requests import evaluate_requests, request_table
+
+    of_outfits = {
+        "--lists": args.lists is not None,
+        "--drawn": args.drawn,
+        "--cold": args.cold is not None,
+        "--calibrate": args.calibrate is not None,
+    }
+    for option, is_set in of_outfits.items():
+        if is_set:
+            raise ConfigError(f"{option} is for runs on outfits, but {args.run} was trained on requests")
+    report = evaluate_requests(run, args.split)
+    if args.json:
+        print_json(report)
+    else:
+        print(request_table(report))
+    return 0
+
+
+def _lists_line(name: str, measured: Mapping[str, Any]) -> str:
+    """How varied the lists of the users are, on one line."""
+    items = ", ".join(f"{share:.1%} of the {item_type} items" for item_type, share in measured["item_coverage"].items())
+    return (
+        f"lists of {measured['k']}, {name}: intra-list diversity {measured['intra_list_diversity']:.4f}; they show "
+        f"{measured['outfit_coverage']:.1%} of the outfits, {items} ({measured['users']} users)"
+    )

@@ -1,16 +1,17 @@
-"""`tools/query.py BUNDLE --text WORDS`: items, or outfits around them, for a request."""
+"""The part of the query command that answers a request in words: `--text WORDS`."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
+from fashion_hash.core.printing import json_text
 from fashion_hash.errors import QueryError
-from fashion_hash.presentation.tiles import ItemView, OutfitView, Request, item_view, outfit_view, tiles
+from fashion_hash.presentation.json_answers import request_as_json, requests_as_json
+from fashion_hash.presentation.table import item_table, request_heading, request_table
+from fashion_hash.presentation.tiles import ItemView, OutfitView, Request, item_view, outfit_view
 from fashion_hash.retrieval.answers import ItemHits, OutfitsFor
 from fashion_hash.retrieval.checks import REQUEST_WEIGHT
 from fashion_hash.retrieval.recommender import Recommender
@@ -21,181 +22,106 @@ _OF_TEXT = ("outfits", "rerank", "weight", "item_type", "explain", "encoder_weig
 
 
 def add_text_options(parser: argparse.ArgumentParser) -> None:
-    """The options of requests."""
-    group = parser.add_argument_group("requests", "words in the place of --user, or beside it")
-    group.add_argument("--text", metavar="WORDS", help='what is wanted, such as "a linen shirt for a summer wedding"')
-    group.add_argument("--outfits", action="store_true", help="outfits around the best items, not the items")
-    group.add_argument("--weight", type=float, help=f"of the request in an outfit (default {REQUEST_WEIGHT:g})")
-    group.add_argument("--type", dest="item_type", metavar="TYPE", help="items of this type only")
-    group.add_argument("--rerank", action="store_true", help="order a shortlist of items by float")
-    group.add_argument("--explain", action="store_true", help="also say why the first answer is the first")
+    """Adds the options of requests."""
+    group = parser.add_argument_group("requests", "words instead of --user, or with it")
+    group.add_argument("--text", metavar="WORDS", help='the request, such as "a linen shirt for a summer wedding"')
+    group.add_argument("--outfits", action="store_true", help="show outfits around the best items, not the items")
     group.add_argument(
-        "--encoder-weights", metavar="PATH", help="weights of a pretrained text encoder, if they were moved"
+        "--weight", type=float, help=f"weight of the request in an outfit's total (default: {REQUEST_WEIGHT:g})"
+    )
+    group.add_argument("--type", dest="item_type", metavar="TYPE", help="only items of this type")
+    group.add_argument(
+        "--rerank", action="store_true", help="reorder a shortlist of items by their vectors before binarisation"
+    )
+    group.add_argument("--explain", action="store_true", help="also explain why the first answer comes first")
+    group.add_argument(
+        "--encoder-weights", metavar="PATH", help="where the weights of a pretrained text encoder are, if they moved"
     )
 
 
 def check_text_options(options: argparse.Namespace) -> None:
-    """Makes the words readable. Raises QueryError for options that do not go together."""
+    """Makes the words readable.
+
+    Raises:
+        QueryError: options are missing, or do not go together.
+    """
     if options.text is None:
         if not options.user:
-            raise QueryError('nobody asks, and for nothing: give --user ID, --text "WORDS", or both')
-        if given := _given(options, _OF_TEXT):
-            raise QueryError(f"--{_option(given[0])} goes with --text: give the words of a request")
+            raise QueryError('nothing to answer: give --user ID, --text "WORDS", or both')
+        if used := _used(options, _OF_TEXT):
+            raise QueryError(f'{used[0]} needs a request: add --text "WORDS"')
         return
     options.text = readable(options.text)
     if options.include_liked:
-        raise QueryError("--include-liked is of outfits of the pool: leave it out with --text")
-    wrong = ("rerank", "item_type") if options.outfits else ("weight",)
-    if given := _given(options, wrong):
-        what = "items, not with --outfits" if options.outfits else "outfits: add --outfits"
-        raise QueryError(f"--{_option(given[0])} is of {what}")
+        raise QueryError("--include-liked applies to outfits of the pool: leave it out with --text")
+    if options.outfits and (used := _used(options, ("rerank", "item_type"))):
+        raise QueryError(f"{used[0]} applies to items: leave it or --outfits out")
+    if not options.outfits and (used := _used(options, ("weight",))):
+        raise QueryError(f"{used[0]} applies to outfits: add --outfits")
 
 
-def query_text(recommender: Recommender, options: argparse.Namespace, where: Mapping[str, Any] | None) -> int:
-    """Answers a request for each user, or for nobody in particular."""
+def query_text(
+    recommender: Recommender, options: argparse.Namespace, where: Mapping[str, Any] | None
+) -> tuple[str, Callable[[], Sequence[OutfitView | ItemView]]]:
+    """The answer to a request for each user, or for anyone, as text, and what gathers the views."""
     users: list[str | None] = list(dict.fromkeys(options.user)) or [None]
-    weight = REQUEST_WEIGHT if options.weight is None else options.weight
-    answers: list[tuple[str | None, Answer]] = []
-    for user in users:
-        if options.outfits:
-            found: Answer = recommender.outfits_for(options.text, user, options.k, weight=weight, where=where)
-        else:
-            found = recommender.search(
-                options.text, user, options.k, where=where, item_type=options.item_type, rerank=options.rerank
-            )
-        answers.append((user, found))
-    written = show(
-        recommender, lambda: [_looks(recommender, options.text, user, found) for user, found in answers], options
-    )
+    answers = [(user, _answer(recommender, options, user, where)) for user in users]
+    reasons = [_why(recommender, options, user, answer) if options.explain else "" for user, answer in answers]
     if options.json:
-        print(json.dumps(_as_json(recommender, options, answers, weight), ensure_ascii=False, indent=2))
-    else:
-        for user, found in answers:
-            print(_heading(options.text, user, found))
-            print(_outfits(recommender, found) if isinstance(found, OutfitsFor) else _items(recommender, found))
-            if options.explain and (why := _why(recommender, options.text, user, found, weight)):
-                print(f"\nwhy the first:\n{why}")
-            print()
-    for path in written:
-        print(f"wrote {path}", file=sys.stderr if options.json else sys.stdout)
-    return 0
-
-
-def show(
-    recommender: Recommender, gather: Callable[[], Sequence[OutfitView | ItemView]], options: argparse.Namespace
-) -> list[str]:
-    """Draws what was asked for; returns the files. A plain query starts without Pillow."""
-    if not (options.sheet or options.page):
-        return []
-    people, subtitle = gather(), f"{recommender.bundle.name}, bundle {recommender.bundle.fingerprint}"
-    if options.sheet:
-        from fashion_hash.presentation.sheet import draw_sheet
-
-        draw_sheet(people, options.sheet, subtitle)
-    if options.page:
-        from fashion_hash.presentation.page import write_page
-
-        write_page(people, options.page, subtitle)
-    return [path for path in (options.sheet, options.page) if path]
-
-
-def short(title: str, at_most: int = 40) -> str:
-    """A title on one line, without what could steer a terminal."""
-    title = "".join(letter for letter in " ".join(title.split()) if letter.isprintable())
-    return title if len(title) <= at_most else title[: at_most - 1].rstrip() + "…"
-
-
-def _heading(text: str, user: str | None, found: Answer) -> str:
-    who = "nobody in particular" if user is None else user
-    line = f'"{short(text, 100)}" for {who}: by {found.by}' + (f" ({short(found.note, 300)})" if found.note else "")
-    if isinstance(found, OutfitsFor) and not found.proven:
-        line += f"; not proven: an outfit may be {found.gap:.4f} better than the last"
-    return line + (f"\n{found.shortfall.reason}" if found.shortfall else "")
-
-
-def _items(recommender: Recommender, found: ItemHits) -> str:
-    catalogue, items = recommender.bundle.catalogue, recommender.bundle.items
-    kinds = max([4] + [len(kind) for kind in found.types])
-    ids = max([4] + [len(one) for one in found.ids])
-    lines = [f"{'':>4}  {'score':>7}  {'type':<{kinds}}  {'item':<{ids}}  title"]
-    for rank, (one, kind, score) in enumerate(zip(found.ids, found.types, found.scores), start=1):
-        title = catalogue.item(kind, items[kind].row(str(one))).title or ""
-        lines.append(f"{rank:>4}  {score:7.4f}  {kind:<{kinds}}  {one:<{ids}}  {short(title, 60)}".rstrip())
-    return "\n".join(lines)
-
-
-def _outfits(recommender: Recommender, found: OutfitsFor) -> str:
-    sizes = f"{'total':>8} = {'score':>8} + {found.weight:g} x request"
-    lines = [f"{'':>4}  {sizes}  (preference + compatibility + bias)  items, * what the request is about"]
-    width = len(f"{found.weight:g} x request") - 7
-    for rank, hit in enumerate(found.hits, start=1):
-        items = " | ".join(
-            f"{'*' if tile.slot == hit.anchor else ''}{tile.slot} {tile.item_id}"
-            + (f" ({short(tile.title)})" if tile.title else "")
-            for tile in tiles(recommender.bundle, hit.items)
-        )
-        terms = f"({hit.preference:10.4f}   {hit.compatibility:13.4f}   {hit.bias:4.2f})"
-        lines.append(
-            f"{rank:>4}  {hit.total:8.4f}   {hit.score:8.4f}   {'':{width}}{hit.request:7.4f}  {terms}  {items}"
-        )
-    return "\n".join(lines)
-
-
-def _why(recommender: Recommender, text: str, user: str | None, found: Answer, weight: float) -> str:
-    if isinstance(found, OutfitsFor):
-        if not found.hits:
-            return ""
-        first = found.hits[0]
-        return recommender.explain_request(text, user, first.items, weight=weight, anchor=first.anchor).to_text()
-    if not len(found.ids):
-        return ""
-    return recommender.explain_request(text, user, str(found.ids[0]), item_type=str(found.types[0])).to_text()
-
-
-def _as_json(
-    recommender: Recommender,
-    options: argparse.Namespace,
-    answers: Sequence[tuple[str | None, Answer]],
-    weight: float,
-) -> dict[str, object]:
-    catalogue, items = recommender.bundle.catalogue, recommender.bundle.items
-    out = []
-    for user, found in answers:
-        one: dict[str, object] = {"user": user, "by": found.by, "note": found.note}
-        one |= {"known_words": list(found.known_words), "unknown_words": list(found.unknown_words)}
-        one["shortfall"] = found.shortfall.to_dict() if found.shortfall else None
-        if isinstance(found, OutfitsFor):
-            gap = found.gap if found.gap < float("inf") else None  # JSON knows no infinity
-            one |= {"weight": found.weight, "proven": found.proven, "gap": gap}
-            one["outfits"] = [asdict(hit) for hit in found.hits]
-        else:
-            one["reranked"] = found.reranked
-            one["items"] = [
-                {
-                    "item_id": item_id,
-                    "type": kind,
-                    "score": score,
-                    "title": catalogue.item(kind, items[kind].row(item_id)).title,
-                }
-                for item_id, kind, score in zip(found.ids.tolist(), found.types.tolist(), found.scores.tolist())
-            ]
+        values = [request_as_json(recommender, user, answer) for user, answer in answers]
         if options.explain:
-            one["why"] = _why(recommender, options.text, user, found, weight)
-        out.append(one)
-    about = {"bundle": str(recommender.bundle.path), "fingerprint": recommender.bundle.fingerprint, "k": options.k}
-    return {**about, "text": options.text, "answers": out}
+            values = [{**value, "why": why} for value, why in zip(values, reasons)]
+        text = json_text(requests_as_json(recommender, options.text, values, options.k), sys.stdout.encoding)
+    else:
+        text = "\n".join(
+            f"{request_heading(options.text, user, answer)}\n{_table(recommender, answer)}\n"
+            + (f"\nwhy the first:\n{why}\n" if why else "")
+            for (user, answer), why in zip(answers, reasons)
+        )
+    return text, lambda: [_view(recommender, options.text, user, answer) for user, answer in answers]
 
 
-def _looks(recommender: Recommender, text: str, user: str | None, found: Answer) -> OutfitView | ItemView:
-    request = Request(text, found.by, found.note)
-    if isinstance(found, OutfitsFor):
-        return outfit_view(recommender, user, found.hits, request=request)
-    return item_view(recommender, user, found, request)
+def _table(recommender: Recommender, answer: Answer) -> str:
+    return request_table(recommender, answer) if isinstance(answer, OutfitsFor) else item_table(recommender, answer)
 
 
-def _given(options: argparse.Namespace, names: Sequence[str]) -> list[str]:
-    return [name for name in names if getattr(options, name) is not None and getattr(options, name) is not False]
+def _answer(
+    recommender: Recommender, options: argparse.Namespace, user: str | None, where: Mapping[str, Any] | None
+) -> Answer:
+    if options.outfits:
+        return recommender.outfits_for(options.text, user, options.k, weight=_weight(options), where=where)
+    return recommender.search(
+        options.text, user, options.k, where=where, item_type=options.item_type, rerank=options.rerank
+    )
 
 
-def _option(name: str) -> str:
-    return {"item_type": "type"}.get(name, name).replace("_", "-")
+def _why(recommender: Recommender, options: argparse.Namespace, user: str | None, answer: Answer) -> str:
+    """Why the first answer comes first; nothing if there is no answer."""
+    if isinstance(answer, OutfitsFor):
+        if not answer.hits:
+            return ""
+        first, weight = answer.hits[0], _weight(options)
+        explanation = recommender.explain_request(options.text, user, first.items, weight=weight, anchor=first.anchor)
+        return explanation.to_text()
+    if not len(answer.ids):
+        return ""
+    item_id, item_type = str(answer.ids[0]), str(answer.types[0])
+    return recommender.explain_request(options.text, user, item_id, item_type=item_type).to_text()
+
+
+def _weight(options: argparse.Namespace) -> float:
+    return REQUEST_WEIGHT if options.weight is None else float(options.weight)
+
+
+def _view(recommender: Recommender, text: str, user: str | None, answer: Answer) -> OutfitView | ItemView:
+    request = Request(text, answer.by, answer.note)
+    if isinstance(answer, OutfitsFor):
+        return outfit_view(recommender, user, answer.hits, request=request)
+    return item_view(recommender, user, answer, request)
+
+
+def _used(options: argparse.Namespace, names: Sequence[str]) -> list[str]:
+    """Those of some options that were given, as they are written."""
+    flags = {"item_type": "--type"}
+    used = [name for name in names if getattr(options, name) is not None and getattr(options, name) is not False]
+    return [flags.get(name, "--" + name.replace("_", "-")) for name in used]

@@ -1,4 +1,4 @@
-"""What every command does alike: parse, run, and tell an error from a bug."""
+"""What all commands have in common: parse, run, and tell an error from a bug."""
 
 from __future__ import annotations
 
@@ -6,9 +6,20 @@ import argparse
 import errno
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
+from typing import NoReturn, TextIO, cast
 
+from fashion_hash.core.printing import SafeStream, json_text, visible
 from fashion_hash.errors import FashionHashError, QueryError
+
+
+class Parser(argparse.ArgumentParser):
+    """The parser of a command; what it complains of is safe to print."""
+
+    def error(self, message: str) -> NoReturn:
+        """Prints the usage and the message, and exits with status 2."""
+        super().error(visible(message))
 
 
 def run_command(
@@ -16,48 +27,65 @@ def run_command(
 ) -> int:
     """Runs a command with parsed arguments.
 
-    An error that fashion_hash raises on purpose is one line on stderr and exit status 2; so is a
-    disk that is full or a file that may not be read. Ctrl-C is exit status 130.
+    What it prints is safe for any terminal. An error that fashion_hash raises on purpose becomes one
+    line on stderr, and so does a full disk or a file that may not be read.
+
+    Args:
+        parser: of the arguments.
+        command: returns the exit status.
+        argv: the arguments; None for those of the process.
+
+    Returns:
+        The exit status: that of the command, 2 after an error, 130 after Ctrl-C, 141 if nobody reads
+        the output any more, as in `query ... | head`.
     """
     args = parser.parse_args(argv)
     try:
-        return command(args)
+        with redirect_stdout(cast(TextIO, SafeStream(sys.stdout))):
+            return command(args)
+    except BrokenPipeError:
+        sys.stderr.close()  # or the interpreter would complain of it at its exit
+        return 141
     except (FashionHashError, OSError) as error:
-        if isinstance(error, BrokenPipeError):
-            sys.stderr.close()  # nobody reads our output any more, as in `query ... | head`
-            return 141
-        print(f"error: {_of_the_system(error) if isinstance(error, OSError) else error}", file=sys.stderr)
+        message = _os_error(error) if isinstance(error, OSError) else str(error)
+        print(f"error: {visible(message)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
 
 
-def check_writable(option: str, path: str, suffix: str) -> None:
-    """Refuses a file that an option names before anything is computed for it.
+def print_json(value: object) -> None:
+    """Prints one JSON object that any terminal can show."""
+    print(json_text(value, sys.stdout.encoding or "utf-8"))
 
-    Raises QueryError when the name has another suffix, names a folder, or lies inside of a file.
+
+def check_writable(option: str, path: str, suffix: str) -> None:
+    """Checks the file that an option names before anything is computed for it.
+
+    Raises:
+        QueryError: the name has another suffix, it is a folder, or a parent of it is a file.
     """
     if Path(path).suffix.lower() != suffix:
-        raise QueryError(f"{option} {path}: the name of this file ends with {suffix}, as {Path(path).stem}{suffix}")
+        raise QueryError(f"{option} {path}: the name must end with {suffix}, such as {Path(path).stem}{suffix}")
     if Path(path).is_dir():
         raise QueryError(f"{option} {path}: this is a folder, name a file in it")
-    parent = next(one for one in Path(path).absolute().parents if one.exists())
+    parent = next(folder for folder in Path(path).absolute().parents if folder.exists())
     if not parent.is_dir():
-        raise QueryError(f"{option} {path}: {parent} is a file, not a folder: name another place")
+        raise QueryError(f"{option} {path}: {parent} is a file, not a folder; choose another place")
 
 
-def _of_the_system(error: OSError) -> str:
-    """What the operating system refused, of which file, and what to do."""
+def _os_error(error: OSError) -> str:
+    """What the operating system refused, for which file, and what to do about it."""
     path = error.filename2 or error.filename
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        what = "no space left on the device: free some and run it again; what was there before is whole"
+        problem = "no space left on the device: free some and run the command again; earlier files are intact"
     elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        what = "may not be read or written: change its rights, or name another place"
+        problem = "permission denied: change the permissions, or choose another place"
     elif error.errno == errno.EISDIR:
-        what = "this is a folder: name a file"
+        problem = "this is a folder: name a file"
     elif error.errno in (errno.ENOTDIR, errno.EEXIST):
-        what = "this is a file, not a folder, or lies inside of one: name another place"
+        problem = "this is a file, not a folder, or lies inside one: choose another place"
     else:
-        what = error.strerror or str(error)
-    return what if path is None else f"{path}: {what}"
+        problem = error.strerror or str(error)
+    return problem if path is None else f"{path}: {problem}"

@@ -1,28 +1,26 @@
-"""Train one experiment: tools/train.py configs/NAME.yaml [--set a.b=c]... [--out DIR] [--resume]."""
+"""Train one experiment."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
 
-from fashion_hash.commands.run_command import run_command
+from fashion_hash.commands.run_command import Parser, run_command
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
-    parser = argparse.ArgumentParser(prog="train", description="Train one experiment.")
+def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Runs the command; returns its exit status."""
+    parser = Parser(prog=prog, description="Train one experiment and write its run folder.")
     parser.add_argument("config", help="a YAML file, such as configs/demo.yaml")
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="override a key, such as train.epochs=5",
+        help="override a key of the configuration, such as train.epochs=5; may be repeated",
     )
     parser.add_argument("--out", metavar="DIR", help="the run folder (default: runs/NAME)")
-    parser.add_argument(
-        "--resume", action="store_true", help="go on after the last finished epoch of the run in that folder"
-    )
+    parser.add_argument("--resume", action="store_true", help="continue the run in that folder after its last epoch")
     return run_command(parser, _train, argv)
 
 

@@ -27,7 +27,7 @@ def test_items_as_a_table(path: str, capsys: pytest.CaptureFixture[str]) -> None
     status, out, _ = asked(capsys, path, "--text", "a red linen shirt", "-k", "3")
     lines = out.splitlines()
     assert status == 0
-    assert lines[0] == '"a red linen shirt" for nobody in particular: by words alone'
+    assert lines[0] == '"a red linen shirt" for anyone: by words alone'
     assert lines[1].split() == ["score", "type", "item", "title"]
     hits = Recommender.load(path).search("a red linen shirt", k=3)
     assert [line.split()[:4] for line in lines[2:5]] == [
@@ -134,15 +134,15 @@ def test_sheets_and_pages(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([], 'nobody asks, and for nothing: give --user ID, --text "WORDS", or both'),
-        (["--user", "user-0", "--outfits"], "--outfits goes with --text"),
-        (["--user", "user-0", "--weight", "0"], "--weight goes with --text"),
-        (["--user", "user-0", "--type", "top"], "--type goes with --text"),
-        (["--user", "user-0", "--encoder-weights", "x"], "--encoder-weights goes with --text"),
-        (["--text", "red", "--weight", "0"], "--weight is of outfits: add --outfits"),
-        (["--text", "red", "--outfits", "--rerank"], "--rerank is of items, not with --outfits"),
-        (["--text", "red", "--outfits", "--type", "top"], "--type is of items, not with --outfits"),
-        (["--text", "red", "--user", "user-0", "--include-liked"], "--include-liked is of outfits of the pool"),
+        ([], 'nothing to answer: give --user ID, --text "WORDS", or both'),
+        (["--user", "user-0", "--outfits"], '--outfits needs a request: add --text "WORDS"'),
+        (["--user", "user-0", "--weight", "0"], "--weight needs a request"),
+        (["--user", "user-0", "--type", "top"], "--type needs a request"),
+        (["--user", "user-0", "--encoder-weights", "x"], "--encoder-weights needs a request"),
+        (["--text", "red", "--weight", "0"], "--weight applies to outfits: add --outfits"),
+        (["--text", "red", "--outfits", "--rerank"], "--rerank applies to items: leave it or --outfits out"),
+        (["--text", "red", "--outfits", "--type", "top"], "--type applies to items: leave it or --outfits out"),
+        (["--text", "red", "--user", "user-0", "--include-liked"], "--include-liked applies to outfits of the pool"),
         (["--text", "red", "--type", "tops"], "no item type 'tops'"),
         (["--text", "red", "--outfits", "--weight", "nan"], "got nan"),
         (["--text", "red", "-k", "0"], "k must be at least 1, got 0"),
@@ -150,7 +150,7 @@ def test_sheets_and_pages(
         (["--text", "qwertz"], "no word of the request is known (qwertz), and no user is given"),
         (["--text", "red", "--user", "usr-0"], "unknown user 'usr-0' (nearest: 'user-0'"),
         (["--text", "red", "--where", "{"], "is not JSON"),
-        (["--text", "red", "--sheet", "x.jpg"], "ends with .png"),
+        (["--text", "red", "--sheet", "x.jpg"], "the name must end with .png, such as x.png"),
     ],
 )
 def test_bad_commands(path: str, capsys: pytest.CaptureFixture[str], options: list[str], message: str) -> None:

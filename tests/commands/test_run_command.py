@@ -1,4 +1,4 @@
-"""What every command does alike with what the operating system refuses, and with Ctrl-C."""
+"""What all commands do with what the operating system refuses, and with Ctrl-C."""
 
 import argparse
 import os
@@ -29,8 +29,8 @@ def test_a_full_disk_names_the_file_and_what_to_do(tmp_path: Path, capsys: pytes
     status, err = end_of(fill, capsys)
     assert status == 2
     assert err == (
-        f"error: {tmp_path / 'sheet.png'}: no space left on the device: free some and run it again; "
-        "what was there before is whole\n"
+        f"error: {tmp_path / 'sheet.png'}: no space left on the device: free some and run the command again; "
+        "earlier files are intact\n"
     )
 
 

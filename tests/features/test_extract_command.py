@@ -43,7 +43,7 @@ def test_extracts_once(config, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--batch-size", "0"], "--batch-size 0: at least 1"),
+        (["--batch-size", "0"], "--batch-size must be at least 1, got 0"),
         (["--set", "image.backbone=mobilnet_v3_small"], "'mobilenet_v3_small'"),
         (["--set", "image.weights=nowhere.pth"], "nowhere.pth: no such weights"),
         (["--set", "image.backbone=vit_b_32"], "vit_b_32 cannot read pictures of 64 x 64 pixels"),

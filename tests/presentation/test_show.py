@@ -169,11 +169,11 @@ def test_sheet_and_page_are_written(bundle_path: Path, tmp_path: Path, capsys: p
         ),
         (
             ["BUNDLE", "--user", "user-1", "--sheet", "x.txt"],
-            "error: --sheet x.txt: the name of this file ends with .png",
+            "error: --sheet x.txt: the name must end with .png",
         ),
         (
             ["BUNDLE", "--user", "user-1", "--page", "x.png"],
-            "error: --page x.png: the name of this file ends with .html",
+            "error: --page x.png: the name must end with .html",
         ),
         (["BUNDLE", "--user", "user-1", "--sheet", "FOLDER"], "error: --sheet FOLDER: this is a folder, name a file"),
     ],

@@ -1,0 +1,53 @@
+"""Answers as plain values, for JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from fashion_hash.retrieval.answers import Hit, ItemHits, OutfitsFor
+from fashion_hash.retrieval.recommender import Recommender
+
+
+def outfits_as_json(recommender: Recommender, answers: Mapping[str, Sequence[Hit]], k: int) -> dict[str, object]:
+    """The best outfits of the pool, by user."""
+    users = {user: {"hits": [asdict(hit) for hit in hits]} for user, hits in answers.items()}
+    return {**_about(recommender, k), "users": users}
+
+
+def requests_as_json(
+    recommender: Recommender, text: str, answers: Sequence[Mapping[str, object]], k: int
+) -> dict[str, object]:
+    """The answers to a request; each is made by `request_as_json`."""
+    return {**_about(recommender, k), "text": text, "answers": list(answers)}
+
+
+def request_as_json(recommender: Recommender, user: str | None, answer: ItemHits | OutfitsFor) -> dict[str, object]:
+    """The answer to a request of one user, or of anyone."""
+    values: dict[str, object] = {
+        "user": user,
+        "by": answer.by,
+        "note": answer.note,
+        "known_words": list(answer.known_words),
+        "unknown_words": list(answer.unknown_words),
+        "shortfall": answer.shortfall.to_dict() if answer.shortfall else None,
+    }
+    if isinstance(answer, OutfitsFor):
+        gap = answer.gap if answer.gap < float("inf") else None  # JSON has no infinity
+        outfits = [asdict(hit) for hit in answer.hits]
+        return {**values, "weight": answer.weight, "proven": answer.proven, "gap": gap, "outfits": outfits}
+    bundle = recommender.bundle
+    items = [
+        {
+            "item_id": item_id,
+            "type": item_type,
+            "score": score,
+            "title": bundle.catalogue.item(item_type, bundle.items[item_type].row(item_id)).title,
+        }
+        for item_id, item_type, score in zip(answer.ids.tolist(), answer.types.tolist(), answer.scores.tolist())
+    ]
+    return {**values, "reranked": answer.reranked, "items": items}
+
+
+def _about(recommender: Recommender, k: int) -> dict[str, object]:
+    return {"bundle": str(recommender.bundle.path), "fingerprint": recommender.bundle.fingerprint, "k": k}

@@ -1,0 +1,132 @@
+"""What commands print is safe for every terminal, their help names the program, and Ctrl-C is quiet."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fashion_hash import cli
+from fashion_hash.bundle.write import write_bundle
+from fashion_hash.commands.query import main
+from fashion_hash.index.build import build_index
+from fashion_hash.retrieval.recommender import Recommender
+from tests.paths import PROJECT
+from tests.worlds.random_bundles import random_contents, random_pool
+
+EVIL = "a\x1b[31m\x07\n\r\t\x9b\u202e\u2066b"
+RAW = set(EVIL) - {"a", "b", "[", "3", "1", "m", "\n"}
+TOOLS = sorted(path.stem for path in (PROJECT / "tools").glob("*.py") if path.stem.replace("_", "-") in cli.COMMANDS)
+
+
+@pytest.fixture(scope="module")
+def bundle_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every id, title, slot and name is hostile, and some letters exist in few encodings."""
+    plain = random_contents(slots=("top", "bottom"), num_items=6, num_users=3)
+    ids = {kind: tuple(f"{EVIL}👗{one}" for one in items) for kind, items in plain.items.items()}
+    details = {kind: {one: {"title": f"{EVIL} 夏 {one}"} for one in items} for kind, items in ids.items()}
+    users = tuple(f"{EVIL}夏{user}" for user in plain.users)
+    contents = random_contents(
+        slots=("top", "bottom"), num_items=6, num_users=3, items=ids, details=details, users=users, name=EVIL
+    )
+    bundle = write_bundle(tmp_path_factory.mktemp("hostile") / "bundle", contents)
+    build_index(bundle, random_pool(bundle, 12), [f"{EVIL}-{number}" for number in range(12)])
+    return bundle.path
+
+
+@pytest.fixture(scope="module")
+def user(bundle_path: Path) -> str:
+    return str(Recommender.load(bundle_path).bundle.users.id(0))
+
+
+def test_ids_and_titles_never_steer_the_terminal(
+    bundle_path: Path, user: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(bundle_path), "--user", user, "-k", "3"]) == 0
+    out = capsys.readouterr().out
+    assert not RAW & set(out)
+    assert len(out.splitlines()) == 2 + 3 + 1  # no id adds a line
+    assert out.startswith(r"a\x1b[31m\x07\n\r\t\x9b\u202e\u2066b夏")
+    assert main([str(bundle_path), "--user", user, "-k", "3", "--json"]) == 0
+    out = capsys.readouterr().out
+    assert not RAW & set(out)
+    assert list(json.loads(out)["users"]) == [user]
+    for wrong in (["--user", EVIL], ["--user", user, "--where", f'{{"{EVIL}": 1}}'], ["--user", user, "--page", EVIL]):
+        assert main([str(bundle_path), *wrong]) == 2
+        out, err = capsys.readouterr()
+        assert not RAW & set(out + err)
+        assert err.count("\n") == 1
+    with pytest.raises(SystemExit):
+        main([str(bundle_path), "--usr", EVIL])
+    assert not RAW & set(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_terminal_that_is_not_utf_8(bundle_path: Path, user: str, encoding: str, options: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, str(PROJECT / "tools/query.py"), str(bundle_path), "--user", user, "-k", "2", *options],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    text = done.stdout.decode(encoding)
+    if options:
+        assert list(json.loads(text)["users"]) == [user]
+    else:
+        assert r"\U0001f457" in text
+        assert r"\u590f" in text
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_help_names_the_program(tool: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    name = tool.replace("_", "-")
+    with pytest.raises(SystemExit) as ended:
+        cli.main([name, "--help"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: fashion-hash {name} ")
+    monkeypatch.setattr(sys, "argv", [f"tools/{tool}.py", "--help"])
+    with pytest.raises(SystemExit):
+        cli.run(name)
+    assert capsys.readouterr().out.startswith(f"usage: {tool}.py ")
+
+
+def test_there_is_a_tool_for_each_command() -> None:
+    assert {"query", "train", "evaluate", "build_index", "import_data", "make_sample", "extract_features"} <= set(TOOLS)
+
+
+def test_an_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["qeury" + EVIL]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: no command 'qeurya")
+    assert not RAW & set(err)
+    assert cli.main(["a" * 10**6]) == 2
+    assert len(capsys.readouterr().err) < 300
+    assert cli.main([]) == 2
+    assert "query" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("tool", "module"), [("query", "numpy"), ("train", "pydantic")])
+def test_an_early_ctrl_c_is_quiet(tool: str, module: str, tmp_path: Path) -> None:
+    """The interrupt arrives while the command imports its first large module."""
+    (tmp_path / f"{module}.py").write_text("import sys, time\nprint('importing', file=sys.stderr)\ntime.sleep(60)\n")
+    arguments = ["runs/none", "--user", "0"] if tool == "query" else ["none.yaml"]
+    code = (
+        "import runpy, sys; sys.path.insert(0, sys.argv[1]); sys.argv = sys.argv[2:]; "
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path), str(PROJECT / f"tools/{tool}.py"), *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=PROJECT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # not ignored, as in the background
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline() == "importing\n"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "interrupted\n")
