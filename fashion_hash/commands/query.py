@@ -12,6 +12,7 @@ from fashion_hash.commands.query_text import add_text_options, check_text_option
 from fashion_hash.commands.run_command import Parser, check_writable, run_command
 from fashion_hash.core.printing import json_text, visible
 from fashion_hash.errors import QueryError, shown
+from fashion_hash.index.engines.open import ENGINES
 from fashion_hash.presentation.json_answers import outfits_as_json
 from fashion_hash.presentation.table import outfit_table
 from fashion_hash.presentation.tiles import ItemView, OutfitView, outfit_view
@@ -40,7 +41,7 @@ def _parser(prog: str | None) -> argparse.ArgumentParser:
     add_text_options(parser)
     parser.add_argument(
         "--engine",
-        choices=("auto", "sums", "factored", "hamming", "scan"),
+        choices=("auto", *ENGINES),
         default="auto",
         help="how to search; all engines give the same answer (default: auto, the fastest)",
     )

@@ -21,14 +21,11 @@ from fashion_hash.core.ids import IdTable
 from fashion_hash.index import exact
 from fashion_hash.index import outfit_vectors as kept
 from fashion_hash.index.engines import vectors as encoded
-from fashion_hash.index.engines.sums.files import build_scan
+from fashion_hash.index.engines.sums.files import SCAN_FROM, build_scan
 from fashion_hash.index.outfit_terms import OutfitTerms
 from fashion_hash.index.outfit_vectors import encoder_of
 from fashion_hash.index.pool import Pool
 from fashion_hash.inference.outfit_encoder import encoded_items, single_codes
-
-# from so many outfits on, scanning sums beats adding up items by more than its compiled kernels take to load
-SCAN_FROM = 500_000
 
 
 class ScoreParts(NamedTuple):

@@ -29,6 +29,8 @@ from fashion_hash.index.engines.sums.codes import LANES
 from fashion_hash.index.outfit_terms import OutfitTerms
 
 FOLDER = "scan"
+# from this many outfits, scanning sums beats adding up items by more than its compiled kernels take to load
+SCAN_FROM = 500_000
 BLOCKS_AT_ONCE = 256
 # totals are 16 bits: the entries of the tables take 40,000 at most, constants the rest
 CONSTANT_MOST = 25_000
@@ -106,6 +108,11 @@ def build_scan(
 def open_scan(index: Path, num_bits: int) -> ScanFiles:
     """Maps the files. Raises BundleError when they are absent, broken or do not fit each other."""
     folder = index / FOLDER
+    if not folder.exists():
+        raise BundleError(
+            f"engine 'sums' needs {folder}, which is written for pools of {SCAN_FROM:,} outfits or more only: "
+            "choose engine 'auto', which gives the same answers"
+        )
     try:
         facts: dict[str, Any] = json.loads((folder / "scan.json").read_text(encoding="utf-8"))
         segments = tuple(Segment(*map(int, segment)) for segment in facts["segments"])
