@@ -63,10 +63,8 @@ def _query(options: argparse.Namespace) -> int:
         encoder_weights=options.encoder_weights,
     )
     where = _where(options.where)
-    if options.text is None:
-        text, views = _query_users(recommender, options, where)
-    else:
-        text, views = query_text(recommender, options, where)
+    query = _query_users if options.text is None else query_text
+    text, views = query(recommender, options, where)
     written = _draw(recommender, views, options)
     print(text)
     for path in written:
@@ -76,7 +74,7 @@ def _query(options: argparse.Namespace) -> int:
 
 def _query_users(
     recommender: Recommender, options: argparse.Namespace, where: Mapping[str, Any] | None
-) -> tuple[str, Callable[[], Sequence[OutfitView]]]:
+) -> tuple[str, Callable[[], Sequence[OutfitView | ItemView]]]:
     """The best outfits of the pool for each user, as text, and what gathers their views."""
     answers = {
         user: recommender.answer(user, options.k, include_liked=options.include_liked, where=where)

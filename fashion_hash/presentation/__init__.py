@@ -1,1 +1,1 @@
-"""Answers as people look at them: tiles, a sheet (PNG) and a page (HTML)."""
+"""Answers as users see them: tiles, text tables, JSON, a sheet (PNG) and a page (HTML)."""

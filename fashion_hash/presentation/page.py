@@ -1,4 +1,4 @@
-"""One HTML file for an answer: several people's liked and recommended outfits, pictures inside."""
+"""Answers as one HTML file: what users liked and what is recommended to them, pictures included."""
 
 from __future__ import annotations
 
@@ -65,19 +65,19 @@ li li { display: block; padding: 0; border: 0; overflow: hidden; text-overflow: 
        white-space: nowrap; }
 """
 _PLACEHOLDERS = ("#e9ddd3", "#dbe3dc", "#dde0ea", "#eadfe6", "#e8e4cf", "#d8e4e6")
-_KINDS = ((b"\xff\xd8\xff", "jpeg"), (b"\x89PNG\r\n\x1a\n", "png"), (b"GIF8", "gif"))
+_FORMATS = ((b"\xff\xd8\xff", "jpeg"), (b"\x89PNG\r\n\x1a\n", "png"), (b"GIF8", "gif"))
 
 
-def write_page(people: Sequence[OutfitView | ItemView], path: str | Path, subtitle: str = "") -> None:
-    """Writes the answers of one person or several as one self-contained HTML file.
+def write_page(views: Sequence[OutfitView | ItemView], path: str | Path, subtitle: str = "") -> None:
+    """Writes the answers for one or several users as one self-contained HTML file.
 
     Args:
-        people: what to show; an item without a picture becomes a tile with its title.
-        path: the file; it is written whole or not at all.
+        views: the answers; an item without a picture becomes a tile with its title.
+        path: the file; it is written completely or not at all.
         subtitle: a line beside the heading, such as the bundle's name.
     """
-    body = "\n".join(_person(person) for person in people)
-    heading = "Items found" if any(isinstance(person, ItemView) for person in people) else "Recommended outfits"
+    body = "\n".join(map(_section, views))
+    heading = "Items found" if any(isinstance(view, ItemView) for view in views) else "Recommended outfits"
     text = (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -89,56 +89,51 @@ def write_page(people: Sequence[OutfitView | ItemView], path: str | Path, subtit
         write_text(path, text)
 
 
-def _person(person: OutfitView | ItemView) -> str:
-    return (
-        f"<section>\n{_heading(person)}{_items(person) if isinstance(person, ItemView) else _hits(person)}\n</section>"
-    )
+def _section(view: OutfitView | ItemView) -> str:
+    answer = _items(view) if isinstance(view, ItemView) else _hits(view)
+    return f"<section>\n{_heading(view)}{answer}\n</section>"
 
 
-def _heading(person: OutfitView | ItemView) -> str:
-    """Who asks for what, and what they liked before."""
-    if person.request is None:
-        lines = f"<h2>{escape(person.user_id or 'Nobody in particular')}</h2>\n"
+def _heading(view: OutfitView | ItemView) -> str:
+    """What was asked, by whom, and what that user liked before."""
+    if view.request is None:
+        lines = f"<h2>{escape(view.user_id or 'Anyone')}</h2>\n"
     else:
-        who = "nobody in particular" if person.user_id is None else person.user_id
-        asked = f"for {who}, by {person.request.by}" + (f" ({person.request.note})" if person.request.note else "")
-        words = f"“{shortened(person.request.text)}”" if person.request.text.strip() else "What they like"
+        who = "anyone" if view.user_id is None else view.user_id
+        asked = f"for {who}, by {view.request.by}" + (f" ({view.request.note})" if view.request.note else "")
+        words = f"“{shortened(view.request.text)}”" if view.request.text.strip() else "What they like"
         lines = f'<h2>{escape(words)}</h2>\n<p class="asked">{escape(asked)}</p>\n'
-    if person.user_id is None:
+    if view.user_id is None:
         return lines
-    liked = "".join(_outfit(outfit) for outfit in person.liked) or "<p>No liked outfit is known.</p>"
-    shown = f"{len(person.liked)} of {person.num_liked}" if person.num_liked else "none"
+    liked = "".join(map(_outfit, view.liked)) or "<p>No liked outfits are known.</p>"
+    shown = f"{len(view.liked)} of {view.num_liked}" if view.num_liked else "none"
     return f'{lines}<h3>Liked before ({shown})</h3>\n<div class="liked">{liked}</div>\n'
 
 
 def shortened(text: str, at_most: int = 160) -> str:
-    """Words on one line."""
+    """A text on one line, shortened to a number of letters."""
     text = " ".join(text.split())
     return text if len(text) <= at_most else text[: at_most - 1].rstrip() + "…"
 
 
-def _items(person: ItemView) -> str:
+def _items(view: ItemView) -> str:
     cards = "\n".join(
         f'<li><div class="facts"><span class="rank">{rank}</span><span class="score">{score:.0%}</span>'
         f'<span class="id">{escape(tile.item_id)}</span></div>'
         f'<div class="outfit">{_tile(tile)}</div>{_term("", score, 1.0, "request")}'
         f'<ul><li title="{escape(tile.label)}">{escape(tile.label)}</li></ul></li>'
-        for rank, (score, tile) in enumerate(person.items, start=1)
+        for rank, (score, tile) in enumerate(view.items, start=1)
     )
-    best = f'<ol class="items" style="--columns: 1">\n{cards}\n</ol>' if cards else "<p>No item is left.</p>"
-    return f"<h3>Found: share of the bits that agree with the request</h3>\n{best}"
+    best = f'<ol class="items" style="--columns: 1">\n{cards}\n</ol>' if cards else "<p>No items found.</p>"
+    return f"<h3>Found, with the share of bits that agree with the request</h3>\n{best}"
 
 
-def _hits(person: OutfitView) -> str:
-    most = max([len(outfit) for _, outfit in person.hits] + [2])
+def _hits(view: OutfitView) -> str:
+    most = max([len(outfit) for _, outfit in view.hits] + [2])
     columns = 2 if most in (2, 4) else 3
-    longest = max([1e-9] + [max(abs(hit.preference), abs(hit.compatibility)) for hit, _ in person.hits])
-    hits = "\n".join(_hit(rank, hit, outfit, longest) for rank, (hit, outfit) in enumerate(person.hits, start=1))
-    best = (
-        f'<ol style="--columns: {columns}">\n{hits}\n</ol>'
-        if hits
-        else "<p>No outfit of the pool is left to recommend.</p>"
-    )
+    longest = max([1e-9] + [max(abs(hit.preference), abs(hit.compatibility)) for hit, _ in view.hits])
+    hits = "\n".join(_hit(rank, hit, outfit, longest) for rank, (hit, outfit) in enumerate(view.hits, start=1))
+    best = f'<ol style="--columns: {columns}">\n{hits}\n</ol>' if hits else "<p>No outfits found.</p>"
     return f"<h3>Recommended</h3>\n{best}"
 
 
@@ -173,10 +168,10 @@ def _outfit(outfit: Sequence[Tile], anchor: str = "") -> str:
 
 def _tile(tile: Tile, anchor: bool = False) -> str:
     label, marked = escape(tile.label), " anchor" * anchor
-    kind = next((name for magic, name in _KINDS if (tile.picture or b"").startswith(magic)), None)
-    if tile.picture is not None and kind is not None:
+    format_name = next((name for magic, name in _FORMATS if (tile.picture or b"").startswith(magic)), None)
+    if tile.picture is not None and format_name is not None:
         data = base64.b64encode(tile.picture).decode()
-        image = f'<img src="data:image/{kind};base64,{data}" alt="{label}" loading="lazy">'
+        image = f'<img src="data:image/{format_name};base64,{data}" alt="{label}" loading="lazy">'
         return f'<span class="tile pictured{marked}" title="{label}">{image}</span>'
     colour = _PLACEHOLDERS[zlib.crc32(tile.item_id.encode()) % len(_PLACEHOLDERS)]
     words = f"<small>{escape(tile.slot)}</small>{label}"

@@ -1,4 +1,4 @@
-"""What a person gets to see: outfits and items as tiles with title and picture, for tables, sheets and pages."""
+"""What users get to see: outfits and items as tiles with title and picture, for tables, sheets and pages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from fashion_hash.retrieval.recommender import Hit, Recommender
 
 @dataclass(frozen=True)
 class Tile:
-    """One item of an outfit; `picture` holds encoded JPEG or PNG bytes, or None."""
+    """One item of an outfit.
+
+    Attributes:
+        slot: the name of its slot; of an item by itself, its type.
+        item_id: its id.
+        title: its title, or None.
+        picture: encoded JPEG, PNG or GIF bytes, or None.
+    """
 
     slot: str
     item_id: str
@@ -21,13 +28,19 @@ class Tile:
 
     @property
     def label(self) -> str:
-        """The title, or the id where there is none."""
+        """The title, or the id of an item without one."""
         return self.title or self.item_id
 
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked in words: the text, what the answer is made from, and what to know of it."""
+    """A request in words.
+
+    Attributes:
+        text: the words.
+        by: what the answer is based on, see ItemHits.
+        note: what to know about the answer; may be empty.
+    """
 
     text: str
     by: str
@@ -36,11 +49,14 @@ class Request:
 
 @dataclass(frozen=True)
 class OutfitView:
-    """One person's page: some outfits they liked, and the hits, each with its tiles.
+    """An answer with outfits, as a user sees it.
 
     Attributes:
-        user_id: None for nobody in particular.
-        request: None where no words were asked.
+        user_id: the user; None for anyone.
+        num_liked: how many outfits the user likes.
+        liked: the tiles of the first of these outfits.
+        hits: the answer, each hit with its tiles.
+        request: the request that was answered; None for the best outfits of the pool.
     """
 
     user_id: str | None
@@ -52,7 +68,15 @@ class OutfitView:
 
 @dataclass(frozen=True)
 class ItemView:
-    """The same for items: each with its request score."""
+    """An answer with items, as a user sees it.
+
+    Attributes:
+        user_id: the user; None for anyone.
+        num_liked: how many outfits the user likes.
+        liked: the tiles of the first of these outfits.
+        items: the answer, each tile with its request score, from 0 to 1.
+        request: the request that was answered.
+    """
 
     user_id: str | None
     num_liked: int
@@ -63,11 +87,8 @@ class ItemView:
 
 def tiles(bundle: Bundle, items_by_slot: Mapping[str, str]) -> list[Tile]:
     """The tiles of an outfit given as item ids by slot name."""
-    kinds = dict(zip(bundle.slot_names, bundle.slots))
-    found = []
-    for slot, item_id in items_by_slot.items():
-        found.append(_tile(bundle, slot, kinds[slot], item_id))
-    return found
+    types = dict(zip(bundle.slot_names, bundle.slots))
+    return [_tile(bundle, slot, types[slot], item_id) for slot, item_id in items_by_slot.items()]
 
 
 def outfit_view(
@@ -77,7 +98,15 @@ def outfit_view(
     at_most_liked: int = 6,
     request: Request | None = None,
 ) -> OutfitView:
-    """Gathers titles and pictures for one person's hits, and for the first outfits of their history."""
+    """Gathers titles and pictures of a user's hits, and of the first outfits that the user likes.
+
+    Args:
+        recommender: what answered.
+        user_id: the user; None for anyone.
+        hits: the answer.
+        at_most_liked: how many liked outfits to show.
+        request: the request that was answered, if any.
+    """
     bundle = recommender.bundle
     num_liked, liked = _liked(recommender, user_id, at_most_liked)
     return OutfitView(user_id, num_liked, liked, [(hit, tiles(bundle, hit.items)) for hit in hits], request)
@@ -86,21 +115,21 @@ def outfit_view(
 def item_view(
     recommender: Recommender, user_id: str | None, hits: ItemHits, request: Request, at_most_liked: int = 6
 ) -> ItemView:
-    """The same for the items that a request found."""
+    """Gathers titles and pictures of the items that a request found; arguments as of `outfit_view`."""
     bundle = recommender.bundle
     num_liked, liked = _liked(recommender, user_id, at_most_liked)
-    found = zip(hits.scores.tolist(), hits.types.tolist(), hits.ids.tolist())
-    items = [(score, _tile(bundle, kind, kind, item_id)) for score, kind, item_id in found]
+    rows = zip(hits.scores.tolist(), hits.types.tolist(), hits.ids.tolist())
+    items = [(score, _tile(bundle, item_type, item_type, item_id)) for score, item_type, item_id in rows]
     return ItemView(user_id, num_liked, liked, items, request)
 
 
 def _liked(recommender: Recommender, user_id: str | None, at_most: int) -> tuple[int, list[list[Tile]]]:
-    """How many outfits somebody likes, and the tiles of the first ones."""
+    """How many outfits a user likes, and the tiles of the first ones."""
     liked = [] if user_id is None else recommender.liked(user_id)
     return len(liked), [tiles(recommender.bundle, outfit) for outfit in liked[:at_most]]
 
 
-def _tile(bundle: Bundle, slot: str, kind: str, item_id: str) -> Tile:
-    row = bundle.items[kind].row(item_id)
-    item = bundle.catalogue.item(kind, row)
-    return Tile(slot, item_id, item.title, bundle.catalogue.picture(kind, row))
+def _tile(bundle: Bundle, slot: str, item_type: str, item_id: str) -> Tile:
+    row = bundle.items[item_type].row(item_id)
+    title = bundle.catalogue.item(item_type, row).title
+    return Tile(slot, item_id, title, bundle.catalogue.picture(item_type, row))

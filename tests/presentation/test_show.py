@@ -13,7 +13,7 @@ from fashion_hash.commands.query import main
 from fashion_hash.index.build import build_index
 from fashion_hash.presentation.page import write_page
 from fashion_hash.presentation.sheet import PAPER, draw_sheet
-from fashion_hash.presentation.tiles import outfit_view
+from fashion_hash.presentation.tiles import ItemView, Request, Tile, outfit_view
 from fashion_hash.retrieval.recommender import Recommender
 from tests.worlds.random_bundles import random_contents, random_pool
 
@@ -59,8 +59,8 @@ class Tags(html.parser.HTMLParser):
 
 def test_the_page_is_whole_and_escaped(bundle_path: Path, tmp_path: Path) -> None:
     recommender = Recommender.load(bundle_path)
-    people = [outfit_view(recommender, user, recommender.answer(user, 4)) for user in ("user-0", "user-1")]
-    write_page(people, tmp_path / "page.html", "<b>a bundle</b>")
+    views = [outfit_view(recommender, user, recommender.answer(user, 4)) for user in ("user-0", "user-1")]
+    write_page(views, tmp_path / "page.html", "<b>a bundle</b>")
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     tags = Tags()
     tags.feed(text)
@@ -71,8 +71,8 @@ def test_the_page_is_whole_and_escaped(bundle_path: Path, tmp_path: Path) -> Non
     assert text.count("<h2>") == 2
     tops = [
         tile
-        for person in people
-        for outfit in person.liked + [tiles for _, tiles in person.hits]
+        for view in views
+        for outfit in view.liked + [tiles for _, tiles in view.hits]
         for tile in outfit
         if tile.picture is not None and tile.item_id != "top-0"
     ]
@@ -93,21 +93,29 @@ def test_the_sheet_shows_pictures_and_placeholders(bundle_path: Path, tmp_path: 
         assert single.getpixel((2, 2)) == tuple(bytes.fromhex(PAPER[1:]))
 
 
+def test_enormous_titles_are_drawn_at_once(tmp_path: Path) -> None:
+    tile = Tile("top", "top-0", "夏 " * 10**6, None)
+    view = ItemView("user-0", 1, [[tile]], [(0.5, tile)], Request("word " * 10**6, "words alone", ""))
+    draw_sheet([view], tmp_path / "sheet.png", "a bundle" * 10**6)
+    with Image.open(tmp_path / "sheet.png") as image:
+        assert image.width >= 1000
+
+
 def test_what_cannot_be_written_is_named(bundle_path: Path, tmp_path: Path) -> None:
-    person = outfit_view(Recommender.load(bundle_path), "user-0", [], at_most_liked=0)
+    view = outfit_view(Recommender.load(bundle_path), "user-0", [], at_most_liked=0)
     for draw in (draw_sheet, write_page):
         with pytest.raises(IsADirectoryError) as raised:
-            draw([person], tmp_path)
+            draw([view], tmp_path)
         assert raised.value.filename == str(tmp_path)
         assert raised.value.filename2 is None
 
 
-def test_nobody_liked_nothing_left(bundle_path: Path, tmp_path: Path) -> None:
+def test_nothing_liked_and_nothing_found(bundle_path: Path, tmp_path: Path) -> None:
     recommender = Recommender.load(bundle_path)
-    person = outfit_view(recommender, "user-0", [], at_most_liked=0)
-    draw_sheet([person], tmp_path / "empty.png")
-    write_page([person], tmp_path / "empty.html")
-    assert "No outfit of the pool is left" in (tmp_path / "empty.html").read_text()
+    view = outfit_view(recommender, "user-0", [], at_most_liked=0)
+    draw_sheet([view], tmp_path / "empty.png")
+    write_page([view], tmp_path / "empty.html")
+    assert "No outfits found" in (tmp_path / "empty.html").read_text()
 
 
 def test_json_is_one_object(bundle_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,7 +134,7 @@ def test_json_is_one_object(bundle_path: Path, capsys: pytest.CaptureFixture[str
             assert hit["items"] == recommender.outfit(hit["outfit_id"])
 
 
-def test_the_table_is_for_people(bundle_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table(bundle_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(bundle_path), "--user", "user-1", "-k", "2", "--include-liked"]) == 0
     out = capsys.readouterr().out
     lines = out.strip().splitlines()
