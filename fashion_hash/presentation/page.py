@@ -96,12 +96,12 @@ def _section(view: OutfitView | ItemView) -> str:
 
 def _heading(view: OutfitView | ItemView) -> str:
     """What was asked, by whom, and what that user liked before."""
+    who = "anyone" if view.user_id is None else view.user_id
     if view.request is None:
-        lines = f"<h2>{escape(view.user_id or 'Anyone')}</h2>\n"
+        lines = f"<h2>{escape(f'Outfits for {who}')}</h2>\n"
     else:
-        who = "anyone" if view.user_id is None else view.user_id
         asked = f"for {who}, by {view.request.by}" + (f" ({view.request.note})" if view.request.note else "")
-        words = f"“{shortened(view.request.text)}”" if view.request.text.strip() else "What they like"
+        words = f"“{shortened(view.request.text)}”" if view.request.text.strip() else f"What {who} likes"
         lines = f'<h2>{escape(words)}</h2>\n<p class="asked">{escape(asked)}</p>\n'
     if view.user_id is None:
         return lines

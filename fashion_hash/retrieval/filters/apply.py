@@ -151,7 +151,7 @@ def within_budgets(chosen: Filter, slots: Sequence[str], items: np.ndarray) -> n
 
 
 def allowed_rows(
-    chosen: Filter, slots: Sequence[str], open_slots: Sequence[int], given: Mapping[int, int] | None = None
+    chosen: Filter, slots: Sequence[str], open_slots: Sequence[int], held: Mapping[int, int] | None = None
 ) -> dict[int, np.ndarray]:
     """The items that may fill each open slot.
 
@@ -162,17 +162,17 @@ def allowed_rows(
         chosen: the filter.
         slots: item type of each slot.
         open_slots: the places of the slots to fill.
-        given: by place of a slot, the row of the item that it holds already; such an item need not
+        held: by place of a slot, the row of the item that it holds already; such an item need not
             be allowed, but it counts in the totals.
 
     Returns:
         By place of an open slot, the rows of the allowed items, ascending; all items are allowed in a
         slot that is absent here.
     """
-    given = given or {}
+    held = held or {}
     masks = {slot: chosen.masks.get(slots[slot]) for slot in open_slots}
     for budget in chosen.budgets:
-        spent = sum(int(budget.amounts[slots[slot]][row]) for slot, row in given.items())
+        spent = sum(int(budget.amounts[slots[slot]][row]) for slot, row in held.items())
         amounts = {slot: budget.amounts[slots[slot]] for slot in open_slots}
         least, most = {}, {}
         for slot in open_slots:
