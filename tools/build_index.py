@@ -1,11 +1,15 @@
 """Export a run as a bundle and index its outfits: see `python tools/build_index.py --help`."""
 
+import os.path
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a clone works without being installed
-
-from fashion_hash.cli import run
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # a clone works without being installed
 
 if __name__ == "__main__":
-    raise SystemExit(run("build-index"))
+    try:
+        from fashion_hash.cli import run
+
+        status = run("build-index")
+    except KeyboardInterrupt:  # before the command could catch it
+        status = 130
+    raise SystemExit(status)

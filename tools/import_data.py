@@ -1,11 +1,15 @@
 """Check a data set before training on it: see `python tools/import_data.py --help`."""
 
+import os.path
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a clone works without being installed
-
-from fashion_hash.cli import run
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # a clone works without being installed
 
 if __name__ == "__main__":
-    raise SystemExit(run("import-data"))
+    try:
+        from fashion_hash.cli import run
+
+        status = run("import-data")
+    except KeyboardInterrupt:  # before the command could catch it
+        status = 130
+    raise SystemExit(status)

@@ -19,7 +19,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Prints the usage and the message, and exits with status 2."""
-        super().error(visible(message))
+        super().error(visible(message[:1000]))
 
 
 def run_command(
@@ -88,4 +88,4 @@ def _os_error(error: OSError) -> str:
         problem = "this is a file, not a folder, or lies inside one: choose another place"
     else:
         problem = error.strerror or str(error)
-    return problem if path is None else f"{path}: {problem}"
+    return problem if path is None else f"{str(path)[-1000:]}: {problem}"

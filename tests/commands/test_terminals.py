@@ -81,6 +81,36 @@ def test_a_terminal_that_is_not_utf_8(bundle_path: Path, user: str, encoding: st
         assert r"\u590f" in text
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--user", "a" * 10**6],
+        ["--user", "0", "--where", "a" * 10**6],
+        ["--user", "0", "--where", "9" * 10**6],
+        ["--user", "0", "--where", '{"not":' * 10**5],
+        ["--user", "0", "--where", '{"not":' * 900 + '{"price": 1}' + "}" * 900],
+        ["--user", "0", "--where", '{"price": "' + "a" * 10**6 + '"}'],
+        ["--user", "0", "--page", "a" * 10**6 + ".html"],
+        ["--user", "0", "--sheet", "a" * 10**6],
+        ["--usr", "a" * 10**6],
+        ["--type", "a" * 10**6, "--text", "a" * 10**6],
+    ],
+    ids=range(10),
+)
+def test_enormous_arguments_are_one_short_line(
+    bundle_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    try:
+        status = main([str(bundle_path), *arguments])
+    except SystemExit as ended:
+        status = int(str(ended.code))
+    out, err = capsys.readouterr()
+    error = err[err.index("error: ") :]
+    assert (status, out) == (2, "")
+    assert len(error) < 2000
+    assert error.count("\n") == 1
+
+
 @pytest.mark.parametrize("tool", TOOLS)
 def test_help_names_the_program(tool: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     name = tool.replace("_", "-")
