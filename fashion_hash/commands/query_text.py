@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from fashion_hash.core.printing import json_text
 from fashion_hash.errors import QueryError
 from fashion_hash.presentation.json_answers import request_as_json, requests_as_json
+from fashion_hash.presentation.printing import json_text
 from fashion_hash.presentation.table import item_table, request_heading, request_table
 from fashion_hash.presentation.tiles import ItemView, OutfitView, Request, item_view, outfit_view
 from fashion_hash.retrieval.answers import ItemHits, OutfitsFor
