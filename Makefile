@@ -1,6 +1,7 @@
 # make demo   the sample, a trained model, an index, outfits for three people as pictures and a page
 # make test   the ordinary tests
 # make check  ruff (lint, format) and mypy
+# make bare   the wheel, alone in a bare environment without torch, answers from bundles
 # make bench  the benchmarks, as tables
 # make docs   the documentation as a site, in site/
 # make figures  the tables of figures in README and docs, drawn again from results/
@@ -9,7 +10,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow check format bench docs figures clean
+.PHONY: demo test test-slow check bare format bench docs figures clean
 
 $(VENV)/.made: setup.cfg setup.py constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -35,6 +36,9 @@ check: $(VENV)/.made
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bare: $(VENV)/.made
+	.ci/bare_install.sh $(BIN)/python
 
 format: $(VENV)/.made
 	$(BIN)/ruff check --fix .
