@@ -175,17 +175,18 @@ class TrainConfig(Section):
     """The loop.
 
     Attributes:
-        epochs, batch_size: as ever.
+        epochs: how often training goes through the training outfits.
+        batch_size: positive outfits of a step.
         continuation: gamma in beta = sqrt(gamma * epoch + 1), the slope of tanh(beta * x).
         device: "auto" takes the first GPU if there is one.
         precision: "bf16" uses autocast on a GPU; "fp32" does not.
         workers: threads that decode pictures in mode finetune.
         start: a run folder whose model this run starts from, such as the one trained on the
             users of tuples_630 for the new users of tuples_53.
-        average: of so many last epochs the mean of the weights answers, as of the first of them; None for the
-            weights of one epoch. It makes floats better, bits hardly.
-        calibrate: whoever uses the run weighs the terms of the score on the validation split, and with model.item_bias
-            the items' leave-one-out rates beside it (`training.calibration`); training itself is as without.
+        average: over how many of the last epochs the weights are averaged; the mean then answers. None for the
+            weights of a single epoch. It helps float vectors, and codes hardly.
+        calibrate: whether the terms of the score are weighted on the validation split when the run is used, with
+            model.item_bias also the items' leave-one-out rates (`training.runs.calibration`); training is unaffected.
         parts: the parts that are trained; None for all. With `start` and parts [user] only the
             codes of users are fitted.
     """

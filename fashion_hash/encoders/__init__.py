@@ -3,7 +3,7 @@
 An encoder has
 
     kind                  "words", "sentence_transformers" or "open_clip"
-    name                  for people: which model and settings
+    name                  for readers: which model and settings
     dim                   F
     fingerprint           tells its vectors from those of every other encoder: kind, weights and settings
     takes_pictures        whether `encode_pictures` works

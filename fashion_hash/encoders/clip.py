@@ -41,7 +41,7 @@ class ClipEncoder:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """For readers: which model and settings."""
         return f"open_clip {self.model}, weights {self.weights or 'random'}"
 
     @property

@@ -27,30 +27,39 @@ class TextEncoder(Protocol):
     """The contract; see `fashion_hash.encoders`. Shapes: N texts or pictures, F feature."""
 
     @property
-    def kind(self) -> str: ...
+    def kind(self) -> str:
+        """Which variant: "words", "sentence_transformers" or "open_clip"."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Which model and settings, for readers."""
 
     @property
-    def dim(self) -> int: ...
+    def dim(self) -> int:
+        """F, the length of a vector."""
 
     @property
-    def fingerprint(self) -> str: ...
+    def fingerprint(self) -> str:
+        """Tells its vectors from those of every other encoder: kind, weights and settings."""
 
     @property
-    def takes_pictures(self) -> bool: ...
+    def takes_pictures(self) -> bool:
+        """Whether `encode_pictures` works."""
 
-    def encode_texts(self, texts: Sequence[str]) -> np.ndarray: ...
+    def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """(N, F) float32 unit vectors; a row of zeros for a text without a known word."""
 
-    def words(self, text: str) -> Words: ...
+    def words(self, text: str) -> Words:
+        """The words it knows and those it does not."""
 
-    def encode_pictures(self, pictures: Sequence[bytes | None]) -> np.ndarray: ...
+    def encode_pictures(self, pictures: Sequence[bytes | None]) -> np.ndarray:
+        """(N, F) float32 unit vectors of encoded pictures; zeros for None."""
 
-    def save(self, folder: Path) -> None: ...
+    def save(self, folder: Path) -> None:
+        """Writes what `open_encoder` needs to open it again."""
 
 
-def manifest_of(encoder: TextEncoder, **settings: Any) -> dict[str, Any]:
+def manifest_of(encoder: TextEncoder, **settings: object) -> dict[str, Any]:
     """What an encoder says of itself in its folder."""
     return {
         "format": FORMAT,
@@ -67,7 +76,7 @@ def check_expected(name: str, expected: str, found: str) -> None:
     """Raises FeatureError when a pretrained encoder has other weights than those that vectors were made with."""
     if expected != found:
         raise FeatureError(
-            f"{name} has the fingerprint {found} now, the vectors were made with {expected}: give the same weights, "
+            f"{name} now has the fingerprint {found}, but the vectors were made with {expected}: use the same weights, "
             "or train and export again with these"
         )
 

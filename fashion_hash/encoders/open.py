@@ -27,7 +27,7 @@ def open_encoder(folder: str | Path, weights: str | None = None) -> TextEncoder:
         version = about["format"], about["format_version"]
         kind, fingerprint, dim = about["kind"], str(about["fingerprint"]), int(about["dim"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FeatureError(f"{folder} holds no readable encoder ({error}): export it again") from None
+        raise FeatureError(f"{folder} does not hold a readable encoder ({error}): export it again") from None
     if version != (FORMAT, FORMAT_VERSION):
         raise FeatureError(f"{folder / MANIFEST} is not {FORMAT!r} of version {FORMAT_VERSION}: export it again")
     if kind == "words":

@@ -43,7 +43,7 @@ class SentenceEncoder:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """For readers: which model and settings."""
         return f"sentence_transformers {self.model}"
 
     @property

@@ -128,5 +128,5 @@ class TitleVectors:
         except (OSError, KeyError, TypeError, ValueError, EOFError) as error:
             if isinstance(error, FeatureError):
                 raise
-            raise FeatureError(f"{folder} holds no readable title encoder ({error}): fit the titles again") from None
+            raise FeatureError(f"{folder} does not hold a readable title encoder ({error}): fit it again") from None
         return cls(parts["words"], parts["letters"], components)

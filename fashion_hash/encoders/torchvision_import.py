@@ -37,8 +37,10 @@ def import_models() -> ModuleType:
     except RuntimeError as error:
         if "operator torchvision::" not in str(error) or _declared:
             raise
-    library = torch.library.Library("torchvision", "FRAGMENT")
+    library = torch.library.Library(  # type: ignore[no-untyped-call]
+        "torchvision", "FRAGMENT"
+    )
     for schema in _SCHEMAS:
-        library.define(schema)
+        library.define(schema)  # type: ignore[no-untyped-call]
     _declared.append(library)
     return importlib.import_module("torchvision.models")

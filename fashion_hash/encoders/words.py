@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from fashion_hash.encoders.titles import TitleVectors
 
 FIT_AT_MOST = 30_000
-"""Texts that are looked at to learn words and directions; of more, so many are drawn."""
+"""The most texts that words and directions are learned from; of more, this many are drawn."""
 LONGEST = 2_000
-"""Letters of a text that are read; what a person asks for stands at its beginning."""
+"""How many letters of a text are read; what a user asks for stands at its beginning."""
 _WORD = re.compile(r"(?u)\b\w\w+\b")  # what scikit-learn takes for a word
 
 
@@ -75,7 +75,7 @@ class WordsEncoder:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """For readers: which model and settings."""
         return f"words ({self.dim} floats)"
 
     @property

@@ -186,8 +186,8 @@ def _load(network: nn.Module, state: Mapping[str, torch.Tensor], head: str, sour
     network.load_state_dict(_with_versions(given, expected), strict=False)
 
 
-def _with_versions(given: dict[str, torch.Tensor], expected: Any) -> dict[str, torch.Tensor]:
+def _with_versions(given: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The state dict with the versions of its layers, which MNASNet insists on."""
-    versioned = type(expected)(given)
-    versioned._metadata = expected._metadata
+    versioned = type(expected)(given)  # an OrderedDict, which can carry attributes
+    vars(versioned)["_metadata"] = vars(expected)["_metadata"]
     return versioned

@@ -24,25 +24,25 @@ def cooccurrence_table(dataset: Dataset, dim: int) -> FeatureTable:
 
     A truncated SVD of log(1 + times worn), users by items, divided by the square roots of its row and
     column sums, times the singular values; then statistics, standardised: the logarithms of 1 + times worn, 1 +
-    wearers, 1 + most times by one person and 1 + mean number of items its wearers have, and whether it
+    wearers, 1 + most times by one user and 1 + mean number of items its wearers have, and whether it
     has one wearer, two, was worn at most once by each, and once altogether. Items that training never saw are
     unknown.
     """
     from sklearn.utils.extmath import randomized_svd
 
-    dim = min(dim, len(dataset.users) - 1, min(len(dataset.items[kind]) for kind in dataset.types) - 1)
+    dim = min(dim, len(dataset.users) - 1, min(len(dataset.items[item_type]) for item_type in dataset.types) - 1)
     features = {}
-    for kind in dataset.types:
-        items, users = _wearers(dataset, kind)
-        worn = _counts(users, items, (len(dataset.users), len(dataset.items[kind])))
+    for item_type in dataset.types:
+        items, users = _wearers(dataset, item_type)
+        worn = _counts(users, items, (len(dataset.users), len(dataset.items[item_type])))
         weighted = worn.log1p()
         by_user, by_item = (np.maximum(np.asarray(weighted.sum(axis=axis)).ravel(), 1e-9) for axis in (1, 0))
         normalised = diags(by_user**-0.5) @ weighted @ diags(by_item**-0.5)
-        state = derive(SEED, "cooccurrence", kind) % 2**32
+        state = derive(SEED, "cooccurrence", item_type) % 2**32
         _, values, vectors = randomized_svd(normalised, max(1, dim), random_state=state)
         placed = vectors.T * values
         placed /= max(float(placed.std()), 1e-9)
-        features[kind] = np.concatenate([placed, _statistics(worn)], axis=1).astype(np.float32)
+        features[item_type] = np.concatenate([placed, _statistics(worn)], axis=1).astype(np.float32)
     return make_table(dataset, "cooccurrence", features, train_items(dataset), "none")
 
 
@@ -70,30 +70,30 @@ def cooccurrence_features(dataset: Dataset, seed: int) -> dict[str, np.ndarray]:
 
     positives = dataset.split("train").positives
     starts, width = {}, len(dataset.users)
-    for kind in dataset.types:  # one column for each user, then one for each item of each type
-        starts[kind] = width
-        width += len(dataset.items[kind])
+    for item_type in dataset.types:  # one column for each user, then one for each item of each type
+        starts[item_type] = width
+        width += len(dataset.items[item_type])
     found = {}
-    for kind in dataset.types:
-        pairs = [_wearers(dataset, kind)]
-        for slot in (position for position, one in enumerate(dataset.slots) if one == kind):
+    for item_type in dataset.types:
+        pairs = [_wearers(dataset, item_type)]
+        for slot in (position for position, one in enumerate(dataset.slots) if one == item_type):
             for other, of in enumerate(dataset.slots):
-                if of != kind:
+                if of != item_type:
                     column = positives.items[:, other].astype(np.int64)
                     pairs.append((positives.items[:, slot], np.where(column == EMPTY, EMPTY, starts[of] + column)))
         rows, columns = (np.concatenate(one) for one in zip(*pairs))
-        counts = _counts(rows, columns, (len(dataset.items[kind]), width))
+        counts = _counts(rows, columns, (len(dataset.items[item_type]), width))
         weighted = TfidfTransformer(sublinear_tf=True).fit_transform(counts)
         dim = max(1, min(NEIGHBOUR_DIM, min(weighted.shape) - 1))
-        svd = TruncatedSVD(dim, n_iter=3, random_state=derive(seed, "cooccurrence", kind) % 2**32)
-        found[kind] = svd.fit_transform(weighted).astype(np.float32)
+        svd = TruncatedSVD(dim, n_iter=3, random_state=derive(seed, "cooccurrence", item_type) % 2**32)
+        found[item_type] = svd.fit_transform(weighted).astype(np.float32)
     return found
 
 
-def _wearers(dataset: Dataset, kind: str) -> tuple[np.ndarray, np.ndarray]:
+def _wearers(dataset: Dataset, item_type: str) -> tuple[np.ndarray, np.ndarray]:
     """The items of a type in all training outfits, EMPTY where a slot has none, and who wears each."""
     positives = dataset.split("train").positives
-    columns = [slot for slot, one in enumerate(dataset.slots) if one == kind]
+    columns = [slot for slot, one in enumerate(dataset.slots) if one == item_type]
     return positives.items[:, columns].T.ravel(), np.tile(positives.users, len(columns))
 
 

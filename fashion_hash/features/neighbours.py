@@ -57,7 +57,7 @@ def _all_pairs(unit: np.ndarray, count: int) -> np.ndarray:
     for start in range(0, len(unit), AT_ONCE):
         near = unit[start : start + AT_ONCE] @ unit.T
         here = np.arange(len(near))
-        near[here, start + here] = -np.inf  # an item is no neighbour of itself
+        near[here, start + here] = -np.inf  # an item is not its own neighbour
         some = np.sort(np.argpartition(-near, count - 1, axis=1)[:, :count], axis=1)
         order = np.argsort(-np.take_along_axis(near, some, axis=1), axis=1, kind="stable")
         found[start : start + len(near)] = np.take_along_axis(some, order, axis=1)
@@ -92,11 +92,11 @@ def content_features(
     Each modality counts the same: its features are scaled to length 1 and put end to end.
     """
     features, known = {}, {}
-    for kind in dataset.types:
-        parts = [table.features[kind] for table in tables]
+    for item_type in dataset.types:
+        parts = [table.features[item_type] for table in tables]
         units = [one / np.maximum(np.linalg.norm(one, axis=1, keepdims=True), 1e-12) for one in parts]
-        features[kind] = np.concatenate(units, axis=1)
-        known[kind] = np.all([table.known[kind] for table in tables], axis=0)
+        features[item_type] = np.concatenate(units, axis=1)
+        known[item_type] = np.all([table.known[item_type] for table in tables], axis=0)
     return features, known
 
 
@@ -104,4 +104,4 @@ def neighbour_tables(
     features: Mapping[str, np.ndarray], usable: Mapping[str, np.ndarray], neighbours: int
 ) -> dict[str, np.ndarray]:
     """`nearest_items` of every type."""
-    return {kind: nearest_items(features[kind], usable[kind], neighbours) for kind in features}
+    return {item_type: nearest_items(features[item_type], usable[item_type], neighbours) for item_type in features}

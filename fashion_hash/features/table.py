@@ -48,20 +48,20 @@ class FeatureTable:
     @property
     def imputed(self) -> dict[str, int]:
         """By type, the number of items of which nothing is known."""
-        return {kind: int((~known).sum()) for kind, known in self.known.items()}
+        return {item_type: int((~known).sum()) for item_type, known in self.known.items()}
 
-    def prepare(self, kind: str, raw: np.ndarray | None) -> np.ndarray:
+    def prepare(self, item_type: str, raw: np.ndarray | None) -> np.ndarray:
         """The (F,) feature of an item that is not in the table, from its raw one or from nothing."""
-        return self.unknown[kind] if raw is None else self.normaliser(raw[None])[0]
+        return self.unknown[item_type] if raw is None else self.normaliser(raw[None])[0]
 
 
 def train_items(dataset: Dataset) -> dict[str, np.ndarray]:
     """By type, (N,) bool: True where the item occurs in a training outfit."""
     positives = dataset.split("train").positives
-    seen = {kind: np.zeros(len(dataset.items[kind]), dtype=bool) for kind in dataset.types}
-    for position, kind in enumerate(dataset.slots):
+    seen = {item_type: np.zeros(len(dataset.items[item_type]), dtype=bool) for item_type in dataset.types}
+    for position, item_type in enumerate(dataset.slots):
         rows = positives.items[:, position]
-        seen[kind][rows[rows != EMPTY]] = True
+        seen[item_type][rows[rows != EMPTY]] = True
     return seen
 
 
@@ -85,12 +85,12 @@ def make_table(
         FeatureError: no training item is known at all, or a known feature is not finite.
     """
     seen = train_items(dataset)
-    train = {kind: np.flatnonzero(known[kind] & seen[kind]) for kind in dataset.types}
-    for kind in dataset.types:
-        finite = np.isfinite(raw[kind].sum(axis=1, dtype=np.float64))
-        if (broken := np.flatnonzero(known[kind] & ~finite)).size:
+    train = {item_type: np.flatnonzero(known[item_type] & seen[item_type]) for item_type in dataset.types}
+    for item_type in dataset.types:
+        finite = np.isfinite(raw[item_type].sum(axis=1, dtype=np.float64))
+        if (broken := np.flatnonzero(known[item_type] & ~finite)).size:
             raise FeatureError(
-                f"the {modality} feature of {kind} {dataset.items[kind].ids[broken[0]]!r} holds NaN or "
+                f"the {modality} feature of {item_type} {dataset.items[item_type].ids[broken[0]]!r} holds NaN or "
                 f"infinity ({broken.size} such items): extract or convert it again"
             )
     if not any(rows.size for rows in train.values()):
@@ -102,19 +102,21 @@ def make_table(
 
     dim = raw[dataset.types[0]].shape[1]
     normaliser = Normaliser.fit(
-        normalise, dim, lambda: (block for kind in dataset.types for block in _blocks(raw[kind], train[kind]))
+        normalise,
+        dim,
+        lambda: (block for item_type in dataset.types for block in _blocks(raw[item_type], train[item_type])),
     )
     means: dict[str, np.ndarray] = {}
-    for kind, rows in train.items():
+    for item_type, rows in train.items():
         if rows.size:
-            sums = [normaliser(block).sum(axis=0, dtype=np.float64) for block in _blocks(raw[kind], rows)]
-            means[kind] = np.sum(sums, axis=0) / rows.size
+            sums = [normaliser(block).sum(axis=0, dtype=np.float64) for block in _blocks(raw[item_type], rows)]
+            means[item_type] = np.sum(sums, axis=0) / rows.size
     everything = np.mean(list(means.values()), axis=0)  # for a type that has no known training item
-    unknown = {kind: np.asarray(means.get(kind, everything), dtype=np.float32) for kind in dataset.types}
+    unknown = {item_type: np.asarray(means.get(item_type, everything), dtype=np.float32) for item_type in dataset.types}
     features = {}
-    for kind in dataset.types:
-        features[kind] = normaliser(raw[kind])
-        features[kind][~known[kind]] = unknown[kind]
+    for item_type in dataset.types:
+        features[item_type] = normaliser(raw[item_type])
+        features[item_type][~known[item_type]] = unknown[item_type]
     return FeatureTable(modality, features, dict(known), normaliser, unknown)
 
 
@@ -139,9 +141,9 @@ def usable_outfits(outfits: Outfits, known: Sequence[Mapping[str, np.ndarray]]) 
         FeatureError: no outfit remains.
     """
     usable = np.ones(len(outfits), dtype=bool)
-    for position, kind in enumerate(outfits.slots):
+    for position, item_type in enumerate(outfits.slots):
         rows = outfits.items[:, position]
-        some = np.any([mask[kind] for mask in known], axis=0)
+        some = np.any([mask[item_type] for mask in known], axis=0)
         usable &= np.append(some, True)[rows]  # EMPTY, -1, reads the last entry
     if len(outfits) and not usable.any():
         raise FeatureError(

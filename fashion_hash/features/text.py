@@ -44,12 +44,12 @@ def given_vectors(dataset: Dataset) -> Vectors:
     dim = len(next(iter(vectors.values())))
     raw: dict[str, np.ndarray] = {}
     known: dict[str, np.ndarray] = {}
-    for kind, vocabulary in dataset.items.items():
-        raw[kind] = np.zeros((len(vocabulary), dim), dtype=np.float32)
+    for item_type, vocabulary in dataset.items.items():
+        raw[item_type] = np.zeros((len(vocabulary), dim), dtype=np.float32)
         for row, one in enumerate(vocabulary):
             if one in vectors:
-                raw[kind][row] = vectors[one]
-        known[kind] = (raw[kind] != 0).any(axis=1)
+                raw[item_type][row] = vectors[one]
+        known[item_type] = (raw[item_type] != 0).any(axis=1)
     if not any(one.any() for one in known.values()):
         total = sum(len(one) for one in known.values())
         raise FeatureError(
@@ -62,8 +62,8 @@ def given_vectors(dataset: Dataset) -> Vectors:
 def titles_of(dataset: Dataset) -> dict[str, list[str]]:
     """By type, the title of every item, in row order; empty where there is none."""
     return {
-        kind: [str(dataset.content.details.get(kind, {}).get(one, {}).get("title", "")) for one in vocabulary]
-        for kind, vocabulary in dataset.items.items()
+        item_type: [str(dataset.content.details.get(item_type, {}).get(one, {}).get("title", "")) for one in vocabulary]
+        for item_type, vocabulary in dataset.items.items()
     }
 
 
@@ -74,7 +74,9 @@ def fit_titles(dataset: Dataset, dim: int, seed: int = 0) -> TitleVectors:
         FeatureError: none of them has a title.
     """
     titles, seen = titles_of(dataset), train_items(dataset)
-    fitted = [one for kind in dataset.types for one, train in zip(titles[kind], seen[kind]) if train and one]
+    fitted = [
+        one for item_type in dataset.types for one, train in zip(titles[item_type], seen[item_type]) if train and one
+    ]
     if not fitted:
         raise FeatureError(
             f"no training item of {dataset.name} has a title: give titles (items.csv, column title), "
@@ -85,8 +87,10 @@ def fit_titles(dataset: Dataset, dim: int, seed: int = 0) -> TitleVectors:
 
 def title_vectors(dataset: Dataset, encoder: TitleVectors) -> Vectors:
     """The titles of all items, encoded: by type (N, F) float32 and (N,) bool, False without a known word."""
-    encoded = {kind: encoder.encode(titles) for kind, titles in titles_of(dataset).items()}
-    return {kind: one[0] for kind, one in encoded.items()}, {kind: one[1] for kind, one in encoded.items()}
+    encoded = {item_type: encoder.encode(titles) for item_type, titles in titles_of(dataset).items()}
+    return {item_type: one[0] for item_type, one in encoded.items()}, {
+        item_type: one[1] for item_type, one in encoded.items()
+    }
 
 
 def text_table(config: Config, dataset: Dataset, encoder: TitleVectors | None = None) -> FeatureTable:

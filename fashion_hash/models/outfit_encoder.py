@@ -1,7 +1,7 @@
-"""The outfit encoder: an outfit as one vector in the space of the users, whatever its items and their number.
+"""The outfit encoder: an outfit as one vector in the space of the users, however many items it has.
 
 A set transformer: a feature network for each item, self-attention over the items of an outfit, attention
-pooling with one learned seed; missing items are masked, and no item has a place of its own. Preference is
+pooling with one learned seed; missing items are masked, and the order of items does not matter. Preference is
 nearness. Offers what FHN offers, so that training, scoring and export take either.
 
 Papers: False Negative Distillation and Contrastive Learning for Personalized Outfit Recommendation, Kim et al.,
@@ -82,7 +82,7 @@ class Block(nn.Module):
 
 
 class SetEncoder(nn.Module):
-    """From the tokens of outfits' items to one vector an outfit.
+    """From the tokens of outfits' items to one vector for each outfit.
 
     Args:
         width: W of a token.
@@ -171,7 +171,8 @@ class OutfitEncoder(Network):
     def items_of_type(self, item_type: str, hashed: Sequence[Tensor], slope: float | None) -> Tensor:
         """(N, 1, W) tokens: the sum over modalities and the type; outfits are relaxed later, with the slope."""
         x = torch.stack(list(hashed)).sum(dim=0) + self.type_tokens[item_type]  # (N, W)
-        return (x.tanh() if self.bounded else x)[:, None]
+        tokens: Tensor = x.tanh() if self.bounded else x
+        return tokens[:, None]
 
     def outfit_vectors(self, items: ItemCodes, positions: Tensor) -> Tensor:
         """(..., D) vectors in the space of the users; with output "bits" relaxed or binary."""

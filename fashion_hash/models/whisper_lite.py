@@ -2,7 +2,7 @@
 
 After Sevegnani et al., arXiv 2207.12033; what the paper leaves open is an option of
 `fashion_hash.config.requests`. Item: t = v' + MLP(v') + e, with v' = W v of its description and e a learned
-embedding. Taste: the mean over what somebody engaged with of W" v + e", and perhaps a learned row. Request:
+embedding. Taste: the mean, over what a user engaged with, of W" v + e", and perhaps a learned row. Request:
 p = a q' + b taste + MLP([q'; taste]), with q' = W' q of its words and learned a and b.
 
 All W start alike, so do e and e", and the MLPs start near zero: an untrained model compares the encoder's own
@@ -94,39 +94,39 @@ class WhisperLite(nn.Module):
         """
         described = (features != 0).any(dim=1, keepdim=True)
         shown = torch.where(described, self.item_project(features), self.no_description)
-        found: Tensor = shown + self.item_mlp(shown)
-        return found if self.item_embedding is None else found + self.item_embedding(rows)
+        outputs: Tensor = shown + self.item_mlp(shown)
+        return outputs if self.item_embedding is None else outputs + self.item_embedding(rows)
 
     def item_tastes(self, features: Tensor, rows: Tensor) -> Tensor:
         """(N, D) what items add to the taste of those who engaged with them; arguments as for `items`."""
         assert self.taste_project is not None
-        found: Tensor = self.taste_project(features)
-        return found if self.taste_items is None else found + self.taste_items(rows)
+        added: Tensor = self.taste_project(features)
+        return added if self.taste_items is None else added + self.taste_items(rows)
 
     def tastes(
         self,
         added: Tensor | None,
         history: Tensor,
-        there: Tensor,
+        present: Tensor,
         users: Tensor,
         by_items: Tensor,
         by_user: Tensor,
     ) -> Tensor:
-        """Tastes of people: (B, D).
+        """Tastes of users: (B, D).
 
         Args:
             added: (S, D) what items add; None in a model of learned rows alone.
             history: (B, H) rows of `added`, what each engaged with.
             there: (B, H) bool, False for padding.
             users: (B,) rows of the user vocabulary.
-            by_items: (B,) bool, False where the stand-in takes the place of the mean.
-            by_user: (B,) bool, False where it takes the place of what is learned for the user.
+            by_items: (B,) bool, False where the stand-in replaces the mean.
+            by_user: (B,) bool, False where the stand-in replaces what is learned for the user.
         """
         found = self.no_history.new_zeros(len(users), len(self.no_history))
         if added is not None:
             size = len(added)
             padded = torch.cat([added, added.new_zeros(1, added.shape[1])])
-            bags = torch.cat([torch.where(there, history, size), history.new_full((len(users), 1), size)], dim=1)
+            bags = torch.cat([torch.where(present, history, size), history.new_full((len(users), 1), size)], dim=1)
             mean = functional.embedding_bag(bags, padded, mode="mean", padding_idx=size)
             found = found + torch.where(by_items[:, None], mean, self.no_history)
         if self.users is not None:
@@ -139,12 +139,13 @@ class WhisperLite(nn.Module):
 
         Args:
             texts: (B, F) unit vectors.
-            by_text: (B,) bool, False where the stand-in takes the place of the words.
+            by_text: (B,) bool, False where the stand-in replaces the words.
             tastes: (B, D).
         """
         asked = torch.where(by_text[:, None], self.request_project(texts), self.no_text)
-        found: Tensor = self.gates[0] * asked + self.gates[1] * tastes
-        return found + self.request_mlp(torch.cat([asked, tastes], dim=1))
+        outputs: Tensor = self.gates[0] * asked + self.gates[1] * tastes
+        added: Tensor = self.request_mlp(torch.cat([asked, tastes], dim=1))
+        return outputs + added
 
     def finish(self, outputs: Tensor, slope: float, signs: bool = False) -> Tensor:
         """Outputs of either tower as relaxed codes, or as unit vectors.

@@ -58,7 +58,7 @@ def cross_modal_loss(image: Tensor, text: Tensor, margin: float = 0.1) -> Tensor
     own = similarity.diagonal()  # (N,)
     by_row = F.relu(margin - own[:, None] + similarity)
     by_column = F.relu(margin - own[None, :] + similarity)
-    # each diagonal entry adds max(0, margin) to the sum and is no pair of different items
+    # each diagonal entry adds max(0, margin) to the sum and is not a pair of different items
     total = by_row.sum() + by_column.sum() - 2 * items * margin
     return total / (items - 1) / items
 

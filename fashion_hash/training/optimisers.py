@@ -49,7 +49,7 @@ class PartOptimiser:
                 sparse_groups.append({"params": rows, "lr": rate, "base": rate})
                 self._sparse += [(parameter, part not in NOT_DECAYED) for parameter in rows]
         if not dense_groups and not sparse_groups:
-            raise ConfigError("train.parts names no part that this model has: nothing would be trained")
+            raise ConfigError("train.parts names no part of this model, so nothing would be trained")
         self._mean: dict[Tensor, Tensor] = {}  # of the weights after the epochs that are averaged
         self._averaged = 0
         self.optimisers: list[Optimizer] = []
@@ -71,7 +71,7 @@ class PartOptimiser:
         for optimiser in self.optimisers:
             optimiser.zero_grad(set_to_none=True)
         with same_bits(loss.device):
-            loss.backward()
+            torch.autograd.backward(loss)
             for parameter, decayed in self._sparse:
                 if decayed and self._decay and parameter.grad is not None:
                     gradient = parameter.grad.coalesce()
@@ -93,7 +93,7 @@ class PartOptimiser:
         return found
 
     def average(self) -> None:
-        """Takes the weights as they are into their mean."""
+        """Adds the current weights to their mean."""
         self._averaged += 1
         for parameter in self.names:
             weight = parameter.detach()
@@ -102,7 +102,7 @@ class PartOptimiser:
 
     @contextmanager
     def mean_weights(self) -> Iterator[None]:
-        """Within the block the model has the mean of its weights, where any have been averaged."""
+        """Within the block the model has the mean of its weights, if any have been averaged."""
         self._swap()
         try:
             yield
@@ -114,7 +114,7 @@ class PartOptimiser:
             parameter.data, self._mean[parameter] = mean, parameter.data
 
     def load_state(self, tensors: Mapping[str, torch.Tensor]) -> None:
-        """Takes back what `state` gave."""
+        """Restores what `state` returned."""
         if "mean" in tensors:
             self._averaged = int(tensors["mean"])
             means = {parameter: tensors[f"mean/{name}"] for parameter, name in self.names.items()}

@@ -9,14 +9,14 @@ from fashion_hash.config.training import ScheduleConfig
 
 
 def slope_of(epoch: int, continuation: float) -> float:
-    """beta of tanh(beta * x) in an epoch counted from 0: sqrt(gamma * epoch + 1)."""
+    """The slope beta of tanh(beta * x) in an epoch counted from 0: sqrt(gamma * epoch + 1)."""
     return math.sqrt(continuation * epoch + 1)
 
 
 def rate_factor(schedule: ScheduleConfig, epochs: int, aucs: Sequence[float]) -> float:
     """What the learning rates are multiplied by in the next epoch.
 
-    A function of the past alone, so that a resumed run needs no state of its own.
+    It depends on the past alone, so that a resumed run needs no state of its own.
 
     Args:
         schedule: its kind and numbers.

@@ -77,7 +77,7 @@ def test_another_encoder_is_refused_by_name(words: WordsEncoder) -> None:
 
 
 def test_a_folder_that_holds_no_encoder(words: WordsEncoder, tmp_path: Path) -> None:
-    with pytest.raises(FeatureError, match="no readable encoder"):
+    with pytest.raises(FeatureError, match="does not hold a readable encoder"):
         open_encoder(tmp_path / "nothing")
     words.save(tmp_path)
     manifest = json.loads((tmp_path / "encoder.json").read_text())

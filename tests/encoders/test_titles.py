@@ -80,7 +80,7 @@ def test_no_words_at_all():
 
 
 def test_broken_folders_say_so(tmp_path, encoder):
-    with pytest.raises(FeatureError, match="nowhere holds no readable title encoder"):
+    with pytest.raises(FeatureError, match="nowhere does not hold a readable title encoder"):
         TitleVectors.load(tmp_path / "nowhere")
     encoder.save(tmp_path / "titles")
     np.save(tmp_path / "titles" / "components.npy", np.zeros((6, 3), dtype=np.float32))

@@ -15,8 +15,7 @@ from fashion_hash.core.codes import WEIGHT_ONE
 from fashion_hash.core.outfits import EMPTY, Outfits
 from fashion_hash.core.seeds import generator
 from fashion_hash.errors import BundleError
-from fashion_hash.index import exact
-from fashion_hash.index.engines import vectors
+from fashion_hash.index.scoring import scoring_of
 from fashion_hash.training.runs.scoring import ModelScorer
 
 USERS, OUTFITS_EACH = 16, 16
@@ -84,12 +83,7 @@ def _scores(bundle: Bundle, outfits: Outfits) -> np.ndarray:
     scores = np.empty(len(outfits))
     for user in np.unique(outfits.users):
         mask = outfits.users == user
-        if bundle.encoder is None:
-            terms = exact.terms(bundle, bundle.user_keys[user], outfits.items[mask])
-            scores[mask] = exact.scores(bundle, terms)
-        else:
-            nearness, bias = vectors.parts(bundle, bundle.user_keys[user], outfits.items[mask])
-            scores[mask] = nearness + bias
+        scores[mask] = scoring_of(bundle).parts(bundle.user_keys[user], outfits.items[mask]).score
     return scores
 
 

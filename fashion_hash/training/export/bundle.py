@@ -1,4 +1,4 @@
-"""From a finished run to a bundle: the bits, the weights and what people see of the items."""
+"""From a finished run to a bundle: the bits, the weights and what users see of the items."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def export_bundle(
         path: the bundle folder; RUN/bundle by default. An older bundle there is replaced.
         dataset: the data the run was trained on; read again when it is not given.
         requests: a request model over the same users and items.
-        calibrate: whether the terms of the score are weighed on the validation split; None as the run's
+        calibrate: whether the terms of the score are weighted on the validation split; by default as the run's
             configuration says.
 
     Raises:
@@ -61,7 +61,7 @@ def export_bundle(
         name=run.config.name,
         slots=dataset.slots,
         users=dataset.users.ids,
-        items={kind: dataset.items[kind].ids for kind in dataset.types},
+        items={item_type: dataset.items[item_type].ids for item_type in dataset.types},
         item_bias=item_bias,
         **_scored_by(model, user_codes, item_codes),
         repeat_empty=model.repeat_empty,
@@ -130,7 +130,7 @@ def encoder_contents(model: OutfitEncoder, users: np.ndarray, tokens: Mapping[st
         distance=model.distance,
         output=model.output,
         scale=float(model.scale_log.detach().exp()),
-        type_tokens={kind: one.detach().cpu().float().numpy() for kind, one in model.type_tokens.items()},
+        type_tokens={item_type: one.detach().cpu().float().numpy() for item_type, one in model.type_tokens.items()},
         nobody=np.zeros(model.num_bits, dtype=np.float32),
         bounded=model.bounded,
     )

@@ -30,7 +30,7 @@ def export_heads(model: Network, inputs: ItemInputs) -> dict[str, Heads]:
             # the last row of each type is its unknown item
             tables = hashing.embeddings.named_parameters()
             last = {name.removesuffix(".weight"): _array(weight[EMPTY]) for name, weight in tables}
-            found[modality] = IdHeads({kind: last[kind] for kind in model.types})
+            found[modality] = IdHeads({item_type: last[item_type] for item_type in model.types})
         else:
             assert isinstance(hashing, ContentHashing)
             found[modality] = _content_heads(modality, hashing, model, inputs)
@@ -39,7 +39,7 @@ def export_heads(model: Network, inputs: ItemInputs) -> dict[str, Heads]:
 
 def _content_heads(modality: str, hashing: ContentHashing, model: Network, inputs: ItemInputs) -> ContentHeads:
     made = {name: _layers(head) for name, head in hashing.heads.items()}
-    layers = {kind: made[SHARED if SHARED in made else kind] for kind in model.types}
+    layers = {item_type: made[SHARED if SHARED in made else item_type] for item_type in model.types}
     config = inputs.config
     if modality == "image":
         assert config.image is not None

@@ -46,7 +46,7 @@ def export_requests(run: RequestRun, path: str | Path | None = None, data: Reque
     if run.config.outfits is not None:
         outfits = Run.open(run.config.outfits)
         dataset = load_data(outfits.config)
-        items = {kind: dataset.items[kind].ids for kind in dataset.types}
+        items = {item_type: dataset.items[item_type].ids for item_type in dataset.types}
         check_same_items(items, data, run, outfits)
         return export_bundle(outfits, path, dataset, request_contents(run, data, dataset.users.ids, items))
     if len(data.types) > 1:
@@ -54,28 +54,28 @@ def export_requests(run: RequestRun, path: str | Path | None = None, data: Reque
             f"{data.name} has {len(data.types)} item types ({', '.join(data.types)}): name a finished run on outfits "
             "of these items, as outfits: runs/demo"
         )
-    kind = data.types[0]
-    contents = request_contents(run, data, data.users.ids, {kind: data.items[kind].ids})
+    item_type = data.types[0]
+    contents = request_contents(run, data, data.users.ids, {item_type: data.items[item_type].ids})
     known = [data.splits[name] for name in ("train", "valid") if name in data.splits]
     engaged = np.concatenate([np.stack([one.users, one.items], axis=1) for one in known])
     pairs = np.unique(engaged[engaged[:, 0] != NOBODY], axis=0)
-    item_codes = np.where(contents.item_outputs[kind] >= 0, 1, -1)
+    item_codes = np.where(contents.item_outputs[item_type] >= 0, 1, -1)
     num_bits = item_codes.shape[1]
     made = BundleContents(
         name=run.config.name,
-        slots=(kind,),
+        slots=(item_type,),
         modalities=("request",),
         users=data.users.ids,
-        items={kind: data.items[kind].ids},
+        items={item_type: data.items[item_type].ids},
         user_codes=user_codes(run, data),
-        item_codes={kind: item_codes[:, None]},
-        item_bias={kind: np.zeros(len(item_codes))},
+        item_codes={item_type: item_codes[:, None]},
+        item_bias={item_type: np.zeros(len(item_codes))},
         preference_weights=np.ones(num_bits),
         compatibility_weights=np.ones(num_bits),
         preference_scale=10,
         compatibility_scale=0,
         repeat_empty=False,
-        history=Outfits.of((kind,), pairs[:, 0], pairs[:, 1:]),
+        history=Outfits.of((item_type,), pairs[:, 0], pairs[:, 1:]),
         details=data.details,
         pictures={},
         model=_facts(run, data),
@@ -92,16 +92,16 @@ def single_items(bundle: Bundle) -> tuple[list[str], Outfits]:
 
 def check_same_items(items: Mapping[str, Sequence[str]], data: RequestData, run: RequestRun, outfits: Run) -> None:
     """Raises TrainingError, naming the first difference, unless requests and outfits are of the same items."""
-    for kind in dict.fromkeys([*items, *data.types]):
-        own = set(data.items[kind].ids) if kind in data.types else set()
-        theirs = set(items.get(kind, ()))
+    for item_type in dict.fromkeys([*items, *data.types]):
+        own = set(data.items[item_type].ids) if item_type in data.types else set()
+        theirs = set(items.get(item_type, ()))
         if own == theirs:
             continue
         only = sorted(own - theirs) or sorted(theirs - own)
         where, elsewhere = (run.path, outfits.path) if own - theirs else (outfits.path, run.path)
         raise TrainingError(
-            f"{run.path} and its outfits {outfits.path} are of other items: {len(only)} {kind} items of {where} are "
-            f"not in {elsewhere}, first {only[0]!r}{suggest(only[0], theirs if own - theirs else own)}; "
+            f"{run.path} and its outfits {outfits.path} have different items: {len(only)} {item_type} items of {where} "
+            f"are not in {elsewhere}, first {only[0]!r}{suggest(only[0], theirs if own - theirs else own)}; "
             "train both on the same items"
         )
 
@@ -119,7 +119,7 @@ def request_contents(
     """
     model, inputs, slope = run.model(data)
     outputs, added = item_outputs(model, inputs)
-    rows = {kind: data.flat(kind, data.items[kind].rows(ids)) for kind, ids in items.items()}
+    rows = {item_type: data.flat(item_type, data.items[item_type].rows(ids)) for item_type, ids in items.items()}
     at = np.array([data.users.find(one) for one in users], dtype=np.int64)
     tastes, known = _tastes(model, inputs, added, at)
     weights = tower_weights(model, slope)
@@ -129,8 +129,8 @@ def request_contents(
         types=tuple(items),
         encoder=inputs.encoder,
         weights=weights,
-        item_outputs={kind: _array(outputs)[one] for kind, one in rows.items()},
-        item_tastes={kind: of_items[one] for kind, one in rows.items()},
+        item_outputs={item_type: _array(outputs)[one] for item_type, one in rows.items()},
+        item_tastes={item_type: of_items[one] for item_type, one in rows.items()},
         user_tastes=_array(tastes),
         user_known=known,
     )

@@ -51,4 +51,4 @@ def thumbnails(dataset: Dataset, store: PictureStore | None) -> Mapping[str, Map
     """Small pictures of the items by type and id; nothing where the data set has no pictures."""
     if store is None:
         return {}
-    return {kind: Thumbnails(store, dataset.items[kind].ids, kind) for kind in dataset.types}
+    return {item_type: Thumbnails(store, dataset.items[item_type].ids, item_type) for item_type in dataset.types}

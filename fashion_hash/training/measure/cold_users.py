@@ -47,7 +47,7 @@ def fit_rows(
     Args:
         scorer: the trained model, in the form in which the items will be used.
         dataset: negatives are mixed from the items of its training split.
-        told: L outfits; users 0 .. H - 1, each with one outfit at least.
+        told: L outfits; users 0 .. H - 1, each with at least one outfit.
         slope: of the user's relaxed code while it is fitted.
         seed: of the random outfits.
         prior: how much the prior counts, where each told outfit counts 1: the mean squared deviation from the
@@ -76,7 +76,7 @@ def fit_rows(
         )
         optimiser.zero_grad()
         with same_bits(device):
-            loss.backward()
+            torch.autograd.backward(loss)
         optimiser.step()
     return (mean + std * offset).detach()
 
@@ -84,7 +84,7 @@ def fit_rows(
 def cold_scorer(
     scorer: ModelScorer, dataset: Dataset, told: Outfits, slope: float, seed: int, prior: float = PRIOR
 ) -> ModelScorer:
-    """A scorer whose users 0 .. H - 1 are new people, each fitted to what they told.
+    """A scorer whose users 0 .. H - 1 are new, each fitted to the outfits they told.
 
     Their codes have the form of the scorer's: relaxed, binary, or float vectors. Args: see `fit_rows`.
     """
@@ -117,7 +117,7 @@ def fold_ins(
         bundle = export_bundle(run, Path(folder) / "bundle", dataset, calibrate=calibrate)
         for count in counts:
             told = told_outfits(dataset.cold, count)
-            liked = [told.items[told.users == person] for person in range(len(dataset.cold.ids))]
+            liked = [told.items[told.users == user] for user in range(len(dataset.cold.ids))]
             codes = fold_in_codes(bundle, liked)
             found[count] = copy(scorer)
             found[count].user_codes = torch.from_numpy(codes).to(scorer.user_codes)
@@ -178,9 +178,9 @@ def _some_outfits(dataset: Dataset, seed: int) -> np.ndarray:
 def _mixed(dataset: Dataset, items: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Items (..., S), every one replaced by any training item of its type."""
     drawn = items.copy()
-    for kind in dataset.types:
-        pool = ItemPool.of(dataset.split("train").positives, kind)
-        for slot in (position for position, one in enumerate(dataset.slots) if one == kind):
+    for item_type in dataset.types:
+        pool = ItemPool.of(dataset.split("train").positives, item_type)
+        for slot in (position for position, one in enumerate(dataset.slots) if one == item_type):
             column = drawn[..., slot]
             drawn[..., slot] = np.where(column == EMPTY, EMPTY, pool.draw(rng, column.size).reshape(column.shape))
     return drawn

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -49,17 +49,17 @@ def evaluate_requests(run: RequestRun, split: str = "test", data: RequestData | 
     requests = data.split(split)
     if not len(requests):
         raise DataError(
-            f"{data.name} has no {split} requests to measure: a person's last of two or more events is one; "
+            f"{data.name} has no {split} requests to measure: the last event of a user with at least two is one; "
             "tools/import_data.py check tells what each split holds"
         )
     model, inputs, slope = run.model(data)
     score = make_scorer(model, inputs, split, requests, slope)
-    scorers = {
+    scorers: dict[str, Callable[[Requests], np.ndarray]] = {
         BITS: score,
-        FLOAT: lambda one: score(one, "relaxed"),
-        RERANK: lambda one: score(one, "rerank"),
-        TEXT_ONLY: lambda one: score(one, taste=False),
-        USER_ONLY: lambda one: score(one, text=False),
+        FLOAT: lambda asked: score(asked, "relaxed"),
+        RERANK: lambda asked: score(asked, "rerank"),
+        TEXT_ONLY: lambda asked: score(asked, taste=False),
+        USER_ONLY: lambda asked: score(asked, text=False),
         POPULARITY: popularity(data),
         BM25: bm25(data),
         ZERO_SHOT: zero_shot(inputs, requests),
@@ -75,11 +75,11 @@ def evaluate_requests(run: RequestRun, split: str = "test", data: RequestData | 
     }
 
 
-def zero_shot(inputs: RequestInputs, requests: Requests) -> Any:
+def zero_shot(inputs: RequestInputs, requests: Requests) -> Callable[[Requests], np.ndarray]:
     """Cosine of the encoder's vector of the words and its vector of each item; nothing is trained."""
     vectors, rows = inputs.vectors(requests.texts)
     by_text = dict(zip(requests.texts, vectors[rows]))
-    return lambda some: np.stack([by_text[one] for one in some.texts]) @ inputs.item_features.T
+    return lambda asked: np.stack([by_text[text] for text in asked.texts]) @ inputs.item_features.T
 
 
 def request_table(report: Mapping[str, Any], spread: Mapping[str, Mapping[str, float]] | None = None) -> str:

@@ -118,7 +118,7 @@ def _summary(
     dataset: Dataset, inputs: ItemInputs, data: TrainingData, model: Network, teacher: Teacher | None
 ) -> Iterator[str]:
     config = inputs.config
-    items = ", ".join(f"{count} {kind} items" for kind, count in inputs.num_items.items())
+    items = ", ".join(f"{count} {item_type} items" for item_type, count in inputs.num_items.items())
     size = sum(parameter.numel() for parameter in model.parameters())
     left_out = f" ({data.left_out} left out: nothing is known of an item)" if data.left_out else ""
     yield (

@@ -48,19 +48,19 @@ class EpochNegatives:
             )
         self._likers: dict[str, _Likers] = {}
         if config.kind == "shared":
-            self._likers = {kind: _Likers(dataset, kind) for kind in self._sampler.swap}
+            self._likers = {item_type: _Likers(dataset, item_type) for item_type in self._sampler.swap}
         self._check_count()
 
     def _check_count(self) -> None:
         """Refuses more negatives a positive than can differ."""
         wanted = self._config.per_positive
-        pools = {kind: self._sampler.pools[kind].items for kind in self._sampler.swap}
+        pools = {item_type: self._sampler.pools[item_type].items for item_type in self._sampler.swap}
         if self._config.kind == "shared":
-            for kind, pool in pools.items():
+            for item_type, pool in pools.items():
                 if wanted > len(pool):
                     raise ConfigError(
                         f"negatives.per_positive: {wanted} shared items a step, but the training outfits hold "
-                        f"{len(pool)} different {kind} items: draw at most so many"
+                        f"{len(pool)} different {item_type} items: draw at most so many"
                     )
         if self._config.kind in ("random", "mixed") or self._beside:
             key = "teacher.per_positive" if self._beside else "negatives.per_positive"
@@ -76,7 +76,11 @@ class EpochNegatives:
         few = self._config.items_a_batch if self._config.kind == "random" else None
         fewest: int | None = None
         for filled in np.unique(self._positives.items != EMPTY, axis=0):
-            sizes = [len(pools[kind]) for kind, here in zip(self._positives.slots, filled) if here and kind in pools]
+            sizes = [
+                len(pools[item_type])
+                for item_type, here in zip(self._positives.slots, filled)
+                if here and item_type in pools
+            ]
             if not sizes:  # nothing to swap: the sampler says which positive it is
                 continue
             mixes = math.prod(size if few is None else min(size, few) for size in sizes)
@@ -84,10 +88,10 @@ class EpochNegatives:
         return max(0, (fewest or 1) - 1)
 
     @staticmethod
-    def _refuse(key: str, wanted: int, kind: str, different: int) -> None:
+    def _refuse(key: str, wanted: int, item_type: str, different: int) -> None:
         if wanted > different:
             raise ConfigError(
-                f"{key}: {wanted} {kind} negatives a positive, but for some positive there are only {different} "
+                f"{key}: {wanted} {item_type} negatives a positive, but for some positive there are only {different} "
                 "different ones: draw at most so many"
             )
 
@@ -116,7 +120,7 @@ class EpochNegatives:
         """(B, K, S) int32: K negatives of each positive of a batch; those beside the shared ones of kind shared."""
         if self._config.kind == "random" and self._config.items_a_batch is not None:
             return self._sampler.random_from_few(rng, rows, self._config.per_positive, self._config.items_a_batch)
-        return self._drawn[rows]
+        return np.asarray(self._drawn[rows])
 
     def candidates(self, users: np.ndarray, items: np.ndarray, rng: np.random.Generator) -> Candidates | None:
         """Of kind shared: items for one slot, drawn for a batch; None for the other kinds.
@@ -124,12 +128,15 @@ class EpochNegatives:
         Args:
             users: (B,) rows.
             items: (B, S) the positives; a slot that is empty in all of them is not chosen.
+            rng: draws the slot and the items.
         """
         if not self._likers:
             return None
         slots = self._positives.slots
         open_slots = [
-            slot for slot, kind in enumerate(slots) if kind in self._sampler.swap and (items[:, slot] != EMPTY).any()
+            slot
+            for slot, item_type in enumerate(slots)
+            if item_type in self._sampler.swap and (items[:, slot] != EMPTY).any()
         ]
         slot = open_slots[int(rng.integers(len(open_slots)))]
         drawn = self._sampler.pools[slots[slot]].draw(rng, self._config.per_positive).astype(np.int64)
@@ -141,18 +148,18 @@ class EpochNegatives:
 
 
 class _Likers:
-    """Who wears the items of a type in training: an item one likes is no negative."""
+    """Who wears the items of a type in training: an item that a user likes is not a negative."""
 
-    def __init__(self, dataset: Dataset, kind: str) -> None:
+    def __init__(self, dataset: Dataset, item_type: str) -> None:
         positives = dataset.split("train").positives
         wearing = [
             np.stack([positives.items[:, slot], positives.users], axis=1)[positives.items[:, slot] != EMPTY]
             for slot, one in enumerate(dataset.slots)
-            if one == kind
+            if one == item_type
         ]
         pairs = np.unique(np.concatenate(wearing), axis=0)  # sorted by item
         self._users = pairs[:, 1]
-        self._start = np.searchsorted(pairs[:, 0], np.arange(len(dataset.items[kind]) + 1))
+        self._start = np.searchsorted(pairs[:, 0], np.arange(len(dataset.items[item_type]) + 1))
 
     def pairs(self, users: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Positions (row, column) of every pair of a user, (B,), who likes an item, (C,)."""

@@ -75,22 +75,23 @@ class Teacher:
         path = self._folder / f"{digest.hexdigest()[:24]}.npy"
         if path.is_file():
             return _read(path, items.shape[:2])
-        found = self._distances(users, items)
+        distances = self._distances(users, items)
         with atomic_path(path) as temporary:
-            np.save(temporary, found, allow_pickle=False)
-        return found
+            np.save(temporary, distances, allow_pickle=False)
+        return distances
 
-    def reference(self, positives: Outfits, own: np.ndarray) -> np.ndarray:
+    def reference(self, positives: Outfits, own_distances: np.ndarray) -> np.ndarray:
         """(N,) float32: r', what the distances of each positive's negatives are compared with.
 
         Args:
             positives: N outfits.
-            own: (N,) their distances.
+            own_distances: (N,) their distances.
         """
         if self.config.reference == "own":
-            return own
+            return own_distances
         count = np.maximum(np.bincount(positives.users), 1)
-        return (np.bincount(positives.users, own) / count)[positives.users].astype(np.float32)
+        mean = np.bincount(positives.users, own_distances) / count
+        return np.asarray(mean[positives.users].astype(np.float32))
 
     @torch.no_grad()
     def completions(self, users: np.ndarray, items: np.ndarray, slot: int, candidates: np.ndarray) -> Tensor:
@@ -116,9 +117,9 @@ class Teacher:
         """By type, (N, F) float32: what the teacher makes of each item, its runs and their modalities end to end."""
         found: dict[str, list[np.ndarray]] = {}
         for scorer in self._scorers:
-            for kind, codes in scorer.items.codes.items():
-                found.setdefault(kind, []).append(codes[:EMPTY].flatten(1).cpu().numpy())
-        return {kind: np.concatenate(parts, axis=1) for kind, parts in found.items()}
+            for item_type, codes in scorer.items.codes.items():
+                found.setdefault(item_type, []).append(codes[:EMPTY].flatten(1).cpu().numpy())
+        return {item_type: np.concatenate(parts, axis=1) for item_type, parts in found.items()}
 
     def _distances(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         count = items.shape[1]
@@ -132,9 +133,7 @@ class Teacher:
             progress.update(len(part))
         progress.close()
         if not np.isfinite(found).all():
-            raise TrainingError(
-                f"teacher.run: {self._named()} gives distances that are no finite numbers: train it anew"
-            )
+            raise TrainingError(f"teacher.run: {self._named()} gives distances that are not finite: train it again")
         return found.reshape(items.shape[:2])
 
     def _named(self) -> str:
@@ -170,14 +169,16 @@ def _read(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     try:
         found = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError):
-        raise TrainingError(f"{path} holds no distances, or is cut short: delete it, it will be made again") from None
+        raise TrainingError(
+            f"{path} is not a file of distances, or is truncated: delete it to have it made again"
+        ) from None
     if found.shape != shape or found.dtype != np.float32:
         raise TrainingError(f"{path} holds {found.shape} {found.dtype}, not {shape} float32: delete it")
     return np.asarray(found)
 
 
 def _check(run: Run, dataset: Dataset) -> None:
-    """Refuses a teacher of other people, items or outfits, naming what differs."""
+    """Refuses a teacher of other users, items or outfits, naming what differs."""
     now = dataset_fingerprints(dataset)
     of_data = [name for name in run.data if name in now or name.endswith(" items")]  # the rest are its features
     for what in dict.fromkeys([*of_data, *now]):

@@ -113,7 +113,7 @@ def _hide_shares(config: Config, dataset: Dataset) -> np.ndarray:
         return np.zeros(len(dataset.slots))
     shares = config.id.hide
     if isinstance(shares, dict):
-        if unknown := [kind for kind in shares if kind not in dataset.types]:
+        if unknown := [item_type for item_type in shares if item_type not in dataset.types]:
             raise ConfigError(f"id.hide names {unknown[0]!r}, the item types are {list(dataset.types)}")
-        return np.array([shares.get(kind, 0.0) for kind in dataset.slots])
+        return np.array([shares.get(item_type, 0.0) for item_type in dataset.slots])
     return np.full(len(dataset.slots), shares)

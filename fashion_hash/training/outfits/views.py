@@ -23,12 +23,12 @@ from fashion_hash.training.runs.item_inputs import ItemInputs
 
 
 def can_erase(items: np.ndarray) -> np.ndarray:
-    """(B,) bool: outfits (B, S) of two items or more; of one item nothing would remain."""
-    return (items != EMPTY).sum(axis=1) > 1
+    """(B,) bool: outfits (B, S) of at least two items; of a single item nothing would remain."""
+    return np.asarray((items != EMPTY).sum(axis=1) > 1)
 
 
 def erase(items: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(B, S): each outfit without one of its items, any of them alike. `can_erase` says of which."""
+    """(B, S): each outfit without one of its items, drawn at random; `can_erase` must hold for it."""
     chance = np.where(items != EMPTY, rng.random(items.shape), -1.0)
     left = items.copy()
     left[np.arange(len(items)), chance.argmax(axis=1)] = EMPTY
@@ -45,9 +45,9 @@ def _neighbours(
     slots: Sequence[str], items: np.ndarray, near: Mapping[str, np.ndarray], slot: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """(B, K) rows of the nearest items to those in a slot, and (B, K) bool: which the outfit does not hold."""
-    kind = slots[slot]
-    around = near[kind][items[:, slot]]
-    held = items[:, [other for other, one in enumerate(slots) if one == kind]]
+    item_type = slots[slot]
+    around = near[item_type][items[:, slot]]
+    held = items[:, [other for other, one in enumerate(slots) if one == item_type]]
     new = (around[:, :, None] != held[:, None]).all(axis=2)
     return around, new & (around != EMPTY) & (items[:, slot] != EMPTY)[:, None]
 
@@ -55,14 +55,15 @@ def _neighbours(
 def replace(
     slots: Sequence[str], items: np.ndarray, near: Mapping[str, np.ndarray], rng: np.random.Generator
 ) -> np.ndarray:
-    """(B, S): each outfit with one item swapped for one of its K nearest, any that can be alike.
+    """(B, S): each outfit with one random item swapped for one of its K nearest.
 
-    An item that the outfit holds already does not come in a second time: the neighbour is drawn among the others.
+    The neighbour is drawn among the items that the outfit does not hold already.
 
     Args:
         slots: item type of each slot.
         items: (B, S) outfits with an item that has a neighbour they do not hold; see `can_replace`.
         near: by type, (N, K) rows of the nearest items, EMPTY from where there are no more.
+        rng: draws the item and its neighbour.
     """
     chance = np.where(can_replace(slots, items, near), rng.random(items.shape), -1.0)
     chosen, share = chance.argmax(axis=1), rng.random(len(items))
@@ -144,7 +145,9 @@ class Views:
 
     def _known(self) -> str:
         assert self._near is not None
-        return ", ".join(f"{int((one[:, :1] != EMPTY).sum())} of {len(one)} {kind}" for kind, one in self._near.items())
+        return ", ".join(
+            f"{int((one[:, :1] != EMPTY).sum())} of {len(one)} {item_type}" for item_type, one in self._near.items()
+        )
 
 
 def make_views(config: Config, dataset: Dataset, inputs: ItemInputs, teacher: Teacher | None) -> Views | None:
@@ -153,7 +156,7 @@ def make_views(config: Config, dataset: Dataset, inputs: ItemInputs, teacher: Te
     Only items that occur in training are neighbours, and only of such items.
 
     Raises:
-        ConfigError: there is no feature of the kind that is asked for.
+        ConfigError: the requested feature does not exist.
     """
     contrastive = config.contrastive
     if contrastive is None:
@@ -162,17 +165,17 @@ def make_views(config: Config, dataset: Dataset, inputs: ItemInputs, teacher: Te
         return Views(contrastive, dataset.slots)
     usable = train_items(dataset)
     contents = [table for modality, table in inputs.tables.items() if modality != "cooccurrence"]
-    kind = contrastive.feature
-    if kind == "auto":
-        kind = "content" if contents else "cooccurrence"
-    if kind == "content":
+    item_type = contrastive.feature
+    if item_type == "auto":
+        item_type = "content" if contents else "cooccurrence"
+    if item_type == "content":
         if not contents:
             raise ConfigError(
                 "contrastive.feature: there are no frozen pictures and no words here: write cooccurrence, or teacher"
             )
         features, known = content_features(dataset, contents)
         usable = {one: usable[one] & known[one] for one in usable}
-    elif kind == "teacher":
+    elif item_type == "teacher":
         assert teacher is not None  # the configuration has seen to it
         features = teacher.item_features()
     else:

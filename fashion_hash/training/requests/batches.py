@@ -27,7 +27,7 @@ class RequestBatch:
         by_text, by_items, by_user: (B,) bool, False where words, the mean of what was engaged with, or what
             is learned for the user is masked or unknown.
         users: (B,) int64 rows.
-        history: (B, H) int64, columns of `seen`; there: (B, H) bool, False for padding.
+        history: (B, H) int64, columns of `seen`; present: (B, H) bool, False for padding.
         seen_features, seen_rows: (S, F), (S,) the items of the histories; rows are C where an item is hidden.
         features, rows: (N, F), (N,) the same of the candidate items.
         target: (B,) int64, the candidate that was engaged with.
@@ -41,7 +41,7 @@ class RequestBatch:
     by_user: Tensor
     users: Tensor
     history: Tensor
-    there: Tensor
+    present: Tensor
     seen_features: Tensor
     seen_rows: Tensor
     features: Tensor
@@ -96,33 +96,33 @@ class RequestBatches:
     def _batch(self, events: np.ndarray, rng: np.random.Generator) -> RequestBatch:
         config, count = self._config, len(events)
         users, taken = self._users[events], self._items[events]
-        draw = np.where(users == NOBODY, 0.5, rng.random(count))  # words of nobody are never masked
+        draw = np.where(users == NOBODY, 0.5, rng.random(count))  # words without a user are never masked
         masked_text, masked_taste = draw < config.masking.text, draw >= 1 - config.masking.taste
-        history, there = self._histories.of_events(users, events, config.requests.taste_before)
+        history, present = self._histories.of_events(users, events, config.requests.taste_before)
         text_rows = self._text_rows[events]
         sampled = rng.choice(self._num_items, self._negatives, replace=False)
         candidates = np.union1d(taken, sampled)
         target = np.searchsorted(candidates, taken)
         negative = np.tile(np.asarray(np.isin(candidates, sampled)), (count, 1))
-        # what somebody engaged with is no negative of theirs
-        own = np.minimum(np.searchsorted(candidates, history), len(candidates) - 1)
-        line, column = np.nonzero(there & (candidates[own] == history))
-        negative[line, own[line, column]] = False
+        # what a user engaged with is not a negative for them
+        place = np.minimum(np.searchsorted(candidates, history), len(candidates) - 1)
+        line, column = np.nonzero(present & (candidates[place] == history))
+        negative[line, place[line, column]] = False
         negative[np.arange(count), target] = False
         there_is = np.zeros(self._num_items, dtype=bool)  # a table: sorting the padding takes as long as a step
         there_is[history] = True
         seen, position = np.flatnonzero(there_is), (np.cumsum(there_is) - 1)[history]
         by_user = (users != NOBODY) & ~masked_taste
-        if config.requests.taste == "both":  # somebody new has a history, but nothing was learned for them
+        if config.requests.taste == "both":  # a new user has a history, but nothing was learned for them
             by_user &= rng.random(count) >= config.masking.taste
         tensors = {
             "texts": self._texts[text_rows],
             "by_text": self._told[text_rows] & ~masked_text,
-            "by_items": np.asarray(there.any(axis=1)) & ~masked_taste,
+            "by_items": np.asarray(present.any(axis=1)) & ~masked_taste,
             "by_user": by_user,
             "users": users,
             "history": position,
-            "there": there,
+            "present": present,
             "seen_features": self._inputs.item_features[seen],
             "seen_rows": self._hidden(seen, rng),
             "features": self._inputs.item_features[candidates],
@@ -131,7 +131,9 @@ class RequestBatches:
             "negative": negative,
             "log_seen": self._log_seen[candidates],
         }
-        return RequestBatch(**{name: torch.as_tensor(one, device=self._inputs.device) for name, one in tensors.items()})
+        return RequestBatch(
+            **{name: torch.as_tensor(array, device=self._inputs.device) for name, array in tensors.items()}
+        )
 
     def _hidden(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         hidden = rng.random(len(rows)) < self._config.requests.hide_items
@@ -152,7 +154,7 @@ class RequestBatches:
 
 
 def _one_review_on_several_items(train: Requests) -> tuple[np.ndarray, np.ndarray]:
-    """Events of one person, moment and text: event rows group by group, and where each group starts."""
+    """Events of the same user, moment and text: event rows group by group, and where each group starts."""
     group = reviews(train)
     order = np.argsort(group, kind="stable")
     return order, np.searchsorted(group[order], np.arange(int(group.max()) + 2))

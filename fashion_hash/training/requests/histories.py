@@ -1,4 +1,4 @@
-"""What people engaged with, and when: from it their taste is made.
+"""What users engaged with, and when: their taste is made from it.
 
 Shapes: B requests, E events, H events of a window.
 """
@@ -16,9 +16,9 @@ class Histories:
     """The events of every user in the order of time.
 
     Args:
-        splits: whose events are known: training, and when a test is answered, validation as well.
+        splits: those with known events: training, and when the test split is answered, validation as well.
         num_users: rows of the user vocabulary.
-        at_most: H, of one person: the latest.
+        at_most: H, how many events of a user count: the latest ones.
     """
 
     def __init__(self, splits: Sequence[Requests], num_users: int, at_most: int) -> None:
@@ -30,7 +30,7 @@ class Histories:
         self._times = times[order]
         self._starts = np.searchsorted(users[order], np.arange(num_users + 1))
         self._at_most = at_most
-        # where each event of the first split stands; -1 for those of nobody
+        # where each event of the first split stands; -1 for those without a user
         place = np.full(len(users), -1, dtype=np.int64)
         place[order] = np.arange(len(order))
         self._place = place[: len(splits[0])]
@@ -43,44 +43,44 @@ class Histories:
         known = users != NOBODY
         rows = np.where(known, users, 0)
         low, high = self._starts[rows], np.where(known, self._starts[rows + 1], self._starts[rows])
-        at, there = self._window(low, high, self._at_most)
-        return self._items_at(at, there), there
+        at, present = self._window(low, high, self._at_most)
+        return self._items_at(at, present), present
 
     def of_events(self, users: np.ndarray, events: np.ndarray, before: bool) -> tuple[np.ndarray, np.ndarray]:
         """The same for events of the first split, (B,) rows: never the event itself, nor copies of its review.
 
         Args:
             users: (B,) whose events they are.
-            events: rows of the first split; rows beyond it are no events, such as made requests.
+            events: rows of the first split; rows beyond it, such as made requests, are not events.
             before: only what happened earlier than the event; nothing of the same moment.
         """
         known = users != NOBODY
         rows = np.where(known, users, 0)
         low, high = self._starts[rows], np.where(known, self._starts[rows + 1], self._starts[rows])
         place = np.where(events < len(self._place), self._place[np.minimum(events, len(self._place) - 1)], -1)
-        at, there = self._window(low, high, self._at_most + 1)
+        at, present = self._window(low, high, self._at_most + 1)
         if len(self._items):
-            there &= (self._groups[at] != self._groups[place][:, None]) | (place < 0)[:, None]
+            present &= (self._groups[at] != self._groups[place][:, None]) | (place < 0)[:, None]
             if before:
-                there &= self._times[at] < self._times[place][:, None]
-        return self._items_at(at, there), there
+                present &= self._times[at] < self._times[place][:, None]
+        return self._items_at(at, present), present
 
     def _window(self, low: np.ndarray, high: np.ndarray, at_most: int) -> tuple[np.ndarray, np.ndarray]:
-        """Places of the latest events of each, (B, H), 0 for padding, and (B, H) bool, False there."""
+        """Places of the latest events of each, (B, H), 0 for padding, and (B, H) bool, False for padding."""
         low = np.maximum(low, high - at_most)
         at = low[:, None] + np.arange(int((high - low).max(initial=0)))
-        there = at < high[:, None]
-        return np.where(there, at, 0), there
+        present = at < high[:, None]
+        return np.where(present, at, 0), present
 
-    def _items_at(self, at: np.ndarray, there: np.ndarray) -> np.ndarray:
-        return np.where(there, self._items[at], 0) if len(self._items) else np.zeros_like(at)
+    def _items_at(self, at: np.ndarray, present: np.ndarray) -> np.ndarray:
+        return np.where(present, self._items[at], 0) if len(self._items) else np.zeros_like(at)
 
 
 def reviews(requests: Requests) -> np.ndarray:
-    """(N,) int64: which events are one review that stands on several items: same person, moment and words."""
+    """(N,) int64: the number of each event's review, told by user, moment and words; it may be on several items."""
     numbers: dict[str, int] = {}
     texts = np.array([numbers.setdefault(text, len(numbers)) for text in requests.texts], dtype=np.int64)
-    # without a time or without words nothing tells two events to be one
+    # without a time or without words nothing tells that two events are one
     alone = (requests.users == NOBODY) | (requests.times == 0)
     apart = np.where(alone, np.arange(len(requests)), -1)
     keys = np.stack([requests.users.astype(np.int64), requests.times, texts, apart], axis=1)

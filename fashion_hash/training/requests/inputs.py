@@ -23,7 +23,7 @@ from fashion_hash.training.device import choose_device
 from fashion_hash.training.requests.histories import Histories
 
 MADE_OF_AN_ITEM, MADE_AT_MOST = 64, 20_000
-"""Requests made from the description of each item, and of all: the encoder reads each once."""
+"""At most so many requests made from the description of one item, and of all items: the encoder reads each once."""
 
 
 def load_request_data(config: RequestConfig) -> RequestData:
@@ -76,12 +76,12 @@ class RequestInputs:
         return self._cached.encode_texts(list(rows)), at
 
     def histories(self, split: str) -> Histories:
-        """What is known of people when a split is answered: of test, also the events of validation."""
+        """What is known of users when a split is answered: for the test split, also the events of validation."""
         names = ["train"] + (["valid"] if split == "test" and "valid" in self.data.splits else [])
         return Histories([self.data.splits[name] for name in names], len(self.data.users), self.most_events)
 
     def description_requests(self) -> Requests:
-        """Requests of nobody, made from what describes each item; the same seed, the same requests.
+        """Requests without a user, made from what describes each item; they depend on the seed alone.
 
         Of each item the parts of its description (title, what was written of it), and some words of it.
         """
@@ -123,21 +123,21 @@ def make_encoder(config: RequestConfig, data: RequestData) -> TextEncoder:
     Raises:
         MissingExtraError, FeatureError: the package or the weights are missing; no text holds a word.
     """
-    wanted: TextEncoderConfig = config.encoder
-    if wanted.kind == "sentence_transformers":
+    settings: TextEncoderConfig = config.encoder
+    if settings.kind == "sentence_transformers":
         from fashion_hash.encoders.sentences import SentenceEncoder
 
-        return SentenceEncoder(str(wanted.model))
-    if wanted.kind == "open_clip":
+        return SentenceEncoder(str(settings.model))
+    if settings.kind == "open_clip":
         from fashion_hash.encoders.clip import ClipEncoder
 
-        return ClipEncoder(str(wanted.model), wanted.weights)
+        return ClipEncoder(str(settings.model), settings.weights)
     texts = [*data.split("train").texts, *data.all_descriptions]
-    return WordsEncoder.fit(texts, wanted.dim, derive(config.seed, "words"))
+    return WordsEncoder.fit(texts, settings.dim, derive(config.seed, "words"))
 
 
 def _pictures(data: RequestData) -> list[bytes | None]:
     if data.pictures is None:
         raise FeatureError(f"{data.name} has no pictures: set encoder.pictures to false")
     store = PictureStore(data.pictures)
-    return [store.get(one) for kind in data.types for one in data.items[kind].ids]
+    return [store.get(one) for item_type in data.types for one in data.items[item_type].ids]

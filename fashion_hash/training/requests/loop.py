@@ -27,7 +27,7 @@ from fashion_hash.training.requests.scoring import RequestScorer
 from fashion_hash.training.runs.run_folder import run_folder
 
 VALIDATE_AT_MOST = 2_000
-"""Validation requests that are looked at after each epoch; of more, so many are drawn."""
+"""The most validation requests that are scored after each epoch; of more, this many are drawn."""
 
 
 def fit_requests(
@@ -64,7 +64,7 @@ def _fit(
     batches = RequestBatches(inputs)
     tell(_summary(config, inputs, batches, model))
     if config.outfits is not None and not (Path(config.outfits) / "config.yaml").is_file():
-        tell(f"{config.outfits} holds no run yet: the bundle will need that run on outfits (key outfits)")
+        tell(f"{config.outfits} is not a run yet: the bundle will need that run on outfits (key outfits)")
     signs_from = config.train.signs_from * config.train.epochs
 
     def measure(slope: float) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def validate(model: WhisperLite, inputs: RequestInputs, slope: float) -> dict[st
     requests = _some(data.split("valid"), inputs.config.seed)
     score = make_scorer(model.eval(), inputs, "valid", requests, slope)
     binary = request_metrics(request_values(score, requests))
-    relaxed = request_metrics(request_values(lambda one: score(one, "relaxed"), requests))
+    relaxed = request_metrics(request_values(lambda asked: score(asked, "relaxed"), requests))
     return {
         "valid_requests": len(requests),
         "valid_mrr": binary["mrr"],
@@ -116,7 +116,7 @@ def _some(requests: Requests, seed: int) -> Requests:
 
 def _summary(config: RequestConfig, inputs: RequestInputs, batches: RequestBatches, model: WhisperLite) -> str:
     data = inputs.data
-    items = ", ".join(f"{len(data.items[kind])} {kind} items" for kind in data.types)
+    items = ", ".join(f"{len(data.items[item_type])} {item_type} items" for item_type in data.types)
     size = sum(parameter.numel() for parameter in model.parameters())
     return (
         f"{config.name}: {data.name}, {len(data.users)} users, {items}, "

@@ -13,14 +13,14 @@ from fashion_hash.training.requests.batches import RequestBatch
 def request_loss(
     config: RequestConfig, model: WhisperLite, batch: RequestBatch, slope: float, signs: bool = False
 ) -> Tensor:
-    """bce * BCE on engaged items against sampled negatives + contrastive * symmetric InfoNCE.
+    """The weighted sum bce * BCE on engaged items against sampled negatives + contrastive * symmetric InfoNCE.
 
-    Of relaxed codes of that slope, or with `signs` of binary codes that have their gradient.
+    It is that of relaxed codes with this slope or, with `signs`, of binary codes with the gradient of these.
     """
     added = None
     if model.taste_project is not None:
         added = model.item_tastes(batch.seen_features, batch.seen_rows)
-    tastes = model.tastes(added, batch.history, batch.there, batch.users, batch.by_items, batch.by_user)
+    tastes = model.tastes(added, batch.history, batch.present, batch.users, batch.by_items, batch.by_user)
     asked = model.finish(model.requests(batch.texts, batch.by_text, tastes), slope, signs)
     items = model.finish(model.items(batch.features, batch.rows), slope, signs)
     logits = model.logits(asked, items)

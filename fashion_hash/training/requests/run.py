@@ -30,7 +30,7 @@ class RequestRun(RunFolder[RequestConfig]):
 
     @classmethod
     def open(cls, path: str | Path) -> RequestRun:
-        """Opens a run that has finished an epoch at least. Raises TrainingError if there is none."""
+        """Opens a run that has finished at least one epoch. Raises TrainingError if there is none."""
         run = open_run(path)
         if not isinstance(run, RequestRun):
             raise TrainingError(f"{path} is a run on outfits, not on requests")
@@ -50,7 +50,7 @@ class RequestRun(RunFolder[RequestConfig]):
 
     @property
     def waited(self) -> int:
-        """Epochs since the best one, of those trained on what is answered with; 0 where the last one answers."""
+        """Epochs since the best one, among those trained on the codes that answer; 0 where the last epoch answers."""
         signs = math.ceil(self.config.train.signs_from * self.config.train.epochs)
         straight = signs if signs < self.config.train.epochs else 0
         return max(0, len(self.history) - max(self.best_epoch, straight)) if self.history else 0

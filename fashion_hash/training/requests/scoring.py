@@ -56,7 +56,7 @@ def item_outputs(model: WhisperLite, inputs: RequestInputs) -> tuple[Tensor, Ten
 def user_tastes(
     model: WhisperLite, item_tastes: Tensor | None, histories: Histories, users: np.ndarray, trained: np.ndarray
 ) -> tuple[Tensor, np.ndarray]:
-    """Tastes of people, (B, D), and (B,) bool, False where nothing is known of them.
+    """Tastes of users, (B, D), and (B,) bool, False where nothing is known of them.
 
     Args:
         model: in evaluation mode.
@@ -66,19 +66,19 @@ def user_tastes(
         trained: (U,) bool, users that occur in training.
     """
     device = model.no_text.device
-    items, there = histories.of_users(users)
-    by_items = there.any(axis=1) & (item_tastes is not None)
+    items, present = histories.of_users(users)
+    by_items = present.any(axis=1) & (item_tastes is not None)
     by_user = (users != NOBODY) & trained[np.where(users == NOBODY, 0, users)] & (model.users is not None)
     with torch.no_grad():
-        found = model.tastes(
+        tastes = model.tastes(
             item_tastes,
             torch.as_tensor(items, device=device),
-            torch.as_tensor(there, device=device),
+            torch.as_tensor(present, device=device),
             torch.as_tensor(users, device=device, dtype=torch.int64),
             torch.as_tensor(by_items, device=device),
             torch.as_tensor(by_user, device=device),
         )
-    return found, by_items | by_user
+    return tastes, by_items | by_user
 
 
 class RequestScorer:
@@ -87,7 +87,7 @@ class RequestScorer:
     Args:
         model: in evaluation mode.
         inputs: what it was trained on.
-        histories: what is known of people when the split is answered.
+        histories: what is known of users when the split is answered.
         vectors: (F,) vectors by text, of every request of the split.
         slope: of the relaxed codes.
     """
@@ -113,11 +113,12 @@ class RequestScorer:
             requests: of the split.
             form: "binary" codes of both, "relaxed" codes (unit vectors of a float model) of both, or "rerank":
                 the best of the binary codes, ordered by the relaxed.
-            text, taste: False masks that half of the request.
+            text: False masks the words.
+            taste: False masks the taste.
         """
         model, device = self._model, self._inputs.device
         size = self._inputs.item_features.shape[1]
-        vectors = np.stack([self._vectors[one] for one in requests.texts]) if len(requests) else np.zeros((0, size))
+        vectors = np.stack([self._vectors[text] for text in requests.texts]) if len(requests) else np.zeros((0, size))
         users = requests.users if taste else np.full(len(requests), NOBODY)
         with torch.no_grad():
             texts = torch.as_tensor(vectors, device=device, dtype=torch.float32)

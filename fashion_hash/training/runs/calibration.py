@@ -1,8 +1,8 @@
-"""The terms of a trained score, weighed against each other on the validation split.
+"""The terms of a trained score, weighted against each other on the validation split.
 
-A model is trained on outfits it then knows by heart, and the more so the terms that have a number for each item: on
-new outfits preference, compatibility and item bias deserve other weights than they were trained with, binary codes
-other ones than relaxed. Four weights are fitted by pairwise logistic regression; the fourth is of the
+A model memorises the outfits it is trained on, above all in the terms that have a number for each item. On new
+outfits preference, compatibility and item bias therefore deserve other weights than in training, and binary codes
+other weights than relaxed codes. Four weights are fitted by pairwise logistic regression; the fourth is of the
 items' leave-one-out rates (`data.rates`), which become part of the item bias.
 Shapes: L pairs of a positive and a negative of its user, T terms.
 """
@@ -51,10 +51,11 @@ def make_scorer(
 
     Args:
         config: of the run.
-        model, inputs: of its best epoch.
+        model: of its best epoch.
+        inputs: what the model was trained on.
         slope: of the relaxed codes that will be used, None for binary ones.
         dataset: what it was trained on.
-        calibrated: whether it is; None as the configuration says.
+        calibrated: whether it is calibrated; by default as the configuration says.
     """
     if config.train.calibrate if calibrated is None else calibrated:
         model = calibrate(model, inputs, slope, dataset, config.seed)
@@ -62,7 +63,7 @@ def make_scorer(
 
 
 def calibrate(model: Network, inputs: ItemInputs, slope: float | None, dataset: Dataset, seed: int) -> Network:
-    """A copy of a model with the terms of its score weighed on the validation split.
+    """A copy of a model with the terms of its score weighted on the validation split.
 
     Args:
         model: trained; it stays as it is.
@@ -76,7 +77,7 @@ def calibrate(model: Network, inputs: ItemInputs, slope: float | None, dataset: 
     """
     split = validation_split(dataset, seed)
     if split is None:
-        raise ConfigError(f"train.calibrate: {dataset.name} has no validation split to weigh the terms of a score on")
+        raise ConfigError(f"train.calibrate: {dataset.name} has no validation split to weight the terms of a score on")
     rates = leave_one_out_rates(dataset.split("train").positives, inputs.num_items)
     scorer, against = ModelScorer(model, inputs, slope), split.negatives["random"]
     positive, negative = (
@@ -84,7 +85,7 @@ def calibrate(model: Network, inputs: ItemInputs, slope: float | None, dataset: 
         for outfits in (split.positives, against.outfits)
     )
     weights = fit_weights(np.repeat(positive, against.size, axis=0) - negative)
-    return _weighed(deepcopy(model), weights, rates)
+    return _weighted(deepcopy(model), weights, rates)
 
 
 def fit_weights(differences: np.ndarray) -> TermWeights:
@@ -119,18 +120,18 @@ def _terms(scorer: ModelScorer, outfits: Outfits, rates: dict[str, np.ndarray] |
         outfits = outfits.with_empty_filled()
     rate = np.zeros(len(outfits))
     if rates is not None:
-        for slot, kind in enumerate(outfits.slots):
+        for slot, item_type in enumerate(outfits.slots):
             items = outfits.items[:, slot]
-            rate += np.where(items == EMPTY, 0.0, rates[kind][items])
+            rate += np.where(items == EMPTY, 0.0, rates[item_type][items])
         rate /= np.maximum((outfits.items != EMPTY).sum(axis=1), 1)
     return np.column_stack([terms, rate])
 
 
 @torch.no_grad()
-def _weighed(model: Network, weights: TermWeights, rates: dict[str, np.ndarray]) -> Network:
+def _weighted(model: Network, weights: TermWeights, rates: dict[str, np.ndarray]) -> Network:
     model.scale_terms(weights.preference, weights.compatibility)
     if model.item_bias is not None:
-        for kind, table in model.item_bias.named_parameters():
-            own = torch.from_numpy(rates[kind.removesuffix(".weight")]).to(table)
+        for item_type, table in model.item_bias.named_parameters():
+            own = torch.from_numpy(rates[item_type.removesuffix(".weight")]).to(table)
             table.mul_(weights.bias).add_(weights.rate * own[:, None])
     return model

@@ -52,9 +52,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
             facts = json.loads((file.metadata() or {})["facts"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
-        raise TrainingError(f"there is no checkpoint {path}: train first") from None
+        raise TrainingError(f"{path} does not exist: train first") from None
     except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise TrainingError(f"{path} is no readable checkpoint ({error}): train again") from None
+        raise TrainingError(f"{path} is not a readable checkpoint ({error}): train again") from None
 
     def under(prefix: str) -> dict[str, Tensor]:
         return {name.removeprefix(prefix): one for name, one in tensors.items() if name.startswith(prefix)}

@@ -23,7 +23,7 @@ def draw_curve(
         title: above the loss.
         history: the metrics of every epoch.
         measure: the metric of binary codes; of relaxed codes it ends in "_relaxed".
-        measured: what people call it.
+        measured: its name in the picture.
     """
     # imported here: it takes a second, and a run that answers never draws
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -46,13 +46,15 @@ class ItemInputs:
         self.config = config
         self.dataset = dataset
         self.device = choose_device(config.train.device)
-        self.num_items = {kind: len(dataset.items[kind]) for kind in dataset.types}
+        self.num_items = {item_type: len(dataset.items[item_type]) for item_type in dataset.types}
         seen = train_items(dataset)
-        self.num_known = {kind: int(mask.sum()) for kind, mask in seen.items()}
+        self.num_known = {item_type: int(mask.sum()) for item_type, mask in seen.items()}
         # row of an item among those seen in training; the others share the unknown item's row
         self._id_rows = {
-            kind: torch.from_numpy(np.where(mask, np.cumsum(mask) - 1, mask.sum()).astype(np.int64)).to(self.device)
-            for kind, mask in seen.items()
+            item_type: torch.from_numpy(np.where(mask, np.cumsum(mask) - 1, mask.sum()).astype(np.int64)).to(
+                self.device
+            )
+            for item_type, mask in seen.items()
         }
         self.tables: dict[str, FeatureTable] = {}
         self.backbone: Backbone | None = None
@@ -74,7 +76,7 @@ class ItemInputs:
         for modality, table in self.tables.items():
             self.feature_dims[modality] = table.dim
             self._features[modality] = {
-                kind: torch.from_numpy(one).to(self.device) for kind, one in table.features.items()
+                item_type: torch.from_numpy(one).to(self.device) for item_type, one in table.features.items()
             }
 
     @cached_property
@@ -101,11 +103,11 @@ class ItemInputs:
             if modality == "cooccurrence":  # the outfits have a fingerprint of their own
                 continue
             digest = hashlib.sha256()
-            for kind in self.dataset.types:
+            for item_type in self.dataset.types:
                 if table.encoder is None:
-                    digest.update(np.ascontiguousarray(table.features[kind]).data)
+                    digest.update(np.ascontiguousarray(table.features[item_type]).data)
                 else:  # the vectors may differ in their last bits from machine to machine
-                    digest.update(json.dumps([modality, kind, titles_of(self.dataset)[kind]]).encode())
+                    digest.update(json.dumps([modality, item_type, titles_of(self.dataset)[item_type]]).encode())
             found[f"{modality} features"] = digest.hexdigest()[:12]
         return found
 
@@ -125,28 +127,32 @@ class ItemInputs:
         found: dict[str, dict[str, Tensor]] = {}
         for modality in self.config.modalities:
             if modality == "id":
-                found["id"] = {kind: self._ids(kind, one, hidden) for kind, one in rows.items()}
+                found["id"] = {item_type: self._ids(item_type, one, hidden) for item_type, one in rows.items()}
             elif modality in self._features:
                 table = self._features[modality]
-                found[modality] = {kind: table[kind][one.to(self.device)] for kind, one in rows.items()}
+                found[modality] = {item_type: table[item_type][one.to(self.device)] for item_type, one in rows.items()}
             else:
-                found[modality] = {kind: self._load(kind, one, augment) for kind, one in rows.items()}
+                found[modality] = {item_type: self._load(item_type, one, augment) for item_type, one in rows.items()}
         return found
 
-    def _ids(self, kind: str, rows: Tensor, hidden: Mapping[str, Tensor] | None) -> Tensor:
-        known = self._id_rows[kind][rows.to(self.device)]
-        return known if hidden is None else known.masked_fill(hidden[kind].to(self.device), self.num_known[kind])
+    def _ids(self, item_type: str, rows: Tensor, hidden: Mapping[str, Tensor] | None) -> Tensor:
+        known = self._id_rows[item_type][rows.to(self.device)]
+        return (
+            known if hidden is None else known.masked_fill(hidden[item_type].to(self.device), self.num_known[item_type])
+        )
 
-    def _load(self, kind: str, rows: Tensor, augment: np.random.Generator | None) -> Tensor:
+    def _load(self, item_type: str, rows: Tensor, augment: np.random.Generator | None) -> Tensor:
         assert self.config.image is not None
-        ids = self.dataset.items[kind].ids
+        ids = self.dataset.items[item_type].ids
         keys = [ids[row] for row in rows.tolist()]
         batch = load_pictures(self._pictures, keys, self.config.image.size, augment, self._decoders)
         return batch.pictures.to(self.device)
 
     def _decodable(self) -> dict[str, np.ndarray]:
-        ids = {kind: self.dataset.items[kind].ids for kind in self.dataset.types}
-        missing, undecodable = survey(self._pictures, list(dict.fromkeys(one for kind in ids for one in ids[kind])))
+        ids = {item_type: self.dataset.items[item_type].ids for item_type in self.dataset.types}
+        missing, undecodable = survey(
+            self._pictures, list(dict.fromkeys(one for item_type in ids for one in ids[item_type]))
+        )
         bad = {*missing, *undecodable}
         if bad:
             log.warning(
@@ -155,4 +161,4 @@ class ItemInputs:
                 len(undecodable),
                 next(iter(bad)),
             )
-        return {kind: np.array([one not in bad for one in ids[kind]]) for kind in ids}
+        return {item_type: np.array([one not in bad for one in ids[item_type]]) for item_type in ids}

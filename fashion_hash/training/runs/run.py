@@ -55,7 +55,7 @@ class Run(RunFolder[Config]):
 
     @classmethod
     def open(cls, path: str | Path) -> Run:
-        """Opens a run that has finished an epoch at least. Raises TrainingError if there is none."""
+        """Opens a run that has finished at least one epoch. Raises TrainingError if there is none."""
         path = Path(path)
         if not (path / "config.yaml").is_file():
             raise TrainingError(f"{path} is not a run folder: it has no config.yaml; train with tools/train.py first")
@@ -77,7 +77,7 @@ class Run(RunFolder[Config]):
 
 
 def start_from(model: Network, path: Path, dataset: Dataset) -> None:
-    """Takes the parameters of another run's best epoch, all but what belongs to its people, ids and views.
+    """Takes the parameters of another run's best epoch, except what belongs to its users, ids and views.
 
     User codes are never taken: the users are others. Embeddings and biases of items are taken only
     where both runs have the same items in the same rows.
@@ -103,7 +103,7 @@ def start_from(model: Network, path: Path, dataset: Dataset) -> None:
 
 def dataset_fingerprints(dataset: Dataset) -> dict[str, str]:
     """Of the users, the items of each type, and the outfits with all of these."""
-    of_types = {f"{kind} items": dataset.type_fingerprint(kind) for kind in dataset.types}
+    of_types = {f"{item_type} items": dataset.type_fingerprint(item_type) for item_type in dataset.types}
     return {
         "users": dataset.users_fingerprint,
         **of_types,

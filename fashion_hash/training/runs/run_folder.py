@@ -149,7 +149,7 @@ def same_data(then: Mapping[str, str], now: Mapping[str, str], path: Path) -> No
         if what != "users" and not what.endswith("items") and then.get(what) != now[what]:
             raise TrainingError(
                 f"{path} was trained on other data: the {what} had fingerprint {then.get(what)}, "
-                f"now {now.get(what)}; restore the data, or train anew"
+                f"now {now.get(what)}; restore the data, or train again"
             )
 
 
@@ -170,7 +170,7 @@ def _same_config(now: Config | RequestConfig, then: Config | RequestConfig, path
     changed = sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
     raise TrainingError(
         f"{path} was started with other values of {', '.join(changed)}: resume with the same configuration "
-        f"({path / 'config.yaml'}) or start anew without --resume"
+        f"({path / 'config.yaml'}), or start again without --resume"
     )
 
 

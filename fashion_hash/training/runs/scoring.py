@@ -52,33 +52,33 @@ class ModelScorer:
         return self.terms(outfits)[:, 0]
 
     def no_user(self, outfits: Outfits) -> np.ndarray:
-        """(N,): the score without the preference: what a stranger would be shown."""
+        """(N,): the score without the preference: what an anonymous user would be shown."""
         terms = self.terms(outfits)
-        return terms[:, 2] + terms[:, 3]
+        return np.asarray(terms[:, 2] + terms[:, 3])
 
     def no_item_pairs(self, outfits: Outfits) -> np.ndarray:
         """(N,): the score without the compatibility."""
         terms = self.terms(outfits)
-        return terms[:, 1] + terms[:, 3]
+        return np.asarray(terms[:, 1] + terms[:, 3])
 
 
 def _all_items(model: Network, inputs: ItemInputs, slope: float | None) -> ItemCodes:
     codes: dict[str, Tensor] = {}
     bias: dict[str, Tensor] = {}
-    for kind in model.types:
-        count = inputs.num_items[kind]
+    for item_type in model.types:
+        count = inputs.num_items[item_type]
         parts = []
         for start in range(0, count, ITEMS_AT_ONCE):
-            rows = {kind: torch.arange(start, min(count, start + ITEMS_AT_ONCE))}
-            parts.append(model.item_codes(inputs(rows), {kind: rows[kind].to(inputs.device)}, slope))
-        zero_code = parts[0].codes[kind][-1:]
-        codes[kind] = torch.cat([*(part.codes[kind][:-1] for part in parts), zero_code])
-        bias[kind] = torch.cat([*(part.bias[kind][:-1] for part in parts), parts[0].bias[kind][-1:]])
+            rows = {item_type: torch.arange(start, min(count, start + ITEMS_AT_ONCE))}
+            parts.append(model.item_codes(inputs(rows), {item_type: rows[item_type].to(inputs.device)}, slope))
+        zero_code = parts[0].codes[item_type][-1:]
+        codes[item_type] = torch.cat([*(part.codes[item_type][:-1] for part in parts), zero_code])
+        bias[item_type] = torch.cat([*(part.bias[item_type][:-1] for part in parts), parts[0].bias[item_type][-1:]])
     return ItemCodes(codes, bias, slope)
 
 
 def code_arrays(scorer: ModelScorer) -> tuple[np.ndarray, Mapping[str, np.ndarray], Mapping[str, np.ndarray]]:
     """User codes (U, D), item codes by type (N, M, D) and item biases by type (N,), as numpy."""
-    items = {kind: codes[:EMPTY].cpu().numpy() for kind, codes in scorer.items.codes.items()}
-    bias = {kind: one[:EMPTY].cpu().numpy() for kind, one in scorer.items.bias.items()}
+    items = {item_type: codes[:EMPTY].cpu().numpy() for item_type, codes in scorer.items.codes.items()}
+    bias = {item_type: one[:EMPTY].cpu().numpy() for item_type, one in scorer.items.bias.items()}
     return scorer.user_codes.cpu().numpy(), items, bias

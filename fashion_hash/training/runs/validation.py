@@ -27,16 +27,18 @@ def drawn_negatives(
 
 
 def drawn_beside(known: Outfits, split: str, part: Split, seed: int, ratio: int = DRAWN_RATIO) -> dict[str, Groups]:
-    """Negatives for the kinds of which a split has not several a positive, so that it can be ranked.
+    """Drawn negatives of the kinds of which a split does not have several for each positive, so that it can be ranked.
 
     Args:
         known: none of these comes out as a negative of its user; users numbered as those of `part`.
         split: its name, for the stream of the seed.
         part: the split's rows, or those of some of its users.
+        seed: of the experiment.
+        ratio: negatives for each positive.
 
     Returns:
         "random_drawn" (mixes of the split's items) and "hard_drawn" (another user's positive of the split),
-        each only where it is lacking.
+        each only where it is missing.
     """
     sampler = NegativeSampler(part.positives, known)
     draws = {"random": sampler.random, "hard": sampler.hard}

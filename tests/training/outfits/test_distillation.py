@@ -164,7 +164,7 @@ def test_a_broken_cache_is_refused(dataset, teacher, tmp_path):
     Teacher(section, dataset).distances(positives.users, positives.items[:, None])
     (file,) = tmp_path.glob("*.npy")
     file.write_bytes(file.read_bytes()[:100])
-    with pytest.raises(TrainingError, match=f"{file.name} holds .*delete it"):
+    with pytest.raises(TrainingError, match=f"{file.name} is not a file of distances.*delete it"):
         Teacher(section, dataset).distances(positives.users, positives.items[:, None])
 
 
@@ -260,10 +260,10 @@ def test_a_teacher_that_says_nothing_is_told_of(dataset, tmp_path):
     kept = load_checkpoint(run.path / "best.safetensors")
     broken = {name: torch.full_like(one, torch.nan) for name, one in kept.model.items()}
     save_checkpoint(run.path / "best.safetensors", Checkpoint(broken, {}, kept.facts))
-    with pytest.raises(TrainingError, match=r"teacher\.run: .*teacher gives distances that are no finite numbers"):
+    with pytest.raises(TrainingError, match=r"teacher\.run: .*teacher gives distances that are not finite"):
         student(dataset, tmp_path / "run", teacher={"run": str(run.path)})
     (run.path / "best.safetensors").write_bytes(b"short")
-    with pytest.raises(TrainingError, match=r"teacher\.run: .*best\.safetensors is no readable checkpoint"):
+    with pytest.raises(TrainingError, match=r"teacher\.run: .*best\.safetensors is not a readable checkpoint"):
         student(dataset, tmp_path / "run", teacher={"run": str(run.path)})
 
 

@@ -150,7 +150,7 @@ def test_a_broken_checkpoint_is_refused(tmp_path):
     run = fit(make_config(tiny_values(train={"epochs": 1})), tiny_dataset(), tmp_path / "run")
     file = run.path / "last.safetensors"
     file.write_bytes(file.read_bytes()[:100])
-    with pytest.raises(TrainingError, match=r"last\.safetensors is no readable checkpoint"):
+    with pytest.raises(TrainingError, match=r"last\.safetensors is not a readable checkpoint"):
         Run.open(run.path)
 
 
