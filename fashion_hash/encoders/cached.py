@@ -60,23 +60,23 @@ class Cached:
             missing = set(writer.missing(keys))
             new = {key: text for key, text in zip(keys, texts) if key in missing}
             for start in tqdm(range(0, len(new), BATCH), desc="texts", unit="batch", disable=None):
-                some = list(new)[start : start + BATCH]
-                writer.put(some, self._encoder.encode_texts([new[key] for key in some]))
+                batch = list(new)[start : start + BATCH]
+                writer.put(batch, self._encoder.encode_texts([new[key] for key in batch]))
         return FeatureStore(self._store).matrix(keys) if keys else np.zeros((0, self.dim), dtype=np.float32)
 
     def encode_pictures(self, pictures: Sequence[bytes | None]) -> np.ndarray:
         """(N, F) float32, as the encoder's."""
-        found = np.zeros((len(pictures), self.dim), dtype=np.float32)
-        given = {_key("picture", one): one for one in pictures if one is not None}
+        vectors = np.zeros((len(pictures), self.dim), dtype=np.float32)
+        by_key = {_key("picture", picture): picture for picture in pictures if picture is not None}
         with FeatureWriter(self._store, self.fingerprint, self.dim) as writer:
-            missing = writer.missing(given)
+            missing = writer.missing(by_key)
             for start in tqdm(range(0, len(missing), BATCH), desc="pictures", unit="batch", disable=None):
-                some = missing[start : start + BATCH]
-                writer.put(some, self._encoder.encode_pictures([given[key] for key in some]))
-        rows = [row for row, one in enumerate(pictures) if one is not None]
+                batch = missing[start : start + BATCH]
+                writer.put(batch, self._encoder.encode_pictures([by_key[key] for key in batch]))
+        rows = [row for row, picture in enumerate(pictures) if picture is not None]
         if rows:
-            found[rows] = FeatureStore(self._store).matrix([_key("picture", pictures[row] or b"") for row in rows])
-        return found
+            vectors[rows] = FeatureStore(self._store).matrix([_key("picture", pictures[row] or b"") for row in rows])
+        return vectors
 
 
 def _key(what: str, content: bytes) -> str:

@@ -59,7 +59,7 @@ class ClipEncoder:
         rows = [row for row, text in enumerate(texts) if all_words(text)]
         network, _, tokens = self._network
         return self._encoded(
-            len(texts), rows, lambda some: network.encode_text(tokens([texts[row] for row in some]), normalize=True)
+            len(texts), rows, lambda batch: network.encode_text(tokens([texts[row] for row in batch]), normalize=True)
         )
 
     def encode_pictures(self, pictures: Sequence[bytes | None]) -> np.ndarray:
@@ -68,12 +68,12 @@ class ClipEncoder:
 
         from fashion_hash.data.stores.pictures import decode
 
-        rows = [row for row, one in enumerate(pictures) if one is not None]
+        rows = [row for row, picture in enumerate(pictures) if picture is not None]
         network, prepare, _ = self._network
 
-        def encode(some: Sequence[int]) -> Any:
-            shown = torch.stack([prepare(decode(pictures[row] or b"")) for row in some])
-            return network.encode_image(shown, normalize=True)
+        def encode(batch: Sequence[int]) -> Any:
+            pixels = torch.stack([prepare(decode(pictures[row] or b"")) for row in batch])
+            return network.encode_image(pixels, normalize=True)
 
         return self._encoded(len(pictures), rows, encode)
 
@@ -89,12 +89,12 @@ class ClipEncoder:
     def _encoded(self, count: int, rows: Sequence[int], encode: Any) -> np.ndarray:
         import torch
 
-        found = np.zeros((count, self.dim), dtype=np.float32)
+        vectors = np.zeros((count, self.dim), dtype=np.float32)
         with torch.no_grad():
             for start in range(0, len(rows), BATCH):
-                some = rows[start : start + BATCH]
-                found[some] = encode(some).float().numpy()
-        return found
+                batch = rows[start : start + BATCH]
+                vectors[batch] = encode(batch).float().numpy()
+        return vectors
 
     @cached_property
     def _network(self) -> tuple[Any, Any, Any]:
@@ -109,22 +109,22 @@ class ClipEncoder:
         import open_clip
 
         if self.model not in open_clip.list_models():
-            near = ", ".join(one for one in open_clip.list_models() if one.startswith(self.model[:5]))
+            near = ", ".join(name for name in open_clip.list_models() if name.startswith(self.model[:5]))
             raise FeatureError(f"open_clip has no model {self.model!r}" + (f"; it has {near}" if near else ""))
-        given = self.weights
+        weights = self.weights
         published = open_clip.list_pretrained_tags_by_model(self.model)
-        if given and given not in published and not Path(given).is_file():
+        if weights and weights not in published and not Path(weights).is_file():
             raise FeatureError(
-                f"no weights {given!r} for {self.model}: give the path of a file, or one of {', '.join(published)}"
+                f"no weights {weights!r} for {self.model}: give the path of a file, or one of {', '.join(published)}"
             )
         state = torch.get_rng_state()
         torch.manual_seed(0)  # random weights are the same ones everywhere
         try:
-            network, _, prepare = open_clip.create_model_and_transforms(self.model, pretrained=given)
+            network, _, prepare = open_clip.create_model_and_transforms(self.model, pretrained=weights)
         except (OSError, RuntimeError, ValueError) as error:
-            first = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+            reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
             raise FeatureError(
-                f"the weights {given!r} of {self.model} cannot be loaded ({first}): give the path of a file of them "
+                f"the weights {weights!r} of {self.model} cannot be loaded ({reason}): give the path of a file of them "
                 "as encoder.weights"
             ) from None
         finally:

@@ -72,12 +72,12 @@ def manifest_of(encoder: TextEncoder, **settings: object) -> dict[str, Any]:
     }
 
 
-def check_expected(name: str, expected: str, found: str) -> None:
+def check_expected(name: str, expected: str, fingerprint: str) -> None:
     """Raises FeatureError when a pretrained encoder has other weights than those that vectors were made with."""
-    if expected != found:
+    if expected != fingerprint:
         raise FeatureError(
-            f"{name} now has the fingerprint {found}, but the vectors were made with {expected}: use the same weights, "
-            "or train and export again with these"
+            f"{name} now has the fingerprint {fingerprint}, but the vectors were made with {expected}: use the same "
+            "weights, or train and export again with these"
         )
 
 
@@ -94,10 +94,10 @@ def parameters_digest(network: Any, *settings: str) -> str:
     return digest.hexdigest()
 
 
-def check_same_encoder(what: str, made_with: TextEncoder, given: TextEncoder) -> None:
+def check_same_encoder(what: str, made_with: TextEncoder, encoder: TextEncoder) -> None:
     """Raises BundleError, naming both, when vectors of one encoder would be compared with those of another."""
-    if made_with.fingerprint != given.fingerprint:
+    if made_with.fingerprint != encoder.fingerprint:
         raise BundleError(
-            f"{what} was made with the encoder {made_with.name} ({made_with.fingerprint}), not with {given.name} "
-            f"({given.fingerprint}): use the first, or train and export again with the second"
+            f"{what} was made with the encoder {made_with.name} ({made_with.fingerprint}), not with {encoder.name} "
+            f"({encoder.fingerprint}): use the first, or train and export again with the second"
         )

@@ -58,13 +58,13 @@ class SentenceEncoder:
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """(N, F) float32 unit vectors; zeros for a text without a word."""
-        found = np.zeros((len(texts), self.dim), dtype=np.float32)
+        vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
         rows = [row for row, text in enumerate(texts) if all_words(text)]
         if rows:
-            found[rows] = self._network.encode(
+            vectors[rows] = self._network.encode(
                 [texts[row] for row in rows], batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False
             )
-        return found
+        return vectors
 
     def words(self, text: str) -> Words:
         """All words: it reads any."""
@@ -110,7 +110,7 @@ def find_model(model: str) -> Path | None:
     if model.isidentifier() and (spec := importlib.util.find_spec(model)) is not None:
         for location in spec.submodule_search_locations or []:
             folders += [Path(location), Path(location) / "model"]
-    return next((one for one in folders if (one / "modules.json").is_file()), None)
+    return next((folder for folder in folders if (folder / "modules.json").is_file()), None)
 
 
 def _fingerprint(network: Any) -> str:

@@ -50,8 +50,8 @@ class TitleVectors:
 
     def terms(self, part: str) -> list[str]:
         """The terms of a part, in the order of its columns."""
-        found: list[str] = self._parts[part].get_feature_names_out().tolist()
-        return found
+        names: list[str] = self._parts[part].get_feature_names_out().tolist()
+        return names
 
     def weights(self, part: str) -> np.ndarray:
         """(terms,) float64, the inverse document frequencies of a part."""

@@ -55,7 +55,7 @@ class WordsEncoder:
         """
         from fashion_hash.encoders.titles import TitleVectors
 
-        texts = [one for one in dict.fromkeys(text[:LONGEST] for text in texts) if _WORD.search(one)]
+        texts = [shortened for shortened in dict.fromkeys(text[:LONGEST] for text in texts) if _WORD.search(shortened)]
         if not texts:
             raise FeatureError(
                 "no text holds a word: the encoder `words` has nothing to learn from; requests or items need words "
@@ -69,9 +69,9 @@ class WordsEncoder:
     @classmethod
     def open(cls, folder: Path, fingerprint: str, dim: int) -> WordsEncoder:
         """From the folder that `save` wrote; its arrays are read at the first text."""
-        found = cls.__new__(cls)
-        found._loaded, found._folder, found.fingerprint, found.dim = None, folder, fingerprint, dim
-        return found
+        encoder = cls.__new__(cls)
+        encoder._loaded, encoder._folder, encoder.fingerprint, encoder.dim = None, folder, fingerprint, dim
+        return encoder
 
     @property
     def name(self) -> str:
@@ -98,9 +98,9 @@ class WordsEncoder:
 
     def words(self, text: str) -> Words:
         """The words it knows, and those it does not; words such as "the" are neither."""
-        said = [one for one in dict.fromkeys(_WORD.findall(text[:LONGEST].lower())) if one not in self._empty]
-        known = tuple(one for one in said if self._known(one))
-        return Words(known, tuple(one for one in said if not self._known(one)))
+        candidates = [word for word in dict.fromkeys(_WORD.findall(text[:LONGEST].lower())) if word not in self._empty]
+        known = tuple(word for word in candidates if self._known(word))
+        return Words(known, tuple(word for word in candidates if not self._known(word)))
 
     def encode_pictures(self, pictures: Sequence[bytes | None]) -> np.ndarray:
         """Raises FeatureError: words only."""
@@ -113,18 +113,18 @@ class WordsEncoder:
         write_json(folder / MANIFEST, manifest_of(self))
 
     def _says_something(self, text: str) -> bool:
-        found = _WORD.finditer(text[:LONGEST].lower())
-        return any(self._known(one.group()) and one.group() not in self._empty for one in found)
+        matches = _WORD.finditer(text[:LONGEST].lower())
+        return any(self._known(match.group()) and match.group() not in self._empty for match in matches)
 
     def _known(self, word: str) -> str | None:
         """The form of a word that was learned: itself, else its plural or its singular."""
         if word in self._vocabulary or word in self._empty:
             return word if word in self._vocabulary else None
-        others = (f"{word}s", f"{word}es", word.removesuffix("s"), word.removesuffix("es"))
-        return next((one for one in others if one in self._vocabulary), None)
+        forms = (f"{word}s", f"{word}es", word.removesuffix("s"), word.removesuffix("es"))
+        return next((form for form in forms if form in self._vocabulary), None)
 
-    def _in_its_known_form(self, found: re.Match[str]) -> str:
-        return self._known(found.group()) or found.group()
+    def _in_its_known_form(self, match: re.Match[str]) -> str:
+        return self._known(match.group()) or match.group()
 
     @cached_property
     def _vocabulary(self) -> frozenset[str]:

@@ -162,19 +162,19 @@ def _read_weights(path: Path) -> Mapping[str, torch.Tensor]:
 def _load(network: nn.Module, state: Mapping[str, torch.Tensor], head: str, source: str) -> None:
     """Loads a state dict, less the classifier. Raises FeatureError naming the first keys that do not fit."""
     expected = network.state_dict()
-    given = {_OLD_DENSENET_KEY.sub(r"\1\2", key.removeprefix("module.")): value for key, value in state.items()}
-    given = {
+    weights = {_OLD_DENSENET_KEY.sub(r"\1\2", key.removeprefix("module.")): value for key, value in state.items()}
+    weights = {
         key: value
-        for key, value in given.items()
+        for key, value in weights.items()
         if key.rpartition(".")[0] != head and not key.startswith(_AUXILIARY_KEYS)
     }
     # old weights lack this counter, which inference never reads
-    missing = [key for key in expected if key not in given and not key.endswith("num_batches_tracked")]
-    unexpected = [key for key in given if key not in expected]
+    missing = [key for key in expected if key not in weights and not key.endswith("num_batches_tracked")]
+    unexpected = [key for key in weights if key not in expected]
     shapes = [
-        f"{key} {tuple(given[key].shape)} instead of {tuple(value.shape)}"
+        f"{key} {tuple(weights[key].shape)} instead of {tuple(value.shape)}"
         for key, value in expected.items()
-        if key in given and given[key].shape != value.shape
+        if key in weights and weights[key].shape != value.shape
     ]
     problems = [
         f"{len(keys)} {what}: {', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''}"
@@ -183,11 +183,11 @@ def _load(network: nn.Module, state: Mapping[str, torch.Tensor], head: str, sour
     ]
     if problems:
         raise FeatureError(f"{source} does not fit the backbone ({'; '.join(problems)}): is it another model's?")
-    network.load_state_dict(_with_versions(given, expected), strict=False)
+    network.load_state_dict(_with_versions(weights, expected), strict=False)
 
 
-def _with_versions(given: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def _with_versions(state: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The state dict with the versions of its layers, which MNASNet insists on."""
-    versioned = type(expected)(given)  # an OrderedDict, which can carry attributes
+    versioned = type(expected)(state)  # an OrderedDict, which can carry attributes
     vars(versioned)["_metadata"] = vars(expected)["_metadata"]
     return versioned

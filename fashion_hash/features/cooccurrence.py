@@ -54,9 +54,9 @@ def _statistics(worn: csr_matrix) -> np.ndarray:
     most = np.asarray(worn.max(axis=0).todense()).ravel()
     wardrobe = np.asarray(once.sum(axis=1)).ravel().astype(np.float64)
     mean_wardrobe = np.asarray(once.T @ wardrobe).ravel() / np.maximum(wearers, 1)
-    counts = [np.log1p(one) for one in (times, wearers, most, mean_wardrobe)]
-    found = np.stack([*counts, wearers == 1, wearers == 2, most == 1, times == 1], axis=1)
-    return np.asarray((found - found.mean(axis=0)) / (found.std(axis=0) + 1e-9))
+    counts = [np.log1p(values) for values in (times, wearers, most, mean_wardrobe)]
+    statistics = np.stack([*counts, wearers == 1, wearers == 2, most == 1, times == 1], axis=1)
+    return np.asarray((statistics - statistics.mean(axis=0)) / (statistics.std(axis=0) + 1e-9))
 
 
 def cooccurrence_features(dataset: Dataset, seed: int) -> dict[str, np.ndarray]:
@@ -73,27 +73,29 @@ def cooccurrence_features(dataset: Dataset, seed: int) -> dict[str, np.ndarray]:
     for item_type in dataset.types:  # one column for each user, then one for each item of each type
         starts[item_type] = width
         width += len(dataset.items[item_type])
-    found = {}
+    features = {}
     for item_type in dataset.types:
         pairs = [_wearers(dataset, item_type)]
-        for slot in (position for position, one in enumerate(dataset.slots) if one == item_type):
-            for other, of in enumerate(dataset.slots):
-                if of != item_type:
-                    column = positives.items[:, other].astype(np.int64)
-                    pairs.append((positives.items[:, slot], np.where(column == EMPTY, EMPTY, starts[of] + column)))
-        rows, columns = (np.concatenate(one) for one in zip(*pairs))
+        for slot in (position for position, slot_type in enumerate(dataset.slots) if slot_type == item_type):
+            for other_slot, other_type in enumerate(dataset.slots):
+                if other_type != item_type:
+                    column = positives.items[:, other_slot].astype(np.int64)
+                    pairs.append(
+                        (positives.items[:, slot], np.where(column == EMPTY, EMPTY, starts[other_type] + column))
+                    )
+        rows, columns = (np.concatenate(part) for part in zip(*pairs))
         counts = _counts(rows, columns, (len(dataset.items[item_type]), width))
         weighted = TfidfTransformer(sublinear_tf=True).fit_transform(counts)
         dim = max(1, min(NEIGHBOUR_DIM, min(weighted.shape) - 1))
         svd = TruncatedSVD(dim, n_iter=3, random_state=derive(seed, "cooccurrence", item_type) % 2**32)
-        found[item_type] = svd.fit_transform(weighted).astype(np.float32)
-    return found
+        features[item_type] = svd.fit_transform(weighted).astype(np.float32)
+    return features
 
 
 def _wearers(dataset: Dataset, item_type: str) -> tuple[np.ndarray, np.ndarray]:
     """The items of a type in all training outfits, EMPTY where a slot has none, and who wears each."""
     positives = dataset.split("train").positives
-    columns = [slot for slot, one in enumerate(dataset.slots) if one == item_type]
+    columns = [slot for slot, slot_type in enumerate(dataset.slots) if slot_type == item_type]
     return positives.items[:, columns].T.ravel(), np.tile(positives.users, len(columns))
 
 

@@ -36,7 +36,7 @@ def nearest_items(features: np.ndarray, usable: np.ndarray, neighbours: int, exa
     Raises:
         FeatureError: a usable item's feature is not finite.
     """
-    found = np.full((len(features), neighbours), EMPTY, dtype=np.int32)
+    nearest = np.full((len(features), neighbours), EMPTY, dtype=np.int32)
     rows = np.flatnonzero(usable)
     unit = np.ascontiguousarray(features[rows], dtype=np.float32)
     if not np.isfinite(unit).all():
@@ -44,24 +44,24 @@ def nearest_items(features: np.ndarray, usable: np.ndarray, neighbours: int, exa
     unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
     count = min(neighbours, len(rows) - 1)
     if count < 1:
-        return found
+        return nearest
     exact = len(rows) <= EXACT_AT_MOST if exact is None else exact
-    at = _all_pairs(unit, count) if exact else _cells(unit, count)
-    found[rows, :count] = np.where(at >= 0, rows[at], EMPTY)
-    return found
+    positions = _all_pairs(unit, count) if exact else _cells(unit, count)
+    nearest[rows, :count] = np.where(positions >= 0, rows[positions], EMPTY)
+    return nearest
 
 
 def _all_pairs(unit: np.ndarray, count: int) -> np.ndarray:
     """(N, count) positions; of equally near ones the first."""
-    found = np.empty((len(unit), count), dtype=np.int64)
+    nearest = np.empty((len(unit), count), dtype=np.int64)
     for start in range(0, len(unit), AT_ONCE):
-        near = unit[start : start + AT_ONCE] @ unit.T
-        here = np.arange(len(near))
-        near[here, start + here] = -np.inf  # an item is not its own neighbour
-        some = np.sort(np.argpartition(-near, count - 1, axis=1)[:, :count], axis=1)
-        order = np.argsort(-np.take_along_axis(near, some, axis=1), axis=1, kind="stable")
-        found[start : start + len(near)] = np.take_along_axis(some, order, axis=1)
-    return found
+        similarity = unit[start : start + AT_ONCE] @ unit.T
+        rows = np.arange(len(similarity))
+        similarity[rows, start + rows] = -np.inf  # an item is not its own neighbour
+        best = np.sort(np.argpartition(-similarity, count - 1, axis=1)[:, :count], axis=1)
+        order = np.argsort(-np.take_along_axis(similarity, best, axis=1), axis=1, kind="stable")
+        nearest[start : start + len(similarity)] = np.take_along_axis(best, order, axis=1)
+    return nearest
 
 
 def _cells(unit: np.ndarray, count: int) -> np.ndarray:
@@ -75,13 +75,13 @@ def _cells(unit: np.ndarray, count: int) -> np.ndarray:
     index.train(unit)
     index.add(unit)
     index.nprobe = PROBED
-    found = np.empty((len(unit), count), dtype=np.int64)
+    nearest = np.empty((len(unit), count), dtype=np.int64)
     for start in tqdm(range(0, len(unit), AT_ONCE), desc="nearest items", leave=False, disable=None):
-        at = index.search(unit[start : start + AT_ONCE], count + 1)[1]
-        own = np.arange(start, start + len(at))[:, None]
-        others = np.argsort(at == own, axis=1, kind="stable")[:, :count]  # itself last, so left out
-        found[start : start + len(at)] = np.take_along_axis(at, others, axis=1)
-    return found
+        hits = index.search(unit[start : start + AT_ONCE], count + 1)[1]
+        itself = np.arange(start, start + len(hits))[:, None]
+        others = np.argsort(hits == itself, axis=1, kind="stable")[:, :count]  # itself last, so left out
+        nearest[start : start + len(hits)] = np.take_along_axis(hits, others, axis=1)
+    return nearest
 
 
 def content_features(
@@ -94,7 +94,7 @@ def content_features(
     features, known = {}, {}
     for item_type in dataset.types:
         parts = [table.features[item_type] for table in tables]
-        units = [one / np.maximum(np.linalg.norm(one, axis=1, keepdims=True), 1e-12) for one in parts]
+        units = [part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12) for part in parts]
         features[item_type] = np.concatenate(units, axis=1)
         known[item_type] = np.all([table.known[item_type] for table in tables], axis=0)
     return features, known

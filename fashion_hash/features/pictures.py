@@ -154,11 +154,11 @@ def _collect(keys: Sequence[str], size: int, decoded: Iterable[torch.Tensor | Fe
     known = np.zeros(len(keys), dtype=bool)
     missing: list[str] = []
     undecodable: list[str] = []
-    for position, (key, one) in enumerate(zip(keys, decoded)):
-        if isinstance(one, torch.Tensor):
-            pictures[position] = one
+    for position, (key, result) in enumerate(zip(keys, decoded)):
+        if isinstance(result, torch.Tensor):
+            pictures[position] = result
             known[position] = True
             continue
         pictures[position] = torch.tensor(GREY, dtype=torch.uint8).view(3, 1, 1)
-        (missing if one is None else undecodable).append(key)
+        (missing if result is None else undecodable).append(key)
     return PictureBatch(keys, pictures, known, missing, undecodable)

@@ -94,7 +94,7 @@ def make_table(
                 f"infinity ({broken.size} such items): extract or convert it again"
             )
     if not any(rows.size for rows in train.values()):
-        total = sum(int(one.sum()) for one in seen.values())
+        total = sum(int(mask.sum()) for mask in seen.values())
         raise FeatureError(
             f"none of the {total} training items of {dataset.name} has a known {modality}: "
             f"check where its {modality} content comes from, or leave this modality out"
@@ -143,8 +143,8 @@ def usable_outfits(outfits: Outfits, known: Sequence[Mapping[str, np.ndarray]]) 
     usable = np.ones(len(outfits), dtype=bool)
     for position, item_type in enumerate(outfits.slots):
         rows = outfits.items[:, position]
-        some = np.any([mask[item_type] for mask in known], axis=0)
-        usable &= np.append(some, True)[rows]  # EMPTY, -1, reads the last entry
+        is_known = np.any([mask[item_type] for mask in known], axis=0)
+        usable &= np.append(is_known, True)[rows]  # EMPTY, -1, reads the last entry
     if len(outfits) and not usable.any():
         raise FeatureError(
             f"each of the {len(outfits)} outfits holds an item of which neither picture nor words are known: "

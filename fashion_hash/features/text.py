@@ -46,12 +46,12 @@ def given_vectors(dataset: Dataset) -> Vectors:
     known: dict[str, np.ndarray] = {}
     for item_type, vocabulary in dataset.items.items():
         raw[item_type] = np.zeros((len(vocabulary), dim), dtype=np.float32)
-        for row, one in enumerate(vocabulary):
-            if one in vectors:
-                raw[item_type][row] = vectors[one]
+        for row, item_id in enumerate(vocabulary):
+            if item_id in vectors:
+                raw[item_type][row] = vectors[item_id]
         known[item_type] = (raw[item_type] != 0).any(axis=1)
-    if not any(one.any() for one in known.values()):
-        total = sum(len(one) for one in known.values())
+    if not any(mask.any() for mask in known.values()):
+        total = sum(len(mask) for mask in known.values())
         raise FeatureError(
             f"{path} holds a vector of none of the {total} items of {dataset.name}: its keys are such as "
             f"{next(iter(vectors))!r}; is it another data set's?"
@@ -62,7 +62,9 @@ def given_vectors(dataset: Dataset) -> Vectors:
 def titles_of(dataset: Dataset) -> dict[str, list[str]]:
     """By type, the title of every item, in row order; empty where there is none."""
     return {
-        item_type: [str(dataset.content.details.get(item_type, {}).get(one, {}).get("title", "")) for one in vocabulary]
+        item_type: [
+            str(dataset.content.details.get(item_type, {}).get(item_id, {}).get("title", "")) for item_id in vocabulary
+        ]
         for item_type, vocabulary in dataset.items.items()
     }
 
@@ -75,7 +77,10 @@ def fit_titles(dataset: Dataset, dim: int, seed: int = 0) -> TitleVectors:
     """
     titles, seen = titles_of(dataset), train_items(dataset)
     fitted = [
-        one for item_type in dataset.types for one, train in zip(titles[item_type], seen[item_type]) if train and one
+        title
+        for item_type in dataset.types
+        for title, in_training in zip(titles[item_type], seen[item_type])
+        if in_training and title
     ]
     if not fitted:
         raise FeatureError(
@@ -88,9 +93,9 @@ def fit_titles(dataset: Dataset, dim: int, seed: int = 0) -> TitleVectors:
 def title_vectors(dataset: Dataset, encoder: TitleVectors) -> Vectors:
     """The titles of all items, encoded: by type (N, F) float32 and (N,) bool, False without a known word."""
     encoded = {item_type: encoder.encode(titles) for item_type, titles in titles_of(dataset).items()}
-    return {item_type: one[0] for item_type, one in encoded.items()}, {
-        item_type: one[1] for item_type, one in encoded.items()
-    }
+    vectors = {item_type: of_type for item_type, (of_type, _) in encoded.items()}
+    known = {item_type: mask for item_type, (_, mask) in encoded.items()}
+    return vectors, known
 
 
 def text_table(config: Config, dataset: Dataset, encoder: TitleVectors | None = None) -> FeatureTable:

@@ -117,22 +117,22 @@ class WhisperLite(nn.Module):
         Args:
             added: (S, D) what items add; None in a model of learned rows alone.
             history: (B, H) rows of `added`, what each engaged with.
-            there: (B, H) bool, False for padding.
+            present: (B, H) bool, False for padding.
             users: (B,) rows of the user vocabulary.
             by_items: (B,) bool, False where the stand-in replaces the mean.
             by_user: (B,) bool, False where the stand-in replaces what is learned for the user.
         """
-        found = self.no_history.new_zeros(len(users), len(self.no_history))
+        tastes = self.no_history.new_zeros(len(users), len(self.no_history))
         if added is not None:
             size = len(added)
             padded = torch.cat([added, added.new_zeros(1, added.shape[1])])
             bags = torch.cat([torch.where(present, history, size), history.new_full((len(users), 1), size)], dim=1)
             mean = functional.embedding_bag(bags, padded, mode="mean", padding_idx=size)
-            found = found + torch.where(by_items[:, None], mean, self.no_history)
+            tastes = tastes + torch.where(by_items[:, None], mean, self.no_history)
         if self.users is not None:
-            own = self.users(torch.where(by_user, users, 0))
-            found = found + torch.where(by_user[:, None], own, self.nobody)
-        return found
+            learned = self.users(torch.where(by_user, users, 0))
+            tastes = tastes + torch.where(by_user[:, None], learned, self.nobody)
+        return tastes
 
     def requests(self, texts: Tensor, by_text: Tensor, tastes: Tensor) -> Tensor:
         """Requests as (B, D), before tanh, sign or norm.
@@ -165,7 +165,7 @@ class WhisperLite(nn.Module):
 
     def parts(self) -> Mapping[str, list[tuple[str, nn.Parameter]]]:
         """Parameters by part, for learning rates: text, towers, item, user, temperature (of gates as well)."""
-        of = {
+        part_of = {
             "request_project": "text",
             "item_project": "text",
             "taste_project": "text",
@@ -176,10 +176,10 @@ class WhisperLite(nn.Module):
             "log_scale": "temperature",
             "offset": "temperature",
         }
-        found: dict[str, list[tuple[str, nn.Parameter]]] = {}
+        parts: dict[str, list[tuple[str, nn.Parameter]]] = {}
         for name, parameter in self.named_parameters():
-            found.setdefault(of.get(name.split(".")[0], "towers"), []).append((name, parameter))
-        return found
+            parts.setdefault(part_of.get(name.split(".")[0], "towers"), []).append((name, parameter))
+        return parts
 
     def sparse_parameters(self) -> set[str]:
         """Names of the tables whose gradients hold only the rows that occurred."""

@@ -55,9 +55,9 @@ def cross_modal_loss(image: Tensor, text: Tensor, margin: float = 0.1) -> Tensor
     if items < 2:
         return image.new_zeros(())
     similarity = image @ text.T / bits  # (N, N)
-    own = similarity.diagonal()  # (N,)
-    by_row = F.relu(margin - own[:, None] + similarity)
-    by_column = F.relu(margin - own[None, :] + similarity)
+    matching = similarity.diagonal()  # (N,)
+    by_row = F.relu(margin - matching[:, None] + similarity)
+    by_column = F.relu(margin - matching[None, :] + similarity)
     # each diagonal entry adds max(0, margin) to the sum and is not a pair of different items
     total = by_row.sum() + by_column.sum() - 2 * items * margin
     return total / (items - 1) / items

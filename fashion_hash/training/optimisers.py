@@ -82,15 +82,15 @@ class PartOptimiser:
 
     def state(self) -> dict[str, torch.Tensor]:
         """Everything an optimiser remembers, as tensors by name."""
-        found = {f"mean/{self.names[parameter]}": mean for parameter, mean in self._mean.items()}
-        if found:
-            found["mean"] = torch.tensor(self._averaged)
+        state = {f"mean/{self.names[parameter]}": mean for parameter, mean in self._mean.items()}
+        if state:
+            state["mean"] = torch.tensor(self._averaged)
         for optimiser in self.optimisers:
             for parameter, values in optimiser.state.items():
                 for key, value in values.items():
                     if value is not None:
-                        found[f"{self.names[parameter]}/{key}"] = torch.as_tensor(value)
-        return found
+                        state[f"{self.names[parameter]}/{key}"] = torch.as_tensor(value)
+        return state
 
     def average(self) -> None:
         """Adds the current weights to their mean."""

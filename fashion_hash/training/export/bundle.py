@@ -125,18 +125,20 @@ SCORED_BY: dict[type[Network], Callable[[Any, np.ndarray, Mapping[str, np.ndarra
 def encoder_contents(model: OutfitEncoder, users: np.ndarray, tokens: Mapping[str, np.ndarray]) -> EncoderContents:
     """An outfit encoder as plain arrays, with what it made of users, (U, D), and items, (N, W) by type."""
     encoder = OutfitEncoderArrays(
-        weights={name: one.detach().cpu().float().numpy() for name, one in model.outfits.state_dict().items()},
+        weights={name: tensor.detach().cpu().float().numpy() for name, tensor in model.outfits.state_dict().items()},
         num_heads=model.outfits.pool.heads,
         distance=model.distance,
         output=model.output,
         scale=float(model.scale_log.detach().exp()),
-        type_tokens={item_type: one.detach().cpu().float().numpy() for item_type, one in model.type_tokens.items()},
+        type_tokens={
+            item_type: tensor.detach().cpu().float().numpy() for item_type, tensor in model.type_tokens.items()
+        },
         nobody=np.zeros(model.num_bits, dtype=np.float32),
         bounded=model.bounded,
     )
     placed = encoder.place(users)
-    nobody = encoder.place(placed.astype(np.float64).mean(axis=0))
-    return EncoderContents(replace(encoder, nobody=nobody), tokens, placed)
+    anonymous = encoder.place(placed.astype(np.float64).mean(axis=0))
+    return EncoderContents(replace(encoder, nobody=anonymous), tokens, placed)
 
 
 def _facts(run: Run, dataset: Dataset) -> dict[str, Any]:

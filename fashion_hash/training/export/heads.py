@@ -23,23 +23,23 @@ def export_heads(model: Network, inputs: ItemInputs) -> dict[str, Heads]:
         model: trained, in evaluation mode.
         inputs: what its hashing modules were trained on.
     """
-    found: dict[str, Heads] = {}
+    heads: dict[str, Heads] = {}
     for modality in model.modalities:
         hashing = model.hashing[modality]
         if isinstance(hashing, IdHashing):
             # the last row of each type is its unknown item
             tables = hashing.embeddings.named_parameters()
             last = {name.removesuffix(".weight"): _array(weight[EMPTY]) for name, weight in tables}
-            found[modality] = IdHeads({item_type: last[item_type] for item_type in model.types})
+            heads[modality] = IdHeads({item_type: last[item_type] for item_type in model.types})
         else:
             assert isinstance(hashing, ContentHashing)
-            found[modality] = _content_heads(modality, hashing, model, inputs)
-    return found
+            heads[modality] = _content_heads(modality, hashing, model, inputs)
+    return heads
 
 
 def _content_heads(modality: str, hashing: ContentHashing, model: Network, inputs: ItemInputs) -> ContentHeads:
-    made = {name: _layers(head) for name, head in hashing.heads.items()}
-    layers = {item_type: made[SHARED if SHARED in made else item_type] for item_type in model.types}
+    by_name = {name: _layers(head) for name, head in hashing.heads.items()}
+    layers = {item_type: by_name[SHARED if SHARED in by_name else item_type] for item_type in model.types}
     config = inputs.config
     if modality == "image":
         assert config.image is not None
@@ -69,7 +69,7 @@ def _layers(head: nn.Module) -> tuple[Layer, ...]:
     between = [layer for layer in head.children() if not isinstance(layer, nn.Linear | nn.Dropout)]
     assert len(between) == len(linear) - 1, head
     assert all(isinstance(layer, nn.ReLU) for layer in between), head
-    return tuple(Layer(_array(one.weight), None if one.bias is None else _array(one.bias)) for one in linear)
+    return tuple(Layer(_array(layer.weight), None if layer.bias is None else _array(layer.bias)) for layer in linear)
 
 
 def _array(tensor: Tensor) -> np.ndarray:

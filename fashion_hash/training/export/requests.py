@@ -57,11 +57,11 @@ def export_requests(run: RequestRun, path: str | Path | None = None, data: Reque
     item_type = data.types[0]
     contents = request_contents(run, data, data.users.ids, {item_type: data.items[item_type].ids})
     known = [data.splits[name] for name in ("train", "valid") if name in data.splits]
-    engaged = np.concatenate([np.stack([one.users, one.items], axis=1) for one in known])
+    engaged = np.concatenate([np.stack([events.users, events.items], axis=1) for events in known])
     pairs = np.unique(engaged[engaged[:, 0] != NOBODY], axis=0)
     item_codes = np.where(contents.item_outputs[item_type] >= 0, 1, -1)
     num_bits = item_codes.shape[1]
-    made = BundleContents(
+    outfit_contents = BundleContents(
         name=run.config.name,
         slots=(item_type,),
         modalities=("request",),
@@ -81,7 +81,7 @@ def export_requests(run: RequestRun, path: str | Path | None = None, data: Reque
         model=_facts(run, data),
         requests=contents,
     )
-    return write_bundle(path, made)
+    return write_bundle(path, outfit_contents)
 
 
 def single_items(bundle: Bundle) -> tuple[list[str], Outfits]:
@@ -93,15 +93,18 @@ def single_items(bundle: Bundle) -> tuple[list[str], Outfits]:
 def check_same_items(items: Mapping[str, Sequence[str]], data: RequestData, run: RequestRun, outfits: Run) -> None:
     """Raises TrainingError, naming the first difference, unless requests and outfits are of the same items."""
     for item_type in dict.fromkeys([*items, *data.types]):
-        own = set(data.items[item_type].ids) if item_type in data.types else set()
-        theirs = set(items.get(item_type, ()))
-        if own == theirs:
+        request_ids = set(data.items[item_type].ids) if item_type in data.types else set()
+        outfit_ids = set(items.get(item_type, ()))
+        if request_ids == outfit_ids:
             continue
-        only = sorted(own - theirs) or sorted(theirs - own)
-        where, elsewhere = (run.path, outfits.path) if own - theirs else (outfits.path, run.path)
+        where, elsewhere, others = run.path, outfits.path, outfit_ids
+        only = sorted(request_ids - outfit_ids)
+        if not only:
+            where, elsewhere, others = outfits.path, run.path, request_ids
+            only = sorted(outfit_ids - request_ids)
         raise TrainingError(
             f"{run.path} and its outfits {outfits.path} have different items: {len(only)} {item_type} items of {where} "
-            f"are not in {elsewhere}, first {only[0]!r}{suggest(only[0], theirs if own - theirs else own)}; "
+            f"are not in {elsewhere}, first {only[0]!r}{suggest(only[0], others)}; "
             "train both on the same items"
         )
 
@@ -120,17 +123,17 @@ def request_contents(
     model, inputs, slope = run.model(data)
     outputs, added = item_outputs(model, inputs)
     rows = {item_type: data.flat(item_type, data.items[item_type].rows(ids)) for item_type, ids in items.items()}
-    at = np.array([data.users.find(one) for one in users], dtype=np.int64)
-    tastes, known = _tastes(model, inputs, added, at)
+    user_rows = np.array([data.users.find(user) for user in users], dtype=np.int64)
+    tastes, known = _tastes(model, inputs, added, user_rows)
     weights = tower_weights(model, slope)
     nothing = np.zeros((len(outputs), 0), dtype=np.float32)
-    of_items = nothing if added is None else _array(added)
+    taste_parts = nothing if added is None else _array(added)
     return RequestContents(
         types=tuple(items),
         encoder=inputs.encoder,
         weights=weights,
-        item_outputs={item_type: _array(outputs)[one] for item_type, one in rows.items()},
-        item_tastes={item_type: of_items[one] for item_type, one in rows.items()},
+        item_outputs={item_type: _array(outputs)[of_type] for item_type, of_type in rows.items()},
+        item_tastes={item_type: taste_parts[of_type] for item_type, of_type in rows.items()},
         user_tastes=_array(tastes),
         user_known=known,
     )
@@ -150,15 +153,15 @@ def user_codes(run: RequestRun, data: RequestData) -> np.ndarray:
 def tower_weights(model: WhisperLite, slope: float) -> TowerWeights:
     """The towers as plain arrays."""
     bits, features = model.request_project.weight.shape
-    nothing = model.no_text.new_zeros(0 if model.taste_project is None else bits)
+    unknown_taste_item = model.no_text.new_zeros(0 if model.taste_project is None else bits)
     unknown = model.no_text.new_zeros(bits)
     if model.item_embedding is not None:
         unknown = model.item_embedding.weight[-1]
     if model.taste_items is not None:
-        nothing = model.taste_items.weight[-1]
+        unknown_taste_item = model.taste_items.weight[-1]
     by_taste = model.taste_project.weight if model.taste_project is not None else unknown.new_zeros(0, features)
     no_history = model.no_history if model.taste_project is not None else torch.zeros_like(model.no_history)
-    nobody = model.nobody if model.users is not None else torch.zeros_like(model.nobody)
+    anonymous = model.nobody if model.users is not None else torch.zeros_like(model.nobody)
     return TowerWeights(
         request_project=_array(model.request_project.weight),
         request_mlp=_layers(model.request_mlp),
@@ -167,11 +170,11 @@ def tower_weights(model: WhisperLite, slope: float) -> TowerWeights:
         item_mlp=_layers(model.item_mlp),
         taste_project=_array(by_taste),
         no_text=_array(model.no_text),
-        no_taste=_array(no_history + nobody),
-        nobody=_array(nobody),
+        no_taste=_array(no_history + anonymous),
+        nobody=_array(anonymous),
         no_description=_array(model.no_description),
         unknown_item=_array(unknown),
-        unknown_taste_item=_array(nothing),
+        unknown_taste_item=_array(unknown_taste_item),
         slope=slope,
         output=model.output,
     )
@@ -197,7 +200,7 @@ def _facts(run: RequestRun, data: RequestData) -> dict[str, Any]:
 def _layers(mlp: nn.Sequential) -> tuple[Layer, ...]:
     """The linear layers; ReLU stands between them, dropout has no part in an answer."""
     linear = [layer for layer in mlp if isinstance(layer, nn.Linear)]
-    return tuple(Layer(_array(one.weight), _array(one.bias)) for one in linear)
+    return tuple(Layer(_array(layer.weight), _array(layer.bias)) for layer in linear)
 
 
 def _array(tensor: Tensor) -> np.ndarray:

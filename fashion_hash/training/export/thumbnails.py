@@ -25,16 +25,16 @@ class Thumbnails(Mapping[str, bytes]):
         self._ids = ids
         self._progress = tqdm(total=len(ids), desc=f"thumbnails of {title}", leave=False, disable=None)
 
-    def __getitem__(self, one: str) -> bytes:
+    def __getitem__(self, item_id: str) -> bytes:
         self._progress.update()
-        encoded = self._store.get(one)
+        encoded = self._store.get(item_id)
         if encoded is None:
-            raise KeyError(one)
+            raise KeyError(item_id)
         try:
             with Image.open(io.BytesIO(encoded)) as picture:
                 small = picture.convert("RGB")
         except Exception as error:  # whatever a decoder stumbles over, there is no picture then
-            raise KeyError(one) from error
+            raise KeyError(item_id) from error
         small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
         out = io.BytesIO()
         small.save(out, "JPEG", quality=85)

@@ -54,7 +54,7 @@ def fit_rows(
             known users, in their variances, weighs half of it.
     """
     model, device = scorer.model, scorer.device
-    items = np.concatenate([told.items[:, None], _random(dataset, told, seed)], axis=1)  # (L, 1 + K, S)
+    items = np.concatenate([told.items[:, None], _random_negatives(dataset, told, seed)], axis=1)  # (L, 1 + K, S)
     if model.repeat_empty:
         items = fill_empty(told.slots, items)
     owners = torch.from_numpy(told.users.astype(np.int64)).to(device)
@@ -92,7 +92,7 @@ def cold_scorer(
     other = copy(scorer)
     other.user_codes = scorer.model.activate(rows, slope)
     if scorer.items.slope is None and not scorer.model.is_float:
-        outfits = _some_outfits(dataset, seed)
+        outfits = _random_outfits(dataset, seed)
         other.user_codes = nearest_bits(other.user_codes, _spread(scorer, outfits))
     return other
 
@@ -109,9 +109,9 @@ def fold_ins(
         counts: how many outfits are told.
         calibrate: see `export_bundle`.
     """
-    found: dict[int, ModelScorer] = {}
+    scorers: dict[int, ModelScorer] = {}
     if not counts:
-        return found
+        return scorers
     assert dataset.cold is not None
     with TemporaryDirectory() as folder:
         bundle = export_bundle(run, Path(folder) / "bundle", dataset, calibrate=calibrate)
@@ -119,9 +119,9 @@ def fold_ins(
             told = told_outfits(dataset.cold, count)
             liked = [told.items[told.users == user] for user in range(len(dataset.cold.ids))]
             codes = fold_in_codes(bundle, liked)
-            found[count] = copy(scorer)
-            found[count].user_codes = torch.from_numpy(codes).to(scorer.user_codes)
-    return found
+            scorers[count] = copy(scorer)
+            scorers[count].user_codes = torch.from_numpy(codes).to(scorer.user_codes)
+    return scorers
 
 
 def nearest_bits(codes: Tensor, spread: Tensor) -> Tensor:
@@ -161,14 +161,14 @@ def mean_user(scorer: ModelScorer, count: int) -> ModelScorer:
     return other
 
 
-def _random(dataset: Dataset, told: Outfits, seed: int) -> np.ndarray:
+def _random_negatives(dataset: Dataset, told: Outfits, seed: int) -> np.ndarray:
     """(L, K, S): every item of each told outfit replaced by any training item of its type."""
     return _mixed(
         dataset, np.repeat(told.items[:, None], NEGATIVES, axis=1), generator(seed, "negatives of cold users")
     )
 
 
-def _some_outfits(dataset: Dataset, seed: int) -> np.ndarray:
+def _random_outfits(dataset: Dataset, seed: int) -> np.ndarray:
     """(N, S) random mixes that are as full as the training outfits."""
     rng = generator(seed, "mixes for cold users")
     train = dataset.split("train").positives.items
@@ -180,7 +180,7 @@ def _mixed(dataset: Dataset, items: np.ndarray, rng: np.random.Generator) -> np.
     drawn = items.copy()
     for item_type in dataset.types:
         pool = ItemPool.of(dataset.split("train").positives, item_type)
-        for slot in (position for position, one in enumerate(dataset.slots) if one == item_type):
+        for slot in (position for position, slot_type in enumerate(dataset.slots) if slot_type == item_type):
             column = drawn[..., slot]
             drawn[..., slot] = np.where(column == EMPTY, EMPTY, pool.draw(rng, column.size).reshape(column.shape))
     return drawn

@@ -73,20 +73,22 @@ def evaluate(
     task = _Task(dataset, split, dataset.split(split), run.config.seed, dataset.known if drawn else None)
     model, inputs, slope = run.model(dataset)
     relaxed, binary = (make_scorer(run.config, model, inputs, form, dataset, calibrate) for form in (slope, None))
-    of_model: dict[str, Score] = {
+    model_scorers: dict[str, Score] = {
         "relaxed": relaxed,
         "binary": binary,
         "no_user": binary.no_user,
         "no_item_pairs": binary.no_item_pairs,
     }
-    results, lines = _measure(of_model | _baselines(task), task)
+    results, lines = _measure(model_scorers | _baselines(task), task)
     counts = _cold_counts(dataset, split, cold)
     folded = fold_ins(run, dataset, binary, counts, calibrate)
     for told in counts:
         scorers = _cold_scorers(task, told, relaxed, binary, slope, folded[told])
         by_scorer, statements_of = _measure(scorers, _cold_task(task, drawn))
-        for name, of in by_scorer.items():
-            results[name] = results.get(name, {}) | {f"cold_{told}_{key}": metrics for key, metrics in of.items()}
+        for name, metrics_of in by_scorer.items():
+            results[name] = results.get(name, {}) | {
+                f"cold_{told}_{key}": metrics for key, metrics in metrics_of.items()
+            }
         lines |= {f"cold_{told}_{key}": line + _cold_note(dataset, told) for key, line in statements_of.items()}
     table = report(results, lines, dataset=dataset.name, split=split, num_bits=run.config.model.num_bits)
     return {"run": str(run.path), **table}

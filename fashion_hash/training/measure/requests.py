@@ -71,7 +71,7 @@ def evaluate_requests(run: RequestRun, split: str = "test", data: RequestData | 
         "split": split,
         "num_bits": run.config.requests.num_bits,
         "statement": statement(data, split),
-        "scorers": {name: request_metrics(request_values(one, requests)) for name, one in scorers.items()},
+        "scorers": {name: request_metrics(request_values(scorer, requests)) for name, scorer in scorers.items()},
     }
 
 
@@ -90,15 +90,15 @@ def request_table(report: Mapping[str, Any], spread: Mapping[str, Mapping[str, f
         spread: the standard deviations of these means, by scorer and metric.
     """
     width = max(len(name) for name in report["scorers"])
-    cell = 17 if spread else 11
+    cell_width = 17 if spread else 11
     lines = [
         f"{report['dataset']}, {report['split']}, {report['num_bits']} bits",
         f"  {report['statement']}",
-        "  " + " " * width + "".join(metric.rjust(cell) for metric in METRICS),
+        "  " + " " * width + "".join(metric.rjust(cell_width) for metric in METRICS),
     ]
-    for name, found in report["scorers"].items():
-        cells = [f"{found[metric]:.4f}" for metric in METRICS]
+    for name, metrics in report["scorers"].items():
+        cells = [f"{metrics[metric]:.4f}" for metric in METRICS]
         if spread:
-            cells = [f"{one} ± {spread[name][metric]:.4f}" for one, metric in zip(cells, METRICS)]
-        lines.append("  " + name.ljust(width) + "".join(one.rjust(cell) for one in cells))
+            cells = [f"{cell} ± {spread[name][metric]:.4f}" for cell, metric in zip(cells, METRICS)]
+        lines.append("  " + name.ljust(width) + "".join(cell.rjust(cell_width) for cell in cells))
     return "\n".join(lines) + "\n"

@@ -111,11 +111,11 @@ def make_batch(slots: Sequence[str], num_items: Mapping[str, int], drawn: Drawn)
     rows, hidden, shared = {}, {}, None
     for item_type in item_types(slots):
         columns = [slot for slot, slot_type in enumerate(slots) if slot_type == item_type]
-        own = items[:, :, columns].astype(np.int64)
+        of_type = items[:, :, columns].astype(np.int64)
         count = num_items[item_type]
         # a hidden item is another one than the same item in sight: its key is raised by the count
-        key = own if drawn.hide is None else own + count * drawn.hide[:, None, columns]
-        present = own != EMPTY
+        key = of_type if drawn.hide is None else of_type + count * drawn.hide[:, None, columns]
+        present = of_type != EMPTY
         keys = key[present]
         offered = candidates is not None and slots[candidates.slot] == item_type
         if candidates is not None and offered:

@@ -110,8 +110,8 @@ def _check(config: Config, dataset: Dataset, out: str | Path | None) -> None:
 
 
 def _trained(parts: Mapping[str, Any], config: Config) -> dict[str, Any]:
-    wanted = config.train.parts
-    return {name: named for name, named in parts.items() if wanted is None or name in wanted}
+    names = config.train.parts
+    return {name: named for name, named in parts.items() if names is None or name in names}
 
 
 def _summary(
@@ -128,8 +128,8 @@ def _summary(
     )
     if teacher is not None:
         runs = ", ".join(f"{run.path} (epoch {run.best_epoch} of {run.config.train.epochs})" for run in teacher.runs)
-        given = teacher.config
-        yield f"teacher {runs}: alpha {given.alpha}, sigma {given.sigma:+d}, soft pairs {given.pairs}"
+        settings = teacher.config
+        yield f"teacher {runs}: alpha {settings.alpha}, sigma {settings.sigma:+d}, soft pairs {settings.pairs}"
     if data.views_line is not None:
         yield f"contrastive: {data.views_line}"
 

@@ -53,23 +53,23 @@ class EpochNegatives:
 
     def _check_count(self) -> None:
         """Refuses more negatives a positive than can differ."""
-        wanted = self._config.per_positive
+        count = self._config.per_positive
         pools = {item_type: self._sampler.pools[item_type].items for item_type in self._sampler.swap}
         if self._config.kind == "shared":
             for item_type, pool in pools.items():
-                if wanted > len(pool):
+                if count > len(pool):
                     raise ConfigError(
-                        f"negatives.per_positive: {wanted} shared items a step, but the training outfits hold "
+                        f"negatives.per_positive: {count} shared items a step, but the training outfits hold "
                         f"{len(pool)} different {item_type} items: draw at most so many"
                     )
         if self._config.kind in ("random", "mixed") or self._beside:
             key = "teacher.per_positive" if self._beside else "negatives.per_positive"
-            self._refuse(key, self._beside or wanted, "random", self._fewest_mixes(pools))
+            self._refuse(key, self._beside or count, "random", self._fewest_mixes(pools))
         if self._config.kind in ("hard", "mixed"):
             busiest = np.bincount(self._positives.users).argmax()
-            own = self._positives[self._positives.users == busiest].distinct()
-            outfits = len(self._positives.distinct()) - len(own)
-            self._refuse("negatives.per_positive", wanted, "hard", outfits)
+            busiest_outfits = self._positives[self._positives.users == busiest].distinct()
+            outfits = len(self._positives.distinct()) - len(busiest_outfits)
+            self._refuse("negatives.per_positive", count, "hard", outfits)
 
     def _fewest_mixes(self, pools: Mapping[str, np.ndarray]) -> int:
         """How many mixes there are for the positive that has the fewest, itself not counted."""
@@ -78,8 +78,8 @@ class EpochNegatives:
         for filled in np.unique(self._positives.items != EMPTY, axis=0):
             sizes = [
                 len(pools[item_type])
-                for item_type, here in zip(self._positives.slots, filled)
-                if here and item_type in pools
+                for item_type, is_filled in zip(self._positives.slots, filled)
+                if is_filled and item_type in pools
             ]
             if not sizes:  # nothing to swap: the sampler says which positive it is
                 continue
@@ -88,10 +88,10 @@ class EpochNegatives:
         return max(0, (fewest or 1) - 1)
 
     @staticmethod
-    def _refuse(key: str, wanted: int, item_type: str, different: int) -> None:
-        if wanted > different:
+    def _refuse(key: str, count: int, kind: str, different: int) -> None:
+        if count > different:
             raise ConfigError(
-                f"{key}: {wanted} {item_type} negatives a positive, but for some positive there are only {different} "
+                f"{key}: {count} {kind} negatives a positive, but for some positive there are only {different} "
                 "different ones: draw at most so many"
             )
 
@@ -154,8 +154,8 @@ class _Likers:
         positives = dataset.split("train").positives
         wearing = [
             np.stack([positives.items[:, slot], positives.users], axis=1)[positives.items[:, slot] != EMPTY]
-            for slot, one in enumerate(dataset.slots)
-            if one == item_type
+            for slot, slot_type in enumerate(dataset.slots)
+            if slot_type == item_type
         ]
         pairs = np.unique(np.concatenate(wearing), axis=0)  # sorted by item
         self._users = pairs[:, 1]

@@ -103,38 +103,38 @@ class Teacher:
             slot: the slot.
             candidates: (C,) rows of items of its type.
         """
-        found = []
+        distances = []
         for scorer in self._scorers:
             filled = fill_empty(self._slots, items) if scorer.model.repeat_empty else items
-            rows, positions, others = (
-                torch.from_numpy(one.astype(np.int64)).to(scorer.device) for one in (users, filled, candidates)
+            rows, positions, candidate_rows = (
+                torch.from_numpy(array.astype(np.int64)).to(scorer.device) for array in (users, filled, candidates)
             )
             user = scorer.user_codes[rows]
-            found.append(-scorer.model.completions(user, scorer.items, positions, slot, others))
-        return torch.stack(found).mean(dim=0)
+            distances.append(-scorer.model.completions(user, scorer.items, positions, slot, candidate_rows))
+        return torch.stack(distances).mean(dim=0)
 
     def item_features(self) -> dict[str, np.ndarray]:
         """By type, (N, F) float32: what the teacher makes of each item, its runs and their modalities end to end."""
-        found: dict[str, list[np.ndarray]] = {}
+        features: dict[str, list[np.ndarray]] = {}
         for scorer in self._scorers:
             for item_type, codes in scorer.items.codes.items():
-                found.setdefault(item_type, []).append(codes[:EMPTY].flatten(1).cpu().numpy())
-        return {item_type: np.concatenate(parts, axis=1) for item_type, parts in found.items()}
+                features.setdefault(item_type, []).append(codes[:EMPTY].flatten(1).cpu().numpy())
+        return {item_type: np.concatenate(parts, axis=1) for item_type, parts in features.items()}
 
     def _distances(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         count = items.shape[1]
         flat = Outfits(self._slots, np.repeat(users, count), items.reshape(-1, items.shape[2]))
-        found = np.empty(len(flat), dtype=np.float32)
+        distances = np.empty(len(flat), dtype=np.float32)
         few = True if len(flat) <= AT_ONCE else None  # of one batch: no bar
         progress = tqdm(total=len(flat), desc="the teacher's distances", leave=False, disable=few)
         for start in range(0, len(flat), AT_ONCE):
             part = flat[start : start + AT_ONCE]
-            found[start : start + len(part)] = -np.mean([scorer(part) for scorer in self._scorers], axis=0)
+            distances[start : start + len(part)] = -np.mean([scorer(part) for scorer in self._scorers], axis=0)
             progress.update(len(part))
         progress.close()
-        if not np.isfinite(found).all():
+        if not np.isfinite(distances).all():
             raise TrainingError(f"teacher.run: {self._named()} gives distances that are not finite: train it again")
-        return found.reshape(items.shape[:2])
+        return distances.reshape(items.shape[:2])
 
     def _named(self) -> str:
         return ", ".join(str(run.path) for run in self.runs)
@@ -167,14 +167,14 @@ def _scorer(run: Run, dataset: Dataset, codes: str) -> ModelScorer:
 
 def _read(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     try:
-        found = np.load(path, allow_pickle=False)
+        distances = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError):
         raise TrainingError(
             f"{path} is not a file of distances, or is truncated: delete it to have it made again"
         ) from None
-    if found.shape != shape or found.dtype != np.float32:
-        raise TrainingError(f"{path} holds {found.shape} {found.dtype}, not {shape} float32: delete it")
-    return np.asarray(found)
+    if distances.shape != shape or distances.dtype != np.float32:
+        raise TrainingError(f"{path} holds {distances.shape} {distances.dtype}, not {shape} float32: delete it")
+    return np.asarray(distances)
 
 
 def _check(run: Run, dataset: Dataset) -> None:

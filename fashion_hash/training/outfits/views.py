@@ -47,7 +47,7 @@ def _neighbours(
     """(B, K) rows of the nearest items to those in a slot, and (B, K) bool: which the outfit does not hold."""
     item_type = slots[slot]
     around = near[item_type][items[:, slot]]
-    held = items[:, [other for other, one in enumerate(slots) if one == item_type]]
+    held = items[:, [other for other, slot_type in enumerate(slots) if slot_type == item_type]]
     new = (around[:, :, None] != held[:, None]).all(axis=2)
     return around, new & (around != EMPTY) & (items[:, slot] != EMPTY)[:, None]
 
@@ -98,14 +98,14 @@ class Views:
 
     def possible(self, items: np.ndarray) -> np.ndarray:
         """(B, ways) bool: which ways there are for outfits (B, S)."""
-        found = np.zeros((len(items), len(self.ways)), dtype=bool)
+        possible = np.zeros((len(items), len(self.ways)), dtype=bool)
         for column, way in enumerate(self.ways):
             if way == "erase":
-                found[:, column] = can_erase(items)
+                possible[:, column] = can_erase(items)
             else:
                 assert self._near is not None
-                found[:, column] = can_replace(self._slots, items, self._near).any(axis=1)
-        return found
+                possible[:, column] = can_replace(self._slots, items, self._near).any(axis=1)
+        return possible
 
     def __call__(self, items: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """(B, 2, S): two views of outfits (B, S)."""
@@ -146,7 +146,8 @@ class Views:
     def _known(self) -> str:
         assert self._near is not None
         return ", ".join(
-            f"{int((one[:, :1] != EMPTY).sum())} of {len(one)} {item_type}" for item_type, one in self._near.items()
+            f"{int((nearest[:, :1] != EMPTY).sum())} of {len(nearest)} {item_type}"
+            for item_type, nearest in self._near.items()
         )
 
 
@@ -165,17 +166,17 @@ def make_views(config: Config, dataset: Dataset, inputs: ItemInputs, teacher: Te
         return Views(contrastive, dataset.slots)
     usable = train_items(dataset)
     contents = [table for modality, table in inputs.tables.items() if modality != "cooccurrence"]
-    item_type = contrastive.feature
-    if item_type == "auto":
-        item_type = "content" if contents else "cooccurrence"
-    if item_type == "content":
+    feature = contrastive.feature
+    if feature == "auto":
+        feature = "content" if contents else "cooccurrence"
+    if feature == "content":
         if not contents:
             raise ConfigError(
                 "contrastive.feature: there are no frozen pictures and no words here: write cooccurrence, or teacher"
             )
         features, known = content_features(dataset, contents)
-        usable = {one: usable[one] & known[one] for one in usable}
-    elif item_type == "teacher":
+        usable = {item_type: usable[item_type] & known[item_type] for item_type in usable}
+    elif feature == "teacher":
         assert teacher is not None  # the configuration has seen to it
         features = teacher.item_features()
     else:

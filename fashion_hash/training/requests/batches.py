@@ -109,9 +109,9 @@ class RequestBatches:
         line, column = np.nonzero(present & (candidates[place] == history))
         negative[line, place[line, column]] = False
         negative[np.arange(count), target] = False
-        there_is = np.zeros(self._num_items, dtype=bool)  # a table: sorting the padding takes as long as a step
-        there_is[history] = True
-        seen, position = np.flatnonzero(there_is), (np.cumsum(there_is) - 1)[history]
+        occurs = np.zeros(self._num_items, dtype=bool)  # a table: sorting the padding takes as long as a step
+        occurs[history] = True
+        seen, position = np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[history]
         by_user = (users != NOBODY) & ~masked_taste
         if config.requests.taste == "both":  # a new user has a history, but nothing was learned for them
             by_user &= rng.random(count) >= config.masking.taste

@@ -22,11 +22,11 @@ class Histories:
     """
 
     def __init__(self, splits: Sequence[Requests], num_users: int, at_most: int) -> None:
-        users = np.concatenate([one.users for one in splits]).astype(np.int64)
-        times = np.concatenate([one.times for one in splits])
+        users = np.concatenate([split.users for split in splits]).astype(np.int64)
+        times = np.concatenate([split.times for split in splits])
         order = np.lexsort((np.arange(len(users)), times, users))
         order = order[users[order] != NOBODY]
-        self._items = np.concatenate([one.items for one in splits])[order].astype(np.int64)
+        self._items = np.concatenate([split.items for split in splits])[order].astype(np.int64)
         self._times = times[order]
         self._starts = np.searchsorted(users[order], np.arange(num_users + 1))
         self._at_most = at_most

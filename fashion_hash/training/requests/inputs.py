@@ -72,8 +72,8 @@ class RequestInputs:
     def vectors(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Vectors of distinct texts, (distinct, F) float32, and the row of each text, (N,) int64."""
         rows: dict[str, int] = {}
-        at = np.array([rows.setdefault(text, len(rows)) for text in texts], dtype=np.int64)
-        return self._cached.encode_texts(list(rows)), at
+        positions = np.array([rows.setdefault(text, len(rows)) for text in texts], dtype=np.int64)
+        return self._cached.encode_texts(list(rows)), positions
 
     def histories(self, split: str) -> Histories:
         """What is known of users when a split is answered: for the test split, also the events of validation."""
@@ -140,4 +140,4 @@ def _pictures(data: RequestData) -> list[bytes | None]:
     if data.pictures is None:
         raise FeatureError(f"{data.name} has no pictures: set encoder.pictures to false")
     store = PictureStore(data.pictures)
-    return [store.get(one) for item_type in data.types for one in data.items[item_type].ids]
+    return [store.get(item_id) for item_type in data.types for item_id in data.items[item_type].ids]

@@ -87,7 +87,7 @@ def validate(model: WhisperLite, inputs: RequestInputs, slope: float) -> dict[st
     data = inputs.data
     if "valid" not in data.splits or not len(data.split("valid")):
         return {"valid_requests": 0, "valid_mrr": None, "valid_mrr_relaxed": None, "valid_recall@10": None}
-    requests = _some(data.split("valid"), inputs.config.seed)
+    requests = _sample(data.split("valid"), inputs.config.seed)
     score = make_scorer(model.eval(), inputs, "valid", requests, slope)
     binary = request_metrics(request_values(score, requests))
     relaxed = request_metrics(request_values(lambda asked: score(asked, "relaxed"), requests))
@@ -108,7 +108,7 @@ def make_scorer(
     return RequestScorer(model, inputs, inputs.histories(split), by_text, slope)
 
 
-def _some(requests: Requests, seed: int) -> Requests:
+def _sample(requests: Requests, seed: int) -> Requests:
     if len(requests) <= VALIDATE_AT_MOST:
         return requests
     return requests[np.sort(generator(seed, "validation").choice(len(requests), VALIDATE_AT_MOST, replace=False))]

@@ -107,10 +107,10 @@ def fit_weights(differences: np.ndarray) -> TermWeights:
         return float(value), slope
 
     lowest = np.where(start > 0, LEAST, 0.0)
-    bounds = [(low * one, MOST * one) for low, one in zip(lowest[fitted], scale[fitted])]
-    found = start.copy()
-    found[fitted] = minimize(loss, unit, jac=True, method="L-BFGS-B", bounds=bounds).x / scale[fitted]
-    return TermWeights(*found.tolist())
+    bounds = [(low * unit_scale, MOST * unit_scale) for low, unit_scale in zip(lowest[fitted], scale[fitted])]
+    fitted_weights = start.copy()
+    fitted_weights[fitted] = minimize(loss, unit, jac=True, method="L-BFGS-B", bounds=bounds).x / scale[fitted]
+    return TermWeights(*fitted_weights.tolist())
 
 
 def _terms(scorer: ModelScorer, outfits: Outfits, rates: dict[str, np.ndarray] | None) -> np.ndarray:
@@ -132,6 +132,6 @@ def _weighted(model: Network, weights: TermWeights, rates: dict[str, np.ndarray]
     model.scale_terms(weights.preference, weights.compatibility)
     if model.item_bias is not None:
         for item_type, table in model.item_bias.named_parameters():
-            own = torch.from_numpy(rates[item_type.removesuffix(".weight")]).to(table)
-            table.mul_(weights.bias).add_(weights.rate * own[:, None])
+            rate = torch.from_numpy(rates[item_type.removesuffix(".weight")]).to(table)
+            table.mul_(weights.bias).add_(weights.rate * rate[:, None])
     return model

@@ -57,21 +57,21 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise TrainingError(f"{path} is not a readable checkpoint ({error}): train again") from None
 
     def under(prefix: str) -> dict[str, Tensor]:
-        return {name.removeprefix(prefix): one for name, one in tensors.items() if name.startswith(prefix)}
+        return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
     return Checkpoint(under("model/"), under("optimiser/"), facts)
 
 
 def load_parameters(model: nn.Module, tensors: Mapping[str, Tensor], source: object) -> None:
     """Puts parameters into a model. Raises TrainingError naming the first that does not fit."""
-    own = model.state_dict()
-    for name in sorted(own.keys() | tensors.keys()):
+    state = model.state_dict()
+    for name in sorted(state.keys() | tensors.keys()):
         if name not in tensors:
             raise TrainingError(f"{source} lacks {name}: it was trained with another configuration")
-        if name not in own:
+        if name not in state:
             raise TrainingError(f"{source} holds {name}, which this model does not have")
-        if own[name].shape != tensors[name].shape:
+        if state[name].shape != tensors[name].shape:
             raise TrainingError(
-                f"{source}: {name} is {tuple(tensors[name].shape)}, this model needs {tuple(own[name].shape)}"
+                f"{source}: {name} is {tuple(tensors[name].shape)}, this model needs {tuple(state[name].shape)}"
             )
     model.load_state_dict(tensors)

@@ -30,16 +30,16 @@ def draw_curve(
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    epochs = [one["epoch"] for one in history]
+    epochs = [metrics["epoch"] for metrics in history]
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
     loss, auc = figure.subplots(1, 2)
-    loss.plot(epochs, [one["loss"] for one in history], color="#444444", marker=".", markersize=3)
+    loss.plot(epochs, [metrics["loss"] for metrics in history], color="#444444", marker=".", markersize=3)
     loss.set(title=f"{title}: training loss", xlabel="epoch")
     if history[-1][measure] is not None:
-        auc.plot(epochs, [one[f"{measure}_relaxed"] for one in history], color="#c98b2b", label="relaxed codes")
-        auc.plot(epochs, [one[measure] for one in history], color="#2b5fc9", label="binary codes")
-        best = max(history, key=lambda one: one[measure])
+        auc.plot(epochs, [metrics[f"{measure}_relaxed"] for metrics in history], color="#c98b2b", label="relaxed codes")
+        auc.plot(epochs, [metrics[measure] for metrics in history], color="#2b5fc9", label="binary codes")
+        best = max(history, key=lambda metrics: metrics[measure])
         auc.plot(best["epoch"], best[measure], "o", color="#2b5fc9", markersize=5)
         auc.annotate(
             f"{best[measure]:.4f}",

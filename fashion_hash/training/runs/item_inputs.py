@@ -76,7 +76,7 @@ class ItemInputs:
         for modality, table in self.tables.items():
             self.feature_dims[modality] = table.dim
             self._features[modality] = {
-                item_type: torch.from_numpy(one).to(self.device) for item_type, one in table.features.items()
+                item_type: torch.from_numpy(features).to(self.device) for item_type, features in table.features.items()
             }
 
     @cached_property
@@ -85,12 +85,12 @@ class ItemInputs:
 
         With a backbone in training every picture is decoded once to know it.
         """
-        found: dict[str, Mapping[str, np.ndarray]] = {name: table.known for name, table in self.tables.items()}
+        known: dict[str, Mapping[str, np.ndarray]] = {name: table.known for name, table in self.tables.items()}
         if self.backbone is not None:
-            found["image"] = self._decodable()
+            known["image"] = self._decodable()
         if self.config.id is not None:
-            found["id"] = self._seen
-        return found
+            known["id"] = self._seen
+        return known
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:
@@ -98,7 +98,7 @@ class ItemInputs:
 
         Pictures of a backbone in training are not read for it; what is made from the outfits has none.
         """
-        found = {}
+        fingerprints = {}
         for modality, table in self.tables.items():
             if modality == "cooccurrence":  # the outfits have a fingerprint of their own
                 continue
@@ -108,8 +108,8 @@ class ItemInputs:
                     digest.update(np.ascontiguousarray(table.features[item_type]).data)
                 else:  # the vectors may differ in their last bits from machine to machine
                     digest.update(json.dumps([modality, item_type, titles_of(self.dataset)[item_type]]).encode())
-            found[f"{modality} features"] = digest.hexdigest()[:12]
-        return found
+            fingerprints[f"{modality} features"] = digest.hexdigest()[:12]
+        return fingerprints
 
     def __call__(
         self,
@@ -124,16 +124,20 @@ class ItemInputs:
             hidden: by type, (N,) bool: items whose id is hidden behind their type's unknown item.
             augment: randomness of picture augmentation; None for none.
         """
-        found: dict[str, dict[str, Tensor]] = {}
+        inputs: dict[str, dict[str, Tensor]] = {}
         for modality in self.config.modalities:
             if modality == "id":
-                found["id"] = {item_type: self._ids(item_type, one, hidden) for item_type, one in rows.items()}
+                inputs["id"] = {item_type: self._ids(item_type, of_type, hidden) for item_type, of_type in rows.items()}
             elif modality in self._features:
                 table = self._features[modality]
-                found[modality] = {item_type: table[item_type][one.to(self.device)] for item_type, one in rows.items()}
+                inputs[modality] = {
+                    item_type: table[item_type][of_type.to(self.device)] for item_type, of_type in rows.items()
+                }
             else:
-                found[modality] = {item_type: self._load(item_type, one, augment) for item_type, one in rows.items()}
-        return found
+                inputs[modality] = {
+                    item_type: self._load(item_type, of_type, augment) for item_type, of_type in rows.items()
+                }
+        return inputs
 
     def _ids(self, item_type: str, rows: Tensor, hidden: Mapping[str, Tensor] | None) -> Tensor:
         known = self._id_rows[item_type][rows.to(self.device)]
@@ -151,7 +155,7 @@ class ItemInputs:
     def _decodable(self) -> dict[str, np.ndarray]:
         ids = {item_type: self.dataset.items[item_type].ids for item_type in self.dataset.types}
         missing, undecodable = survey(
-            self._pictures, list(dict.fromkeys(one for item_type in ids for one in ids[item_type]))
+            self._pictures, list(dict.fromkeys(item_id for item_type in ids for item_id in ids[item_type]))
         )
         bad = {*missing, *undecodable}
         if bad:
@@ -161,4 +165,4 @@ class ItemInputs:
                 len(undecodable),
                 next(iter(bad)),
             )
-        return {item_type: np.array([one not in bad for one in ids[item_type]]) for item_type in ids}
+        return {item_type: np.array([item_id not in bad for item_id in ids[item_type]]) for item_type in ids}

@@ -87,9 +87,9 @@ def start_from(model: Network, path: Path, dataset: Dataset) -> None:
     """
     kept = load_checkpoint(path / "best.safetensors")
     same_items = kept.facts["data"]["items"] == dataset.items_fingerprint
-    own = model.state_dict()
+    state = model.state_dict()
     taken = {}
-    for name, tensor in own.items():
+    for name, tensor in state.items():
         personal = name.startswith(("users.", "projection."))
         by_item = name.startswith(("hashing.id.", "item_bias."))
         if personal or (by_item and not same_items):

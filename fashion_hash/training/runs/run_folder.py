@@ -122,10 +122,10 @@ class RunFolder(Generic[AnyConfig]):
     @property
     def best_epoch(self) -> int:
         """The epoch, counted from 1, that is best by `measure` (the last, without validation)."""
-        found = [one[self.measure] for one in self.history]
-        if found[-1] is None:
-            return len(found)
-        return 1 + max(range(len(found)), key=found.__getitem__)
+        values = [metrics[self.measure] for metrics in self.history]
+        if values[-1] is None:
+            return len(values)
+        return 1 + max(range(len(values)), key=values.__getitem__)
 
     def stop_reason(self) -> str | None:
         """Why training ends before its last epoch; None to go on."""
@@ -136,7 +136,7 @@ class RunFolder(Generic[AnyConfig]):
         draw_curve(self.path / "curve.png", self.config.name, self.history, self.measure, self.measured)
 
     def _write_metrics(self) -> None:
-        lines = [json.dumps(one) + "\n" for one in self.history]
+        lines = [json.dumps(metrics) + "\n" for metrics in self.history]
         write_text(self.path / "metrics.jsonl", "".join(lines))
 
 
@@ -175,7 +175,7 @@ def _same_config(now: Config | RequestConfig, then: Config | RequestConfig, path
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     for key, value in values.items():
-        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return found
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat

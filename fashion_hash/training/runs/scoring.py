@@ -37,15 +37,15 @@ class ModelScorer:
     def terms(self, outfits: Outfits) -> np.ndarray:
         """(N, 4) float64: score, preference, compatibility and bias of each outfit for its user."""
         table = outfits.with_empty_filled() if self.model.repeat_empty else outfits
-        found = np.empty((len(table), 4))
+        terms = np.empty((len(table), 4))
         for start in range(0, len(table), OUTFITS_AT_ONCE):
             part = table[start : start + OUTFITS_AT_ONCE]
             user = self.user_codes[torch.from_numpy(part.users.astype(np.int64)).to(self.device)]
             positions = torch.from_numpy(part.items.astype(np.int64)).to(self.device)[:, None, :]
-            found[start : start + len(part)] = (
+            terms[start : start + len(part)] = (
                 torch.cat(self.model.score(user, self.items, positions), dim=1).cpu().double().numpy()
             )
-        return found
+        return terms
 
     def __call__(self, outfits: Outfits) -> np.ndarray:
         """(N,) float64: the score of each outfit for its user."""
@@ -80,5 +80,5 @@ def _all_items(model: Network, inputs: ItemInputs, slope: float | None) -> ItemC
 def code_arrays(scorer: ModelScorer) -> tuple[np.ndarray, Mapping[str, np.ndarray], Mapping[str, np.ndarray]]:
     """User codes (U, D), item codes by type (N, M, D) and item biases by type (N,), as numpy."""
     items = {item_type: codes[:EMPTY].cpu().numpy() for item_type, codes in scorer.items.codes.items()}
-    bias = {item_type: one[:EMPTY].cpu().numpy() for item_type, one in scorer.items.bias.items()}
+    bias = {item_type: numbers[:EMPTY].cpu().numpy() for item_type, numbers in scorer.items.bias.items()}
     return scorer.user_codes.cpu().numpy(), items, bias

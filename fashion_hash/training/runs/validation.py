@@ -42,12 +42,12 @@ def drawn_beside(known: Outfits, split: str, part: Split, seed: int, ratio: int 
     """
     sampler = NegativeSampler(part.positives, known)
     draws = {"random": sampler.random, "hard": sampler.hard}
-    found = {}
+    groups = {}
     for kind, draw in draws.items():
         if kind not in part.negatives or part.negatives[kind].size == 1:
             drawn = draw(generator(seed, kind, "negatives beside those of", split), ratio)
-            found[f"{kind}_drawn"] = as_groups(part.positives, drawn)
-    return found
+            groups[f"{kind}_drawn"] = as_groups(part.positives, drawn)
+    return groups
 
 
 def validation_split(dataset: Dataset, seed: int) -> Split | None:
