@@ -34,13 +34,13 @@ RE_RANKED = "shortlist and re-rank"
 ScoringKind = Literal["codes", "vectors"]
 
 
-def _file_name(kind: str) -> str:
+def _file_name(item_type: str) -> str:
     """An item type as part of a file name: "jeans/denim" must not become a folder."""
-    return quote(kind, safe=" ")
+    return quote(item_type, safe=" ")
 
 
 class BundleChanges(TypedDict, total=False):
-    """What a view of a bundle may see in another way; see the attributes of Bundle."""
+    """The attributes of Bundle that a view may replace."""
 
     items: Mapping[str, IdTable]
     item_codes: Mapping[str, np.ndarray]
@@ -52,13 +52,13 @@ class BundleChanges(TypedDict, total=False):
 
 
 class Bundle:
-    """An open bundle, read-only: `view` makes copies that see it in another way.
+    """An open bundle. It is read-only; `view` makes copies with some attributes replaced.
 
-    Arrays are maps of the files; fashion_hash.bundle gives their shapes.
+    Arrays are memory-mapped files; fashion_hash.bundle lists their shapes.
 
     Attributes:
         scoring: how outfits are scored, "codes" or "vectors".
-        verify: whether checksums are compared; files that are opened later, such as partner lists, follow it.
+        verify: whether checksums are compared, also for files opened later, such as partner lists.
         user_keys: what scores outfits for each user: packed codes, (U, D / 8) uint8, or vectors, (U, D) float32.
     """
 
@@ -78,17 +78,18 @@ class Bundle:
         self.repeat_empty: bool = manifest["repeat_empty"]
         self.users = IdTable.open("user", path / "ids", "users")
         self.items: Mapping[str, IdTable] = {
-            kind: IdTable.open(kind, path / "ids", f"items.{_file_name(kind)}") for kind in self.types
+            item_type: IdTable.open(item_type, path / "ids", f"items.{_file_name(item_type)}")
+            for item_type in self.types
         }
         self.user_codes = self._array("codes/users.npy", U=len(self.users))
         self.item_codes = self._by_type("codes/items", M=len(self.modalities))
         self.item_bias = self._by_type("codes/bias")
         self.preference_weights = self._array("codes/preference_weights.npy")
         self.compatibility_weights = self._array("codes/compatibility_weights.npy")
-        self.answers: dict[str, str] = manifest.get("answers", EXACT)  # older ones are of FHN
+        self.answers: dict[str, str] = manifest.get("answers", EXACT)  # old bundles without the key hold FHN models
         self.scoring: ScoringKind = "codes"
         self.user_keys = self.user_codes
-        # of an outfit encoder; see fashion_hash.inference.outfit_encoder for what these hold
+        # set for an outfit encoder only; fashion_hash.inference.outfit_encoder describes them
         self.encoder: OutfitEncoderArrays | None = None
         self.encoded_items: Mapping[str, np.ndarray] = {}
         if (path / "encoder").is_dir():
@@ -106,18 +107,19 @@ class Bundle:
 
         Args:
             path: the folder.
-            verify: compare the checksum of every file; False compares sizes only (milliseconds).
+            verify: compare the checksum of every file; False compares only sizes, which takes milliseconds.
 
         Raises:
-            BundleError: not a bundle, another version, or a file that is missing or changed.
+            BundleError: the folder is not a bundle, has another version, or a file is missing or was changed.
         """
         path = Path(path)
         return cls(path, read_manifest(path, FORMAT, FORMAT_VERSION, verify=verify), verify)
 
     def view(self, **changes: Unpack[BundleChanges]) -> Bundle:
-        """A copy that shares all files and arrays but sees some of them in another way.
+        """A copy that shares all files and arrays, with some attributes replaced.
 
-        Raises TypeError for what a view cannot change.
+        Raises:
+            TypeError: an attribute that a view cannot replace.
         """
         if unknown := changes.keys() - BundleChanges.__annotations__.keys():
             raise TypeError(f"a view of a bundle cannot change {min(unknown)!r}")
@@ -125,14 +127,19 @@ class Bundle:
         view.__dict__.update(changes)
         return view
 
+    @property
+    def tastes(self) -> np.ndarray:
+        """The older name of `user_keys`."""
+        return self.user_keys
+
     @cached_property
     def _lines(self) -> tuple[np.ndarray, np.ndarray]:
-        """Lines of the history user by user, and where those of each user start."""
+        """The lines of the history ordered by user, and where each user's lines start."""
         order = np.argsort(self.history.users, kind="stable")
         return order, np.searchsorted(self.history.users[order], np.arange(len(self.users) + 1))
 
     def lines_of(self, user_row: int) -> np.ndarray:
-        """The lines of the history that are a user's: ascending, int64."""
+        """The lines of a user's history: ascending, int64."""
         order, starts = self._lines
         return order[starts[user_row] : starts[user_row + 1]]
 
@@ -143,7 +150,7 @@ class Bundle:
 
     @cached_property
     def requests(self) -> RequestTower | None:
-        """The request model; None when the bundle was made without one."""
+        """The request model, or None when the bundle has none."""
         folder = self.path / "requests"
         if not folder.is_dir():
             return None
@@ -152,13 +159,13 @@ class Bundle:
         return tower
 
     def check_requests(self, tower: RequestTower) -> None:
-        """Raises BundleError when a request model knows other numbers of users and items than the bundle."""
+        """Raises BundleError when a request model and the bundle differ in their numbers of users or items."""
         known = {item_type: len(codes) for item_type, codes in tower.item_codes.items()}
         sizes = {item_type: len(ids) for item_type, ids in self.items.items()}
         if known != sizes or len(tower.user_tastes) != len(self.users):
             raise BundleError(
-                f"{tower.path} knows {len(tower.user_tastes)} users and the items {known}, but the bundle has "
-                f"{len(self.users)} users and the items {sizes}: export it again"
+                f"{tower.path} has {len(tower.user_tastes)} users and {known} items by type, but the bundle has "
+                f"{len(self.users)} users and {sizes}: export the bundle again"
             )
 
     def _by_type(self, stem: str, **sizes: int) -> Mapping[str, np.ndarray]:

@@ -31,7 +31,7 @@ Line = tuple[str, str | None, str, bytes | None]
 
 @dataclass(frozen=True)
 class Item:
-    """What the catalogue knows of an item; `details` holds every column but the title."""
+    """An item of the catalogue; `details` holds every column except the title."""
 
     type: str
     item_id: str
@@ -45,15 +45,15 @@ def write_catalogue(
     details: Mapping[str, Mapping[str, Mapping[str, Any]]],
     pictures: Mapping[str, Mapping[str, bytes]],
 ) -> None:
-    """Writes a new catalogue file: one row for each item, whatever is known of it."""
+    """Writes a new catalogue file with one row per item, including items without details."""
 
     def rows() -> Iterator[tuple[str, int, str, str | None, str, bytes | None]]:
-        for kind, ids in items.items():
-            known, seen = details.get(kind, {}), pictures.get(kind, {})
-            for row, one in enumerate(ids):
-                columns = dict(known.get(one, {}))
+        for item_type, ids in items.items():
+            known, images = details.get(item_type, {}), pictures.get(item_type, {})
+            for row, item_id in enumerate(ids):
+                columns = dict(known.get(item_id, {}))
                 title = columns.pop("title", None)
-                yield kind, row, one, title, json.dumps(columns, ensure_ascii=False), seen.get(one)
+                yield item_type, row, item_id, title, json.dumps(columns, ensure_ascii=False), images.get(item_id)
 
     connection = sqlite3.connect(path)
     try:
@@ -65,19 +65,18 @@ def write_catalogue(
 
 
 class Catalogue:
-    """Reads a catalogue file; one may serve many threads, and many processes may open the file at once.
+    """Reads a catalogue file. Threads may share an instance, and several processes may open the file.
 
     Args:
-        path: the file of the bundle, which never changes.
-        added: tells of an item that was added later, by type and row, what a line of the file holds
-            (fashion_hash.live).
+        path: the file in the bundle, which never changes.
+        added: returns the line of an item that was added later (fashion_hash.live), by type and row.
     """
 
     def __init__(self, path: Path, added: Callable[[str, int], Line | None] | None = None) -> None:
         self.path = path
         self._added = added
         try:
-            # reading only, and SQLite guards a connection by a lock of its own: threads may share it
+            # threads may share the connection: it only reads, and SQLite locks it internally
             self._connection = sqlite3.connect(
                 f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
             )
@@ -85,29 +84,29 @@ class Catalogue:
             raise self._unreadable(error) from None
         self._select("type", "", -1)
 
-    def item(self, kind: str, row: int) -> Item:
-        """What is known of the item in a row of a type."""
-        found = self._select("item_id, title, details", kind, row) or self._line(kind, row)
-        if found is None:
-            raise BundleError(f"{self.path} has no {kind} in row {row}: export the bundle again")
-        return Item(kind, found[0], found[1], json.loads(found[2]))
+    def item(self, item_type: str, row: int) -> Item:
+        """The item in a row of a type."""
+        columns = self._select("item_id, title, details", item_type, row) or self._line(item_type, row)
+        if columns is None:
+            raise BundleError(f"{self.path} has no item of type {item_type} in row {row}: export the bundle again")
+        return Item(item_type, columns[0], columns[1], json.loads(columns[2]))
 
-    def picture(self, kind: str, row: int) -> bytes | None:
-        """The encoded picture of an item, or None when there is none."""
-        found = self._select("picture", kind, row)
-        if found is None:
-            line = self._line(kind, row)
+    def picture(self, item_type: str, row: int) -> bytes | None:
+        """The encoded picture of an item (JPEG or PNG), or None when it has none."""
+        columns = self._select("picture", item_type, row)
+        if columns is None:
+            line = self._line(item_type, row)
             return None if line is None else line[3]
-        picture: bytes | None = found[0]
+        picture: bytes | None = columns[0]
         return picture
 
-    def _line(self, kind: str, row: int) -> Line | None:
-        return None if self._added is None else self._added(kind, int(row))
+    def _line(self, item_type: str, row: int) -> Line | None:
+        return None if self._added is None else self._added(item_type, int(row))
 
-    def _select(self, columns: str, kind: str, row: int) -> tuple[Any, ...] | None:
+    def _select(self, columns: str, item_type: str, row: int) -> tuple[Any, ...] | None:
         query = f"SELECT {columns} FROM items WHERE type = ? AND row = ?"
         try:
-            columns_of_row: tuple[Any, ...] | None = self._connection.execute(query, (kind, int(row))).fetchone()
+            columns_of_row: tuple[Any, ...] | None = self._connection.execute(query, (item_type, int(row))).fetchone()
             return columns_of_row
         except sqlite3.Error as error:
             raise self._unreadable(error) from None

@@ -1,4 +1,4 @@
-"""Item ids, slot names and item types as callers write them, turned into rows, or an error that helps."""
+"""Turns item ids, slot names and item types into rows, with helpful errors for unknown ones."""
 
 from __future__ import annotations
 
@@ -12,15 +12,23 @@ from fashion_hash.errors import DataError, QueryError, UnknownIdError, suggest
 
 
 def outfit_rows(bundle: Bundle, items_by_slot: Mapping[str, str], name: str = "an outfit") -> np.ndarray:
-    """Item rows by slot of an outfit given as item ids by slot name: (S,) int32, EMPTY where there is none.
+    """The item rows of an outfit.
+
+    Args:
+        bundle: an open bundle.
+        items_by_slot: item ids by slot name.
+        name: what messages call the outfit.
+
+    Returns:
+        (S,) int32 rows by slot, EMPTY for an empty slot.
 
     Raises:
-        QueryError: no items, or a slot that does not exist.
+        QueryError: no items, or an unknown slot.
         UnknownIdError: an unknown item.
         DataError: the same item in two slots.
     """
     if not isinstance(items_by_slot, Mapping):
-        raise QueryError(f"{name} is a mapping of slot names to item ids, not {items_by_slot!r}")
+        raise QueryError(f"{name} must be a mapping of slot names to item ids, got {items_by_slot!r}")
     rows = np.full(len(bundle.slots), EMPTY, dtype=np.int32)
     for slot_name, item_id in items_by_slot.items():
         if slot_name not in bundle.slot_names:
@@ -29,55 +37,58 @@ def outfit_rows(bundle: Bundle, items_by_slot: Mapping[str, str], name: str = "a
                 f"outfits of this bundle have the slots {', '.join(bundle.slot_names)}"
             )
         slot = bundle.slot_names.index(slot_name)
-        kind = bundle.slots[slot]
-        rows[slot] = row = find_item(bundle, kind, item_id)
-        if any(bundle.slots[other] == kind and rows[other] == row for other in range(len(rows)) if other != slot):
-            raise DataError(f"{name} holds {kind} {item_id!r} twice: leave one of the slots out")
+        item_type = bundle.slots[slot]
+        rows[slot] = row = find_item(bundle, item_type, item_id)
+        if any(bundle.slots[other] == item_type and rows[other] == row for other in range(len(rows)) if other != slot):
+            raise DataError(f"{name} has {item_type} {item_id!r} in two slots: leave one of them out")
     if not items_by_slot:
-        raise QueryError(f"{name} needs an item: give at least one of {', '.join(bundle.slot_names)}")
+        raise QueryError(f"{name} has no items: give an item for at least one of {', '.join(bundle.slot_names)}")
     return rows
 
 
-def find_item(bundle: Bundle, kind: str, item_id: str) -> int:
-    """The row of an item. Raises UnknownIdError, which says so when it is an item of another type."""
-    row = bundle.items[kind].find(item_id)
+def find_item(bundle: Bundle, item_type: str, item_id: str) -> int:
+    """The row of an item. Raises UnknownIdError, whose message tells when the item has another type."""
+    row = bundle.items[item_type].find(item_id)
     if row < 0 and (others := [other for other in bundle.types if item_id in bundle.items[other]]):
-        near = suggest(str(item_id), bundle.items[kind].all())
-        raise UnknownIdError(f"unknown {kind} {item_id!r}: it is an item of type {others[0]}{near}")
-    return bundle.items[kind].row(item_id) if row < 0 else row
+        near = suggest(str(item_id), bundle.items[item_type].all())
+        raise UnknownIdError(f"unknown {item_type} {item_id!r}: this item has type {others[0]}{near}")
+    return bundle.items[item_type].row(item_id) if row < 0 else row
 
 
-def find_item_of_any_type(bundle: Bundle, item_id: str, kind: str | None = None) -> tuple[str, int]:
+def find_item_of_any_type(bundle: Bundle, item_id: str, item_type: str | None = None) -> tuple[str, int]:
     """The type and row of an item. Raises UnknownIdError, or QueryError when two types have the id."""
-    if kind is not None:
-        return kind, find_item(bundle, check_type(bundle, kind), item_id)
-    found = [one for one in bundle.types if item_id in bundle.items[one]]
-    if len(found) > 1:
-        raise QueryError(f"item {item_id!r} is of several types, {', '.join(found)}: name the item_type")
-    if not found:
-        near = suggest(item_id, (one for kind in bundle.types for one in bundle.items[kind].all()))
+    if item_type is not None:
+        return item_type, find_item(bundle, check_type(bundle, item_type), item_id)
+    types = [name for name in bundle.types if item_id in bundle.items[name]]
+    if len(types) > 1:
+        raise QueryError(f"several item types have the id {item_id!r}: give item_type, one of {', '.join(types)}")
+    if not types:
+        near = suggest(item_id, (known_id for name in bundle.types for known_id in bundle.items[name].all()))
         raise UnknownIdError(f"unknown item {item_id!r}{near}")
-    return found[0], find_item(bundle, found[0], item_id)
+    return types[0], find_item(bundle, types[0], item_id)
 
 
-def check_type(bundle: Bundle, kind: str) -> str:
-    """Returns an item type. Raises QueryError for one that the bundle does not have."""
-    if kind not in bundle.types:
-        raise QueryError(f"no item type {kind!r}{suggest(str(kind), bundle.types)}: this bundle has {bundle.types}")
-    return kind
+def check_type(bundle: Bundle, item_type: str) -> str:
+    """Returns an item type unchanged. Raises QueryError when the bundle does not have it."""
+    if item_type not in bundle.types:
+        raise QueryError(
+            f"no item type {item_type!r}{suggest(str(item_type), bundle.types)}: this bundle has {bundle.types}"
+        )
+    return item_type
 
 
 def slots_of_types(bundle: Bundle, types: Sequence[str]) -> list[str]:
-    """The slots that item types fill: ("top", "top") are "top" and "top_2"; slot names stay as they are."""
+    """The slots that item types fill: ("top", "top") gives "top" and "top_2"; slot names are kept."""
     if isinstance(types, str):
-        raise QueryError(f"types = {types!r}: a list of item types or slot names")
+        raise QueryError(f"types must be a list of item types or slot names, got the text {types!r}")
     names: list[str] = []
-    for one in types:
-        same = [name for name, kind in zip(bundle.slot_names, bundle.slots) if kind == one]
-        free = [name for name in (same or [bundle.slot_names[_slot(bundle, one)]]) if name not in names]
+    for requested in types:
+        same = [name for name, item_type in zip(bundle.slot_names, bundle.slots) if item_type == requested]
+        free = [name for name in (same or [bundle.slot_names[_slot(bundle, requested)]]) if name not in names]
         if not free:
             raise QueryError(
-                f"{one!r} is asked for {len(same) + 1} times: outfits of this bundle have {len(same) or 1}"
+                f"types has {requested!r} {len(same) + 1} times, but outfits of this bundle have {len(same) or 1} "
+                "slots for it"
             )
         names.append(free[0])
     return names
@@ -93,9 +104,9 @@ def _slot(bundle: Bundle, name: str) -> int:
 
 
 def items_by_slot(bundle: Bundle, items: np.ndarray) -> dict[str, str]:
-    """Item ids by slot name, filled slots only."""
+    """The items of an outfit, (S,) rows, as item ids by slot name; without the empty slots."""
     return {
-        name: bundle.items[kind].id(row)
-        for name, kind, row in zip(bundle.slot_names, bundle.slots, items.tolist())
+        name: bundle.items[item_type].id(row)
+        for name, item_type, row in zip(bundle.slot_names, bundle.slots, items.tolist())
         if row != EMPTY
     }

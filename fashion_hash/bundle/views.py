@@ -6,8 +6,8 @@ from fashion_hash.bundle.bundle import Bundle
 
 
 def impersonal(bundle: Bundle) -> Bundle:
-    """The bundle for an anonymous user: the preference counts nothing in its scores.
+    """A view of the bundle for an anonymous user: preference does not count in its scores.
 
-    Every engine over it answers by compatibility and item bias alone, whatever the user key.
+    Every engine over the view ranks by compatibility and item bias alone, whatever the user key.
     """
     return bundle.view(preference_scale=0)

@@ -1,4 +1,4 @@
-"""Writing a bundle: what a trained model hands over, the checks it must pass, and the folder it becomes."""
+"""Writes a bundle: what a trained model hands over, its checks, and the folder made from it."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ class BundleContents:
     """What a trained model hands over; `write_bundle` turns it into a folder.
 
     Attributes:
-        name: of the run, for readers.
+        name: the name of the run, for readers.
         slots: item type of each slot.
         modalities: names of the M modalities, in the order of the item codes.
         users, items: ids in row order (items by type).
         user_codes: (U, D) of -1 / +1.
         item_codes: by type, (N, M, D) of -1 / +1.
-        item_bias: by type, (N,) real; zeros when the model has none.
+        item_bias: by type, (N,) real; zeros for a model without item bias.
         preference_weights, compatibility_weights: (D,) real.
         preference_scale, compatibility_scale: whole numbers, 10 and 10 (20 and 0 for one term alone).
         repeat_empty: an empty slot repeats the first item of its type, as the FHN release does.
-        history: known positives of the users (liked outfits).
+        history: the users' known positives, the outfits they liked.
         details: by type and item id, "title" and further columns.
-        pictures: by type and item id, encoded JPEG or PNG bytes; may lack items.
-        model: what is worth knowing of the model (variant, training run), for readers.
-        heads: the hash heads of each modality, for items that arrive later; may be none.
-        requests: the request model over these items and users; None when there is none.
-        encoder: of an outfit encoder; the codes above are then those of its users and single items.
+        pictures: by type and item id, encoded JPEG or PNG bytes; items may be missing.
+        model: facts about the model for readers, such as its variant and training run.
+        heads: by modality, the hash heads that code new items; empty for none.
+        requests: the request model over these items and users, or None.
+        encoder: the outfit encoder, or None; with one, the codes above are those of its users and single items.
     """
 
     name: str
@@ -72,15 +72,16 @@ class BundleContents:
 
 
 def write_bundle(path: str | Path, contents: BundleContents) -> Bundle:
-    """Writes the bundle folder, replacing an older one in one step, and opens it.
+    """Writes a bundle folder, atomically replacing an older one, and opens it.
 
-    Raises BundleError, and writes nothing, when the contents do not fit together.
+    Raises:
+        BundleError: the contents do not fit together, or the old folder holds live changes; nothing was written.
     """
     scoring = _scoring_contents(contents)
     _check(contents, scoring)
     if (live := Path(path) / LIVE_FOLDER).exists():
         raise BundleError(
-            f"{live} holds changes that were made to bundle {_fingerprint(Path(path))}, and would be lost: "
+            f"{live} holds changes to bundle {_fingerprint(Path(path))} that would be lost: "
             "export to another folder, or move it away first"
         )
     num_bits = check_num_bits(contents.user_codes.shape[-1])
@@ -91,11 +92,11 @@ def write_bundle(path: str | Path, contents: BundleContents) -> Bundle:
         np.save(folder / "codes/users.npy", pack(contents.user_codes))
         np.save(folder / "codes/preference_weights.npy", fixed_point(contents.preference_weights))
         np.save(folder / "codes/compatibility_weights.npy", fixed_point(contents.compatibility_weights))
-        for kind in item_types(contents.slots):
-            name = _file_name(kind)
-            IdTable.of(kind, contents.items[kind]).save(folder / "ids", f"items.{name}")
-            np.save(folder / f"codes/items.{name}.npy", pack(contents.item_codes[kind]))
-            np.save(folder / f"codes/bias.{name}.npy", fixed_point(contents.item_bias[kind]))
+        for item_type in item_types(contents.slots):
+            name = _file_name(item_type)
+            IdTable.of(item_type, contents.items[item_type]).save(folder / "ids", f"items.{name}")
+            np.save(folder / f"codes/items.{name}.npy", pack(contents.item_codes[item_type]))
+            np.save(folder / f"codes/bias.{name}.npy", fixed_point(contents.item_bias[item_type]))
         np.save(folder / "history/users.npy", contents.history.users)
         np.save(folder / "history/items.npy", contents.history.items)
         write_catalogue(folder / "catalogue.sqlite", contents.items, contents.details, contents.pictures)
@@ -127,7 +128,7 @@ def _fingerprint(folder: Path) -> str:
 
 
 def _check(contents: BundleContents, scoring: _ScoringContents) -> None:
-    """Shapes, values and rows fit together, and every score is exact in a float64."""
+    """Checks that shapes, values and rows fit together and that a float64 holds every score exactly."""
     types = item_types(check_slots(contents.slots))
     by_type = {"items": contents.items, "item_codes": contents.item_codes, "item_bias": contents.item_bias}
     for name, table in by_type.items():
@@ -159,10 +160,10 @@ def _check_arrays(contents: BundleContents, types: Sequence[str]) -> None:
             raise BundleError(f"{name} has shape {np.shape(array)}, expected {shape}")
     for name, array, _ in codes:
         if not (np.abs(array) == 1).all():
-            raise BundleError(f"{name} holds values other than -1 and +1: binarise the relaxed codes first")
+            raise BundleError(f"{name} has values other than -1 and +1: binarise the relaxed codes first")
     for name, array, _ in weights:
         if not (np.abs(array) < 2**15).all():
-            raise BundleError(f"{name} holds a value that is not finite or beyond +-32768")
+            raise BundleError(f"{name} has a value that is not finite or not between -32768 and 32768")
 
 
 def _check_requests(contents: BundleContents, types: tuple[str, ...]) -> None:
@@ -170,27 +171,31 @@ def _check_requests(contents: BundleContents, types: tuple[str, ...]) -> None:
     if requests is None:
         return
     if requests.types != types:
-        raise BundleError(f"requests over the types {list(requests.types)} in a bundle of {list(types)}")
+        raise BundleError(f"the requests have the item types {list(requests.types)}, but the bundle has {list(types)}")
     sizes = {item_type: len(contents.items[item_type]) for item_type in types} | {"users": len(contents.users)}
     known = {item_type: len(requests.item_outputs[item_type]) for item_type in types}
     known["users"] = len(requests.user_known)
     if sizes != known:
-        raise BundleError(f"requests over {known} in a bundle of {sizes}: both must know the same items and users")
+        raise BundleError(
+            f"the requests have {known}, but the bundle has {sizes}: both must have the same items and users"
+        )
 
 
 def _check_history(contents: BundleContents) -> None:
     if contents.history.slots != contents.slots:
-        raise BundleError(f"history of slots {contents.history.slots} in a bundle of slots {contents.slots}")
+        raise BundleError(f"the history has the slots {contents.history.slots}, but the bundle has {contents.slots}")
     columns = [("users", contents.history.users, 0, len(contents.users))]
     for slot, item_type in enumerate(contents.slots):
         columns.append((item_type, contents.history.items[:, slot], EMPTY, len(contents.items[item_type])))
     for name, rows, low, high in columns:
         if len(rows) and not low <= rows.min() <= rows.max() < high:
-            raise BundleError(f"history names rows {rows.min()} to {rows.max()} of {high} {name}")
+            raise BundleError(
+                f"the history has rows {rows.min()} to {rows.max()} of {name}, but the bundle has {high} of them"
+            )
 
 
 def _check_exactness(contents: BundleContents, types: Sequence[str]) -> None:
-    """The largest numerator of index/exact.py stays below 2**53: a float64 holds it without rounding."""
+    """Checks that the largest numerator of index/exact.py is below 2**53, so that a float64 holds it exactly."""
     scales = (contents.preference_scale, contents.compatibility_scale)
     if any(int(scale) != scale or scale < 0 for scale in scales):
         raise BundleError(f"preference_scale and compatibility_scale must be whole numbers of at least 0, got {scales}")
@@ -201,21 +206,21 @@ def _check_exactness(contents: BundleContents, types: Sequence[str]) -> None:
         total += contents.user_codes.shape[-1] * int(np.abs(bias).max(initial=0))
     num_pairs = max(1, len(slot_pairs(contents.slots)))
     if int(total) * len(contents.modalities) * len(contents.slots) * num_pairs >= 2**53:
-        raise BundleError("bit weights or item biases are too large for exact scores: has the training diverged?")
+        raise BundleError("the bit weights or item biases are too large for exact scores: did the training diverge?")
 
 
 class _ScoringContents(Protocol):
-    """What a bundle holds for one way of scoring outfits; Bundle reads it and Bundle.scoring names it."""
+    """The part of a bundle that depends on how it scores outfits (Bundle.scoring)."""
 
-    answers: dict[str, str]  # how exact answers are, by what is asked; see the text of fashion_hash.bundle
-    head_width: int  # outputs of the hash heads
+    answers: dict[str, str]  # how exact each kind of answer is; see fashion_hash.bundle
+    head_width: int  # number of outputs of the hash heads
 
     def check(self) -> None: ...
     def write(self, folder: Path) -> None: ...
 
 
 class _CodeContents:
-    """FHN: nothing beside the codes that every bundle has."""
+    """FHN: only the codes that every bundle has."""
 
     def __init__(self, contents: BundleContents) -> None:
         self._contents = contents
@@ -225,14 +230,16 @@ class _CodeContents:
     def check(self) -> None:
         heads, modalities = self._contents.heads, self._contents.modalities
         if heads and tuple(heads) != modalities:
-            raise BundleError(f"heads of {list(heads)} in a bundle of {list(modalities)}")
+            raise BundleError(
+                f"the hash heads have the modalities {list(heads)}, but the bundle has {list(modalities)}"
+            )
 
     def write(self, folder: Path) -> None:
         pass
 
 
 class _VectorContents:
-    """Outfit encoder: its network, tokens of items and vectors of users; nothing is scored by the codes alone."""
+    """Outfit encoder: its network, item tokens and user vectors; scores do not follow from codes alone."""
 
     def __init__(self, contents: BundleContents, encoder: EncoderContents) -> None:
         self._contents = contents
@@ -249,14 +256,14 @@ class _VectorContents:
         contents, encoder = self._contents, self._encoder
         if contents.repeat_empty or contents.compatibility_scale:
             raise BundleError(
-                "an outfit encoder masks empty slots and has no compatibility term: repeat_empty and "
-                "compatibility_scale must be 0 in its bundle"
+                "an outfit encoder masks empty slots and has no compatibility term: in its bundle repeat_empty must be "
+                "False and compatibility_scale 0"
             )
         codes = {"user_codes": contents.user_codes, **contents.item_codes}
         for name, expected in {"user_codes": encoder.user_codes, **encoder.item_codes}.items():
             if not np.array_equal(codes.get(name, ()), expected):
                 raise BundleError(
-                    f"the codes of {name} are not those of the outfit encoder: take them from EncoderContents"
+                    f"the codes in {name} are not those of the outfit encoder: take them from EncoderContents"
                 )
 
     def write(self, folder: Path) -> None:

@@ -79,7 +79,7 @@ def test_an_array_of_another_shape_or_dtype_is_refused(case: str, file: str, tmp
     original = np.load(path / file)
     for name, change in BREAKS.items():
         if name == "a row less" and file.endswith(".order.npy"):
-            continue  # an id that is found no more
+            continue  # it would read as a removed id
         np.save(path / file, change(original))
         with pytest.raises(BundleError) as raised:
             open_all(path)

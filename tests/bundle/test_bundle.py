@@ -30,22 +30,23 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert bundle.slot_names == ("top", "top_2", "a/b")
     assert bundle.users.all() == list(contents.users)
     assert (unpack(bundle.user_codes) == contents.user_codes).all()
-    for kind in bundle.types:
-        assert bundle.items[kind].all() == list(contents.items[kind])
-        assert (unpack(bundle.item_codes[kind]) == contents.item_codes[kind]).all()
-        assert np.allclose(bundle.item_bias[kind] / 2**16, contents.item_bias[kind], atol=2**-17)
+    for item_type in bundle.types:
+        assert bundle.items[item_type].all() == list(contents.items[item_type])
+        assert (unpack(bundle.item_codes[item_type]) == contents.item_codes[item_type]).all()
+        assert np.allclose(bundle.item_bias[item_type] / 2**16, contents.item_bias[item_type], atol=2**-17)
     assert np.allclose(bundle.preference_weights / 2**16, contents.preference_weights, atol=2**-17)
     assert (bundle.history.items == contents.history.items).all()
     item = bundle.catalogue.item("top", 0)
     assert (item.item_id, item.title, item.details) == ("top-0", "A fine top", {"price": 12.5})
     assert bundle.catalogue.picture("a/b", 1) == picture
     assert bundle.catalogue.picture("a/b", 2) is None
-    with pytest.raises(BundleError, match="has no top in row 99"):
+    with pytest.raises(BundleError, match="has no item of type top in row 99"):
         bundle.catalogue.item("top", 99)
 
 
 def test_a_view_shares_all_but_what_it_changes(tmp_path: Path) -> None:
     bundle = random_bundle(tmp_path / "bundle")
+    assert bundle.tastes is bundle.user_keys
     assert len(bundle.lines_of(0)) == (bundle.history.users == 0).sum()
     item_bias = {item_type: np.ones_like(bias) for item_type, bias in bundle.item_bias.items()}
     view = bundle.view(preference_scale=0, item_bias=item_bias)
@@ -60,9 +61,9 @@ def test_a_view_shares_all_but_what_it_changes(tmp_path: Path) -> None:
 
 
 def test_same_contents_same_fingerprint(tmp_path: Path) -> None:
-    one, two = (random_bundle(tmp_path / name) for name in ("one", "two"))
+    first, second = (random_bundle(tmp_path / name) for name in ("first", "second"))
     other = random_bundle(tmp_path / "other", seed=1)
-    assert one.fingerprint == two.fingerprint != other.fingerprint
+    assert first.fingerprint == second.fingerprint != other.fingerprint
 
 
 def test_keys_of_the_model_may_be_anything_json_knows(tmp_path: Path) -> None:
@@ -124,11 +125,11 @@ def test_other_versions_and_other_folders_are_refused(tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"user_codes": np.ones((4, 16))}, r"user_codes has shape \(4, 16\), expected \(5, 16\)"),
-        ({"user_codes": np.full((5, 16), 0.3)}, "user_codes holds values other than"),
+        ({"user_codes": np.full((5, 16), 0.3)}, "user_codes has values other than"),
         ({"preference_weights": np.ones(8)}, r"preference_weights has shape \(8,\)"),
         (
             {"compatibility_weights": np.full(16, np.nan)},
-            "compatibility_weights holds a value that is not finite",
+            "compatibility_weights has a value that is not finite",
         ),
         (
             {"preference_weights": np.full(16, 32767.0), "preference_scale": 10**6},
@@ -136,9 +137,15 @@ def test_other_versions_and_other_folders_are_refused(tmp_path: Path) -> None:
         ),
         ({"preference_scale": 0.5}, "whole numbers"),
         ({"item_bias": {}}, "item_bias has no entry for item type 'top'"),
-        ({"history": Outfits.of(("top", "bottom", "shoe"), [9], [[0, 0, 0]])}, "rows 9 to 9 of 5 users"),
-        ({"history": Outfits.of(("top", "bottom", "shoe"), [0], [[0, 99, 0]])}, "rows 99 to 99 of 33 bottom"),
-        ({"history": Outfits.of(("top", "bottom"), [0], [[0, 0]])}, "history of slots"),
+        (
+            {"history": Outfits.of(("top", "bottom", "shoe"), [9], [[0, 0, 0]])},
+            "rows 9 to 9 of users, but the bundle has 5",
+        ),
+        (
+            {"history": Outfits.of(("top", "bottom", "shoe"), [0], [[0, 99, 0]])},
+            "rows 99 to 99 of bottom, but the bundle has 33",
+        ),
+        ({"history": Outfits.of(("top", "bottom"), [0], [[0, 0]])}, "the history has the slots"),
     ],
 )
 def test_contents_that_do_not_fit_write_nothing(tmp_path: Path, changes: dict, message: str) -> None:

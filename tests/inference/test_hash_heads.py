@@ -183,7 +183,9 @@ def test_a_bundle_without_heads_says_so(tmp_path):
 
 def test_heads_of_other_modalities_are_no_part_of_a_bundle(tmp_path, bundle):
     heads = ItemCoder.open(bundle.path).heads
-    with pytest.raises(BundleError, match=r"heads of \['image', 'text', 'id'\] in a bundle of \['image'\]"):
+    with pytest.raises(
+        BundleError, match=r"heads have the modalities \['image', 'text', 'id'\], but the bundle has \['image'\]"
+    ):
         write_bundle(tmp_path / "other", replace(random_contents(), heads=heads))
     assert not (tmp_path / "other").exists()
 

@@ -110,6 +110,6 @@ def test_an_encoder_that_is_not_as_described_is_refused(tmp_path):
 def test_codes_of_another_encoder_are_refused(tmp_path):
     contents = encoder_contents()
     contents.user_codes[0, 0] *= -1
-    with pytest.raises(BundleError, match="codes of user_codes are not those of the outfit encoder"):
+    with pytest.raises(BundleError, match="codes in user_codes are not those of the outfit encoder"):
         write_bundle(tmp_path / "b", contents)
     assert not (tmp_path / "b").exists()

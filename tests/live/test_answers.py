@@ -168,7 +168,7 @@ def test_include_exclude_and_completion(changed: tuple[World, Recommender]) -> N
         ("compose", {"k": 0}, QueryError, "k must be at least 1, got 0"),
         ("compose", {"k": 3, "types": ["tops"]}, QueryError, "no slot 'tops'"),
         ("compose", {"k": 3, "types": "top"}, QueryError, "a list of item types"),
-        ("compose", {"k": 3, "types": ["shoe", "shoe"]}, QueryError, "asked for 2 times"),
+        ("compose", {"k": 3, "types": ["shoe", "shoe"]}, QueryError, "types has 'shoe' 2 times"),
         ("compose", {"k": 3, "types": ["top"], "include": {"shoe": ["shoe-1"]}}, QueryError, "include narrows slot"),
         ("compose", {"k": 3, "include": {"top": "top-3"}}, UnknownIdError, "unknown top 'top-3'"),
         ("compose", {"k": 3, "include": {"shoe": "top-1"}}, UnknownIdError, "an item of type top"),

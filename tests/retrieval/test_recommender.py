@@ -143,11 +143,11 @@ def test_unknown_ids_name_their_neighbours(recommender: Recommender) -> None:
         recommender.recommend(["user-1", "nobody"])
     with pytest.raises(UnknownIdError, match=r"unknown outfit 'outfit-1' \(nearest: 'outfit-0"):
         recommender.outfit("outfit-1")
-    with pytest.raises(UnknownIdError, match=r"unknown top 'bottom-1': it is an item of type bottom"):
+    with pytest.raises(UnknownIdError, match=r"unknown top 'bottom-1': this item has type bottom"):
         recommender.score("user-1", {"top": "bottom-1"})
     with pytest.raises(QueryError, match=r"no slot 'tops' \(nearest: 'top'.*\): .* top, top_2, bottom, shoe"):
         recommender.score("user-1", {"tops": "top-1"})
-    with pytest.raises(QueryError, match="an outfit needs an item"):
+    with pytest.raises(QueryError, match="an outfit has no items"):
         recommender.score("user-1", {})
     with pytest.raises(QueryError, match="no engine 'fast'"):
         open_engine("fast", recommender.bundle, recommender.pool)
