@@ -1,1 +1,1 @@
-"""The trained networks in plain numpy, as a bundle carries them; equal to their torch originals."""
+"""The trained networks of a bundle in plain numpy; they give the same results as their torch originals."""

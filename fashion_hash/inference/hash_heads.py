@@ -1,14 +1,14 @@
-"""Hash heads without torch: the code of an item that arrives after the training, from its content.
+"""Hash heads without torch: they code new items from their content.
 
-A bundle written by export_bundle holds them in its folder heads/:
+export_bundle writes them into the folder heads/ of a bundle:
 
-    heads.json              format version, item types, num_bits; of each modality its kind, where raw
-                            features come from, the normaliser and how many layers each head has
-    MODALITY.safetensors    the arrays: weights and biases, centre and scale, what stands for the unknown
-    titles/                 the title encoder, where titles are a modality
+    heads.json              format version, item types, num_bits; for each modality its kind, the source of
+                            raw features, the normaliser and the number of layers of each head
+    MODALITY.safetensors    the arrays: weights, biases, centre, scale and the features of unknown items
+    titles/                 the title encoder, if titles are a modality
 
-Heads of FHN (Lu et al., CVPR 2019): layers of weights with ReLU between them; dropout is no part of the
-answering half. Shapes: N items, M modalities, F feature, D bits.
+The heads are those of FHN (Lu et al., CVPR 2019): linear layers with a ReLU between them. Dropout applies in
+training only. Shapes: N items, M modalities, F features, D bits.
 """
 
 from __future__ import annotations
@@ -38,17 +38,16 @@ FEATURES, TITLES, TRAINED = "features", "titles", "trained pictures"
 
 @dataclass(frozen=True)
 class ContentHeads:
-    """How one modality turns what is known of an item into bits.
+    """The heads of a modality that is computed from the content of items.
 
     Attributes:
-        layers: by item type, the layers of its head; types may share one.
-        normaliser: what is done to raw features.
-        unknown: by type, (F,) float32: the normalised feature that stands for an item of which
-            nothing is known.
+        layers: by item type, the layers of its head; types may share a head.
+        normaliser: applied to raw features.
+        unknown: by type, (F,) float32: the normalised feature of an item without content.
         takes: "features" (vectors made elsewhere), "titles", or "trained pictures": features of a
-            backbone that was trained with the heads and that only torch can run.
-        source: what made the features, for messages ("alexnet at 291 px, weights hub").
-        titles: the encoder of titles, where it takes titles.
+            backbone that was trained with the heads and needs torch.
+        source: where the features come from, for messages ("alexnet at 291 px, weights hub").
+        titles: the encoder of titles, if the heads take titles.
     """
 
     layers: Mapping[str, tuple[Layer, ...]]
@@ -66,10 +65,10 @@ class ContentHeads:
 
 @dataclass(frozen=True)
 class IdHeads:
-    """The modality id: an item that training never saw has the code of its type's unknown item.
+    """The modality id: a new item gets the code of the unknown item of its type.
 
     Attributes:
-        unknown: by type, (D,) float32 whose signs are that code.
+        unknown: by type, (D,) float32; the signs are the code of the unknown item.
     """
 
     unknown: Mapping[str, np.ndarray]
@@ -82,29 +81,29 @@ def write_heads(folder: Path, types: Sequence[str], num_bits: int, heads: Mappin
     """Writes the heads of each modality into a new folder."""
     folder.mkdir()
     described: dict[str, Any] = {}
-    for modality, one in heads.items():
-        arrays = {f"unknown/{kind}": one.unknown[kind] for kind in types}
-        if isinstance(one, IdHeads):
+    for modality, head in heads.items():
+        arrays = {f"unknown/{item_type}": head.unknown[item_type] for item_type in types}
+        if isinstance(head, IdHeads):
             described[modality] = {"kind": "id"}
         else:
-            arrays |= {"centre": one.normaliser.centre, "scale": one.normaliser.scale}
+            arrays |= {"centre": head.normaliser.centre, "scale": head.normaliser.scale}
             # types that share a head share its arrays
-            shared = all(one.layers[kind] is one.layers[types[0]] for kind in types)
+            shared = all(head.layers[item_type] is head.layers[types[0]] for item_type in types)
             for name in ("",) if shared else types:
-                for number, layer in enumerate(one.layers[name or types[0]]):
+                for number, layer in enumerate(head.layers[name or types[0]]):
                     arrays[f"weight/{number}/{name}"] = layer.weight
                     if layer.bias is not None:
                         arrays[f"bias/{number}/{name}"] = layer.bias
             described[modality] = {
                 "kind": "content",
-                "takes": one.takes,
-                "source": one.source,
-                "normalise": one.normaliser.kind,
-                "layers": len(one.layers[types[0]]),
+                "takes": head.takes,
+                "source": head.source,
+                "normalise": head.normaliser.kind,
+                "layers": len(head.layers[types[0]]),
                 "shared": shared,
             }
-            if one.titles is not None:
-                one.titles.save(folder / "titles")
+            if head.titles is not None:
+                head.titles.save(folder / "titles")
         plain = {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in arrays.items()}
         (folder / f"{modality}.safetensors").write_bytes(save(plain))
     manifest = {"format": FORMAT, "format_version": FORMAT_VERSION, "types": list(types), "num_bits": num_bits}
@@ -114,11 +113,12 @@ def write_heads(folder: Path, types: Sequence[str], num_bits: int, heads: Mappin
 def read_heads(folder: Path) -> tuple[tuple[str, ...], dict[str, Heads]]:
     """The item types and the heads of each modality, in the order of the codes.
 
-    Raises BundleError when there are none, of another version, or a file is broken.
+    Raises:
+        BundleError: the folder has no heads, heads of another version, or a broken file.
     """
     path = folder / "heads.json"
     absent = (
-        f"{folder.parent} holds no hash heads ({path.name}), so that new items have no codes: "
+        f"{folder.parent} holds no hash heads ({path.name}), so new items cannot be coded: "
         "export the bundle again from its run"
     )
     manifest = read_part(path, FORMAT, FORMAT_VERSION, absent)
@@ -129,18 +129,18 @@ def read_heads(folder: Path) -> tuple[tuple[str, ...], dict[str, Heads]]:
         for modality, about in manifest["modalities"].items():
             file = folder / f"{modality}.safetensors"
             arrays = load_file(file)
-            unknown = {kind: arrays[f"unknown/{kind}"] for kind in types}
+            unknown = {item_type: arrays[f"unknown/{item_type}"] for item_type in types}
             if about["kind"] == "id":
                 heads[modality] = IdHeads(unknown)
                 continue
-            names = {kind: "" if about["shared"] else kind for kind in types}
+            names = {item_type: "" if about["shared"] else item_type for item_type in types}
             made = {name: _layers(arrays, name, about["layers"]) for name in dict.fromkeys(names.values())}
             for name, layers in made.items():
                 if layers[-1].weight.shape[0] != num_bits:
                     raise ValueError(f"the head {name!r} gives {layers[-1].weight.shape[0]} bits, not {num_bits}")
             normaliser = Normaliser(about["normalise"], arrays["centre"], arrays["scale"])
             titles = _titles(folder / "titles") if about["takes"] == TITLES else None
-            by_type = {kind: made[name] for kind, name in names.items()}
+            by_type = {item_type: made[name] for item_type, name in names.items()}
             heads[modality] = ContentHeads(by_type, normaliser, unknown, about["takes"], about["source"], titles)
     except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
         raise BundleError(f"{file} holds no readable hash heads ({error}): export the bundle again") from None
@@ -160,7 +160,7 @@ def _titles(folder: Path) -> TitleVectors:
 
 
 class ItemCoder:
-    """Codes of new items from their content, equal to those of the model that the bundle came from.
+    """Codes new items from their content, exactly as the bundle's model does.
 
     >>> encoder = ItemCoder.open("runs/demo/bundle")                              # doctest: +SKIP
     >>> encoder.codes("top", {"image": feature}, title="blue denim shirt").shape    # doctest: +SKIP
@@ -173,7 +173,7 @@ class ItemCoder:
 
     @classmethod
     def open(cls, bundle_folder: str | Path) -> ItemCoder:
-        """Reads the heads of a bundle. Raises BundleError when it has none, or a file is broken."""
+        """Reads the heads of a bundle. Raises BundleError when it has none or a file is broken."""
         return cls(*read_heads(Path(bundle_folder) / "heads"))
 
     @property
@@ -182,110 +182,121 @@ class ItemCoder:
         return tuple(self.heads)
 
     def codes(
-        self, kind: str, features: Mapping[str, np.ndarray | None] | None = None, title: str | None = None
+        self, item_type: str, features: Mapping[str, np.ndarray | None] | None = None, title: str | None = None
     ) -> np.ndarray:
-        """The code of one item: (M, D) int8 of -1 / +1; arguments and errors as for `codes_of_many`.
+        """The code of one item: (M, D) int8 of -1 / +1. Errors are those of `outputs_of_many`.
 
         Args:
-            kind: its item type.
-            features: by modality, its raw feature (F,), as the source of the bundle's features makes
-                it; a modality that is absent or None is unknown.
-            title: its title, for bundles that take titles.
+            item_type: the item type.
+            features: by modality, the raw feature (F,) from the source that the bundle's features come from;
+                a modality that is absent or None is unknown.
+            title: the title, for bundles that take titles.
         """
-        one = {modality: [feature] for modality, feature in (features or {}).items()}
-        return np.asarray(self.codes_of_many(kind, 1, one, [title])[0])
+        columns = {modality: [feature] for modality, feature in (features or {}).items()}
+        return np.asarray(self.codes_of_many(item_type, 1, columns, [title])[0])
 
     def codes_of_many(
         self,
-        kind: str,
+        item_type: str,
         count: int,
         features: Mapping[str, Sequence[np.ndarray | None]],
         titles: Sequence[str | None] | None = None,
     ) -> np.ndarray:
         """The codes of N items of one type, (N, M, D) int8 of -1 / +1: the signs of `outputs_of_many`."""
-        return binarise(self.outputs_of_many(kind, count, features, titles))
+        return binarise(self.outputs_of_many(item_type, count, features, titles))
 
     def outputs_of_many(
         self,
-        kind: str,
+        item_type: str,
         count: int,
         features: Mapping[str, Sequence[np.ndarray | None]],
         titles: Sequence[str | None] | None = None,
     ) -> np.ndarray:
-        """What the heads say of N items of one type, modality by modality: (N, M, D) float32.
+        """The outputs of the heads for N items of one type: (N, M, D) float32.
 
-        What is not known of an item, in a modality, has the code of its type's unknown item, as it
-        had in training: no feature, no title, or a title of which no word is known.
+        An item without content in a modality (no feature, no title, or a title without a known word) gets
+        the output of the unknown item of its type, as in training.
 
         Args:
-            kind: the item type.
+            item_type: the item type.
             count: N.
-            features: by modality, N raw features (F,) or None each; modalities may be absent.
-            titles: N titles or None each; not looked at by a bundle that takes no titles.
+            features: by modality, N raw features (F,), None where unknown; modalities may be absent.
+            titles: N titles, None where unknown; ignored by a bundle that takes no titles.
 
         Raises:
-            QueryError: an unknown item type or modality, or features and titles not of N items.
-            FeatureError: a feature of the wrong length or not finite, one given to the modality id
-                or where titles are taken, or one of pictures whose backbone was trained as well.
+            QueryError: an unknown item type or modality, or not N features or titles.
+            FeatureError: a feature has the wrong length, is not finite, or belongs to a modality that takes
+                none: the id, titles, or pictures with a trained backbone.
         """
-        if kind not in self.types:
-            raise QueryError(f"no item type {kind!r}{suggest(kind, self.types)}: this bundle has {list(self.types)}")
-        if unknown := [one for one in features if one not in self.heads]:
+        if item_type not in self.types:
+            raise QueryError(
+                f"no item type {item_type!r}{suggest(item_type, self.types)}: this bundle has {list(self.types)}"
+            )
+        if unknown := [name for name in features if name not in self.heads]:
             known = list(self.heads)
             raise QueryError(f"no modality {unknown[0]!r}{suggest(unknown[0], known)}: this bundle has {known}")
         titles = [None] * count if titles is None else titles
         for name, column in [*features.items(), ("titles", titles)]:
             if len(column) != count:
-                raise QueryError(f"{len(column)} {name} for {count} items: give one each, None where there is none")
-        found = []
+                raise QueryError(f"got {len(column)} {name} for {count} items: give one per item, None if unknown")
+        outputs = []
         for modality, heads in self.heads.items():
-            own = features.get(modality, [None] * count)
+            modality_features = features.get(modality, [None] * count)
             if isinstance(heads, IdHeads):
-                if any(one is not None for one in own):
-                    raise FeatureError("the modality id takes no features: a new item has its type's unknown code")
-                found.append(np.tile(heads.unknown[kind], (count, 1)))
+                if any(feature is not None for feature in modality_features):
+                    raise FeatureError(
+                        "the modality id takes no features, since every new item gets the unknown code of its type: "
+                        "leave them out"
+                    )
+                outputs.append(np.tile(heads.unknown[item_type], (count, 1)))
             else:
-                found.append(apply_layers(heads.layers[kind], _inputs(modality, heads, kind, own, titles)))
-        return np.stack(found, axis=1)
+                outputs.append(
+                    apply_layers(
+                        heads.layers[item_type], _inputs(modality, heads, item_type, modality_features, titles)
+                    )
+                )
+        return np.stack(outputs, axis=1)
 
 
 def _inputs(
     modality: str,
     heads: ContentHeads,
-    kind: str,
+    item_type: str,
     features: Sequence[np.ndarray | None],
     titles: Sequence[str | None],
 ) -> np.ndarray:
-    """(N, F) float32 for the heads: normalised, the unknown filled in."""
-    given = np.array([one is not None for one in features], dtype=bool)
+    """The inputs of the heads, (N, F) float32: normalised, with unknown features filled in."""
+    has_feature = np.array([feature is not None for feature in features], dtype=bool)
     if heads.titles is not None:
-        if given.any():
+        if has_feature.any():
             raise FeatureError(f"the {modality} of this bundle comes from titles: give titles instead of features")
         raw, known = heads.titles.encode([title or "" for title in titles])
     else:
-        if given.any() and heads.takes == TRAINED:
+        if has_feature.any() and heads.takes == TRAINED:
             raise FeatureError(
                 f"the {modality} features of this bundle come from a backbone that was trained with it "
-                f"({heads.source}), and a feature made elsewhere would give a wrong code: leave {modality} out "
-                f"(the item counts as unknown there), or train with {modality}.mode frozen"
+                f"({heads.source}), so a feature made elsewhere would give a wrong code: leave {modality} out "
+                f"(the item then counts as unknown), or train with {modality}.mode frozen"
             )
-        raw, known = np.zeros((len(features), heads.dim), dtype=np.float32), given
+        raw, known = np.zeros((len(features), heads.dim), dtype=np.float32), has_feature
         for row, feature in enumerate(features):
             if feature is not None:
                 raw[row] = _checked(modality, heads, row, feature)
-        if modality == "text":  # as in training: a text vector of zeros says nothing
+        if modality == "text":  # as in training, a text vector of zeros means unknown
             known = known & (raw != 0).any(axis=1)
     inputs = heads.normaliser(raw)
-    return np.where(known[:, None], inputs, heads.unknown[kind])
+    return np.where(known[:, None], inputs, heads.unknown[item_type])
 
 
 def _checked(modality: str, heads: ContentHeads, row: int, feature: np.ndarray) -> np.ndarray:
     feature = np.asarray(feature)
     if feature.shape != (heads.dim,):
         raise FeatureError(
-            f"the {modality} feature of item {row} has shape {feature.shape}, this bundle takes ({heads.dim},): "
+            f"the {modality} feature of item {row} has shape {feature.shape}, but this bundle takes ({heads.dim},): "
             f"{heads.source}"
         )
     if feature.dtype.kind not in "fiu" or not np.isfinite(feature).all():
-        raise FeatureError(f"the {modality} feature of item {row} holds NaN, infinity or no numbers: make it again")
+        raise FeatureError(
+            f"the {modality} feature of item {row} has values that are not finite numbers: make it again"
+        )
     return feature

@@ -1,4 +1,4 @@
-"""Linear layers in numpy, shared by hash heads and request towers."""
+"""Linear layers in numpy; hash heads and request towers use them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Layer:
-    """x -> x W' + b; between layers stands a ReLU.
+    """A linear layer x -> x W' + b.
 
     Attributes:
         weight: (outputs, inputs) float32.
@@ -22,7 +22,7 @@ class Layer:
 
 
 def apply_layers(layers: Sequence[Layer], inputs: np.ndarray) -> np.ndarray:
-    """(N, F) float32 through a head: (N, D) float32."""
+    """Applies layers with a ReLU between them: (N, F) float32 -> (N, D) float32."""
     for number, layer in enumerate(layers):
         if number:
             inputs = np.maximum(inputs, 0)

@@ -1,6 +1,6 @@
-"""What is done to raw features before a hash head, alike in training and for an item that arrives later.
+"""Normalises raw features for a hash head, both in training and for new items.
 
-Shapes: N items, F feature.
+Shapes: N items, F features.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ Normalise = Literal["none", "l2", "standard"]
 
 @dataclass(frozen=True)
 class Normaliser:
-    """What is done to raw features before the hash heads; the same for an item that arrives later.
+    """The normalisation of raw features.
 
     Attributes:
-        kind: "none"; "l2" (unit length); "standard" (mean 0 and deviation 1 over training items).
-        centre: (F,) float32, what "standard" takes away.
-        scale: (F,) float32, what "standard" divides by; 1 where a feature never changes.
+        kind: "none"; "l2" (unit length); "standard" (mean 0 and standard deviation 1 over the training items).
+        centre: (F,) float32, what "standard" subtracts.
+        scale: (F,) float32, what "standard" divides by; 1 for a constant feature.
     """
 
     kind: Normalise
@@ -30,7 +30,13 @@ class Normaliser:
 
     @classmethod
     def fit(cls, kind: Normalise, dim: int, blocks: Callable[[], Iterable[np.ndarray]]) -> Normaliser:
-        """From the raw features of training items: `blocks` goes through them, (N, F) by (N, F)."""
+        """Fits the normalisation to training items.
+
+        Args:
+            kind: the kind of normalisation.
+            dim: F.
+            blocks: returns an iterator over the raw features in blocks of (N, F); called several times.
+        """
         centre, variance = np.zeros(dim), np.ones(dim)
         if kind == "standard":
             count = sum(len(block) for block in blocks())
@@ -40,7 +46,7 @@ class Normaliser:
         return cls(kind, centre.astype(np.float32), scale.astype(np.float32))
 
     def __call__(self, raw: np.ndarray) -> np.ndarray:
-        """(N, F) raw features -> (N, F) float32."""
+        """Normalises raw features: (N, F) -> (N, F) float32."""
         raw = np.asarray(raw, dtype=np.float32)
         if self.kind == "none":
             return raw

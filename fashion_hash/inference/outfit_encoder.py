@@ -1,22 +1,22 @@
-"""The outfit encoder without torch: outfits and users as vectors of one space, and how near they are.
+"""The outfit encoder without torch: outfits and users as vectors in one space, and the distances between them.
 
-A bundle of an outfit encoder (models/outfit_encoder.py) holds in its folder encoder/:
+A bundle with an outfit encoder (models/outfit_encoder.py) has a folder encoder/:
 
     encoder.json            format version; heads, width, num_bits, distance, output, scale, bounded; item types
     weights.safetensors     the weights of the set transformer, the token of each item type (types/TYPE)
-                            and of the anonymous user (nobody: the mean user)
+                            and the vector of the anonymous user (nobody: the mean user)
     users.npy               (U, D) float32       user vectors
-    items.N.npy             (N, W + D) float32   of type number N: an item's token, and the vector of the
-                                                 outfit that holds it alone
+    items.N.npy             (N, W + D) float32   for type number N: the token of each item, and the vector of
+                                                 the outfit that consists of it alone
 
-Vectors are computed in float64 and rounded once, items of one type in order of row: the same outfit has the
-same bits whatever it is encoded with, and in whichever slot a top lies. Preference is minus
+Vectors are computed in float64 and rounded once, and items of one type are ordered by row. An outfit therefore
+has the same bits in every batch, and whichever slot of a type an item is in. Preference is minus
 
     scale * |u - o|^2               distance "euclidean"
     scale * (1 - u.o)               distance "cosine", vectors of length 1
     scale * (differing bits) / D    output "bits", vectors of -1 / +1
 
-all of them a factor times the squared distance. Shapes: O outfits, S slots, N items, W width, D num_bits.
+Each is a constant factor times the squared distance. Shapes: O outfits, S slots, N items, W width, D num_bits.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ class OutfitEncoderArrays:
         distance: "euclidean" or "cosine".
         output: "float" or "bits".
         scale: of distances.
-        type_tokens: by item type, (W,) float32 that is added to the features of its items.
-        bounded: whether tokens pass tanh.
-        nobody: (D,) float32, the vector that stands for an anonymous user: the mean user.
+        type_tokens: by item type, (W,) float32, added to the features of its items.
+        bounded: whether tokens go through tanh.
+        nobody: (D,) float32, the vector of an anonymous user: the mean user. Named as in the file.
     """
 
     weights: Mapping[str, np.ndarray]
@@ -67,32 +67,32 @@ class OutfitEncoderArrays:
 
     @cached_property
     def _wide(self) -> dict[str, np.ndarray]:
-        return {name: one.astype(np.float64) for name, one in self.weights.items()}
+        return {name: array.astype(np.float64) for name, array in self.weights.items()}
 
     @property
     def num_bits(self) -> int:
-        """D."""
+        """D, the length of the vectors of outfits and users."""
         return int(self.weights["out.weight"].shape[0])
 
     @property
     def width(self) -> int:
-        """W."""
+        """W, the length of the tokens of items."""
         return int(self.weights["out.weight"].shape[1])
 
     @property
     def num_blocks(self) -> int:
-        """Self-attention blocks."""
+        """The number of self-attention blocks."""
         return sum(name.endswith("attention_norm.weight") for name in self.weights)
 
     @property
     def factor(self) -> float:
-        """What a squared Euclidean distance between two vectors of the space is multiplied by."""
+        """The factor of the squared Euclidean distance between two vectors in the score."""
         if self.output == "bits":
             return self.scale / (4 * self.num_bits)
         return self.scale / 2 if self.distance == "cosine" else self.scale
 
     def place(self, vectors: np.ndarray) -> np.ndarray:
-        """Raw vectors, (..., D), as the space has them: signs, or of length 1, or as they are; float32."""
+        """Maps raw vectors, (..., D), into the space, float32: to signs, to length 1, or unchanged."""
         if self.output == "bits":
             return binarise(vectors).astype(np.float32)
         if self.distance == "cosine":
@@ -100,41 +100,41 @@ class OutfitEncoderArrays:
             vectors = vectors / np.maximum(lengths, LENGTH_EPS)
         return np.asarray(vectors, dtype=np.float32)
 
-    def tokens(self, kind: str, outputs: np.ndarray) -> np.ndarray:
-        """Tokens of items of a type, (N, W) float32, from what the heads say of them, (N, M, W)."""
-        tokens = outputs.sum(axis=1) + self.type_tokens[kind]
+    def tokens(self, item_type: str, outputs: np.ndarray) -> np.ndarray:
+        """The tokens of items of a type, (N, W) float32, from the outputs of the heads, (N, M, W)."""
+        tokens = outputs.sum(axis=1) + self.type_tokens[item_type]
         return np.asarray(np.tanh(tokens) if self.bounded else tokens, dtype=np.float32)
 
     def vectors(self, tokens: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """Outfits in the space: (O, D) float32.
+        """The vectors of outfits: (O, D) float32.
 
         Args:
-            tokens: (O, S, W) float32 of the items; anything where there is none.
+            tokens: (O, S, W) float32, the tokens of the items; ignored in empty slots.
             mask: (O, S) bool, True where an outfit has an item.
         """
-        found = np.empty((len(tokens), self.num_bits), dtype=np.float32)
+        vectors = np.empty((len(tokens), self.num_bits), dtype=np.float32)
         for start in range(0, len(tokens), AT_ONCE):
-            here = slice(start, start + AT_ONCE)
-            found[here] = self.place(self._raw(tokens[here].astype(np.float64), mask[here]))
-        return found
+            chunk = slice(start, start + AT_ONCE)
+            vectors[chunk] = self.place(self._raw(tokens[chunk].astype(np.float64), mask[chunk]))
+        return vectors
 
     def singles(self, tokens: np.ndarray) -> np.ndarray:
-        """Outfits of one item each, from (N, W) tokens: (N, D) float32."""
+        """The vectors of outfits with a single item, from tokens (N, W): (N, D) float32."""
         return self.vectors(tokens[:, None], np.ones((len(tokens), 1), dtype=bool))
 
     def _raw(self, x: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        here = mask[..., None]
-        x = np.where(here, x, 0.0)
+        filled = mask[..., None]
+        x = np.where(filled, x, 0.0)
         for number in range(self.num_blocks):
             name = f"blocks.{number}"
             normed = self._norm(f"{name}.attention_norm", x)
             x = x + self._attend(f"{name}.attention", normed, normed, mask)
             normed = self._norm(f"{name}.forward_norm", x)
             x = x + self._linear(f"{name}.second", np.maximum(self._linear(f"{name}.first", normed), 0))
-        mean = (x * here).sum(axis=1) / np.maximum(here.sum(axis=1), 1)
+        mean = (x * filled).sum(axis=1) / np.maximum(filled.sum(axis=1), 1)
         seed = np.broadcast_to(self._wide["seed"], (len(x), *self._wide["seed"].shape[1:]))
         pooled = self._attend("pool", seed, self._norm("pool_norm", x), mask)[:, 0]
-        return np.asarray(((mean + pooled) * here.any(axis=1)) @ self._wide["out.weight"].T)
+        return np.asarray(((mean + pooled) * filled.any(axis=1)) @ self._wide["out.weight"].T)
 
     def _linear(self, name: str, x: np.ndarray) -> np.ndarray:
         y = x.reshape(-1, x.shape[-1]) @ self._wide[f"{name}.weight"].T
@@ -147,10 +147,10 @@ class OutfitEncoderArrays:
         scale = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + LAYER_NORM_EPS)
         return np.asarray(centred / scale * self._wide[f"{name}.weight"] + self._wide[f"{name}.bias"])
 
-    def _attend(self, name: str, asked: np.ndarray, x: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    def _attend(self, name: str, queries: np.ndarray, x: np.ndarray, mask: np.ndarray) -> np.ndarray:
         q, k, v = (
-            self._linear(f"{name}.{part}", of).reshape(*of.shape[:2], self.num_heads, -1).swapaxes(1, 2)
-            for part, of in (("query", asked), ("key", x), ("value", x))
+            self._linear(f"{name}.{part}", values).reshape(*values.shape[:2], self.num_heads, -1).swapaxes(1, 2)
+            for part, values in (("query", queries), ("key", x), ("value", x))
         )
         logits = q @ k.swapaxes(-1, -2) / np.sqrt(q.shape[-1])
         logits = np.where(mask[:, None, None, :], logits, np.finfo(logits.dtype).min)
@@ -167,7 +167,7 @@ class EncoderContents:
     Attributes:
         encoder: the network.
         item_tokens: by type, (N, W) float32.
-        user_vectors: (U, D) float32, as the space has them.
+        user_vectors: (U, D) float32, as `OutfitEncoderArrays.place` returns them.
     """
 
     encoder: OutfitEncoderArrays
@@ -176,42 +176,42 @@ class EncoderContents:
 
     @cached_property
     def items(self) -> dict[str, np.ndarray]:
-        """By type, (N, W + D) float32: tokens and the vectors of single items."""
-        return {kind: encoded_items(self.encoder, tokens) for kind, tokens in self.item_tokens.items()}
+        """By type, (N, W + D) float32: see `encoded_items`."""
+        return {item_type: encoded_items(self.encoder, tokens) for item_type, tokens in self.item_tokens.items()}
 
     @property
     def item_codes(self) -> dict[str, np.ndarray]:
-        """By type, (N, 1, D) of -1 / +1: the signs of single items' vectors."""
-        return {kind: single_codes(self.encoder, items) for kind, items in self.items.items()}
+        """By type, (N, 1, D) of -1 / +1: the signs of the vectors of single items."""
+        return {item_type: single_codes(self.encoder, items) for item_type, items in self.items.items()}
 
     @property
     def user_codes(self) -> np.ndarray:
-        """(U, D) of -1 / +1."""
+        """(U, D) of -1 / +1: the signs of the user vectors."""
         return binarise(self.user_vectors)
 
 
 def encoded_items(encoder: OutfitEncoderArrays, tokens: np.ndarray) -> np.ndarray:
-    """Tokens, (N, W), with the vectors of single items beside them: (N, W + D) float32."""
+    """Tokens, (N, W), followed by the vectors of single items: (N, W + D) float32."""
     tokens = np.asarray(tokens, dtype=np.float32)
     return np.concatenate([tokens, encoder.singles(tokens)], axis=1)
 
 
 def single_codes(encoder: OutfitEncoderArrays, items: np.ndarray) -> np.ndarray:
-    """(N, 1, D) int8 of -1 / +1 from what `encoded_items` made."""
+    """The codes of items, (N, 1, D) int8 of -1 / +1, from `encoded_items`."""
     return binarise(items[:, None, encoder.width :])
 
 
 def write_encoder(folder: Path, types: Sequence[str], contents: EncoderContents) -> None:
-    """Writes the encoder and what it made of items and users into a new folder."""
+    """Writes the encoder, the encoded items and the user vectors into a new folder."""
     folder.mkdir()
     encoder = contents.encoder
-    arrays = {f"set/{name}": one for name, one in encoder.weights.items()}
-    arrays |= {f"types/{kind}": encoder.type_tokens[kind] for kind in types} | {"nobody": encoder.nobody}
+    arrays = {f"set/{name}": array for name, array in encoder.weights.items()}
+    arrays |= {f"types/{item_type}": encoder.type_tokens[item_type] for item_type in types} | {"nobody": encoder.nobody}
     plain = {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in arrays.items()}
     (folder / "weights.safetensors").write_bytes(save(plain))
     np.save(folder / "users.npy", contents.user_vectors.astype(np.float32))
-    for number, kind in enumerate(types):
-        np.save(folder / f"items.{number}.npy", contents.items[kind])
+    for number, item_type in enumerate(types):
+        np.save(folder / f"items.{number}.npy", contents.items[item_type])
     about = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -228,23 +228,26 @@ def write_encoder(folder: Path, types: Sequence[str], contents: EncoderContents)
 
 
 def read_encoder(folder: Path) -> OutfitEncoderArrays:
-    """The network of a folder that `write_encoder` wrote. Raises BundleError when it is broken."""
+    """Reads the network that `write_encoder` wrote. Raises BundleError when it cannot be read."""
     absent = f"{folder} holds no outfit encoder (encoder.json): export the bundle again"
     about = read_part(folder / "encoder.json", FORMAT, FORMAT_VERSION, absent)
     try:
         arrays = load_file(folder / "weights.safetensors")
         encoder = OutfitEncoderArrays(
-            weights={name.removeprefix("set/"): one for name, one in arrays.items() if name.startswith("set/")},
+            weights={name.removeprefix("set/"): array for name, array in arrays.items() if name.startswith("set/")},
             num_heads=about["heads"],
             distance=about["distance"],
             output=about["output"],
             scale=about["scale"],
-            type_tokens={kind: arrays[f"types/{kind}"] for kind in about["types"]},
+            type_tokens={item_type: arrays[f"types/{item_type}"] for item_type in about["types"]},
             nobody=arrays["nobody"],
             bounded=about["bounded"],
         )
         if (encoder.width, encoder.num_bits) != (about["width"], about["num_bits"]):
-            raise ValueError(f"weights of {encoder.width} to {encoder.num_bits}, not as described")
+            raise ValueError(
+                f"the weights map {encoder.width} to {encoder.num_bits}, but encoder.json says {about['width']} to "
+                f"{about['num_bits']}"
+            )
     except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
         raise BundleError(f"{folder} holds no readable outfit encoder ({error}): export the bundle again") from None
     return encoder
@@ -253,16 +256,16 @@ def read_encoder(folder: Path) -> OutfitEncoderArrays:
 def read_encoded(
     folder: Path, encoder: OutfitEncoderArrays, num_users: int, num_items: Mapping[str, int]
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """What an encoder made of users and items, memory-mapped.
+    """The user vectors and encoded items of a bundle, memory-mapped.
 
     Args:
-        folder: of the encoder.
-        encoder: read from there.
-        num_users: of the bundle.
-        num_items: by item type, in the order of the bundle.
+        folder: the folder of the encoder.
+        encoder: the network from that folder.
+        num_users: U of the bundle.
+        num_items: N by item type, in the order of the bundle.
 
     Returns:
-        User vectors, (U, D) float32, and by item type what `encoded_items` made.
+        User vectors, (U, D) float32, and by item type the result of `encoded_items`.
 
     Raises:
         BundleError: a file cannot be read or has another shape.
@@ -275,6 +278,6 @@ def read_encoded(
 
 
 def open_encoded(folder: Path, number: int, encoder: OutfitEncoderArrays, num_items: int) -> np.ndarray:
-    """What `encoded_items` made of the items of a type, by its number, memory-mapped."""
+    """The encoded items of a type, given by its number, memory-mapped; see `encoded_items`."""
     width = encoder.width + encoder.num_bits
     return open_array(folder / f"items.{number}.npy", "encoder/items.*.npy", N=num_items, E=width)

@@ -1,7 +1,7 @@
-"""Requests without torch: words and taste become bits in the code space of the items.
+"""Requests without torch: turns words and taste into bits in the code space of the items.
 
-What lies in the folder and what is computed stands in `fashion_hash.inference.request_weights`.
-Shapes: Q requests, U users, N items of a type, F feature, D bits, T what an item adds to a taste (D or 0).
+`fashion_hash.inference.request_weights` describes the folder and the formulas.
+Shapes: Q requests, U users, N items of a type, F features, D bits, T what an item adds to a taste (D or 0).
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from fashion_hash.inference.request_weights import TowerWeights, file_name, fini
 
 
 class RequestCodes(NamedTuple):
-    """Requests in the code space of the items, and what each was made from.
+    """Requests in the code space of the items.
 
     Attributes:
         bits: (Q, D) int8 of -1 / +1.
-        floats: (Q, D) float32, to be multiplied with `RequestTower.item_vectors`.
-        by_text: (Q,) bool, False where there were no words, or none that is known.
-        by_taste: (Q,) bool, False where no taste was given.
+        floats: (Q, D) float32; their products with `RequestTower.item_vectors` are scores.
+        by_text: (Q,) bool, True where the request has a known word.
+        by_taste: (Q,) bool, True where the request has a taste.
     """
 
     bits: np.ndarray
@@ -37,7 +37,7 @@ class RequestCodes(NamedTuple):
 
 
 class ItemCodes(NamedTuple):
-    """Items that arrive later: (N, D) int8 bits, (N, D) float32 floats, (N, T) float32 tastes."""
+    """New items: (N, D) int8 bits, (N, D) float32 floats, (N, T) float32 tastes."""
 
     bits: np.ndarray
     floats: np.ndarray
@@ -48,7 +48,7 @@ class RequestTower:
     """The request model of a bundle.
 
     Attributes:
-        encoder: what turns texts into vectors; a pretrained one loads when it first encodes.
+        encoder: turns texts into vectors; a pretrained one is loaded at its first use.
         num_bits: D.
         types: the item types.
         item_codes: by type, (N, D/8) uint8, packed; mapped.
@@ -91,26 +91,27 @@ class RequestTower:
 
         Args:
             folder: the folder.
-            encoder: one that is loaded already; by default the one that the folder names.
-            encoder_weights: where the weights of a pretrained encoder lie now, if elsewhere than at the time.
+            encoder: an open encoder to share; by default the one that the folder names is opened.
+            encoder_weights: where the weights of a pretrained encoder are now, if they were moved.
 
         Raises:
-            BundleError: no request model there, of another version, broken, or made with another encoder.
+            BundleError: the folder has no request model, one of another version, a broken one, or one made with
+                another encoder.
         """
         folder = Path(folder)
         manifest, weights = read_requests(folder)
         try:
-            own = open_encoder(folder / "encoder", encoder_weights)
+            saved = open_encoder(folder / "encoder", encoder_weights)
         except FeatureError as error:
             raise BundleError(str(error)) from None
         if encoder is not None:
-            check_same_encoder(str(folder.parent), own, encoder)
-        if own.dim != weights.request_project.shape[1]:
+            check_same_encoder(str(folder.parent), saved, encoder)
+        if saved.dim != weights.request_project.shape[1]:
             raise BundleError(
-                f"{folder}: the encoder gives {own.dim} floats, the tower takes {weights.request_project.shape[1]}: "
-                "export it again"
+                f"{folder}: the encoder gives {saved.dim} floats, but the tower takes "
+                f"{weights.request_project.shape[1]}: export the bundle again"
             )
-        return cls(folder, manifest, weights, encoder or own)
+        return cls(folder, manifest, weights, encoder or saved)
 
     @property
     def taste_dim(self) -> int:
@@ -118,90 +119,104 @@ class RequestTower:
         return int(self.weights.no_taste.shape[0])
 
     def words(self, text: str) -> Words:
-        """The words of a request that the encoder knows, and those that it does not."""
+        """The known and unknown words of a request."""
         return self.encoder.words(text)
 
     def taste_of_user(self, row: int) -> np.ndarray | None:
-        """(D,) float32, the taste of a user of the bundle by row; None when nothing is known of it."""
+        """The taste of a user of the bundle by row, (D,) float32, or None when it is unknown."""
         return np.asarray(self.user_tastes[row], dtype=np.float32) if self._user_known[row] else None
 
     def taste_of(self, rows: Mapping[str, Sequence[int] | np.ndarray]) -> np.ndarray | None:
-        """(D,) float32, the taste of a new user, from the items they engaged with: rows by item type.
+        """The taste of a new user from the items that they engaged with.
 
-        None when there are none. Raises QueryError for an item type that the bundle does not have.
+        Args:
+            rows: item rows by item type.
+
+        Returns:
+            (D,) float32, or None without items.
+
+        Raises:
+            QueryError: an item type that the bundle does not have.
         """
-        for kind in rows:
-            self._check_kind(kind)
-        found = [self.item_tastes[kind][np.asarray(one, dtype=np.int64)] for kind, one in rows.items() if len(one)]
-        return self.taste_of_items(np.concatenate(found)) if found else None
+        for item_type in rows:
+            self._check_type(item_type)
+        tastes = [
+            self.item_tastes[item_type][np.asarray(item_rows, dtype=np.int64)]
+            for item_type, item_rows in rows.items()
+            if len(item_rows)
+        ]
+        return self.taste_of_items(np.concatenate(tastes)) if tastes else None
 
     def taste_of_items(self, tastes: np.ndarray) -> np.ndarray | None:
-        """The same from what the items add, (N, T), such as `ItemCodes.tastes`.
+        """The taste of a new user, (D,) float32, from what items add to it, (N, T), such as `ItemCodes.tastes`.
 
-        None without items, and in a model whose tastes are learned rows alone.
+        None without items, and in a model with learned rows alone.
         """
         if not tastes.size:
             return None
-        # a new user lacks what is learned for each user
+        # a new user has no learned row
         return np.asarray((tastes.mean(axis=0, dtype=np.float64) + self.weights.nobody).astype(np.float32))
 
     def request(
         self, texts: Sequence[str | None], tastes: Sequence[np.ndarray | None] | np.ndarray | None = None
     ) -> RequestCodes:
-        """Requests as bits and floats.
+        """Turns requests into bits and floats.
+
+        A request with neither words nor taste stands for what users request most.
 
         Args:
-            texts: Q texts; None, "" and words of which none is known count alike: the answer is by taste.
-            tastes: Q tastes (D,) or None each, or None for all: the answer is by the words alone. With
-                neither it is what people ask for most.
+            texts: Q texts; None and texts without a known word are answered by taste alone.
+            tastes: Q tastes (D,), None to answer by words alone; by default all None.
 
         Raises:
-            QueryError: texts and tastes of different numbers, or a taste of another length.
+            QueryError: different numbers of texts and tastes, or a taste of another length.
         """
         tastes = [None] * len(texts) if tastes is None else tastes
         if len(tastes) != len(texts):
-            raise QueryError(f"{len(tastes)} tastes for {len(texts)} texts: give one each, None where there is none")
+            raise QueryError(f"got {len(tastes)} tastes for {len(texts)} texts: give one per text, None for no taste")
         weights = self.weights
         taste = np.tile(weights.no_taste, (len(texts), 1))
-        for row, one in enumerate(tastes):
-            if one is not None:
-                if np.shape(one) != weights.no_taste.shape:
-                    raise QueryError(f"taste {row} has shape {np.shape(one)}, this model takes ({self.taste_dim},)")
-                taste[row] = one
+        for row, user_taste in enumerate(tastes):
+            if user_taste is not None:
+                if (shape := np.shape(user_taste)) != weights.no_taste.shape:
+                    raise QueryError(f"taste {row} has shape {shape}, but this model takes ({self.taste_dim},)")
+                taste[row] = user_taste
         vectors = self.encoder.encode_texts([text or "" for text in texts])
         by_text = np.asarray(vectors.any(axis=1))
-        # each row by itself, (1, F): a batch then gives the very floats that each request gives alone
+        # each row is multiplied on its own, (1, F), so that a batch gives the same floats as single requests
         projected = (vectors[:, None] @ weights.request_project.T)[:, 0]
         asked = np.where(by_text[:, None], projected, weights.no_text)
         inputs = np.concatenate([asked, taste], axis=1)[:, None]
         outputs = weights.gates[0] * asked + weights.gates[1] * taste + apply_layers(weights.request_mlp, inputs)[:, 0]
-        by_taste = np.array([one is not None for one in tastes], dtype=bool)
+        by_taste = np.array([user_taste is not None for user_taste in tastes], dtype=bool)
         return RequestCodes(*finish(outputs, weights), by_text, by_taste)
 
     def items(self, descriptions: Sequence[str | None], pictures: Sequence[bytes | None] | None = None) -> ItemCodes:
-        """Bits, floats and tastes of items that arrive later, from their words (title and description).
+        """Bits, floats and tastes of new items, from their words (title and description).
 
         Args:
-            descriptions: N texts; an item of which no word is known counts as one that nothing describes.
-            pictures: N encoded pictures or None each, for an encoder that takes them.
+            descriptions: N texts; an item without a known word counts as undescribed.
+            pictures: N encoded pictures (JPEG or PNG), None where there is none, for an encoder that takes pictures.
         """
         weights = self.weights
-        vectors = item_features(self.encoder, [one or "" for one in descriptions], pictures)
+        vectors = item_features(self.encoder, [description or "" for description in descriptions], pictures)
         known = np.asarray(vectors.any(axis=1))[:, None]
         shown = np.where(known, (vectors[:, None] @ weights.item_project.T)[:, 0], weights.no_description)
         outputs = shown + apply_layers(weights.item_mlp, shown[:, None])[:, 0] + weights.unknown_item
         tastes = vectors @ weights.taste_project.T + weights.unknown_taste_item
         return ItemCodes(*finish(outputs, weights), tastes.astype(np.float32))
 
-    def _check_kind(self, kind: str) -> None:
-        if kind not in self.types:
-            raise QueryError(f"no item type {kind!r}{suggest(kind, self.types)}: this bundle has {list(self.types)}")
+    def _check_type(self, item_type: str) -> None:
+        if item_type not in self.types:
+            raise QueryError(
+                f"no item type {item_type!r}{suggest(item_type, self.types)}: this bundle has {list(self.types)}"
+            )
 
 
 def item_features(
     encoder: TextEncoder, descriptions: Sequence[str], pictures: Sequence[bytes | None] | None = None
 ) -> np.ndarray:
-    """(N, F) float32 unit vectors of items: of their words, and of their picture where the encoder takes them."""
+    """Unit vectors of items, (N, F) float32: of their words, and of their pictures if the encoder takes them."""
     vectors = encoder.encode_texts(descriptions)
     if encoder.takes_pictures and pictures is not None:
         vectors = vectors + encoder.encode_pictures(pictures)

@@ -1,22 +1,24 @@
-"""The request model without torch: words and taste become bits in the code space of the items.
+"""The request model without torch: turns words and taste into bits in the code space of the items.
 
-A bundle whose run was trained on requests holds it in its folder requests/:
+A bundle whose run was trained on requests has a folder requests/:
 
-    requests.json           format version, item types, num_bits, output, and what each array is
-    tower.safetensors       weights of the request tower, of the item tower, and what stands for the unknown
-    encoder/                how texts become vectors (fashion_hash.encoders)
+    requests.json           format version, item types, num_bits, output, slope and numbers of layers
+    tower.safetensors       the weights of the request tower and the item tower, and the defaults for unknowns
+    encoder/                the text encoder (fashion_hash.encoders)
     items.TYPE.codes.npy    (N, D/8) uint8    packed codes of the items
-    items.TYPE.vectors.npy  (N, D) float16    the same before their signs are taken: for a re-rank in float
-    items.TYPE.tastes.npy   (N, T) float32    what an item adds to the taste of those who engaged with it
+    items.TYPE.vectors.npy  (N, D) float16    the real vectors before binarisation, for a re-rank in floats
+    items.TYPE.tastes.npy   (N, T) float32    what an item adds to the taste of users who engaged with it
     users.tastes.npy        (U, D) float32    taste of every user of the bundle
-    users.known.npy         (U,) bool         False where nothing is known of a user's taste
+    users.known.npy         (U,) bool         False where a user's taste is unknown
 
-Item: t = v' + MLP(v') + e, with v' = W v of its description and e a learned embedding. Request: p =
-a q' + b taste + MLP([q'; taste]), with q' = W' q of its words; a taste is the mean of what a user engaged with,
-a learned row of theirs, or the sum of both. Bits are the signs; floats are tanh(slope * p), or p / |p| of a model
-trained in float. A score is the inner product of request and item, of either. After WhisperLite (Sevegnani et al.,
-2022), see fashion_hash.models.whisper_lite. Shapes: U users, N items of a type, F feature, H hidden, D bits, and T the
-length of what items add to a taste: D, or 0 in a model of learned rows alone.
+An item is t = v' + MLP(v') + e, where v' = W v projects its description v and e is a learned embedding. A request
+is p = a q' + b taste + MLP([q'; taste]), where q' = W' q projects its words q. A taste is the mean over the items
+that a user engaged with, a learned row of the user, or the sum of both. Bits are the signs; floats are
+tanh(slope * p), or p / |p| in a model trained in floats. The score is the inner product of request and item, in bits
+or in floats. The model follows WhisperLite (Sevegnani et al., 2022), see fashion_hash.models.whisper_lite.
+
+Shapes: U users, N items of a type, F features, H hidden, D bits, T the length of what items add to a taste: D, or 0
+in a model with learned rows alone.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ Output = Literal["bits", "float"]
 
 @dataclass(frozen=True)
 class TowerWeights:
-    """Both towers as plain arrays.
+    """Both towers as plain arrays, named as in the file.
 
     Attributes:
         request_project: (D, F), q' = W q.
@@ -52,15 +54,15 @@ class TowerWeights:
         gates: (2,), a and b.
         item_project: (D, F), v' = W v.
         item_mlp: layers of D -> H -> D.
-        taste_project: (T, F), what the description of an item adds to a taste.
-        no_text: (D,), q' of a request without words, or with none that is known.
+        taste_project: (T, F), maps the description of an item to what it adds to a taste.
+        no_text: (D,), q' of a request without known words.
         no_taste: (D,), the taste of an anonymous user.
-        nobody: (D,), what stands for the learned row of a new user.
-        no_description: (D,), v' of an item that nothing describes.
-        unknown_item: (D,), e of an item that training never saw.
-        unknown_taste_item: (T,), the same in tastes.
-        slope: of the tanh.
-        output: "bits" or "float", what the model was trained for.
+        nobody: (D,), used in place of the learned row of a new user.
+        no_description: (D,), v' of an item without description.
+        unknown_item: (D,), e of an item that was not in training.
+        unknown_taste_item: (T,), what such an item adds to a taste.
+        slope: the slope of the tanh.
+        output: what the model was trained for, "bits" or "float".
     """
 
     request_project: np.ndarray
@@ -84,13 +86,13 @@ class RequestContents:
     """What a trained request model hands over; `write_requests` turns it into a folder.
 
     Attributes:
-        types: the item types, in the order of the bundle's.
-        encoder: what made the vectors of texts.
-        weights: of both towers.
+        types: the item types, in the order of the bundle.
+        encoder: the text encoder.
+        weights: the weights of both towers.
         item_outputs: by type, (N, D) float32, the item tower's output before tanh or sign.
-        item_tastes: by type, (N, T) float32.
+        item_tastes: by type, (N, T) float32, what each item adds to a taste.
         user_tastes: (U, D) float32; rows of unknown users are not read.
-        user_known: (U,) bool.
+        user_known: (U,) bool, whether the taste of a user is known.
     """
 
     types: tuple[str, ...]
@@ -103,7 +105,7 @@ class RequestContents:
 
 
 def finish(outputs: np.ndarray, weights: TowerWeights) -> tuple[np.ndarray, np.ndarray]:
-    """A tower's outputs (N, D) as bits, int8 of -1 / +1, and as floats, float32."""
+    """The bits, int8 of -1 / +1, and the floats, float32, for a tower's outputs (N, D)."""
     if weights.output == "bits":
         floats = np.tanh(np.float32(weights.slope) * outputs)
     else:
@@ -118,12 +120,12 @@ def write_requests(folder: Path, contents: RequestContents) -> None:
     _check(contents, num_bits)
     folder.mkdir()
     contents.encoder.save(folder / "encoder")
-    for kind in contents.types:
-        bits, floats = finish(contents.item_outputs[kind], weights)
-        name = f"items.{file_name(kind)}"
+    for item_type in contents.types:
+        bits, floats = finish(contents.item_outputs[item_type], weights)
+        name = f"items.{file_name(item_type)}"
         np.save(folder / f"{name}.codes.npy", pack(bits))
         np.save(folder / f"{name}.vectors.npy", floats.astype(np.float16))
-        np.save(folder / f"{name}.tastes.npy", contents.item_tastes[kind].astype(np.float32))
+        np.save(folder / f"{name}.tastes.npy", contents.item_tastes[item_type].astype(np.float32))
     np.save(folder / "users.tastes.npy", contents.user_tastes.astype(np.float32))
     np.save(folder / "users.known.npy", contents.user_known.astype(bool))
     arrays = {name: value for name, value in vars(weights).items() if isinstance(value, np.ndarray)}
@@ -151,23 +153,23 @@ def _check(contents: RequestContents, num_bits: int) -> None:
     shapes: list[tuple[str, np.ndarray, tuple[int, ...]]] = [
         ("user_tastes", contents.user_tastes, (len(contents.user_known), num_bits))
     ]
-    for kind in contents.types:
-        size = len(contents.item_outputs[kind])
-        shapes.append((f"item_outputs[{kind!r}]", contents.item_outputs[kind], (size, num_bits)))
-        shapes.append((f"item_tastes[{kind!r}]", contents.item_tastes[kind], (size, shared)))
+    for item_type in contents.types:
+        size = len(contents.item_outputs[item_type])
+        shapes.append((f"item_outputs[{item_type!r}]", contents.item_outputs[item_type], (size, num_bits)))
+        shapes.append((f"item_tastes[{item_type!r}]", contents.item_tastes[item_type], (size, shared)))
     for name, array, shape in shapes:
         if array.shape != shape:
             raise BundleError(f"{name} of the requests has shape {array.shape}, expected {shape}")
         if not np.isfinite(array).all():
-            raise BundleError(f"{name} of the requests holds a value that is not finite: has the training diverged?")
+            raise BundleError(f"{name} of the requests has a value that is not finite: did the training diverge?")
 
 
 def read_requests(folder: Path) -> tuple[dict[str, Any], TowerWeights]:
-    """The manifest and the weights of a folder. Raises BundleError when there are none, or they are broken."""
+    """Reads the manifest and the weights. Raises BundleError when they are absent or cannot be read."""
     path = folder / "requests.json"
     absent = (
-        f"{folder.parent} holds no request model ({folder.name}/{path.name}), so that it answers no words: "
-        "train a configuration of requests and export its bundle"
+        f"{folder.parent} holds no request model ({folder.name}/{path.name}), so it cannot answer requests in words: "
+        "train a request model and export its bundle"
     )
     manifest = read_part(path, FORMAT, FORMAT_VERSION, absent)
     file = folder / "tower.safetensors"
@@ -188,6 +190,6 @@ def read_requests(folder: Path) -> tuple[dict[str, Any], TowerWeights]:
     return manifest, weights
 
 
-def file_name(kind: str) -> str:
+def file_name(item_type: str) -> str:
     """An item type as part of a file name: "jeans/denim" must not become a folder."""
-    return quote(kind, safe=" ")
+    return quote(item_type, safe=" ")

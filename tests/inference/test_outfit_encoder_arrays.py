@@ -1,4 +1,4 @@
-"""The outfit encoder without torch equals the one with it, and gives one outfit the same bits always."""
+"""The outfit encoder without torch equals the one with torch, and an outfit always has the same bits."""
 
 import json
 
@@ -24,15 +24,15 @@ def test_vectors_are_those_of_torch(size):
     rng = np.random.default_rng(slots)
     encoder = random_encoder(rng, ["top"], width, num_bits, blocks, spread=0.6)
     network = SetEncoder(width, num_bits, encoder.num_heads, blocks, 2 * width, 0.5).eval()
-    network.load_state_dict({name: torch.from_numpy(one) for name, one in encoder.weights.items()})
+    network.load_state_dict({name: torch.from_numpy(array) for name, array in encoder.weights.items()})
     tokens = rng.normal(0, 2, (700, slots, width)).astype(np.float32)
     mask = rng.random((700, slots)) < 0.6
     tokens[~mask] = 0
     with torch.no_grad():
-        wanted = network(torch.from_numpy(tokens), torch.from_numpy(mask)).numpy()
-    found = encoder.vectors(tokens, mask)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, wanted, atol=2e-4, rtol=1e-3)
+        expected = network(torch.from_numpy(tokens), torch.from_numpy(mask)).numpy()
+    vectors = encoder.vectors(tokens, mask)
+    assert vectors.dtype == np.float32
+    np.testing.assert_allclose(vectors, expected, atol=2e-4, rtol=1e-3)
     assert not encoder.vectors(tokens, np.zeros_like(mask)).any()
 
 
@@ -43,12 +43,12 @@ def test_an_outfit_has_the_same_bits_alone_among_others_and_in_any_slots(tmp_pat
     items = np.stack([rng.integers(0, 40, 300) for _ in SLOTS], axis=1)
     items[rng.random(items.shape) < 0.3] = -1
     together = outfit_vectors(bundle, items)
-    alone = np.concatenate([outfit_vectors(bundle, one[None]) for one in items])
+    alone = np.concatenate([outfit_vectors(bundle, outfit[None]) for outfit in items])
     swapped = outfit_vectors(bundle, items[:, [1, 0, 2, 4, 3]])
     assert together.tobytes() == alone.tobytes() == swapped.tobytes()
     user = bundle.user_keys[1]
     scores = nearness(bundle, user, together)
-    assert scores.tobytes() == np.concatenate([nearness(bundle, user, one[None]) for one in together]).tobytes()
+    assert scores.tobytes() == np.concatenate([nearness(bundle, user, outfit[None]) for outfit in together]).tobytes()
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -57,29 +57,29 @@ def test_nearness_is_minus_the_scaled_distance(tmp_path, form):
     items = np.array([[0, 3, 1], [2, -1, 4]])
     kept = outfit_vectors(bundle, items)
     for user in bundle.user_keys:
-        for one, found in zip(real_vectors(bundle, kept).astype(float), nearness(bundle, user, kept)):
+        for outfit, near in zip(real_vectors(bundle, kept).astype(float), nearness(bundle, user, kept)):
             if form.get("output") == "bits":
-                wanted = 3.0 * sum(a != b for a, b in zip(one, user)) / 16
+                expected = 3.0 * sum(a != b for a, b in zip(outfit, user)) / 16
             elif form["distance"] == "cosine":
-                wanted = 3.0 * (1 - one @ user / np.linalg.norm(one) / np.linalg.norm(user))
+                expected = 3.0 * (1 - outfit @ user / np.linalg.norm(outfit) / np.linalg.norm(user))
             else:
-                wanted = 3.0 * sum((one - user) ** 2)
-            assert found == pytest.approx(-wanted, abs=1e-6)
+                expected = 3.0 * sum((outfit - user) ** 2)
+            assert near == pytest.approx(-expected, abs=1e-6)
     assert kept.dtype == (np.uint8 if form.get("output") == "bits" else np.float32)
 
 
 def test_a_bundle_gives_back_what_was_written(tmp_path):
     contents = encoder_contents(slots=SLOTS, width=12)
     bundle = write_bundle(tmp_path / "b", contents)
-    given, read = contents.encoder, bundle.encoder
-    assert {name: one.tobytes() for name, one in read.weights.items()} == {
-        name: one.tobytes() for name, one in given.encoder.weights.items()
+    written, read = contents.encoder, bundle.encoder
+    assert {name: array.tobytes() for name, array in read.weights.items()} == {
+        name: array.tobytes() for name, array in written.encoder.weights.items()
     }
     assert (read.num_heads, read.distance, read.output, read.scale) == (2, "euclidean", "float", 3.0)
-    assert bundle.user_keys.tobytes() == given.user_vectors.tobytes()
-    for kind in bundle.types:
-        assert bundle.encoded_items[kind].tobytes() == given.items[kind].tobytes()
-        assert read.type_tokens[kind].tobytes() == given.encoder.type_tokens[kind].tobytes()
+    assert bundle.user_keys.tobytes() == written.user_vectors.tobytes()
+    for item_type in bundle.types:
+        assert bundle.encoded_items[item_type].tobytes() == written.items[item_type].tobytes()
+        assert read.type_tokens[item_type].tobytes() == written.encoder.type_tokens[item_type].tobytes()
     assert bundle.answers["pool"] == "exact, outfit vectors"
     assert bundle.answers["compose"] == "shortlist and re-rank"
 

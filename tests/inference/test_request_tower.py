@@ -43,8 +43,8 @@ def random_requests(types: dict[str, int], users: int = 5, num_bits: int = 16, s
         slope=1.5,
         output="bits",
     )
-    outputs = {kind: draw(count, num_bits) for kind, count in types.items()}
-    tastes = {kind: draw(count, num_bits) for kind, count in types.items()}
+    outputs = {item_type: draw(count, num_bits) for item_type, count in types.items()}
+    tastes = {item_type: draw(count, num_bits) for item_type, count in types.items()}
     known = np.arange(users) < users - 1
     return RequestContents(tuple(types), encoder, weights, outputs, tastes, draw(users, num_bits), known)
 
@@ -63,10 +63,10 @@ def tower(contents: RequestContents, tmp_path: Path) -> RequestTower:
 def test_what_was_written_is_read(tower: RequestTower, contents: RequestContents) -> None:
     assert tower.types == ("top", "jeans/denim")
     assert tower.encoder.fingerprint == contents.encoder.fingerprint
-    for kind in tower.types:
-        np.testing.assert_array_equal(tower.item_codes[kind], pack(contents.item_outputs[kind]))
-        floats = np.tanh(1.5 * contents.item_outputs[kind])
-        np.testing.assert_allclose(tower.item_vectors[kind], floats, atol=1e-3)
+    for item_type in tower.types:
+        np.testing.assert_array_equal(tower.item_codes[item_type], pack(contents.item_outputs[item_type]))
+        floats = np.tanh(1.5 * contents.item_outputs[item_type])
+        np.testing.assert_allclose(tower.item_vectors[item_type], floats, atol=1e-3)
     assert tower.taste_of_user(4) is None
     np.testing.assert_array_equal(tower.taste_of_user(2), contents.user_tastes[2])
 
@@ -84,7 +84,7 @@ def test_a_request_is_the_formula(tower: RequestTower, contents: RequestContents
     assert asked.by_taste.all()
 
 
-def test_words_that_nobody_knows_count_as_none(tower: RequestTower) -> None:
+def test_unknown_words_count_as_none(tower: RequestTower) -> None:
     taste = tower.taste_of_user(0)
     asked = tower.request(["qwertz 数据", "", None, "the of"], [taste] * 4)
     assert not asked.by_text.any()
@@ -112,17 +112,17 @@ def test_taste_is_the_mean_of_what_was_engaged_with(tower: RequestTower, content
 
 
 def test_new_items_have_codes(tower: RequestTower, contents: RequestContents) -> None:
-    found = tower.items(["red shirt", "", None])
-    assert found.bits.shape == (3, 16)
-    assert found.tastes.shape == (3, 16)
-    np.testing.assert_array_equal(found.bits[1], found.bits[2])
-    np.testing.assert_allclose(found.tastes[1], contents.weights.unknown_taste_item)
+    items = tower.items(["red shirt", "", None])
+    assert items.bits.shape == (3, 16)
+    assert items.tastes.shape == (3, 16)
+    np.testing.assert_array_equal(items.bits[1], items.bits[2])
+    np.testing.assert_allclose(items.tastes[1], contents.weights.unknown_taste_item)
 
 
 def test_bad_requests(tower: RequestTower) -> None:
     with pytest.raises(QueryError, match="1 tastes for 2 texts"):
         tower.request(["a", "b"], [None])
-    with pytest.raises(QueryError, match=r"taste 1 has shape \(3,\), this model takes \(16,\)"):
+    with pytest.raises(QueryError, match=r"taste 1 has shape \(3,\), but this model takes \(16,\)"):
         tower.request(["a", "b"], [None, np.zeros(3)])
     assert tower.request([]).bits.shape == (0, 16)
 
@@ -135,7 +135,7 @@ def test_another_encoder_is_refused_and_both_are_named(tower: RequestTower) -> N
 
 
 def test_broken_folders(tower: RequestTower, contents: RequestContents, tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match="answers no words"):
+    with pytest.raises(BundleError, match="cannot answer requests in words"):
         RequestTower.open(tmp_path / "nothing")
     (tower.path / "tower.safetensors").write_bytes(b"x" * 100)
     with pytest.raises(BundleError, match=r"tower\.safetensors holds no readable request model"):
