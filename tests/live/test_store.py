@@ -78,7 +78,7 @@ def test_changes_of_another_index_are_refused_by_name(bundle: Bundle) -> None:
 
 
 def test_a_new_bundle_or_index_does_not_swallow_changes(bundle: Bundle) -> None:
-    with pytest.raises(BundleError, match=f"live holds changes that were made to bundle {bundle.fingerprint}"):
+    with pytest.raises(BundleError, match=f"live holds changes to bundle {bundle.fingerprint}"):
         new_bundle(bundle.path, seed=1)
     with pytest.raises(BundleError, match=r"live holds changes that were made to the pool .* move it away first"):
         build_index(bundle, random_pool(bundle, 30))
