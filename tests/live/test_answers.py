@@ -171,7 +171,7 @@ def test_include_exclude_and_completion(changed: tuple[World, Recommender]) -> N
         ("compose", {"k": 3, "types": ["shoe", "shoe"]}, QueryError, "types has 'shoe' 2 times"),
         ("compose", {"k": 3, "types": ["top"], "include": {"shoe": ["shoe-1"]}}, QueryError, "include narrows slot"),
         ("compose", {"k": 3, "include": {"top": "top-3"}}, UnknownIdError, "unknown top 'top-3'"),
-        ("compose", {"k": 3, "include": {"shoe": "top-1"}}, UnknownIdError, "an item of type top"),
+        ("compose", {"k": 3, "include": {"shoe": "top-1"}}, UnknownIdError, "this item has type top"),
         ("compose", {"k": 3, "include": {"top": "top-1", "top_2": "top-1"}}, DataError, "given twice"),
         ("compose", {"k": 3, "exclude": {"hat": ["a"]}}, QueryError, "no item type 'hat'"),
         ("compose", {"k": 3, "exclude": {"top": "top-1"}}, QueryError, "a list of item ids"),

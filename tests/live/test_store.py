@@ -171,7 +171,7 @@ BAD: list[tuple[str, tuple, type[FashionHashError], str]] = [
     ("add_outfits", ({"n": {"hat": "x"}},), QueryError, "no slot 'hat'"),
     ("add_outfits", ({"n": {"shoe": "x"}},), UnknownIdError, "unknown shoe 'x': this item has type top"),
     ("add_outfits", ({"n": {"top": "x", "top_2": "x"}},), DataError, "outfit 'n' has top 'x' in two slots"),
-    ("add_outfits", ({"n": ["x"]},), QueryError, "outfit 'n' is a mapping"),
+    ("add_outfits", ({"n": ["x"]},), QueryError, "outfit 'n' must be a mapping"),
     ("remove_outfits", (["n"],), UnknownIdError, "unknown outfit 'n'"),
     ("remove_outfits", (["new", "new"],), DataError, "outfit 'new' was given twice"),
     ("remove_outfits", ("new",), QueryError, "a list of outfit ids is needed"),

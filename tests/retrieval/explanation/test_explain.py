@@ -113,5 +113,5 @@ def test_for_people_and_for_json(tmp_path: Path) -> None:
     text = why.to_text()
     for piece in (f"score {why.score:.4f}", "top top-0:", "image preference", "of 16 bits", "top with bottom", "liked"):
         assert piece in text
-    with pytest.raises(QueryError, match="an outfit has no items: give an item for at least one of top, bottom, shoe"):
+    with pytest.raises(QueryError, match="an outfit needs an item: give at least one of top, bottom, shoe"):
         explain(bundle, bundle.user_codes[1], np.full(3, EMPTY))
