@@ -1,18 +1,17 @@
-"""One YAML file is one complete experiment; this module is the only reader of YAML.
+"""One YAML file describes one complete experiment.
 
 Every section is frozen and validated; an unknown key is an error that names the nearest known one.
-Numbers such as 1e-3, which YAML 1.1 takes for text, are read as numbers.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+import reprlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, ValidationError, model_validator
 
 from fashion_hash.config.network import (
     CooccurrenceConfig,
@@ -24,7 +23,7 @@ from fashion_hash.config.network import (
     TextConfig,
 )
 from fashion_hash.config.requests import RequestConfig
-from fashion_hash.config.sections import Section
+from fashion_hash.config.sections import Name, Section, Seed
 from fashion_hash.config.training import (
     ContrastiveConfig,
     LossConfig,
@@ -33,22 +32,39 @@ from fashion_hash.config.training import (
     TeacherConfig,
     TrainConfig,
 )
+from fashion_hash.config.yaml_text import MOST_CHARACTERS, parse_yaml
 from fashion_hash.errors import ConfigError, suggest
 
 AnyConfig = TypeVar("AnyConfig", bound=BaseModel)
 
-
 MODALITIES = ("image", "text", "cooccurrence", "id")
+_MOST_PROBLEMS = 8  # in one message
+_MOST_LETTERS = 2000  # of one message
 
 
 class Config(Section):
-    """One experiment. At least one of the modalities image, text, cooccurrence and id must be given.
+    """One experiment on outfits. At least one of image, text, cooccurrence and id must be given.
 
-    The network is FHN, or with a section `encoder` the outfit encoder.
+    Attributes:
+        name: the name of the run's folder: letters, digits, ".", "_" and "-".
+        seed: the seed of all random numbers.
+        data: which data set to read.
+        image: pictures of the items.
+        text: words about the items.
+        cooccurrence: what the training split tells about the items.
+        id: a learned embedding of each item.
+        model: the matching model.
+        encoder: the outfit encoder; if left out, the network is FHN.
+        loss: what is minimised.
+        teacher: finished runs that weigh the negatives; none if left out.
+        contrastive: contrastive learning between views of an outfit; none if left out.
+        negatives: how negative outfits are drawn.
+        optimiser: how the weights are updated.
+        train: the training loop.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-    seed: Annotated[int, Field(ge=0)] = 0
+    name: Name
+    seed: Seed = 0
     data: DataConfig
     image: ImageConfig | None = None
     text: TextConfig | None = None
@@ -65,11 +81,11 @@ class Config(Section):
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """The names of the modalities in use, in the order of the codes."""
+        """The modalities in use, in the order of their codes."""
         return tuple(name for name in MODALITIES if getattr(self, name) is not None)
 
     def head(self, modality: str) -> str:
-        """The form of a content modality's hash heads."""
+        """The kind of hash head ("fhn" or "linear") of a content modality."""
         section = {"image": self.image, "text": self.text, "cooccurrence": self.cooccurrence}[modality]
         assert section is not None
         return section.head
@@ -77,66 +93,81 @@ class Config(Section):
     @model_validator(mode="after")
     def _check(self) -> Config:
         if not self.modalities:
-            raise ValueError("no modality: give one of the sections image, text, cooccurrence, id")
+            raise ValueError("no modality: give at least one of the sections image, text, cooccurrence and id")
         shared = self.negatives.kind == "shared"
         if self.teacher is not None and self.teacher.per_positive is not None and not shared:
             raise ValueError(
-                "teacher.per_positive goes with negatives.kind shared; "
-                f"of kind {self.negatives.kind} the teacher weighs the negatives.per_positive of each positive"
+                f"teacher.per_positive needs negatives.kind shared, got {self.negatives.kind}: the teacher then weighs "
+                "the negatives.per_positive negatives of each positive, so leave it out"
             )
         if self.contrastive is not None and self.contrastive.feature == "teacher" and self.teacher is None:
             raise ValueError("contrastive.feature teacher needs the section teacher")
         if self.contrastive is not None and self.train.batch_size == 1:
-            raise ValueError("contrastive compares the outfits of a batch with each other: train.batch_size 1 has none")
+            raise ValueError("contrastive compares the outfits of a batch: train.batch_size must be at least 2, got 1")
         return self
 
     def to_yaml(self) -> str:
-        """The whole configuration as YAML, defaults written out; `load_config` reads it back."""
+        """The whole configuration as YAML, defaults included; `load_config` reads it back."""
         # left out where it is not given: files that are named after a digest of this text then keep their names
         unused = {"model": {"kind"}} if self.model.kind is None else None
         return yaml.safe_dump(self.model_dump(mode="json", exclude=unused), sort_keys=False)
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
-    """Reads a configuration of outfits.
+    """Reads the configuration of an experiment on outfits.
 
     Args:
         path: a YAML file.
-        overrides: `a.b=value` each, the value in YAML; later ones win.
+        overrides: changes of the form `section.key=value`, the value in YAML; later ones win.
 
     Raises:
-        ConfigError: no such file, no YAML, an unknown key or a value that does not fit, or a
+        ConfigError: there is no such file, it is not YAML, a key is unknown, a value does not fit, or it is a
             configuration of requests.
     """
     config = load_experiment(path, overrides)
     if isinstance(config, RequestConfig):
-        raise ConfigError(f"{path} is a configuration of requests (section `requests`), not one of outfits")
+        raise ConfigError(f"{path} is a configuration of requests (it has a section `requests`), not of outfits")
     return config
 
 
 def load_experiment(path: str | Path, overrides: Sequence[str] = ()) -> Config | RequestConfig:
-    """Reads a configuration of outfits, or of requests: a file with a section `requests` is one.
+    """Reads the configuration of an experiment on outfits, or on requests if it has a section `requests`.
 
-    Arguments and errors as for `load_config`.
+    Args:
+        path: as for `load_config`.
+        overrides: as for `load_config`.
+
+    Raises:
+        ConfigError: as for `load_config`.
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        with open(path, "rb") as stream:
+            text = stream.read(4 * MOST_CHARACTERS + 1).decode("utf-8-sig")
     except FileNotFoundError:
-        near = suggest(path.name, [one.name for one in path.parent.glob("*.yaml")] if path.parent.is_dir() else [])
+        near = suggest(path.name, [file.name for file in path.parent.glob("*.yaml")] if path.parent.is_dir() else [])
         raise ConfigError(f"no configuration {path}{near}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from None
-    values = _parse(text, str(path))
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not UTF-8 text") from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot read {path}: {error}") from None
+    values = parse_yaml(text, str(path))
     if not isinstance(values, dict):
-        raise ConfigError(f"{path} holds no mapping of keys to values")
+        raise ConfigError(f"{path} must hold sections and keys with values, such as `name: my-run`")
     for override in overrides:
         _override(values, override)
     return make_request_config(values, str(path)) if "requests" in values else make_config(values, str(path))
 
 
 def make_config(values: dict[str, Any], source: str = "configuration") -> Config:
-    """A validated Config from plain values. Raises ConfigError naming every key that is wrong.
+    """A validated configuration of outfits from plain values.
+
+    Args:
+        values: sections and keys, as in the YAML file.
+        source: where they come from, for messages.
+
+    Raises:
+        ConfigError: a key is unknown or missing, or a value does not fit; the message names every such key.
 
     Example:
         >>> data = {"format": "iqon3000", "root": "iqon3000"}
@@ -147,75 +178,78 @@ def make_config(values: dict[str, Any], source: str = "configuration") -> Config
 
 
 def make_request_config(values: dict[str, Any], source: str = "configuration") -> RequestConfig:
-    """A validated RequestConfig from plain values. Raises ConfigError naming every key that is wrong."""
-    # a section that is there without values is the section of the defaults
+    """A validated configuration of requests from plain values.
+
+    Args:
+        values: as for `make_config`.
+        source: as for `make_config`.
+
+    Raises:
+        ConfigError: as for `make_config`.
+    """
+    # a section without values is the section with its defaults
     return _validated(RequestConfig, {**values, "requests": values.get("requests") or {}}, source)
 
 
-def _validated(kind: type[AnyConfig], values: dict[str, Any], source: str) -> AnyConfig:
+def _validated(config: type[AnyConfig], values: dict[str, Any], source: str) -> AnyConfig:
     try:
-        return kind.model_validate(values)
+        return config.model_validate(values)
     except ValidationError as error:
-        problems = [_explain(dict(problem), kind) for problem in error.errors()]
-        raise ConfigError(f"{source}: " + "; ".join(problems)) from None
+        problems = error.errors(include_url=False, include_context=False)
+        words = [_explain(dict(problem), config) for problem in problems[:_MOST_PROBLEMS]]
+        if len(problems) > len(words):
+            words.append(f"and {len(problems) - len(words):,} more problems")
+        message = f"{source}: {'; '.join(words)}"
+    except (RecursionError, OverflowError) as error:
+        message = f"{source}: {error}"
+    raise ConfigError(message if len(message) <= _MOST_LETTERS else f"{message[: _MOST_LETTERS - 4]} ...")
 
 
 def _explain(problem: dict[str, Any], config: type[BaseModel]) -> str:
-    where = [str(part) for part in problem["loc"]]
-    key = ".".join(where) or "configuration"
+    parts = [_shortened(part) for part in problem["loc"]]
+    key = ".".join(parts) or "configuration"
     if problem["type"] == "extra_forbidden":
         section = config
-        for part in where[:-1]:
+        for part in parts[:-1]:
             section = _section_type(section, part) or section
-        return f"unknown key {key!r}{suggest(where[-1], section.model_fields)}"
+        return f"unknown key {key!r}{suggest(parts[-1], section.model_fields)}"
     if problem["type"] == "missing":
         return f"key {key!r} is missing"
-    given = "" if isinstance(problem["input"], dict) else f", got {problem['input']!r}"
-    return f"{key}: {problem['msg'].removeprefix('Value error, ')}{given}"
+    value = "" if isinstance(problem["input"], Mapping) else f", got {_shown(problem['input'])}"
+    return f"{key}: {_shortened(problem['msg'].removeprefix('Value error, '), 300)}{value}"
+
+
+def _shown(value: object) -> str:
+    """A value as Python writes it, cut to a few words."""
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = 80
+    try:
+        return short.repr(value)
+    except ValueError:  # a number of thousands of digits
+        return f"a very large {type(value).__name__}"
+
+
+def _shortened(text: object, most: int = 80) -> str:
+    words = str(text)
+    return words if len(words) <= most else f"{words[:most]}..."
 
 
 def _section_type(section: type[BaseModel], name: str) -> type[BaseModel] | None:
     field = section.model_fields.get(name)
     candidates = [] if field is None else [field.annotation, *getattr(field.annotation, "__args__", ())]
-    return next((one for one in candidates if isinstance(one, type) and issubclass(one, BaseModel)), None)
+    return next((part for part in candidates if isinstance(part, type) and issubclass(part, BaseModel)), None)
 
 
 def _override(values: dict[str, Any], override: str) -> None:
+    source = f"--set {_shortened(override)!r}"
     key, equals, text = override.partition("=")
     parts = key.strip().split(".")
-    if not equals or not all(parts):
-        raise ConfigError(f"--set {override!r}: write it as section.key=value")
+    if not equals or not all(parts) or len(parts) > 5:
+        raise ConfigError(f"{source}: write it as section.key=value")
     for position, part in enumerate(parts[:-1]):
         if values.get(part) is None:
             values[part] = {}
         values = values[part]
         if not isinstance(values, dict):
-            raise ConfigError(f"--set {override!r}: {'.'.join(parts[: position + 1])} is a value, not a section")
-    values[parts[-1]] = _parse(text, f"--set {override!r}")
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML's safe loader with numbers as YAML 1.2 has them, and no key given twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-)
-
-
-def _parse(text: str, source: str) -> Any:
-    try:
-        return yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark is not None else ""
-        raise ConfigError(f"{source}{line}: no valid YAML: {getattr(error, 'problem', error)}") from None
+            raise ConfigError(f"{source}: {'.'.join(parts[: position + 1])} is a value, not a section")
+    values[parts[-1]] = parse_yaml(text, source)

@@ -1,4 +1,4 @@
-"""Sections of a configuration that say what is known of items and which network it goes through."""
+"""The sections of a configuration that name the data, what is known of the items, and the network."""
 
 from __future__ import annotations
 
@@ -6,46 +6,48 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from fashion_hash.config.sections import Count, Positive, Section, Share
+from fashion_hash.config.sections import MOST, Bits, Positive, Section, Share, Width
 
 
 class DataConfig(Section):
-    """Which data set: a format of fashion_hash.data.load and where it lies.
+    """Which data set to read.
 
     Attributes:
-        format: "polyvore_u" or "iqon3000".
-        root: its folder, relative to the working directory.
-        subset: a folder within, such as tuples_630.
-        slots: item type of each slot, where the files do not say.
-        cold_users: so many users are hidden from training altogether, chosen by the seed among those with
-            five training outfits and a test outfit; evaluate measures them as new users.
+        format: the format of its files: "polyvore_u" or "iqon3000".
+        root: the folder that holds it, relative to the working directory.
+        subset: polyvore_u: the folder of outfits within the root, such as "tuples_630". May be left out when there
+            is only one.
+        slots: the item type of each column of an outfit, for files without a header line.
+        cold_users: how many users to hide from training altogether. They are chosen by the seed among the users
+            with at least five training outfits and one test outfit; evaluation measures them as new users.
     """
 
     format: str
     root: str
     subset: str | None = None
     slots: tuple[str, ...] | None = None
-    cold_users: Annotated[int, Field(ge=0)] = 0
+    cold_users: Annotated[int, Field(ge=0, le=MOST)] = 0
 
 
 class ImageConfig(Section):
-    """Pictures through a torchvision backbone.
+    """Pictures, turned into features by a torchvision network.
 
     Attributes:
-        backbone: its torchvision name, such as alexnet or resnet34.
-        weights: "hub" (torchvision's own), "random", or a file (.pth state dict or .safetensors).
-        mode: "frozen" extracts features once to a store; "finetune" trains the backbone as well.
+        backbone: the torchvision name of the network, such as "alexnet" or "resnet34".
+        weights: "hub" (the weights that torchvision publishes), "random", or a file (.pth or .safetensors).
+        mode: "frozen" extracts the features once, into a store; "finetune" trains the backbone as well.
         size: pictures are resized to size x size pixels.
-        store: the feature store of mode frozen; by default inside the data root.
-        normalise: what is done to frozen features: "none", "l2" or "standard".
-        head: "fhn" is the release's (dropout, F -> F/2, ReLU, dropout, -> D), "linear" one layer.
-        augment: random crops and flips in mode finetune.
+        store: the folder of the feature store of mode "frozen"; by default it lies inside the data root.
+        normalise: how frozen features are normalised: "none", "l2" (unit length) or "standard" (mean 0, deviation 1).
+        head: the network from features to codes: "fhn" as in the FHN release (dropout, F -> F/2, ReLU, dropout,
+            F/2 -> D), or "linear" (one layer).
+        augment: whether mode "finetune" crops and flips pictures at random.
     """
 
     backbone: str = "alexnet"
     weights: str = "hub"
     mode: Literal["frozen", "finetune"] = "frozen"
-    size: Annotated[int, Field(ge=32)] = 291
+    size: Annotated[int, Field(ge=32, le=4096)] = 291
     store: str | None = None
     normalise: Literal["none", "l2", "standard"] = "none"
     head: Literal["fhn", "linear"] = "fhn"
@@ -53,41 +55,41 @@ class ImageConfig(Section):
 
 
 class TextConfig(Section):
-    """Words: given vectors, or titles through scikit-learn.
+    """Words, as vectors that come with the data set or are made from titles.
 
     Attributes:
-        source: "vectors" (the data set's own) or "titles".
+        source: "vectors" (the data set's own) or "titles" (made from the titles by scikit-learn).
         dim: length of the vectors made from titles.
-        normalise: what is done to the vectors: "none", "l2" or "standard".
-        head: "fhn" is the release's (F -> 1024, ReLU, dropout, -> D), "linear" one layer.
+        normalise: how the vectors are normalised: "none", "l2" (unit length) or "standard" (mean 0, deviation 1).
+        head: the network from vectors to codes: "fhn" as in the FHN release (F -> 1024, ReLU, dropout, 1024 -> D),
+            or "linear" (one layer).
     """
 
     source: Literal["vectors", "titles"] = "vectors"
-    dim: Count = 256
+    dim: Width = 256
     normalise: Literal["none", "l2", "standard"] = "none"
     head: Literal["fhn", "linear"] = "fhn"
 
 
 class CooccurrenceConfig(Section):
-    """What the training split tells of an item: who wears it, and how often; for data with no content.
+    """What the training split tells about an item: who wears it and how often. For data without pictures and words.
 
     Attributes:
-        dim: length of the truncated SVD of users and items; eight statistics are put behind it.
-        head: "linear" one layer, "fhn" the head of words.
+        dim: length of the truncated SVD of the user-item matrix; eight statistics of the item are appended.
+        head: the network from features to codes: "linear" (one layer), or "fhn" (as for words).
     """
 
-    dim: Count = 256
+    dim: Width = 256
     head: Literal["fhn", "linear"] = "linear"
 
 
 class IdConfig(Section):
-    """A learned embedding an item, for data with no content.
+    """A learned embedding of each item. For data without pictures and words.
 
     Attributes:
-        hide: how often an item is hidden in training behind the "unknown item" of its type, so
-            that items never seen in training have a code that was trained for them: one share
-            for all types, or one by type.
-        init_std: standard deviation of the embeddings at the start.
+        hide: the share of items in a batch that are replaced by the "unknown item" of their type, so that items never
+            seen in training get a code that was trained for them. One number for all types, or one for each type.
+        init_std: standard deviation of the embeddings before training.
     """
 
     hide: Share | dict[str, Share] = 0.0
@@ -95,27 +97,28 @@ class IdConfig(Section):
 
 
 class ModelConfig(Section):
-    """The FHN matching model (Lu et al., CVPR 2019).
+    """The matching model of FHN (Lu et al., CVPR 2019).
 
     Attributes:
-        kind: the network, by its name in the table of `fashion_hash.models.make`; None for the outfit encoder
-            where there is a section `encoder`, else FHN.
-        num_bits: D, a multiple of 8.
-        variant: T0 no bit weights and a learned scalar on the preference, T1 user-item weights,
-            T2 item-item weights, T3 both.
-        terms: "both", or one term alone (the ablations).
-        user_weight, item_weight: the value of all user-item and item-item bit weights at the start;
-            it stays where the variant does not learn them. The release starts both at 1.
-        shared_head: one hash head for all item types.
-        repeat_empty: an empty slot repeats the first item of its type, as the release does;
-            otherwise empty slots are masked.
-        item_bias: a learned popularity number an item.
-        dropout: of the hash heads.
-        user_init_std: standard deviation of the user embeddings at the start.
+        kind: the network, by its name in the table of `fashion_hash.models.make`. If left out, it is the outfit
+            encoder where there is a section `encoder`, else FHN.
+        num_bits: D, the length of the codes; a multiple of 8.
+        variant: which bit weights are learned: "T0" none, but a scalar on the preference; "T1" the user-item weights;
+            "T2" the item-item weights; "T3" both.
+        terms: "both", or one term alone ("preference" or "compatibility"), for ablations.
+        user_weight: the value of all user-item bit weights before training; it stays where they are not learned.
+            The release uses 1.
+        item_weight: the same for the item-item bit weights.
+        shared_head: whether all item types share one hash head.
+        repeat_empty: whether an empty slot repeats the first item of its type, as in the release; otherwise empty
+            slots are masked.
+        item_bias: whether each item has a learned bias (its popularity).
+        dropout: the share of units that the hash heads drop in training.
+        user_init_std: standard deviation of the user embeddings before training.
     """
 
     kind: str | None = None
-    num_bits: Annotated[int, Field(ge=8, multiple_of=8)] = 128
+    num_bits: Bits = 128
     variant: Literal["T0", "T1", "T2", "T3"] = "T3"
     terms: Literal["both", "preference", "compatibility"] = "both"
     user_weight: Positive = 1.0
@@ -128,31 +131,32 @@ class ModelConfig(Section):
 
 
 class EncoderConfig(Section):
-    """The outfit encoder (set transformer) in the place of FHN; model.num_bits is the length of its vectors.
+    """The outfit encoder (a set transformer), which takes the place of FHN.
 
-    Of `model` it takes num_bits, shared_head, item_bias, dropout (of the feature networks) and user_init_std.
+    The length of its vectors is `model.num_bits`; of the section `model` it also uses shared_head, item_bias,
+    dropout (of the feature networks) and user_init_std.
 
     Attributes:
-        width: of an item's token; equal to num_bits it starts as the plain mean of the items.
-        heads: of each attention; they divide the width.
-        blocks: self-attention blocks; 0 for none.
-        pooling: "attention" of one learned seed, or the plain "mean" of the items. With the mean and no blocks an
-            outfit's vector is a sum over its items: far cheaper to train against shared negatives.
-        feed_forward: width of the layer between the two of a block.
-        dropout: behind each attention and feed-forward layer of the blocks.
-        distance: "euclidean" (squared) or "cosine" (1 - cosine); "bits" have their own.
-        scale: what distances are multiplied by, at the start or for ever.
+        width: length of an item's token. If it equals num_bits, the encoder starts as the plain mean of the items.
+        heads: attention heads; they must divide the width.
+        blocks: number of self-attention blocks; 0 for none.
+        pooling: how the tokens become one vector: "attention" (with one learned query) or "mean". With "mean" and no
+            blocks, an outfit's vector is a sum over its items, which makes shared negatives far cheaper.
+        feed_forward: width of the hidden layer within a block.
+        dropout: the share of units dropped behind each attention and feed-forward layer of the blocks.
+        distance: "euclidean" (squared) or "cosine" (1 - cosine). Not used when the output is "bits".
+        scale: the factor that distances are multiplied by; the value before training if it is learned.
         learn_scale: whether the scale is learned.
-        bounded: tokens of items and vectors of users pass tanh: holds ids back from overfitting.
-        output: "float" vectors, or "bits": relaxed as FHN's codes in training, signs in use, and the
-            distance is the share of bits in which user and outfit differ.
+        bounded: whether item tokens and user vectors pass through tanh, which keeps ids from overfitting.
+        output: "float" vectors, or "bits": relaxed codes in training, binary codes in use, and the distance is the
+            share of bits in which user and outfit differ.
     """
 
-    width: Count = 128
-    heads: Count = 4
-    blocks: Annotated[int, Field(ge=0)] = 2
+    width: Width = 128
+    heads: Width = 4
+    blocks: Annotated[int, Field(ge=0, le=100)] = 2
     pooling: Literal["attention", "mean"] = "attention"
-    feed_forward: Count = 256
+    feed_forward: Width = 256
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     distance: Literal["euclidean", "cosine"] = "euclidean"
     scale: Positive = 1.0
@@ -163,5 +167,5 @@ class EncoderConfig(Section):
     @model_validator(mode="after")
     def _check(self) -> EncoderConfig:
         if self.width % self.heads:
-            raise ValueError(f"a width of {self.width} does not divide into {self.heads} heads")
+            raise ValueError(f"width must be a multiple of heads, got width {self.width} and heads {self.heads}")
         return self

@@ -1,4 +1,4 @@
-"""The configuration of requests: words and taste against items (WhisperLite, Sevegnani et al., 2022)."""
+"""The configuration of a model of requests: words and taste against items (WhisperLite, Sevegnani et al., 2022)."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import Field, model_validator
 
-from fashion_hash.config.sections import Count, NotNegative, Positive, Section, Share
+from fashion_hash.config.sections import Bits, Count, Name, NotNegative, Positive, Section, Seed, Share, Width
 from fashion_hash.config.training import ScheduleConfig
 
 
 class RequestDataConfig(Section):
-    """Which requests: a format of fashion_hash.data.requests.load and where it lies; see `load_requests`.
+    """Which requests to read.
 
     Attributes:
-        format: such as "amazon_reviews".
-        root: a file or a folder, relative to the working directory.
-        metadata: what is known of the items, where it does not lie beside the root.
-        subset, slots: of made requests: those of the data set of outfits.
-        seed: of the order of events of one moment, and of requests that are made.
-        per_outfit: of made requests: how many items of an outfit are asked for, each at another time.
-        copies: what becomes of copies of a held-out review: they are left out ("drop"), or stay in the taste
-            without their words ("blank").
-        min_rating: reviews of fewer stars are left out.
-        min_events: people with fewer events are left out.
+        format: "amazon_reviews", "yelp" or "request_table"; or a format of outfits, whose titles become requests.
+        root: the file, or the folder that holds it, relative to the working directory.
+        metadata: the file that describes the items; by default it is looked for beside the requests.
+        subset: requests made from outfits: the subset of the data set of outfits.
+        slots: requests made from outfits: the item type of each column, for files without a header line.
+        seed: fixes the order of events of the same moment, and the requests that are made from outfits.
+        per_outfit: requests made from outfits: how many items of each outfit are asked for.
+        copies: copies of a held-out review are left out ("drop"), or stay part of the taste without their words
+            ("blank").
+        min_rating: reviews with fewer stars, or without stars, are left out.
+        min_events: users with fewer events are left out.
     """
 
     format: str
@@ -32,7 +33,7 @@ class RequestDataConfig(Section):
     metadata: str | None = None
     subset: str | None = None
     slots: tuple[str, ...] | None = None
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     per_outfit: Count = 3
     copies: Literal["drop", "blank"] = "drop"
     min_rating: float | None = None
@@ -40,56 +41,58 @@ class RequestDataConfig(Section):
 
 
 class TextEncoderConfig(Section):
-    """How texts, and with CLIP pictures, become vectors (fashion_hash.encoders).
+    """How texts (and with CLIP, pictures) become vectors.
 
     Attributes:
-        kind: "words" needs no weights; "sentence_transformers" and "open_clip" are pretrained.
-        model: of a pretrained one: a folder, an installed package that holds one, or the model's name.
-        weights: of open_clip: a file, or the name of published weights; a model "local-dir:..." holds its own.
-        dim: of "words": the length of its vectors at most.
-        pictures: of open_clip: items are their words and their picture.
-        store: where vectors are kept, so that nothing is encoded twice; by default they are not.
+        kind: "words" needs no pretrained weights; "sentence_transformers" and "open_clip" are pretrained.
+        model: for the pretrained kinds: a folder, an installed package that holds the model, or the model's name.
+        weights: for "open_clip": a file, or the name of published weights. Not needed for a model "local-dir:...",
+            which holds its own.
+        dim: for "words": the greatest length of the vectors.
+        pictures: for "open_clip": whether items are described by their picture as well as by their words.
+        store: a folder that keeps the vectors, so that nothing is encoded twice; by default they are not kept.
     """
 
     kind: Literal["words", "sentence_transformers", "open_clip"] = "words"
     model: str | None = None
     weights: str | None = None
-    dim: Count = 256
+    dim: Width = 256
     pictures: bool = False
     store: str | None = None
 
     @model_validator(mode="after")
     def _check(self) -> TextEncoderConfig:
         if self.kind != "words" and self.model is None:
-            raise ValueError(f"kind {self.kind} needs the key model")
+            raise ValueError(f"kind {self.kind} needs the key `model`: a folder, a package or a model's name")
         if self.kind == "open_clip" and self.weights is None and ":" not in str(self.model):  # hf-hub: and local-dir:
-            raise ValueError("kind open_clip needs the key weights: a file, or the name of published weights")
+            raise ValueError("kind open_clip needs the key `weights`: a file, or the name of published weights")
         if self.pictures and self.kind != "open_clip":
-            raise ValueError(f"pictures need the kind open_clip, not {self.kind}")
+            raise ValueError(f"pictures need kind open_clip, got kind {self.kind}")
         return self
 
 
 class RequestModelConfig(Section):
-    """The two towers.
+    """The two towers: one for words and taste, one for items.
 
     Attributes:
-        num_bits: D, a multiple of 8.
-        output: "bits" (tanh in training, growing steeper; signs in use) or "float" (unit vectors), for comparison.
-        hidden: H of the layers of both towers.
-        taste: the "mean" of what somebody engaged with (new people work), a learned "embedding" of each
-            person, or "both".
-        taste_before: in training, only what somebody engaged with earlier makes their taste; otherwise all
-            but the event itself, and copies of its review on other items.
-        most_events: of one person, the latest that make the taste.
-        item_embedding: a learned embedding of each item beside its description.
-        hide_items: how often an item is hidden in training behind the unknown item, so that new items have
-            a code that was trained for them.
-        dropout: of the hidden layers.
+        num_bits: D, the length of the codes; a multiple of 8.
+        output: "bits" (relaxed codes that grow steeper in training, binary ones in use), or "float" (unit vectors),
+            for comparison.
+        hidden: H, the width of the hidden layers of both towers.
+        taste: what a user's taste is: the "mean" of the items they took (works for new users), a learned "embedding"
+            of each user, or "both".
+        taste_before: in training, whether only items taken earlier make up the taste. Otherwise all others do, except
+            copies of the same review on other items.
+        most_events: how many of a user's latest events make up the taste.
+        item_embedding: whether each item has a learned embedding beside its description.
+        hide_items: the share of items in a batch that are replaced by the unknown item, so that new items get a code
+            that was trained for them.
+        dropout: the share of units that the hidden layers drop in training.
     """
 
-    num_bits: Annotated[int, Field(ge=8, multiple_of=8)] = 128
+    num_bits: Bits = 128
     output: Literal["bits", "float"] = "bits"
-    hidden: Count = 256
+    hidden: Width = 256
     taste: Literal["mean", "embedding", "both"] = "mean"
     taste_before: bool = False
     most_events: Count = 200
@@ -99,8 +102,14 @@ class RequestModelConfig(Section):
 
 
 class MaskingConfig(Section):
-    """How often, in training, a request loses its words, or its taste; never both. Text only and user only
-    are then questions that the same model was trained for."""
+    """How often a request loses its words or its taste in training, so that the model can answer with either alone.
+
+    A request never loses both, so the two shares are at most 1 together.
+
+    Attributes:
+        text: the share of requests that lose their words.
+        taste: the share of requests that lose their taste.
+    """
 
     text: Share = 0.25
     taste: Share = 0.25
@@ -108,19 +117,20 @@ class MaskingConfig(Section):
     @model_validator(mode="after")
     def _check(self) -> MaskingConfig:
         if self.text + self.taste > 1:
-            raise ValueError(f"shares {self.text} and {self.taste} are more than 1 together")
+            raise ValueError(f"text and taste must be at most 1 together, got {self.text} and {self.taste}")
         return self
 
 
 class RequestLossConfig(Section):
-    """What is minimised: bce * BCE(engaged, sampled negatives) + contrastive * symmetric InfoNCE over the batch.
+    """What is minimised: bce * BCE(taken, sampled negatives) + contrastive * symmetric InfoNCE over the batch.
 
     Attributes:
-        bce, contrastive: the weights.
-        negatives: items drawn for each batch; fewer where the catalogue is smaller.
-        popularity: how much of an item's popularity in training the scores may hold: 1 all of it, as
-            p(item | request) does; 0 none, what is asked for seldom is then as near as what everybody asks for.
-        temperature: of the scores at the start; it is learned.
+        bce: weight of the binary cross-entropy.
+        contrastive: weight of InfoNCE.
+        negatives: how many items are drawn for each batch; all of them if the catalogue is smaller.
+        popularity: how much of an item's popularity the scores contain: with 1 all of it, as in p(item | request); with
+            0 none, so that an item that is rarely asked for ranks as high as one that everyone asks for.
+        temperature: temperature of the scores before training; it is learned.
     """
 
     bce: NotNegative = 1.0
@@ -132,12 +142,20 @@ class RequestLossConfig(Section):
     @model_validator(mode="after")
     def _check(self) -> RequestLossConfig:
         if not self.bce and not self.contrastive:
-            raise ValueError("bce and contrastive are both 0: nothing is minimised")
+            raise ValueError("bce and contrastive are both 0, so there is nothing to minimise: raise one of them")
         return self
 
 
 class RequestRates(Section):
-    """Learning rate of each named part of the model."""
+    """The learning rate of each part of the model; a rate of 0 leaves the part as it is.
+
+    Attributes:
+        text: the layers that read words.
+        towers: the hidden layers of both towers.
+        item: item embeddings.
+        user: user embeddings.
+        temperature: the temperature of the scores.
+    """
 
     text: NotNegative = 1e-3
     towers: NotNegative = 1e-3
@@ -147,7 +165,16 @@ class RequestRates(Section):
 
 
 class RequestOptimiserConfig(Section):
-    """As `OptimiserConfig`, with the parts of the request model."""
+    """How the weights are updated.
+
+    Attributes:
+        kind: "sgd" (with momentum) or "adam".
+        rates: the learning rate of each part.
+        momentum: momentum of SGD; decay of the first moment of Adam.
+        row_momentum: decay of Adam's first moment in the rows of embeddings, which are updated only when they occur.
+        weight_decay: L2 penalty.
+        schedule: how the learning rates change.
+    """
 
     kind: Literal["sgd", "adam"] = "adam"
     rates: RequestRates = RequestRates()
@@ -158,22 +185,23 @@ class RequestOptimiserConfig(Section):
 
 
 class RequestTrainConfig(Section):
-    """The loop.
+    """The training loop.
 
     Attributes:
-        epochs, batch_size: as ever. A review that stands on several items is one request an epoch, for one
-            of its items, drawn anew.
-        steps: an epoch has so many steps at least; where the data are small it goes through them several times.
-        descriptions: how many of a batch's requests are made from what describes an item, as a share of its
-            logged requests; items are drawn evenly, so that those that nobody asked for are learned too.
-        continuation: gamma in beta = sqrt(gamma * epoch + 1), the slope of tanh(beta * x).
-        signs_from: from this share of the epochs on the loss is of the binary codes, with the gradient of the
-            relaxed ones; 1 is continuation alone, as FHN has it.
-        device: "auto" takes the first GPU if there is one.
-        select: the epoch that answers is the "best" by validation, or the "last"; it is the last where there
-            are fewer than `select_from` validation requests to tell epochs apart.
-        patience: training ends after so many epochs without a better one, where the best one answers; null
-            goes through all epochs.
+        epochs: how many times to go through the training requests. A review that stands on several items is one
+            request per epoch, for one of its items, drawn anew.
+        batch_size: requests in a batch.
+        continuation: gamma in beta = sqrt(gamma * epoch + 1), the slope of tanh(beta * x) that makes codes binary
+            step by step.
+        signs_from: from this share of the epochs on, the loss is computed from the binary codes, with the gradient of
+            the relaxed ones; 1 is continuation alone, as in FHN.
+        device: "auto" (the first GPU if there is one), "cpu", "cuda", or a torch device such as "cuda:1".
+        steps: the fewest batches of an epoch; small data are gone through several times.
+        descriptions: how many requests of a batch are made from the descriptions of items, as a share of the logged
+            ones. Items are drawn evenly, so that those nobody asked for are learned too.
+        select: which epoch answers: the "best" on the validation requests, or the "last".
+        select_from: with fewer validation requests than this, the last epoch answers in any case.
+        patience: with select "best", training stops after this many epochs without a better one; null never stops.
     """
 
     epochs: Count = 30
@@ -189,15 +217,24 @@ class RequestTrainConfig(Section):
 
 
 class RequestConfig(Section):
-    """One experiment on requests; a file with a section `requests` is one.
+    """One experiment on requests. A file with a section `requests` is one.
 
     Attributes:
-        outfits: a finished run on outfits of the same items: its bundle answers requests with outfits. None
-            for items alone.
+        name: the name of the run's folder: letters, digits, ".", "_" and "-".
+        seed: the seed of all random numbers.
+        data: which requests to read.
+        encoder: how texts become vectors.
+        requests: the two towers.
+        masking: how often a request loses its words or its taste in training.
+        loss: what is minimised.
+        optimiser: how the weights are updated.
+        train: the training loop.
+        outfits: the folder of a finished run on outfits of the same items, so that requests can be answered with
+            outfits; if left out, only with items.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-    seed: Annotated[int, Field(ge=0)] = 0
+    name: Name
+    seed: Seed = 0
     data: RequestDataConfig
     encoder: TextEncoderConfig = TextEncoderConfig()
     requests: RequestModelConfig = RequestModelConfig()
@@ -208,5 +245,5 @@ class RequestConfig(Section):
     outfits: str | None = None
 
     def to_yaml(self) -> str:
-        """The whole configuration as YAML, defaults written out; `load_experiment` reads it back."""
+        """The whole configuration as YAML, defaults included; `load_experiment` reads it back."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)

@@ -1,4 +1,4 @@
-"""Sections of a configuration that say what is minimised, against what, and how."""
+"""The sections of a configuration that say what is minimised, against which negatives, and how."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from fashion_hash.config.sections import Count, NotNegative, Positive, Section, Share
+from fashion_hash.config.sections import MOST, Count, NotNegative, Positive, Section, Share, Width
 
 View = Literal["erase", "replace"]
 
 
-def _one_or_several(given: object) -> object:
-    return (given,) if isinstance(given, str) else given
+def _as_tuple(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
 
 
-def _some(given: tuple[str, ...]) -> tuple[str, ...]:
-    if not all(given) or not given:
-        raise ValueError("name one at least")
-    return given
+def _not_empty(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(names) or not names:
+        raise ValueError("give at least one name, and no empty one")
+    return names
 
 
 class LossConfig(Section):
-    """What is minimised: a ranking loss + cross_modal * the hinge between modalities.
+    """What is minimised: a ranking loss, plus `cross_modal` times a hinge that ties an item's codes together.
 
     Attributes:
-        kind: "bpr" (each negative by itself) or "softmax" (a positive against all its negatives); any name in the
-            table `fashion_hash.training.losses.RANKING_LOSSES`.
-        cross_modal: weight of the cross-modal loss; used where there are two content modalities.
-        margin: of the cross-modal loss.
+        kind: the ranking loss: "bpr" (the positive against each negative by itself), "softmax" (the positive against
+            all its negatives at once), or another name in `fashion_hash.training.losses.RANKING_LOSSES`.
+        cross_modal: weight of the cross-modal loss, which is used when there are two content modalities.
+        margin: margin of the cross-modal hinge.
     """
 
     kind: str = "bpr"
@@ -37,31 +37,31 @@ class LossConfig(Section):
 
 
 class TeacherConfig(Section):
-    """False negative distillation (Kim et al., 2021): a finished run weighs the sampled negatives.
+    """False negative distillation (Kim et al., 2021): a finished run, the teacher, weighs the sampled negatives.
 
-    With d' the teacher's distances and r' its distance to what the user likes, the score of negative k
-    loses sigma * alpha * (r' - d'_k) within the loss. alpha = 0 is the loss without a teacher.
+    With d' the teacher's distances and r' a reference distance, the score of negative k loses
+    sigma * alpha * (r' - d'_k) within the loss. With alpha = 0 the loss is the one without a teacher.
 
     Attributes:
-        run: the teacher's run folder, or several whose mean distance teaches. Their users, items and outfits
-            are the student's; features and network need not be.
-        codes: a teacher of codes is asked for its "relaxed" ones, as in the paper, or for its "binary" ones.
-        alpha: how much the teacher counts.
-        sigma: +1 pushes probable false negatives (nearer than r') away less, -1 more.
-        clip: r' - d' below 0 counts as 0, so that only probable false negatives are changed.
-        reference: r' is the distance of the "own" positive of a row, or the mean over the user's
-            training positives ("user_mean").
-        pairs: weight of a further loss, beside FND: of any two of a positive and its negatives, the student
-            learns how sure the teacher is which comes first (of hundreds, some random pairs). Not in the paper.
-        temperature: of the teacher in `pairs`; higher is less sure.
-        cache: the teacher's distances of negatives that are drawn for a whole epoch are kept in a folder
-            (true: RUN/distances of the first run) and read again where the same are drawn.
-        per_positive: beside negatives of kind "shared", this many random ones for each positive that
-            the teacher weighs; the shared ones are then left as they are. None: the teacher weighs
-            the shared ones, which is cheap only for a teacher whose score decomposes (FHN).
+        run: the teacher's run folder, or several, whose mean distance teaches. Users, items and outfits must be the
+            student's; features and network may differ.
+        codes: whether a teacher with codes is asked for its "relaxed" codes (as in the paper) or its "binary" ones.
+        alpha: weight of the teacher.
+        sigma: +1 pushes probable false negatives (nearer than r') away less; -1 pushes them away more.
+        clip: whether r' - d' is cut off at 0, so that only probable false negatives are changed.
+        reference: r' is the distance of the row's "own" positive, or "user_mean": the mean over all training
+            positives of the user.
+        pairs: weight of a further loss, which is not in the paper: for any two of a positive and its negatives (some
+            random pairs when there are hundreds), the student learns how sure the teacher is which comes first.
+        temperature: temperature of the teacher in `pairs`; a higher one makes it less sure.
+        cache: whether to keep the teacher's distances of negatives that are drawn for a whole epoch, so that they are
+            computed once: true keeps them in RUN/distances of the first teacher, a text names another folder.
+        per_positive: how many random negatives the teacher weighs for each positive beside negatives of kind "shared",
+            which are then left as they are. If left out, the teacher weighs the shared negatives; that is cheap only
+            for a teacher whose score is a sum over items (FHN).
     """
 
-    run: Annotated[tuple[str, ...], BeforeValidator(_one_or_several), AfterValidator(_some)]
+    run: Annotated[tuple[str, ...], BeforeValidator(_as_tuple), AfterValidator(_not_empty)]
     codes: Literal["relaxed", "binary"] = "relaxed"
     alpha: NotNegative = 1.0
     sigma: Literal[1, -1] = 1
@@ -74,45 +74,44 @@ class TeacherConfig(Section):
 
 
 class ContrastiveConfig(Section):
-    """Contrastive learning: weight * NT-Xent between two views of each positive outfit of a batch.
+    """Contrastive learning: `weight` times NT-Xent between two views of each positive outfit of a batch.
 
     Attributes:
-        views: what a view is made by, drawn anew for each: "erase" drops one item, "replace" swaps one
-            for a near one of its type.
-        weight: of the loss.
-        outfits: views are made of so many outfits of a batch at most: the loss compares each with all the others.
-        temperature: of NT-Xent.
-        projection: width of a two-layer head between outfit vector and loss; None for no head.
-        neighbours: how many nearest items "replace" chooses from.
-        feature: which feature says what is near: "content" (frozen pictures and words), "cooccurrence"
-            (who wears it and what it is worn with, training split only), "teacher" (its item codes), or
-            "auto": content where there is any, else cooccurrence.
+        views: how a view is made, drawn anew for each: "erase" drops one item, "replace" exchanges one for a similar
+            item of its type.
+        weight: weight of the loss.
+        outfits: at most this many outfits of a batch get views (the loss compares each with all the others).
+        temperature: temperature of NT-Xent.
+        projection: width of a two-layer head between the outfit's vector and the loss; none if left out.
+        neighbours: how many similar items "replace" chooses from.
+        feature: what makes items similar: "content" (frozen pictures and words), "cooccurrence" (who wears them and
+            what they are worn with, in the training split), "teacher" (the teacher's item codes), or "auto": content
+            where there is any, else cooccurrence.
     """
 
-    views: Annotated[tuple[View, ...], BeforeValidator(_one_or_several), AfterValidator(_some)] = ("erase", "replace")
+    views: Annotated[tuple[View, ...], BeforeValidator(_as_tuple), AfterValidator(_not_empty)] = ("erase", "replace")
     weight: NotNegative = 0.01
-    outfits: Annotated[int, Field(ge=2)] = 256
+    outfits: Annotated[int, Field(ge=2, le=MOST)] = 256
     temperature: Positive = 0.2
-    projection: Count | None = None
+    projection: Width | None = None
     neighbours: Count = 10
     feature: Literal["auto", "content", "cooccurrence", "teacher"] = "auto"
 
 
 class NegativesConfig(Section):
-    """Negative outfits, drawn anew each epoch from the seed.
+    """Negative outfits. They are drawn anew for each epoch, from the seed.
 
     Attributes:
-        kind: "random" mixes, "hard" (another user's positive), "mixed", "fixed" (the files'), or
-            "shared": each step draws items of one slot and every positive of the batch is compared
-            with itself with that slot's item replaced by each of them.
-        per_positive: negatives drawn for each positive; of "shared", drawn for the whole batch.
-        items_a_batch: of "random": the negatives of a batch are mixed from this many items of each
-            type, drawn anew for each batch, so that fewer items have to be hashed; None draws each by
-            itself.
-        swap: the item types that a random negative replaces; None for all of them.
-        popularity: random items are drawn in proportion to count ** popularity; 0 is uniform.
-        hard_share: of "mixed": the share of hard negatives in the first and in the last epoch.
-        file: of "fixed": which file's negatives, such as "random" or "hard".
+        kind: "random" (random items in the positive's slots), "hard" (a positive of another user), "mixed" (both),
+            "fixed" (those in the data set's files), or "shared": each step draws items for one slot, and every positive
+            of the batch is compared with itself with that slot's item replaced by each of them.
+        per_positive: how many negatives each positive gets; for "shared", how many items the whole batch shares.
+        items_a_batch: for "random": the negatives of a batch are made from this many items of each type, drawn anew
+            for each batch, so that fewer items have to be hashed. If left out, every item is drawn independently.
+        swap: the item types that a random negative replaces; all if left out.
+        popularity: random items are drawn in proportion to count ** popularity; 0 draws all items alike.
+        hard_share: for "mixed": the share of hard negatives in the first and in the last epoch.
+        file: for "fixed": the kind of negatives to take from the files, "random" or "hard".
     """
 
     kind: Literal["random", "hard", "mixed", "fixed", "shared"] = "random"
@@ -125,12 +124,14 @@ class NegativesConfig(Section):
 
 
 class ScheduleConfig(Section):
-    """How the learning rates change: one factor for all parts.
+    """How the learning rates change during training: one factor for all parts.
 
     Attributes:
-        kind: "constant"; "step" (times `factor` after every `step` epochs); "plateau" (times
-            `factor` when the validation AUC has not risen for `patience` epochs); "cosine"
-            (from 1 towards 0 over all epochs).
+        kind: "constant"; "step" (times `factor` after every `step` epochs); "plateau" (times `factor` when the
+            validation AUC has not risen for `patience` epochs); or "cosine" (from 1 towards 0 over all epochs).
+        step: for "step": the number of epochs between two changes.
+        factor: for "step" and "plateau": what the rates are multiplied by.
+        patience: for "plateau": how many epochs to wait for a better one.
     """
 
     kind: Literal["constant", "step", "plateau", "cosine"] = "constant"
@@ -140,7 +141,20 @@ class ScheduleConfig(Section):
 
 
 class RatesConfig(Section):
-    """Learning rate of each named part of the model."""
+    """The learning rate of each part of the model; a rate of 0 leaves the part as it is.
+
+    Attributes:
+        user: user embeddings.
+        backbone: the image network, in mode "finetune".
+        image_head: the hash head of pictures.
+        text_head: the hash head of words.
+        cooccurrence_head: the hash head of the co-occurrence features.
+        encoder: the outfit encoder.
+        id: item embeddings.
+        bit_weights: the learned bit weights.
+        item_bias: the learned item biases.
+        projection: the head of contrastive learning.
+    """
 
     user: NotNegative = 10.0
     backbone: NotNegative = 1e-3
@@ -155,12 +169,16 @@ class RatesConfig(Section):
 
 
 class OptimiserConfig(Section):
-    """SGD with momentum, or Adam; learning rates by part; weight decay for embeddings and heads.
+    """How the weights are updated.
 
     Attributes:
-        momentum: of SGD, and the first moment's decay of Adam.
-        row_momentum: the first moment's decay of Adam in the rows of embeddings, which are updated
-            only when they occur; 0 leaves out the memory of steps long past.
+        kind: "sgd" (with momentum) or "adam".
+        rates: the learning rate of each part.
+        momentum: momentum of SGD; decay of the first moment of Adam.
+        row_momentum: decay of Adam's first moment in the rows of embeddings, which are updated only when they occur;
+            0 forgets steps long past.
+        weight_decay: L2 penalty on embeddings and heads.
+        schedule: how the learning rates change.
     """
 
     kind: Literal["sgd", "adam"] = "sgd"
@@ -172,23 +190,23 @@ class OptimiserConfig(Section):
 
 
 class TrainConfig(Section):
-    """The loop.
+    """The training loop.
 
     Attributes:
-        epochs: how often training goes through the training outfits.
-        batch_size: positive outfits of a step.
-        continuation: gamma in beta = sqrt(gamma * epoch + 1), the slope of tanh(beta * x).
-        device: "auto" takes the first GPU if there is one.
-        precision: "bf16" uses autocast on a GPU; "fp32" does not.
-        workers: threads that decode pictures in mode finetune.
-        start: a run folder whose model this run starts from, such as the one trained on the
-            users of tuples_630 for the new users of tuples_53.
-        average: over how many of the last epochs the weights are averaged; the mean then answers. None for the
-            weights of a single epoch. It helps float vectors, and codes hardly.
-        calibrate: whether the terms of the score are weighted on the validation split when the run is used, with
-            model.item_bias also the items' leave-one-out rates (`training.runs.calibration`); training is unaffected.
-        parts: the parts that are trained; None for all. With `start` and parts [user] only the
-            codes of users are fitted.
+        epochs: how many times to go through the training outfits.
+        batch_size: outfits in a batch.
+        continuation: gamma in beta = sqrt(gamma * epoch + 1), the slope of tanh(beta * x) that makes codes binary
+            step by step.
+        device: "auto" (the first GPU if there is one), "cpu", "cuda", or a torch device such as "cuda:1".
+        precision: "fp32", or "bf16" to use autocast on a GPU.
+        workers: threads that decode pictures in mode "finetune".
+        start: a run folder whose model training starts from, such as the one trained on the users of tuples_630 for
+            the new users of tuples_53.
+        average: answer with the mean of the weights of this many last epochs, under the slope of the first of them;
+            if left out, with the weights of a single epoch. It helps relaxed codes, binary ones hardly.
+        calibrate: whether everything that uses the run weighs the terms of the score on the validation split, and
+            with model.item_bias also the items' leave-one-out rates. Training itself does not change.
+        parts: the parts to train; all if left out. With `start` and parts [user], only the users' codes are trained.
     """
 
     epochs: Count = 100
@@ -196,7 +214,7 @@ class TrainConfig(Section):
     continuation: NotNegative = 1.0
     device: str = "auto"
     precision: Literal["fp32", "bf16"] = "fp32"
-    workers: Count = 2
+    workers: Annotated[int, Field(ge=1, le=1024)] = 2
     start: str | None = None
     average: Count | None = None
     calibrate: bool = False

@@ -50,13 +50,13 @@ def pack(codes: npt.NDArray[Any]) -> Packed:
 def unpack(packed: Packed) -> npt.NDArray[np.int8]:
     """The inverse of pack: uint8 (..., D / 8) to int8 (..., D) of -1 / +1."""
     bits = np.unpackbits(np.asarray(packed), axis=-1, bitorder="little")
-    return (bits.astype(np.int8) << 1) - 1
+    return np.asarray((bits.astype(np.int8) << 1) - 1)
 
 
 def hamming(a: Packed, b: Packed) -> Integers:
     """Number of differing bits over the last axis (broadcast over the others), int64."""
     # numpy counts bits in unsigned bytes: sum in int64 before anyone subtracts
-    return np.bitwise_count(np.bitwise_xor(a, b)).sum(axis=-1, dtype=np.int64)
+    return np.asarray(np.bitwise_count(np.bitwise_xor(a, b)).sum(axis=-1, dtype=np.int64))
 
 
 def inner(a: Packed, b: Packed) -> Integers:
@@ -68,7 +68,7 @@ def fixed_point(weights: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
     """Real weights to fixed-point integers, round(w * 2**16). Raises ValueError when one does not fit."""
     scaled = np.rint(np.asarray(weights, dtype=np.float64) * WEIGHT_ONE)
     if not np.isfinite(scaled).all() or np.abs(scaled).max(initial=0) >= 2**31:
-        raise ValueError("a weight is not finite or beyond +-32768")
+        raise ValueError("every weight must be finite and within +-32768")
     return scaled.astype(np.int32)
 
 

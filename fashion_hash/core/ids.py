@@ -11,21 +11,21 @@ import numpy as np
 from fashion_hash.core.arrays import open_array
 from fashion_hash.errors import BundleError, DataError, UnknownIdError, suggest
 
-MANY = 64  # from so many on one search for all is faster
+MANY = 64  # for at least this many ids, one search for all of them is faster
 
 
-def encode(kind: str, one: object, row: int) -> bytes:
-    """An id as it is stored. Raises DataError when it is empty, no UTF-8 or holds a NUL character."""
-    key = _encode(one)
+def encode(kind: str, name: object, row: int) -> bytes:
+    """An id as it is stored. Raises DataError when it is empty, is not UTF-8 or contains a NUL character."""
+    key = _encode(name)
     if not key or b"\0" in key:  # numpy drops trailing NULs: two ids could become one
-        raise DataError(f"{kind} id {one!r} in row {row}: an id is UTF-8, not empty and holds no NUL")
+        raise DataError(f"{kind} id {name!r} in row {row}: an id must be UTF-8 text, not empty, without NUL characters")
     return key
 
 
-def _encode(one: object) -> bytes | None:
-    """UTF-8, or None for what has none (a stray byte of a command line)."""
+def _encode(name: object) -> bytes | None:
+    """UTF-8, or None where that is impossible (a stray byte of a command line)."""
     try:
-        return str(one).encode()
+        return str(name).encode()
     except UnicodeEncodeError:
         return None
 
@@ -36,8 +36,8 @@ class IdTable:
     Args:
         kind: what the ids name, for messages ("user", "top", "outfit").
         ids: (N,) numpy bytes ("S"), UTF-8, in row order.
-        order: integers that sort `ids`; rows that are missing here have an id that nobody finds any
-            more, such as that of an item that was removed and whose row is still in use.
+        order: integers that sort `ids`. Rows that are missing here cannot be found by their id any more, such as
+            the row of a removed item that is still in use.
     """
 
     def __init__(self, kind: str, ids: np.ndarray, order: np.ndarray) -> None:
@@ -47,15 +47,21 @@ class IdTable:
 
     @classmethod
     def of(cls, kind: str, ids: Iterable[str]) -> IdTable:
-        """From strings. Raises DataError when an id is empty, doubled, no UTF-8 or holds a NUL character."""
-        encoded = [encode(kind, one, row) for row, one in enumerate(ids)]
+        """From text. Raises DataError when an id is empty, occurs twice, is not UTF-8 or contains a NUL character."""
+        encoded = [encode(kind, name, row) for row, name in enumerate(ids)]
         return cls.of_encoded(kind, np.array(encoded, dtype=np.bytes_) if encoded else np.zeros(0, dtype="S1"))
 
     @classmethod
     def of_encoded(cls, kind: str, array: np.ndarray, findable: np.ndarray | None = None) -> IdTable:
-        """From (N,) numpy bytes; `findable`: (N,) bool, ids that are to be found, by default all.
+        """From ids that are encoded already.
 
-        Raises DataError when one of those occurs twice.
+        Args:
+            kind: what the ids name.
+            array: (N,) numpy bytes.
+            findable: (N,) bool, which rows can be found by their id; by default all.
+
+        Raises:
+            DataError: the id of a findable row occurs twice.
         """
         rows = np.arange(len(array)) if findable is None else np.flatnonzero(findable)
         order = rows[np.argsort(array[rows], kind="stable")].astype(np.int32)
@@ -85,8 +91,8 @@ class IdTable:
     def __len__(self) -> int:
         return len(self._ids)
 
-    def __contains__(self, one: object) -> bool:
-        return self.find(str(one)) >= 0
+    def __contains__(self, name: object) -> bool:
+        return self.find(str(name)) >= 0
 
     def id(self, row: int) -> str:
         """The id of a row."""
@@ -99,22 +105,22 @@ class IdTable:
 
     @property
     def findable(self) -> np.ndarray:
-        """(N,) bool: rows that are found by their id."""
-        found = np.zeros(len(self._ids), dtype=bool)
-        found[self._order] = True
-        return found
+        """(N,) bool: the rows that can be found by their id."""
+        mask = np.zeros(len(self._ids), dtype=bool)
+        mask[self._order] = True
+        return mask
 
     def at(self, rows: Sequence[int] | np.ndarray) -> list[str]:
         """The ids of many rows."""
-        return [one.decode() for one in self._ids[np.asarray(rows, dtype=np.int64)].tolist()]
+        return [name.decode() for name in self._ids[np.asarray(rows, dtype=np.int64)].tolist()]
 
     def all(self) -> list[str]:
         """Every id, in row order."""
-        return [one.decode() for one in self._ids.tolist()]
+        return [name.decode() for name in self._ids.tolist()]
 
-    def find(self, one: str) -> int:
+    def find(self, name: str) -> int:
         """The row of an id, or -1."""
-        key = _encode(one)
+        key = _encode(name)
         if key is None:
             return -1
         low, high = 0, len(self._order)
@@ -131,24 +137,24 @@ class IdTable:
     def find_many(self, ids: Sequence[str]) -> np.ndarray:
         """The rows of many ids, int64, -1 where there is none."""
         if len(ids) < MANY or not self._in_order:
-            return np.array([self.find(one) for one in ids], dtype=np.int64)
-        keys = [_encode(one) or b"" for one in ids]
-        found = np.array(keys, dtype=self._ids.dtype)  # longer ones are cut off
-        rows = np.minimum(np.searchsorted(self._ids, found), len(self._ids) - 1)
+            return np.array([self.find(name) for name in ids], dtype=np.int64)
+        keys = [_encode(name) or b"" for name in ids]
+        cut = np.array(keys, dtype=self._ids.dtype)  # longer keys lose their end
+        rows = np.minimum(np.searchsorted(self._ids, cut), len(self._ids) - 1)
         fits = np.array([len(key) <= self._ids.dtype.itemsize for key in keys])
-        return np.where(fits & (self._ids[rows] == found), rows, -1)
+        return np.where(fits & (self._ids[rows] == cut), rows, -1)
 
     @cached_property
     def _in_order(self) -> bool:
         return len(self._ids) > 0 and np.array_equal(self._order, np.arange(len(self._ids)))
 
-    def row(self, one: str) -> int:
+    def row(self, name: str) -> int:
         """The row of an id. Raises UnknownIdError, with the nearest known ids."""
-        row = self.find(one)
+        row = self.find(name)
         if row < 0:
-            raise UnknownIdError(f"unknown {self.kind} {str(one)!r}{suggest(str(one), self.all())}")
+            raise UnknownIdError(f"unknown {self.kind} {str(name)!r}{suggest(str(name), self.all())}")
         return row
 
     def rows(self, ids: Sequence[str]) -> np.ndarray:
         """The rows of many ids: int64."""
-        return np.array([self.row(one) for one in ids], dtype=np.int64)
+        return np.array([self.row(name) for name in ids], dtype=np.int64)

@@ -12,7 +12,7 @@ from fashion_hash.errors import BundleError
 
 
 def seal(folder: Path, manifest: dict[str, Any]) -> None:
-    """Adds size and checksum of every file and a fingerprint over all, and writes manifest.json."""
+    """Writes manifest.json: the manifest, with size and checksum of every file and a fingerprint over all of it."""
     files = {
         file.relative_to(folder).as_posix(): {"bytes": file.stat().st_size, "sha256": sha256(file)}
         for file in sorted(folder.rglob("*"))
@@ -32,17 +32,17 @@ def read_manifest(folder: Path, what: str, version: int, *, verify: bool) -> dic
         verify: also compare the checksum of every file (sizes are always compared).
 
     Raises:
-        BundleError: no manifest, other format or version, or a file that is missing or changed.
+        BundleError: there is no manifest, its format or version is another one, or a file is missing or was changed.
     """
     path = folder / "manifest.json"
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
-        raise BundleError(f"{folder} is no {what}: it has no manifest.json") from None
+        raise BundleError(f"{folder} is not a {what}: it has no manifest.json") from None
     except OSError as error:
         raise BundleError(f"{path} cannot be read ({error})") from None
     except (ValueError, UnicodeDecodeError) as error:
-        raise BundleError(f"{path} is not readable JSON ({error}): write it again") from None
+        raise BundleError(f"{path} is not readable JSON ({error}): export it again") from None
     if not isinstance(manifest, dict) or manifest.get("format") != what:
         raise BundleError(f"{path} does not describe a {what}")
     if manifest.get("format_version") != version:
@@ -71,7 +71,7 @@ def read_part(path: Path, what: str, version: int, absent: str) -> dict[str, Any
         path: the file.
         what: its "format".
         version: the format version that this program reads.
-        absent: what it means, and what to do, when there is no such file.
+        absent: what to say when there is no such file: what that means and what to do.
 
     Raises:
         BundleError: no such file, unreadable, or of another format or version.
@@ -82,7 +82,7 @@ def read_part(path: Path, what: str, version: int, absent: str) -> dict[str, Any
         raise BundleError(absent) from None
     except (OSError, ValueError) as error:
         raise BundleError(f"{path} is not readable ({error}): export the bundle again") from None
-    found = (about.get("format"), about.get("format_version")) if isinstance(about, dict) else None
-    if found != (what, version):
+    version_found = (about.get("format"), about.get("format_version")) if isinstance(about, dict) else None
+    if version_found != (what, version):
         raise BundleError(f"{path} is not {what!r} of version {version}: export the bundle again")
     return dict(about)

@@ -19,19 +19,19 @@ MIN_SLOTS, MAX_SLOTS = 1, 8
 def check_slots(slots: Sequence[str]) -> tuple[str, ...]:
     """The slots as a tuple.
 
-    Raises DataError unless there are 1 to 8, several of them of at least two item types. One slot is a
-    catalogue of single items: outfits of one item each, which are not compared with others.
+    Raises DataError unless there are 1 to 8 slots, and at least two item types where there are several. A single
+    slot makes a catalogue of single items: outfits of one item each, without pairs to compare.
     """
     slots = tuple(slots)
     if not MIN_SLOTS <= len(slots) <= MAX_SLOTS:
-        raise DataError(f"an outfit has {MIN_SLOTS} to {MAX_SLOTS} slots, not {len(slots)}: {list(slots)}")
+        raise DataError(f"an outfit has {MIN_SLOTS} to {MAX_SLOTS} slots, got {len(slots)}: {list(slots)}")
     if any(not slot or not isinstance(slot, str) for slot in slots):
-        raise DataError(f"slots are named by their item type, a non-empty string: {list(slots)}")
+        raise DataError(f"each slot must be named by its item type, a non-empty text, got {list(slots)}")
     if len(set(slots)) < min(len(slots), 2):
-        raise DataError(f"an outfit of several slots needs two item types at least, got {list(slots)}")
+        raise DataError(f"an outfit of several slots needs at least two item types, got {list(slots)}")
     names = slot_names(slots)
     if len(set(names)) < len(names):
-        raise DataError(f"two slots of {list(slots)} would be called alike ({list(names)}): rename an item type")
+        raise DataError(f"two of the slots {list(slots)} would have the same name ({list(names)}): rename an item type")
     return slots
 
 
@@ -41,7 +41,7 @@ def item_types(slots: Sequence[str]) -> tuple[str, ...]:
 
 
 def slot_names(slots: Sequence[str]) -> tuple[str, ...]:
-    """A name of its own for each slot: the item type, then `type_2`, `type_3` for its repeats.
+    """A distinct name for each slot: the item type, then `type_2`, `type_3` for its repeats.
 
     >>> slot_names(("top", "top", "bottom"))
     ('top', 'top_2', 'bottom')
@@ -72,14 +72,14 @@ def fill_empty(slots: Sequence[str], items: np.ndarray) -> np.ndarray:
 
 
 def canonical_items(slots: Sequence[str], items: np.ndarray) -> np.ndarray:
-    """A copy of items (N, S) that is alike for outfits that are the same, and different for others.
+    """A copy of items (N, S) that is equal for outfits that are the same, and different for others.
 
-    Items of slots of one type may stand in any order: (top a, top b) is the outfit (top b, top a), and an
-    only top is the same outfit in either slot. For comparing: what is shown keeps its slots.
+    The items of one type may stand in any order: (top a, top b) is the same outfit as (top b, top a), and a single
+    top is the same outfit in either slot. It is for comparing only: what is shown keeps its slots.
     """
     items = items.copy()
-    for kind in item_types(slots):
-        same = [position for position, slot in enumerate(slots) if slot == kind]
+    for item_type in item_types(slots):
+        same = [position for position, slot in enumerate(slots) if slot == item_type]
         if len(same) > 1:
             items[:, same] = np.sort(items[:, same], axis=1)
     return items
@@ -87,7 +87,7 @@ def canonical_items(slots: Sequence[str], items: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Outfits:
-    """A table of outfits and whose they are.
+    """A table of outfits and the users they belong to.
 
     Attributes:
         slots: the item type of each slot, length S; a type may occur twice.
@@ -109,11 +109,11 @@ class Outfits:
         if self.items.ndim != 2 or self.items.shape[1] != len(self.slots):
             raise DataError(f"items of shape {self.items.shape} do not fit {len(self.slots)} slots")
         if self.users.shape != self.items.shape[:1]:
-            raise DataError(f"{self.users.shape[0]} users for {self.items.shape[0]} outfits")
+            raise DataError(f"{self.users.shape[0]} users for {self.items.shape[0]} outfits: give one user per outfit")
 
     @classmethod
     def of(cls, slots: Sequence[str], users: object, items: object) -> Outfits:
-        """From anything array-like; copies to int32 and checks the slots."""
+        """A table from anything array-like, copied to int32; the slots are checked (`check_slots`)."""
         slots = check_slots(slots)
         rows = np.asarray(items, dtype=np.int32).reshape(-1, len(slots))
         return cls(slots, np.asarray(users, dtype=np.int32).reshape(-1), rows)
@@ -130,19 +130,19 @@ class Outfits:
     @property
     def mask(self) -> np.ndarray:
         """(N, S) bool: True where the slot holds an item."""
-        return self.items != EMPTY
+        return np.asarray(self.items != EMPTY)
 
     def with_empty_filled(self) -> Outfits:
-        """Empty slots repeat the first item of their type in the outfit (the FHN release's way).
+        """Empty slots repeat the first item of their type in the outfit, as the FHN release does.
 
-        A missing second top becomes the first top once more, so that it counts twice.
+        A missing second top becomes the first top again, so that it counts twice.
         """
         return replace(self, items=fill_empty(self.slots, self.items))
 
     def distinct(self) -> Outfits:
-        """The distinct outfits, whoever wears them, in order of their rows; users become 0.
+        """The distinct outfits, regardless of the user, ordered by their items; all users become 0.
 
-        Of those that `canonical_items` calls the same the first stays, as it is.
+        Of several that are the same (`canonical_items`) the first stays, with its slots as they are.
         """
         first = np.unique(canonical_items(self.slots, self.items), axis=0, return_index=True)[1]
         items = self.items[first]
@@ -151,7 +151,7 @@ class Outfits:
 
 
 def canonical_columns(outfits: Outfits) -> np.ndarray:
-    """(S + 1, N) int64: users and items + 1, alike for the same outfit of the same user (`canonical_items`)."""
+    """(S + 1, N) int64: users and items + 1, equal for the same outfit of the same user (`canonical_items`)."""
     items = canonical_items(outfits.slots, outfits.items).T.astype(np.int64) + 1
     return np.concatenate([outfits.users[None], items]).astype(np.int64)
 
@@ -160,7 +160,7 @@ def concatenate(tables: Sequence[Outfits]) -> Outfits:
     """Several tables of the same slots, one below the other."""
     slots = tables[0].slots
     if any(table.slots != slots for table in tables):
-        raise DataError(f"tables of different slots: {sorted({table.slots for table in tables})}")
+        raise DataError(f"the tables have different slots: {sorted({table.slots for table in tables})}")
     return Outfits(
         slots,
         np.concatenate([table.users for table in tables]),

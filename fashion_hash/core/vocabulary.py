@@ -1,4 +1,4 @@
-"""Between the ids of the outside world (strings) and the rows of our arrays."""
+"""Translates between the ids of a data set (text) and the rows of arrays."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Vocabulary:
     """An ordered set of ids: row i is the i-th id.
 
     Args:
-        ids: the ids in row order; strings, or anything whose `str` is the id.
+        ids: the ids in row order: text, or anything whose `str` is the id.
         kind: what the ids name, for messages ("user", "top", ...).
 
     Raises:
@@ -27,20 +27,20 @@ class Vocabulary:
 
     def __init__(self, ids: Iterable[object], kind: str = "id") -> None:
         self.kind = kind
-        self.ids: tuple[str, ...] = tuple(str(one) for one in ids)
+        self.ids: tuple[str, ...] = tuple(str(name) for name in ids)
         self._rows: dict[str, int] = {}
-        for row, one in enumerate(self.ids):
-            if not one:
-                raise DataError(f"{kind} vocabulary: row {row} is an empty id")
-            if one in self._rows:
-                raise DataError(f"{kind} vocabulary: {one!r} occurs twice, in rows {self._rows[one]} and {row}")
-            self._rows[one] = row
+        for row, name in enumerate(self.ids):
+            if not name:
+                raise DataError(f"{kind} vocabulary: the id in row {row} is empty")
+            if name in self._rows:
+                raise DataError(f"{kind} vocabulary: {name!r} occurs twice, in rows {self._rows[name]} and {row}")
+            self._rows[name] = row
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def __contains__(self, one: object) -> bool:
-        return str(one) in self._rows
+    def __contains__(self, name: object) -> bool:
+        return str(name) in self._rows
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.ids)
@@ -54,16 +54,16 @@ class Vocabulary:
     def __repr__(self) -> str:
         return f"Vocabulary({len(self)} x {self.kind})"
 
-    def row(self, one: object) -> int:
+    def row(self, name: object) -> int:
         """The row of an id. Raises UnknownIdError, with the nearest known ids."""
         try:
-            return self._rows[str(one)]
+            return self._rows[str(name)]
         except KeyError:
-            raise UnknownIdError(f"unknown {self.kind} {str(one)!r}{suggest(str(one), self.ids)}") from None
+            raise UnknownIdError(f"unknown {self.kind} {str(name)!r}{suggest(str(name), self.ids)}") from None
 
-    def find(self, one: object) -> int:
+    def find(self, name: object) -> int:
         """The row of an id, or -1 when it is not known."""
-        return self._rows.get(str(one), -1)
+        return self._rows.get(str(name), -1)
 
     def all(self) -> Sequence[str]:
         """Every id, in row order."""
@@ -71,4 +71,4 @@ class Vocabulary:
 
     def rows(self, ids: Sequence[object]) -> np.ndarray:
         """The rows of many ids: (len(ids),) int32. Raises UnknownIdError at the first unknown one."""
-        return np.fromiter((self.row(one) for one in ids), dtype=np.int32, count=len(ids))
+        return np.fromiter((self.row(name) for name in ids), dtype=np.int32, count=len(ids))

@@ -1,8 +1,13 @@
 """Reading configurations: what is understood, and what is refused with which words."""
 
+import re
+import time
+
 import pytest
 
-from fashion_hash.config.experiment import load_config, make_config
+from fashion_hash.config.experiment import Config, load_config, make_config
+from fashion_hash.config.requests import RequestConfig
+from fashion_hash.config.sections import Section
 from fashion_hash.errors import ConfigError
 from tests.worlds.tiny import tiny_values
 
@@ -71,7 +76,7 @@ def test_it_is_frozen(path):
         ("text=null", ["no modality"]),
         ("train", ["section.key=value"]),
         ("name.first=x", ["name is a value"]),
-        ("train.epochs=[1", ["no valid YAML"]),
+        ("train.epochs=[1", ["not valid YAML"]),
     ],
 )
 def test_what_is_wrong_is_named(path, override, words):
@@ -97,3 +102,94 @@ def test_missing_section_is_named():
     del values["data"]
     with pytest.raises(ConfigError, match="'data' is missing"):
         make_config(values)
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefghijk", "bcdefghijkl")
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("name: 2024-99-99\n", "pattern|missing"),  # a date that does not exist is text
+        ("seed: " + "9" * 5000, "a number of 5,000 characters"),
+        ("seed: " + "9" * 90, "seed: "),
+        ("x: {[a]: 1}", "used as a key"),
+        ("seed: !!int x", "not valid YAML"),
+        ("seed: 0x_", "not valid YAML"),
+        ("name: !!python/object:os.system {}", "a value of the type"),
+        ("name: !!set {a}", "a value of the type set"),
+        ("name: !!binary YQ==", "a value of the type binary"),
+        ("model: {num_bits: 1099511627776}", "model.num_bits: .*less than or equal to 65536"),
+        ("text: {dim: 1099511627776}", "text.dim"),
+        ("optimiser: {weight_decay: 1e999}", "optimiser.weight_decay"),
+        (BOMB, "more than 5,000 values"),
+        ("a: &a [*a]", "nested more than 20 levels"),
+        ("a: " + "[" * 5000, "not valid YAML|nested more than 20 levels"),
+        ("a: " + "[" * 5000 + "]" * 5000, "nested more than 20 levels"),
+        ("".join(f"key{number}: 1\n" for number in range(20_000)), "characters|more than"),
+        ("".join(f"key{number}: 1\n" for number in range(2_000)), "unknown key 'key0'.* 1,99. more problems"),
+        ("? " + "k" * 90_000 + "\n: 1", "unknown key"),
+        ("name: " + "n" * 90_000, "name: "),
+        ("name: [" + "n, " * 4_000 + "]", "name: "),
+        ("x" * 200_000, "has 200,000 characters"),
+        ("- 1", "must hold sections and keys"),
+        ("", "must hold sections and keys"),
+        ("name: a\x00b", "not valid YAML"),
+        ("<<: 3", "not valid YAML"),
+        ("<<: [{a: 1}, {a: 2}]", "unknown key 'a'"),
+    ],
+)
+def test_hostile_files_end_in_a_short_message_at_once(path, text, words):
+    path.write_text(text)
+    began = time.perf_counter()
+    with pytest.raises(ConfigError, match=words) as error:
+        load_config(path)
+    assert len(str(error.value)) < 2000
+    assert time.perf_counter() - began < 5
+
+
+def test_hostile_values_without_yaml():
+    for values in (
+        {**tiny_values(), "seed": 10**6000},
+        {**tiny_values(), "name": "n" * 10**6},
+        {**tiny_values(), "optimiser": {"weight_decay": 10**400}},
+        {**tiny_values(), **{f"key{number}": 1 for number in range(20_000)}},
+        {**tiny_values(), 3: 1, (1, 2): 4},
+    ):
+        with pytest.raises(ConfigError) as error:
+            make_config(values)
+        assert len(str(error.value)) < 2000
+
+
+def test_sections_may_be_shared_by_name(path):
+    path.write_text(YAML.replace("text: {source: vectors}", "text: &words {source: titles}\nloss: {margin: 0.5}"))
+    assert load_config(path).text.source == "titles"
+    path.write_text(YAML + "loss: &loss {margin: 0.5}\n")
+    assert load_config(path).loss.margin == 0.5
+
+
+def test_dates_are_text(path):
+    assert load_config(path, ["name=2024-01-01"]).name == "2024-01-01"
+
+
+@pytest.mark.parametrize("override", ["seed=" + "9" * 5000, "x={[a]: 1}", "a." * 1000 + "b=1", "x" * 10_000])
+def test_hostile_overrides_end_in_a_short_message(path, override):
+    with pytest.raises(ConfigError) as error:
+        load_config(path, [override])
+    assert len(str(error.value)) < 2000
+
+
+def sections(config):
+    yield config
+    for field in config.model_fields.values():
+        for part in (field.annotation, *getattr(field.annotation, "__args__", ())):
+            if isinstance(part, type) and issubclass(part, Section):
+                yield from sections(part)
+
+
+@pytest.mark.parametrize("section", {*sections(Config), *sections(RequestConfig)}, ids=lambda section: section.__name__)
+def test_every_key_is_described(section):
+    described = set(re.findall(r"^        (\w+): ", section.__doc__, re.M))
+    assert described == set(section.model_fields)

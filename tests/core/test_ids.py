@@ -39,8 +39,8 @@ def test_an_unknown_id_names_the_nearest() -> None:
     [
         (["a", "b", "a"], "top id 'a' occurs twice"),
         (["a", ""], "top id '' in row 1"),
-        (["a\0"], "in row 0: an id is UTF-8"),
-        (["\udcff"], "in row 0: an id is UTF-8"),
+        (["a\0"], "in row 0: an id must be UTF-8"),
+        (["\udcff"], "in row 0: an id must be UTF-8"),
     ],
 )
 def test_bad_ids_are_refused(ids: list[str], message: str) -> None:

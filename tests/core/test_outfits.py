@@ -34,7 +34,7 @@ def test_slots_have_names_and_pairs_of_different_types():
         (tuple("abcdefghi"), "1 to 8 slots"),
         (("top", "top"), "two item types"),
         (("top", ""), "non-empty"),
-        (("top", "top", "top_2"), "called alike"),
+        (("top", "top", "top_2"), "have the same name"),
     ],
 )
 def test_slots_that_cannot_be(slots, words):

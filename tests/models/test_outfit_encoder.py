@@ -160,5 +160,5 @@ def test_gradients_are_finite_where_an_outfit_is_almost_or_wholly_empty():
 
 
 def test_heads_must_divide_the_width():
-    with pytest.raises(ConfigError, match=r"encoder.*width of 10 does not divide into 4 heads"):
+    with pytest.raises(ConfigError, match=r"encoder: width must be a multiple of heads, got width 10 and heads 4"):
         make_config(tiny_values(encoder={"width": 10}))

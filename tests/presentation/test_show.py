@@ -167,7 +167,7 @@ def test_sheet_and_page_are_written(bundle_path: Path, tmp_path: Path, capsys: p
         (["BUNDLE", "--user", "user-1", "-k", "0"], "error: k must be at least 1, got 0"),
         (["BUNDLE", "--user", "user-1", "-k", "-4"], "error: k must be at least 1, got -4"),
         (["BUNDLE", "--user", "user-1", "--engine", "sums"], "error: engine 'sums' needs "),
-        (["nowhere", "--user", "user-1"], "error: nowhere is no fashion_hash bundle"),
+        (["nowhere", "--user", "user-1"], "error: nowhere is not a fashion_hash bundle"),
         (
             ["BUNDLE", "--user", "user-1", "--sheet", "/dev/null/s.png"],
             "error: --sheet /dev/null/s.png: /dev/null is a",

@@ -164,7 +164,7 @@ def test_what_cannot_be_trusted_is_not_loaded(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:-1] + b"?")
     with pytest.raises(BundleError, match=r"users\.npy does not match its checksum"):
         Recommender.load(bundle.path)
-    with pytest.raises(BundleError, match="is no fashion_hash bundle"):
+    with pytest.raises(BundleError, match="is not a fashion_hash bundle"):
         Recommender.load(tmp_path)
 
 

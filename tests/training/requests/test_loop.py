@@ -208,11 +208,11 @@ def test_batches_mask_and_hide(data: RequestData) -> None:
 def test_bad_configurations() -> None:
     for section, message in (
         ({"requests": {"taste": "men"}}, r"requests\.taste"),
-        ({"encoder": {"kind": "open_clip"}}, "kind open_clip needs the key model"),
-        ({"encoder": {"kind": "open_clip", "model": "RN50"}}, "kind open_clip needs the key weights"),
-        ({"encoder": {"pictures": True}}, "pictures need the kind open_clip"),
-        ({"masking": {"text": 0.7, "taste": 0.7}}, "more than 1 together"),
-        ({"loss": {"bce": 0, "contrastive": 0}}, "nothing is minimised"),
+        ({"encoder": {"kind": "open_clip"}}, "kind open_clip needs the key `model`"),
+        ({"encoder": {"kind": "open_clip", "model": "RN50"}}, "kind open_clip needs the key `weights`"),
+        ({"encoder": {"pictures": True}}, "pictures need kind open_clip"),
+        ({"masking": {"text": 0.7, "taste": 0.7}}, "at most 1 together"),
+        ({"loss": {"bce": 0, "contrastive": 0}}, "nothing to minimise"),
         ({"train": {"epoch": 3}}, r"unknown key 'train\.epoch' \(nearest: 'epochs'\)"),
     ):
         with pytest.raises(ConfigError, match=message):
