@@ -30,6 +30,20 @@ class _Loader(yaml.SafeLoader):
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
+    # the scanner takes quadratic time on deep nesting, so it has to stop before the nodes are counted
+    def fetch_flow_collection_start(self, token: type[yaml.Token]) -> None:
+        self._check_depth(self.flow_level)
+        super().fetch_flow_collection_start(token)
+
+    def add_indent(self, column: int) -> bool:
+        self._check_depth(len(self.indents))
+        return bool(super().add_indent(column))
+
+    def _check_depth(self, level: int) -> None:
+        if level > 2 * MOST_LEVELS:
+            problem = f"nested more than {MOST_LEVELS} levels deep"
+            raise yaml.scanner.ScannerError(None, None, problem, self.get_mark())
+
 
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")

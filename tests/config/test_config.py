@@ -127,6 +127,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         (BOMB, "more than 5,000 values"),
         ("a: &a [*a]", "nested more than 20 levels"),
         ("a: " + "[" * 5000, "not valid YAML|nested more than 20 levels"),
+        ("- " * 40_000, "nested more than 20 levels"),
         ("a: " + "[" * 5000 + "]" * 5000, "nested more than 20 levels"),
         ("".join(f"key{number}: 1\n" for number in range(20_000)), "characters|more than"),
         ("".join(f"key{number}: 1\n" for number in range(2_000)), "unknown key 'key0'.* 1,99. more problems"),
