@@ -3,7 +3,7 @@
     ROOT/train.csv               user,top,bottom            (a fourth column is passed over)
     ROOT/{valid,test}.csv        user,top,bottom,negative_bottom
 
-The header line (it begins with "user") may be absent, as in the original.
+A header line may be absent, as in the original; it is recognised by the names of the columns (`NAMES`).
 """
 
 from __future__ import annotations
@@ -16,11 +16,18 @@ import numpy as np
 from fashion_hash.core.outfits import Outfits
 from fashion_hash.core.vocabulary import Vocabulary
 from fashion_hash.data.dataset import SPLITS, Dataset, Groups, Split
-from fashion_hash.data.parsing.text_tables import Reporter, cells, in_order, read_text, stop
+from fashion_hash.data.parsing.fields import id_text, separator_hint, without_trailing_zero
+from fashion_hash.data.parsing.text_tables import Reporter, in_order, read_rows, read_text, stop
 from fashion_hash.errors import ConfigError, DataError
 
 SLOTS = ("top", "bottom")
 COLUMNS = ("user", "top", "bottom", "negative_bottom")
+NAMES = {  # of a column, and what else a header may call it
+    "user": ("user", "user_id", "userid", "uid"),
+    "top": ("top", "top_id", "topid", "positive_top"),
+    "bottom": ("bottom", "bottom_id", "bottomid", "positive_bottom"),
+    "negative_bottom": ("negative_bottom", "negative_bottom_id", "neg_bottom", "negative"),
+}
 
 
 def read_iqon3000(
@@ -90,27 +97,45 @@ def _split(rows: list[list[str]], users: Vocabulary, items: dict[str, Vocabulary
 
 
 def _read(path: Path, report: Reporter) -> list[list[str]]:
-    """The good lines of a file: three or four ids each, the same number on every line."""
+    """The good rows of a file: three or four ids each, the same number in every row."""
     rows: list[list[str]] = []
     width = 0
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
-        if not line.strip():
-            continue
-        row = cells(line)
+    for line, cells in read_rows(path, read_text(path)):
+        row = without_trailing_zero(cells)
         if not width:
             width = min(max(len(row), 3), 4)
-            if row[0].lower() == "user":
-                if tuple(row) != COLUMNS[: len(row)]:
-                    report(DataError.at(path, number, f"columns {row}, expected {list(COLUMNS)}"))
+            if _is_header(row):
+                expected = all(name.lower() in NAMES[column] for column, name in zip(COLUMNS, row))
+                if not expected or len(row) < 3:
+                    problem = f"columns {row}, expected {list(COLUMNS)}{separator_hint(cells)}"
+                    report(DataError.at(path, line, problem))
                 continue
-        if len(row) != width:
-            size = "short" if len(row) < width else "long"
-            expected = f"{len(row)} cells, expected {width} ({','.join(COLUMNS[:width])})"
-            report(DataError.at(path, number, f"row too {size}: {expected}"))
-        elif not all(row):
-            report(DataError.at(path, number, f"the {COLUMNS[row.index('')]} is empty"))
+        if problem := _row_problem(row, width):
+            report(DataError.at(path, line, problem))
         else:
             rows.append(row)
     if not rows:
         report(DataError(f"{path} holds no outfits"))
     return rows
+
+
+def _is_header(row: list[str]) -> bool:
+    """Whether the first row names columns: one of its cells is the name of a column."""
+    names = {name for others in NAMES.values() for name in others}
+    return any(cell.lower() in names or cell.lower().split(";")[0] in names for cell in row)
+
+
+def _row_problem(row: list[str], width: int) -> str:
+    """What is wrong with a row, or nothing."""
+    if len(row) != width:
+        size = "short" if len(row) < width else "long"
+        expected = f"{len(row)} cells, expected {width} ({','.join(COLUMNS[:width])})"
+        return f"row too {size}: {expected}{separator_hint(row)}"
+    if not all(row):
+        return f"the {COLUMNS[row.index('')]} is empty"
+    try:
+        for column, cell in zip(COLUMNS, row):
+            id_text(cell, column)
+    except DataError as error:
+        return str(error)
+    return ""

@@ -21,6 +21,7 @@ from fashion_hash.core.outfits import EMPTY, Outfits, check_slots, item_types, s
 from fashion_hash.core.vocabulary import Vocabulary
 from fashion_hash.data.dataset import Content, Dataset, Groups, Split
 from fashion_hash.data.formats.shop import read_items_csv
+from fashion_hash.data.parsing.fields import id_text
 from fashion_hash.data.parsing.text_tables import Reporter, Tuples, in_order, read_header, read_text, read_tuples, stop
 from fashion_hash.errors import DataError, suggest
 
@@ -88,17 +89,30 @@ def read_image_list(path: Path, report: Reporter = stop) -> list[str]:
         raise DataError(f"no file {path}: it lists the image names of the items, one a line")
     names: list[str] = []
     seen: dict[str, int] = {}
-    for number, line in enumerate(read_text(path).rstrip().splitlines(), start=1):
+    for number, line in enumerate(read_text(path).rstrip().split("\n"), start=1):
         name = line.strip()
-        if not name or name in seen:
-            first = f"{name!r} occurs twice, first in line {seen[name]}" if name else "empty line"
-            report(DataError.at(path, number, f"{first}: every line is one item"))
+        problem = _name_problem(name, seen)
+        if problem:
+            report(DataError.at(path, number, problem))
             name = f"\N{REPLACEMENT CHARACTER}line {number}"
         seen[name] = number
         names.append(name)
     if not names:
         report(DataError(f"{path} is empty: no items of this type"))
     return names
+
+
+def _name_problem(name: str, seen: Mapping[str, int]) -> str:
+    """What is wrong with an image name, or nothing."""
+    if not name:
+        return "empty line: every line is one item"
+    if name in seen:
+        return f"{name!r} occurs twice, first in line {seen[name]}: every line is one item"
+    try:
+        id_text(name, "the image name")
+    except DataError as error:
+        return str(error)
+    return ""
 
 
 def _files(folder: Path) -> dict[str, dict[str, Path]]:

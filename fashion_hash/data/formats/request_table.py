@@ -3,7 +3,7 @@
 requests  user, item, text, and where known time (unix seconds, milliseconds or an ISO date) and split
 items     item_id, and where known type, title, description and any further columns
 
-Without times and splits, which request of a person is the last is drawn from the seed.
+Without times and splits, which of a user's requests is the last is drawn from the seed.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 
 from fashion_hash.data.descriptions import clean
 from fashion_hash.data.events import UNTYPED, Catalogue, Event, ReadLog, RequestOptions, collect, reviewed_items
-from fashion_hash.data.parsing.fields import date_seconds, seconds
+from fashion_hash.data.parsing.fields import check_columns, date_seconds, id_text, seconds, separator_hint
 from fashion_hash.data.parsing.json_lines import read_json_lines
-from fashion_hash.data.parsing.text_tables import Reporter, stop
+from fashion_hash.data.parsing.text_tables import Reporter, located, stop
 from fashion_hash.errors import DataError, MissingExtraError
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".jsonl.gz", ".json.gz", ".parquet")
@@ -69,24 +69,24 @@ def _one_of(folder: Path, stem: str) -> Path | None:
 
 
 def read_request_table(path: str | Path, catalogue: Catalogue | None, report: Reporter = stop) -> Iterator[Event]:
-    """The requests of a table, one after the other; an empty user means that nobody is known.
+    """The requests of a table, one after the other; an empty user makes an anonymous request.
 
     Args:
         path: the table.
         catalogue: the known items, or None when any item may be named.
         report: called with each bad line: no item, an unknown one, no time where others have one.
     """
-    known = None if catalogue is None else {one for items in catalogue.values() for one in items}
+    known = None if catalogue is None else {item_id for items in catalogue.values() for item_id in items}
     for line, row in _rows(Path(path), ("item", "text"), report):
         try:
-            item = _id(row.get("item"))
+            item = id_text(row.get("item"), "item")
             if not item:
                 raise DataError("the item is empty: every request needs the item that was taken")
             if known is not None and item not in known:
                 raise DataError(f"item {item!r} is not in the table of items")
             time = _time(row["time"]) if "time" in row else 0
             split = clean(row.get("split"))
-            yield Event(_id(row.get("user")), item, clean(row.get("text")), time, "", split)
+            yield Event(id_text(row.get("user"), "user"), item, clean(row.get("text")), time, "", split)
         except DataError as error:
             report(DataError.at(path, line, str(error)))
 
@@ -96,16 +96,18 @@ def read_item_table(path: str | Path, report: Reporter = stop) -> Catalogue:
     catalogue: dict[str, dict[str, dict[str, Any]]] = {}
     seen: dict[str, int] = {}
     for line, row in _rows(Path(path), ("item",), report):
-        one, kind = _id(row.pop("item")), clean(row.pop("type", "")) or UNTYPED
-        if not one:
-            report(DataError.at(path, line, "the item_id is empty"))
-        elif one in seen:
-            report(DataError.at(path, line, f"item {one!r} occurs twice, first in line {seen[one]}"))
-        else:
-            seen[one] = line
-            catalogue.setdefault(kind, {})[one] = {
-                name: value for name, value in row.items() if value not in ("", None)
-            }
+        try:
+            item_id, item_type = id_text(row.pop("item"), "item_id"), id_text(row.pop("type", ""), "type") or UNTYPED
+            if not item_id:
+                raise DataError("the item_id is empty")
+            if item_id in seen:
+                raise DataError(f"item {item_id!r} occurs twice, first in line {seen[item_id]}")
+        except DataError as error:
+            report(DataError.at(path, line, str(error)))
+            continue
+        seen[item_id] = line
+        details = {name: value for name, value in row.items() if value is not None and value != ""}
+        catalogue.setdefault(item_type, {})[item_id] = details
     if not catalogue:
         raise DataError(f"{path} holds no items")
     return catalogue
@@ -124,9 +126,13 @@ def _rows(path: Path, needed: tuple[str, ...], report: Reporter) -> Iterator[tup
     ours = {other: name for name, others in NAMES.items() for other in others}
     for line, row in rows:
         named = {ours.get(column, column): value for column, value in row.items()}
+        if len(named) < len(row):
+            with located(path, line):
+                check_columns(list(row), NAMES)
         if absent := [name for name in needed if name not in named]:
             spelt = " or ".join(NAMES[absent[0]])
-            raise DataError.at(path, line, f"no column {spelt}; there are {', '.join(map(str, row))}")
+            hint = separator_hint(list(map(str, row)))
+            raise DataError.at(path, line, f"no column {spelt}; there are {', '.join(map(str, row))[:300]}{hint}")
         yield line, named
 
 
@@ -137,7 +143,9 @@ def _delimited(path: Path, delimiter: str, report: Reporter) -> Iterator[tuple[i
             reader = csv.reader(stream, delimiter=delimiter)
             header = [cell.strip() for cell in next(reader, [])]
             if not any(header):
-                raise DataError(f"{path} is empty: expected a header, as user,item,text,time")
+                raise DataError(f"{path} is empty: expected a header such as user,item,text,time")
+            with located(path, 1):
+                check_columns(header, NAMES)
             line = reader.line_num + 1
             for cells in reader:
                 if len(cells) == len(header):
@@ -159,18 +167,14 @@ def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
         import pandas
 
-        table = pandas.read_parquet(path)
+        table = pandas.read_parquet(path, dtype_backend="numpy_nullable")  # whole numbers stay whole beside empty cells
     except ImportError:
         raise MissingExtraError(f"{path}: Parquet needs pandas and pyarrow: pip install pandas pyarrow") from None
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: no readable Parquet file: {error}") from None
+        raise DataError(f"{path}: not a readable Parquet file: {error}") from None
     table = table.astype(object).where(table.notna(), None)
     for row, values in enumerate(table.itertuples(index=False), start=1):
         yield row, dict(zip(table.columns, values))
-
-
-def _id(value: Any) -> str:
-    return "" if value is None or isinstance(value, bool) else str(value).strip()
 
 
 def _time(value: Any) -> int:

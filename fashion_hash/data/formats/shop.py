@@ -13,7 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from fashion_hash.core.outfits import EMPTY, Outfits, check_slots, slot_names
-from fashion_hash.data.parsing.text_tables import Reporter, read_text, stop
+from fashion_hash.data.parsing.fields import id_text, separator_hint
+from fashion_hash.data.parsing.text_tables import Reporter, located, read_text, stop
 from fashion_hash.errors import DataError, suggest
 
 Detail = str | float | int | bool
@@ -55,14 +56,17 @@ def read_items_csv(path: str | Path, report: Reporter = stop) -> dict[str, dict[
     kinds = {name: _kind(name, values) for name, values in columns.items()}
     items: dict[str, dict[str, dict[str, Detail]]] = {}
     for line, row in rows:
-        one, kind = row.pop("item_id"), row.pop("type")
-        if not one or not kind:
-            report(DataError.at(path, line, f"the {'type' if one else 'item_id'} is empty"))
-        elif one in items.get(kind, {}):
-            report(DataError.at(path, line, f"{kind} {one!r} occurs twice"))
-        else:
-            known = {name: _value(cell, kinds[name]) for name, cell in row.items() if cell}
-            items.setdefault(kind, {})[one] = known
+        try:
+            item_id, item_type = id_text(row.pop("item_id"), "item_id"), id_text(row.pop("type"), "type")
+            if not item_id or not item_type:
+                raise DataError(f"the {'type' if item_id else 'item_id'} is empty")
+            if item_id in items.get(item_type, {}):
+                raise DataError(f"{item_type} {item_id!r} occurs twice")
+        except DataError as error:
+            report(DataError.at(path, line, str(error)))
+            continue
+        known = {name: _value(cell, kinds[name]) for name, cell in row.items() if cell}
+        items.setdefault(item_type, {})[item_id] = known
     return items
 
 
@@ -147,30 +151,37 @@ def _not_empty(row: list[int]) -> list[int]:
 
 def _csv_outfits(path: Path, slots: tuple[str, ...]) -> Iterator[tuple[int, str, Any]]:
     for line, row in _csv_rows(path, ("outfit_id",), stop):
-        one = row.pop("outfit_id")
+        with located(path, line):
+            outfit_id = id_text(row.pop("outfit_id"), "outfit_id")
         row.pop("user_id", None)
-        yield line, one, row["item_ids"].split() if "item_ids" in row else row
+        yield line, outfit_id, row["item_ids"].split() if "item_ids" in row else row
 
 
 def _jsonl_outfits(path: Path) -> Iterator[tuple[int, str, Any]]:
-    for line, text in enumerate(read_text(path).splitlines(), start=1):
+    for line, text in enumerate(read_text(path).split("\n"), start=1):
         if not text.strip():
             continue
         try:
             row = json.loads(text)
         except json.JSONDecodeError as error:
             raise DataError.at(path, line, f"not JSON: {error.msg} (column {error.colno})") from None
+        except (ValueError, RecursionError) as error:  # a number of thousands of digits, deep nesting
+            raise DataError.at(path, line, f"not JSON: {error}") from None
         if not isinstance(row, dict) or "outfit_id" not in row:
             raise DataError.at(path, line, 'expected an object with "outfit_id"')
         if isinstance(row.get("items"), dict):
-            content: Any = {name: "" if one is None else str(one) for name, one in row["items"].items()}
+            with located(path, line):
+                content: Any = {name: id_text(cell, f"items.{name}") for name, cell in row["items"].items()}
         elif isinstance(row.get("item_ids"), list):
-            content = [str(one) for one in row["item_ids"]]
+            with located(path, line):
+                content = [id_text(cell, "item_ids") for cell in row["item_ids"]]
         elif isinstance(row.get("item_ids"), str):
             content = row["item_ids"].split()
         else:
             raise DataError.at(path, line, 'expected "items": {slot: item id} or "item_ids": [item id, ...]')
-        yield line, str(row["outfit_id"]), content
+        with located(path, line):
+            outfit_id = id_text(row["outfit_id"], "outfit_id")
+        yield line, outfit_id, content
 
 
 def _csv_rows(path: Path, needed: Sequence[str], report: Reporter) -> list[tuple[int, dict[str, str]]]:
@@ -185,8 +196,10 @@ def _csv_rows(path: Path, needed: Sequence[str], report: Reporter) -> list[tuple
                 header = [cell.strip() for cell in cells]
                 absent = [name for name in needed if name not in header]
                 if absent or len(set(header)) < len(header):
-                    problem = f"no column {absent[0]!r}" if absent else "a column occurs twice"
-                    raise DataError.at(path, line, f"{problem}; the header is {','.join(header)}")
+                    twice = [name for name in header if header.count(name) > 1]
+                    problem = f"no column {absent[0]!r}" if absent else f"the column {twice[0]!r} occurs twice"
+                    hint = separator_hint(header)
+                    raise DataError.at(path, line, f"{problem}; the header is {','.join(header)[:300]}{hint}")
             elif cells and len(cells) != len(header):
                 size = "short" if len(cells) < len(header) else "long"
                 problem = f"row too {size}: {len(cells)} cells, expected {len(header)} ({','.join(header)})"

@@ -1,8 +1,11 @@
-"""Fields that logs and reviews have in common: ids and times, whatever way they are written."""
+"""Fields that all formats have in common: ids, times and the names of columns, however they are written."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,22 +14,94 @@ from fashion_hash.errors import DataError
 _MILLISECONDS = 10**11  # seconds would be the year 5138
 
 
+_EXACT = 2**53  # whole numbers below it survive as floating-point numbers
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def id_text(value: object, name: str) -> str:
+    """The id that a cell holds, "" for an empty cell: the one place where a cell becomes an id.
+
+    Text loses the blanks around it; whole numbers keep their digits. A floating-point number such as 1.0, which
+    tables write for the whole numbers of a column with empty cells, is the id "1".
+
+    Args:
+        value: text, a number, or None (NaN) for an empty cell.
+        name: of the column, for messages.
+
+    Raises:
+        DataError: the cell holds something else (true, a list, an object, 1.5), or a control character.
+    """
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, str):
+        text = value.strip()
+        if bad := _CONTROL.search(text):
+            raise DataError(f"{name} {_short(text)} contains the control character {bad[0]!r}: ids are plain text")
+        return text
+    if not isinstance(value, bool):
+        if isinstance(value, int):
+            return str(value)
+        if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+            return str(int(value))
+    raise DataError(f"{name} is {_short(value)}, of type {type(value).__name__}: an id is text or a whole number")
+
+
 def required_id(row: Mapping[str, Any], name: str) -> str:
-    """An id of a row: a string or a whole number. Raises DataError when it is empty or something else."""
-    value = row[name]
-    if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
-        raise DataError(f"{name} is {value!r}: every review needs an id there")
-    return str(value).strip()
+    """The id in a column of a row (`id_text`). Raises DataError when it is empty or no id."""
+    text = id_text(row[name], name)
+    if not text:
+        raise DataError(f"{name} is empty: every review needs an id there")
+    return text
+
+
+def check_columns(columns: Sequence[str], names: Mapping[str, Sequence[str]]) -> None:
+    """Refuses columns that occur twice or mean the same, and a header that was not split into columns.
+
+    Args:
+        columns: the names in the header.
+        names: by the name we use, what a column may be called.
+
+    Raises:
+        DataError: naming the columns.
+    """
+    twice = [column for column, count in Counter(columns).items() if count > 1]
+    if twice:
+        raise DataError(f"the column {twice[0]!r} occurs twice: keep one of them")
+    for others in names.values():
+        rivals = [column for column in columns if column in others]
+        if len(rivals) > 1:
+            raise DataError(f"the columns {' and '.join(map(repr, rivals))} mean the same: keep one of them")
+
+
+def separator_hint(cells: Sequence[str]) -> str:
+    """What to say of a line of too few cells that seems to use another separator; "" when it does not."""
+    for separator, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+        if len(cells) <= 1 and separator in "".join(cells):
+            return f"; the cells seem to be separated by {name}: save the file with commas"
+    return ""
+
+
+def without_trailing_zero(cells: Iterable[str]) -> list[str]:
+    """Cells such as "12.0", which tables write for whole numbers of a column with empty cells, as "12"."""
+    return [cell[:-2] if cell.endswith(".0") and cell[:-2].isdecimal() else cell for cell in cells]
+
+
+def _short(value: object) -> str:
+    try:
+        words = repr(value)
+    except ValueError:  # a number of thousands of digits
+        words = "a very large number"
+    return words if len(words) <= 60 else f"{words[:60]}..."
 
 
 def seconds(value: Any, name: str) -> int:
-    """Unix seconds from a number of seconds or milliseconds. Raises DataError when it is none."""
+    """Unix seconds from a number of seconds or milliseconds. Raises DataError when it is not one."""
     try:
         number = int(float(value)) if not isinstance(value, bool) else None
     except (TypeError, ValueError, OverflowError):
         number = None
     if number is None:
-        raise DataError(f"{name} is {value!r}: expected a time in seconds or milliseconds")
+        raise DataError(f"{name} is {_short(value)}: expected a time in seconds or milliseconds")
     return number // 1000 if abs(number) >= _MILLISECONDS else number
 
 
@@ -35,5 +110,5 @@ def date_seconds(value: object, name: str) -> int:
     try:
         when = datetime.fromisoformat(str(value).strip())
     except ValueError:
-        raise DataError(f"{name} is {value!r}: expected a date as 2018-07-07 22:09:11") from None
+        raise DataError(f"{name} is {_short(value)}: expected a date such as 2018-07-07 22:09:11") from None
     return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp())

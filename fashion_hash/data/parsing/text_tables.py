@@ -6,14 +6,18 @@ one; `check` collects them instead and goes on with what is good.
 
 from __future__ import annotations
 
+import csv
+import io
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from fashion_hash.core.outfits import EMPTY
+from fashion_hash.data.parsing.fields import id_text, separator_hint
 from fashion_hash.errors import DataError
 
 Reporter = Callable[[DataError], None]
@@ -27,6 +31,32 @@ def stop(error: DataError) -> None:
     raise error
 
 
+@contextmanager
+def located(path: object, line: int) -> Iterator[None]:
+    """A DataError of the block gets file and line in front."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError.at(path, line, str(error)) from None
+
+
+def read_rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a CSV text, without blanks around the cells, each with the line on which it begins.
+
+    Quotation marks around cells are removed; empty lines are skipped. Raises DataError, with file and line, where
+    the text is not CSV.
+    """
+    reader = csv.reader(io.StringIO(text, newline=""))
+    line = 1
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                yield line, [cell.strip() for cell in row]
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise DataError.at(path, line, f"not CSV: {error}") from None
+
+
 def read_text(path: Path) -> str:
     """A whole text file; a byte order mark is dropped. Raises DataError when it is not UTF-8."""
     try:
@@ -38,23 +68,19 @@ def read_text(path: Path) -> str:
         raise DataError(f"cannot read {path}: {error.strerror}") from None
 
 
-def cells(line: str) -> list[str]:
-    """The cells of one line, without the blanks around them."""
-    return [cell.strip() for cell in line.split(",")]
-
-
 def in_order(ids: Iterable[str]) -> list[str]:
     """Distinct ids in numeric order when all are integers, else in alphabetical order."""
     distinct = set(ids)
-    if all(_INTEGER.fullmatch(one) for one in distinct):
-        return sorted(distinct, key=lambda one: (int(one), one))
+    if all(_INTEGER.fullmatch(item) for item in distinct):
+        return sorted(distinct, key=lambda item: (int(item), item))
     return sorted(distinct)
 
 
 def read_header(path: Path) -> tuple[str, ...] | None:
     """The first line of a file of tuples; None when it is data: a cell after the first is a number."""
     with open(path, "rb") as stream:
-        first = cells(stream.readline(65536).decode("utf-8-sig", errors="replace"))
+        line = stream.readline(65536).decode("utf-8-sig", errors="replace")
+    first = next((row for _, row in read_rows(path, line)), [""])
     if first == [""] or any(_INTEGER.fullmatch(cell) for cell in first[1:]):
         return None
     return tuple(first)
@@ -139,17 +165,16 @@ def _read_by_line(path: Path, data: str, names: Sequence[str], header: bool, gro
     width = len(names) + 1
     known: dict[str, int] = {}
     users, items, good, lines = [], [], [], []
-    for number, line in enumerate(data.splitlines(), start=1):
-        if not line.strip() or (header and number == 1):
+    for number, row in read_rows(path, data):
+        if header and number == 1:
             continue
-        row = cells(line)
         problem = _fault(row, width, names, group)
         if problem:
             report(DataError.at(path, number, problem))
             users.append([0] * group)
             items.append([EMPTY] * (group * len(names)))
         else:
-            users.append([known.setdefault(one, len(known)) for one in row[::width]])
+            users.append([known.setdefault(user, len(known)) for user in row[::width]])
             items.append([int(cell) for at, cell in enumerate(row) if at % width])
         good.append(not problem)
         lines.append(number)
@@ -168,7 +193,11 @@ def _fault(row: list[str], width: int, names: Sequence[str], group: int) -> str:
     if len(row) != width * group:
         expected = ",".join(["user", *names]) + (f", {group} times side by side" if group > 1 else "")
         size = "short" if len(row) < width * group else "long"
-        return f"row too {size}: {len(row)} cells, expected {width * group} ({expected})"
+        return f"row too {size}: {len(row)} cells, expected {width * group} ({expected}){separator_hint(row)}"
+    try:
+        id_text(row[0], "user")
+    except DataError as error:
+        return str(error)
     if not all(row[::width]):
         return "the user is empty: every outfit needs a user id"
     if len(set(row[::width])) > 1:

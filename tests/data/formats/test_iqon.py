@@ -79,3 +79,40 @@ def test_the_real_one(iqon_root):
     test = data.split("test").positives.items
     assert 0.31 < (test[:, 0] > seen[0]).mean() < 0.33
     assert (test[:, 1] > seen[1]).sum() == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "user_id,top_id,bottom_id\n1,10,20\n2,11,21\n",
+        '"user","top","bottom"\n"1","10","20"\n"2","11","21"\n',
+        "1.0,10.0,20.0\n2.0,11.0,21.0\n",
+        "User,Top,Bottom\r\n1,10,20\r\n2,11,21\r\n",
+    ],
+)
+def test_headers_quotation_marks_and_trailing_zeros_are_no_ids(tmp_path, text):
+    (tmp_path / "train.csv").write_text(text)
+    (tmp_path / "valid.csv").write_text("1,10,21,20\n")
+    data = load_dataset("iqon3000", tmp_path)
+    assert data.users.ids == ("1", "2")
+    assert (data.items["top"].ids, data.items["bottom"].ids) == (("10", "11"), ("20", "21"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("user;top;bottom\n1;10;20\n", r"train\.csv:1: .*semicolons: save the file with commas"),
+        ("1;10;20\n", r"train\.csv:1: row too short.*semicolons"),
+        ("1,10\x00,20\n", r"train\.csv:1: .*control character"),
+        ("top,user,bottom\n1,2,3\n", r"train\.csv:1: columns \['top', 'user', 'bottom'\], expected"),
+    ],
+)
+def test_what_is_no_table_of_ids_is_refused(tmp_path, text, message):
+    (tmp_path / "train.csv").write_text(text)
+    with pytest.raises(DataError, match=message):
+        load_dataset("iqon3000", tmp_path)
+
+
+def test_separators_of_unicode_do_not_end_a_line(tmp_path):
+    (tmp_path / "train.csv").write_text("u\u2028x,10,20\nv,11,21\n", encoding="utf-8")
+    assert load_dataset("iqon3000", tmp_path).users.ids == ("u\u2028x", "v")

@@ -146,3 +146,60 @@ def test_parquet_is_read_or_its_extra_is_named(tmp_path):
     data = load_requests("request_table", path)
     assert data.users.ids == ("1",)
     assert data.split("test").texts == ("",)
+
+
+@pytest.mark.parametrize("cell", ['{"$oid": "5f"}', "[10]", "true", "1.5", '"a\\u0000b"', '"a\\u001bb"', "1e300"])
+def test_cells_that_are_no_ids_are_refused_with_file_and_line(tmp_path, cell):
+    path = tmp_path / "r.jsonl"
+    path.write_text(f'{{"user": 1, "item": 5, "text": "a"}}\n{{"user": 1, "item": {cell}, "text": "b"}}\n')
+    with pytest.raises(DataError, match=r"r\.jsonl:2: item"):
+        load_requests("request_table", path)
+    path.write_text(f'{{"user": {cell}, "item": 5, "text": "b"}}\n')
+    with pytest.raises(DataError, match=r"r\.jsonl:1: user"):
+        load_requests("request_table", path)
+
+
+def test_whole_numbers_keep_their_digits(tmp_path):
+    path = tmp_path / "r.jsonl"
+    path.write_text(
+        '{"user": 1.0, "item": 12345678901234567890, "text": "a"}\n{"user": 1, "item": "007", "text": "b"}\n'
+        '{"user": "1", "item": "1.0", "text": "c"}\n{"user": null, "item": 7, "text": "d"}\n'
+    )
+    data = load_requests("request_table", path)
+    assert data.users.ids == ("1",)
+    assert data.items["item"].ids == ("12345678901234567890", "007", "1.0", "7")
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("user,user_id,item,text", r"requests\.csv:1: the columns 'user' and 'user_id' mean the same"),
+        ("user,item,item,text", r"requests\.csv:1: the column 'item' occurs twice"),
+        ("user;item;text;x", r"requests\.csv:2: no column item.*semicolons: save the file with commas"),
+    ],
+)
+def test_columns_that_cannot_be_told_apart_are_refused(tmp_path, header, message):
+    (tmp_path / "requests.csv").write_text(f"{header}\n{header}\n")
+    with pytest.raises(DataError, match=message):
+        load_requests("request_table", tmp_path)
+
+
+def test_rival_keys_of_json_lines_are_refused(tmp_path):
+    (tmp_path / "requests.jsonl").write_text('{"user": 1, "user_id": 2, "item": 3, "text": "a"}\n')
+    with pytest.raises(DataError, match=r"requests\.jsonl:1: the columns 'user' and 'user_id' mean the same"):
+        load_requests("request_table", tmp_path)
+
+
+def test_parquet_ids_stay_whole_numbers(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    table = pandas.DataFrame({"user": [1, 2, None, 1], "item": [10, 11, 10, 11], "text": list("abcd")})
+    table.to_parquet(tmp_path / "requests.parquet")
+    pandas.DataFrame({"item_id": [10, 11], "title": ["x", "y"]}).to_parquet(tmp_path / "items.parquet")
+    data = load_requests("request_table", tmp_path)
+    assert data.users.ids == ("1", "2")
+    assert data.items["item"].ids == ("10", "11")
+    table = pandas.DataFrame({"user": [1, 2], "item": [10, None], "text": list("ab")})
+    table.to_parquet(tmp_path / "requests.parquet")
+    with pytest.raises(DataError, match=r"requests\.parquet:2: the item is empty"):
+        load_requests("request_table", tmp_path)

@@ -48,7 +48,7 @@ def test_columns_have_one_kind_each(tmp_path):
     [
         ("", r"items\.csv is empty: expected a header with item_id, type"),
         ("id,type\n", r"items\.csv:1: no column 'item_id'; the header is id,type"),
-        ("item_id,type,x,x\n", r"items\.csv:1: a column occurs twice"),
+        ("item_id,type,x,x\n", r"items\.csv:1: the column 'x' occurs twice"),
         ('item_id,type,title\na,top,"two\nlines"\nb,top\n', r"items\.csv:4: row too short: 2 cells, expected 3"),
         ("item_id,type\na,top,x\n", r"items\.csv:2: row too long"),
         ("item_id,type\n,top\n", r"items\.csv:2: the item_id is empty"),

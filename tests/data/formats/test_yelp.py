@@ -47,8 +47,8 @@ def test_dates():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"date": "last week"}, r"review.json:3: date is 'last week': expected a date as 2018-07-07 22:09:11"),
-        ({"user_id": None}, r"review.json:3: user_id is None"),
+        ({"date": "last week"}, r"review.json:3: date is 'last week': expected a date such as 2018-07-07 22:09:11"),
+        ({"user_id": None}, r"review.json:3: user_id is empty"),
         ({"business_id": True}, r"review.json:3: business_id is True"),
     ],
 )
