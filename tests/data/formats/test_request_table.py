@@ -139,7 +139,7 @@ def test_parquet_is_read_or_its_extra_is_named(tmp_path):
         with pytest.raises(MissingExtraError, match=r"requests.parquet: Parquet needs pandas and pyarrow: pip install"):
             load_requests("request_table", path)
         return
-    with pytest.raises(DataError, match=r"requests.parquet: no readable Parquet file"):
+    with pytest.raises(DataError, match=r"requests.parquet: not a readable Parquet file"):
         load_requests("request_table", path)
     rows = {"user": [1, 1, None], "item": ["a", "b", "a"], "text": ["x", None, "z"], "time": [5, 6, 7]}
     pandas.DataFrame(rows).astype({"user": "Int64"}).to_parquet(path)
