@@ -7,10 +7,12 @@ pickle. Everything else is refused by name.
 
 from __future__ import annotations
 
+import mmap
 import pickle
-from collections import OrderedDict
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, BinaryIO
+from types import NoneType
+from typing import Any
 
 import numpy as np
 
@@ -28,16 +30,17 @@ def load_vectors(path: str | Path) -> dict[str, np.ndarray]:
     """
     path = Path(path)
     try:
-        with open(path, "rb") as stream:
+        # mapped: no length that the pickle announces takes memory beyond the end of the file
+        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as stream:
             loaded = _Loader(stream, path).load()
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from None
-    except DataError:
-        raise
+    except DataError as error:
+        raise error if str(path) in str(error) else DataError(f"{path}: {error}") from None
     except Exception as error:  # a broken pickle program fails in any way there is
         raise DataError(
-            f"{path} is not a whole pickle ({type(error).__name__}: {error}): truncated or something else; "
-            "copy it again"
+            f"{path} is not a whole pickle ({type(error).__name__}: {_short(error)}): it is truncated or something "
+            "else; copy it again"
         ) from None
     if not isinstance(loaded, dict) or not loaded:
         raise DataError(f"{path} holds {_kind(loaded)}, expected a dictionary of key -> vector")
@@ -45,15 +48,15 @@ def load_vectors(path: str | Path) -> dict[str, np.ndarray]:
     dim = 0
     for key, value in loaded.items():
         if not isinstance(key, str):
-            raise DataError(f"{path}: the key {key!r} is {_kind(key)}, expected text")
+            raise DataError(f"{path}: the key {_short(repr(key))} is {_kind(key)}, expected text")
         vector = _vector(value)
         if vector is None:
-            raise DataError(f"{path}: {key!r} holds {_kind(value)}, expected a vector of floats")
+            raise DataError(f"{path}: {_short(repr(key))} holds {_kind(value)}, expected a vector of floats")
         dim = dim or len(vector)
         if len(vector) != dim or not dim:
-            raise DataError(f"{path}: {key!r} has {len(vector)} numbers, the others have {dim}")
+            raise DataError(f"{path}: {_short(repr(key))} has {len(vector)} numbers, the others have {dim}")
         if not np.isfinite(vector).all():
-            raise DataError(f"{path}: {key!r} holds a number that is not finite")
+            raise DataError(f"{path}: {_short(repr(key))} holds a number that is not finite")
         vectors[key] = vector
     return vectors
 
@@ -62,7 +65,7 @@ def _vector(value: Any) -> np.ndarray | None:
     """(F,) float32, or None when the value is nothing of the kind."""
     if isinstance(value, _Array):
         return value.array if value.array is not None and value.array.ndim == 1 else None
-    if isinstance(value, (list, tuple)) and all(type(one) in (int, float) for one in value):
+    if isinstance(value, (list, tuple)) and all(type(number) in (int, float) for number in value):
         with np.errstate(over="ignore"):
             return np.array(value, dtype=np.float32)
     return None
@@ -72,6 +75,11 @@ def _kind(value: Any) -> str:
     if isinstance(value, _Array):
         return "an array" if value.array is None else f"an array of shape {value.array.shape}"
     return f"an empty {type(value).__name__}" if value in ({}, [], ()) else f"a {type(value).__name__}"
+
+
+def _short(text: object) -> str:
+    words = str(text)
+    return words if len(words) <= 200 else f"{words[:200]}..."
 
 
 class _DType:
@@ -125,11 +133,17 @@ def _encode(text: str, encoding: str) -> bytes:
     return text.encode("latin-1")
 
 
-_KNOWN = {
+def _ordered(pairs: Any = ()) -> dict[Any, Any]:
+    pairs = list(pairs)
+    _text_keys(key for key, _ in pairs)
+    return dict(pairs)
+
+
+_KNOWN: dict[tuple[str, str], Any] = {
     ("numpy", "dtype"): _DType,
     ("numpy", "ndarray"): _Array,
     ("_codecs", "encode"): _encode,
-    ("collections", "OrderedDict"): OrderedDict,
+    ("collections", "OrderedDict"): _ordered,
 }
 for _core in ("numpy.core", "numpy._core"):
     _KNOWN[f"{_core}.multiarray", "_reconstruct"] = _reconstruct
@@ -137,15 +151,67 @@ for _core in ("numpy.core", "numpy._core"):
     _KNOWN[f"{_core}.numeric", "_frombuffer"] = _from_buffer
 
 
-class _Loader(pickle.Unpickler):
-    def __init__(self, stream: BinaryIO, path: Path) -> None:
+class _Loader(pickle._Unpickler):
+    """The unpickler in Python: unlike the one in C, each of its steps can be bounded.
+
+    A few bytes could otherwise ask for a memo of gigabytes, for a key whose hash takes years, or for text longer than
+    the file.
+    """
+
+    def __init__(self, stream: Any, path: Path) -> None:
         super().__init__(stream, encoding="latin-1")
         self._path = path
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _KNOWN:
             raise DataError(
-                f"{self._path} asks for {module}.{name}, which is refused: text vectors need numpy arrays of "
-                "floats, text and dictionaries only, and a pickle that asks for more may run code"
+                f"{self._path} asks for {_short(f'{module}.{name}')}, which is refused: text vectors need numpy arrays "
+                "of floats, text and dictionaries only, and a pickle that asks for more may run code"
             )
         return _KNOWN[module, name]
+
+
+_PLAIN: dict[int, Any] = dict(pickle._Unpickler.dispatch)
+
+
+def _text_keys(keys: Iterable[Any]) -> None:
+    """Refuses keys before they are hashed: the hash of a tuple of tuples may take years."""
+    for key in keys:
+        if type(key) not in (str, int, float, bool, bytes, NoneType):
+            raise DataError(f"a key is {_kind(key)}, expected text")
+
+
+def _set_item(loader: Any) -> None:
+    _text_keys(loader.stack[-2:-1])
+    _PLAIN[pickle.SETITEM[0]](loader)
+
+
+def _set_items(loader: Any) -> None:
+    _text_keys(loader.stack[::2])
+    _PLAIN[pickle.SETITEMS[0]](loader)
+
+
+def _dict(loader: Any) -> None:
+    _text_keys(loader.stack[::2])
+    _PLAIN[pickle.DICT[0]](loader)
+
+
+def _byte_array(loader: Any) -> None:
+    size = int.from_bytes(loader.read(8), "little")
+    loader.append(bytearray(loader.read(size)))  # read first: Python would take memory for whatever size is announced
+
+
+def _refuse(loader: Any) -> None:
+    raise DataError("sets, extensions and objects of other classes are refused")
+
+
+_Loader.dispatch = {
+    **_PLAIN,
+    pickle.SETITEM[0]: _set_item,
+    pickle.SETITEMS[0]: _set_items,
+    pickle.DICT[0]: _dict,
+    pickle.BYTEARRAY8[0]: _byte_array,
+    **{code[0]: _refuse for code in (pickle.EMPTY_SET, pickle.FROZENSET, pickle.ADDITEMS, pickle.EXT1, pickle.EXT2)},
+    **{code[0]: _refuse for code in (pickle.EXT4, pickle.INST, pickle.OBJ, pickle.NEWOBJ, pickle.NEWOBJ_EX)},
+    **{code[0]: _refuse for code in (pickle.PERSID, pickle.BINPERSID, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER)},
+}

@@ -1,6 +1,7 @@
 import contextlib
 import os
 import pickle
+import time
 from collections import OrderedDict
 from pathlib import Path
 
@@ -128,3 +129,30 @@ def test_random_damage_never_escapes(tmp_path):
         path.write_bytes(damaged)
         with contextlib.suppress(DataError):
             load_vectors(path)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        b"\x80\x04}" + b"(" * 2000 + b"." * 10,
+        b"\x80\x02}r\xff\xff\xff\x7f.",  # a memo of 2^31 entries
+        b"\x80\x04}\x8e" + (2**40).to_bytes(8, "little") + b"x.",  # bytes of a terabyte
+        b"\x80\x05}\x96" + (2**40).to_bytes(8, "little") + b"x.",
+        b"\x80\x04\x95" + (2**62).to_bytes(8, "little") + b"}.",
+        b"\x80\x02}\x8b" + (2**31 - 1).to_bytes(4, "little") + b"x.",
+        b"\x80\x02}(" + b"\x85" * 100_000 + b"K\x01u.",  # tuples in tuples
+        b"}(K\x01" + b"\x85" * 100_000 + b"K\x01u.",
+        b"I" + b"9" * 200_000 + b"\n.",
+        b"}(K\x01" + b"2\x86" * 60 + b"K\x02u.",  # a key whose hash takes 2^60 steps
+        b"ccollections\nOrderedDict\n](K\x01" + b"2\x86" * 60 + b"K\x02\x86ea\x85R.",
+        b"\x80\x04\x8f(K\x01" + b"2\x86" * 60 + b"\x90.",
+    ],
+)
+def test_programs_that_would_hang_or_fill_the_memory(tmp_path, program):
+    path = tmp_path / "semantic.pkl"
+    path.write_bytes(program)
+    began = time.perf_counter()
+    with pytest.raises(DataError, match=r"semantic\.pkl") as error:
+        load_vectors(path)
+    assert time.perf_counter() - began < 5
+    assert len(str(error.value)) < 2000
