@@ -11,15 +11,11 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fashion_hash.data.stores import lmdb_files
-from fashion_hash.errors import FeatureError, suggest
-
-if TYPE_CHECKING:
-    pass
+from fashion_hash.errors import DataError, FeatureError, suggest
 
 _ABOUT = "__features__"  # the key of the record that says what made the features
 _DIGEST = "\0"  # begins the keys of the records that say of which picture a feature was made
@@ -127,14 +123,17 @@ class FeatureWriter:
         nobody knows which. A key without a digest has no picture any more: what is there of it stays.
         """
         digests = digests or {}
-        with self._writer.begin() as transaction:
+        try:
+            with self._writer.begin() as transaction:
 
-            def lacks(key: str) -> bool:
-                there = transaction.get(lmdb_files.encode_key(key)) is not None
-                same = key not in digests or transaction.get(_digest_key(key)) == digests[key]
-                return not (there and same)
+                def lacks(key: str) -> bool:
+                    exists = transaction.get(lmdb_files.encode_key(key)) is not None
+                    same = key not in digests or transaction.get(_digest_key(key)) == digests[key]
+                    return not (exists and same)
 
-            return [key for key in dict.fromkeys(keys) if lacks(key)]
+                return [key for key in dict.fromkeys(keys) if lacks(key)]
+        except lmdb_files.import_lmdb().Error as error:
+            raise DataError(f"cannot read {self.path}: {error}; it is broken: delete it and extract again") from None
 
     def put(self, keys: Sequence[str], features: np.ndarray, digests: Mapping[str, bytes] | None = None) -> None:
         """Writes N features, (N, F) floats, and the digests of their pictures where there are any.

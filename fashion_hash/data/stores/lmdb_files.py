@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 import struct
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from fashion_hash.core.extras import require_extra
 from fashion_hash.core.files import atomic_folder
@@ -23,15 +24,31 @@ from fashion_hash.errors import DataError
 if TYPE_CHECKING:
     from lmdb import Environment, Transaction
 
-_opened: dict[tuple[int, int], tuple[Environment, int]] = {}  # by file; with the bytes it must have
-_opening = threading.Lock()
+Result = TypeVar("Result")
+
+MAP_SIZE = 1 << 30  # of a new environment; only address space, and it grows
+_KEYS = 1000  # read in one transaction
+_WAIT = 60.0  # seconds, for readers of other threads to end
+
+
+@dataclass
+class _Opened:
+    """An open environment, the bytes that its file must have, and how many transactions are reading it."""
+
+    environment: Environment
+    needed: int
+    readers: int = 0
+
+
+_opened: dict[tuple[int, int], _Opened] = {}  # by device and inode of the file
+_opening = threading.Condition()
 
 
 def _after_fork() -> None:
     global _opening
-    _opening = threading.Lock()  # a thread that held it does not exist in the child
-    for opened, _ in _opened.values():
-        opened.close()
+    _opening = threading.Condition()  # a thread that held it does not exist in the child
+    for opened in _opened.values():
+        opened.environment.close()
     _opened.clear()
 
 
@@ -53,49 +70,60 @@ def is_lmdb(path: Path) -> bool:
 
 
 def get_all(path: Path, keys: Sequence[str]) -> list[bytes | None]:
-    """The values of some keys, None for those that are not there.
+    """The values of keys, None for those that do not exist.
 
     Raises:
         DataError: the environment is absent, truncated or broken.
     """
-    with _reading(path) as transaction:
+
+    def read(transaction: Transaction) -> list[bytes | None]:
         values = (transaction.get(key.encode()) if key else None for key in keys)
         return [None if value is None else bytes(value) for value in values]
 
+    return _read(path, read)
+
 
 def iterate_keys(path: Path) -> Iterator[str]:
-    """All keys, in the order of their bytes."""
-    with _reading(path) as transaction, transaction.cursor() as cursor:
-        for key in cursor.iternext(keys=True, values=False):
-            yield bytes(key).decode(errors="replace")
+    """All keys, in the order of their bytes. No transaction stays open while the caller works with them."""
+    after = b""
+
+    def read(transaction: Transaction) -> list[bytes]:
+        with transaction.cursor() as cursor:
+            if not cursor.set_range(after + b"\0") if after else not cursor.first():
+                return []
+            return [bytes(key) for key in islice(cursor.iternext(keys=True, values=False), _KEYS)]
+
+    while keys := _read(path, read):
+        yield from (key.decode(errors="replace") for key in keys)
+        after = keys[-1]
 
 
 def count(path: Path) -> int:
     """The number of records."""
-    return int(environment(path).stat()["entries"])
+    return _read(path, lambda transaction: int(transaction.stat()["entries"]))
 
 
-def environment(path: Path) -> Environment:
-    """The read-only environment of a path in this process. Raises DataError when it cannot be read."""
+def _environment(path: Path) -> _Opened:
+    """The read-only environment of a path in this process; `_opening` is held. DataError when it cannot be read."""
     file = _data_file(path)
     try:
         status = file.stat()
     except OSError as error:
         raise DataError(f"no LMDB at {path} ({error.strerror}: {file.name})") from None
     key = (status.st_dev, status.st_ino)
-    with _opening:
-        if key not in _opened:
-            opened = _open(path, file)
-            _opened[key] = opened, (opened.info()["last_pgno"] + 1) * opened.stat()["psize"]
-        opened, needed = _opened[key]
-        if status.st_size < needed:
-            # touching a page behind the end of the file would kill the process
-            _opened.pop(key)[0].close()
-            raise DataError(
-                f"{file} is truncated: {status.st_size} bytes of {needed}; copy it again "
-                "(if the copy is whole, compact it with `mdb_copy -c`)"
-            )
-        return opened
+    if key not in _opened:
+        environment = _open(path, file)
+        needed = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+        _opened[key] = _Opened(environment, needed)
+    opened = _opened[key]
+    if status.st_size < opened.needed:
+        # touching a page behind the end of the file would kill the process
+        _opened.pop(key).environment.close()
+        raise DataError(
+            f"{file} is truncated: {status.st_size} bytes of {opened.needed}; copy it again "
+            "(if the copy is whole, compact it with `mdb_copy -c`)"
+        )
+    return opened
 
 
 def release(path: Path) -> None:
@@ -104,8 +132,8 @@ def release(path: Path) -> None:
     if file.exists():
         status = file.stat()
         with _opening:
-            if (found := _opened.pop((status.st_dev, status.st_ino), None)) is not None:
-                found[0].close()
+            if (opened := _opened.pop((status.st_dev, status.st_ino), None)) is not None:
+                opened.environment.close()
 
 
 def write_lmdb(path: str | Path, records: Iterable[tuple[str, bytes]]) -> int:
@@ -138,7 +166,7 @@ def open_writer(path: Path, lock: bool = True) -> Environment:
     lmdb = import_lmdb()
     try:
         path.mkdir(parents=True, exist_ok=True)
-        opened: Environment = lmdb.open(str(path), map_size=1 << 30, lock=lock)
+        opened: Environment = lmdb.open(str(path), map_size=MAP_SIZE, lock=lock)
         return opened
     except (lmdb.Error, OSError) as error:
         raise DataError(f"cannot write {path}: {error}") from None
@@ -174,14 +202,33 @@ def encode_key(key: str) -> bytes:
     return encoded
 
 
-@contextmanager
-def _reading(path: Path) -> Iterator[Transaction]:
+def _read(path: Path, read: Callable[[Transaction], Result]) -> Result:
+    """What `read` returns in a transaction of its own. A file that another process has grown is opened again."""
     lmdb = import_lmdb()
-    try:
-        with environment(path).begin() as transaction:
-            yield transaction
-    except lmdb.Error as error:
-        raise DataError(f"cannot read {path}: {error}; it is broken, make or copy it again") from None
+    while True:
+        with _opening:
+            opened = _environment(path)
+            opened.readers += 1
+        try:
+            with opened.environment.begin() as transaction:
+                return read(transaction)
+        except lmdb.MapResizedError:
+            pass
+        except lmdb.Error as error:
+            raise DataError(f"cannot read {path}: {error}; the file is broken: make or copy it again") from None
+        finally:
+            with _opening:
+                opened.readers -= 1
+                _opening.notify_all()
+        _close_grown(opened)
+
+
+def _close_grown(opened: _Opened) -> None:
+    """Closes an environment whose file has outgrown it, once no other thread reads it."""
+    with _opening:
+        _opening.wait_for(lambda: opened.readers == 0, _WAIT)
+        for key in [key for key, other in _opened.items() if other is opened]:
+            _opened.pop(key).environment.close()
 
 
 def _data_file(path: Path) -> Path:

@@ -238,3 +238,30 @@ def test_what_is_on_disk_is_plain(tmp_path):
         assert json.loads(transaction.get(b"__features__")) == {"fingerprint": "resnet-1", "dim": 3}
         assert [key[:1] for key, _ in transaction.cursor()] == [b"\0", b"7", b"_"]
     environment.close()
+
+
+GROW = """
+import sys
+import numpy as np
+from fashion_hash.data.stores.features import FeatureWriter
+with FeatureWriter(sys.argv[1], "f", 1000) as writer:
+    for batch in range(4):
+        keys = [f"n{batch}-{row}" for row in range(1000)]
+        writer._writer.set_mapsize(2 * writer._writer.info()["map_size"])
+        writer.put(keys, np.ones((1000, 1000), np.float32))
+"""
+
+
+def test_a_store_that_another_process_has_grown_is_read_on(tmp_path, monkeypatch):
+    path = tmp_path / "features"
+    monkeypatch.setattr(lmdb_files, "MAP_SIZE", 1 << 20)
+    with FeatureWriter(path, "f", 1000) as writer:
+        writer.put([f"k{row}" for row in range(10)], np.ones((10, 1000), np.float32))
+    store = FeatureStore(path)
+    keys = store.keys()
+    assert next(keys) == "k0"
+    subprocess.run([sys.executable, "-c", GROW, str(path)], check=True)
+    assert store.get("k0").sum() == 1000
+    assert FeatureStore(path).get("n3-999").sum() == 1000
+    assert len(store) == 4010
+    assert len(list(keys)) >= 9
