@@ -191,7 +191,9 @@ def _active(log: Log, min_events: int) -> Log:
     )
 
 
-def split_by_time(log: Log, seed: int = 0, copies: Copies = "drop") -> tuple[dict[str, np.ndarray], set[int], Counter]:
+def split_by_time(
+    log: Log, seed: int = 0, copies: Copies = "drop"
+) -> tuple[dict[str, np.ndarray], set[int], Counter[str]]:
     """Cuts a log as the module's text says.
 
     Returns:
@@ -205,7 +207,7 @@ def split_by_time(log: Log, seed: int = 0, copies: Copies = "drop") -> tuple[dic
     bounds = np.searchsorted(log.users[order], np.arange(len(log.user_ids) + 1))
     place = np.full(len(log), "train", dtype=object)
     blank: set[int] = set()
-    counts: Counter = Counter()
+    counts: Counter[str] = Counter()
     for low, high in zip(bounds[:-1].tolist(), bounds[1:].tolist()):
         left = order[low:high].tolist()
         for name, least in (("test", 2), ("valid", 2)):

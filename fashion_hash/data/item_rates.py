@@ -52,4 +52,4 @@ def leave_one_out_rates(train: Outfits, num_items: dict[str, int]) -> dict[str, 
 
 
 def _classes(times: np.ndarray, wearers: np.ndarray) -> np.ndarray:
-    return np.minimum(times, MOST) * (MOST + 1) + np.minimum(wearers, MOST)
+    return np.asarray(np.minimum(times, MOST) * (MOST + 1) + np.minimum(wearers, MOST))

@@ -178,7 +178,7 @@ class NegativeSampler:
 
     def _random(self, rng: np.random.Generator, rows: np.ndarray, pools: Mapping[str, ItemPool]) -> np.ndarray:
         swapped = [position for position, slot in enumerate(self.positives.slots) if slot in self.swap]
-        items = self.positives.items[rows]
+        items: np.ndarray = self.positives.items[rows]
         pending = np.arange(len(rows))
         for _ in range(TRIES):
             drawn = self.positives.items[rows[pending]]

@@ -117,7 +117,7 @@ class RequestData:
 
     def flat(self, kind: str, rows: np.ndarray | int) -> np.ndarray:
         """Rows of the catalogue for rows of one item type's vocabulary."""
-        return np.asarray(rows) + self.offsets[self.types.index(kind)]
+        return np.asarray(np.asarray(rows) + self.offsets[self.types.index(kind)])
 
     def unflat(self, rows: np.ndarray | int) -> tuple[np.ndarray, np.ndarray]:
         """For rows of the catalogue: positions in `types`, and rows of that type's vocabulary."""

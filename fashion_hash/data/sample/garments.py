@@ -152,13 +152,13 @@ def colour_harmony() -> np.ndarray:
     hue = 0.75 * np.cos(4 * np.pi * (hls[:, None, 0] - hls[None, :, 0]))
     harmony = np.where(neutral[:, None] | neutral[None, :], 0.3, hue)
     contrast = np.abs(hls[:, None, 1] - hls[None, :, 1])
-    return np.clip(harmony + 0.5 * (contrast - 0.3), -1, 1)
+    return np.asarray(np.clip(harmony + 0.5 * (contrast - 0.3), -1, 1))
 
 
 def formality_match() -> np.ndarray:
     """(4, 4) Equal formality goes together, a step apart is fine, a hoodie with heels is not."""
     level = np.arange(len(FORMALITIES))
-    return 0.6 - 0.4 * np.abs(level[:, None] - level[None, :]) ** 1.5
+    return np.asarray(0.6 - 0.4 * np.abs(level[:, None] - level[None, :]) ** 1.5)
 
 
 def season_match() -> np.ndarray:

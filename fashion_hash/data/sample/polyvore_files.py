@@ -103,7 +103,7 @@ def questions(positives: Outfits, everything: Outfits, rng: np.random.Generator,
                 here = rows[blank[rows] == position]
                 items[here, choice, position] = rng.choice(pool, size=len(here)) if len(here) else EMPTY
             same = (items[rows, choice][:, None, :] == items[rows, :choice]).all(axis=2).any(axis=1)
-            return same | _among(outfit_keys(positives.users[rows], items[rows, choice]), worn)
+            return np.asarray(same | _among(outfit_keys(positives.users[rows], items[rows, choice]), worn))
 
         _draw_until_good(len(positives), draw, "fill-in-the-blank questions")
     rows = items.reshape(-1, len(positives.slots))
@@ -127,7 +127,7 @@ def _draw_until_good(count: int, draw: Callable[[np.ndarray], np.ndarray], what:
 
 def _among(keys: np.ndarray, ordered: np.ndarray) -> np.ndarray:
     place = np.searchsorted(ordered, keys)
-    return ordered[np.minimum(place, len(ordered) - 1)] == keys
+    return np.asarray(ordered[np.minimum(place, len(ordered) - 1)] == keys)
 
 
 def write_subset(root: Path, subset: Subset, names: Mapping[str, Sequence[str]], seed: int) -> int:

@@ -147,7 +147,7 @@ def preference(world: World, kind: str, users: np.ndarray) -> np.ndarray:
     """(len(users), N) How much each of these people likes each item of a type, compatibility apart."""
     columns = world.items[kind]
     liked = sum(world.tastes[name][users][:, columns[name]] for name in TASTES)
-    return PREFERENCE * liked + POPULARITY * columns["popularity"]
+    return np.asarray(PREFERENCE * liked + POPULARITY * columns["popularity"])
 
 
 MATCHES = {
@@ -184,7 +184,7 @@ def truth_score(world: World, outfits: Outfits) -> np.ndarray:
     for position, slot in enumerate(outfits.slots):
         score = preference(world, slot, persons)[who, items[:, position]]
         liked += np.where(items[:, position] != EMPTY, score, 0.0)
-    return liked / np.maximum(outfits.mask.sum(axis=1), 1) + compatibility(world, outfits.slots, items)
+    return np.asarray(liked / np.maximum(outfits.mask.sum(axis=1), 1) + compatibility(world, outfits.slots, items))
 
 
 def draw_worn(world: World, slots: Sequence[str], users: np.ndarray, each: int, rng: np.random.Generator) -> Outfits:
@@ -220,7 +220,7 @@ def _slot_pool(world: World, slots: tuple[str, ...], position: int) -> np.ndarra
     if slots.count(slots[position]) == 1:
         return rows
     outer = np.array([kind.outer for kind in KINDS.values()])[world.items[slots[position]]["kind"]]
-    return rows[outer] if slots[position] in slots[:position] else rows[~outer]
+    return np.asarray(rows[outer] if slots[position] in slots[:position] else rows[~outer])
 
 
 def item_names(kind: str, count: int) -> list[str]:

@@ -155,7 +155,7 @@ def _may_finish(out: Path, settings: Settings, force: bool) -> bool:
             f"{out} is not empty and no sample ({TRUTH_FILE} is missing): choose another --out, or --force "
             "to replace what it holds of the Polyvore-U layout"
         )
-    return read_truth(out)["settings"] == asdict(settings)
+    return bool(read_truth(out)["settings"] == asdict(settings))
 
 
 def _move_into(new: Path, out: Path) -> None:
