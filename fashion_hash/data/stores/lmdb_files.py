@@ -226,7 +226,8 @@ def _read(path: Path, read: Callable[[Transaction], Result]) -> Result:
 def _close_grown(opened: _Opened) -> None:
     """Closes an environment whose file has outgrown it, once no other thread reads it."""
     with _opening:
-        _opening.wait_for(lambda: opened.readers == 0, _WAIT)
+        if not _opening.wait_for(lambda: opened.readers == 0, _WAIT):
+            raise DataError(f"an LMDB has grown while another thread was reading it for {_WAIT:g} seconds: try again")
         for key in [key for key, other in _opened.items() if other is opened]:
             _opened.pop(key).environment.close()
 
