@@ -27,6 +27,7 @@ def read_manifest(folder: Path, what: str, version: int, *, verify: bool) -> dic
     """Reads and checks a manifest written by `seal`.
 
     Args:
+        folder: the sealed folder.
         what: its "format", such as "fashion_hash bundle".
         version: the format version that this program reads.
         verify: also compare the checksum of every file (sizes are always compared).
@@ -53,7 +54,12 @@ def read_manifest(folder: Path, what: str, version: int, *, verify: bool) -> dic
     fingerprint = manifest.pop("fingerprint", None)
     if hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16] != fingerprint:
         raise BundleError(f"{path} was changed after it was written: export it again")
-    for name, facts in manifest["files"].items():
+    _check_files(folder, what, manifest["files"], verify)
+    return {**manifest, "fingerprint": fingerprint}
+
+
+def _check_files(folder: Path, what: str, files: dict[str, Any], verify: bool) -> None:
+    for name, facts in files.items():
         file = folder / name
         if not file.is_file():
             raise BundleError(f"{file} is missing: export the {what} again")
@@ -61,7 +67,6 @@ def read_manifest(folder: Path, what: str, version: int, *, verify: bool) -> dic
             raise BundleError(f"{file} has {file.stat().st_size} bytes instead of {facts['bytes']}: export it again")
         if verify and sha256(file) != facts["sha256"]:
             raise BundleError(f"{file} does not match its checksum, its bytes were changed: export it again")
-    return {**manifest, "fingerprint": fingerprint}
 
 
 def read_part(path: Path, what: str, version: int, absent: str) -> dict[str, Any]:

@@ -23,7 +23,8 @@ def hide_cold_users(dataset: Dataset, count: int, seed: int) -> Dataset:
 
     Args:
         dataset: whole.
-        count: H, chosen by the seed among the users with COLD_TOLD training outfits and a test outfit.
+        count: H, how many users to hide among those with COLD_TOLD training outfits and a test outfit.
+        seed: decides which.
 
     Raises:
         ConfigError: there are not so many, or nobody would remain.

@@ -139,7 +139,9 @@ class NegativeSampler:
         Each item alone is drawn as in `random`; together they have few items to hash.
 
         Args:
+            rng: where the draws come from.
             rows: (B,) rows of positives.
+            count: negatives for each of them.
             few: how many items of each type; fewer where there are fewer.
 
         Returns:

@@ -75,16 +75,19 @@ def check_dataset(
     slots: Sequence[str] | None = None,
     decode_pictures: bool = False,
 ) -> Report:
-    """Reads a whole data set, going on after bad lines, and looks it through.
+    """Reads a whole data set, past bad lines, and reports what is wrong with it.
 
     Args:
-        format, root, subset, slots: as for `load_dataset`.
-        decode_pictures: decode every picture, rather than look whether it is there.
+        format: as for `load_dataset`.
+        root: as for `load_dataset`.
+        subset: as for `load_dataset`.
+        slots: as for `load_dataset`.
+        decode_pictures: decode every picture, instead of only looking whether it exists.
 
     Raises:
-        ConfigError: no such format.
-        DataError: there is no such folder or subset, or none of the format's files. All that is wrong inside
-            of it is in the report.
+        ConfigError: there is no such format.
+        DataError: there is no such folder or subset, or it has none of the format's files. Everything that is wrong
+            inside of it is in the report.
     """
     format_named(format, FORMATS).find(Path(root), subset)
     faults: list[str] = []

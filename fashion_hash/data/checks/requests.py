@@ -105,7 +105,9 @@ def check_requests(format: str, root: str | Path, **options: Any) -> Report:
     """Reads requests, going on after bad lines, and looks them through.
 
     Args:
-        format, root, options: as for `load_requests`.
+        format: as for `load_requests`.
+        root: as for `load_requests`.
+        **options: as for `load_requests`.
 
     Raises:
         ConfigError: no such format or option.

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -206,7 +207,7 @@ def _split(files: Mapping[str, Tuples], slots: tuple[str, ...], users: Vocabular
                 )
             )
             continue
-        _check_owners(files[kind], rows[kind], positives, rows["positives"], ratio, users, report)
+        _check_owners(_Owned(files[kind], rows[kind]), _Owned(positives, rows["positives"]), users, report)
         keep &= files[kind].good.reshape(-1, ratio).all(1)
         shape = (len(positives), ratio)
         groups[kind] = rows[kind].reshape(shape), files[kind].items.reshape(*shape, len(slots))
@@ -228,28 +229,27 @@ def _split(files: Mapping[str, Tuples], slots: tuple[str, ...], users: Vocabular
     )
 
 
-def _check_owners(
-    negatives: Tuples,
-    owners: np.ndarray,
-    positives: Tuples,
-    expected: np.ndarray,
-    ratio: int,
-    users: Vocabulary,
-    report: Reporter,
-) -> None:
+class _Owned(NamedTuple):
+    """A file of outfits and (lines, G) the rows of the users they belong to."""
+
+    tuples: Tuples
+    owners: np.ndarray
+
+
+def _check_owners(negatives: _Owned, positives: _Owned, users: Vocabulary, report: Reporter) -> None:
     """A negative belongs to the user of its positive; anything else means that rows have shifted."""
-    should = np.repeat(expected, ratio, axis=0)
-    known = np.repeat(positives.good, ratio)
+    ratio = len(negatives.tuples) // len(positives.tuples)
+    expected = np.repeat(positives.owners, ratio, axis=0)
+    known = np.repeat(positives.tuples.good, ratio)
 
     def other_user(row: int) -> str:
-        found, expected = users.ids[owners[row, 0]], users.ids[should[row, 0]]
-        positive = f"{positives.path.name}:{positives.lines[row // ratio]}"
+        positive = f"{positives.tuples.path.name}:{positives.tuples.lines[row // ratio]}"
         return (
-            f"negative of user {found!r}, but its positive ({positive}) is of user {expected!r}; "
-            f"there are {ratio} negatives a positive"
+            f"negative of user {users.ids[negatives.owners[row, 0]]!r}, but its positive ({positive}) is of user "
+            f"{users.ids[expected[row, 0]]!r}; there are {ratio} negatives per positive"
         )
 
-    negatives.reject((owners != should).any(1) & known, other_user, report)
+    negatives.tuples.reject((negatives.owners != expected).any(1) & known, other_user, report)
 
 
 def _content(root: Path, items: Mapping[str, Vocabulary], report: Reporter) -> Content:

@@ -136,6 +136,7 @@ def sentence(kind: str, facts: Sequence[Fact], partners: Sequence[str], rng: np.
         kind: the item type that is asked for.
         facts: what is said of it; words of a title (attribute "title") stand for themselves, in their order.
         partners: what it may have to go with, as nouns.
+        rng: where the draws come from.
     """
     said = {fact.attribute: fact.words for fact in facts if fact.attribute != "title"}
     adjectives = [said[attribute] for attribute in ADJECTIVES if attribute in said]

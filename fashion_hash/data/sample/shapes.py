@@ -113,11 +113,13 @@ def _long_sleeves(puff: float = 0.0, cuff: str = "plain") -> Drawing:
 
 
 def t_shirt() -> Drawing:
+    """The drawing of a T-shirt."""
     neck = path((40, 13), (43.5, 22, 50, 22), (56.5, 22, 60, 13))
     return [*_short_sleeves(), _back_neck(), _torso(22, 84), Stroke(neck, 2.0), _hem(82.5)]
 
 
 def tank_top() -> Drawing:
+    """The drawing of a tank top."""
     half = (
         (50, 30),
         (40, 29, 38, 13),
@@ -140,11 +142,13 @@ def _collar(drop: float = 27) -> Drawing:
 
 
 def polo_shirt() -> Drawing:
+    """The drawing of a polo shirt."""
     placket = Layer(path((48, 22), (52, 22), (52, 40), (48, 40)), 1.04, 0, "plain")
     return [*_short_sleeves(1), _torso(22, 84), placket, *_collar(26), *buttons(50, (27, 32, 37)), _hem(82.5)]
 
 
 def shirt() -> Drawing:
+    """The drawing of a shirt."""
     hem = (28, 84, 33, 90)
     half = (
         (50, 20),
@@ -162,6 +166,7 @@ def shirt() -> Drawing:
 
 
 def blouse() -> Drawing:
+    """The drawing of a blouse."""
     half = ((50, 23), (43, 22, 40, 13), (28, 17.5), (31, 29, 29, 40), (34, 56, 29, 63), (24, 76, 22, 84))
     body = Layer(whole(*half, (36, 89, 50, 88)))
     bow = [
@@ -175,6 +180,7 @@ def blouse() -> Drawing:
 
 
 def jumper() -> Drawing:
+    """The drawing of a jumper."""
     rib = Layer(whole((50, 82), (38, 82, 28, 79.5), (29.5, 87.5), (40, 90, 50, 90)), 0.9, 0, "plain")
     ticks: Drawing = [Stroke(path((x, 83.2), (x, 89.2)), 0.45) for x in range(33, 70, 3)]
     collar = Layer(whole((50, 16.5), (43, 16, 40.5, 10.5), (38, 14), (41.5, 23, 50, 23.5)), 0.9, 0, "plain")
@@ -184,6 +190,7 @@ def jumper() -> Drawing:
 
 
 def hoodie() -> Drawing:
+    """The drawing of a hoodie."""
     hood = Layer(whole((50, 6), (36, 5, 33.5, 18), (38, 26, 50, 29)), 0.93, 0)
     inside = Layer(whole((50, 10.5), (40.5, 10, 39.5, 18), (42, 24, 50, 27)), 0.6, 0, "plain")
     pocket = Layer(whole((50, 60), (40, 60), (33.5, 70), (33.5, 78.5), (50, 79.5)), 0.97, 0)
@@ -193,6 +200,7 @@ def hoodie() -> Drawing:
 
 
 def blazer() -> Drawing:
+    """The drawing of a blazer."""
     half = ((50, 54), (45, 30, 40, 13), (26, 18), (30, 29, 28, 40), (33, 58, 27.5, 84), (40, 91, 48, 89))
     body = Layer(whole(*half, (51, 70, 50, 54)))
     shirt_front = Layer(whole((50, 13), (41, 13), (45, 35, 50, 56)), 0.97, 0, "light")
@@ -229,12 +237,14 @@ def _fly() -> Drawing:
 
 
 def trousers() -> Drawing:
+    """The drawing of trousers."""
     creases = both(Stroke(path((41.5, 22), (38, 60, 36.5, 92)), 0.6))
     pockets = both(Stroke(path((38.5, 12.6), (34.5, 23)), 0.8))
     return [_legs(93, 13.5, 7), *_waistband(), *_fly(), *creases, *pockets, *buttons(50, (9.8,), 0.9)]
 
 
 def jeans() -> Drawing:
+    """The drawing of jeans."""
     pockets = both(Stroke(path((42, 12.4), (41, 19, 33.2, 20)), 0.8, thread="light"))
     coin = Stroke(path((36.5, 16), (36.8, 19.2)), 0.6, thread="light")
     seams = both(Stroke(path((33.5, 34), (34, 64, 33.4, 91)), 0.35, True, "light"))
@@ -245,6 +255,7 @@ def jeans() -> Drawing:
 
 
 def joggers() -> Drawing:
+    """The drawing of joggers."""
     cuffs = both(Layer(path((33.4, 87.5), (42.4, 88.5), (42, 94.5), (34.4, 93.8)), 0.85, 0, "plain"))
     gathers = [Stroke(path((x, 7.4), (x, 12.2)), 0.5) for x in (38.5, 42, 45.5, 54.5, 58, 61.5)]
     cords = both(Stroke(path((49, 12), (47.5, 20, 46.5, 24)), 0.9, thread="light"))
@@ -253,6 +264,7 @@ def joggers() -> Drawing:
 
 
 def shorts() -> Drawing:
+    """The drawing of shorts."""
     half = ((50, 25), (35.5, 25), (29, 44, 23.5, 69), (46, 72.5), (48.5, 62, 50, 56))
     move = np.array([0, 16])
     band = [*_waistband(), Stroke(path((50, 12.6), (50, 38)), 0.6)]
@@ -263,6 +275,7 @@ def shorts() -> Drawing:
 
 
 def skirt() -> Drawing:
+    """The drawing of a skirt."""
     half = ((50, 20), (36, 20), (30, 44, 25, 74), (37, 79, 50, 79))
     band = Layer(whole((50, 17.5), (36.5, 17), (35.4, 22.5), (50, 23.3)), 0.88, 0, "plain")
     inside = Layer(whole((50, 15.6), (42, 15.5, 36.5, 17), (43, 18.5, 50, 18.3)), 0.66, 0, "plain")
@@ -273,6 +286,7 @@ def skirt() -> Drawing:
 
 
 def pleated_skirt() -> Drawing:
+    """The drawing of a pleated skirt."""
     tops, hems = np.linspace(36.5, 63.5, 10), np.linspace(18, 82, 10)
     drawn: Drawing = []
     for i in range(9):  # every pleat reaches under its neighbour

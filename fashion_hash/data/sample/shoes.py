@@ -8,6 +8,7 @@ from fashion_hash.data.sample.shapes import Drawing, Layer, Stroke, buttons, pat
 
 
 def sneaker() -> Drawing:
+    """The drawing of a sneaker."""
     upper = path((13, 66), (9, 54, 13, 43), (15, 37, 20, 40), (28, 49, 36, 40), (41, 35, 46, 37),
                  (57, 47, 70, 51), (88, 53, 89, 66))  # fmt: skip
     tongue = path((36, 42), (35, 31, 39, 29), (45, 27, 48, 31), (51, 36, 52, 42))
@@ -37,6 +38,7 @@ def sneaker() -> Drawing:
 
 
 def ankle_boot() -> Drawing:
+    """The drawing of an ankle boot."""
     upper = path((20, 70), (18, 50, 21, 22), (36, 25, 49, 22), (49, 36, 53, 46), (62, 54, 76, 56),
                  (90, 59, 90, 70))  # fmt: skip
     elastic = path((31, 24.3), (40, 24.2), (40, 42, 37, 50), (33, 50), (30, 42, 31, 24.3))
@@ -55,6 +57,7 @@ def ankle_boot() -> Drawing:
 
 
 def heel() -> Drawing:
+    """The drawing of a heel."""
     inside = path((18, 38), (34, 46, 62, 58), (44, 58, 20, 46))
     upper = path((15, 36), (17, 33, 20, 36), (30, 55, 50, 60), (60, 60, 66, 58), (76, 62, 94, 73),
                  (94, 75, 90, 75.5), (70, 77, 58, 74), (42, 66, 28, 52), (20, 50, 17, 52),
@@ -65,6 +68,7 @@ def heel() -> Drawing:
 
 
 def sandal() -> Drawing:
+    """The drawing of a sandal."""
     footbed = path((10, 67), (30, 67, 48, 68), (66, 69, 92, 66), (93, 69, 90, 71), (50, 73, 11, 71))
     sole = path((10, 70), (50, 72, 91, 69.5), (93, 75, 89, 77), (50, 78, 12, 77), (9, 74, 10, 70))
     toe_strap = path((64, 70.5), (66, 56, 74, 54), (84, 55, 85, 69.5), (79, 70), (77, 62, 74, 60.5), (70, 62, 70, 70.5))
@@ -81,6 +85,7 @@ def sandal() -> Drawing:
 
 
 def loafer() -> Drawing:
+    """The drawing of a loafer."""
     inside = path((14, 46), (30, 40, 50, 46), (36, 58, 18, 54))
     upper = path((12, 70), (8, 55, 12, 45), (15, 42, 18, 46), (28, 57, 42, 50), (46, 45, 51, 44),
                  (66, 49, 79, 54.5), (93, 59, 91, 70))  # fmt: skip
@@ -96,6 +101,7 @@ def loafer() -> Drawing:
 
 
 def ballet_flat() -> Drawing:
+    """The drawing of a ballet flat."""
     inside = path((14, 50), (34, 54, 68, 57), (50, 64, 18, 60))
     upper = path((12, 72), (8, 58, 12, 49), (15, 47, 18, 51), (30, 63, 50, 62), (62, 61, 67, 56),
                  (80, 55, 88, 62), (92, 67, 90, 72))  # fmt: skip

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -47,29 +48,39 @@ LAYOUT = (
 
 @dataclass(frozen=True)
 class Settings:
-    """What a sample is made from; `items` and `outfits_per_user` count items a type, training outfits."""
+    """What a sample is made from.
 
-    seed: int
-    users: int
-    items: int
-    outfits_per_user: int
-    variable: bool
-    pictures: bool
+    Attributes:
+        seed: of every draw.
+        users: users in tuples_630; the other subsets shrink as in the release (519/630, 53/630, 32/630).
+        items: items of each type.
+        outfits_per_user: training outfits of a user; validation adds 1/8 of it, test 1/6.
+        variable: whether to write tuples_519 and tuples_32 as well (one or two tops).
+        pictures: whether to draw the pictures and fill the LMDB; otherwise there are only words.
+        version: of the maker: raised whenever the same settings give other files.
+    """
+
+    seed: int = 0
+    users: int = 60
+    items: int = 160
+    outfits_per_user: int = 80
+    variable: bool = False
+    pictures: bool = True
     version: int = VERSION
 
     def __post_init__(self) -> None:
         for name, least, why in (
-            ("seed", 0, "a seed is not negative"),
+            ("seed", 0, "a seed cannot be negative"),
             ("users", 2, "hard negatives are other users' outfits"),
             ("items", 20, "every kind of garment should occur in each item type"),
             ("outfits_per_user", 10, "every split needs outfits of every user"),
         ):
             if getattr(self, name) < least:
                 option = name.replace("_", "-")
-                raise DataError(f"--{option} {getattr(self, name)}: at least {least}, {why}")
+                raise DataError(f"--{option} must be at least {least}, got {getattr(self, name)}: {why}")
         if self.items**3 < 100 * self.outfits_per_user:
             raise DataError(
-                f"--items {self.items}: too few for {self.outfits_per_user} distinct outfits a user, "
+                f"--items {self.items} is too few for {self.outfits_per_user} distinct outfits per user: "
                 "raise --items or lower --outfits-per-user"
             )
 
@@ -88,56 +99,42 @@ class Summary:
     seconds: float
 
 
-def make_sample(
-    out: str | Path,
-    *,
-    seed: int = 0,
-    users: int = 60,
-    items: int = 160,
-    outfits_per_user: int = 80,
-    variable: bool = False,
-    pictures: bool = True,
-    force: bool = False,
-) -> Summary:
-    """Makes a sample, or finishes one: of a sample of the same settings only missing files are made.
+def make_sample(out: str | Path, *, force: bool = False, **settings: Any) -> Summary:
+    """Makes a sample, or finishes one: if `out` holds a sample of the same settings, only missing files are made.
 
     Args:
-        out: the folder, in the place of polyvore_data.
-        seed: of every draw.
-        users: people in tuples_630; the other subsets shrink as in the release (519/630, 53/630, 32/630).
-        items: items of each type.
-        outfits_per_user: training outfits of a user; validation adds 1/8 of it, test 1/6.
-        variable: also write tuples_519 and tuples_32 (one or two tops).
-        pictures: draw the pictures and fill the LMDB; without, only words.
-        force: make everything anew, and write into a folder that is not empty and no sample. Only what
-            belongs to the layout is replaced, and features that were extracted are removed; other files are
-            left alone.
+        out: the folder, laid out like polyvore_data.
+        force: make everything anew, and write into a folder that is neither empty nor a sample. Only what belongs
+            to the layout is replaced, and extracted features are removed; other files are left alone.
+        **settings: the fields of `Settings`: seed, users, items, outfits_per_user, variable, pictures.
+
+    Returns:
+        What was made.
 
     Raises:
-        MissingExtraError: pictures are wanted, and the package lmdb is not installed.
-        DataError: sizes that cannot be, or a folder that holds something else.
+        DataError: a setting is out of range, or the folder holds something else.
     """
     began = time.monotonic()
     out = Path(out)
-    if pictures:
+    chosen = Settings(**settings)
+    if chosen.pictures:
         import_lmdb()  # before anything is drawn
-    settings = Settings(seed, users, items, outfits_per_user, variable, pictures)
-    finish = _may_finish(out, settings, force)
-    world, subsets = _plant(settings)
+    finish = _may_finish(out, chosen, force)
+    world, subsets = _plant(chosen)
     with naming(out):
         if finish:
-            written = _write(out, settings, world, subsets)
+            written = _write(out, chosen, world, subsets)
         else:
             with atomic_folder(out.parent / f"{out.name}.new") as new:
-                written = _write(new, settings, world, subsets)
+                written = _write(new, chosen, world, subsets)
             _move_into(out.parent / f"{out.name}.new", out)
     files = [file for file in out.rglob("*") if file.is_file()]
     return Summary(
         root=out,
         users={subset.name: len(subset.persons) for subset in subsets},
-        outfits={s.name: {split: len(s.positives[split]) for split in SPLITS} for s in subsets},
-        items={kind: world.num_items(kind) for kind in TYPES},
-        pictures=len(TYPES) * items if pictures else 0,
+        outfits={subset.name: {split: len(subset.positives[split]) for split in SPLITS} for subset in subsets},
+        items={item_type: world.num_items(item_type) for item_type in TYPES},
+        pictures=len(TYPES) * chosen.items if chosen.pictures else 0,
         files_written=written,
         bytes_total=sum(file.stat().st_size for file in files),
         seconds=time.monotonic() - began,

@@ -286,11 +286,11 @@ def test_refuses_a_folder_that_is_no_sample(tmp_path: Path, capsys: pytest.Captu
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"users": 1}, "--users 1: at least 2"),
-        ({"items": 19}, "--items 19: at least 20"),
-        ({"outfits_per_user": 3}, "--outfits-per-user 3: at least 10"),
-        ({"items": 20, "outfits_per_user": 500}, "--items 20: too few for 500 distinct outfits"),
-        ({"seed": -1}, "--seed -1"),
+        ({"users": 1}, "--users must be at least 2, got 1"),
+        ({"items": 19}, "--items must be at least 20, got 19"),
+        ({"outfits_per_user": 3}, "--outfits-per-user must be at least 10, got 3"),
+        ({"items": 20, "outfits_per_user": 500}, "--items 20 is too few for 500 distinct outfits"),
+        ({"seed": -1}, "--seed must be at least 0, got -1"),
     ],
 )
 def test_bad_sizes_say_what_to_change(tmp_path: Path, wrong: dict[str, Any], message: str) -> None:
