@@ -190,7 +190,9 @@ def sections(config):
                 yield from sections(part)
 
 
-@pytest.mark.parametrize("section", {*sections(Config), *sections(RequestConfig)}, ids=lambda section: section.__name__)
+@pytest.mark.parametrize(
+    "section", list(dict.fromkeys([*sections(Config), *sections(RequestConfig)])), ids=lambda section: section.__name__
+)
 def test_every_key_is_described(section):
     described = set(re.findall(r"^        (\w+): ", section.__doc__, re.M))
     assert described == set(section.model_fields)
