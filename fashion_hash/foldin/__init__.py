@@ -1,1 +1,1 @@
-"""A new user's code or vector, computed from liked outfits without training."""
+"""Computes the code or vector of a new user from liked and disliked outfits, without training."""

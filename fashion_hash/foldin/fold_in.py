@@ -1,4 +1,4 @@
-"""Fold-in for whichever way a bundle scores outfits: by codes (FHN) or by vectors (outfit encoder)."""
+"""Fold-in for both ways in which bundles score outfits: by codes (FHN) and by vectors (outfit encoder)."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from fashion_hash.index.scoring import scoring_of
 
 
 class Fold(Protocol):
-    """Fits the user keys of new users of one bundle."""
+    """Computes the user keys of new users for one bundle."""
 
     def fit(
         self, liked: np.ndarray, disliked: np.ndarray | None = None, *, bundle: Bundle | None = None
     ) -> np.ndarray | None:
-        """The key of a user from liked and disliked outfits, or None when there are none; see FoldIn.fit.
+        """The key of a user from liked and disliked outfits, or None without outfits; see FoldIn.fit.
 
         Args:
-            liked: (L, S) rows of items by slot, EMPTY where there is none.
-            disliked: likewise.
-            bundle: the bundle with the items that were added since; by default the one that the fold was made for.
+            liked: (L, S) rows of items by slot, EMPTY for an empty slot.
+            disliked: the same for disliked outfits.
+            bundle: the bundle with items added since; by default the one that the fold-in was made for.
         """
         ...
 
@@ -34,16 +34,16 @@ FOLDS: dict[ScoringKind, Callable[[Bundle], Fold]] = {"codes": FoldIn, "vectors"
 
 
 def open_fold(bundle: Bundle) -> Fold:
-    """The fold-in that fits a bundle."""
+    """The fold-in for a bundle, chosen by its scoring."""
     return FOLDS[bundle.scoring](bundle)
 
 
 def fold_in_codes(bundle: Bundle, liked: Sequence[np.ndarray]) -> np.ndarray:
-    """Codes of new users from the outfits that each likes, as `Recommender.add_user` computes them.
+    """Codes of new users from their liked outfits, computed like in `Recommender.add_user`.
 
     Args:
         bundle: an open bundle.
-        liked: for each of U users (L, S) rows of items by slot, at least one outfit.
+        liked: for each of U users at least one outfit, as rows of items by slot, (L, S).
 
     Returns:
         (U, D) float32: -1 / +1, or the vectors of an outfit encoder.

@@ -1,9 +1,10 @@
-"""Fold-in under an outfit encoder: the vector of a user the model was not trained on; nothing else moves.
+"""Fold-in for an outfit encoder: the vector of a new user, with everything else fixed.
 
-The difference of two outfits' scores is linear in the user's vector, so that the loss of the training, BPR
-(Rendle et al., UAI 2009) against random outfits, is convex in it. The users of the bundle say where users
-lie and how they spread: with that normal distribution as prior the answer is the vector that is most likely,
-found by Newton's method. Shapes: L told outfits, R random ones, D num_bits.
+The difference between the scores of two outfits is linear in the user's vector, so the training loss, BPR
+(Rendle et al., UAI 2009) against random outfits, is convex in it. The prior is a normal distribution with the
+mean and covariance of the bundle's users; the result is the most likely vector, found by Newton's method.
+
+Shapes: L liked and disliked outfits, R random ones, D num_bits.
 """
 
 from __future__ import annotations
@@ -21,19 +22,19 @@ from fashion_hash.index.outfit_vectors import encoder_of, outfit_vectors, real_v
 
 RANDOM = 512
 STEPS = 20
-SHRINK = 0.1  # of the users' covariance towards its diagonal, so that few users suffice
-# How many pairs' worth of evidence an outfit is: of 1, 5, 20 and 100, by the test AUC of users of the sample
-# from one and from five liked outfits, floats and bits; more is a little better for floats, worse for bits.
+SHRINK = 0.1  # shrinks the covariance of the users towards its diagonal, so that few users suffice
+# The weight of an outfit, in pairs. Chosen from 1, 5, 20 and 100 by the test AUC of users of the sample with one and
+# with five liked outfits, in floats and in bits; a larger weight is slightly better for floats and worse for bits.
 WEIGHT = 20.0
 SAMPLE = 65_536
 
 
 class FoldInVectors:
-    """Vectors of new users for one bundle with an outfit encoder; offers what FoldIn does.
+    """Vectors of new users for one bundle with an outfit encoder; the counterpart of FoldIn.
 
     Args:
         bundle: an open bundle.
-        seed: of the random outfits that told ones are held against.
+        seed: the seed of the random outfits for comparison.
     """
 
     def __init__(self, bundle: Bundle, seed: int = 0) -> None:
@@ -46,11 +47,11 @@ class FoldInVectors:
         """The vector that ranks liked outfits above random ones, and disliked ones below: (D,) float32.
 
         Args:
-            liked: (L, S) rows of items by slot, EMPTY where there is none.
-            disliked: likewise.
-            bundle: the bundle with the items that were added since; by default the one given at first.
+            liked: (L, S) rows of items by slot, EMPTY for an empty slot.
+            disliked: the same for disliked outfits.
+            bundle: the bundle with items added since; by default that of the constructor.
 
-        Returns None when nothing is told. Raises QueryError as FoldIn.by_sum.
+        Returns None without any outfit. Raises QueryError like FoldIn.by_sum.
         """
         bundle = bundle or self._bundle
         told, signs = checked_outfits(bundle, liked, disliked)
@@ -62,7 +63,7 @@ class FoldInVectors:
         mean, precision = self._prior
         user = mean.copy()
         for _ in range(STEPS):
-            # of all pairs of a told and a random outfit: softplus(-sign * (told - random))
+            # over all pairs of an outfit and a random one: softplus(-sign * (outfit - random))
             apart = (vectors @ user + constant)[:, None] - (random @ user + random_constant)  # (L, R)
             wrong = 1 / (1 + np.exp(np.clip(signs[:, None] * apart, -60, 60)))  # slope of each pair
             slope = (signs[:, None] * wrong) * (WEIGHT / len(random))
@@ -79,7 +80,7 @@ class FoldInVectors:
 
     @cached_property
     def _prior(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean, (D,), and inverse covariance, (D, D), of the users of the bundle."""
+        """The mean, (D,), and inverse covariance, (D, D), of the bundle's users."""
         users = np.asarray(self._bundle.user_keys[:: 1 + len(self._bundle.user_keys) // SAMPLE], dtype=np.float64)
         mean = users.mean(axis=0) if len(users) else np.zeros(self._bundle.num_bits)
         apart = users - mean
@@ -90,7 +91,7 @@ class FoldInVectors:
 
     @cached_property
     def _random(self) -> tuple[np.ndarray, np.ndarray]:
-        """Outfits of any items, in the slots that liked outfits fill; see _scored."""
+        """Random outfits that fill the same slots as outfits of the history; see _scored."""
         bundle, rng = self._bundle, generator(self._seed, "fold-in")
         history = bundle.history.items
         if len(history):
@@ -98,19 +99,22 @@ class FoldInVectors:
         else:
             pattern = np.ones((RANDOM, len(bundle.slots)), dtype=bool)
         items = np.full(pattern.shape, EMPTY, dtype=np.int64)
-        for slot, kind in enumerate(bundle.slots):
-            rows = rng.integers(0, max(1, len(bundle.items[kind])), RANDOM)
-            items[:, slot] = np.where(pattern[:, slot] & (len(bundle.items[kind]) > 0), rows, EMPTY)
+        for slot, item_type in enumerate(bundle.slots):
+            rows = rng.integers(0, max(1, len(bundle.items[item_type])), RANDOM)
+            items[:, slot] = np.where(pattern[:, slot] & (len(bundle.items[item_type]) > 0), rows, EMPTY)
         return _scored(bundle, items)
 
 
 def _scored(bundle: Bundle, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of outfits (R, S): (R, D) and (R,) float64 with score = vectors @ user + constant, but for the user's length."""
+    """Vectors (R, D) and constants (R,), float64, of outfits (R, S): score = vectors @ user + constant.
+
+    The score lacks a term in the length of the user's vector, which is the same for all outfits.
+    """
     encoder = encoder_of(bundle)
     vectors = real_vectors(bundle, outfit_vectors(bundle, items)).astype(np.float64)
     bias = np.zeros(len(items))
-    for slot, kind in enumerate(bundle.slots):
-        here = items[:, slot] != EMPTY
-        bias[here] += bundle.item_bias[kind][items[here, slot]] / WEIGHT_ONE
+    for slot, item_type in enumerate(bundle.slots):
+        filled = items[:, slot] != EMPTY
+        bias[filled] += bundle.item_bias[item_type][items[filled, slot]] / WEIGHT_ONE
     bias /= np.maximum((items != EMPTY).sum(axis=1), 1)
     return 2 * encoder.factor * vectors, bias - encoder.factor * (vectors**2).sum(axis=1)

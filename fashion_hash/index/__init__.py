@@ -1,1 +1,1 @@
-"""Which outfits and items are best, exactly."""
+"""Finds the best outfits and the nearest items, exactly."""

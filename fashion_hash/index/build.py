@@ -1,16 +1,16 @@
-"""Writing the index of a pool: the outfits that may be recommended, and what is known of them before any user asks.
+"""Writes the index of a pool: the outfits that may be recommended, and all terms that do not depend on the user.
 
 bundle/index/
   manifest.json                 format version, fingerprint of the bundle, checksum of every file
-  ids.*.npy                     outfit ids (IdTable), in ascending order: ties by row are ties by id
-  outfits.npy                   (N, S) int32   items by slot, EMPTY where there is none
+  ids.*.npy                     outfit ids (IdTable) in ascending order, so that ties by row are ties by id
+  outfits.npy                   (N, S) int32   items by slot, EMPTY for an empty slot
   compatibility.npy, bias.npy   (N,) int64     the integers I and B of index/exact.py
   num_items.npy, num_pairs.npy  (N,) uint8     n and P of index/exact.py
   liked.offsets.npy, .rows.npy  (U + 1,) int64, int32  rows of the outfits that a user liked
   outfits.faiss                 the codes as a faiss IndexBinaryFlat, for the engine "hamming" (hamming.py)
-  scan/                         of large pools: what the fast scan reads (engines/sums/files.py)
-  vectors.npy                   of a bundle with an outfit encoder, in the place of the last two: the outfits'
-                                vectors, (N, D) float32 or packed (N, D / 8) uint8 (engines/vectors.py)
+  scan/                         for large pools: the files of the fast scan (engines/sums/files.py)
+  vectors.npy                   for an outfit encoder, instead of the last two: the vectors of the outfits,
+                                (N, D) float32 or packed (N, D / 8) uint8 (engines/vectors.py)
 """
 
 from __future__ import annotations
@@ -32,32 +32,32 @@ from fashion_hash.index.scoring import PoolRows, scoring_of
 
 
 def build_index(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str] | None = None) -> Path:
-    """Builds the index of a pool inside the bundle's folder, replacing an older one in one step.
+    """Builds the index of a pool in the bundle's folder, atomically replacing an older one.
 
     Args:
         bundle: an open bundle.
-        outfits: the pool, in the bundle's slots and item rows; its users do not matter.
+        outfits: the pool, with the bundle's slots and item rows; its users are ignored.
         outfit_ids: an id for each row; by default outfit-000001, outfit-000002, ... in row order.
 
     Returns:
         The folder of the index.
 
     Raises:
-        BundleError: changes were made to the pool that is there (fashion_hash.live).
-        DataError: other slots, an item that the bundle does not hold, an empty outfit, a bad id.
+        BundleError: the bundle has live changes to its present pool (fashion_hash.live).
+        DataError: other slots than the bundle's, an item that is not in the bundle, an empty outfit, or a bad id.
     """
-    from tqdm import tqdm  # building only: a query starts without it
+    from tqdm import tqdm  # imported here, since queries do not need it
 
     if (live := bundle.path / LIVE_FOLDER).exists():
         raise BundleError(
-            f"{live} holds changes that were made to the pool of bundle {bundle.fingerprint} and its index, and "
-            "would not fit another index: move it away first"
+            f"{live} holds changes to the present pool of bundle {bundle.fingerprint}, which would not fit another "
+            "index: move it away first"
         )
     if outfit_ids is None:
         width = max(6, len(str(len(outfits))))
         outfit_ids = [f"outfit-{number:0{width}d}" for number in range(1, len(outfits) + 1)]
     if len(outfit_ids) != len(outfits):
-        raise DataError(f"{len(outfit_ids)} outfit ids for {len(outfits)} outfits")
+        raise DataError(f"got {len(outfit_ids)} outfit ids for {len(outfits)} outfits: give one per outfit")
     _check_items(bundle, outfits, outfit_ids)
     order = sorted(range(len(outfits)), key=outfit_ids.__getitem__)
     ids = IdTable.of("outfit", [outfit_ids[row] for row in order])
@@ -75,11 +75,11 @@ def build_index(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str] | No
 
 
 def write_pool(folder: Path, bundle: Bundle, rows: PoolRows) -> None:
-    """Writes an index into a folder, and the manifest of all files that the folder holds by then.
+    """Writes an index into a folder, and the manifest of all files in the folder.
 
     Args:
-        folder: exists already.
-        bundle: the codes that the terms were made from.
+        folder: an existing folder.
+        bundle: the bundle that the terms were computed from.
         rows: the outfits.
     """
     offsets, liked = _liked_rows(bundle, rows.items)
@@ -96,21 +96,21 @@ def write_pool(folder: Path, bundle: Bundle, rows: PoolRows) -> None:
 
 def _check_items(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str]) -> None:
     if outfits.slots != bundle.slots:
-        raise DataError(f"a pool of slots {outfits.slots} does not fit a bundle of slots {bundle.slots}")
-    for slot, kind in enumerate(bundle.slots):
-        column, size = outfits.items[:, slot], len(bundle.items[kind])
+        raise DataError(f"the pool has the slots {outfits.slots}, but the bundle has {bundle.slots}")
+    for slot, item_type in enumerate(bundle.slots):
+        column, size = outfits.items[:, slot], len(bundle.items[item_type])
         if (bad := np.flatnonzero((column < EMPTY) | (column >= size))).size:
             row = int(bad[0])
             raise DataError(
-                f"outfit {outfit_ids[row]!r} (row {row}) names {kind} row {column[row]}, "
-                f"but the bundle holds {size} items of type {kind}"
+                f"outfit {outfit_ids[row]!r} (row {row}) has {item_type} row {column[row]}, "
+                f"but the bundle has {size} items of type {item_type}"
             )
     if (bad := np.flatnonzero(~outfits.mask.any(axis=1))).size:
-        raise DataError(f"outfit {outfit_ids[bad[0]]!r} (row {bad[0]}) holds no item at all")
+        raise DataError(f"outfit {outfit_ids[bad[0]]!r} (row {bad[0]}) has no items")
 
 
 def _liked_rows(bundle: Bundle, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each user the rows of the pool that are the same outfit as one they liked (canonical_items)."""
+    """For each user the rows of the pool whose outfit equals one that they liked (canonical_items)."""
     history = bundle.history
     both = canonical_items(bundle.slots, np.concatenate([items, history.items]))
     order = np.lexsort(both.T)
@@ -122,7 +122,7 @@ def _liked_rows(bundle: Bundle, items: np.ndarray) -> tuple[np.ndarray, np.ndarr
     by_key = np.argsort(pool, kind="stable")
     first = np.searchsorted(pool[by_key], liked, side="left")
     count = np.searchsorted(pool[by_key], liked, side="right") - first
-    # every match of every line of the history: lines repeated, then the place within the matches
+    # all matches of all lines of the history: each line repeated, and the place among its matches
     line = np.repeat(np.arange(len(liked)), count)
     place = np.arange(len(line)) - np.repeat(np.cumsum(count) - count, count)
     pairs = np.stack([history.users[line].astype(np.int64), by_key[first[line] + place]], axis=1)

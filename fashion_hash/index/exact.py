@@ -1,4 +1,4 @@
-"""The referee: the FHN score of outfits on binary codes, written once, plainly, in integers.
+"""The reference implementation of the FHN score of outfits, on binary codes and in integers.
 
 For an outfit of n real items and P pairs of items of different types, with codes z and user code u
 of D bits in M modalities, fixed-point bit weights w (FHN, CVPR 2019):
@@ -8,8 +8,8 @@ of D bits in M modalities, fixed-point bit weights w (FHN, CVPR 2019):
     B = sum over items of the item bias                               (an integer)
     score = (preference_scale * U / (n M D) + compatibility_scale * I / (P M D) + B / n) / 2^16
 
-The score is evaluated as one fraction of integers and rounded once, so that equal scores are equal
-floats in every engine, whatever the order of its sums. Hits come best first, ties in order of row.
+The score is computed as one fraction of integers and rounded once, so that equal scores are equal
+floats in every engine, whatever the order of its sums. Hits are sorted best first, ties by row.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from fashion_hash.core.outfits import EMPTY, Outfits, slot_pairs
 
 @dataclass(frozen=True)
 class Terms:
-    """The integers an outfit's score is made of; each (N,) int64, see the module's text.
+    """The integers that make up the scores of outfits, (N,) int64 each; see the module docstring.
 
     Attributes:
         preference: U.
         compatibility: I.
         bias: B.
         num_items: n, at least 1.
-        num_pairs: P; 0 where an outfit holds one type only, its compatibility is 0 then.
+        num_pairs: P; 0 for an outfit with a single type, whose compatibility is 0.
     """
 
     preference: np.ndarray
@@ -43,7 +43,7 @@ class Terms:
 
 
 def outfit_items(bundle: Bundle, items: np.ndarray) -> np.ndarray:
-    """Item rows as the bundle's model counts them: (N, S), empty slots repeated if it does so."""
+    """The item rows that the model counts, (N, S): with empty slots filled if the bundle has repeat_empty."""
     table = Outfits.of(bundle.slots, np.zeros(len(items)), items)
     return table.with_empty_filled().items if bundle.repeat_empty else table.items
 
@@ -54,19 +54,19 @@ def terms(bundle: Bundle, user_code: np.ndarray, items: np.ndarray) -> Terms:
     Args:
         bundle: codes, bit weights and biases.
         user_code: (D / 8,) uint8, packed.
-        items: (N, S) rows of items by slot, EMPTY where there is none.
+        items: (N, S) rows of items by slot, EMPTY for an empty slot.
     """
     items = outfit_items(bundle, items)
     present = items != EMPTY
     user = unpack(user_code).astype(np.int64) * bundle.preference_weights.astype(np.int64)
     pair_weights = bundle.compatibility_weights.astype(np.int64)
     codes, bias = [], np.zeros(len(items), dtype=np.int64)
-    for slot, kind in enumerate(bundle.slots):
-        here = present[:, slot]
+    for slot, item_type in enumerate(bundle.slots):
+        filled = present[:, slot]
         code = np.zeros((len(items), len(bundle.modalities), bundle.num_bits), dtype=np.int64)
-        code[here] = unpack(bundle.item_codes[kind][items[here, slot]])
+        code[filled] = unpack(bundle.item_codes[item_type][items[filled, slot]])
         codes.append(code)
-        bias[here] += bundle.item_bias[kind][items[here, slot]]
+        bias[filled] += bundle.item_bias[item_type][items[filled, slot]]
     preference = sum((code @ user).sum(axis=1) for code in codes)
     compatibility = np.zeros(len(items), dtype=np.int64)
     num_pairs = np.zeros(len(items), dtype=np.int64)
@@ -108,7 +108,7 @@ def bias_part(terms: Terms) -> np.ndarray:
 
 
 def top(score: np.ndarray, k: int) -> np.ndarray:
-    """The rows of the k best scores, best first, ties in order of row; fewer when there are fewer."""
+    """The rows of the k best scores (or of all, if fewer), best first, ties in order of row."""
     k = min(k, len(score))
     if k == 0:
         return np.zeros(0, dtype=np.int64)

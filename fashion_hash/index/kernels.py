@@ -1,4 +1,4 @@
-"""Compiled kernels that several indexes share: products, greatest values, nearest codes."""
+"""Compiled kernels shared by several indexes: products, greatest values, nearest codes."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
 
-# sums may be reordered (the caller allows for rounding); infinities stay what they are
+# sums may be reordered, since callers allow for rounding; infinities must stay valid
 _FAST = {"nnan", "nsz", "reassoc", "contract"}
 
 
 @njit(nogil=True, cache=True, fastmath=_FAST)
 def add_product(left, right, out):  # type: ignore[no-untyped-def]
-    """out += left @ right, float32: (N, F), (F, C) and (N, C), F a multiple of 4.
+    """Computes out += left @ right in float32: (N, F), (F, C) and (N, C), F a multiple of 4.
 
-    As fast as one thread of OpenBLAS for the few hundred columns that matter here, and it never starts
-    or waits for threads, which costs OpenBLAS tens of milliseconds a product on a busy machine.
+    It is as fast as one thread of OpenBLAS for the few hundred columns used here. It never starts or waits for
+    threads, which costs OpenBLAS tens of milliseconds per product on a busy machine.
     """
     panel, features = 512, left.shape[1]
     for start in range(0, right.shape[1], panel):
@@ -51,9 +51,9 @@ def add_product(left, right, out):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def greatest(block, length, rows, values):  # type: ignore[no-untyped-def]
-    """The `length` greatest of every row of a block, descending: their columns and values.
+    """Writes the `length` greatest values of every row of a block, descending, and their columns.
 
-    A histogram finds the cut, so that only little more than `length` values are sorted.
+    A histogram finds the cut, so that few more than `length` values are sorted.
     """
     bins = 2048
     counts = np.zeros(bins, dtype=np.int64)
@@ -84,12 +84,12 @@ def greatest(block, length, rows, values):  # type: ignore[no-untyped-def]
             rows[i, j], values[i, j] = column, line[column]
 
 
-BLOCK = 256  # codes whose distances are looked at together
+BLOCK = 256  # codes whose distances are computed together
 
 
 @intrinsic
 def _count_ones(_: Any, word: Any) -> Any:
-    """How many bits of a 64-bit word are set: one instruction."""
+    """The number of set bits of a 64-bit word, by a single instruction."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.ctpop(arguments[0])
@@ -99,7 +99,7 @@ def _count_ones(_: Any, word: Any) -> Any:
 
 @numba.njit(cache=True, nogil=True, forceinline=True)
 def _distances(words, query, out):  # type: ignore[no-untyped-def]
-    """Hamming distances of codes, (n, W), to one, (W,): int32 (n,)."""
+    """Hamming distances of codes, (n, W), to a code, (W,): int32 (n,)."""
     if words.shape[1] == 2:  # 128 bits: without an inner loop it becomes vector instructions
         first, second = query[0], query[1]
         for row in range(len(words)):
@@ -114,17 +114,18 @@ def _distances(words, query, out):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def scan(words, query, allowed, k, rows, distances):  # type: ignore[no-untyped-def]
-    """The items that may be among the k nearest, ties included, and some that are farther.
+    """Finds the k nearest codes, ties included, and some that are farther.
 
     Args:
         words: (N, W) uint64, the codes.
         query: (W,) uint64.
-        allowed: (N,) bool, or (0,) where all are allowed.
+        allowed: (N,) bool, or (0,) to allow all.
         k: at least 1.
-        rows, distances: (N,) int32 each, room for what is found.
+        rows: (N,) int32, written: the rows found, ascending.
+        distances: (N,) int32, written: their distances.
 
     Returns:
-        How many were found, in order of rows.
+        The number of codes found.
     """
     width, block = words.shape[1], np.empty(BLOCK, dtype=np.int32)
     counts = np.zeros(64 * width + 1, dtype=np.int64)  # of the distances found that are at most `cut`
@@ -151,7 +152,7 @@ def scan(words, query, allowed, k, rows, distances):  # type: ignore[no-untyped-
 
 @numba.njit(cache=True, nogil=True)
 def multiply(sums: np.ndarray, query: np.ndarray, out: np.ndarray) -> None:
-    """out[row] = sums[row] @ query: (A, D) int8 or int16, (D,) int32, (A,) int32."""
+    """Computes out[row] = sums[row] @ query: (A, D) int8 or int16, (D,) int32, (A,) int32."""
     for row in range(len(sums)):
         total = np.int32(0)
         for bit in range(len(query)):

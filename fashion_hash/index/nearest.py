@@ -1,4 +1,4 @@
-"""The items whose packed codes are nearest to one code by Hamming distance, exactly, with all ties."""
+"""Finds the packed codes nearest to a code by Hamming distance, exactly and with all ties."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import numpy as np
 
 from fashion_hash.core.codes import Packed
 
-COMPILED_FROM = 50_000  # codes; below, loading the compiled scan would take longer than numpy does
+COMPILED_FROM = 50_000  # codes; with fewer, numpy is faster than loading the compiled scan
 
 
 class Near(NamedTuple):
-    """Rows in order, and their distances; (K',) int64 each."""
+    """Rows in ascending order and their distances, (K',) int64 each."""
 
     rows: np.ndarray
     distances: np.ndarray
 
 
 def nearest(codes: Packed, code: Packed, k: int, allowed: np.ndarray | None = None) -> Near:
-    """The k nearest codes and all that are as near as the k-th, in order of rows.
+    """The k nearest codes and all that tie with the k-th, in order of rows.
 
     Args:
         codes: (N, D / 8) uint8.
         code: (D / 8,) uint8.
-        k: at least 1; fewer come back where fewer are allowed.
+        k: at least 1; the answer is shorter when fewer codes are allowed.
         allowed: (N,) bool; by default all.
     """
     if len(codes) >= COMPILED_FROM and codes.shape[1] % 8 == 0 and codes.flags.c_contiguous:
@@ -37,7 +37,7 @@ def nearest(codes: Packed, code: Packed, k: int, allowed: np.ndarray | None = No
 
 
 def within(near: Near, k: int) -> Near:
-    """Of those that were found the k nearest, and all as near as the k-th."""
+    """The k nearest of `near`, and all that tie with the k-th."""
     if len(near.rows) <= k:
         return near
     kept = near.distances <= np.partition(near.distances, k - 1)[k - 1]
@@ -54,7 +54,7 @@ def _compiled(codes: Packed, code: Packed, k: int, allowed: np.ndarray | None) -
 
 
 def distances_to(codes: Packed, code: Packed) -> np.ndarray:
-    """Hamming distances of codes, (N, W), to one, (W,): int32 (N,); eight bytes at a time where they fit."""
+    """Hamming distances of codes, (N, W), to a code, (W,): int32 (N,); eight bytes at a time if possible."""
     if codes.shape[1] % 8 == 0 and codes.flags.c_contiguous:
         codes, code = codes.view(np.uint64), np.ascontiguousarray(code).view(np.uint64)
     out = np.zeros(len(codes), dtype=np.int32)

@@ -1,4 +1,4 @@
-"""What is known of an outfit before any user asks: its items' codes, compatibility and bias."""
+"""The terms of an outfit's score that do not depend on the user: compatibility, bias and counts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fashion_hash.index.exact import outfit_items
 
 
 class OutfitTerms(NamedTuple):
-    """What is known of outfits before any user asks: the integers of index/exact.py, (N,) each."""
+    """The integers of index/exact.py that do not depend on the user, (N,) each."""
 
     compatibility: np.ndarray
     bias: np.ndarray
@@ -26,9 +26,9 @@ def outfit_terms(bundle: Bundle, items: np.ndarray) -> OutfitTerms:
     counted = outfit_items(bundle, items)
     present = counted != EMPTY
     bias = np.zeros(len(items), dtype=np.int64)
-    for slot, kind in enumerate(bundle.slots):
-        here = present[:, slot]
-        bias[here] += bundle.item_bias[kind][counted[here, slot]]
+    for slot, item_type in enumerate(bundle.slots):
+        filled = present[:, slot]
+        bias[filled] += bundle.item_bias[item_type][counted[filled, slot]]
     pairs = np.zeros(len(items), dtype=np.uint8)
     for a, b in slot_pairs(bundle.slots):
         pairs += present[:, a] & present[:, b]
@@ -41,16 +41,16 @@ def outfit_terms(bundle: Bundle, items: np.ndarray) -> OutfitTerms:
 
 
 def slot_codes(bundle: Bundle, items: np.ndarray) -> Packed:
-    """The packed codes of outfits, (N, S, M, D / 8) uint8; zero bytes where a slot is empty."""
+    """The packed codes of outfits, (N, S, M, D / 8) uint8; zeros for empty slots."""
     codes = np.zeros((*items.shape, len(bundle.modalities), bundle.num_bits // 8), dtype=np.uint8)
-    for slot, kind in enumerate(bundle.slots):
-        here = items[:, slot] != EMPTY
-        codes[here, slot] = bundle.item_codes[kind][items[here, slot]]
+    for slot, item_type in enumerate(bundle.slots):
+        filled = items[:, slot] != EMPTY
+        codes[filled, slot] = bundle.item_codes[item_type][items[filled, slot]]
     return codes
 
 
 def _compatibility(bundle: Bundle, codes: Packed, present: np.ndarray) -> np.ndarray:
-    """I of index/exact.py: z_i * z_j is the code whose bits are set where those of i and j agree."""
+    """I of index/exact.py: z_i * z_j is the code with a bit set where the bits of i and j agree."""
     total = np.zeros(len(codes), dtype=np.int64)
     for a, b in slot_pairs(bundle.slots):
         agree = ~(codes[:, a] ^ codes[:, b])

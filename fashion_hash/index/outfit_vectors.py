@@ -1,4 +1,4 @@
-"""The vectors of outfits by a bundle's outfit encoder, as they are kept: float32, or packed bits.
+"""The vectors of outfits from a bundle's outfit encoder, as stored: float32 or packed bits.
 
 Shapes: R outfits, S slots, D num_bits.
 """
@@ -22,18 +22,18 @@ def encoder_of(bundle: Bundle) -> OutfitEncoderArrays:
 
 
 def outfit_vectors(bundle: Bundle, items: np.ndarray) -> np.ndarray:
-    """The vectors of outfits, (R, S) rows of items, as they are kept."""
+    """The vectors of outfits, (R, S) rows of items, as stored: (R, D) float32 or (R, D / 8) uint8."""
     encoder = encoder_of(bundle)
     items = canonical_items(bundle.slots, np.asarray(items))
-    found = [_kept(encoder, np.zeros((0, bundle.num_bits), dtype=np.float32))]
+    parts = [_kept(encoder, np.zeros((0, bundle.num_bits), dtype=np.float32))]
     for start in range(0, len(items), AT_ONCE):
-        here = items[start : start + AT_ONCE]
-        tokens = np.zeros((*here.shape, encoder.width), dtype=np.float32)
-        for slot, kind in enumerate(bundle.slots):
-            filled = here[:, slot] != EMPTY
-            tokens[filled, slot] = bundle.encoded_items[kind][here[filled, slot], : encoder.width]
-        found.append(_kept(encoder, encoder.vectors(tokens, here != EMPTY)))
-    return np.concatenate(found)
+        chunk = items[start : start + AT_ONCE]
+        tokens = np.zeros((*chunk.shape, encoder.width), dtype=np.float32)
+        for slot, item_type in enumerate(bundle.slots):
+            filled = chunk[:, slot] != EMPTY
+            tokens[filled, slot] = bundle.encoded_items[item_type][chunk[filled, slot], : encoder.width]
+        parts.append(_kept(encoder, encoder.vectors(tokens, chunk != EMPTY)))
+    return np.concatenate(parts)
 
 
 def _kept(encoder: OutfitEncoderArrays, vectors: np.ndarray) -> np.ndarray:
@@ -41,5 +41,5 @@ def _kept(encoder: OutfitEncoderArrays, vectors: np.ndarray) -> np.ndarray:
 
 
 def real_vectors(bundle: Bundle, kept: np.ndarray) -> np.ndarray:
-    """(..., D) float32 from vectors as they are kept."""
+    """Stored vectors as numbers: (..., D) float32."""
     return unpack(kept).astype(np.float32) if encoder_of(bundle).output == "bits" else kept

@@ -1,9 +1,9 @@
-"""Partner lists: for every item the items of each other type that it is most compatible with.
+"""Partner lists: for every item the most compatible items of each other type.
 
-Compatibility does not depend on the user, so the lists are found once, when an index is built. They
-bound the best partner of an item for any user: max over j of c(i, j) + v(j) is found in the list, or
-is at most the last c of the list plus the greatest v (the threshold algorithm of Fagin, Lotem and
-Naor, PODS 2001).
+Compatibility does not depend on the user, so the lists are computed once, when an index is built. They
+bound the best partner of an item for any user: the maximum over j of c(i, j) + v(j) is in the list, or
+at most the last c of the list plus the greatest v (the threshold algorithm of Fagin, Lotem and Naor,
+PODS 2001).
 
 bundle/partners/
   manifest.json                    format version, fingerprint of the bundle, checksum of every file
@@ -44,11 +44,11 @@ def find_partners(
     Args:
         item_codes: by item type, (N, M, D / 8) uint8, packed.
         weights: (D,) int32, the bundle's compatibility weights, fixed point.
-        length: L, how many partners a list holds; all of them where there are fewer.
+        length: L, the number of partners per list; a list has all items of a type with fewer.
 
     Returns:
-        By pair of types the rows and the sums over modalities and bits of w_i z_i z_j (in units of
-        one, not of fixed point): float32, off by rounding only.
+        By pair of types the rows and the sums over modalities and bits of w_i z_i z_j, as real numbers
+        rather than fixed point: float32, exact except for rounding.
     """
     from tqdm import tqdm
 
@@ -64,12 +64,12 @@ def find_partners(
         if width:
             starts = range(0, len(ours), BLOCK)
             for start in tqdm(starts, desc=f"partners {a} {b}", unit_scale=BLOCK, disable=None):
-                here = slice(start, start + BLOCK)
-                block = product(relaxed(ours[here]) * bit_weights, theirs)
+                rows_of_block = slice(start, start + BLOCK)
+                block = product(relaxed(ours[rows_of_block]) * bit_weights, theirs)
 
                 def part(first: int, last: int, block: np.ndarray = block, start: int = start) -> None:
-                    here = slice(start + first, start + last)
-                    greatest(block[first:last], width, rows[here], values[here])  # noqa: B023 (done at once)
+                    rows_of_block = slice(start + first, start + last)
+                    greatest(block[first:last], width, rows[rows_of_block], values[rows_of_block])  # noqa: B023 (done at once)
 
                 in_parts(part, len(block), THREADS)
         lists[a, b] = rows, values
@@ -77,12 +77,12 @@ def find_partners(
 
 
 def build_partners(bundle: Bundle, *, length: int = LENGTH) -> Path:
-    """Writes the partner lists into the bundle's folder, replacing older ones in one step.
+    """Writes the partner lists into the bundle's folder, atomically replacing older ones.
 
-    Takes about N * N * M * D * 2 floating-point operations for each ordered pair of types, and
-    8 * L bytes an item and type. Returns the folder.
+    This takes about N * N * M * D * 2 floating-point operations for each ordered pair of types, and
+    8 * L bytes per item and other type. Returns the folder.
     """
-    codes = {kind: bundle.item_codes[kind] for kind in bundle.types}
+    codes = {item_type: bundle.item_codes[item_type] for item_type in bundle.types}
     lists = find_partners(codes, bundle.compatibility_weights, length=length)
     path = bundle.path / FOLDER
     with atomic_folder(path) as folder:
@@ -98,11 +98,11 @@ def open_partners(bundle: Bundle, *, verify: bool | None = None) -> Partners:
     """Opens the partner lists of a bundle, memory-mapped.
 
     Args:
-        bundle: as exported.
-        verify: compare the checksums of the files; by default as the bundle was opened.
+        bundle: the bundle as exported.
+        verify: compare the checksums of the files; by default Bundle.verify.
 
     Raises:
-        BundleError: there are none, they belong to another bundle, or a file was changed.
+        BundleError: the bundle has no lists, they belong to another bundle, or a file was changed.
     """
     path = bundle.path / FOLDER
     if not path.exists():

@@ -1,4 +1,4 @@
-"""An open pool index; fashion_hash.index.build writes it and draws its files."""
+"""An open pool index; fashion_hash.index.build writes it and lists its files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHUNK = 1 << 14
 
 
 class Pool:
-    """An open pool index; arrays are read-only maps of the files, see the module's text."""
+    """An open pool index. Its arrays are read-only memory maps of the files that index/build.py lists."""
 
     def __init__(self, path: Path, manifest: dict[str, Any], bundle: Bundle) -> None:
         self.path = path
@@ -42,7 +42,7 @@ class Pool:
         self.bias = array("bias.npy")
         self.num_items = array("num_items.npy")
         self.num_pairs = array("num_pairs.npy")
-        # see Scoring.outfit_vectors; (N, 0) where scores need none
+        # see Scoring.outfit_vectors; (N, 0) if scores need none
         self.vectors = np.zeros((len(self.items), 0), dtype=np.float32)
         if (path / "vectors.npy").exists():
             bits = bundle.encoder is not None and bundle.encoder.output == "bits"
@@ -56,7 +56,7 @@ class Pool:
         """Opens the index of a bundle, by default the one in its folder.
 
         Raises:
-            BundleError: there is none, it was built from another bundle, or a file was changed.
+            BundleError: there is no index, it was built from another bundle, or a file was changed.
         """
         path = bundle.path / FOLDER if path is None else path
         if not path.exists():
@@ -73,6 +73,6 @@ class Pool:
         return len(self.items)
 
     def liked(self, user_row: int) -> np.ndarray:
-        """Rows of the outfits that a user is known to like: ascending, int64."""
+        """The rows of the outfits that a user is known to like: ascending, int64."""
         start, stop = self._liked_offsets[user_row : user_row + 2].tolist()
         return self._liked_rows[start:stop].astype(np.int64)

@@ -1,4 +1,4 @@
-"""Compatibility of many items with many others at once: products of weighted codes, in float32."""
+"""Compatibility between many items at once: products of weighted codes in float32."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from fashion_hash.core.codes import WEIGHT_ONE, Packed, unpack
 
 THREADS = min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-WORTH_A_THREAD = 1 << 28  # multiplications: some five milliseconds
+WORTH_A_THREAD = 1 << 28  # multiplications, about five milliseconds
 
 
 def relaxed(packed: Packed) -> np.ndarray:
@@ -21,12 +21,12 @@ def relaxed(packed: Packed) -> np.ndarray:
 
 
 def pair_weights(weights: np.ndarray, num_modalities: int, scale: float = 1.0) -> np.ndarray:
-    """Fixed-point bit weights (D,) in units of one, times a scale, for every modality: (M * D,) float32."""
+    """Fixed-point bit weights (D,) as real numbers, times a scale, repeated per modality: (M * D,) float32."""
     return np.tile((weights * (scale / WEIGHT_ONE)).astype(np.float32), num_modalities)
 
 
 def product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """The product left @ right for float32 (N, F) and (F, C), F a multiple of 8; large ones on two threads."""
+    """The product left @ right of float32 (N, F) and (F, C), F a multiple of 8; large ones use two threads."""
     from fashion_hash.index.kernels import add_product
 
     out = np.zeros((len(left), right.shape[1]), dtype=np.float32)
@@ -40,7 +40,7 @@ def product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def in_parts(work: Callable[[int, int], None], size: int, threads: int) -> None:
-    """Calls work(start, stop) for as many parts of range(size) as there are threads, on a thread each."""
+    """Splits range(size) into one part per thread and calls work(start, stop) for each on its own thread."""
     if threads == 1:
         work(0, size)
         return

@@ -1,8 +1,8 @@
 """How a bundle scores outfits, behind one contract: by the codes of their items (FHN), or by vectors (outfit encoder).
 
-`scoring_of(bundle)` answers whatever differs between the two; nothing above this room asks which one it is. A further
-kind of model is a class here, a line in SCORINGS, and a line in each table by Bundle.scoring of the rooms above:
-FOLDS (foldin/fold_in.py), ADDED (live/pool_search.py) and METHODS (retrieval/methods.py).
+`scoring_of(bundle)` provides everything that differs between the two; no package above this one asks which it is. To
+add a kind of model, write a class in this file and add a line to SCORINGS and to each table keyed by Bundle.scoring
+in the packages above: FOLDS (foldin/fold_in.py), ADDED (live/pool_search.py) and METHODS (retrieval/methods.py).
 
 Shapes: R outfits, S slots, N items, M modalities, W width, D num_bits, U users.
 """
@@ -29,7 +29,7 @@ from fashion_hash.inference.outfit_encoder import encoded_items, single_codes
 
 
 class ScoreParts(NamedTuple):
-    """Scores of outfits and the terms that they are the sums of; (R,) float64 each."""
+    """Scores of outfits and the terms that add up to them; (R,) float64 each."""
 
     score: np.ndarray
     preference: np.ndarray
@@ -38,7 +38,7 @@ class ScoreParts(NamedTuple):
 
 
 class CodedItems(NamedTuple):
-    """What a bundle holds of items: packed codes (N, M, D / 8), and further numbers (N, item_width) float32."""
+    """What a bundle stores for items: packed codes (N, M, D / 8), and further numbers (N, item_width) float32."""
 
     codes: Packed
     encoded: np.ndarray
@@ -48,9 +48,9 @@ class PoolRows(NamedTuple):
     """The outfits of a pool.
 
     Attributes:
-        ids: in ascending order.
-        items: (R, S) int32, EMPTY where there is none.
-        terms: of the outfits.
+        ids: ids in ascending order.
+        items: (R, S) int32, EMPTY for an empty slot.
+        terms: the terms of the outfits.
         vectors: see Scoring.outfit_vectors.
     """
 
@@ -61,13 +61,13 @@ class PoolRows(NamedTuple):
 
 
 class Scoring(ABC):
-    """What depends on how a bundle scores outfits.
+    """Everything that depends on how a bundle scores outfits.
 
     Args:
         bundle: an open bundle, or a view of one.
 
     Attributes:
-        adds_up: whether scores are sums over items and pairs of items that follow from packed codes alone.
+        adds_up: whether scores are sums over items and pairs of items, computed from packed codes alone.
     """
 
     adds_up: ClassVar[bool]
@@ -78,7 +78,7 @@ class Scoring(ABC):
     @property
     @abstractmethod
     def item_width(self) -> int:
-        """How many float32 numbers an item has beside its packed code (Bundle.encoded_items)."""
+        """The number of float32 numbers that an item has besides its packed code (Bundle.encoded_items)."""
 
     @abstractmethod
     def fastest_engine(self, pool: Pool) -> str:
@@ -86,30 +86,30 @@ class Scoring(ABC):
 
     @abstractmethod
     def parts(self, user_key: np.ndarray, items: np.ndarray) -> ScoreParts:
-        """The scores of outfits, (R, S) rows of items, for a user; `user_key` is as a row of Bundle.user_keys."""
+        """The scores of outfits, (R, S) rows of items, for a user; `user_key` is like a row of Bundle.user_keys."""
 
     @abstractmethod
     def real_keys(self, user_keys: np.ndarray) -> np.ndarray:
-        """User keys, (U, ...), as numbers: (U, D) float32."""
+        """User keys, (U, ...), as real numbers: (U, D) float32."""
 
     @abstractmethod
     def outfit_vectors(self, items: np.ndarray) -> np.ndarray:
-        """What is stored of outfits, (R, S) rows of items, beside their terms: (R, ...), (R, 0) for nothing."""
+        """What is stored for outfits, (R, S) rows of items, besides their terms: (R, ...), or (R, 0) for nothing."""
 
     @abstractmethod
     def coded_items(self, item_type: str, outputs: np.ndarray) -> CodedItems:
-        """New items of a type from what the hash heads say of them, (N, M, D or W) float32."""
+        """New items of a type from the outputs of the hash heads, (N, M, D or W) float32."""
 
     @abstractmethod
     def write_files(self, folder: Path, rows: PoolRows) -> None:
-        """Writes into the folder of an index what its engines read beside ids, items and terms."""
+        """Writes into the folder of an index what its engines read besides ids, items and terms."""
 
     def write_shortlist(self, folder: Path, items: np.ndarray) -> None:  # noqa: B027 (most need none)
-        """Writes what shortlists of an exported pool are taken from; compaction leaves it out."""
+        """Writes the files for shortlists of an exported pool; a compaction does not write them."""
 
 
 class CodeScoring(Scoring):
-    """FHN: integers over packed codes; index/exact.py is the referee."""
+    """FHN: integers over packed codes; index/exact.py is the reference."""
 
     adds_up = True
     item_width = 0
@@ -147,7 +147,7 @@ class CodeScoring(Scoring):
 
     def write_shortlist(self, folder: Path, items: np.ndarray) -> None:
         """See Scoring.write_shortlist."""
-        from fashion_hash.index.engines.hamming import write_faiss  # only when an index is built
+        from fashion_hash.index.engines.hamming import write_faiss  # imported here, since queries do not need it
 
         write_faiss(folder, self._bundle, items)
 
@@ -159,7 +159,7 @@ class VectorScoring(Scoring):
 
     @property
     def item_width(self) -> int:
-        """W + D: an item's token, and the vector of the outfit that holds it alone."""
+        """W + D: the token of an item, and the vector of the outfit that consists of it alone."""
         return encoder_of(self._bundle).width + self._bundle.num_bits
 
     def fastest_engine(self, pool: Pool) -> str:
@@ -169,8 +169,8 @@ class VectorScoring(Scoring):
     def parts(self, user_key: np.ndarray, items: np.ndarray) -> ScoreParts:
         """See Scoring.parts.
 
-        The preference is minus the distance. For an anonymous user that is the distance to the mean user, and counts
-        as compatibility.
+        The preference is minus the distance to the user. For an anonymous user it is the distance to the mean user,
+        reported as compatibility.
         """
         near, bias = encoded.parts(self._bundle, user_key, items)
         zero = np.zeros_like(near)

@@ -1,4 +1,4 @@
-"""Codes of new people: planted tastes come back, the loss only falls, bad input is refused."""
+"""Codes of new users: planted tastes are recovered, the loss only falls, bad input is refused."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ WORLDS = {
 
 def rows(bundle, count, seed=0, empty=0.25):
     rng = np.random.default_rng(seed)
-    sizes = {kind: len(bundle.items[kind]) for kind in bundle.types}
+    sizes = {item_type: len(bundle.items[item_type]) for item_type in bundle.types}
     return random_outfits(rng, bundle.slots, sizes, count, empty=empty).items
 
 
@@ -36,17 +36,17 @@ def score(bundle, code, items):
 
 
 def liked_by(bundle, code, count, pool=2000):
-    """What a planted person likes: the best of many random outfits, without regard of other terms."""
+    """What a user with a planted code likes: the best of many random outfits by preference alone."""
     items = rows(bundle, pool, seed=7, empty=0.0)
     terms = exact.terms(bundle, code, items)
     return items[np.argsort(-terms.preference / terms.num_items, kind="stable")[:count]]
 
 
-def separated(bundle, found, planted):
-    """How well preferences by a code order random outfits as the planted one does: their correlation."""
+def separated(bundle, fitted, planted):
+    """The correlation between the preferences of two codes over random outfits."""
     items = rows(bundle, 3000, seed=9)
     sides = []
-    for code in (found, planted):
+    for code in (fitted, planted):
         terms = exact.terms(bundle, code, items)
         sides.append(terms.preference / terms.num_items)
     return np.corrcoef(sides)[0, 1]
@@ -66,26 +66,26 @@ def test_vectors_add_up_to_the_exact_score(tmp_path, world):
 @pytest.mark.parametrize("world", WORLDS)
 def test_a_planted_taste_comes_back(tmp_path, world, method):
     bundle = random_bundle(tmp_path / "bundle", num_items=300, **{"num_bits": 32, **WORLDS[world]})
-    found = getattr(FoldIn(bundle), method)(liked_by(bundle, bundle.user_codes[0], 40))
-    assert found.shape == bundle.user_codes[0].shape
-    assert found.dtype == np.uint8
-    assert separated(bundle, found, bundle.user_codes[0]) > 0.7
-    assert abs(separated(bundle, found, bundle.user_codes[1])) < 0.5
+    code = getattr(FoldIn(bundle), method)(liked_by(bundle, bundle.user_codes[0], 40))
+    assert code.shape == bundle.user_codes[0].shape
+    assert code.dtype == np.uint8
+    assert separated(bundle, code, bundle.user_codes[0]) > 0.7
+    assert abs(separated(bundle, code, bundle.user_codes[1])) < 0.5
 
 
 def test_negative_bit_weights_turn_the_bit(tmp_path):
     contents = random_contents(num_bits=8, preference_weights=np.array([1.0, -1, 1, -1, 1, -1, 1, -1]))
     bundle = write_bundle(tmp_path / "bundle", contents)
-    found = FoldIn(bundle).fit(liked_by(bundle, bundle.user_codes[0], 40))
-    assert unpack(found).tolist() == unpack(bundle.user_codes[0]).tolist()
+    code = FoldIn(bundle).fit(liked_by(bundle, bundle.user_codes[0], 40))
+    assert unpack(code).tolist() == unpack(bundle.user_codes[0]).tolist()
 
 
 def test_disliked_outfits_repel(tmp_path):
     bundle = random_bundle(tmp_path / "bundle", num_bits=32, num_items=300)
-    people, planted = FoldIn(bundle), bundle.user_codes[0]
+    fold, planted = FoldIn(bundle), bundle.user_codes[0]
     best = liked_by(bundle, planted, 2000)
     liked, disliked = best[:5], best[-5:]
-    for method in (people.by_sum, people.fit):
+    for method in (fold.by_sum, fold.fit):
         from_dislikes = method(np.zeros((0, 3), dtype=int), disliked)
         assert separated(bundle, from_dislikes, planted) > 0.4
         assert separated(bundle, method(disliked), planted) < -0.4
@@ -117,12 +117,12 @@ def test_descent_never_raises_the_loss_and_ends_where_no_flip_helps():
 def test_the_fit_ranks_told_outfits_at_least_as_high_as_the_sum(tmp_path):
     bundle = random_bundle(tmp_path / "bundle", num_bits=64, num_items=100, biased=True)
     liked, others = rows(bundle, 20, seed=1, empty=0.0), rows(bundle, 500, seed=2, empty=0.0)
-    people = FoldIn(bundle)
+    fold = FoldIn(bundle)
 
     def won(code):
         return (score(bundle, code, liked)[:, None] > score(bundle, code, others)).mean()
 
-    assert won(people.fit(liked, pull=0)) > won(people.by_sum(liked))
+    assert won(fold.fit(liked, pull=0)) > won(fold.by_sum(liked))
 
 
 def test_the_same_outfits_give_the_same_code(tmp_path):
@@ -130,16 +130,16 @@ def test_the_same_outfits_give_the_same_code(tmp_path):
     liked = rows(bundle, 12)
     first, again = (FoldIn(bundle, seed=3).fit(liked) for _ in range(2))
     assert first.tobytes() == again.tobytes()
-    people = FoldIn(bundle, seed=3)
-    people.fit(rows(bundle, 5, seed=4))
-    assert people.fit(liked).tobytes() == first.tobytes()
+    fold = FoldIn(bundle, seed=3)
+    fold.fit(rows(bundle, 5, seed=4))
+    assert fold.fit(liked).tobytes() == first.tobytes()
 
 
 def test_a_bit_without_a_sign_goes_with_the_majority(tmp_path):
     contents = random_contents(num_bits=16, num_users=5)
-    codes = {kind: one.copy() for kind, one in contents.item_codes.items()}
-    for one in codes.values():
-        one[:, :, :3] = 1  # all items alike there: no outfit says anything
+    codes = {item_type: type_codes.copy() for item_type, type_codes in contents.item_codes.items()}
+    for type_codes in codes.values():
+        type_codes[:, :, :3] = 1  # the same for all items: outfits carry no information
     users = contents.user_codes.copy()
     users[:, :3] = np.array([[1, -1, 1], [1, -1, -1], [1, -1, -1], [-1, 1, 1], [-1, 1, -1]])
     bundle = write_bundle(tmp_path / "bundle", replace(contents, item_codes=codes, user_codes=users))
@@ -150,16 +150,16 @@ def test_a_bit_without_a_sign_goes_with_the_majority(tmp_path):
 
 def test_thousands_of_outfits_are_no_trouble(tmp_path):
     bundle = random_bundle(tmp_path / "bundle", num_bits=16, num_items=300)
-    found = FoldIn(bundle).fit(liked_by(bundle, bundle.user_codes[0], 5000, pool=20000))
-    assert separated(bundle, found, bundle.user_codes[0]) > 0.8
+    code = FoldIn(bundle).fit(liked_by(bundle, bundle.user_codes[0], 5000, pool=20000))
+    assert separated(bundle, code, bundle.user_codes[0]) > 0.8
 
 
-def test_nobody_and_nothing_is_answered_without_a_preference(tmp_path):
+def test_without_outfits_there_is_no_code_and_no_preference(tmp_path):
     bundle = random_bundle(tmp_path / "bundle", biased=True)
-    people = FoldIn(bundle)
+    fold = FoldIn(bundle)
     for told in ([], np.zeros((0, 3), dtype=np.int32)):
-        assert people.by_sum(told) is None
-        assert people.fit(told, []) is None
+        assert fold.by_sum(told) is None
+        assert fold.fit(told, []) is None
     build_index(bundle, random_pool(bundle, 200))
     pool, alone = Pool.open(bundle), impersonal(bundle)
     terms = exact.terms(bundle, bundle.user_codes[0], pool.items)
@@ -176,15 +176,15 @@ def test_nobody_and_nothing_is_answered_without_a_preference(tmp_path):
         ([[0, 1]], None, r"liked outfits of shape \(1, 2\).*\(L, 3\) integers.*'top', 'bottom', 'shoe'"),
         ([[0.5, 1, 2]], None, "liked outfits of shape .* float64"),
         ([0, 1, 2], None, r"liked outfits of shape \(3,\)"),
-        ([[0, 1, 2], [0, 99, 2]], None, "liked outfit 1 names bottom row 99, there are 33"),
-        ([[0, 1, 2]], [[-2, 1, 2]], "disliked outfit 0 names top row -2, there are 30"),
-        ([[0, 1, 2], [EMPTY] * 3], None, "liked outfit 1 holds no item"),
-        ([[0, 1, 2], [3, 4, 5]], [[3, 4, 5]], r"items \[3, 4, 5\] is both liked and disliked"),
+        ([[0, 1, 2], [0, 99, 2]], None, "liked outfit 1 has bottom row 99, but the bundle has 33"),
+        ([[0, 1, 2]], [[-2, 1, 2]], "disliked outfit 0 has top row -2, but the bundle has 30"),
+        ([[0, 1, 2], [EMPTY] * 3], None, "liked outfit 1 has no items"),
+        ([[0, 1, 2], [3, 4, 5]], [[3, 4, 5]], r"item rows \[3, 4, 5\] is both liked and disliked"),
     ],
 )
 def test_bad_outfits_are_refused(tmp_path, liked, disliked, message):
-    people = FoldIn(random_bundle(tmp_path / "bundle"))
-    for method in (people.by_sum, people.fit):
+    fold = FoldIn(random_bundle(tmp_path / "bundle"))
+    for method in (fold.by_sum, fold.fit):
         with pytest.raises(QueryError, match=message):
             method(liked, disliked)
 

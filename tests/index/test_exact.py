@@ -15,13 +15,13 @@ from tests.worlds.random_bundles import VARIANTS, random_bundle, random_pool
 
 def by_hand(bundle: Bundle, user: int, outfit: list[int]) -> tuple[Fraction, Fraction, Fraction]:
     """Preference, compatibility and bias of one outfit, a loop for each sum of the paper."""
-    worn = [(slot, kind, row) for slot, (kind, row) in enumerate(zip(bundle.slots, outfit)) if row != EMPTY]
+    worn = [(slot, item_type, row) for slot, (item_type, row) in enumerate(zip(bundle.slots, outfit)) if row != EMPTY]
     if bundle.repeat_empty:
-        for slot, kind in enumerate(bundle.slots):
-            if outfit[slot] == EMPTY and (same := [one for one in worn if one[1] == kind and one[0] < slot]):
-                worn.append((slot, kind, same[0][2]))
+        for slot, item_type in enumerate(bundle.slots):
+            if outfit[slot] == EMPTY and (same := [one for one in worn if one[1] == item_type and one[0] < slot]):
+                worn.append((slot, item_type, same[0][2]))
     u = unpack(bundle.user_codes[user]).tolist()
-    z = [unpack(bundle.item_codes[kind][row]).tolist() for _, kind, row in worn]
+    z = [unpack(bundle.item_codes[item_type][row]).tolist() for _, item_type, row in worn]
     w_u = [Fraction(w, 2**16) for w in bundle.preference_weights.tolist()]
     w_i = [Fraction(w, 2**16) for w in bundle.compatibility_weights.tolist()]
     size = len(bundle.modalities) * bundle.num_bits
@@ -38,7 +38,7 @@ def by_hand(bundle: Bundle, user: int, outfit: list[int]) -> tuple[Fraction, Fra
             for m in range(len(bundle.modalities)):
                 for d in range(bundle.num_bits):
                     compatibility += w_i[d] * z[i][m][d] * z[j][m][d]
-    bias = sum((Fraction(int(bundle.item_bias[kind][row]), 2**16) for _, kind, row in worn), Fraction(0))
+    bias = sum((Fraction(int(bundle.item_bias[item_type][row]), 2**16) for _, item_type, row in worn), Fraction(0))
     return (
         bundle.preference_scale * preference / (len(worn) * size),
         bundle.compatibility_scale * compatibility / (max(pairs, 1) * size),

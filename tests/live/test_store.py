@@ -80,7 +80,7 @@ def test_changes_of_another_index_are_refused_by_name(bundle: Bundle) -> None:
 def test_a_new_bundle_or_index_does_not_swallow_changes(bundle: Bundle) -> None:
     with pytest.raises(BundleError, match=f"live holds changes to bundle {bundle.fingerprint}"):
         new_bundle(bundle.path, seed=1)
-    with pytest.raises(BundleError, match=r"live holds changes that were made to the pool .* move it away first"):
+    with pytest.raises(BundleError, match=r"live holds changes to the present pool .* move it away first"):
         build_index(bundle, random_pool(bundle, 30))
     assert Recommender.load(bundle.path).outfit("new") == {"top": "x", "shoe": "shoe-1"}
 

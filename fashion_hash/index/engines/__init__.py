@@ -1,1 +1,1 @@
-"""Engines that search a pool; all give the same answer to the last bit."""
+"""Engines that search a pool; all give the same answers bit for bit."""

@@ -22,13 +22,13 @@ class Ranking(NamedTuple):
 
 
 class ItemTest(NamedTuple):
-    """A filter by items, tested only of outfits that would be among the best: spares a mask of the pool.
+    """A filter by items. It is applied only to outfits that would be among the best, instead of a mask of the pool.
 
     Attributes:
-        bits: uint32, a bit an item, from the lowest of a word on; the bit before the first item of each
-            type is set, for the empty slot.
-        slots: (T,) int64, the slots that are narrowed.
-        starts: (T,) int64, by such slot the bit of item 0.
+        bits: uint32 words with one bit per item, lowest bit first; the bit before the first item of each
+            type is set and stands for the empty slot.
+        slots: (T,) int64, the slots that are restricted.
+        starts: (T,) int64, for each of these slots the bit of item 0.
     """
 
     bits: np.ndarray
@@ -37,11 +37,11 @@ class ItemTest(NamedTuple):
 
 
 class Engine(ABC):
-    """Answers the k best outfits of a pool; every engine gives the same bits as the exact scan.
+    """Finds the k best outfits of a pool; every engine agrees bit for bit with the exact scan.
 
     Attributes:
-        scoring: which bundles it searches, see Bundle.scoring.
-        tests_items: whether `allowed` may be an ItemTest as well.
+        scoring: the scoring of the bundles that it searches, see Bundle.scoring.
+        tests_items: whether `allowed` may also be an ItemTest.
     """
 
     scoring: ClassVar[ScoringKind] = "codes"
@@ -59,9 +59,9 @@ class Engine(ABC):
 
         Args:
             user_key: a row of Bundle.user_keys: (D / 8,) uint8, packed, or (D,) float32.
-            k: how many, at least 1; fewer come back where fewer are left.
-            exclude: distinct rows of the pool that must not come back.
-            allowed: (N,) bool, the rows that may come back; by default all.
+            k: the number of outfits, at least 1; the answer is shorter when fewer are left.
+            exclude: distinct rows of the pool to leave out.
+            allowed: (N,) bool, the rows to choose from; by default all.
         """
 
     def search_many(
@@ -71,9 +71,9 @@ class Engine(ABC):
         excludes: Sequence[np.ndarray] | None = None,
         allowed: np.ndarray | None = None,
     ) -> list[Ranking]:
-        """For each of many users the answer of `search`; `excludes` holds rows for each user.
+        """The answer of `search` for each of many users; `excludes` has rows for each user.
 
-        One user after the other; engines that gain by answering many together override it.
+        This default answers one user after another; engines that are faster for many at once override it.
         """
         rows = [NOTHING] * len(user_keys) if excludes is None else excludes
         return [self.search(user_key, k, exclude, allowed) for user_key, exclude in zip(user_keys, rows)]

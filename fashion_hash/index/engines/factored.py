@@ -1,9 +1,9 @@
 """The default engine: score every item once, then an outfit is a sum of its items.
 
-The preference of an outfit is the sum of one integer an item; its compatibility and bias do not
-depend on the user and were added up when the index was built. A query is thus M * D / 8 table
-look-ups an item and S additions an outfit, all in integers, and one division: the same fraction as
-in index/exact.py, so the same bits.
+The preference of an outfit is the sum of one integer per item; its compatibility and bias do not
+depend on the user and were added up when the index was built. A query thus takes M * D / 8 table
+look-ups per item and S additions per outfit, all in integers, and one division. The fraction is the
+one of index/exact.py, so the bits are the same.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ BLOCK = 1024
 
 
 class Factored(Engine):
-    """Scores items first, then outfits; see the module's text."""
+    """Scores items first, then outfits; see the module docstring."""
 
     def __init__(self, bundle: Bundle, pool: Pool) -> None:
         super().__init__(bundle, pool)
         self._weights = bundle.preference_weights.astype(np.int64)
         items = exact.outfit_items(bundle, pool.items)
-        # items that occur in the pool, all types in one array; the last place is the empty slot's
+        # items that occur in the pool, all types in one array; the last place is for empty slots
         codes, self._places = [], np.empty(items.shape[::-1], dtype=np.intp)
         first, width = 0, len(bundle.modalities) * bundle.num_bits // 8
-        for kind in bundle.types:
-            slots = [slot for slot, name in enumerate(bundle.slots) if name == kind]
-            used = np.zeros(len(bundle.items[kind]) + 1, dtype=bool)  # one more: EMPTY is the last
+        for item_type in bundle.types:
+            slots = [slot for slot, name in enumerate(bundle.slots) if name == item_type]
+            used = np.zeros(len(bundle.items[item_type]) + 1, dtype=bool)  # the last entry is for EMPTY, -1
             used[items[:, slots]] = True
             used[EMPTY] = False
             place = np.full(len(used), EMPTY, dtype=np.intp)
             place[used] = np.arange(first, first + used.sum())
             for slot in slots:
                 self._places[slot] = place[items[:, slot]]
-            codes.append(bundle.item_codes[kind][used[:-1]].reshape(-1, width))
+            codes.append(bundle.item_codes[item_type][used[:-1]].reshape(-1, width))
             first += int(used.sum())
         self._places[self._places == EMPTY] = first
-        # (M * D / 8, I): one byte of all items lies together
+        # (M * D / 8, I): one row per byte, so that a byte of all items is contiguous
         self._bytes = np.ascontiguousarray(np.concatenate(codes).T)
 
         # score = (U * factor + constant) / denominator, see exact.scores
@@ -75,19 +75,19 @@ class Factored(Engine):
         """The inner product of an integer query, (D,), with every item, over all modalities.
 
         Returns:
-            (I + 1,) int64 in the order of the places; the last is the empty slot's 0.
+            (I + 1,) int64 in the order of the places; the last, for empty slots, is 0.
         """
         tables = byte_tables(query)
         values = np.zeros(self._bytes.shape[1] + 1, dtype=np.int64)
         part = np.empty(self._bytes.shape[1], dtype=np.int64)
         for number, column in enumerate(self._bytes):
-            # "clip" lets take write into `out` without a copy; a byte is never out of the 256
+            # mode "clip" lets take write into `out` without a copy; a byte is always a valid index
             values[:-1] += np.take(tables[number % len(tables)], column, out=part, mode="clip")
         return values
 
 
 def best_rows(score: np.ndarray, k: int) -> np.ndarray:
-    """exact.top, faster: the k-th best maximum of a block bounds the k-th best score from below."""
+    """A faster exact.top: the k-th best of the block maxima is a lower bound of the k-th best score."""
     blocks = len(score) // BLOCK
     if blocks < k or k < 1:
         return exact.top(score, max(k, 0))
@@ -98,5 +98,5 @@ def best_rows(score: np.ndarray, k: int) -> np.ndarray:
 
 
 def _one_if_equal(values: np.ndarray) -> np.ndarray:
-    """A single number where all are equal (outfits of one length), to spare memory and time."""
+    """A single value if all are equal (outfits of one length), to save memory and time."""
     return values[:1].copy() if len(values) and (values == values[0]).all() else values

@@ -1,17 +1,17 @@
 """Hamming shortlist by faiss, exact re-rank, and a proof that nothing better was left out.
 
-faiss returns the outfits of smallest Hamming distance between the codes of an outfit's slots and
-the user's code, once for each. With learned bit weights this order is not the order of scores, so
-the shortlist is widened until a bound shows it long enough: an outfit of n items that differs from
-the user in at least d of its n M D bits has at most the preference
+faiss returns the outfits with the smallest Hamming distance between their slots' codes and the user's
+code, repeated for every slot. With learned bit weights this is not the order of scores, so the
+shortlist is widened until a bound proves it long enough: an outfit of n items that differs from the
+user in at least d of its n M D bits has at most the preference
 
     U(d) = n M sum(w_u) - 2 * (sum of the d smallest of n M copies of each w_u)
 
-(the disagreements fall where they cost least), and at most the best compatibility and bias of any
-outfit of its shape (n, P). Where that is below the k-th best score found, nothing is missing.
+(the differences are where they cost least), and at most the best compatibility and bias of any
+outfit of its shape (n, P). When that is below the k-th best score so far, nothing is missing.
 
-build_index writes the faiss index (IndexBinaryFlat) to index/outfits.faiss, for pools of at most
-FAISS_UP_TO outfits; without the file it is made when the engine is opened.
+build_index writes the faiss index (IndexBinaryFlat) to index/outfits.faiss for pools of at most
+FAISS_UP_TO outfits; without the file, the engine builds the index when it is opened.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from fashion_hash.index.outfit_terms import slot_codes
 from fashion_hash.index.pool import CHUNK, Pool
 
 FAISS = "outfits.faiss"
-FAISS_UP_TO = 2_000_000  # beyond, the file would outgrow the rest of an index that other engines search faster
+FAISS_UP_TO = 2_000_000  # for larger pools other engines are faster, and the file would be the largest of the index
 FIRST = 256
 GROWTH = 8
 
 
 def faiss_index(bundle: Bundle, items: np.ndarray) -> Any:
-    """A faiss IndexBinaryFlat over outfits, (N, S) rows of items: S M D bits each, zeros where a slot is empty."""
+    """A faiss IndexBinaryFlat over outfits, (N, S) rows of items, with S M D bits each; an empty slot is all zeros."""
     import faiss
 
     index = faiss.IndexBinaryFlat(len(bundle.slots) * len(bundle.modalities) * bundle.num_bits)
@@ -56,27 +56,31 @@ def write_faiss(folder: Path, bundle: Bundle, items: np.ndarray) -> None:
 
 
 def read_faiss(bundle: Bundle, pool: Pool) -> Any:
-    """What write_faiss wrote. Raises BundleError when it cannot be read or does not fit the pool."""
+    """Reads what write_faiss wrote. Raises BundleError when it cannot be read or does not fit the pool."""
     import faiss
 
     path = pool.path / FAISS
     try:
         index = faiss.read_index_binary(str(path))
-    except RuntimeError:  # of faiss, with lines of its source
+    except RuntimeError:  # its message quotes the source code of faiss
         raise BundleError(f"{path} is not a readable faiss index: build it again with tools/build_index.py") from None
     bits = len(bundle.slots) * len(bundle.modalities) * bundle.num_bits
     if (index.ntotal, index.d) != (len(pool), bits):
         raise BundleError(
-            f"{path} holds {index.ntotal} codes of {index.d} bits for {len(pool)} outfits of {bits}: build it again "
-            "with tools/build_index.py"
+            f"{path} has {index.ntotal} codes of {index.d} bits, but the pool has {len(pool)} outfits of {bits} bits: "
+            "build it again with tools/build_index.py"
         )
     return index
 
 
 class Hamming(Engine):
-    """The engine of the module's text; `shortlist` is the length that the last search needed.
+    """The engine that the module docstring describes.
 
-    Raises BundleError when outfits.faiss cannot be read or does not fit the pool.
+    Attributes:
+        shortlist: the length of the shortlist that the last search needed.
+
+    Raises:
+        BundleError: outfits.faiss cannot be read or does not fit the pool.
     """
 
     def __init__(self, bundle: Bundle, pool: Pool) -> None:
@@ -99,12 +103,12 @@ class Hamming(Engine):
         size = max(FIRST, 4 * k) + len(exclude)
         while size * 4 < len(self._pool):
             self.shortlist = size
-            distance, found = self.faiss_search(user_key, size)
-            rows = np.setdiff1d(found, exclude)
+            distance, shortlist = self.faiss_search(user_key, size)
+            rows = np.setdiff1d(shortlist, exclude)
             rows = rows if allowed is None else rows[allowed[rows]]
             score = exact.scores(self._bundle, exact.terms(self._bundle, user_key, self._pool.items[rows]))
             best = exact.top(score, k)
-            # an outfit left out may be at the last distance, and may tie: the bound must be below
+            # an outfit outside the shortlist may be at the last distance and tie: the bound must be strictly below
             if len(best) == k and self.bound(user_key, int(distance[-1])) < score[best[-1]]:
                 return Ranking(rows[best], score[best])
             size *= GROWTH
@@ -112,20 +116,20 @@ class Hamming(Engine):
         return self._scan.search(user_key, k, exclude, allowed)
 
     def faiss_search(self, user_code: Packed, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """The nearest outfits by plain Hamming distance: distances, int32, and rows, int64."""
+        """The `size` nearest outfits by plain Hamming distance: distances, int32, and rows, int64."""
         codes = len(self._bundle.slots) * len(self._bundle.modalities)
         distance, rows = self._index.search(np.tile(user_code, codes)[None], size)
         return distance[0], rows[0]
 
     def bound(self, user_code: Packed, distance: int) -> float:
-        """No outfit at this Hamming distance or farther scores above this."""
+        """An upper bound of the score of every outfit at this Hamming distance or farther."""
         bundle, modalities = self._bundle, len(self._bundle.modalities)
         weights = np.sort(bundle.preference_weights.astype(np.int64))
         empty_distance = modalities * int(hamming(user_code, np.zeros_like(user_code)))
         bits = modalities * bundle.num_bits
         bounds = []
         for num_items, pairs, most in self._shapes:
-            # an empty slot holds zero bytes: its distance says nothing of the items
+            # an empty slot is all zeros: its share of the distance does not come from the items
             differing = max(0, distance - (len(bundle.slots) - num_items) * empty_distance)
             if differing > num_items * bits:
                 continue

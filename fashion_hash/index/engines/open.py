@@ -1,4 +1,4 @@
-"""Choosing an engine by name."""
+"""Opens an engine by name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fashion_hash.index.scoring import scoring_of
 # name: "auto" or one of ENGINES
 EngineName = str
 
-# by name the module of this folder and its class; loaded when it is chosen, for kernels and faiss take a while
+# by name the module in this folder and its class; imported on use, since kernels and faiss load slowly
 ENGINES = {
     "sums": "sums.engine:SumScan",
     "factored": "factored:Factored",
@@ -26,7 +26,7 @@ ENGINES = {
 def engine_class(name: str) -> type[Engine]:
     """The class of an engine. Raises QueryError for a name that is not in the table."""
     if name not in ENGINES:
-        raise QueryError(f"no engine {name!r}{suggest(str(name), ENGINES)}: choose auto, {', '.join(ENGINES)}")
+        raise QueryError(f"no engine {name!r}{suggest(str(name), ENGINES)}: choose one of auto, {', '.join(ENGINES)}")
     engine: type[Engine] = resolve_name(f"{__package__}.{ENGINES[name]}")
     return engine
 
@@ -36,19 +36,19 @@ def open_engine(name: EngineName, bundle: Bundle, pool: Pool) -> Engine:
 
     Args:
         name: one of ENGINES, or "auto" for the fastest.
-        bundle: what the pool was built from, or a view of it.
+        bundle: the bundle that the pool was built from, or a view of it.
         pool: an open pool index.
 
     Raises:
-        QueryError: an unknown name, or an engine for bundles of another scoring.
-        BundleError: the index lacks what the engine reads.
+        QueryError: an unknown name, or an engine for bundles with another scoring.
+        BundleError: the index lacks the files that the engine reads.
     """
     if name == "auto":
         name = scoring_of(bundle).fastest_engine(pool)
     engine = engine_class(name)
     if engine.scoring != bundle.scoring:
         raise QueryError(
-            f"engine {name!r} searches bundles that score outfits by {engine.scoring}, and {bundle.path} scores them "
+            f"engine {name!r} searches bundles that score outfits by {engine.scoring}, but {bundle.path} scores them "
             f'by {bundle.scoring}: choose "auto"'
         )
     return engine(bundle, pool)

@@ -1,4 +1,4 @@
-"""The engine that scores every outfit with the referee, chunk by chunk."""
+"""The exact scan as an engine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fashion_hash.index.pool import CHUNK
 
 
 class Scan(Engine):
-    """The exact scan: the referee's score of every outfit, chunk by chunk."""
+    """Scores every outfit with the reference implementation, index/exact.py, chunk by chunk."""
 
     def search(
         self, user_key: np.ndarray, k: int, exclude: np.ndarray = NOTHING, allowed: np.ndarray | None = None

@@ -1,12 +1,12 @@
-"""Outfits of a bundle with an outfit encoder: their vectors, their scores, and the best of a pool, exactly.
+"""Scores under an outfit encoder, and the engine that finds the best outfits of a pool exactly.
 
-The vector of an outfit is the unit of truth (fashion_hash.inference.outfit_encoder): every score is computed from
-vectors in float64, row by row, so that pool search, compositions and single scores agree to the last bit.
+Every score is computed from the vectors of outfits (fashion_hash.inference.outfit_encoder) in float64, row by row,
+so that pool search, composition and single scores agree bit for bit.
 
-    score = - factor * |u - o|^2 + (sum of the items' biases) / n
+    score = - factor * |u - o|^2 + (sum of the biases of the items) / n
 
-Vectors are kept as float32 (N, D), or with output "bits" packed to (N, D / 8) uint8. Anonymous users
-(bundle.views.impersonal: a preference scale of 0) ask with the mean user's vector.
+Vectors are stored as float32 (N, D), or with output "bits" packed as (N, D / 8) uint8. For an anonymous user
+(bundle.views.impersonal, a preference scale of 0) u is the vector of the mean user.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ USERS_AT_ONCE = 16
 
 
 def asking(bundle: Bundle, taste: np.ndarray) -> np.ndarray:
-    """The vector, (D,), that asks for someone: their own, or the mean user's where nothing is known of them."""
+    """The vector, (D,), to score outfits with: the user's own, or that of the mean user in an impersonal view."""
     return taste if bundle.preference_scale else encoder_of(bundle).nobody
 
 
@@ -41,7 +41,7 @@ def nearness(bundle: Bundle, taste: np.ndarray, vectors: np.ndarray) -> np.ndarr
     Args:
         bundle: with an outfit encoder.
         taste: (D,) float32, see Bundle.user_keys.
-        vectors: (R, D) or (R, D / 8), as they are kept.
+        vectors: (R, D) or (R, D / 8), as stored.
     """
     encoder, user = encoder_of(bundle), asking(bundle, taste)
     if encoder.output == "bits":
@@ -49,11 +49,11 @@ def nearness(bundle: Bundle, taste: np.ndarray, vectors: np.ndarray) -> np.ndarr
         if bundle.num_bits % 64 == 0 and vectors.flags.c_contiguous:  # eight bytes at a time
             vectors, code = vectors.view(np.uint64), code.view(np.uint64)
         return encoder.factor * -4.0 * hamming(vectors, code)
-    found = np.empty(len(vectors))
+    near = np.empty(len(vectors))
     for start in range(0, len(vectors), CHUNK):
         apart = vectors[start : start + CHUNK].astype(np.float64) - user
-        found[start : start + CHUNK] = -encoder.factor * (apart * apart).sum(axis=1)
-    return found
+        near[start : start + CHUNK] = -encoder.factor * (apart * apart).sum(axis=1)
+    return near
 
 
 def bias_part(bias: np.ndarray, num_items: np.ndarray) -> np.ndarray:
@@ -64,19 +64,19 @@ def bias_part(bias: np.ndarray, num_items: np.ndarray) -> np.ndarray:
 def parts(bundle: Bundle, taste: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Nearness and bias of outfits, (R, S) rows of items, float64 (R,) each: the score is their sum."""
     bias = np.zeros(len(items), dtype=np.int64)
-    for slot, kind in enumerate(bundle.slots):
-        here = items[:, slot] != EMPTY
-        bias[here] += bundle.item_bias[kind][items[here, slot]]
+    for slot, item_type in enumerate(bundle.slots):
+        filled = items[:, slot] != EMPTY
+        bias[filled] += bundle.item_bias[item_type][items[filled, slot]]
     return nearness(bundle, taste, outfit_vectors(bundle, items)), bias_part(bias, (items != EMPTY).sum(axis=1))
 
 
 class StoredOutfits(NamedTuple):
-    """What a search reads of outfits.
+    """The outfits of a search.
 
     Attributes:
-        vectors: (N, D) float32 or (N, D / 8) uint8, as they are kept.
+        vectors: (N, D) float32 or (N, D / 8) uint8, as stored.
         bias: (N,) float64, see bias_part.
-        norms: (N,) float32, squared lengths; (0,) for bits, which are all of one length.
+        norms: (N,) float32, squared lengths; (0,) for bits, which all have the same length.
     """
 
     vectors: np.ndarray
@@ -85,7 +85,7 @@ class StoredOutfits(NamedTuple):
 
     @classmethod
     def of(cls, bundle: Bundle, vectors: np.ndarray, terms: OutfitTerms | Pool) -> StoredOutfits:
-        """From vectors as they are kept, and whatever has the terms of the same outfits."""
+        """The outfits with these stored vectors and these terms."""
         return cls(vectors, bias_part(terms.bias, terms.num_items), squared_norms(bundle, vectors))
 
 
@@ -94,15 +94,15 @@ def best(
 ) -> list[Ranking]:
     """The k best outfits for each of Q users, exactly.
 
-    Floats are first compared by matrix products, whose error is bounded; exactly then those that may be
-    among the best. Hamming distances are exact at once.
+    Float vectors are first compared by matrix products with a bounded error; outfits that may be among the
+    best are then scored exactly. Hamming distances need no second step.
 
     Args:
-        bundle: with an outfit encoder.
+        bundle: a bundle with an outfit encoder.
         user_keys: (Q, D) float32, see Bundle.user_keys.
-        outfits: N, among which to search.
-        k: at least 1.
-        may: for each user (N,) bool, which may come back.
+        outfits: the N outfits to search.
+        k: the number of outfits, at least 1.
+        may: for each user (N,) bool, the outfits to choose from.
     """
     encoder = encoder_of(bundle)
     vectors, bias, norms = outfits
@@ -120,7 +120,7 @@ def best(
             score = encoder.factor * (products.astype(np.float64) - float((user.astype(np.float64) ** 2).sum())) + bias
             rows = np.flatnonzero(mask)
             if len(rows) > k:
-                # a float32 sum of D products errs by less than D units in the last place of its absolute sum
+                # the error of a float32 sum of D products is below D units in the last place of its absolute sum
                 longest = float(np.sqrt(norms.max())) * (1 + 1e-4)
                 size = float(np.linalg.norm(user)) * longest * 2 + longest**2
                 error = encoder.factor * size * (bundle.num_bits + 4) * 2.0**-23
@@ -136,7 +136,7 @@ def _top(score: np.ndarray, kept: np.ndarray, k: int, rows: np.ndarray | None = 
 
 
 def squared_norms(bundle: Bundle, vectors: np.ndarray) -> np.ndarray:
-    """(N,) float32 of vectors as they are kept; empty for bits, which are all of one length."""
+    """The squared lengths of stored vectors, (N,) float32; empty for bits, which all have the same length."""
     if encoder_of(bundle).output == "bits":
         return np.zeros(0, dtype=np.float32)
     parts = [np.zeros(0)]
@@ -146,14 +146,14 @@ def squared_norms(bundle: Bundle, vectors: np.ndarray) -> np.ndarray:
 
 
 class VectorScan(Engine):
-    """Every outfit of a pool by its vector: exact. Users are given by their vectors, see Bundle.user_keys."""
+    """The exact engine for outfit encoders: compares the vectors of all outfits of a pool with those of users."""
 
     scoring = "vectors"
 
     def __init__(self, bundle: Bundle, pool: Pool) -> None:
         super().__init__(bundle, pool)
         if not pool.vectors.shape[1]:
-            raise BundleError(f"{pool.path} holds no vectors of outfits: build it again with tools/build_index.py")
+            raise BundleError(f"{pool.path} has no vectors of outfits: build it again with tools/build_index.py")
         self._outfits = StoredOutfits.of(bundle, pool.vectors, pool)
 
     def search(

@@ -1,6 +1,7 @@
 """Compiled loops of composition: maxima over partner lists and over blocks of pairs.
 
-They release the lock and start no threads of their own, so that callers may share them among threads.
+They release the global interpreter lock and start no threads, so callers may run them on several threads.
+Flat arrays are the cheapest arguments for numba; hence the long argument lists.
 """
 
 from __future__ import annotations
@@ -13,15 +14,16 @@ from fashion_hash.index.kernels import _FAST
 
 @njit(nogil=True, cache=True)
 def list_maxima(items, rows, values, scale, shares, most, out):  # type: ignore[no-untyped-def]
-    """out[i] = an upper bound of max over partners j of scale * c(items[i], j) + shares[j].
+    """Writes to out[i] an upper bound of the maximum over partners j of scale * c(items[i], j) + shares[j].
 
     Args:
-        items: (A,) rows whose lists are read.
-        rows, values: (N, L) partners and their c, descending; all partners where L covers them.
-        scale: from 0 on.
-        shares: (N_other,) float32, -inf where a partner is out.
-        most: the greatest of `shares`.
-        out: (A,) float32; exact unless the list ends before the bound of the rest falls below.
+        items: (A,) the rows of the items.
+        rows: (N, L) the partners of every item.
+        values: (N, L) their c, descending.
+        scale: at least 0.
+        shares: (N_other,) float32, -inf for excluded partners.
+        most: the maximum of `shares`.
+        out: (A,) float32, written; exact unless the list ends before the bound on the remaining partners is lower.
     """
     length = rows.shape[1]
     for i in range(items.shape[0]):
@@ -41,9 +43,9 @@ def list_maxima(items, rows, values, scale, shares, most, out):  # type: ignore[
 
 @njit(nogil=True, cache=True, fastmath=_FAST)
 def block_maxima(block, row_shares, column_shares, row_maxima, column_maxima):  # type: ignore[no-untyped-def]
-    """Row maxima of block + column_shares and running column maxima of block + row_shares.
+    """Computes the row maxima of block + column_shares and updates the column maxima of block + row_shares.
 
-    block is (A, B) float32; row_maxima (A,) is overwritten, column_maxima (B,) is raised.
+    block is (A, B) float32; row_maxima (A,) is overwritten, column_maxima (B,) keeps greater values.
     """
     for i in range(block.shape[0]):
         share = row_shares[i]
@@ -57,12 +59,12 @@ def block_maxima(block, row_shares, column_shares, row_maxima, column_maxima):  
 
 @njit(nogil=True, cache=True)
 def add_table_sums(words, tables, out):  # type: ignore[no-untyped-def]
-    """out[i] += the sum of what the tables say of the bytes of item i, a look-up a byte.
+    """Adds to out[i] the sum of the table entries of the bytes of item i.
 
     Args:
-        words: (N, W) uint64, eight bytes each, the first the least significant.
-        tables: (W * 8 * 256,) int64.
-        out: (N,) int64.
+        words: (N, W) uint64, eight bytes each, the least significant first.
+        tables: (W * 8 * 256,) int64, 256 entries per byte.
+        out: (N,) int64, changed in place.
     """
     low = np.uint64(255)  # unsigned indices spare the check for negative ones
     for i in range(words.shape[0]):

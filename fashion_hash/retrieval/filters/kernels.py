@@ -1,7 +1,7 @@
-"""The loops of filters over a pool, compiled by numba: one look-up an item, in tables that fit the cache.
+"""The loops of filters over a pool, compiled by numba: one look-up per item, in tables that fit the cache.
 
-Indices are unsigned, since numba would otherwise test each of them for counting from the end. Arrays
-are separate arguments: packed into a tuple they would be unpacked at each call, which costs time.
+Indices are unsigned, because numba checks signed ones for negative values. Arrays are separate
+arguments, because unpacking a tuple at each call costs time; hence the long argument lists.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ def keep_allowed(items, slots, words, starts, slot, out):  # type: ignore[no-unt
     Args:
         items: (N * S,) int32, outfit by outfit, EMPTY = -1.
         slots: S.
-        words: uint32, one bit an item, lowest bit first: a hundred thousand items fit the nearest
-            cache. The bit before the first item of each type is set, for the empty slot.
-        starts: (S,) uint32, by slot the bit of item 0.
+        words: uint32, one bit per item, lowest bit first, so that a hundred thousand items fit the
+            first-level cache. The bit before the first item of each type is set, for the empty slot.
+        starts: (S,) uint32, the bit of item 0 for each slot.
         slot: the slot.
         out: (N,) uint8, changed in place.
     """
@@ -34,7 +34,7 @@ def keep_allowed(items, slots, words, starts, slot, out):  # type: ignore[no-unt
 
 @numba.njit(nogil=True, cache=True)
 def keep_allowed_of_three(items, slots, words, starts, a, b, c, out):  # type: ignore[no-untyped-def]
-    """keep_allowed for the slots a, b and c at once, which is faster than one after the other."""
+    """Like keep_allowed for the slots a, b and c at once, which is faster than one after another."""
     first, second, third = starts[a], starts[b], starts[c]
     at, of_a, of_b, of_c = np.uint64(0), np.uint64(a), np.uint64(b), np.uint64(c)
     for outfit in range(len(out)):
@@ -55,7 +55,7 @@ def add_amounts(items, slots, amounts, starts, out):  # type: ignore[no-untyped-
         items: (N * S,) int32, outfit by outfit, EMPTY = -1.
         slots: S.
         amounts: int64, by item; 0 before the first item of each type, for the empty slot.
-        starts: (S,) int64, by slot the place of item 0 in the amounts.
+        starts: (S,) int64, the place of item 0 in the amounts for each slot.
         out: (N,) int64, written.
     """
     at = np.uint64(0)

@@ -19,8 +19,7 @@ from fashion_hash.core.codes import fixed_point
 from fashion_hash.core.outfits import EMPTY, Outfits
 from fashion_hash.index import exact, scoring
 from fashion_hash.index.build import build_index
-from fashion_hash.index.engines import factored, hamming, open
-from fashion_hash.index.engines import plain as engine
+from fashion_hash.index.engines import factored, hamming, open, plain
 from fashion_hash.index.engines.contract import NOTHING, Engine
 from fashion_hash.index.engines.open import engine_class
 from fashion_hash.index.engines.sums.engine import SumScan
@@ -40,7 +39,7 @@ def make(request: pytest.FixtureRequest) -> Make:
 @pytest.fixture(autouse=True)
 def _small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that small pools go through every branch: many chunks, blocks and rounds of widening."""
-    monkeypatch.setattr(engine, "CHUNK", 90)
+    monkeypatch.setattr(plain, "CHUNK", 90)
     monkeypatch.setattr(factored, "BLOCK", 4)
     monkeypatch.setattr(hamming, "FIRST", 4)
     monkeypatch.setattr(hamming, "GROWTH", 2)
@@ -79,7 +78,7 @@ def reopened(bundle: Bundle, outfits: Outfits | Sequence[Sequence[int]]) -> Pool
 def check(
     bundle: Bundle,
     pool: Pool,
-    one: Engine,
+    engine: Engine,
     ks: Sequence[int] = (1, 7, 1000),
     excludes: Sequence[np.ndarray] | None = None,
     allowed: np.ndarray | None = None,
@@ -93,12 +92,12 @@ def check(
         rows = [row for row in range(len(pool)) if row not in out and (allowed is None or allowed[row])]
         ranked.append(sorted((-score[row], row) for row in rows))
     for k in ks:
-        together = one.search_many(bundle.user_codes, k, excludes, allowed)
+        together = engine.search_many(bundle.user_codes, k, excludes, allowed)
         assert len(together) == len(ranked)
         for code, exclude, expected, of_many in zip(bundle.user_codes, apart, ranked, together):
-            for found in (one.search(code, k, exclude, allowed), of_many):
-                assert (found.rows.dtype, found.scores.dtype) == (np.int64, np.float64)
-                assert list(zip((-found.scores).tolist(), found.rows.tolist())) == expected[:k]
+            for ranking in (engine.search(code, k, exclude, allowed), of_many):
+                assert (ranking.rows.dtype, ranking.scores.dtype) == (np.int64, np.float64)
+                assert list(zip((-ranking.scores).tolist(), ranking.rows.tolist())) == expected[:k]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -132,18 +131,18 @@ def test_weights_of_any_size_and_sign(world: World, make: Make) -> None:
 
 def test_a_world_whose_answer_is_known(world: World, make: Make) -> None:
     """Item n has n bits of the user's: the best outfits are those of the greatest rows."""
-    codes = {kind: np.full((9, 1, 8), -1, dtype=np.int8) for kind in ("top", "shoe")}
-    for kind in codes:
+    codes = {item_type: np.full((9, 1, 8), -1, dtype=np.int8) for item_type in ("top", "shoe")}
+    for item_type in codes:
         for row in range(9):
-            codes[kind][row, 0, :row] = 1
+            codes[item_type][row, 0, :row] = 1
     bundle, pool = world(
         [[a, b] for a in range(9) for b in range(9)],
         slots=("top", "shoe"),
         num_bits=8,
         num_users=1,
-        items={kind: tuple(f"{kind}-{row}" for row in range(9)) for kind in codes},
+        items={item_type: tuple(f"{item_type}-{row}" for row in range(9)) for item_type in codes},
         item_codes=codes,
-        item_bias={kind: np.zeros(9) for kind in codes},
+        item_bias={item_type: np.zeros(9) for item_type in codes},
         user_codes=np.ones((1, 8), dtype=np.int8),
         preference_weights=np.ones(8),
         compatibility_scale=0,
@@ -189,55 +188,55 @@ def test_filters_come_before_the_top_k(world: World, make: Make, share: float) -
     rng = np.random.default_rng(0)
     allowed = rng.random(700) < share
     apart = [rng.permutation(700)[: rng.integers(0, 300)] for _ in range(4)]
-    one = make(bundle, pool)
-    check(bundle, pool, one, allowed=allowed)
-    check(bundle, pool, one, excludes=apart, allowed=allowed)
+    engine = make(bundle, pool)
+    check(bundle, pool, engine, allowed=allowed)
+    check(bundle, pool, engine, excludes=apart, allowed=allowed)
     # best and worst alone: a filter must reach where no shortlist does
     score = exact.scores(bundle, exact.terms(bundle, bundle.user_codes[0], pool.items))
     for row in (int(score.argmax()), int(score.argmin())):
         only = np.arange(700) == row
-        assert one.search(bundle.user_codes[0], 5, allowed=only).rows.tolist() == [row]
-        assert one.search(bundle.user_codes[0], 5, np.array([row]), only).rows.tolist() == []
+        assert engine.search(bundle.user_codes[0], 5, allowed=only).rows.tolist() == [row]
+        assert engine.search(bundle.user_codes[0], 5, np.array([row]), only).rows.tolist() == []
 
 
 def test_a_deleted_outfit_is_as_if_it_had_never_been(tmp_path: Path, make: Make) -> None:
     bundle = random_bundle(tmp_path / "bundle")
     pool = reopened(bundle, random_pool(bundle, 200))
     alive = np.ones(200, dtype=bool)
-    one = make(bundle, pool)
+    engine = make(bundle, pool)
     for code in bundle.user_codes:  # the best first, so that every deletion matters
-        alive[one.search(code, 7, allowed=alive).rows] = False
-    before = [one.search(code, 9, allowed=alive) for code in bundle.user_codes]
+        alive[engine.search(code, 7, allowed=alive).rows] = False
+    before = [engine.search(code, 9, allowed=alive) for code in bundle.user_codes]
     items = np.asarray(pool.items)
     without = reopened(bundle, Outfits.of(bundle.slots, np.zeros(alive.sum()), items[alive]))
     again = make(bundle, without)
-    for code, found in zip(bundle.user_codes, before):
+    for code, ranking in zip(bundle.user_codes, before):
         other = again.search(code, 9)
-        assert found.scores.tolist() == other.scores.tolist()
-        assert items[found.rows].tolist() == without.items[other.rows].tolist()
+        assert ranking.scores.tolist() == other.scores.tolist()
+        assert items[ranking.rows].tolist() == without.items[other.rows].tolist()
 
 
 def test_a_batch_is_its_users_one_by_one(world: World, make: Make) -> None:
     bundle, pool = world(150, num_users=70, num_modalities=2)
     check(bundle, pool, make(bundle, pool), ks=(10,), excludes=[pool.liked(user) for user in range(70)])
-    one = make(bundle, pool)
-    assert one.search_many(bundle.user_codes[:0], 5) == []
-    twice = one.search_many(bundle.user_codes[[3, 3]], 5)
-    assert twice[0].rows.tolist() == twice[1].rows.tolist() == one.search(bundle.user_codes[3], 5).rows.tolist()
+    engine = make(bundle, pool)
+    assert engine.search_many(bundle.user_codes[:0], 5) == []
+    twice = engine.search_many(bundle.user_codes[[3, 3]], 5)
+    assert twice[0].rows.tolist() == twice[1].rows.tolist() == engine.search(bundle.user_codes[3], 5).rows.tolist()
 
 
 def test_an_empty_pool(world: World, make: Make) -> None:
     bundle, pool = world(0)
-    one = make(bundle, pool)
-    check(bundle, pool, one, ks=(1, 5))
-    check(bundle, pool, one, ks=(5,), allowed=np.zeros(0, dtype=bool))
+    engine = make(bundle, pool)
+    check(bundle, pool, engine, ks=(1, 5))
+    check(bundle, pool, engine, ks=(5,), allowed=np.zeros(0, dtype=bool))
 
 
 def test_nothing_is_left(world: World, make: Make) -> None:
     bundle, pool = world(6)
-    one = make(bundle, pool)
-    check(bundle, pool, one, ks=(5,), excludes=[np.arange(6)] * len(bundle.users))
-    check(bundle, pool, one, ks=(5,), allowed=np.zeros(6, dtype=bool))
+    engine = make(bundle, pool)
+    check(bundle, pool, engine, ks=(5,), excludes=[np.arange(6)] * len(bundle.users))
+    check(bundle, pool, engine, ks=(5,), allowed=np.zeros(6, dtype=bool))
 
 
 @pytest.mark.parametrize("repeat_empty", [False, True])
@@ -258,8 +257,10 @@ def test_an_item_type_that_no_outfit_has(tmp_path: Path, make: Make, repeat_empt
 def test_a_type_without_items(world: World, make: Make) -> None:
     empty = {
         "items": {"top": ("a", "b"), "bottom": ("c",), "shoe": ()},
-        "item_codes": {kind: np.ones((size, 1, 16)) for kind, size in (("top", 2), ("bottom", 1), ("shoe", 0))},
-        "item_bias": {kind: np.zeros(size) for kind, size in (("top", 2), ("bottom", 1), ("shoe", 0))},
+        "item_codes": {
+            item_type: np.ones((size, 1, 16)) for item_type, size in (("top", 2), ("bottom", 1), ("shoe", 0))
+        },
+        "item_bias": {item_type: np.zeros(size) for item_type, size in (("top", 2), ("bottom", 1), ("shoe", 0))},
         "history": Outfits.of(("top", "bottom", "shoe"), [], np.zeros((0, 3))),
         "details": {},
     }
@@ -277,24 +278,24 @@ def test_outfits_of_all_lengths_side_by_side(tmp_path: Path, make: Make) -> None
 
 def test_questions_leave_no_trace(world: World, make: Make) -> None:
     bundle, pool = world(90)
-    one, code = make(bundle, pool), bundle.user_codes[0]
-    first = one.search(code, 5)
+    engine, code = make(bundle, pool), bundle.user_codes[0]
+    first = engine.search(code, 5)
     exclude, allowed = first.rows[:2].copy(), np.ones(90, dtype=bool)
     exclude.flags.writeable = allowed.flags.writeable = False
-    one.search(code, 5, exclude, allowed)
-    one.search_many(bundle.user_codes, 80, [exclude] * len(bundle.users), allowed)
-    again = one.search(code, 5)
+    engine.search(code, 5, exclude, allowed)
+    engine.search_many(bundle.user_codes, 80, [exclude] * len(bundle.users), allowed)
+    again = engine.search(code, 5)
     assert (again.rows.tolist(), again.scores.tolist()) == (first.rows.tolist(), first.scores.tolist())
 
 
 def test_many_threads_may_ask_at_once(world: World, make: Make) -> None:
     bundle, pool = world(300, num_users=12)
-    one = make(bundle, pool)
-    alone = [one.search(code, 7).rows.tolist() for code in bundle.user_codes]
+    engine = make(bundle, pool)
+    alone = [engine.search(code, 7).rows.tolist() for code in bundle.user_codes]
     with ThreadPoolExecutor(4) as threads:
         for _ in range(3):
-            found = list(threads.map(lambda code: one.search(code, 7).rows.tolist(), bundle.user_codes))
-            assert found == alone
+            ranking = list(threads.map(lambda code: engine.search(code, 7).rows.tolist(), bundle.user_codes))
+            assert ranking == alone
 
 
 def test_scores_are_the_referees_to_the_last_bit(world: World, make: Make) -> None:

@@ -1,4 +1,4 @@
-"""The fast scan answers like the referee, to the last bit, and its totals err no more than it says."""
+"""The fast scan equals the reference bit for bit, and its totals are within the error that it states."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ from fashion_hash.index.build import build_index
 from fashion_hash.index.engines.contract import NOTHING
 from fashion_hash.index.engines.sums import block as scan_vectors
 from fashion_hash.index.engines.sums import codes as scan_codes
-from fashion_hash.index.engines.sums import engine as scan
+from fashion_hash.index.engines.sums import engine as sums_engine
 from fashion_hash.index.engines.sums import kernels as scan_kernels
 from fashion_hash.index.engines.sums.codes import NIBBLES, SIXES
 from fashion_hash.index.engines.sums.engine import SumScan
@@ -49,7 +49,7 @@ def scores(bundle: Bundle) -> np.ndarray:
 
 def check(
     bundle: Bundle,
-    one: SumScan,
+    scan: SumScan,
     score: np.ndarray,
     k: int,
     excludes: Sequence[np.ndarray] | None = None,
@@ -57,14 +57,14 @@ def check(
 ) -> None:
     """One search for all users and one for each, against everything sorted."""
     excludes = excludes or [NOTHING] * len(score)
-    together = one.search_many(bundle.user_codes, k, excludes, allowed)
+    together = scan.search_many(bundle.user_codes, k, excludes, allowed)
     assert len(together) == len(score)
     for user, exclude in enumerate(excludes):
-        found = np.ones(score.shape[1], dtype=bool) if allowed is None else allowed.copy()
-        found[exclude] = False
-        rows = np.flatnonzero(found)
+        may = np.ones(score.shape[1], dtype=bool) if allowed is None else allowed.copy()
+        may[exclude] = False
+        rows = np.flatnonzero(may)
         rows = rows[np.lexsort((rows, -score[user, rows]))][:k]
-        for ranking in (together[user], one.search(bundle.user_codes[user], k, exclude, allowed)):
+        for ranking in (together[user], scan.search(bundle.user_codes[user], k, exclude, allowed)):
             assert ranking.rows.tolist() == rows.tolist()
             assert ranking.scores.tolist() == score[user, rows].tolist()
 
@@ -103,22 +103,22 @@ def test_equal_to_brute_force(tmp_path: Path, seed: int) -> None:
     bundle = random_case(seed, tmp_path / "bundle")
     rng = np.random.default_rng(seed)
     count = int(rng.choice([1, 63, 64, 65, 700]))
-    one = engine(bundle, count, empty=float(rng.choice([0, 0.3])))
+    scan = engine(bundle, count, empty=float(rng.choice([0, 0.3])))
     few = [rng.permutation(count)[: rng.integers(0, 1 + count // 3)] for _ in range(len(bundle.users))]
     score = scores(bundle)
     for k in (1, 7, 2 * count):
-        check(bundle, one, score, k)
-        check(bundle, one, score, k, few)
-        check(bundle, one, score, k, few, rng.random(count) < 0.5)
-        check(bundle, one, score, k, few, rng.random(count) < 0.01)
+        check(bundle, scan, score, k)
+        check(bundle, scan, score, k, few)
+        check(bundle, scan, score, k, few, rng.random(count) < 0.5)
+        check(bundle, scan, score, k, few, rng.random(count) < 0.01)
 
 
 @pytest.mark.parametrize("seed", range(24))
 def test_totals_err_no_more_than_is_said(tmp_path: Path, seed: int) -> None:
     bundle = random_case(seed, tmp_path / "bundle")
-    one = engine(bundle, 300)
-    files, score = one.files, scores(bundle)
-    queries = one._queries(one._weights * unpack(bundle.user_codes)[:, one._order], [NOTHING] * len(score))
+    scan = engine(bundle, 300)
+    files, score = scan.files, scores(bundle)
+    queries = scan._queries(scan._weights * unpack(bundle.user_codes)[:, scan._order], [NOTHING] * len(score))
     totals = np.zeros((len(score), 64), dtype=np.uint16)
     for (_, first, last), query in zip(files.segments, queries):
         for block in range(first, last):
@@ -133,28 +133,28 @@ def test_totals_err_no_more_than_is_said(tmp_path: Path, seed: int) -> None:
 def test_ties_beyond_the_room_for_candidates(tmp_path: Path, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     nothing_differs = {"preference_scale": 0, "compatibility_scale": 0}
     bundle = random_bundle(tmp_path / "bundle", num_bits=8, num_users=6, **nothing_differs)
-    one = engine(bundle, 30_000, empty=0, threads=threads)
+    scan = engine(bundle, 30_000, empty=0, threads=threads)
     settled = []
-    make_room = one._make_room
-    monkeypatch.setattr(one, "_make_room", lambda *given: (settled.append(1), make_room(*given)))
+    make_room = scan._make_room
+    monkeypatch.setattr(scan, "_make_room", lambda *arguments: (settled.append(1), make_room(*arguments)))
     score = scores(bundle)
-    check(bundle, one, score, 9)
+    check(bundle, scan, score, 9)
     assert settled
-    check(bundle, one, score, 5000, [np.arange(0, 30_000, 3)] * 6)
+    check(bundle, scan, score, 5000, [np.arange(0, 30_000, 3)] * 6)
 
 
 def test_many_outfits_of_different_lengths_and_threads(tmp_path: Path) -> None:
     bundle = random_bundle(tmp_path / "bundle", num_bits=64, num_modalities=2, num_users=9, biased=True)
-    one = engine(bundle, 20_000, threads=2)
+    scan = engine(bundle, 20_000, threads=2)
     excludes = [np.flatnonzero(np.arange(20_000) % (user + 2) == 0) for user in range(9)]
-    check(bundle, one, scores(bundle), 10, excludes)
+    check(bundle, scan, scores(bundle), 10, excludes)
 
 
 def test_many_users_in_several_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bundle = random_bundle(tmp_path / "bundle", num_users=9)
-    one = engine(bundle, 200)
-    monkeypatch.setattr(scan, "AT_ONCE", 2 * (scan.ROOM_OF_USER + 5))
-    check(bundle, one, scores(bundle), 5, [np.arange(user) for user in range(9)])
+    scan = engine(bundle, 200)
+    monkeypatch.setattr(sums_engine, "AT_ONCE", 2 * (sums_engine.ROOM_OF_USER + 5))
+    check(bundle, scan, scores(bundle), 5, [np.arange(user) for user in range(9)])
 
 
 def test_an_outlier_costs_precision_not_exactness(tmp_path: Path) -> None:
@@ -163,32 +163,32 @@ def test_an_outlier_costs_precision_not_exactness(tmp_path: Path) -> None:
     item_bias["top"][3] = -(2**30)
     item_bias["shoe"][2] = 2**30
     bundle = bundle.view(item_bias=item_bias)
-    one = engine(bundle, 3000)
-    check(bundle, one, scores(bundle), 10)
+    scan = engine(bundle, 3000)
+    check(bundle, scan, scores(bundle), 10)
 
 
 def test_an_empty_pool_and_no_users(tmp_path: Path) -> None:
     bundle = random_bundle(tmp_path / "bundle")
-    one = engine(bundle, 0)
-    rows, found = one.search(bundle.user_codes[0], 3)
-    assert (rows.shape, found.shape) == ((0,), (0,))
-    assert one.search_many(bundle.user_codes[:0], 3) == []
+    scan = engine(bundle, 0)
+    rows, may = scan.search(bundle.user_codes[0], 3)
+    assert (rows.shape, may.shape) == ((0,), (0,))
+    assert scan.search_many(bundle.user_codes[:0], 3) == []
 
 
 def test_everything_excluded_or_filtered(tmp_path: Path) -> None:
     bundle = random_bundle(tmp_path / "bundle")
-    one = engine(bundle, 70)
-    assert one.search(bundle.user_codes[0], 3, np.arange(70)).rows.tolist() == []
-    assert one.search(bundle.user_codes[0], 3, allowed=np.zeros(70, dtype=bool)).rows.tolist() == []
-    with pytest.raises(QueryError, match="a filter of 69 rows for a pool of 70"):
-        one.search(bundle.user_codes[0], 3, allowed=np.zeros(69, dtype=bool))
+    scan = engine(bundle, 70)
+    assert scan.search(bundle.user_codes[0], 3, np.arange(70)).rows.tolist() == []
+    assert scan.search(bundle.user_codes[0], 3, allowed=np.zeros(70, dtype=bool)).rows.tolist() == []
+    with pytest.raises(QueryError, match="the filter has 69 rows, but the pool has 70"):
+        scan.search(bundle.user_codes[0], 3, allowed=np.zeros(69, dtype=bool))
 
 
 def test_the_index_is_small(tmp_path: Path) -> None:
     bundle = random_bundle(tmp_path / "bundle", num_bits=128, num_modalities=2)
-    one = engine(bundle, 6400, empty=0)
-    assert one.files.codes.nbytes / 6400 == 48
-    assert one.files.constants.nbytes / 6400 == 2
+    scan = engine(bundle, 6400, empty=0)
+    assert scan.files.codes.nbytes / 6400 == 48
+    assert scan.files.constants.nbytes / 6400 == 2
 
 
 @pytest.mark.parametrize("name", ["scan.json", "codes.npy", "constants.npy", "rows.npy"])

@@ -1,1 +1,1 @@
-"""The engine that scans sums of codes with compiled kernels: the fast one for large pools."""
+"""The engine for large pools: a scan over sums of codes with compiled kernels."""

@@ -1,11 +1,13 @@
 """The innermost step of the fast scan: the scores of a block of 64 outfits, in vector instructions.
 
-numba has no vectors, so the step is written in LLVM's language through llvmlite. With AVX-512 VBMI a
-table of 64 bytes is looked up by 64 outfits in one instruction; with AVX2 tables of 16 by 32. Elsewhere
-`plain_totals` gives the numbers of the former from an ordinary loop. See codes.py for the layout.
+numba has no vector types, so the step is written in LLVM's language through llvmlite. AVX-512 VBMI looks
+up a table of 64 bytes for 64 outfits in one instruction, AVX2 a table of 16 bytes for 32 outfits. On
+other processors `plain_totals` computes the former's numbers in an ordinary loop. See codes.py for the
+layout.
 
-numba keeps compiled kernels beside kernels.py, and only looks whether that file has changed:
-after a change of this file touch that one.
+numba caches compiled kernels beside kernels.py and checks only whether that file has changed: after
+changing this file, touch that one. Kernels take flat arrays, the cheapest to pass, so they have many
+arguments.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ _WORDS = ir.VectorType(_I16, _HALF)
 
 
 def features() -> set[str]:
-    """The processor features that numba compiles for: this machine's, unless it was told otherwise."""
+    """The processor features that numba compiles for: by default those of this machine."""
     config: Any = numba.config
     if config.CPU_FEATURES:
         return {name[1:] for name in config.CPU_FEATURES.split(",") if name.startswith("+")}
@@ -57,7 +59,7 @@ def _shifted(builder: ir.IRBuilder, value: Any, by: int, mask: int) -> Any:
 
 
 def _sixes(builder: ir.IRBuilder, x: Any, y: Any, z: Any) -> list[Any]:
-    """The codes of three bytes as indices of 64 entries: the shuffle ignores an index's high two bits."""
+    """The codes of three bytes as indices of 64 entries; the shuffle ignores the two high bits of an index."""
     last = builder.or_(_shifted(builder, x, 6, 3), _shifted(builder, y, 4, 12))
     return [x, y, z, builder.or_(last, _shifted(builder, z, 2, 48))]
 
@@ -82,12 +84,12 @@ def _twice_table(builder: ir.IRBuilder, address: Any, offset: Any) -> Any:
 def _totals(
     users: int, width: int, entries: int, shuffle_name: str, codes_of: Callable[..., Any], table: Callable[..., Any]
 ) -> Callable[..., Any]:
-    """An intrinsic (codes, groups, tables, stride, constants, totals), all addresses and numbers.
+    """Makes an intrinsic (codes, groups, tables, stride, constants, totals) of addresses and numbers.
 
-    Adds up the entries of one block for `users` users, whose tables lie `stride` bytes apart, `width`
+    It adds up the entries of a block for `users` users, whose tables are `stride` bytes apart, for `width`
     outfits at once, and writes (users, 64) uint16. The entries of a group fit in a byte, so bytes are
-    added before 16-bit words: `low` gathers both bytes of a word, the upper one shifted up, `high` the
-    upper one alone.
+    added before 16-bit words: `low` sums whole words, that is both bytes with the upper one shifted up,
+    and `high` sums the upper bytes alone.
     """
     wide, words = ir.VectorType(_I8, width), ir.VectorType(_I16, width // 2)
 
@@ -133,7 +135,7 @@ def _totals(
 
 @intrinsic
 def at_least(_: Any, totals: Any, bound: Any) -> Any:
-    """Bit i is set where the i-th of 64 totals, uint16 at an address, is at least the bound."""
+    """A word with bit i set where the i-th of 64 totals, uint16 at an address, is at least the bound."""
 
     def generate(_: Any, builder: ir.IRBuilder, __: Any, arguments: Any) -> Any:
         totals, bound = arguments
@@ -173,11 +175,14 @@ _nibble_totals_of_4, _nibble_totals_of_1 = _totals(4, *_PSHUFB), _totals(1, *_PS
 
 @numba.njit(nogil=True, cache=True, forceinline=True)
 def six_totals(codes, block, tables, first, last, constants, totals):  # type: ignore[no-untyped-def]
-    """The totals of a block for users first to last, by tables of SIXES; needs AVX-512 VBMI.
+    """Computes the totals of a block with tables of SIXES; needs AVX-512 VBMI.
 
     Args:
         codes: (blocks, 3 * G, 64) uint8.
+        block: the number of the block.
         tables: (U, G * C * E) uint8.
+        first: the first user.
+        last: the user after the last one.
         constants: (blocks, 64) uint16.
         totals: (at least last - first, 64) uint16, written.
     """
@@ -197,7 +202,7 @@ def six_totals(codes, block, tables, first, last, constants, totals):  # type: i
 
 @numba.njit(nogil=True, cache=True, forceinline=True)
 def nibble_totals(codes, block, tables, first, last, constants, totals):  # type: ignore[no-untyped-def]
-    """As six_totals, by tables of NIBBLES; needs AVX2."""
+    """Like six_totals, with tables of NIBBLES; needs AVX2."""
     groups, stride = codes.shape[1] // 3, tables.shape[1]
     at = codes.ctypes.data + block * codes.shape[1] * LANES
     known = constants.ctypes.data + block * 2 * LANES
@@ -214,7 +219,7 @@ def nibble_totals(codes, block, tables, first, last, constants, totals):  # type
 
 @numba.njit(nogil=True, cache=True, forceinline=True)
 def plain_totals(codes, block, tables, first, last, constants, totals):  # type: ignore[no-untyped-def]
-    """As six_totals, by tables of SIXES, on any processor."""
+    """Like six_totals, with tables of SIXES, on any processor."""
     for user in range(first, last):
         out, table = totals[user - first], tables[user]
         for place in range(LANES):

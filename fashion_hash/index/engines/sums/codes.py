@@ -1,22 +1,22 @@
-"""The bits that the fast scan reads: layout of the codes, and the look-up tables of a query.
+"""The data of the fast scan: the layout of the codes, and the look-up tables of a query.
 
-The preference of an outfit depends on its items only through the sum of their codes. With c_d of
-its n items and M modalities having bit d set, U = sum over d of w_d * u_d * (2 * c_d - n * M), so a
-bit d costs the ceil(log2(n * M + 1)) binary digits ("planes") of c_d, however many items and
-modalities were added up: 3 of them, 48 bytes for 128 bits, for three items in two modalities.
+The preference of an outfit depends on its items only through the sum of their codes. If bit d is set
+in c_d of its n * M codes (n items, M modalities), U = sum over d of w_d * u_d * (2 * c_d - n * M). A bit
+d thus takes the ceil(log2(n * M + 1)) binary digits ("planes") of c_d, however many codes were added
+up: 3 digits, or 48 bytes for 128 bits, for three items in two modalities.
 
 Layout. The digits of an outfit, bit by bit, are cut into codes of 6; four codes, 24 digits, are a
-group of three bytes: codes 0, 1 and 2 are the low six bits of the bytes, code 3 is the high two of
-each. 64 outfits are a block: the first byte of all 64, the second byte of all 64, and so on. A table
-of 64 entries a code then scores 64 outfits in one byte shuffle (Andre et al., "Quick ADC", 2017; the
-codes of 6 are those of AVX-512's vpermb). Older processors shuffle by 16 entries: for them the same
-bytes are read as six codes of 4, their halves. Within a block outfit i < 32 lies in lane 2 * i and
-outfit 32 + i in lane 2 * i + 1, so that sums of 16 bits leave the kernel in order.
+group of three bytes: codes 0, 1 and 2 are the low six bits of the bytes, code 3 consists of the two
+high bits of each. 64 outfits form a block: the first byte of all 64, the second byte of all 64, and so
+on. A table of 64 entries per code then scores 64 outfits in one byte shuffle (Andre et al., "Quick
+ADC", 2017; AVX-512's vpermb takes codes of 6 bits). Older processors shuffle with 16 entries; they read
+the same bytes as six codes of 4 bits, the halves of the bytes. Within a block outfit i < 32 is in lane
+2 * i and outfit 32 + i in lane 2 * i + 1, so that 16-bit sums leave the kernel in order.
 
-Tables. An entry is a sum of digit weights over a fixed unit of score, rounded to a byte. A user only
-flips the signs of the weights, and a flipped sign is a flipped digit (and a constant), so a user's
-tables are the same tables with their entries exchanged, and the rounding error is known beforehand.
-Letters: G groups, C codes a group, E entries of a code.
+Tables. An entry is a sum of digit weights in a fixed unit of score, rounded to a byte. A user only
+flips signs of weights, and a flipped sign is a flipped digit and a constant. A user's tables are
+therefore the same tables with permuted entries, and the bound of the rounding error is known beforehand.
+Letters: G groups, C codes per group, E entries per code.
 """
 
 from __future__ import annotations
@@ -29,30 +29,31 @@ from fashion_hash.core.codes import WEIGHT_ONE, Packed
 
 LANES = 64  # outfits in a block
 GROUP = 24
-# what a group's entries may add up to, in a byte; rounding adds 6 halves at most
+# the largest sum of a group's entries, to fit in a byte; rounding adds at most 6 halves
 GROUP_MOST = 252
 LANE_OF = np.concatenate([np.arange(0, LANES, 2), np.arange(1, LANES, 2)])
-# digits of a group in the order of its bytes' bits
+# the digits of a group in the order of the bits of its bytes
 BYTE_ORDER = np.array([0, 1, 2, 3, 4, 5, 18, 19, 6, 7, 8, 9, 10, 11, 20, 21, 12, 13, 14, 15, 16, 17, 22, 23])
-# the digits of each code of a group, (C, bits a code): four codes of 6, or six codes of 4
+# the digits of each code of a group, (C, bits per code): four codes of 6, or six codes of 4
 SIXES = np.arange(GROUP).reshape(4, 6)
 NIBBLES = BYTE_ORDER.reshape(6, 4)
 
 
 def num_planes(most: int) -> int:
-    """Binary digits of a count from 0 to `most`."""
+    """The number of binary digits of a count from 0 to `most`."""
     return most.bit_length()
 
 
 def num_groups(num_bits: int, planes: int) -> int:
-    """Groups of 24 digits that hold the digits of an outfit."""
+    """The number of groups of 24 digits that hold the digits of an outfit."""
     return -(-num_bits * planes // GROUP)
 
 
 def bit_order(weights: np.ndarray, planes: int) -> np.ndarray:
-    """The order in which bits are laid out: heavy ones dealt over the groups, (D,) int64.
+    """The order in which bits are laid out, (D,) int64: heavy bits are spread over the groups.
 
-    The heaviest group decides the unit of all tables; dealt to and fro, groups weigh about the same.
+    The heaviest group determines the unit of all tables; dealing bits back and forth makes the groups about
+    equally heavy.
     """
     heavy = np.argsort(-np.abs(weights.astype(np.int64)), kind="stable")
     groups = num_groups(len(weights), planes)
@@ -85,11 +86,11 @@ class Tables(NamedTuple):
     """The tables of outfits of n items, before a user flips them.
 
     Attributes:
-        entries: (G * C, E) uint8, value of each code in units.
-        weights: (D,) float64, the value in units of one count, all positive, bits in layout order.
-        full: the largest count that the digits in use can write.
-        most: the largest count there is, n * M.
-        error: the sum of what rounding may add or take away, in units.
+        entries: (G * C, E) uint8, the value of each code in units.
+        weights: (D,) float64, the value of one count in units, all positive, bits in layout order.
+        full: the largest count that the digits in use can represent.
+        most: the largest count that occurs, n * M.
+        error: the bound of the total rounding error, in units.
     """
 
     entries: np.ndarray
@@ -100,14 +101,17 @@ class Tables(NamedTuple):
 
 
 def count_weights(weights: np.ndarray, scale: int, num_items: int, modalities: int) -> np.ndarray:
-    """What one more item with the bit set adds to the score, for each bit, float64 (D,)."""
+    """What one more code with the bit set adds to the score, for each bit: float64 (D,)."""
     return 2 * scale * np.abs(weights.astype(np.float64)) / (num_items * modalities * len(weights) * WEIGHT_ONE)
 
 
 def smallest_unit(weights: np.ndarray, planes: int, used: int) -> float:
-    """The finest unit with which tables fit in bytes: weights (D,) in layout order, as count_weights.
+    """The smallest unit for which tables fit in bytes and the sum over groups in 16 bits.
 
-    `used` of the `planes` digits of a count occur. Many groups share the 16 bits of a sum.
+    Args:
+        weights: (D,) in layout order, see count_weights.
+        planes: the number of digits of a count, as stored.
+        used: how many of them occur.
     """
     heaviest = _digit_weights(weights, planes, used).reshape(-1, GROUP).sum(axis=1).max(initial=0)
     groups = num_groups(len(weights), planes)
@@ -118,10 +122,10 @@ def make_tables(weights: np.ndarray, planes: int, most: int, unit: float, codes:
     """The tables of counts from 0 to `most`.
 
     Args:
-        weights: (D,) in layout order, as count_weights.
-        planes: bits of a count, as stored.
-        most: the greatest count.
-        unit: of the totals, in units of the score.
+        weights: (D,) in layout order, see count_weights.
+        planes: the number of digits of a count, as stored.
+        most: the largest count.
+        unit: the unit of the totals, as a score.
         codes: SIXES or NIBBLES.
     """
     used = num_planes(most)
@@ -133,7 +137,7 @@ def make_tables(weights: np.ndarray, planes: int, most: int, unit: float, codes:
 
 
 def user_tables(tables: Tables, flips: np.ndarray) -> np.ndarray:
-    """The tables of users, (U, G * C * E) uint8; flips (U, G * C) uint8 as of `flip_masks`."""
+    """The tables of users, (U, G * C * E) uint8; flips: (U, G * C) uint8 from `flip_masks`."""
     count, size = tables.entries.shape
     places = np.arange(size, dtype=np.uint8) ^ flips[:, :, None]
     places = places + size * np.arange(count, dtype=np.intp)[:, None]
@@ -141,7 +145,7 @@ def user_tables(tables: Tables, flips: np.ndarray) -> np.ndarray:
 
 
 def flip_masks(negative: np.ndarray, planes: int, codes: np.ndarray) -> np.ndarray:
-    """Which digits a user flips: negative (U, D) bool in layout order -> (U, G * C) uint8."""
+    """The digits that each user flips: negative (U, D) bool in layout order -> (U, G * C) uint8."""
     users, num_bits = negative.shape
     flipped = np.zeros((users, num_groups(num_bits, planes) * GROUP), dtype=np.uint8)
     flipped[:, : num_bits * planes] = np.repeat(negative, planes, axis=1)
@@ -150,15 +154,15 @@ def flip_masks(negative: np.ndarray, planes: int, codes: np.ndarray) -> np.ndarr
 
 
 def offsets(tables: Tables, negative: np.ndarray) -> np.ndarray:
-    """What to add to a user's sum of entries to have the preference in units: float64 (U,)."""
+    """What to add to a user's sum of entries to get the preference in units: float64 (U,)."""
     signs = np.where(negative, -1.0, 1.0)
     return np.asarray(-tables.full * (negative @ tables.weights) - tables.most / 2 * (signs @ tables.weights))
 
 
 def exact_tables(weights: np.ndarray, planes: int) -> np.ndarray:
-    """What the halves of an outfit's bytes weigh, low and high: (U, 3 * G, 2, 16) int64.
+    """The exact weights of the low and high halves of an outfit's bytes: (U, 3 * G, 2, 16) int64.
 
-    Weights are those of one count, (U, D) int64 in layout order.
+    `weights` are those of one count, (U, D) int64 in layout order.
     """
     users, num_bits = weights.shape
     digits = np.zeros((users, num_groups(num_bits, planes) * GROUP), dtype=np.int64)
@@ -168,7 +172,7 @@ def exact_tables(weights: np.ndarray, planes: int) -> np.ndarray:
 
 
 def _bits(codes: np.ndarray) -> np.ndarray:
-    """The bits of every code: (E, bits a code)."""
+    """The bits of every code: (E, bits per code)."""
     bits = np.arange(codes.shape[1])
     return (np.arange(1 << len(bits))[:, None] >> bits) & 1
 

@@ -1,9 +1,9 @@
-"""The fast engine for large pools: bounds from a scan of few bytes an outfit, then exact scores.
+"""The fast engine for large pools: bounds from a scan over few bytes per outfit, then exact scores.
 
-For each user the scan (kernels.py) adds up an integer total for every outfit, its score over a
-fixed unit but for a rounding error that is known before any query. Outfits whose total lies more
-than that error below the k-th best score are proven to score less than k others; the rest are scored
-exactly as in index/exact.py. The answer is that of the exact scan, bit by bit, ties in order of row.
+For each user the scan (kernels.py) adds up an integer total for every outfit: its score in fixed
+units, with a rounding error whose bound is known before any query. An outfit whose total is more than
+this error below the k-th best score cannot be among the best k; the others are scored exactly as in
+index/exact.py. The answer equals that of the exact scan bit for bit, ties in order of row.
 """
 
 from __future__ import annotations
@@ -27,18 +27,19 @@ from fashion_hash.index.engines.sums.files import Segment, open_scan
 from fashion_hash.index.engines.sums.kernels import ROUNDING, Candidates, Query
 from fashion_hash.index.pool import Pool
 
-# users of one pass share this many places for candidates; beside k, a user needs about this many
+# the users of one pass share this many places for candidates; a user needs about k plus the second number
 AT_ONCE, ROOM_OF_USER = 1 << 24, 1 << 14
 
 NO_TEST = ItemTest(np.zeros(1, dtype=np.uint32), NOTHING, NOTHING)
 
 
 class SumScan(Engine):
-    """The engine of the module's text, over an index that holds a `scan` folder.
+    """The engine that the module docstring describes, for an index with a folder `scan`.
 
     Args:
-        bundle, pool: what the index was built from.
-        threads: how many threads share a search.
+        bundle: the bundle that the index was built from.
+        pool: the open index.
+        threads: the number of threads that share a search.
 
     Attributes:
         files: the mapped files.
@@ -55,20 +56,20 @@ class SumScan(Engine):
         self._weights = bundle.preference_weights[self._order].astype(np.int64)
         self._tables = [
             scan_codes.make_tables(
-                scan_codes.count_weights(self._weights, bundle.preference_scale, one.num_items, modalities),
+                scan_codes.count_weights(self._weights, bundle.preference_scale, segment.num_items, modalities),
                 planes,
-                one.num_items * modalities,
+                segment.num_items * modalities,
                 files.unit,
                 CODES,
             )
-            for one in files.segments
+            for segment in files.segments
         ]
-        # as the model counts them: a repeated item is tested twice, which changes nothing
+        # without repeated items: testing an item twice would change nothing
         self._items = np.ascontiguousarray(pool.items, dtype=np.int32).reshape(-1)
         self._words = np.full(len(files.constants), 2**64 - 1, dtype=np.uint64)
-        for _, _, last in files.segments:  # behind the last outfit of a segment there is none
+        for _, _, last in files.segments:  # clears the bits after the last outfit
             self._words[last - 1 : last] = scan_words(files.rows[(last - 1) * LANES : last * LANES] >= 0)
-        # positions are rows, but for the ends of segments, where all outfits have equally many items
+        # with a single segment, positions are rows
         self._in_order = len(files.segments) < 2
 
     def search(
@@ -88,14 +89,13 @@ class SumScan(Engine):
         excludes: Sequence[np.ndarray] | None = None,
         allowed: np.ndarray | ItemTest | None = None,
     ) -> list[Ranking]:
-        """Many searches in one pass over the pool, each answered as alone.
+        """Many searches in one pass over the pool; the answers are those of single searches.
 
         Args:
             user_keys: (U, D / 8) uint8, packed.
-            k: how many, at least 1; fewer come back where fewer are left.
-            excludes: for each user distinct rows that must not come back.
-            allowed: (N,) bool, the rows that may come back to anyone, or the items that they may have;
-                by default all.
+            k: the number of outfits, at least 1; answers are shorter when fewer are left.
+            excludes: for each user distinct rows to leave out.
+            allowed: (N,) bool, the rows to choose from, or a test of their items; by default all.
         """
         users, k = len(user_keys), min(k, len(self._pool))
         if not users or not k:
@@ -103,26 +103,28 @@ class SumScan(Engine):
         test = allowed if isinstance(allowed, ItemTest) else NO_TEST
         mask = None if isinstance(allowed, ItemTest) else allowed
         if mask is not None and len(mask) != len(self._pool):
-            raise QueryError(f"a filter of {len(mask)} rows for a pool of {len(self._pool)} outfits")
+            raise QueryError(f"the filter has {len(mask)} rows, but the pool has {len(self._pool)} outfits")
         excludes = excludes or [NOTHING] * users
         if (at_once := max(1, AT_ONCE // (k + ROOM_OF_USER))) < users:
             parts = [slice(start, start + at_once) for start in range(0, users, at_once)]
-            return [one for part in parts for one in self.search_many(user_keys[part], k, excludes[part], allowed)]
+            return [
+                ranking for part in parts for ranking in self.search_many(user_keys[part], k, excludes[part], allowed)
+            ]
         # weights times user codes, in layout order, (U, D)
         signed = self._weights * unpack(user_keys)[:, self._order]
         words = self._words if mask is None else self._allowed_words(mask)
         queries = self._queries(signed, excludes, test)
         jobs = self._jobs()
         if len(jobs) == 1:
-            found = [self._scan(jobs[0], queries, words, k)]
+            candidates = [self._scan(jobs[0], queries, words, k)]
         else:
             with ThreadPoolExecutor(len(jobs)) as threads:
-                found = list(threads.map(lambda job: self._scan(job, queries, words, k), jobs))
-        owners, positions = (np.concatenate(column) for column in zip(*found))
+                candidates = list(threads.map(lambda job: self._scan(job, queries, words, k), jobs))
+        owners, positions = (np.concatenate(column) for column in zip(*candidates))
         return self._best(owners, positions, queries, k)
 
     def _queries(self, signed: np.ndarray, excludes: Sequence[np.ndarray], test: ItemTest = NO_TEST) -> list[Query]:
-        """What the kernel needs of the users, for each segment."""
+        """What the kernel needs to know about the users, for each segment."""
         negative, modalities = signed < 0, len(self._bundle.modalities)
         flips = scan_codes.flip_masks(negative, self.files.planes, CODES)
         exact_tables = scan_codes.exact_tables(2 * signed, self.files.planes)
@@ -138,7 +140,7 @@ class SumScan(Engine):
                 scale / (segment.num_items * self.files.unit),
                 excluded,
                 starts,
-                tables.error + ROUNDING,  # that of the offset
+                tables.error + ROUNDING,  # ROUNDING is the error of the offset
                 self.files.rows,
                 self._items,
                 len(self._bundle.slots),
@@ -148,7 +150,7 @@ class SumScan(Engine):
         ]
 
     def _jobs(self) -> list[list[tuple[int, Segment]]]:
-        """The blocks of every segment, shared out to the threads."""
+        """The blocks of every segment, divided among the threads."""
         jobs = []
         for thread in range(self._threads):
             job = []
@@ -163,39 +165,43 @@ class SumScan(Engine):
     def _scan(
         self, job: list[tuple[int, Segment]], queries: list[Query], words: np.ndarray, k: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Candidates, among which are the best k of the job's blocks: users and positions, (C,) each."""
+        """Candidates that include the best k of the job's blocks: users and positions, (C,) each."""
         files, users = self.files, len(queries[0].offsets)
-        found = scan_kernels.no_candidates(users, k)
+        candidates = scan_kernels.no_candidates(users, k)
         for number, (_, first, last) in job:
             while first < last:
-                first = scan_kernels.scan_sums(files.codes, files.constants, words, first, last, queries[number], found)
+                first = scan_kernels.scan_sums(
+                    files.codes, files.constants, words, first, last, queries[number], candidates
+                )
                 if first < last:
-                    self._make_room(found, queries, k)
+                    self._make_room(candidates, queries, k)
         for user in range(users):
-            scan_kernels.squeeze(found, user)
-        have = np.arange(found.positions.shape[1]) < found.counts[:, None]
-        return np.nonzero(have)[0], found.positions[have]
+            scan_kernels.squeeze(candidates, user)
+        have = np.arange(candidates.positions.shape[1]) < candidates.counts[:, None]
+        return np.nonzero(have)[0], candidates.positions[have]
 
-    def _make_room(self, found: Candidates, queries: list[Query], k: int) -> None:
-        """Ties, or nearly, fill the room for candidates: settle exactly which k to keep."""
-        room = found.positions.shape[1] - scan_kernels.TILE * LANES
-        for user in np.flatnonzero(found.counts > room):
-            positions, scores = (part[user, : found.counts[user]] for part in (found.positions, found.scores))
+    def _make_room(self, candidates: Candidates, queries: list[Query], k: int) -> None:
+        """Frees room that ties or near ties fill, by keeping the exact best k candidates."""
+        room = candidates.positions.shape[1] - scan_kernels.TILE * LANES
+        for user in np.flatnonzero(candidates.counts > room):
+            positions, scores = (
+                part[user, : candidates.counts[user]] for part in (candidates.positions, candidates.scores)
+            )
             exactly = self._scores(np.full(len(positions), user), positions, queries)
             best = np.lexsort((self.files.rows[positions], -exactly))[:k]
             positions[: len(best)], scores[: len(best)] = positions[best], scores[best]
-            found.counts[user] = len(best)
+            candidates.counts[user] = len(best)
 
     def _best(self, owners: np.ndarray, positions: np.ndarray, queries: list[Query], k: int) -> list[Ranking]:
-        """The k best of each user's candidates; owners: (C,) whose candidate a position is."""
+        """The k best candidates of each user; owners: (C,) the user of each position, by number."""
         rows, score = self.files.rows[positions].astype(np.int64), self._scores(owners, positions, queries)
         order = np.lexsort((rows, -score, owners))
         starts = np.searchsorted(owners[order], np.arange(len(queries[0].offsets) + 1)).tolist()
         best = [order[start:end][:k] for start, end in pairwise(starts)]
-        return [Ranking(rows[one], score[one]) for one in best]
+        return [Ranking(rows[places], score[places]) for places in best]
 
     def _scores(self, owners: np.ndarray, positions: np.ndarray, queries: list[Query]) -> np.ndarray:
-        """The exact scores of outfits at positions for their owners, users by number: float64 (C,)."""
+        """The exact scores of the outfits at positions for their owners, float64 (C,)."""
         pool, rows = self._pool, self.files.rows[positions]
         num_items = pool.num_items[rows].astype(np.int64)
         preference = scan_kernels.weigh(self.files.codes, owners, positions, queries[0].exact)
@@ -218,25 +224,25 @@ class SumScan(Engine):
         return scan_words(allowed[self.files.rows] & (self.files.rows >= 0))
 
     def _excluded(self, excludes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Excluded positions, ascending for each user, one user after the other, and where each starts."""
+        """The excluded positions user by user, ascending for each, and where those of each user start."""
         starts = np.zeros(len(excludes) + 1, dtype=np.int64)
-        starts[1:] = np.cumsum([len(one) for one in excludes])
-        apart = [self._positions(np.asarray(one, dtype=np.int64)) for one in excludes]
-        return np.concatenate([NOTHING, *(np.sort(one) for one in apart)]), starts
+        starts[1:] = np.cumsum([len(rows) for rows in excludes])
+        apart = [self._positions(np.asarray(rows, dtype=np.int64)) for rows in excludes]
+        return np.concatenate([NOTHING, *(np.sort(rows) for rows in apart)]), starts
 
     def _positions(self, rows: np.ndarray) -> np.ndarray:
-        """Where rows of the pool lie."""
+        """The positions of rows of the pool."""
         out = rows.copy()
         if self._in_order:
             return out
         num_items = self._pool.num_items[rows]
         for items, first, last in self.files.segments:
-            here = self.files.rows[first * LANES : last * LANES]
-            here = here[: len(here) - int((here[-LANES:] < 0).sum())]
-            out[num_items == items] = first * LANES + np.searchsorted(here, rows[num_items == items])
+            rows_of_segment = self.files.rows[first * LANES : last * LANES]
+            rows_of_segment = rows_of_segment[: len(rows_of_segment) - int((rows_of_segment[-LANES:] < 0).sum())]
+            out[num_items == items] = first * LANES + np.searchsorted(rows_of_segment, rows[num_items == items])
         return out
 
 
 def scan_words(allowed: np.ndarray) -> np.ndarray:
-    """A bit for every position, 64 a word: bool (64 * blocks,) to uint64 (blocks,)."""
+    """Packs a bit for every position, 64 per word: bool (64 * blocks,) to uint64 (blocks,)."""
     return np.packbits(allowed, bitorder="little").view(np.uint64)

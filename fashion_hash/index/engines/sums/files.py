@@ -1,13 +1,13 @@
-"""The files of the fast scan, built once and memory-mapped; the codes are those of codes.py.
+"""The files of the fast scan, built once and memory-mapped; codes.py describes the codes.
 
 index/scan/
-  scan.json        unit of the totals, lowest constant, planes a count, and the segments: [n, first block, last block]
+  scan.json        unit of the totals, lowest constant, planes per count, the segments as [n, first block, last block]
   codes.npy        (blocks, 3 * G, 64) uint8   sums of the codes of 64 outfits
   constants.npy    (blocks, 64) uint16         compatibility and bias in units above the lowest
-  rows.npy         (blocks * 64,) int32        row of the pool, -1 behind the last of a segment
+  rows.npy         (blocks * 64,) int32        row of the pool, -1 after the last outfit of a segment
 
-Outfits of equally many items, n, form a segment: their preference is scaled alike. Positions (block
-and place in it) are in order of rows within a segment.
+Outfits with the same number of items, n, form a segment, because their preference has the same scale. Within a
+segment, positions (block and place in it) are in order of rows.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ CONSTANT_MOST = 25_000
 
 
 class Segment(NamedTuple):
-    """Blocks of outfits of n items each."""
+    """Consecutive blocks, first to last - 1, of outfits with `num_items` items each."""
 
     num_items: int
     first: int
@@ -45,7 +45,7 @@ class Segment(NamedTuple):
 
 
 class ScanFiles(NamedTuple):
-    """What scan.json and the arrays hold; see the module's text."""
+    """The contents of scan.json and the arrays; see the module docstring."""
 
     unit: float
     lowest: float
@@ -67,17 +67,17 @@ def build_scan(
     Args:
         index: the folder of the index.
         bundle: codes, weights and scales.
-        items: (N, S) items by slot as counted (exact.outfit_items), EMPTY where there is none.
-        terms: of the outfits.
+        items: (N, S) items by slot as counted (exact.outfit_items), EMPTY for an empty slot.
+        terms: the terms of the outfits.
 
     Raises:
-        BundleError: an outfit has more codes than a byte counts.
+        BundleError: an outfit has more than 255 codes.
     """
-    from tqdm import tqdm  # building only
+    from tqdm import tqdm  # imported here, since queries do not need it
 
     most = int(terms.num_items.max(initial=1)) * len(bundle.modalities)
     if most > 255:
-        raise BundleError(f"an outfit has {most} codes, items times modalities: the scan counts up to 255")
+        raise BundleError(f"an outfit has {most} codes (items times modalities), but the scan counts at most 255")
     planes = scan_codes.num_planes(most)
     order = scan_codes.bit_order(bundle.preference_weights, planes)
     constants = _constants(bundle, terms)
@@ -93,12 +93,12 @@ def build_scan(
     constants_file = _new_array(folder / "constants.npy", np.uint16, shapes["constants"])
     steps = range(0, blocks, BLOCKS_AT_ONCE)
     for start in tqdm(steps, desc="scan index", unit_scale=BLOCKS_AT_ONCE * LANES, disable=None):
-        some = rows[start * LANES : (start + BLOCKS_AT_ONCE) * LANES]
-        counts = _counts(bundle, items[some])
-        counts[some < 0] = 0
-        stop = start + len(some) // LANES
+        rows_of_step = rows[start * LANES : (start + BLOCKS_AT_ONCE) * LANES]
+        counts = _counts(bundle, items[rows_of_step])
+        counts[rows_of_step < 0] = 0
+        stop = start + len(rows_of_step) // LANES
         codes_file[start:stop] = scan_codes.blocks(counts, order, planes)
-        known = np.where(some < 0, 0, np.rint((constants[some] - lowest) / unit))
+        known = np.where(rows_of_step < 0, 0, np.rint((constants[rows_of_step] - lowest) / unit))
         constants_file[start:stop] = known.reshape(-1, LANES)
     np.save(folder / "rows.npy", rows)
     write_json(folder / "scan.json", {"unit": unit, "lowest": lowest, "planes": planes, "segments": segments})
@@ -106,7 +106,7 @@ def build_scan(
 
 
 def open_scan(index: Path, num_bits: int) -> ScanFiles:
-    """Maps the files. Raises BundleError when they are absent, broken or do not fit each other."""
+    """Maps the files. Raises BundleError when they are absent, broken or inconsistent."""
     folder = index / FOLDER
     if not folder.exists():
         raise BundleError(
@@ -119,11 +119,11 @@ def open_scan(index: Path, num_bits: int) -> ScanFiles:
         unit, lowest, planes = float(facts["unit"]), float(facts["lowest"]), int(facts["planes"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(
-            f"{folder} holds no fast scan ({error}): build the index again with tools/build_index.py"
+            f"{folder} holds no readable scan ({error}): build the index again with tools/build_index.py"
         ) from None
     lasts = [0, *(segment.last for segment in segments)]
     if [segment.first for segment in segments] != lasts[:-1] or lasts != sorted(lasts):
-        raise BundleError(f"{folder} holds segments out of order: build the index again with tools/build_index.py")
+        raise BundleError(f"{folder}: the segments are out of order: build the index again with tools/build_index.py")
     sizes = {"B": segments[-1].last if segments else 0, "G": 3 * scan_codes.num_groups(num_bits, planes)}
     codes, constants, rows = (
         open_array(folder / name, f"index/{FOLDER}/{name}", **sizes)
@@ -133,7 +133,7 @@ def open_scan(index: Path, num_bits: int) -> ScanFiles:
 
 
 def _constants(bundle: Bundle, terms: OutfitTerms) -> np.ndarray:
-    """Compatibility and bias of the score, float64 (N,): as exact.py has them, but for rounding."""
+    """Compatibility and bias of the score, float64 (N,), equal to those of exact.py except for rounding."""
     bits = len(bundle.modalities) * bundle.num_bits
     pairs = np.maximum(terms.num_pairs, 1).astype(np.int64)
     compatibility = bundle.compatibility_scale * terms.compatibility / (pairs * bits)
@@ -143,10 +143,10 @@ def _constants(bundle: Bundle, terms: OutfitTerms) -> np.ndarray:
 def _segments(num_items: np.ndarray) -> tuple[list[Segment], np.ndarray]:
     segments, rows, first = [], [], 0
     for number in np.unique(num_items).tolist():
-        here = np.flatnonzero(num_items == number).astype(np.int32)
-        blocks = -(-len(here) // LANES)
+        rows_of_length = np.flatnonzero(num_items == number).astype(np.int32)
+        blocks = -(-len(rows_of_length) // LANES)
         padded = np.full(blocks * LANES, -1, dtype=np.int32)
-        padded[: len(here)] = here
+        padded[: len(rows_of_length)] = rows_of_length
         rows.append(padded)
         segments.append(Segment(number, first, first + blocks))
         first += blocks
@@ -154,7 +154,7 @@ def _segments(num_items: np.ndarray) -> tuple[list[Segment], np.ndarray]:
 
 
 def _unit(bundle: Bundle, planes: int, order: np.ndarray, segments: list[Segment], constants: np.ndarray) -> float:
-    """The smallest unit, of score, in which all tables fit in bytes and all totals in 16 bits."""
+    """The smallest unit of score for which all tables fit in bytes and all totals in 16 bits."""
     weights, modalities = bundle.preference_weights[order], len(bundle.modalities)
     units = [
         scan_codes.smallest_unit(
@@ -166,21 +166,21 @@ def _unit(bundle: Bundle, planes: int, order: np.ndarray, segments: list[Segment
     ]
     if len(constants):
         units.append(float(np.ptp(constants)) / CONSTANT_MOST)
-        units.append(float(np.abs(constants).max()) * 2.0**-40)  # so that floats count units exactly enough
+        units.append(float(np.abs(constants).max()) * 2.0**-40)  # so that float64 counts units precisely enough
     return max(units, default=0.0) or 1.0
 
 
 def _counts(bundle: Bundle, items: np.ndarray) -> np.ndarray:
-    """How many of an outfit's items and modalities have each bit set: (R, D) uint8."""
+    """For each bit, the number of an outfit's codes (items times modalities) in which it is set: (R, D) uint8."""
     counts = np.zeros((len(items), bundle.num_bits), dtype=np.uint8)
-    for slot, kind in enumerate(bundle.slots):
-        here = items[:, slot] != EMPTY
-        counts[here] += (unpack(bundle.item_codes[kind][items[here, slot]]) > 0).sum(axis=1, dtype=np.uint8)
+    for slot, item_type in enumerate(bundle.slots):
+        filled = items[:, slot] != EMPTY
+        counts[filled] += (unpack(bundle.item_codes[item_type][items[filled, slot]]) > 0).sum(axis=1, dtype=np.uint8)
     return counts
 
 
 def _new_array(path: Path, dtype: type, shape: tuple[int, ...]) -> np.ndarray:
-    if 0 in shape:  # nothing to map
+    if 0 in shape:  # an empty file cannot be mapped
         np.save(path, np.zeros(shape, dtype=dtype))
         return np.zeros(shape, dtype=dtype)
     return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)

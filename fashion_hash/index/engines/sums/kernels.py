@@ -1,11 +1,13 @@
 """The loops of the fast scan, compiled by numba: which outfits can still be among the best k.
 
-Every outfit has an integer total for a user, which differs from its score (over a unit) by a known
-error at most. The k best scores seen so far are kept in a heap; an outfit whose total lies more than
-that error below the k-th of them cannot belong to the best k. For the others the preference is added
-up exactly while their block is at hand. That leaves the constant's rounding, half a unit, in doubt:
-those within it are candidates, to be scored exactly afterwards. The totals of a block are added up
-in block.py.
+Every outfit has an integer total for a user, which differs from its score in units by at most a known
+error. A heap keeps the k best scores so far; an outfit whose total is more than this error below the
+k-th of them cannot be among the best k. For the others the preference is added up exactly while their
+block is in the cache. Only the rounding of the constant, half a unit, remains uncertain: outfits within
+it are candidates and are scored exactly afterwards. block.py adds up the totals of a block.
+
+numba compiles a kernel for the types of its arguments, and flat arrays are the cheapest to pass: hence
+the long argument lists.
 """
 
 from __future__ import annotations
@@ -18,21 +20,22 @@ import numpy as np
 from fashion_hash.index.engines.sums.block import at_least, block_totals, lowest_bit
 from fashion_hash.index.engines.sums.codes import LANES
 
-TILE = 64  # blocks that stay in the cache while all users pass over them
-TOGETHER = 4  # users whose tables stay in the nearest cache
+TILE = 64  # blocks that stay in the cache while they are scanned for all users
+TOGETHER = 4  # users whose tables fit the first-level cache
 MOST = 2**16 - 1
-# how far a score with a rounded constant may be off, in units; the rest is for floats on the way
+# the error of a score with a rounded constant, in units: a half, and a margin for floating point
 ROUNDING = 0.51
 
 
 class Candidates(NamedTuple):
-    """What was found so far for each of U users; all arrays are written by the kernels.
+    """The candidates so far for each of U users; the kernels write all arrays.
 
     Attributes:
-        heap: (U, k) float64, the best scores in units, smallest first (a binary heap).
-        filled: (U,) int64, how many of them there are.
-        positions: (U, C) int32, the candidates; scores: (U, C) float64, in units.
-        counts: (U,) int64, how many of them there are.
+        heap: (U, k) float64, the best scores in units: a binary heap, smallest first.
+        filled: (U,) int64, the number of scores in the heap.
+        positions: (U, C) int32, the candidates.
+        scores: (U, C) float64, their scores in units.
+        counts: (U,) int64, the number of candidates.
     """
 
     heap: np.ndarray
@@ -43,17 +46,23 @@ class Candidates(NamedTuple):
 
 
 class Query(NamedTuple):
-    """What the kernel needs of U users for outfits of one length.
+    """What the kernel needs to know about U users, for outfits with the same number of items.
 
     Attributes:
         tables: (U, G * C * E) uint8, see codes.py.
         offsets: (U,) int64, added to every total.
-        exact: (U, 3 * G, 2, 16) int64, see codes.py; shifts: (U,) int64, added to a sum of its
-            entries to have the preference; factor: how many units one of it is.
-        excluded: positions that must not be found, ascending for each user; starts: (U + 1,) int64.
-        error: how far a total may be off, in units, from a score with a rounded constant.
-        rows: (positions,) int32, row of the pool; items: (N * S,) int32, its items, S = width a row.
-        bits, slots, firsts: bits, slots and starts of engine.ItemTest; no slots where nothing is tested.
+        exact: (U, 3 * G, 2, 16) int64, see codes.py.
+        shifts: (U,) int64, added to a sum of entries of `exact` to get the preference.
+        factor: converts a preference to units.
+        excluded: positions to leave out, user by user and ascending for each.
+        starts: (U + 1,) int64, where the excluded positions of each user start.
+        error: the bound of the difference, in units, between a total and a score with a rounded constant.
+        rows: (positions,) int32, the row of the pool at each position.
+        items: (N * S,) int32, the items of the pool.
+        width: S.
+        bits: see ItemTest.bits.
+        slots: see ItemTest.slots; empty for no test.
+        firsts: see ItemTest.starts.
     """
 
     tables: np.ndarray
@@ -86,7 +95,7 @@ def no_candidates(users: int, k: int) -> Candidates:
 
 @numba.njit(nogil=True, cache=True)
 def _cut(found, user):  # type: ignore[no-untyped-def]
-    """The lowest score, in units, that may still be one of the best k: both it and the k-th may be off."""
+    """The lowest score, in units, that may be among the best k; both it and the k-th best may be inexact."""
     if found.filled[user] < found.heap.shape[1]:
         return -np.inf
     return found.heap[user, 0] - 2 * ROUNDING
@@ -94,7 +103,7 @@ def _cut(found, user):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def _remember(heap, filled, user, total):  # type: ignore[no-untyped-def]
-    """Puts a total into a user's heap, for the smallest where it is full."""
+    """Puts a total into a user's heap; it replaces the smallest in a full heap."""
     row, size = heap[user], filled[user]
     if size < len(row):
         at = size
@@ -132,7 +141,7 @@ def _weigh(codes, position, tables):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def _passes(query, position):  # type: ignore[no-untyped-def]
-    """Whether the items of an outfit are among those a filter lets through."""
+    """Whether a filter allows all items of an outfit."""
     first = np.int64(query.rows[position]) * query.width
     for number in range(len(query.slots)):
         bit = query.firsts[number] + query.items[first + query.slots[number]]
@@ -143,7 +152,7 @@ def _passes(query, position):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def _offer(found, user, position, codes, constant, query):  # type: ignore[no-untyped-def]
-    """Writes a candidate down, unless it is too low, excluded or filtered out."""
+    """Adds a candidate, unless its score is too low or it is excluded or filtered out."""
     if len(query.slots) > 0 and not _passes(query, position):
         return
     excluded = query.excluded[query.starts[user] : query.starts[user + 1]]
@@ -163,7 +172,7 @@ def _offer(found, user, position, codes, constant, query):  # type: ignore[no-un
 
 @numba.njit(nogil=True, cache=True)
 def squeeze(found, user):  # type: ignore[no-untyped-def]
-    """Drops the candidates that have become too low."""
+    """Drops the candidates whose score is now too low."""
     lowest, kept = _cut(found, user), 0
     positions, scores = found.positions[user], found.scores[user]
     for one in range(found.counts[user]):
@@ -175,7 +184,7 @@ def squeeze(found, user):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def _has_room(found):  # type: ignore[no-untyped-def]
-    """Whether every user has room for a tile of candidates, if need be after dropping some."""
+    """Whether every user has room for a tile of candidates, if necessary after dropping some."""
     room = found.positions.shape[1] - TILE * LANES
     for user in range(len(found.counts)):
         if found.counts[user] > room:
@@ -194,16 +203,19 @@ def _bound(found, user, query):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def scan_sums(codes, constants, words, first, last, query, found):  # type: ignore[no-untyped-def]
-    """Finds candidates among the outfits of blocks first to last.
+    """Finds candidates among the outfits of the blocks from first to last - 1.
 
     Args:
-        codes: (blocks, 3 * G, 64) uint8; constants: (blocks, 64) uint16; see codes.py.
-        words: (blocks,) uint64; bit i says whether outfit i of the block may be found.
-        query: Query.
-        found: Candidates, changed.
+        codes: (blocks, 3 * G, 64) uint8, see codes.py.
+        constants: (blocks, 64) uint16, see files.py.
+        words: (blocks,) uint64; bit i tells whether outfit i of the block is allowed.
+        first: the first block.
+        last: the block after the last one.
+        query: a Query.
+        found: Candidates, changed in place.
 
     Returns:
-        The block to go on from once a user without room has been given some; last when done.
+        `last` when done, or the block to continue with after making room for candidates.
     """
     users = len(query.tables)
     totals = np.empty((TOGETHER, LANES), dtype=np.uint16)
@@ -235,10 +247,13 @@ def scan_sums(codes, constants, words, first, last, query, found):  # type: igno
 
 @numba.njit(nogil=True, cache=True)
 def weigh(codes, users, positions, tables):  # type: ignore[no-untyped-def]
-    """The sums of outfits' entries in exact tables, (U, 3 * G, 2, 16): (C,) int64.
+    """The sums of outfits' entries in exact tables: (C,) int64.
 
     Args:
-        users: (C,) for whom; positions: (C,).
+        codes: (blocks, 3 * G, 64) uint8, see codes.py.
+        users: (C,), the number of each user.
+        positions: (C,), the position of each outfit.
+        tables: (U, 3 * G, 2, 16) int64, from exact_tables.
     """
     out = np.empty(len(positions), dtype=np.int64)
     for one in range(len(positions)):
