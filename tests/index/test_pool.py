@@ -108,9 +108,9 @@ def test_a_changed_index_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("items", "ids", "message"),
     [
-        ([[0, 0], [30, 0]], None, r"'outfit-000002' \(row 1\) names top row 30, but the bundle holds 30"),
-        ([[0, -2]], ["x"], r"outfit 'x' \(row 0\) names bottom row -2"),
-        ([[0, 0], [-1, -1]], ["x", "y"], r"outfit 'y' \(row 1\) holds no item"),
+        ([[0, 0], [30, 0]], None, r"'outfit-000002' \(row 1\) has top row 30, but the bundle has 30"),
+        ([[0, -2]], ["x"], r"outfit 'x' \(row 0\) has bottom row -2"),
+        ([[0, 0], [-1, -1]], ["x", "y"], r"outfit 'y' \(row 1\) has no items"),
         ([[0, 0], [1, 1]], ["x", "x"], "outfit id 'x' occurs twice"),
         ([[0, 0], [1, 1]], ["x"], "1 outfit ids for 2 outfits"),
     ],
