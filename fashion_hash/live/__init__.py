@@ -1,7 +1,7 @@
-"""The live catalogue: items, outfits and users that come and go after a bundle was exported.
+"""The live catalogue: items, outfits and users that are added or removed after the export of a bundle.
 
-What was exported never changes. Changes go to BUNDLE/live/live.sqlite (store), one transaction a
-call; an open process keeps a snapshot of the pool and the items (snapshot), brings it up to date
-before each answer (live), and searches what was exported and what came later as one pool (search).
-Compaction folds many changes into new index files (generation), beside the exported ones.
+Exported files never change. Changes go to BUNDLE/live/live.sqlite (store), one transaction per call.
+An open process keeps a snapshot of the pool and the items (snapshot), updates it before each answer
+(catalogue), and searches exported and added outfits as one pool (pool_search). A compaction merges many
+changes into new index files (compaction, generation) beside the exported ones.
 """

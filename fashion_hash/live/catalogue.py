@@ -1,4 +1,4 @@
-"""A live catalogue, open: snapshots for those who ask, transactions for those who change it."""
+"""An open live catalogue: snapshots for readers, transactions for writers."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from fashion_hash.live.store import Store, UserState, create_store, sqlite_error
 
 
 class Writing(NamedTuple):
-    """A transaction that is open: what was there before it, and where to write."""
+    """An open transaction: the state before it, and the store to write to."""
 
     snapshot: Snapshot
     store: Store
 
 
 class LiveCatalogue:
-    """The catalogue of a bundle as it is now. Threads may share one; processes open their own.
+    """The current catalogue of a bundle. Threads may share an instance; every process opens its own.
 
     Args:
         path: the bundle folder.
         verify: compare the checksum of every file.
-        engine: what searches the pool's files.
+        engine: the engine that searches the files of the pool.
 
     Raises:
-        BundleError: no bundle, no index, broken files, or changes of another bundle or index.
+        BundleError: there is no bundle or index, files are broken, or the changes belong to another bundle or index.
     """
 
     def __init__(self, path: str | Path, *, verify: bool = True, engine: EngineName = "auto") -> None:
@@ -46,50 +46,51 @@ class LiveCatalogue:
         self.written: int | None = None  # the last generation that this process wrote
         self._store: Store | None = None
         self._writer: Store | None = None
-        self._version: object = None  # of the file, as far as it was read
+        self._version: object = None  # of the file, when it was last read
         self._changes: Changes | None = None
         self.now()
 
     def now(self) -> Snapshot:
-        """The state of this moment: everything that any process has changed before."""
+        """The current state, with the changes of all processes up to now."""
         with self._lock:
             return self._catch_up(self._opened()).snapshot
 
     def now_with(self, user_ids: Sequence[str]) -> tuple[Snapshot, list[UserState | None]]:
-        """The state of this moment, with what became of some users after the export."""
+        """The current state, and the states of some users who changed after the export (None for others)."""
         with self._lock:
-            while True:  # until nobody wrote between the two
+            while True:  # until there was no write between the two reads
                 store = self._opened()
                 snapshot = self._catch_up(store).snapshot
                 if store is None:
                     return snapshot, [None] * len(user_ids)
                 with sqlite_errors(store.path):
-                    states = [store.user(one, len(self.bundle.slots)) for one in user_ids]
+                    states = [store.user(user_id, len(self.bundle.slots)) for user_id in user_ids]
                     if store.version() == self._version:
                         return snapshot, states
 
-    def _item(self, kind: str, row: int) -> Line | None:
+    def _item(self, item_type: str, row: int) -> Line | None:
         with self._lock:
             store = self._opened()
             if store is None:
                 return None
             with sqlite_errors(store.path):
-                return store.item(kind, row)
+                return store.item(item_type, row)
 
-    def details(self, kind: str, first: int) -> list[tuple[str | None, str]]:
-        """Title and details (JSON) of added items, see Store.details; none where nothing was changed."""
+    def details(self, item_type: str, first: int) -> list[tuple[str | None, str]]:
+        """Title and details (JSON) of added items, see Store.details; empty without changes."""
         with self._lock:
             store = self._opened()
             if store is None:
                 return []
             with sqlite_errors(store.path):
-                return store.details(kind, first)
+                return store.details(item_type, first)
 
     @contextmanager
     def writing(self) -> Iterator[Writing]:
-        """A transaction: no other process writes meanwhile, and all of it or nothing is kept.
+        """A transaction: other processes cannot write meanwhile, and either all of it or nothing is kept.
 
-        Raises BundleError when another process does not stop writing, or the file cannot be written.
+        Raises:
+            BundleError: another process keeps writing, or the file cannot be written.
         """
         with self._write_lock:
             if self._writer is None:
@@ -100,7 +101,7 @@ class LiveCatalogue:
                 yield Writing(self.now(), self._writer)
 
     def close(self) -> None:
-        """Closes the files; a closed catalogue opens them again when it is asked."""
+        """Closes the files; they are opened again on the next use."""
         with self._write_lock, self._lock:
             for store in (self._store, self._writer):
                 if store is not None:
@@ -108,7 +109,7 @@ class LiveCatalogue:
             self._store = self._writer = self._version = None
 
     def _opened(self) -> Store | None:
-        """The file of changes, if there is one; opens it when it came into being."""
+        """The store of changes, opened if necessary; None when the file does not exist yet."""
         if self._store is not None and self._store.outdated():
             self._store.close()
             self._store = None
@@ -117,7 +118,7 @@ class LiveCatalogue:
         return self._store
 
     def _catch_up(self, store: Store | None) -> Changes:
-        """Reads what was changed since the last time."""
+        """Reads the changes since the last call."""
         if store is None:
             if self._changes is None:
                 self._check_folder()
@@ -127,7 +128,7 @@ class LiveCatalogue:
             version = store.version()
             if self._changes is not None and version == self._version:
                 return self._changes
-            changes, self._changes = self._changes, None  # an interrupt on the way: begin anew
+            changes, self._changes = self._changes, None  # after an interrupt, the next call starts over
             generation, entries = store.read(0 if changes is None else changes.snapshot.seq)
             while changes is None or changes.snapshot.base.generation != generation:
                 generation, entries = store.read(0)
@@ -136,17 +137,20 @@ class LiveCatalogue:
                 except BundleError:
                     if store.read(0)[0] == generation:
                         raise
-                    # else compacted once more, and the folder removed, before it was open
+                    # otherwise another compaction removed the folder before it was opened: try again
             changes.read(entries)
         self._changes, self._version = changes, version
         return changes
 
     def _open_base(self, generation: int) -> Base:
-        # what this process wrote a moment ago needs no checksums
+        # files that this process has just written need no checksums
         verify = self._verify and generation != self.written
         return open_base(self.bundle, generation, engine=self._engine, verify=verify, added=self._item)
 
     def _check_folder(self) -> None:
         path = store_path(self.bundle.path)
         if any(path.parent.glob("generation-*")):
-            raise BundleError(f"{path} is missing, but {path.parent} holds files of it: put it back, or move both away")
+            raise BundleError(
+                f"{path} is missing, but {path.parent} holds generations that belong to it: put the file back, or move "
+                "the folder away"
+            )

@@ -1,8 +1,8 @@
-"""Compaction: changes that lie in the log become files, while others read and write.
+"""Compaction: writes the changes in the log to files, while others read and write.
 
-The new files are written beside the old ones from a snapshot; then one short transaction names them
-the current ones and drops from the log what they hold. A crash before it leaves the old generation
-and its log, a crash behind it the new one; files without a name are removed by the next compaction.
+The new files are written beside the old ones from a snapshot. Then one short transaction makes them
+current and deletes their changes from the log. A crash before this transaction leaves the old
+generation and its log, a crash after it the new one; the next compaction removes unused files.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from fashion_hash.bundle.bundle import LIVE_FOLDER
 from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.live.generation import generation_path, write_generation
 
-# changes in memory slow every query a little, a compaction costs seconds: by share of the pool
+# a number, and a share of the pool: changes in memory slow down queries slightly, but a compaction takes seconds
 COMPACT_FROM, COMPACT_SHARE = 20_000, 0.05
 LOCK = "compaction.lock"
 
 
 def compact(live: LiveCatalogue) -> bool:
-    """Folds what was changed into new files. Returns False when another process compacts, or nothing changed."""
+    """Writes all changes to new files. Returns False when another process is compacting or nothing was changed."""
     folder = live.bundle.path / LIVE_FOLDER
     if not folder.is_dir():
         return False
@@ -52,7 +52,7 @@ def compact(live: LiveCatalogue) -> bool:
 
 
 def compact_in_background(live: LiveCatalogue) -> threading.Thread | None:
-    """Starts a compaction in a thread when enough was changed; a process has one at most."""
+    """Starts a compaction in a thread if there are enough changes; a process runs at most one."""
     snapshot = live.now()
     enough = snapshot.num_changes >= max(COMPACT_FROM, COMPACT_SHARE * len(snapshot.base.pool))
     if not enough or not live.compacting.acquire(blocking=False):
@@ -60,7 +60,9 @@ def compact_in_background(live: LiveCatalogue) -> threading.Thread | None:
 
     def run() -> None:
         try:
-            with suppress(AttributeError, OSError):  # Linux: of this thread alone; queries go first
+            with suppress(
+                AttributeError, OSError
+            ):  # on Linux this lowers the priority of this thread only, so that queries go first
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
             compact(live)
         finally:
@@ -73,10 +75,10 @@ def compact_in_background(live: LiveCatalogue) -> threading.Thread | None:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[bool]:
-    """Whether no other process compacts; the operating system drops the lock when its process dies."""
-    from filelock import FileLock, Timeout  # here: a query that never compacts starts without it
+    """Yields whether no other process is compacting; the operating system releases the lock of a dead process."""
+    from filelock import FileLock, Timeout  # imported here, since queries do not need it
 
-    # the soft fallback of file systems without locks would survive its process, so it stays off
+    # the soft fallback for file systems without locks would outlive its process, so it stays off
     lock = FileLock(folder / LOCK, blocking=False, fallback_to_soft=False)
     try:
         lock.acquire()
@@ -90,9 +92,9 @@ def _alone(folder: Path) -> Iterator[bool]:
 
 
 def _sweep(folder: Path, keep: int) -> None:
-    """Removes the files of other generations, and what a crash left half made.
+    """Removes the files of other generations and the partial files of a crash.
 
-    Who has files open keeps them until they are closed.
+    Processes that have such files open can use them until they close them.
     """
     current = generation_path(folder.parent, keep).name
     for path in folder.iterdir():
@@ -101,5 +103,5 @@ def _sweep(folder: Path, keep: int) -> None:
 
 
 def _is_scratch(path: Path) -> bool:
-    """Half made by a generation that nobody is writing: only one compacts at a time."""
+    """Whether a folder is the partial generation of a crash: no other process compacts at this time."""
     return path.name.startswith(".generation-") and path.name.endswith(".partial")

@@ -2,12 +2,12 @@
 
 bundle/live/generation-N/
   manifest.json                      format version, fingerprint of the bundle, checksum of every file
-  ids/items.N.*.npy                  item ids of type number N; those of removed items are found no more
-  codes/items.N.npy, bias.N.npy      as in the bundle, with the items that were added
-  encoder/items.N.npy                likewise, where the bundle has an outfit encoder
+  ids/items.N.*.npy                  item ids of type number N; removed items keep their row, but have no id
+  codes/items.N.npy, bias.N.npy      as in the bundle, including added items
+  encoder/items.N.npy                the same, if the bundle has an outfit encoder
   index/                             the pool, as build_index writes it
 
-Rows of items stay what they were; rows of outfits are new, in order of ids. What was exported stays.
+Items keep their rows; outfits get new rows in order of ids. The exported files stay unchanged.
 """
 
 from __future__ import annotations
@@ -45,9 +45,17 @@ def open_base(
     verify: bool,
     added: Callable[[str, int], Line | None] | None = None,
 ) -> Base:
-    """Opens the files of a generation; 0 is what was exported. `added`: see Catalogue.
+    """Opens the files of a generation.
 
-    Raises BundleError when they are not there, belong to another bundle or were changed.
+    Args:
+        bundle: the exported bundle.
+        generation: its number; 0 for the export.
+        engine: the name of the engine that searches the pool.
+        verify: compare the checksum of every file.
+        added: returns the catalogue lines of added items, see Catalogue.
+
+    Raises:
+        BundleError: the files are missing, belong to another bundle or were changed.
     """
     view = bundle.view(catalogue=Catalogue(bundle.path / "catalogue.sqlite", added))
     path = bundle.path / index.FOLDER
@@ -55,7 +63,10 @@ def open_base(
         folder = generation_path(bundle.path, generation)
         manifest = read_manifest(folder, FORMAT, FORMAT_VERSION, verify=verify)
         if manifest["bundle"] != bundle.fingerprint:
-            raise BundleError(f"{folder} belongs to bundle {manifest['bundle']}, not {bundle.fingerprint}")
+            raise BundleError(
+                f"{folder} belongs to bundle {manifest['bundle']}, but {bundle.path} is bundle {bundle.fingerprint}: "
+                f"move {folder.parent} away to use the bundle as exported"
+            )
         view = view.view(**_items_of(bundle, folder))
         path = folder / "index"
     pool = Pool.open(view, verify=verify, path=path)
@@ -63,7 +74,7 @@ def open_base(
 
 
 def _items_of(bundle: Bundle, folder: Path) -> BundleChanges:
-    """The items of a generation, with those that were added before it."""
+    """The items of a generation, including those added before it."""
     items, codes, bias, encoded = {}, {}, {}, {}
     shape = {"M": len(bundle.modalities), "W": bundle.num_bits // 8}
     for number, item_type in enumerate(bundle.types):
@@ -81,7 +92,7 @@ def generation_path(bundle_path: Path, generation: int) -> Path:
 
 
 def write_generation(snapshot: Snapshot, generation: int) -> Path:
-    """Writes the files of a snapshot, in one step. Returns their folder."""
+    """Writes the files of a snapshot atomically. Returns their folder."""
     bundle, pool = snapshot.bundle, snapshot.base.pool
     path = generation_path(bundle.path, generation)
     alive = np.ones(len(snapshot.ids), dtype=bool) if snapshot.alive is None else snapshot.alive
@@ -98,15 +109,15 @@ def write_generation(snapshot: Snapshot, generation: int) -> Path:
     with atomic_folder(path) as folder:
         (folder / "codes").mkdir()
         (folder / "index").mkdir()
-        for number, kind in enumerate(bundle.types):
-            found = bundle.items[kind].findable
-            ids = IdTable.of_encoded(kind, bundle.items[kind].encoded, None if found.all() else found)
+        for number, item_type in enumerate(bundle.types):
+            findable = bundle.items[item_type].findable
+            ids = IdTable.of_encoded(item_type, bundle.items[item_type].encoded, None if findable.all() else findable)
             ids.save(folder / "ids", f"items.{number}")
-            np.save(folder / f"codes/items.{number}.npy", bundle.item_codes[kind])
-            np.save(folder / f"codes/bias.{number}.npy", bundle.item_bias[kind])
-            if kind in bundle.encoded_items:
+            np.save(folder / f"codes/items.{number}.npy", bundle.item_codes[item_type])
+            np.save(folder / f"codes/bias.{number}.npy", bundle.item_bias[item_type])
+            if item_type in bundle.encoded_items:
                 (folder / "encoder").mkdir(exist_ok=True)
-                np.save(folder / f"encoder/items.{number}.npy", bundle.encoded_items[kind])
+                np.save(folder / f"encoder/items.{number}.npy", bundle.encoded_items[item_type])
         items = snapshot.items_of(kept).astype(np.int32)
         vectors = np.concatenate([pool.vectors, snapshot.added.vectors])[kept]
         write_pool(folder / "index", bundle, PoolRows(IdTable.of_encoded("outfit", encoded), items, terms, vectors))

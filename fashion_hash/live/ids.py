@@ -1,4 +1,4 @@
-"""Ids of a table that grows and shrinks: those of files, those that came later, without the removed."""
+"""The ids of a table that grows and shrinks: ids from files and added ids, without removed ones."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from fashion_hash.core.ids import IdTable
 
 
 class LiveIds(IdTable):
-    """An IdTable and what became of it; a view that stays as it is while others are made.
+    """An IdTable with later additions and removals. It is a view that does not change with later ones.
 
     Args:
-        base: ids of the files, rows 0 to N - 1.
-        added: ids of the rows from N on; only the first `count` belong to this view.
+        base: the ids from files, rows 0 to N - 1.
+        added: the ids of rows N and above; only the first `count` belong to this view.
         rows: the last row of each added id.
-        alive: (N + count,) bool, or None when nothing was removed.
+        count: the number of added ids.
+        alive: (N + count,) bool, False for removed rows, or None when nothing was removed.
     """
 
     def __init__(
@@ -33,34 +34,34 @@ class LiveIds(IdTable):
         return len(self.base) + self._count
 
     def id(self, row: int) -> str:
-        """The id of a row, removed or not."""
+        """The id of a row, even if it was removed."""
         return self.base.id(row) if row < len(self.base) else self._added[row - len(self.base)]
 
     def at(self, rows: Sequence[int] | np.ndarray) -> list[str]:
-        """The ids of many rows, removed or not."""
+        """The ids of many rows, even if they were removed."""
         return [self.id(row) for row in np.asarray(rows).tolist()]
 
     def all(self) -> list[str]:
-        """Every id that is found, in row order."""
+        """All ids that exist, in row order."""
         ids = self.base.encoded.tolist()
-        found = np.flatnonzero(self.findable)
-        return [ids[row].decode() if row < len(ids) else self._added[row - len(ids)] for row in found.tolist()]
+        rows = np.flatnonzero(self.findable)
+        return [ids[row].decode() if row < len(ids) else self._added[row - len(ids)] for row in rows.tolist()]
 
     @property
     def findable(self) -> np.ndarray:
-        """(N + count,) bool: rows that are found by their id."""
-        found = np.ones(len(self), dtype=bool)
-        found[: len(self.base)] = self.base.findable
-        return found if self._alive is None else found & self._alive
+        """(N + count,) bool: the rows that `find` can return."""
+        findable = np.ones(len(self), dtype=bool)
+        findable[: len(self.base)] = self.base.findable
+        return findable if self._alive is None else findable & self._alive
 
     @property
     def encoded(self) -> np.ndarray:
-        """(N + count,) numpy bytes, UTF-8, in row order."""
-        added = [one.encode() for one in self._added[: self._count]]
+        """The ids of all rows, (N + count,) numpy bytes, UTF-8."""
+        added = [added_id.encode() for added_id in self._added[: self._count]]
         return np.concatenate([self.base.encoded, np.array(added, dtype=np.bytes_)]) if added else self.base.encoded
 
     def find(self, one: str) -> int:
-        """The row of an id, or -1."""
+        """The row of an id, or -1 when it does not exist."""
         row = self._rows.get(str(one), -1)
         if not 0 <= row < len(self):
             row = self.base.find(one)

@@ -1,9 +1,9 @@
-"""What a process knows of a live catalogue: the files, and in memory what came and went since.
+"""The state of a live catalogue in a process: the files, and later additions and removals in memory.
 
-A Snapshot never changes, so that a query works on one state from beginning to end. `Changes` reads
-the log and makes the next one; both share memory that only grows at its end.
+A Snapshot never changes, so a query sees a single state from start to end. `Changes` reads the log and makes
+the next snapshot; snapshots share arrays that only grow at the end.
 
-Shapes: N outfits (or items) of the files, A that were added since, S slots, M modalities, D bits.
+Shapes: N outfits (or items) in the files, A added since, S slots, M modalities, D bits.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ MOST_FOUND = 100_000
 
 @dataclass(frozen=True, eq=False)
 class Base:
-    """The files of one generation, open.
+    """The open files of a generation.
 
     Attributes:
-        generation: 0 for those of the export.
-        bundle: with the items of the generation.
-        pool: its outfits.
-        engine: what searches them.
+        generation: its number; 0 for the export.
+        bundle: a view of the bundle with the items of the generation.
+        pool: the outfits of the generation.
+        engine: the engine that searches them.
     """
 
     generation: int
@@ -48,17 +48,17 @@ class Base:
 
     @property
     def tests_items(self) -> bool:
-        """Whether the engine takes a test of items in the place of a mask of outfits."""
+        """Whether the engine accepts a test of items instead of a mask of outfits."""
         return self.engine.tests_items
 
     def rows_with(self, outfit: bytes) -> np.ndarray:
-        """Rows of the pool that are an outfit, its canonical_items (S,) int32 as bytes; looked for once."""
+        """The rows of the pool that equal an outfit, given by its canonical_items (S,) int32 as bytes; cached."""
         rows = self._found.get(outfit)
         if rows is None:
-            items, slots, wanted = self.pool.items, self.bundle.slots, np.frombuffer(outfit, dtype=np.int32)
-            places = [place for place, kind in enumerate(slots) if kind == slots[0]]
-            rows = np.flatnonzero(np.logical_or.reduce([items[:, place] == wanted[places[-1]] for place in places]))
-            rows = rows[(canonical_items(slots, items[rows]) == wanted).all(axis=1)]
+            items, slots, canonical = self.pool.items, self.bundle.slots, np.frombuffer(outfit, dtype=np.int32)
+            places = [place for place, item_type in enumerate(slots) if item_type == slots[0]]
+            rows = np.flatnonzero(np.logical_or.reduce([items[:, place] == canonical[places[-1]] for place in places]))
+            rows = rows[(canonical_items(slots, items[rows]) == canonical).all(axis=1)]
             if len(self._found) >= MOST_FOUND:
                 self._found.clear()
             self._found[outfit] = rows
@@ -67,15 +67,16 @@ class Base:
 
 @dataclass(frozen=True)
 class Added:
-    """Outfits that are in no file yet.
+    """Outfits that are not yet in files.
 
     Attributes:
         items: (A, S) int32.
         terms: (A,) each.
         sums: (A, D) int8 or int16, the sum of an outfit's codes over items and modalities.
-        constant: (A,) float64, compatibility and bias of the score, but for rounding.
-        vectors: of a bundle with an outfit encoder, as they are kept (index/outfit_vectors.py); else (A, 0).
-        rows_of: by the bytes of an outfit's canonical_items, where it lies; rows from A on are of later snapshots.
+        constant: (A,) float64, compatibility and bias of the score, up to rounding.
+        vectors: as stored (index/outfit_vectors.py) if the bundle has an outfit encoder, else (A, 0).
+        rows_of: the rows of an outfit, by the bytes of its canonical_items; rows of A and above belong to later
+            snapshots.
     """
 
     items: np.ndarray
@@ -91,18 +92,18 @@ class Added:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One state of the catalogue. Rows of outfits are those of the pool, then those of `added`.
+    """A state of the catalogue. Rows of outfits are those of the pool followed by those of `added`.
 
     Attributes:
         base: the files.
-        seq: the last line of the log that is in it.
-        bundle: with all items; rows of items that were removed keep their code and are found by no id.
-        items_alive: by type, (N + A,) bool, or None when all are there.
-        added: outfits that came since.
-        ids: of all outfits.
-        alive: (N + A,) bool of outfits, or None when all are there.
-        num_outfits: how many are there.
-        num_changes: items and outfits that came or went since the files were written.
+        seq: the number of the last log entry included.
+        bundle: a view of the bundle with all items; rows of removed items keep their code but have no id.
+        items_alive: by type, (N + A,) bool, False for removed items, or None when none was removed.
+        added: the outfits added since the files were written.
+        ids: the ids of all outfits.
+        alive: (N + A,) bool, False for removed outfits, or None when none was removed.
+        num_outfits: the number of existing outfits.
+        num_changes: the number of items and outfits added or removed since the files were written.
     """
 
     base: Base
@@ -125,19 +126,19 @@ class Snapshot:
         return items
 
     def rows_of(self, outfits: np.ndarray) -> np.ndarray:
-        """Rows of the outfits that are the same as one of (L, S): ascending int64, removed or not."""
+        """The rows of all outfits that equal one of (L, S), even if removed: ascending, int64."""
         parts = [self.base.rows_with(outfit) for outfit in outfit_keys(self.bundle.slots, outfits)]
         return np.unique(np.concatenate([self.rows_of_added(outfits), *parts]))
 
     def rows_of_added(self, outfits: np.ndarray) -> np.ndarray:
-        """As rows_of, of the added outfits only."""
+        """Like rows_of, for added outfits only."""
         known, end, first = self.added.rows_of, len(self.added), len(self.base.pool)
-        rows = [row for one in outfit_keys(self.bundle.slots, outfits) for row in known.get(one, ()) if row < end]
+        rows = [row for outfit in outfit_keys(self.bundle.slots, outfits) for row in known.get(outfit, ()) if row < end]
         return first + np.unique(np.array(rows, dtype=np.int64))
 
 
 class Growing:
-    """An array that grows at its end; views taken before stay as they are."""
+    """An array that grows at its end; earlier views do not change."""
 
     def __init__(self, start: np.ndarray) -> None:
         self._buffer, self._count = start, len(start)
@@ -147,7 +148,7 @@ class Growing:
 
     @property
     def view(self) -> np.ndarray:
-        """What is there now."""
+        """The current rows."""
         return self._buffer[: self._count]
 
     def extend(self, rows: np.ndarray) -> None:
@@ -162,7 +163,7 @@ class Growing:
 
 
 class Names:
-    """Ids of a table while it changes; `view` is what LiveIds shows of it."""
+    """The ids of a table while it changes; `view` gives the current LiveIds."""
 
     def __init__(self, base: IdTable) -> None:
         self.base = base
@@ -173,14 +174,14 @@ class Names:
 
     def add(self, ids: Sequence[str]) -> None:
         """Appends rows."""
-        if not self.rows.keys().isdisjoint(ids):  # an id came back: earlier views keep the row it had
+        if not self.rows.keys().isdisjoint(ids):  # a removed id is added again: earlier views keep its old row
             self.rows = dict(self.rows)
         first = len(self.base) + len(self.added)
         self.added.extend(ids)
         self.rows.update(zip(ids, range(first, first + len(ids))))
 
     def remove(self, rows: Sequence[int]) -> None:
-        """Rows that are no longer found; `alive` is a new array then."""
+        """Removes rows. This makes a new array `alive`, so that earlier views do not change."""
         total = len(self.base) + len(self.added)
         if not rows and (self.alive is None or len(self.alive) == total):
             return
@@ -204,11 +205,14 @@ class Changes:
         bundle = base.bundle
         self._base = base
         self._bundle = bundle
-        self._items = {kind: Names(bundle.items[kind]) for kind in bundle.types}
-        self._codes = {kind: Growing(bundle.item_codes[kind]) for kind in bundle.types}
-        self._bias = {kind: Growing(bundle.item_bias[kind]) for kind in bundle.types}
-        self._encoded = {kind: Growing(one) for kind, one in bundle.encoded_items.items()}
-        self._retired = {kind: None if (found := bundle.items[kind].findable).all() else found for kind in bundle.types}
+        self._items = {item_type: Names(bundle.items[item_type]) for item_type in bundle.types}
+        self._codes = {item_type: Growing(bundle.item_codes[item_type]) for item_type in bundle.types}
+        self._bias = {item_type: Growing(bundle.item_bias[item_type]) for item_type in bundle.types}
+        self._encoded = {item_type: Growing(numbers) for item_type, numbers in bundle.encoded_items.items()}
+        self._retired = {
+            item_type: None if (findable := bundle.items[item_type].findable).all() else findable
+            for item_type in bundle.types
+        }
         self._outfits = Names(base.pool.ids)
         self._outfit_record = outfit_record(bundle)
         none = np.zeros(0, dtype=self._outfit_record)
@@ -219,44 +223,44 @@ class Changes:
         self.snapshot = self._snapshot(0)
 
     def read(self, entries: Sequence[Entry]) -> None:
-        """Makes the snapshot behind some more lines of the log."""
+        """Reads further log entries and makes the next snapshot."""
         if not entries:
             return
         records: list[bytes] = []
         removed: list[int] = []
         of_files: list[str] = []
-        removed_items: dict[str, list[int]] = {kind: [] for kind in self._items}
+        removed_items: dict[str, list[int]] = {item_type: [] for item_type in self._items}
         for entry in entries:
             if entry.op == "add_outfits":
                 self._outfits.add(json.loads(entry.ids))
                 records.append(entry.data)
             elif entry.op == "remove_outfits":
-                for one in json.loads(entry.ids):
-                    if one in self._outfits.rows:
-                        removed.append(self._outfits.rows[one])
+                for outfit_id in json.loads(entry.ids):
+                    if outfit_id in self._outfits.rows:
+                        removed.append(self._outfits.rows[outfit_id])
                     else:
-                        of_files.append(one)
+                        of_files.append(outfit_id)
             elif entry.op == "add_items":
                 self._add_items(entry)
             else:
-                assert entry.kind is not None
-                removed_items[entry.kind].extend(np.frombuffer(entry.data, dtype="<i8").tolist())
-        for kind, rows in removed_items.items():
-            self._items[kind].remove(rows)
-        if any(entry.kind is not None for entry in entries):
+                assert entry.item_type is not None
+                removed_items[entry.item_type].extend(np.frombuffer(entry.data, dtype="<i8").tolist())
+        for item_type, rows in removed_items.items():
+            self._items[item_type].remove(rows)
+        if any(entry.item_type is not None for entry in entries):
             self._bundle = self._with_items()
         self._add_outfits(np.frombuffer(b"".join(records), dtype=self._outfit_record))
         self._outfits.remove([*removed, *self._base.pool.ids.find_many(of_files).tolist()])
         self.snapshot = self._snapshot(entries[-1].seq)
 
     def _add_items(self, entry: Entry) -> None:
-        assert entry.kind is not None
+        assert entry.item_type is not None
         records = np.frombuffer(entry.data, dtype=item_record(self._bundle))
-        self._items[entry.kind].add(json.loads(entry.ids))
-        self._codes[entry.kind].extend(records["code"])
-        self._bias[entry.kind].extend(records["bias"])
+        self._items[entry.item_type].add(json.loads(entry.ids))
+        self._codes[entry.item_type].extend(records["code"])
+        self._bias[entry.item_type].extend(records["bias"])
         if self._encoded:
-            self._encoded[entry.kind].extend(records["encoded"])
+            self._encoded[entry.item_type].extend(records["encoded"])
 
     def _add_outfits(self, records: np.ndarray) -> None:
         first = len(self._sums)
@@ -287,7 +291,7 @@ class Changes:
             base=self._base,
             seq=seq,
             bundle=self._bundle,
-            items_alive={kind: self._items_alive(kind) for kind in self._items},
+            items_alive={item_type: self._items_alive(item_type) for item_type in self._items},
             added=Added(
                 columns["items"],
                 OutfitTerms(*(columns[name] for name in OutfitTerms._fields)),
@@ -299,27 +303,27 @@ class Changes:
             ids=names.view if names.added or names.num_removed else names.base,
             alive=names.alive,
             num_outfits=len(names.base) + len(names.added) - names.num_removed,
-            num_changes=sum(len(one.added) + one.num_removed for one in changed),
+            num_changes=sum(len(table.added) + table.num_removed for table in changed),
         )
 
-    def _items_alive(self, kind: str) -> np.ndarray | None:
-        names, retired = self._items[kind], self._retired[kind]
+    def _items_alive(self, item_type: str) -> np.ndarray | None:
+        names, retired = self._items[item_type], self._retired[item_type]
         if names.alive is None and retired is None:
             return None
         alive = np.ones(len(names.base) + len(names.added), dtype=bool)
-        for one in (names.alive, retired):
-            if one is not None:
-                alive[: len(one)] &= one
+        for mask in (names.alive, retired):
+            if mask is not None:
+                alive[: len(mask)] &= mask
         return alive
 
 
 def outfit_keys(slots: Sequence[str], outfits: np.ndarray) -> list[bytes]:
-    """For each of (L, S) outfits its canonical_items as bytes: equal when they are the same outfit."""
-    return [one.tobytes() for one in canonical_items(slots, outfits.astype(np.int32))]
+    """The canonical_items of each of (L, S) outfits as bytes, which are equal for equal outfits."""
+    return [outfit.tobytes() for outfit in canonical_items(slots, outfits.astype(np.int32))]
 
 
 def code_sums(bundle: Bundle, items: np.ndarray) -> np.ndarray:
-    """The sum of an outfit's codes over its items, as counted, and modalities: (A, D) int8, or int16 if need be."""
+    """The sum of each outfit's codes over modalities and items, as the model counts them: (A, D) int8 or int16."""
     dtype = np.int8 if len(bundle.slots) * len(bundle.modalities) < 128 else np.int16
     counted = exact.outfit_items(bundle, items)
     codes = unpack(slot_codes(bundle, counted))
@@ -327,7 +331,7 @@ def code_sums(bundle: Bundle, items: np.ndarray) -> np.ndarray:
 
 
 def outfit_record(bundle: Bundle) -> np.dtype:
-    """How the log holds an outfit: its items and terms, and of an outfit encoder its vector as it is kept."""
+    """The dtype of an outfit in the log: its items and terms, and for an outfit encoder its vector as stored."""
     vector = scoring_of(bundle).outfit_vectors(np.zeros((0, len(bundle.slots)), dtype=np.int32))
     return np.dtype(
         [
@@ -342,6 +346,6 @@ def outfit_record(bundle: Bundle) -> np.dtype:
 
 
 def item_record(bundle: Bundle) -> np.dtype:
-    """How the log holds an item: its codes and its bias, and of an outfit encoder its token and vector."""
+    """The dtype of an item in the log: its codes and bias, and for an outfit encoder its token and vector."""
     code = len(bundle.modalities), bundle.num_bits // 8
     return np.dtype([("code", "u1", code), ("bias", "<i4"), ("encoded", "<f4", (scoring_of(bundle).item_width,))])

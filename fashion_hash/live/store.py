@@ -1,17 +1,17 @@
-"""The file of a live catalogue: every change since the export, in SQLite.
+"""The file of a live catalogue: all changes since the export, in SQLite.
 
 bundle/live/
-  live.sqlite           the tables below; with -wal and -shm beside it while it is in use
-  generation-N/         index and items as of compaction N (generation.py); 0 is the bundle as exported
+  live.sqlite           the tables below; -wal and -shm files are beside it while it is in use
+  generation-N/         index and items after compaction N (generation.py); 0 is the bundle as exported
 
-    meta    bundle and index: fingerprints of what was exported; generation: N
-    log     changes that the generation does not hold, in the order in which they were made
-    users   everyone who came or whose likes were changed after the export, as of now
-    items   what the catalogue knows of items that were added: the table of catalogue.sqlite
+    meta    bundle, index: the fingerprints of the exported ones; generation: N
+    log     the changes since generation N, in order
+    users   the current state of every user who was added or updated after the export
+    items   the catalogue lines of added items, in the same table as in catalogue.sqlite
 
-A call is one transaction, written ahead and synced before it returns (synchronous = FULL): what
-returned survives a kill and a power cut, and no reader sees half of it. Changes of the log name
-outfits by id and items by row; rows of items are never used twice.
+Each call is a single transaction, written ahead and synced before it returns (synchronous = FULL). It
+survives a kill or a power cut after it returned, and readers never see half of it. The log refers to
+outfits by id and to items by row; rows of items are never reused.
 """
 
 from __future__ import annotations
@@ -53,26 +53,26 @@ class Entry(NamedTuple):
 
     Attributes:
         seq: its number; numbers grow.
-        op: what was done.
-        kind: the item type, for items.
-        ids: JSON list of ids.
-        data: what snapshot.py and changes.py know to read; rows of items, or records.
+        op: the operation.
+        item_type: the item type, for items; the column `kind`.
+        ids: a JSON list of ids.
+        data: rows of items or records, see snapshot.py and changes.py.
     """
 
     seq: int
     op: Op
-    kind: str | None
+    item_type: str | None
     ids: str
     data: bytes
 
 
 class UserState(NamedTuple):
-    """Someone who came or changed after the export.
+    """The state of a user who was added or updated after the export.
 
     Attributes:
-        code: (D / 8,) uint8, packed; of an outfit encoder the bytes of the vector, (4 D,) uint8.
-        liked, disliked: (L, S) int32, items by slot; of a user of the bundle what came on top of
-            their history.
+        code: (D / 8,) uint8, packed; for an outfit encoder the bytes of the vector, (4 D,) uint8.
+        liked: (L, S) int32, items by slot; for a user of the bundle, without their exported history.
+        disliked: the same for disliked outfits.
     """
 
     code: np.ndarray
@@ -81,17 +81,17 @@ class UserState(NamedTuple):
 
 
 class Store:
-    """One connection to the file. Reading or writing is decided when it is opened."""
+    """A connection to the file, opened to read or to write."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection, frozen: bool) -> None:
         self.path = path
         self._connection = connection
-        self._frozen = frozen  # opened where nothing may be written, and nobody was writing
-        self._seen = _looks(path)
+        self._frozen = frozen  # opened as immutable: in a read-only folder, with no writer
+        self._seen = _stamp(path)
 
     @classmethod
     def open(cls, bundle: Bundle, *, write: bool = False, verify: bool = False) -> Store:
-        """Opens the file of a bundle, which must exist.
+        """Opens the existing file of a bundle.
 
         Raises:
             BundleError: the file is broken, or belongs to another bundle or index.
@@ -100,14 +100,14 @@ class Store:
         with sqlite_errors(path):
             try:
                 store = cls(path, _connect(path, "rw"), False)
-                store.one("SELECT 1 FROM meta")
+                store.first_row("SELECT 1 FROM meta")
             except sqlite3.OperationalError:
-                # a folder where we may not write, and nobody who writes has it open: the file is all there is
+                # a read-only folder, and no writer has the file open: it holds the complete state
                 if write or wal_path(path).exists() or not path.is_file():
                     raise
                 store = cls(path, _connect(path, "ro&immutable=1"), True)
-            if verify and (found := store.one("PRAGMA quick_check(1)")) != ("ok",):
-                raise sqlite3.DatabaseError(str(found))
+            if verify and (result := store.first_row("PRAGMA quick_check(1)")) != ("ok",):
+                raise sqlite3.DatabaseError(str(result))
             store._connection.execute("PRAGMA synchronous = FULL")
             store._check(bundle)
         return store
@@ -123,7 +123,7 @@ class Store:
             if meta[what] != fingerprint:
                 raise BundleError(
                     f"{self.path} holds changes of {what} {meta[what]}, but the {what} beside it is {fingerprint}: "
-                    f"put that {what} back, or move {self.path.parent} away to go on without the changes"
+                    f"put that {what} back, or move {self.path.parent} away to continue without the changes"
                 )
 
     def close(self) -> None:
@@ -131,22 +131,22 @@ class Store:
         self._connection.close()
 
     def version(self) -> object:
-        """Something that differs whenever another connection has written."""
-        return self._seen if self._frozen else self.one("PRAGMA data_version")
+        """A value that changes whenever another connection has written."""
+        return self._seen if self._frozen else self.first_row("PRAGMA data_version")
 
     def outdated(self) -> bool:
-        """Whether the file must be opened again to see what was changed."""
-        return self._frozen and (wal_path(self.path).exists() or _looks(self.path) != self._seen)
+        """Whether the file must be opened again to see the latest changes."""
+        return self._frozen and (wal_path(self.path).exists() or _stamp(self.path) != self._seen)
 
-    def one(self, query: str, values: tuple[Any, ...] = ()) -> tuple[Any, ...]:
-        """The first row of an answer; () when there is none."""
+    def first_row(self, query: str, values: tuple[Any, ...] = ()) -> tuple[Any, ...]:
+        """The first row of a result, or () for an empty result."""
         return self._connection.execute(query, values).fetchone() or ()
 
     @contextmanager
-    def transaction(self, kind: Literal["DEFERRED", "IMMEDIATE"]) -> Iterator[None]:
-        """Several statements as one: IMMEDIATE to write (one at a time, others wait), DEFERRED to read."""
+    def transaction(self, mode: Literal["DEFERRED", "IMMEDIATE"]) -> Iterator[None]:
+        """A transaction over several statements: IMMEDIATE to write (other writers wait), DEFERRED to read."""
         with sqlite_errors(self.path):
-            self._connection.execute(f"BEGIN {kind}")
+            self._connection.execute(f"BEGIN {mode}")
             try:
                 yield
                 self._connection.execute("COMMIT")
@@ -155,48 +155,48 @@ class Store:
                     self._connection.execute("ROLLBACK")
 
     def read(self, after: int) -> tuple[int, list[Entry]]:
-        """The number of the last compaction, and the log behind a line."""
+        """The number of the last compaction, and the log entries after number `after`."""
         query = "SELECT seq, op, kind, ids, data FROM log WHERE seq > ? ORDER BY seq"
         with self.transaction("DEFERRED"):
-            generation = int(self.one("SELECT value FROM meta WHERE key = 'generation'")[0])
+            generation = int(self.first_row("SELECT value FROM meta WHERE key = 'generation'")[0])
             return generation, [Entry(*row) for row in self._connection.execute(query, (after,))]
 
-    def item(self, kind: str, row: int) -> Line | None:
-        """The catalogue's line of an item that was added, or None."""
+    def item(self, item_type: str, row: int) -> Line | None:
+        """The catalogue line of an added item, or None."""
         query = "SELECT item_id, title, details, picture FROM items WHERE type = ? AND row = ?"
-        found: Line | None = self._connection.execute(query, (kind, row)).fetchone()
-        return found
+        line: Line | None = self._connection.execute(query, (item_type, row)).fetchone()
+        return line
 
-    def details(self, kind: str, first: int) -> list[tuple[str | None, str]]:
-        """Title and details (JSON) of the items of a type from a row on, in order of rows."""
+    def details(self, item_type: str, first: int) -> list[tuple[str | None, str]]:
+        """Title and details (JSON) of the added items of a type in row `first` and above, in order of rows."""
         query = "SELECT title, details FROM items WHERE type = ? AND row >= ? ORDER BY row"
-        return self._connection.execute(query, (kind, first)).fetchall()
+        return self._connection.execute(query, (item_type, first)).fetchall()
 
-    def append(self, op: Op, kind: str | None, ids: str, data: bytes) -> None:
-        """Adds a line to the log."""
+    def append(self, op: Op, item_type: str | None, ids: str, data: bytes) -> None:
+        """Adds an entry to the log."""
         query = "INSERT INTO log (op, kind, ids, data) VALUES (?, ?, ?, ?)"
-        self._connection.execute(query, (op, kind, ids, data))
+        self._connection.execute(query, (op, item_type, ids, data))
 
     def fold(self, generation: int, seq: int) -> None:
-        """A compaction is done: the log up to `seq` is in its files."""
+        """Records a finished compaction, whose files include the log up to number `seq`."""
         self._connection.execute("UPDATE meta SET value = ? WHERE key = 'generation'", (str(generation),))
         self._connection.execute("DELETE FROM log WHERE seq <= ?", (seq,))
 
     def user(self, user_id: str, num_slots: int) -> UserState | None:
-        """Someone who came or changed after the export, or None."""
+        """The state of a user, or None for one who was not added or updated after the export."""
         try:
-            found = self.one("SELECT code, liked, disliked FROM users WHERE user_id = ?", (user_id,))
+            columns = self.first_row("SELECT code, liked, disliked FROM users WHERE user_id = ?", (user_id,))
         except UnicodeEncodeError:
-            return None  # a stray byte of a command line: no id
-        if not found:
+            return None  # an invalid byte from a command line cannot be part of an id
+        if not columns:
             return None
-        code, liked, disliked = found
-        outfits = (np.frombuffer(one, dtype="<i4").reshape(-1, num_slots) for one in (liked, disliked))
+        code, liked, disliked = columns
+        outfits = (np.frombuffer(data, dtype="<i4").reshape(-1, num_slots) for data in (liked, disliked))
         return UserState(np.frombuffer(code, dtype=np.uint8), *outfits)
 
     def put_user(self, user_id: str, state: UserState) -> None:
-        """Adds or replaces someone."""
-        liked, disliked = (one.astype("<i4").tobytes() for one in (state.liked, state.disliked))
+        """Adds or replaces the state of a user."""
+        liked, disliked = (outfits.astype("<i4").tobytes() for outfits in (state.liked, state.disliked))
         query = "INSERT OR REPLACE INTO users VALUES (?, ?, ?, ?)"
         self._connection.execute(query, (user_id, state.code.tobytes(), liked, disliked))
 
@@ -206,22 +206,23 @@ class Store:
 
 
 def store_path(bundle_path: Path) -> Path:
-    """Where a bundle's live catalogue is."""
+    """The path of a bundle's live catalogue."""
     return bundle_path / LIVE_FOLDER / FILE
 
 
-def _looks(path: Path) -> tuple[int, int, int]:
-    found = path.stat()
-    return found.st_ino, found.st_size, found.st_mtime_ns
+def _stamp(path: Path) -> tuple[int, int, int]:
+    """Numbers that change whenever the file is replaced or written."""
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def wal_path(path: Path) -> Path:
-    """The write-ahead log of a file: it exists while a process has the file open to write."""
+    """The path of the write-ahead log, which exists while a process has the file open to write."""
     return path.with_name(path.name + "-wal")
 
 
 def create_store(bundle: Bundle) -> None:
-    """Makes the file of a bundle that has none yet; where two do so at once, the first one's counts."""
+    """Creates the file of a bundle; if two processes do so at the same time, the first file is kept."""
     path = store_path(bundle.path)
     path.parent.mkdir(exist_ok=True)
     meta = {
@@ -250,19 +251,19 @@ def index_fingerprint(bundle: Bundle) -> str:
 
 @contextmanager
 def sqlite_errors(path: Path) -> Iterator[None]:
-    """SQLite's errors as ours."""
+    """Turns errors of SQLite into BundleError."""
     try:
         yield
     except sqlite3.OperationalError as error:
         if "locked" in str(error) or "busy" in str(error):
             raise BundleError(
-                f"{path}: another process wrote for {WAIT_SECONDS:.0f} seconds; nothing was changed, try again"
+                f"{path}: another process kept writing for {WAIT_SECONDS:.0f} seconds; nothing was changed: try again"
             ) from None
         raise BundleError(f"{path} cannot be used ({error}); nothing was changed") from None
     except sqlite3.DatabaseError as error:
         raise BundleError(
-            f"{path} is not a readable live catalogue ({error}): put back a copy of it, or move {path.parent} "
-            "away to answer from the bundle as it was exported"
+            f"{path} is not a readable live catalogue ({error}): restore it from a copy, or move {path.parent} "
+            "away to use the bundle as exported"
         ) from None
 
 

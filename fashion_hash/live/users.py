@@ -1,4 +1,4 @@
-"""Users who arrive after the export, or tell more: their likes become a code, durably."""
+"""Users who are added or updated after the export: computes their code from their likes and stores it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ OutfitRef = str | dict[str, str]
 def add_user(
     live: LiveCatalogue, fold: Fold, user_id: str, liked: Sequence[OutfitRef], disliked: Sequence[OutfitRef]
 ) -> None:
-    """Adds someone; see Recommender.add_user."""
+    """Adds a user; see Recommender.add_user."""
 
     def told(snapshot: Snapshot, state: UserState | None) -> UserState:
         if state is not None or user_id in live.bundle.users:
-            raise DataError(f"user {user_id!r} is there already: use update_user")
+            raise DataError(f"user {user_id!r} already exists: use update_user")
         likes, dislikes = (told_rows(snapshot, outfits) for outfits in (liked, disliked))
         return _folded(snapshot, fold, likes[:0], likes, dislikes)
 
@@ -36,7 +36,7 @@ def add_user(
 def update_user(
     live: LiveCatalogue, fold: Fold, user_id: str, liked: Sequence[OutfitRef], disliked: Sequence[OutfitRef]
 ) -> None:
-    """Adds to what someone likes and dislikes; see Recommender.update_user."""
+    """Adds to what a user likes and dislikes; see Recommender.update_user."""
 
     def told(snapshot: Snapshot, state: UserState | None) -> UserState:
         row = live.bundle.users.row(user_id) if state is None else live.bundle.users.find(user_id)
@@ -44,7 +44,7 @@ def update_user(
         likes, dislikes = (told_rows(snapshot, outfits) for outfits in (liked, disliked))
         slots = snapshot.bundle.slots
         _check_apart(slots, likes, dislikes)
-        if state is not None:  # who changed their mind: the last word counts
+        if state is not None:  # when a user's opinion changes, the latest one counts
             likes, dislikes = (
                 np.concatenate([_without(slots, state.liked, dislikes), likes]),
                 np.concatenate([_without(slots, state.disliked, likes), dislikes]),
@@ -55,9 +55,9 @@ def update_user(
 
 
 def _put(live: LiveCatalogue, user_id: str, told: Callable[[Snapshot, UserState | None], UserState]) -> None:
-    """Writes what someone becomes; folded before the transaction, so that nobody waits for it."""
+    """Stores the new state of a user; it is computed before the transaction, so that other writers do not wait."""
     if not isinstance(user_id, str):
-        raise DataError(f"a user id is a text, not {user_id!r}")
+        raise DataError(f"a user id must be a text, got {user_id!r}")
     encode("user", user_id, 0)
     while True:
         snapshot, [before] = live.now_with([user_id])
@@ -68,16 +68,16 @@ def _put(live: LiveCatalogue, user_id: str, told: Callable[[Snapshot, UserState 
                 return
 
 
-def _same(one: UserState | None, other: UserState | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return all(a.tobytes() == b.tobytes() for a, b in zip(one, other))
+def _same(first: UserState | None, second: UserState | None) -> bool:
+    if first is None or second is None:
+        return first is second
+    return all(a.tobytes() == b.tobytes() for a, b in zip(first, second))
 
 
 def told_rows(snapshot: Snapshot, outfits: Sequence[OutfitRef]) -> np.ndarray:
-    """Outfits, by id or by items, as (L, S) int32. Raises as outfit_rows, and UnknownIdError for an outfit."""
+    """The items of outfits given by id or by items, (L, S) int32; raises like `items_told`."""
     if isinstance(outfits, str | dict):
-        raise QueryError(f"a list of outfits is needed, not {outfits!r}: put it into brackets")
+        raise QueryError(f"outfits must be a list, got {outfits!r}: put it into brackets")
     rows = np.zeros((len(outfits), len(snapshot.bundle.slots)), dtype=np.int32)
     for place, outfit in enumerate(outfits):
         rows[place] = items_told(snapshot, outfit, f"outfit {place + 1} of {len(outfits)}")
@@ -85,7 +85,10 @@ def told_rows(snapshot: Snapshot, outfits: Sequence[OutfitRef]) -> np.ndarray:
 
 
 def items_told(snapshot: Snapshot, outfit: OutfitRef, name: str = "an outfit") -> np.ndarray:
-    """The items by slot, (S,) int32, of an outfit of the pool or of any items; `name` is for messages."""
+    """The items by slot, (S,) int32, of an outfit given by id or by items; `name` is for messages.
+
+    Raises UnknownIdError for an unknown outfit id, and like outfit_rows for items.
+    """
     if isinstance(outfit, str):
         items: np.ndarray = snapshot.items_of(np.array([snapshot.ids.row(outfit)]))[0]
         return items
@@ -95,7 +98,7 @@ def items_told(snapshot: Snapshot, outfit: OutfitRef, name: str = "an outfit") -
 def _folded(snapshot: Snapshot, fold: Fold, history: np.ndarray, liked: np.ndarray, disliked: np.ndarray) -> UserState:
     slots = snapshot.bundle.slots
     _check_apart(slots, liked, disliked)
-    liked, disliked = (_distinct(slots, one) for one in (liked, disliked))
+    liked, disliked = (_distinct(slots, table) for table in (liked, disliked))
     outfits = _without(slots, _distinct(slots, np.concatenate([history, liked])), disliked)
     code = fold.fit(outfits, disliked, bundle=snapshot.bundle)
     return UserState(np.zeros(0, dtype=np.uint8) if code is None else code.view(np.uint8), liked, disliked)
@@ -103,7 +106,7 @@ def _folded(snapshot: Snapshot, fold: Fold, history: np.ndarray, liked: np.ndarr
 
 def _check_apart(slots: Sequence[str], liked: np.ndarray, disliked: np.ndarray) -> None:
     if len(_without(slots, liked, disliked)) < len(liked):
-        raise QueryError("an outfit is both liked and disliked: leave it out on one side")
+        raise QueryError("an outfit is both liked and disliked: leave it out of one of the lists")
 
 
 def _distinct(slots: Sequence[str], outfits: np.ndarray) -> np.ndarray:
@@ -112,5 +115,5 @@ def _distinct(slots: Sequence[str], outfits: np.ndarray) -> np.ndarray:
 
 
 def _without(slots: Sequence[str], outfits: np.ndarray, others: np.ndarray) -> np.ndarray:
-    gone = set(outfit_keys(slots, others))
-    return outfits[[one not in gone for one in outfit_keys(slots, outfits)]]
+    excluded = set(outfit_keys(slots, others))
+    return outfits[[outfit_key not in excluded for outfit_key in outfit_keys(slots, outfits)]]

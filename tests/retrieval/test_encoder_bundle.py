@@ -344,7 +344,7 @@ def test_someone_new_is_fitted_to_what_they_like(tmp_path, form):
     assert again.score("new", ranks[3]) == recommender.score("new", ranks[3])
     recommender.update_user("user-0", liked=[ranks[5]])
     assert recommender.score("user-0", ranks[5]) == again.score("user-0", ranks[5])
-    with pytest.raises(DataError, match="'new' is there already"):
+    with pytest.raises(DataError, match="'new' already exists"):
         recommender.add_user("new")
     with pytest.raises(UnknownIdError, match="user-3"):
         recommender.recommend("user-33")
