@@ -60,9 +60,9 @@ class LiveIds(IdTable):
         added = [added_id.encode() for added_id in self._added[: self._count]]
         return np.concatenate([self.base.encoded, np.array(added, dtype=np.bytes_)]) if added else self.base.encoded
 
-    def find(self, one: str) -> int:
+    def find(self, name: str) -> int:
         """The row of an id, or -1 when it does not exist."""
-        row = self._rows.get(str(one), -1)
+        row = self._rows.get(str(name), -1)
         if not 0 <= row < len(self):
-            row = self.base.find(one)
+            row = self.base.find(name)
         return row if row >= 0 and (self._alive is None or self._alive[row]) else -1

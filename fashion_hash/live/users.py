@@ -24,13 +24,13 @@ def add_user(
 ) -> None:
     """Adds a user; see Recommender.add_user."""
 
-    def told(snapshot: Snapshot, state: UserState | None) -> UserState:
+    def new_state(snapshot: Snapshot, state: UserState | None) -> UserState:
         if state is not None or user_id in live.bundle.users:
             raise DataError(f"user {user_id!r} already exists: use update_user")
         likes, dislikes = (told_rows(snapshot, outfits) for outfits in (liked, disliked))
         return _folded(snapshot, fold, likes[:0], likes, dislikes)
 
-    _put(live, user_id, told)
+    _put(live, user_id, new_state)
 
 
 def update_user(
@@ -38,7 +38,7 @@ def update_user(
 ) -> None:
     """Adds to what a user likes and dislikes; see Recommender.update_user."""
 
-    def told(snapshot: Snapshot, state: UserState | None) -> UserState:
+    def new_state(snapshot: Snapshot, state: UserState | None) -> UserState:
         row = live.bundle.users.row(user_id) if state is None else live.bundle.users.find(user_id)
         history = live.bundle.history.items[live.bundle.lines_of(row) if row >= 0 else []]
         likes, dislikes = (told_rows(snapshot, outfits) for outfits in (liked, disliked))
@@ -51,17 +51,17 @@ def update_user(
             )
         return _folded(snapshot, fold, history, likes, dislikes)
 
-    _put(live, user_id, told)
+    _put(live, user_id, new_state)
 
 
-def _put(live: LiveCatalogue, user_id: str, told: Callable[[Snapshot, UserState | None], UserState]) -> None:
+def _put(live: LiveCatalogue, user_id: str, new_state: Callable[[Snapshot, UserState | None], UserState]) -> None:
     """Stores the new state of a user; it is computed before the transaction, so that other writers do not wait."""
     if not isinstance(user_id, str):
         raise DataError(f"a user id must be a text, got {user_id!r}")
     encode("user", user_id, 0)
     while True:
         snapshot, [before] = live.now_with([user_id])
-        after = told(snapshot, before)
+        after = new_state(snapshot, before)
         with live.writing() as (_, store):
             if _same(store.user(user_id, len(live.bundle.slots)), before):
                 store.put_user(user_id, after)

@@ -1,4 +1,4 @@
-"""Everything that can be asked, of a catalogue that has changed: against brute force over what is there."""
+"""All kinds of answers of a changed catalogue, against brute force over what exists."""
 
 from itertools import product
 from pathlib import Path
@@ -29,17 +29,19 @@ def changed(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
     bundle = new_bundle(tmp_path_factory.mktemp("bundles") / "bundle", num_users=3)
     build_partners(bundle)
     recommender, world = Recommender.load(bundle.path), World(bundle)
-    for kind in bundle.types:
-        items = [world.new_item(rng, kind, f"{kind}-new-{number}") for number in range(4)]
+    for item_type in bundle.types:
+        items = [world.new_item(rng, item_type, f"{item_type}-new-{number}") for number in range(4)]
         for number, item in enumerate(items):
-            item |= {"price": PRICES[kind] + number, "brand": "ab"[number % 2]}
+            item |= {"price": PRICES[item_type] + number, "brand": "ab"[number % 2]}
         recommender.add_items(items)
-        gone = [f"{kind}-3", f"{kind}-new-2"]
-        recommender.remove_items({kind: gone})
-        world.remove_items(kind, gone)
+        gone = [f"{item_type}-3", f"{item_type}-new-2"]
+        recommender.remove_items({item_type: gone})
+        world.remove_items(item_type, gone)
     for number in range(30):
         world.outfits[f"new-{number}"] = world.new_outfit(rng)
-    recommender.add_outfits({one: outfit for one, outfit in world.outfits.items() if one.startswith("new-")})
+    recommender.add_outfits(
+        {outfit_id: outfit for outfit_id, outfit in world.outfits.items() if outfit_id.startswith("new-")}
+    )
     if request.param:
         recommender.compact()
     recommender.add_user("nobody")
@@ -48,22 +50,22 @@ def changed(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
     return world, recommender
 
 
-def price(world: World, kind: str, item_id: str) -> float | None:
-    if item_id == f"{kind}-0":
+def price(world: World, item_type: str, item_id: str) -> float | None:
+    if item_id == f"{item_type}-0":
         return 12.5
-    return PRICES[kind] + int(item_id[-1]) if "-new-" in item_id else None
+    return PRICES[item_type] + int(item_id[-1]) if "-new-" in item_id else None
 
 
 def prices(world: World, outfit: dict[str, str]) -> list[float | None]:
-    return [price(world, slot.removesuffix("_2"), one) for slot, one in outfit.items()]
+    return [price(world, slot.removesuffix("_2"), item_id) for slot, item_id in outfit.items()]
 
 
 @pytest.mark.parametrize(
     ("where", "passes"),
     [
-        ({"price": {">": 11}}, lambda own: all(one is not None and one > 11 for one in own)),
-        ({"price": {"exists": False}}, lambda own: all(one is None for one in own)),
-        ({"total": {"price": {"<=": 50}}}, lambda own: None not in own and sum(own) <= 50),
+        ({"price": {">": 11}}, lambda amounts: all(amount is not None and amount > 11 for amount in amounts)),
+        ({"price": {"exists": False}}, lambda amounts: all(amount is None for amount in amounts)),
+        ({"total": {"price": {"<=": 50}}}, lambda amounts: None not in amounts and sum(amounts) <= 50),
     ],
 )
 def test_a_filter_is_brute_force(changed: tuple[World, Recommender], where: dict, passes: object) -> None:
@@ -89,10 +91,10 @@ def test_caps_and_variety(changed: tuple[World, Recommender]) -> None:
     hits = recommender.recommend("user-1", 8, max_per={"item": 1})
     used: set = set()
     expected = []
-    for _, one in world.best("user-1"):
-        worn = {(slot.removesuffix("_2"), item) for slot, item in world.outfits[one].items()}
+    for _, outfit_id in world.best("user-1"):
+        worn = {(slot.removesuffix("_2"), item) for slot, item in world.outfits[outfit_id].items()}
         if not worn & used:
-            expected.append(one)
+            expected.append(outfit_id)
             used |= worn
     assert hits.ids.tolist() == expected[:8]
     plain, varied = recommender.recommend("user-1", 5), recommender.recommend("user-1", 5, diversity=0.9)
@@ -110,7 +112,7 @@ def composed(world: World, slots: tuple[str, ...]) -> list[dict[str, str]]:
     """Every outfit that fills the slots; two tops are a set."""
     kinds = [slot.removesuffix("_2") for slot in slots]
     out = []
-    for items in product(*(sorted(world.items[kind]) for kind in kinds)):
+    for items in product(*(sorted(world.items[item_type]) for item_type in kinds)):
         outfit = dict(zip(slots, items))
         if outfit["top"] < outfit.get("top_2", "~"):  # each set once; "~" comes after every id
             out.append(outfit)
@@ -122,18 +124,23 @@ def test_composition_is_brute_force(changed: tuple[World, Recommender], user: st
     world, recommender = changed
     every = composed(world, ("top", "bottom", "shoe"))
     ranked = sorted(-score for score in world.scores(user, every))
-    found = recommender.compose(user, 20, types=["top", "bottom", "shoe"])
-    assert (found.proven, found.gap, found.personal, found.shortfall) == (True, 0.0, user is not None, None)
-    assert [-hit.score for hit in found.hits] == ranked[:20]
-    for hit in found.hits:
+    composition = recommender.compose(user, 20, types=["top", "bottom", "shoe"])
+    assert (composition.proven, composition.gap, composition.personal, composition.shortfall) == (
+        True,
+        0.0,
+        user is not None,
+        None,
+    )
+    assert [-hit.score for hit in composition.hits] == ranked[:20]
+    for hit in composition.hits:
         assert hit.score == world.score(user, hit.items)
         assert (hit.outfit_id, hit.personal) == ("", user is not None)
-    cheap = [one for one in every if None not in prices(world, one) and sum(prices(world, one)) <= 72]  # type: ignore[arg-type]
+    cheap = [outfit for outfit in every if None not in prices(world, outfit) and sum(prices(world, outfit)) <= 72]  # type: ignore[arg-type]
     where = {"total": {"price": {"<=": 72}}}
-    found = recommender.compose(user, 1000, types=["top", "bottom", "shoe"], where=where)
-    assert [-hit.score for hit in found.hits] == sorted(-score for score in world.scores(user, cheap))
-    assert found.shortfall is not None
-    assert found.shortfall.found == len(cheap) > 0
+    composition = recommender.compose(user, 1000, types=["top", "bottom", "shoe"], where=where)
+    assert [-hit.score for hit in composition.hits] == sorted(-score for score in world.scores(user, cheap))
+    assert composition.shortfall is not None
+    assert composition.shortfall.found == len(cheap) > 0
     four = recommender.compose(user, 3)
     best = world.scores(user, composed(world, world.bundle.slot_names))
     assert [hit.score for hit in four.hits] == sorted(best, reverse=True)[:3]
@@ -142,22 +149,22 @@ def test_composition_is_brute_force(changed: tuple[World, Recommender], user: st
 
 def test_include_exclude_and_completion(changed: tuple[World, Recommender]) -> None:
     world, recommender = changed
-    some = ["top-new-0", "top-1", "top-2"]
-    found = recommender.compose(
-        "user-0", 500, types=["top", "shoe"], include={"top": some}, exclude={"shoe": ["shoe-1", "shoe-new-0"]}
+    tops = ["top-new-0", "top-1", "top-2"]
+    composition = recommender.compose(
+        "user-0", 500, types=["top", "shoe"], include={"top": tops}, exclude={"shoe": ["shoe-1", "shoe-new-0"]}
     )
     every = [
-        one
-        for one in composed(world, ("top", "shoe"))
-        if one["top"] in some and one["shoe"] not in ("shoe-1", "shoe-new-0")
+        outfit
+        for outfit in composed(world, ("top", "shoe"))
+        if outfit["top"] in tops and outfit["shoe"] not in ("shoe-1", "shoe-new-0")
     ]
-    assert [-hit.score for hit in found.hits] == sorted(-world.score("user-0", one) for one in every)
-    given = {"top": "top-new-1", "shoe": "shoe-2"}
-    found = recommender.complete("user-0", given, 5, types=["bottom"])
-    every = [{**given, "bottom": one} for one in world.items["bottom"]]
-    assert [-hit.score for hit in found.hits] == sorted(-world.score("user-0", one) for one in every)[:5]
-    assert all(hit.items.items() >= given.items() for hit in found.hits)
-    assert len({tuple(hit.items.values()) for hit in recommender.complete("user-0", given, 5, max_repeats=1).hits}) == 5
+    assert [-hit.score for hit in composition.hits] == sorted(-world.score("user-0", outfit) for outfit in every)
+    fixed = {"top": "top-new-1", "shoe": "shoe-2"}
+    composition = recommender.complete("user-0", fixed, 5, types=["bottom"])
+    every = [{**fixed, "bottom": outfit} for outfit in world.items["bottom"]]
+    assert [-hit.score for hit in composition.hits] == sorted(-world.score("user-0", outfit) for outfit in every)[:5]
+    assert all(hit.items.items() >= fixed.items() for hit in composition.hits)
+    assert len({tuple(hit.items.values()) for hit in recommender.complete("user-0", fixed, 5, max_repeats=1).hits}) == 5
     varied = recommender.compose("user-0", 6, types=["top", "shoe"], max_per={"item": 1}).hits
     assert len({hit.items["top"] for hit in varied}) == len({hit.items["shoe"] for hit in varied}) == 6
 
@@ -198,13 +205,17 @@ def test_similar_items(changed: tuple[World, Recommender]) -> None:
     world, recommender = changed
     for item_id in ("top-1", "top-new-0"):
         mine = np.packbits(world.items["top"][item_id][0] > 0)
-        far = {one: int(hamming(mine, np.packbits(code > 0))) for one, (code, _) in world.items["top"].items()}
+        far = {
+            other_id: int(hamming(mine, np.packbits(code > 0))) for other_id, (code, _) in world.items["top"].items()
+        }
         hits = recommender.similar_items(item_id, 5)
-        assert hits.scores.tolist() == [1 - one / 32 for one in sorted(far[one] for one in far if one != item_id)[:5]]
+        assert hits.scores.tolist() == [
+            1 - other_id / 32 for other_id in sorted(far[other_id] for other_id in far if other_id != item_id)[:5]
+        ]
         expected = sorted((distance, other) for other, distance in far.items() if other != item_id)[:5]
         assert hits.ids.tolist() == [other for _, other in expected]  # ties by id
-        some = recommender.similar_items(item_id, 9, item_type="top", where={"price": {"exists": True}}).ids.tolist()
-        assert set(some) == {"top-0", "top-new-0", "top-new-1", "top-new-3"} - {item_id}
+        priced = recommender.similar_items(item_id, 9, item_type="top", where={"price": {"exists": True}}).ids.tolist()
+        assert set(priced) == {"top-0", "top-new-0", "top-new-1", "top-new-3"} - {item_id}
     with pytest.raises(UnknownIdError, match="unknown top 'top-3'"):
         recommender.similar_items("top-3", item_type="top")
     with pytest.raises(UnknownIdError, match=r"unknown item .top-3..*nearest"):
@@ -222,14 +233,14 @@ def test_explanations_add_up(changed: tuple[World, Recommender]) -> None:
         assert bool(told.liked) == (user is not None)
 
 
-def test_titles_and_pictures_of_items_that_came(changed: tuple[World, Recommender]) -> None:
+def test_titles_and_pictures_of_added_items(changed: tuple[World, Recommender]) -> None:
     bundle = changed[1].bundle
-    found = bundle.catalogue.item("top", bundle.items["top"].row("top-new-1"))
-    assert (found.item_id, found.title, found.details["brand"]) == ("top-new-1", "New top-new-1", "b")
+    item = bundle.catalogue.item("top", bundle.items["top"].row("top-new-1"))
+    assert (item.item_id, item.title, item.details["brand"]) == ("top-new-1", "New top-new-1", "b")
     assert bundle.catalogue.picture("top", bundle.items["top"].row("top-new-1")) is None
 
 
-def test_who_told_nothing_gets_what_everyone_gets(changed: tuple[World, Recommender]) -> None:
+def test_a_user_without_outfits_gets_the_impersonal_answer(changed: tuple[World, Recommender]) -> None:
     world, recommender = changed
     mine, everyone = recommender.recommend("nobody", 5), recommender.recommend(None, 5)
     assert mine.ids.tolist() == everyone.ids.tolist()
@@ -245,7 +256,7 @@ def test_who_told_nothing_gets_what_everyone_gets(changed: tuple[World, Recommen
 
 def test_codes_of_new_items_come_from_their_features(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    layers = {kind: (Layer(rng.normal(size=(16, 6)).astype(np.float32)),) for kind in ("top", "shoe")}
+    layers = {item_type: (Layer(rng.normal(size=(16, 6)).astype(np.float32)),) for item_type in ("top", "shoe")}
     normaliser = Normaliser("none", np.zeros(6, dtype=np.float32), np.ones(6, dtype=np.float32))
     unknown = dict.fromkeys(layers, np.ones(6, dtype=np.float32))
     heads = {"image": ContentHeads(layers, normaliser, unknown, "features", "a test")}

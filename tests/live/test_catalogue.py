@@ -1,4 +1,4 @@
-"""A live catalogue answers like brute force over what is there, whatever happened to it."""
+"""After any sequence of changes, a live catalogue answers like brute force over what exists."""
 
 from pathlib import Path
 
@@ -28,40 +28,40 @@ def test_random_changes_answer_like_brute_force(tmp_path: Path, seed: int) -> No
         act = str(rng.choice([*ACTS]))
         done[act] = done.get(act, 0) + 1
         writer = ACTS[act](world, writer, rng, step) or writer
-        for one in (writer, reader):
-            world.check(one, rng)
+        for process in (writer, reader):
+            world.check(process, rng)
     assert len(done) >= 8, done
     writer.compact()
     again = Recommender.load(bundle.path)
-    for one in (writer, reader, again):
+    for process in (writer, reader, again):
         for _ in range(3):
-            world.check(one, rng)
+            world.check(process, rng)
 
 
 def add_items(world: World, writer: Recommender, rng: np.random.Generator, step: int) -> None:
     ids = [f"new-{step}-{number}" for number in range(rng.integers(1, 4))]
     kinds = [str(rng.choice(world.bundle.types)) for _ in ids]
-    removed = [one for one in world.bundle.items[kinds[0]].all() if one not in world.items[kinds[0]]]
+    removed = [item_id for item_id in world.bundle.items[kinds[0]].all() if item_id not in world.items[kinds[0]]]
     if removed:
         ids[0] = removed[0]  # an id that comes back is another item
-    writer.add_items([world.new_item(rng, kind, one) for kind, one in zip(kinds, ids)])
+    writer.add_items([world.new_item(rng, item_type, item_id) for item_type, item_id in zip(kinds, ids)])
 
 
 def remove_items(world: World, writer: Recommender, rng: np.random.Generator, step: int) -> None:
-    kind = str(rng.choice(world.bundle.types))
-    if len(world.items[kind]) > 3:
-        ids = [str(one) for one in rng.choice(sorted(world.items[kind]), 2, replace=False)]
-        assert set(writer.remove_items({kind: ids})) == world.remove_items(kind, ids)
+    item_type = str(rng.choice(world.bundle.types))
+    if len(world.items[item_type]) > 3:
+        ids = [str(item_id) for item_id in rng.choice(sorted(world.items[item_type]), 2, replace=False)]
+        assert set(writer.remove_items({item_type: ids})) == world.remove_items(item_type, ids)
 
 
 def add_outfits(world: World, writer: Recommender, rng: np.random.Generator, step: int) -> None:
-    # some sort before, between and behind the ids of the index
+    # the new ids sort before, between and after those of the index
     new = {f"{'a-o-z'[number]}utfit-{step:04d}": world.new_outfit(rng) for number in (0, 2, 4)}
     if rng.random() < 0.5:
         user = str(rng.choice(sorted(world.users)))
         if world.liked[user] and all(
-            one in world.items[dict(zip(world.bundle.slot_names, world.bundle.slots))[slot]]
-            for slot, one in sorted(world.liked[user])[0]
+            item_id in world.items[dict(zip(world.bundle.slot_names, world.bundle.slots))[slot]]
+            for slot, item_id in sorted(world.liked[user])[0]
         ):
             new[f"liked-{step}"] = dict(sorted(world.liked[user])[0])
     writer.add_outfits(new)
@@ -70,19 +70,19 @@ def add_outfits(world: World, writer: Recommender, rng: np.random.Generator, ste
 
 def remove_outfits(world: World, writer: Recommender, rng: np.random.Generator, step: int) -> None:
     if len(world.outfits) > 4:
-        ids = [str(one) for one in rng.choice(sorted(world.outfits), 3, replace=False)]
+        ids = [str(outfit_id) for outfit_id in rng.choice(sorted(world.outfits), 3, replace=False)]
         writer.remove_outfits(ids)
-        for one in ids:
-            del world.outfits[one]
+        for outfit_id in ids:
+            del world.outfits[outfit_id]
 
 
 def bring_back(world: World, writer: Recommender, rng: np.random.Generator, step: int) -> None:
     """An outfit that was removed gets its id back, with other items."""
     if world.outfits:
-        one = str(rng.choice(sorted(world.outfits)))
-        writer.remove_outfits([one])
-        world.outfits[one] = world.new_outfit(rng)
-        writer.add_outfits({one: world.outfits[one]})
+        outfit_id = str(rng.choice(sorted(world.outfits)))
+        writer.remove_outfits([outfit_id])
+        world.outfits[outfit_id] = world.new_outfit(rng)
+        writer.add_outfits({outfit_id: world.outfits[outfit_id]})
 
 
 def add_user(world: World, writer: Recommender, rng: np.random.Generator, step: int) -> None:
@@ -90,11 +90,11 @@ def add_user(world: World, writer: Recommender, rng: np.random.Generator, step: 
     if told and world.outfits:
         told.append(world.outfits[sorted(world.outfits)[0]])
     liked, disliked = told[1:], told[:1]
-    if key(disliked[0]) in {key(one) for one in liked} if told else False:
+    if key(disliked[0]) in {key(outfit) for outfit in liked} if told else False:
         return
     user = f"new-user-{step}"
     writer.add_user(user, liked=liked, disliked=disliked)
-    world.liked[user], world.disliked[user] = {key(one) for one in liked}, {key(one) for one in disliked}
+    world.liked[user], world.disliked[user] = {key(outfit) for outfit in liked}, {key(outfit) for outfit in disliked}
     world.users[user] = None if not told else code_of(writer, liked, disliked)  # type: ignore[assignment]
 
 
@@ -102,10 +102,10 @@ def update_user(world: World, writer: Recommender, rng: np.random.Generator, ste
     user = str(rng.choice(sorted(world.users)))
     if not world.outfits:
         return
-    one = str(rng.choice(sorted(world.outfits)))
+    outfit_id = str(rng.choice(sorted(world.outfits)))
     liked = bool(rng.random() < 0.5)
-    writer.update_user(user, **{"liked" if liked else "disliked": [one]})
-    outfit = key(world.outfits[one])
+    writer.update_user(user, **{"liked" if liked else "disliked": [outfit_id]})
+    outfit = key(world.outfits[outfit_id])
     world.disliked.setdefault(user, set())
     (world.liked if liked else world.disliked)[user].add(outfit)
     if not user.startswith("user-"):
@@ -129,7 +129,7 @@ def code_of(writer: Recommender, liked: list[dict[str, str]], disliked: list[dic
     from fashion_hash.bundle.lookup import outfit_rows
 
     fold = FoldIn(writer.live.bundle)
-    rows = [np.array([outfit_rows(writer.bundle, one) for one in some]) for some in (liked, disliked)]
+    rows = [np.array([outfit_rows(writer.bundle, outfit) for outfit in outfits]) for outfits in (liked, disliked)]
     return np.unpackbits(fold.fit(*rows, bundle=writer.bundle), bitorder="little").astype(int) * 2 - 1
 
 

@@ -67,16 +67,16 @@ def kill_at_random(folder: Path, times: int, seed: int) -> None:
             users |= {what["user"]} if "user" in what else set()
         recommender = Recommender.load(bundle.path)
         snapshot = recommender.live.now()
-        assert not [one for one in items if one not in snapshot.bundle.items["top"]]
-        there = set(snapshot.ids.all())
+        assert not [known_id for known_id in items if known_id not in snapshot.bundle.items["top"]]
+        existing = set(snapshot.ids.all())
         # the last call may have been kept without having been acknowledged: all of it, or nothing
-        extra, missing = {one for one in there if one[0].isdigit()} - outfits, outfits - there
+        extra, missing = {known_id for known_id in existing if known_id[0].isdigit()} - outfits, outfits - existing
         assert len(extra) in (0, 4), (extra, missing)
-        assert {one[-1] for one in missing} in (set(), {"0", "3"})
+        assert {known_id[-1] for known_id in missing} in (set(), {"0", "3"})
         assert len(missing) in (0, 2)
         outfits = outfits - missing | extra
-        for one in users:
-            assert recommender.recommend(one, 1).personal
+        for known_id in users:
+            assert recommender.recommend(known_id, 1).personal
         generation = recommender.live.now().base.generation
         recommender.close()
         turn += 1

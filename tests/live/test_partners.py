@@ -23,16 +23,18 @@ def test_extended_lists_are_new_lists(
 ) -> None:
     monkeypatch.setattr(partners_module, "BLOCK", 64)
     rng = np.random.default_rng(0)
-    codes = {kind: rng.integers(0, 256, (size, 2, 4), dtype=np.uint8) for kind, size in after.items()}
+    codes = {item_type: rng.integers(0, 256, (size, 2, 4), dtype=np.uint8) for item_type, size in after.items()}
     weights = rng.integers(-(2**17), 2**17, 32).astype(np.int32)
-    old = find_partners({kind: codes[kind][:size] for kind, size in before.items()}, weights)
-    found, expected = extended(old, before, codes, weights), find_partners(codes, weights)
+    old = find_partners({item_type: codes[item_type][:size] for item_type, size in before.items()}, weights)
+    longer, expected = extended(old, before, codes, weights), find_partners(codes, weights)
     for pair in permutations(codes, 2):
-        rows, values = found[pair]
+        rows, values = longer[pair]
         assert rows.shape == values.shape == expected[pair][0].shape
         np.testing.assert_allclose(values, expected[pair][1], rtol=1e-4, atol=1e-3)
         assert all(len(set(row)) == len(row) for row in rows.tolist())
         everything = find_partners(codes, weights, length=1000)[pair]
         for row in range(len(rows)):
             known = dict(zip(everything[0][row].tolist(), everything[1][row].tolist()))
-            np.testing.assert_allclose(values[row], [known[one] for one in rows[row].tolist()], rtol=1e-4, atol=1e-3)
+            np.testing.assert_allclose(
+                values[row], [known[partner] for partner in rows[row].tolist()], rtol=1e-4, atol=1e-3
+            )

@@ -36,7 +36,7 @@ def test_a_file_that_was_changed_and_closed_is_opened_again(tmp_path: Path, monk
         assert reader.outfit("one") == {"top": "top-1"}
         before = len(opened)
         assert len(reader) == 61
-        assert len(opened) == before, "nobody has changed the file: it stays open"
+        assert len(opened) == before, "the file has not changed: it stays open"
     for name in ("two", "three"):
         writer = Recommender.load(bundle.path)
         writer.add_outfits({name: {"shoe": "shoe-2"}})

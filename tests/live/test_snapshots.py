@@ -25,7 +25,7 @@ def test_an_old_snapshot_does_not_change(tmp_path: Path) -> None:
     recommender.add_outfits({"new": {"top": "top-1", "shoe": "shoe-2"}})
     snapshot = recommender.live.now()
     before = search_pool(snapshot, bundle.user_codes, 100)
-    ids = [snapshot.ids.at(one.rows) for one in before]
+    ids = [snapshot.ids.at(ranking.rows) for ranking in before]
     recommender.remove_outfits(["new", "outfit-000001"])
     recommender.add_outfits({f"more-{number}": {"top": "top-3", "bottom": "bottom-4"} for number in range(600)})
     recommender.add_outfits({"new": {"bottom": "bottom-1"}})
@@ -33,7 +33,7 @@ def test_an_old_snapshot_does_not_change(tmp_path: Path) -> None:
     recommender.remove_items({"top": ["top-5"]})
     recommender.compact()
     after = search_pool(snapshot, bundle.user_codes, 100)
-    assert [snapshot.ids.at(one.rows) for one in after] == ids
+    assert [snapshot.ids.at(ranking.rows) for ranking in after] == ids
     assert all((a.scores == b.scores).all() for a, b in zip(before, after))
     assert snapshot.items_of(np.array([snapshot.ids.row("new")])).tolist() == [[1, -1, -1, 2]]
     assert "x" not in snapshot.bundle.items["top"]
@@ -66,8 +66,8 @@ def test_ties_between_old_and_new_outfits_go_by_id(
         score = exact.scores(bundle, exact.terms(bundle, code, every))
         expected = sorted(zip((-score).tolist(), snapshot.ids.at(np.arange(600))))
         for k in (1, 3, 10, 100, 599):
-            [found] = search_pool(snapshot, code[None], k, [NOTHING])
-            assert list(zip((-found.scores).tolist(), snapshot.ids.at(found.rows))) == expected[:k]
+            [ranking] = search_pool(snapshot, code[None], k, [NOTHING])
+            assert list(zip((-ranking.scores).tolist(), snapshot.ids.at(ranking.rows))) == expected[:k]
 
 
 def test_threads_read_while_one_writes(tmp_path: Path) -> None:
@@ -79,8 +79,8 @@ def test_threads_read_while_one_writes(tmp_path: Path) -> None:
     def read() -> None:
         while not stop.is_set():
             ids = recommender.recommend(None, 1000).ids.tolist()
-            halves = [one.split("-")[0] for one in ids if one.endswith(("-a", "-b"))]
-            if any(halves.count(one) != 2 for one in halves) or not 60 <= len(ids) <= 64:
+            halves = [outfit_id.split("-")[0] for outfit_id in ids if outfit_id.endswith(("-a", "-b"))]
+            if any(halves.count(outfit_id) != 2 for outfit_id in halves) or not 60 <= len(ids) <= 64:
                 faults.append(ids)
 
     readers = [threading.Thread(target=read) for _ in range(2)]
@@ -140,18 +140,18 @@ def test_processes_never_see_half_a_change(tmp_path: Path) -> None:
 def test_two_writers_take_turns(tmp_path: Path) -> None:
     bundle = new_bundle(tmp_path / "bundle")
     world = World(bundle)
-    one, other = Recommender.load(bundle.path), Recommender.load(bundle.path)
+    first, second = Recommender.load(bundle.path), Recommender.load(bundle.path)
 
     def write(recommender: Recommender, name: str) -> None:
         for step in range(30):
             recommender.add_outfits({f"{name}-{step}": {"top": "top-1", "shoe": f"shoe-{step % 9}"}})
 
-    threads = [threading.Thread(target=write, args=pair) for pair in ((one, "one"), (other, "other"))]
+    threads = [threading.Thread(target=write, args=pair) for pair in ((first, "one"), (second, "other"))]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     for name in ("one", "other"):
         world.outfits |= {f"{name}-{step}": {"top": "top-1", "shoe": f"shoe-{step % 9}"} for step in range(30)}
-    for recommender in (one, other):
+    for recommender in (first, second):
         world.check(recommender, np.random.default_rng(0))

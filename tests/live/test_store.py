@@ -106,7 +106,7 @@ def test_bundle_and_index_verify_without_looking_at_changes(bundle: Bundle) -> N
 
 
 def test_a_folder_that_may_not_be_written_is_read(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As where SQLite cannot make its -shm: only an immutable connection works there."""
+    """Like a folder where SQLite cannot create its -shm file: only an immutable connection works."""
     connect = store._connect
 
     def read_only(path: Path, mode: str) -> sqlite3.Connection:
@@ -124,15 +124,15 @@ def test_a_folder_that_may_not_be_written_is_read(bundle: Bundle, monkeypatch: p
     with pytest.raises(BundleError, match="nothing was changed"):
         recommender.remove_outfits(["new"])
     monkeypatch.undo()
-    Recommender.load(bundle.path).remove_outfits(["new"])  # somebody else may
+    Recommender.load(bundle.path).remove_outfits(["new"])  # another process may write
     with pytest.raises(UnknownIdError):
         recommender.outfit("new")
 
 
 def test_who_waits_too_long_is_told(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "WAIT_SECONDS", 0.1)
-    one, other = Recommender.load(bundle.path), Recommender.load(bundle.path)
-    with one.live.writing(), pytest.raises(BundleError, match=r"another process kept writing for .* try again"):
+    first, other = Recommender.load(bundle.path), Recommender.load(bundle.path)
+    with first.live.writing(), pytest.raises(BundleError, match=r"another process kept writing for .* try again"):
         other.remove_outfits(["new"])
     other.remove_outfits(["new"])
 
@@ -159,8 +159,18 @@ BAD: list[tuple[str, tuple, type[FashionHashError], str]] = [
         DataError,
         "item 'n': the title must be a text, got 3",
     ),
-    ("add_items", ([{"item_id": "n", "type": "top", "code": CODE, "price": {1}}],), DataError, "item 'n': .* details must be"),
-    ("add_items", ([{"item_id": "n", "type": "top", "code": CODE, "picture": "a"}],), DataError, "item 'n': the picture"),
+    (
+        "add_items",
+        ([{"item_id": "n", "type": "top", "code": CODE, "price": {1}}],),
+        DataError,
+        "item 'n': .* details must be",
+    ),
+    (
+        "add_items",
+        ([{"item_id": "n", "type": "top", "code": CODE, "picture": "a"}],),
+        DataError,
+        "item 'n': the picture",
+    ),
     ("remove_items", ({"top": ["nobody"]},), UnknownIdError, "unknown top 'nobody'"),
     ("remove_items", ({"hat": ["x"]},), QueryError, "no item type 'hat'"),
     ("remove_items", ({"top": "x"},), QueryError, "give a list of top ids, not the text 'x'"),
@@ -194,7 +204,7 @@ def test_bad_input_changes_nothing(
     recommender = Recommender.load(bundle.path)
     before = recommender.live.now().seq
     good = {"add_items": [{"item_id": "good", "type": "shoe", "code": CODE}], "add_outfits": {"good": {"top": "x"}}}
-    if act == "add_items":  # what stands beside it is not kept either
+    if act == "add_items":  # a good change in the same call is not kept either
         arguments = ([*good[act], *arguments[0]],)
     elif act == "add_outfits":
         arguments = ({**good[act], **arguments[0]},)
