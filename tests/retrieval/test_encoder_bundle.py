@@ -383,6 +383,6 @@ def test_what_an_encoder_bundle_cannot_do_is_told(tmp_path):
 def test_a_fold_needs_outfits(tmp_path):
     fold = FoldInVectors(new_bundle(tmp_path / "b", "bits"))
     assert fold.fit(np.zeros((0, 4))) is None
-    with pytest.raises(QueryError, match="liked outfit 0 holds no item"):
+    with pytest.raises(QueryError, match="liked outfit 0 has no items"):
         fold.fit(np.full((1, 4), EMPTY))
     assert set(np.abs(fold.fit(np.array([[1, EMPTY, 2, 3]])))) == {1.0}
