@@ -79,11 +79,7 @@ def write_bundle(path: str | Path, contents: BundleContents) -> Bundle:
     """
     scoring = _scoring_contents(contents)
     _check(contents, scoring)
-    if (live := Path(path) / LIVE_FOLDER).exists():
-        raise BundleError(
-            f"{live} holds changes to bundle {_fingerprint(Path(path))} that would be lost: "
-            "export to another folder, or move it away first"
-        )
+    check_unchanged(path)
     num_bits = check_num_bits(contents.user_codes.shape[-1])
     with atomic_folder(path) as folder:
         (folder / "codes").mkdir()
@@ -121,6 +117,15 @@ def write_bundle(path: str | Path, contents: BundleContents) -> Bundle:
         }
         seal(folder, manifest)
     return Bundle.open(path)
+
+
+def check_unchanged(path: str | Path) -> None:
+    """Raises BundleError when live changes were made to the bundle at `path`: replacing it would lose them."""
+    if (live := Path(path) / LIVE_FOLDER).exists():
+        raise BundleError(
+            f"{live} holds changes to bundle {_fingerprint(Path(path))} that would be lost: "
+            "export to another folder, or move it away first"
+        )
 
 
 def _fingerprint(folder: Path) -> str:

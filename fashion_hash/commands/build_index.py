@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fashion_hash.commands.run_command import Parser, run_command
@@ -32,27 +33,36 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
 
 
 def _build(args: argparse.Namespace) -> int:
+    from fashion_hash.bundle.write import check_unchanged
+    from fashion_hash.core.files import atomic_folder, sweep
+    from fashion_hash.core.locks import hold
+    from fashion_hash.errors import BundleError
     from fashion_hash.index.build import build_index
     from fashion_hash.index.partners import build_partners
     from fashion_hash.training.requests.run import RequestRun, open_run
 
     run = open_run(args.run)
-    if isinstance(run, RequestRun) and run.config.outfits is None:
-        bundle, pool, ids = _export_items(run, args)
-    else:
-        bundle, pool, ids = _export_outfits(run, args)
-    build_index(bundle, pool, ids)
-    if max(len(bundle.items[item_type]) for item_type in bundle.types) <= PARTNERS_UP_TO:
-        build_partners(bundle)
+    path = Path(args.out) if args.out else run.path / "bundle"
+    with hold(path, "building the bundle", BundleError):
+        check_unchanged(path)
+        sweep(path.parent, path.name)
+        with atomic_folder(path) as folder:  # the bundle and its index take the place of older ones in one step
+            if isinstance(run, RequestRun) and run.config.outfits is None:
+                bundle, pool, ids = _export_items(run, folder, args)
+            else:
+                bundle, pool, ids = _export_outfits(run, folder, args)
+            build_index(bundle, pool, ids)
+            if max(len(bundle.items[item_type]) for item_type in bundle.types) <= PARTNERS_UP_TO:
+                build_partners(bundle)
     print(
-        f"wrote {bundle.path}: {len(bundle.users)} users, "
+        f"wrote {path}: {len(bundle.users)} users, "
         + ", ".join(f"{len(bundle.items[item_type])} {item_type} items" for item_type in bundle.types)
         + f", {bundle.num_bits} bits x {len(bundle.modalities)} modalities, {len(pool)} outfits indexed"
     )
     return 0
 
 
-def _export_items(run: RequestRun, args: argparse.Namespace) -> tuple[Bundle, Outfits, list[str] | None]:
+def _export_items(run: RequestRun, path: Path, args: argparse.Namespace) -> tuple[Bundle, Outfits, list[str] | None]:
     """A bundle of single items; its pool holds each item as an outfit."""
     from fashion_hash.errors import ConfigError
     from fashion_hash.training.export.requests import export_requests, single_items
@@ -61,12 +71,14 @@ def _export_items(run: RequestRun, args: argparse.Namespace) -> tuple[Bundle, Ou
         raise ConfigError(
             f"--outfits: {args.run} was trained on single items; name a run on outfits in its configuration"
         )
-    bundle = export_requests(run, args.out)
+    bundle = export_requests(run, path)
     ids, pool = single_items(bundle)
     return bundle, pool, ids
 
 
-def _export_outfits(run: Run | RequestRun, args: argparse.Namespace) -> tuple[Bundle, Outfits, list[str] | None]:
+def _export_outfits(
+    run: Run | RequestRun, path: Path, args: argparse.Namespace
+) -> tuple[Bundle, Outfits, list[str] | None]:
     """A bundle of outfits, its pool and, if a file gave the pool, the ids of the outfits."""
     from fashion_hash.data.formats.shop import read_outfits_file
     from fashion_hash.training.export.bundle import export_bundle
@@ -79,5 +91,5 @@ def _export_outfits(run: Run | RequestRun, args: argparse.Namespace) -> tuple[Bu
     if args.outfits:
         ids, pool = read_outfits_file(args.outfits, dataset.slots, dataset.items)
     if isinstance(run, RequestRun):
-        return export_requests(run, args.out), pool, ids
-    return export_bundle(run, args.out, dataset), pool, ids
+        return export_requests(run, path), pool, ids
+    return export_bundle(run, path, dataset), pool, ids

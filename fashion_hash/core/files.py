@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
+import glob
 import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,7 +43,11 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`; when the block succeeds it takes the place of `path`."""
+    """Yield a temporary folder beside `path`; when the block succeeds it takes the place of `path` in one step.
+
+    A process that is killed leaves the old folder or the new one at `path`, and perhaps the other beside it, which
+    `sweep` removes.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
@@ -50,15 +58,8 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
             if file.is_file():
                 sync_file(file)
         if path.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old.partial", dir=path.parent))
-            os.replace(path, old / "old")
-            try:
-                os.replace(temporary, path)
-            except BaseException:
-                os.replace(old / "old", path)
-                old.rmdir()
-                raise
-            shutil.rmtree(old)
+            _exchange(temporary, path)
+            shutil.rmtree(temporary)
         else:
             os.replace(temporary, path)
         sync_folder(path.parent)
@@ -67,9 +68,37 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         raise
 
 
-def sweep(folder: Path) -> None:
-    """Removes what atomic writes left in a folder when their process was killed."""
-    for left in folder.glob(".*.partial*"):
+def _exchange(new: Path, old: Path) -> None:
+    """Swaps two folders: in one step where the system can, so that a kill leaves one of them whole in either place."""
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None, use_errno=True)
+        if hasattr(libc, "renameat2"):
+            here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+            if libc.renameat2(here, os.fsencode(new.absolute()), here, os.fsencode(old.absolute()), exchange) == 0:
+                return
+            if ctypes.get_errno() not in (errno.EINVAL, errno.ENOSYS):  # file systems that cannot swap say EINVAL
+                number = ctypes.get_errno()
+                raise OSError(number, os.strerror(number), str(old))
+    aside = Path(tempfile.mkdtemp(prefix=f".{old.name}.", suffix=".old.partial", dir=old.parent))
+    os.replace(old, aside / "old")
+    try:
+        os.replace(new, old)
+    except BaseException:
+        os.replace(aside / "old", old)
+        aside.rmdir()
+        raise
+    os.replace(aside / "old", new)
+    aside.rmdir()
+
+
+def sweep(folder: Path, name: str = "") -> None:
+    """Removes what atomic writes left in a folder when their process was killed.
+
+    Args:
+        folder: nobody may be writing there.
+        name: only leftovers of the file or folder of this name; by default all.
+    """
+    for left in folder.glob(f"*.{glob.escape(name)}.*.partial*" if name else ".*.partial*"):
         if left.is_dir():
             shutil.rmtree(left)
         else:

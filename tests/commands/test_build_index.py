@@ -1,0 +1,112 @@
+"""build-index puts the new bundle, with its index, in the place of the old one in one step, and one at a time."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fashion_hash.core import files
+from fashion_hash.core.locks import hold
+from fashion_hash.errors import BundleError
+from fashion_hash.index.build import build_index
+from fashion_hash.retrieval.recommender import Recommender
+from tests.paths import PROJECT
+from tests.worlds.random_bundles import random_bundle, random_pool
+
+# dies at the n-th step that could change what stands at a name; the exports of runs are replaced by random bundles
+DIES = """
+import os, sys
+from pathlib import Path
+from types import SimpleNamespace
+from fashion_hash.commands import build_index as command
+from fashion_hash.core import files
+from tests.worlds.random_bundles import random_bundle, random_pool
+import fashion_hash.training.requests.run as runs
+
+folder, seed, steps, after = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "after"
+runs.open_run = lambda _: SimpleNamespace(path=folder, config=None)
+left = [steps]
+
+def dying(step):
+    def counted(*args):
+        left[0] -= 1
+        if left[0] == 0 and not after:
+            os._exit(9)
+        step(*args)
+        if left[0] == 0:
+            os._exit(9)
+    return counted
+
+def export(run, path, args):
+    bundle = random_bundle(path, seed=seed)
+    return bundle, random_pool(bundle, 20), None
+
+command._export_outfits = export
+files.os.replace, files._exchange = dying(os.replace), dying(files._exchange)
+status = command.main([str(folder)])
+print(-left[0])
+sys.exit(status)
+"""
+
+
+def build(folder: Path, seed: int, steps: int = 0, when: str = "before") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", DIES, str(folder), str(seed), str(steps), when]
+    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
+
+
+def test_killed_at_any_step_the_old_bundle_or_the_new_one_answers(tmp_path: Path) -> None:
+    made, old, folder = tmp_path / "made", tmp_path / "old", tmp_path / "run"
+    done = build(made, seed=2)
+    total, new = int(done.stdout.split()[-1]), Recommender.load(made / "bundle").bundle.fingerprint
+    assert total > 4
+    build_index(random_bundle(old, seed=1), random_pool(random_bundle(old, seed=1), 20))
+    for steps, when, swapped in (
+        (1, "before", False),
+        (total - 1, "after", False),
+        (total, "before", False),
+        (total, "after", True),
+    ):
+        shutil.rmtree(folder / "bundle", ignore_errors=True)
+        shutil.copytree(old, folder / "bundle")
+        assert build(folder, 2, steps, when).returncode == 9
+        recommender = Recommender.load(folder / "bundle")
+        assert (recommender.bundle.fingerprint == new) == swapped
+        assert len(recommender.recommend("user-0", 5).ids) == 5
+    assert build(folder, seed=2).returncode == 0
+    assert {path.name for path in folder.iterdir()} == {"bundle"}, "leftovers of killed processes are removed"
+
+
+def test_the_second_of_two_is_told_who_builds(tmp_path: Path) -> None:
+    with hold(tmp_path / "bundle", "building the bundle", BundleError):
+        done = build(tmp_path, seed=1)
+    assert done.returncode == 2
+    assert "is in use: process" in done.stderr
+    assert "building the bundle" in done.stderr
+    assert not (tmp_path / "bundle").exists()
+    assert build(tmp_path, seed=1).returncode == 0
+
+
+def test_a_bundle_with_live_changes_is_not_replaced(tmp_path: Path) -> None:
+    bundle = random_bundle(tmp_path / "bundle", seed=1)
+    build_index(bundle, random_pool(bundle, 20))
+    recommender = Recommender.load(tmp_path / "bundle")
+    recommender.add_user("eve", liked=[str(recommender.recommend(None, 1).ids[0])])
+    done = build(tmp_path, seed=2)
+    assert done.returncode == 2
+    assert "holds changes" in done.stderr
+    assert Recommender.load(tmp_path / "bundle").bundle.fingerprint == bundle.fingerprint
+
+
+@pytest.mark.parametrize("swaps", [True, False])
+def test_folders_swap_with_and_without_the_system_s_help(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, swaps: bool
+) -> None:
+    if not swaps:
+        monkeypatch.setattr(files.sys, "platform", "other")
+    for text in ("old", "new"):
+        with files.atomic_folder(tmp_path / "folder") as folder:
+            (folder / "text").write_text(text)
+    assert (tmp_path / "folder/text").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
