@@ -69,20 +69,20 @@ def measure(path: Path, size: int, k: int, repeats: int) -> dict[str, Any]:
     codes = bundle.item_codes["bottom"].reshape(size, -1)
     index = faiss.IndexBinaryFlat(8 * codes.shape[1])
     index.add(codes)
-    compose(CompositionTask(bundle, bundle.user_codes[0], given={"top": 1, "shoe": 1}), k)  # compiled, files read once
+    compose(CompositionTask(bundle, bundle.user_codes[0], fixed={"top": 1, "shoe": 1}), k)  # compiled, files read once
     ours, processor, theirs = [], [], []
     for turn in range(repeats):
-        user, given = bundle.user_codes[turn % NUM_USERS], {"top": turn % size, "shoe": (7 * turn) % size}
-        task = CompositionTask(bundle, user, given=given)
+        user, fixed = bundle.user_codes[turn % NUM_USERS], {"top": turn % size, "shoe": (7 * turn) % size}
+        task = CompositionTask(bundle, user, fixed=fixed)
         busy = time.process_time()
         ours.append(milliseconds(lambda: compose(task, k)))  # noqa: B023
         processor.append((time.process_time() - busy) * 1e3)
         query = np.tile(user, len(bundle.modalities))[None]
         theirs.append(milliseconds(lambda: index.search(query, k)))  # noqa: B023
     items = np.zeros((size, 3), dtype=np.int64)
-    items[:, 0], items[:, 1], items[:, 2] = given["top"], np.arange(size), given["shoe"]
+    items[:, 0], items[:, 1], items[:, 2] = fixed["top"], np.arange(size), fixed["shoe"]
     items = items[:200_000]
-    task = CompositionTask(bundle, user, allowed={"bottom": items[:, 1]}, given=given)
+    task = CompositionTask(bundle, user, allowed={"bottom": items[:, 1]}, fixed=fixed)
     scores = exact.scores(bundle, exact.terms(bundle, user, items))
     assert np.array_equal(compose(task, k).items[:, 1], exact.top(scores, k))
     return {

@@ -135,11 +135,11 @@ def list_maxima(problem: Problem, alive: Sequence[np.ndarray], shares: Shares) -
                 sides.append(pair[side] + most)
                 continue
             rows, values = problem.partners[problem.item_types[slot], problem.item_types[other]]
-            theirs = np.full(problem_size(problem, other), -np.inf, dtype=np.float32)
-            theirs[problem.rows[other][alive[other]]] = pair[1 - side]
+            other_shares = np.full(problem_size(problem, other), -np.inf, dtype=np.float32)
+            other_shares[problem.rows[other][alive[other]]] = pair[1 - side]
             out = np.empty(len(alive[slot]), dtype=np.float32)
             items = problem.rows[slot][alive[slot]]
-            kernel(items, rows, values, np.float32(scale), theirs, most, out)
+            kernel(items, rows, values, np.float32(scale), other_shares, most, out)
             sides.append(out + pair[side])
         result.append(sides)
     return result
@@ -200,21 +200,21 @@ class Pairs:
 
         result: Maxima = []
         for edge, first in enumerate(self._first):
-            ours, theirs = shares[edge]
+            first_shares, second_shares = shares[edge]
             if first < edge and all(np.array_equal(*pair) for pair in zip(shares[edge], shares[first])):
                 result.append(result[first])
                 continue
-            rows = np.full(len(ours), -np.inf, dtype=np.float32)
-            columns = np.full(len(theirs), -np.inf, dtype=np.float32)
-            for start in range(0, len(ours), BLOCK):
+            rows = np.full(len(first_shares), -np.inf, dtype=np.float32)
+            columns = np.full(len(second_shares), -np.inf, dtype=np.float32)
+            for start in range(0, len(first_shares), BLOCK):
                 block = slice(start, start + BLOCK)
-                block_maxima(self.rows(edge, 0, block), ours[block], theirs, rows[block], columns)
-            result.append([rows + ours, columns + theirs])
+                block_maxima(self.rows(edge, 0, block), first_shares[block], second_shares, rows[block], columns)
+            result.append([rows + first_shares, columns + second_shares])
         return result
 
 
 def first_alike(problem: Problem, alive: Sequence[np.ndarray]) -> list[int]:
-    """For each edge the first whose matrix is the same: two tops share theirs with the bottom."""
+    """For each edge the first whose matrix is the same: two tops share the matrix with the bottom."""
 
     def alike(slot: int, other: int) -> bool:
         return problem.item_types[slot] == problem.item_types[other] and np.array_equal(
@@ -261,4 +261,4 @@ def balance(problem: Problem, shares: Shares, maxima: Maxima) -> Shares:
 
 def keep(shares: Shares, edges: Sequence[tuple[int, int]], masks: Sequence[np.ndarray]) -> Shares:
     """The shares of the items whose mask is True."""
-    return [[ours[masks[a]], theirs[masks[b]]] for (ours, theirs), (a, b) in zip(shares, edges)]
+    return [[first[masks[a]], second[masks[b]]] for (first, second), (a, b) in zip(shares, edges)]

@@ -65,16 +65,16 @@ def compose_encoded(
     expanded = scored = 0
     while True:
         spent = time.monotonic() - started
-        rest = limits._replace(seconds=limits.seconds - spent, partial_outfits=limits.partial_outfits - expanded)
-        found = _search(left, replace(by_items, allowed=left.allowed), k, rest)
-        expanded, scored = expanded + found.expanded, scored + found.scored
-        complete = found.complete and not len(taken.items)
-        taken = _take(task, taken, found, k, max_repeats)
-        if max_repeats is None or len(taken.items) == k or found.complete or found.cut:
+        remaining = limits._replace(seconds=limits.seconds - spent, partial_outfits=limits.partial_outfits - expanded)
+        ranked = _search(left, replace(by_items, allowed=left.allowed), k, remaining)
+        expanded, scored = expanded + ranked.expanded, scored + ranked.scored
+        complete = ranked.complete and not len(taken.items)
+        taken = _take(task, taken, ranked, k, max_repeats)
+        if max_repeats is None or len(taken.items) == k or ranked.complete or ranked.cut:
             break
         left = replace(task, allowed=_not_used_up(task, taken.items, max_repeats))
     taken = _sorted(*taken)  # what a later search found may be better
-    gap = 0.0 if complete else _gap(task.bundle, taken, k, found.cut)
+    gap = 0.0 if complete else _gap(task.bundle, taken, k, ranked.cut)
     return Composition(*taken, complete, gap, expanded, scored, time.monotonic() - started)
 
 
@@ -106,9 +106,9 @@ class _Ranked(NamedTuple):
 def _search(task: CompositionTask, by_items: CompositionTask, k: int, limits: SearchLimits) -> _Ranked:
     """A shortlist by items alone, ranked by the encoder and bettered by swaps: more than k outfits, if there are."""
     bundle, count = task.bundle, max(SHORTLIST * k, SHORTLIST_LEAST)
-    found = compose(by_items, count, limits=limits)
-    complete = found.proven and len(found.items) < count
-    items, scores = _ranked(task, found.items)
+    shortlist = compose(by_items, count, limits=limits)
+    complete = shortlist.proven and len(shortlist.items) < count
+    items, scores = _ranked(task, shortlist.items)
     scored = len(items)
     if not complete and len(items):
         open_slots = {bundle.slot_names.index(name): task.allowed.get(name) for name in task.open_slots}
@@ -120,21 +120,21 @@ def _search(task: CompositionTask, by_items: CompositionTask, k: int, limits: Se
             items, scores = _sorted(np.concatenate([items, better.items]), np.concatenate([scores, better.scores]))
             if items[:k].tobytes() == kept:
                 break
-    return _Ranked(items, scores, complete, not found.proven, found.expanded, scored)
+    return _Ranked(items, scores, complete, not shortlist.proven, shortlist.expanded, scored)
 
 
-def _take(task: CompositionTask, taken: _Scored, found: _Ranked, k: int, max_repeats: int | None) -> _Scored:
+def _take(task: CompositionTask, taken: _Scored, ranked: _Ranked, k: int, max_repeats: int | None) -> _Scored:
     """The outfits taken already and those that a further search adds to them, at most k."""
     bundle = task.bundle
-    new = _others(bundle, found.items, taken.items)
-    if max_repeats is not None and not found.complete and not found.cut:
+    new = _others(bundle, ranked.items, taken.items)
+    if max_repeats is not None and not ranked.complete and not ranked.cut:
         new[np.flatnonzero(new)[max(k, SWAP_LEAST) :]] = False  # only so many were bettered by swaps
-    items = np.concatenate([taken.items, found.items[new]])
-    scores = np.concatenate([taken.scores, found.scores[new]])
+    items = np.concatenate([taken.items, ranked.items[new]])
+    scores = np.concatenate([taken.scores, ranked.scores[new]])
     if max_repeats is None:
         return _Scored(items[:k], scores[:k])
     keys = item_keys(bundle.slots, items)
-    keys[:, [bundle.slot_names.index(name) for name in task.given]] = -1  # every outfit holds what is given
+    keys[:, [bundle.slot_names.index(name) for name in task.fixed]] = -1  # every outfit holds these items
     places = take_within_caps([Cap(keys, int(max_repeats))], len(items), k)
     return _Scored(items[places], scores[places])
 
@@ -172,7 +172,7 @@ def _by_items(task: CompositionTask) -> CompositionTask:
     """The task in which an outfit's score is the mean of a number an item, written as the items' biases."""
     bundle = task.bundle
     encoder, user = encoder_of(bundle), encoded.asking(bundle, task.user_key)
-    names = [*task.open_slots, *task.given]
+    names = [*task.open_slots, *task.fixed]
     item_types = [task.type_of(name) for name in names if name in bundle.slot_names]
     vectors = {item_type: items[:, encoder.width :] for item_type, items in bundle.encoded_items.items()}
     typical = {
@@ -182,15 +182,15 @@ def _by_items(task: CompositionTask) -> CompositionTask:
     }
     together = sum((typical.get(item_type, 0.0) for item_type in item_types), np.zeros(bundle.num_bits))
     item_bias = {}
-    for item_type, own_vectors in vectors.items():
+    for item_type, item_vectors in vectors.items():
         query = 2.0 * user
         length = 0.0
         if encoder.output == "float" and encoder.distance == "euclidean":
             # |mean|^2 = sum over items of o.o / n^2 and of o.o' / n^2 with typical o' in the other slots
             query = query - 2.0 * (together - typical.get(item_type, 0.0)) / len(item_types)
-            length = np.einsum("nd,nd->n", own_vectors, own_vectors, dtype=np.float64) / len(item_types)
+            length = np.einsum("nd,nd->n", item_vectors, item_vectors, dtype=np.float64) / len(item_types)
         value = bundle.item_bias[item_type] / WEIGHT_ONE + encoder.factor * (
-            own_vectors @ query.astype(np.float32) - length
+            item_vectors @ query.astype(np.float32) - length
         )
         item_bias[item_type] = fixed_point(np.clip(value, -MOST, MOST))
     alone = bundle.view(preference_scale=0, compatibility_scale=0, item_bias=item_bias)
@@ -217,7 +217,7 @@ def _swapped(
         task: what is composed, for whom.
         outfits: (B, S), of the same slots each.
         open_slots: by slot whose item may be replaced the allowed rows; None for all.
-        known: (N, S) outfits that are not wanted again.
+        known: (N, S) outfits that are not to come again.
     """
     bundle = task.bundle
     encoder, user = encoder_of(bundle), encoded.asking(bundle, task.user_key).astype(np.float64)
@@ -228,13 +228,13 @@ def _swapped(
         item_type = bundle.slots[slot]
         rows = np.arange(len(bundle.item_bias[item_type])) if allowed is None else np.unique(allowed).astype(np.int64)
         items = bundle.encoded_items[item_type]
-        theirs = items[rows, encoder.width :]
-        # without its item in the slot an outfit lies here; with another one at rest + o / n
-        rest = vectors - items[outfits[:, slot], encoder.width :] / count
-        towards = np.concatenate([rest, user[None]]).astype(np.float32) @ theirs.T / count  # (B + 1, N)
-        lengths = np.einsum("nd,nd->n", theirs, theirs) / count**2
-        squares = (rest**2).sum(axis=1)[:, None] + 2 * towards[:-1] + lengths
-        along = (rest @ user)[:, None] + towards[-1]
+        candidates = items[rows, encoder.width :]
+        # without its item in the slot an outfit lies at remainder; with another one at remainder + o / n
+        remainder = vectors - items[outfits[:, slot], encoder.width :] / count
+        towards = np.concatenate([remainder, user[None]]).astype(np.float32) @ candidates.T / count  # (B + 1, N)
+        lengths = np.einsum("nd,nd->n", candidates, candidates) / count**2
+        squares = (remainder**2).sum(axis=1)[:, None] + 2 * towards[:-1] + lengths
+        along = (remainder @ user)[:, None] + towards[-1]
         if encoder.output == "float" and encoder.distance == "euclidean":
             promise = 2 * along - squares
         else:  # only the direction counts

@@ -94,25 +94,25 @@ def compose(
         check_count("max_repeats", max_repeats)
     bundle, problem = task.bundle, pose(task)
     if max_repeats is None:
-        found = solve(problem, int(k), limits)
+        solutions = solve(problem, int(k), limits)
     else:
-        found = solve_without_repeats(problem, int(k), int(max_repeats), limits)
-    items = np.full((len(found.items), len(bundle.slots)), EMPTY, dtype=np.int64)
-    for name, row in task.given.items():
+        solutions = solve_without_repeats(problem, int(k), int(max_repeats), limits)
+    items = np.full((len(solutions.items), len(bundle.slots)), EMPTY, dtype=np.int64)
+    for name, row in task.fixed.items():
         items[:, bundle.slot_names.index(name)] = row
     for column, slot in enumerate(problem.slots):
-        items[:, slot] = problem.rows[column][found.items[:, column]]
+        items[:, slot] = problem.rows[column][solutions.items[:, column]]
     gap = 0.0
-    if found.bound is not None:
-        least = int(found.numerators[-1]) if len(found.items) == k else -np.inf
-        gap = max(0.0, (found.bound - least) / problem.denominator)
+    if solutions.bound is not None:
+        least = int(solutions.numerators[-1]) if len(solutions.items) == k else -np.inf
+        gap = max(0.0, (solutions.bound - least) / problem.denominator)
     return Composition(
         items,
         exact.scores(bundle, exact.terms(bundle, task.user_key, items)),
-        found.bound is None,
+        solutions.bound is None,
         gap,
-        found.expanded,
-        found.scored,
+        solutions.expanded,
+        solutions.scored,
         time.monotonic() - started,
     )
 
@@ -132,19 +132,19 @@ def solve_without_repeats(problem: Problem, k: int, max_repeats: int, limits: Se
         again = sum(all(uses[key] < max_repeats for key in _keys(problem, rows)) for rows in taken)
         count = again + max(k, 2 * (k - len(taken)))
         spent = time.monotonic() - started
-        rest = limits._replace(seconds=limits.seconds - spent, partial_outfits=limits.partial_outfits - expanded)
-        found = solve(left, count, rest)
-        expanded, scored = expanded + found.expanded, scored + found.scored
-        rows = np.stack([left.rows[s][found.items[:, s]] for s in range(len(left.rows))], axis=1)
-        for outfit, numerator in zip(map(tuple, rows.tolist()), found.numerators.tolist()):
+        remaining = limits._replace(seconds=limits.seconds - spent, partial_outfits=limits.partial_outfits - expanded)
+        solutions = solve(left, count, remaining)
+        expanded, scored = expanded + solutions.expanded, scored + solutions.scored
+        rows = np.stack([left.rows[s][solutions.items[:, s]] for s in range(len(left.rows))], axis=1)
+        for outfit, numerator in zip(map(tuple, rows.tolist()), solutions.numerators.tolist()):
             keys = _keys(problem, outfit)
             if len(taken) < k and outfit not in taken and all(uses[key] < max_repeats for key in keys):
                 taken[outfit] = numerator
                 uses.update(keys)
-        if found.bound is not None:
-            bound = found.bound
+        if solutions.bound is not None:
+            bound = solutions.bound
             break
-        if len(found.items) < count:
+        if len(solutions.items) < count:
             break
         left = _without(left, {key for key, times in uses.items() if times >= max_repeats})
     items = np.array(list(taken), dtype=np.int64).reshape(len(taken), len(problem.rows))

@@ -16,7 +16,7 @@ from fashion_hash.retrieval.checks import check_count, check_seconds
 from fashion_hash.retrieval.composition.branch_and_bound import NO_LIMIT, SearchLimits
 from fashion_hash.retrieval.composition.compose import Compose, Composition
 from fashion_hash.retrieval.composition.problem import CompositionTask
-from fashion_hash.retrieval.filters.apply import Filter, allowed_rows, first_passing, within_budgets
+from fashion_hash.retrieval.filters.apply import Filter, allowed_rows, first_passing, within_total_bounds
 from fashion_hash.retrieval.filters.shortfall import Shortfall, explain_shortfall
 from fashion_hash.retrieval.methods import METHODS
 from fashion_hash.retrieval.moment import Moment
@@ -92,40 +92,40 @@ def choose_outfits(
     task = _task(moment, query, chosen)
     limits = NO_LIMIT if query.seconds is None else SearchLimits(seconds=check_seconds(query.seconds))
     slots = task.bundle.slots
-    found: Composition | None = None
+    composition: Composition | None = None
 
     def best(count: int) -> tuple[np.ndarray, bool]:
-        nonlocal found
-        found = compose_best(task, count, query.max_repeats, limits)
+        nonlocal composition
+        composition = compose_best(task, count, query.max_repeats, limits)
         # a re-ranked shortlist is not proven however long it gets; a longer one may hold more that pass
-        return found.items, found.proven or not exhaustive
+        return composition.items, composition.proven or not exhaustive
 
     varied = bool(query.max_per or query.diversity)
     count = variety.first(query.k) if varied else query.k
     # with one open slot `allowed_rows` has left out whatever exceeds a total
-    if chosen.budgets and len(task.open_slots) > 1:
-        places, proven = first_passing(best, lambda items: within_budgets(chosen, slots, items), count)
+    if chosen.total_bounds and len(task.open_slots) > 1:
+        places, proven = first_passing(best, lambda items: within_total_bounds(chosen, slots, items), count)
     else:
         items, proven = best(count)
         places = np.arange(len(items))
-    assert found is not None
-    proven = proven and found.proven
-    gap = found.gap if not found.proven else 0.0 if proven else np.inf
+    assert composition is not None
+    proven = proven and composition.proven
+    gap = composition.gap if not composition.proven else 0.0 if proven else np.inf
     if varied:
-        places = places[variety.choose(moment.snapshot, found.items[places], found.scores[places], query.k)]
+        places = places[variety.choose(moment.snapshot, composition.items[places], composition.scores[places], query.k)]
     shortfall = None
     if proven and (len(places) < query.k if query.where else not len(places)):
         shortfall = explain_shortfall(query.k, len(places), chosen, moment.columns.of(moment.snapshot))
-    return found.at(places)._replace(proven=proven, gap=gap), shortfall
+    return composition.at(places)._replace(proven=proven, gap=gap), shortfall
 
 
 def _task(moment: Moment, query: CompositionQuery, chosen: Filter) -> CompositionTask:
     """The slots to fill, and the rows that may fill them."""
     bundle = moment.bundle
-    given, narrowed = _included(bundle, query.include or {})
-    slots = _open_slots(bundle, query, given)
+    fixed, narrowed = _included(bundle, query.include or {})
+    slots = _open_slots(bundle, query, fixed)
     places = {name: _slot(bundle, name) for name in slots}
-    held = {_slot(bundle, name): row for name, row in given.items()}
+    held = {_slot(bundle, name): row for name, row in fixed.items()}
     by_slot = allowed_rows(chosen, bundle.slots, list(places.values()), held)
     allowed = {name: by_slot[slot] for name, slot in places.items() if slot in by_slot}
     for name, rows in narrowed.items():
@@ -139,33 +139,33 @@ def _task(moment: Moment, query: CompositionQuery, chosen: Filter) -> Compositio
             if bundle.slots[slot] == item_type:
                 rows = allowed.get(name, np.arange(len(bundle.items[item_type])))
                 allowed[name] = np.setdiff1d(rows, excluded)
-    return CompositionTask(bundle, moment.user.user_key, slots, allowed, given, moment.partners.of(bundle))
+    return CompositionTask(bundle, moment.user.user_key, slots, allowed, fixed, moment.partners.of(bundle))
 
 
 def _included(
     bundle: Bundle, include: Mapping[str, str | Sequence[str]]
 ) -> tuple[dict[str, int], dict[str, np.ndarray]]:
     """By slot name the row that it holds, and the rows of which it holds one."""
-    given: dict[str, int] = {}
+    fixed: dict[str, int] = {}
     narrowed: dict[str, np.ndarray] = {}
     for name, ids in include.items():
         item_type = bundle.slots[_slot(bundle, name)]
         if isinstance(ids, str):
-            given[name] = find_item(bundle, item_type, ids)
-            twins = [other for other in given if other != name and bundle.slots[_slot(bundle, other)] == item_type]
-            if any(given[other] == given[name] for other in twins):
+            fixed[name] = find_item(bundle, item_type, ids)
+            twins = [other for other in fixed if other != name and bundle.slots[_slot(bundle, other)] == item_type]
+            if any(fixed[other] == fixed[name] for other in twins):
                 raise DataError(f"{item_type} {ids!r} is given twice: leave one of the slots out")
         else:
             narrowed[name] = np.unique([find_item(bundle, item_type, item_id) for item_id in ids]).astype(np.int64)
-    return given, narrowed
+    return fixed, narrowed
 
 
-def _open_slots(bundle: Bundle, query: CompositionQuery, given: Mapping[str, int]) -> list[str]:
+def _open_slots(bundle: Bundle, query: CompositionQuery, fixed: Mapping[str, int]) -> list[str]:
     if query.types is None:
-        return [name for name in bundle.slot_names if name not in given]
+        return [name for name in bundle.slot_names if name not in fixed]
     names = slots_of_types(bundle, query.types)
     for name in query.include or {}:
         _slot(bundle, name)
-        if name not in given and name not in names:
+        if name not in fixed and name not in names:
             raise QueryError(f"include narrows slot {name!r}, which is not among the slots {names}")
-    return [name for name in names if name not in given]
+    return [name for name in names if name not in fixed]

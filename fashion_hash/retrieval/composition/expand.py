@@ -131,21 +131,21 @@ def _expand(front: Front, partial: Partial, floor: float) -> Partial:
     limits = sums
     if later:
         # edges of the later slots with the filled ones, with the slot filled now, among themselves
-        rest = np.zeros(len(places), dtype=np.float32)
+        open_part = np.zeros(len(places), dtype=np.float32)
         ahead = np.zeros(len(front.alive[slot]), dtype=np.float32)
         for target in later:
             if depth == 1:
                 edge, side = front.edge(filled[0], target)
-                rest += 0 if edge is None else front.maxima[edge][side][places[:, 0]]
+                open_part += 0 if edge is None else front.maxima[edge][side][places[:, 0]]
             elif front.alike(slot, target, filled):
-                rest += reached.max(axis=1)
+                open_part += reached.max(axis=1)
             else:
-                rest += _reach(front, filled, places, target).max(axis=1)
+                open_part += _reach(front, filled, places, target).max(axis=1)
             edge, side = front.edge(slot, target)
             ahead += 0 if edge is None else front.maxima[edge][side]
         tops = bounds.edge_bounds(front.maxima)
         inside = (top for top, edge in zip(tops, front.problem.edges) if set(edge) <= set(later))
-        limits = sums + rest[:, None] + (ahead + np.float32(sum(inside)))
+        limits = sums + open_part[:, None] + (ahead + np.float32(sum(inside)))
     hopeful = limits >= floor
     for column, other in enumerate(filled):
         if front.problem.item_types[other] == front.problem.item_types[slot]:
@@ -175,10 +175,10 @@ def _reach(front: Front, filled: list[int], places: np.ndarray, target: int) -> 
 def _allowed_together(front: Front, filled: int, places: np.ndarray, slot: int) -> np.ndarray:
     """(F, n): items of one type in two slots differ, and of two ways to place them one counts."""
     rows = front.problem.rows
-    ours, theirs = rows[filled][front.alive[filled][places]], rows[slot][front.alive[slot]]
-    different: np.ndarray = ours[:, None] != theirs
+    filled_rows, new_rows = rows[filled][front.alive[filled][places]], rows[slot][front.alive[slot]]
+    different: np.ndarray = filled_rows[:, None] != new_rows
     if not front.problem.interchangeable.get((min(filled, slot), max(filled, slot)), False):
         return different
-    swapped = ours[:, None] > theirs if filled < slot else ours[:, None] < theirs
-    different &= ~(swapped & np.isin(ours, rows[slot])[:, None] & np.isin(theirs, rows[filled]))
+    swapped = filled_rows[:, None] > new_rows if filled < slot else filled_rows[:, None] < new_rows
+    different &= ~(swapped & np.isin(filled_rows, rows[slot])[:, None] & np.isin(new_rows, rows[filled]))
     return different

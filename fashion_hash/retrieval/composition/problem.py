@@ -24,10 +24,10 @@ class CompositionTask:
     Attributes:
         bundle: an open bundle.
         user_key: (D / 8,) uint8, packed; with an outfit encoder (D,) float32: see Bundle.user_keys.
-        slots: names of the slots to fill ("top", "top_2", ...); None for all that `given` leaves open.
+        slots: names of the slots to fill ("top", "top_2", ...); None for all that `fixed` leaves open.
         allowed: by slot name the item rows that may be used, in any order; a slot that is missing may
             hold every item of its type.
-        given: by slot name the row of an item that every outfit holds.
+        fixed: by slot name the row of an item that every outfit holds.
         partners: partner lists of the bundle; without them large catalogues take longer. They are
             not read with an outfit encoder.
     """
@@ -36,14 +36,14 @@ class CompositionTask:
     user_key: np.ndarray
     slots: Sequence[str] | None = None
     allowed: Mapping[str, np.ndarray] = field(default_factory=dict)
-    given: Mapping[str, int] = field(default_factory=dict)
+    fixed: Mapping[str, int] = field(default_factory=dict)
     partners: Partners | None = None
 
     @property
     def open_slots(self) -> list[str]:
         """Names of the slots to fill."""
         if self.slots is None:
-            return [name for name in self.bundle.slot_names if name not in self.given]
+            return [name for name in self.bundle.slot_names if name not in self.fixed]
         return list(self.slots)
 
     def type_of(self, slot_name: str) -> str:
@@ -58,7 +58,7 @@ def pose(task: CompositionTask) -> Problem:
     index/exact.py. What a given item adds with an open one is part of the open item's value.
 
     Raises:
-        QueryError: no such slot or none left open, a slot both given and asked for or restricted, a row
+        QueryError: no such slot or none left open, a slot with a fixed item that is asked for or restricted, a row
             that the bundle does not hold, or the same item given twice.
         BundleError: partner lists of other items.
     """
@@ -77,7 +77,7 @@ def pose(task: CompositionTask) -> Problem:
         slots=tuple(open_slots),
         item_types=item_types,
         rows=tuple(rows),
-        values=tuple(counts.values(slot, index, list(counts.given)) for slot, index in zip(open_slots, indices)),
+        values=tuple(counts.values(slot, index, list(counts.fixed)) for slot, index in zip(open_slots, indices)),
         codes=tuple(bundle.item_codes[bundle.slots[slot]][index] for slot, index in zip(open_slots, indices)),
         edges=edges,
         scales=scales,
@@ -100,7 +100,7 @@ class _Counts(NamedTuple):
     Attributes:
         bundle: of the task.
         user: (D,) int64, the user's code times the preference weights.
-        given: by slot, the row of the item that it holds.
+        fixed: by slot, the row of the item that it holds.
         times: by filled slot how often its item counts: more than once where an empty slot repeats it.
         scale_of_edge: by pair of filled slots (a, b), a < b, the factor of their items' compatibility.
         num_items, num_pairs: that count in an outfit; 1 pair where there is none.
@@ -108,7 +108,7 @@ class _Counts(NamedTuple):
 
     bundle: Bundle
     user: np.ndarray
-    given: dict[int, int]
+    fixed: dict[int, int]
     times: dict[int, int]
     scale_of_edge: dict[tuple[int, int], int]
     num_items: int
@@ -130,7 +130,7 @@ class _Counts(NamedTuple):
         queries = np.tile(bundle.preference_scale * factor * self.user, (len(bundle.modalities), 1))
         weights = bundle.compatibility_weights.astype(np.int64)
         for other in given_slots:
-            code = unpack(bundle.item_codes[bundle.slots[other]][self.given[other]])
+            code = unpack(bundle.item_codes[bundle.slots[other]][self.fixed[other]])
             queries += self.scale_of_edge.get((min(slot, other), max(slot, other)), 0) * (code * weights)
         values: np.ndarray = np.multiply(bundle.item_bias[item_type][rows], self.num_bits * factor, dtype=np.int64)
         add_inner(values, bundle.item_codes[item_type][rows], code_tables(queries))
@@ -139,14 +139,14 @@ class _Counts(NamedTuple):
     def constant(self) -> int:
         """What the given items add by themselves and among each other."""
         return sum(
-            int(self.values(slot, np.array([row]), [other for other in self.given if other < slot])[0])
-            for slot, row in self.given.items()
+            int(self.values(slot, np.array([row]), [other for other in self.fixed if other < slot])[0])
+            for slot, row in self.fixed.items()
         )
 
 
 def _count(task: CompositionTask) -> _Counts:
     bundle = task.bundle
-    filled = sorted(bundle.slot_names.index(name) for name in [*task.open_slots, *task.given])
+    filled = sorted(bundle.slot_names.index(name) for name in [*task.open_slots, *task.fixed])
     source = _sources(bundle, filled)
     weight_of_edge: dict[tuple[int, int], int] = {}
     for a, b in slot_pairs(bundle.slots):
@@ -157,7 +157,7 @@ def _count(task: CompositionTask) -> _Counts:
     return _Counts(
         bundle=bundle,
         user=unpack(task.user_key) * bundle.preference_weights.astype(np.int64),
-        given={bundle.slot_names.index(name): int(row) for name, row in task.given.items()},
+        fixed={bundle.slot_names.index(name): int(row) for name, row in task.fixed.items()},
         times={slot: list(source.values()).count(slot) for slot in filled},
         scale_of_edge={edge: scale * weight for edge, weight in weight_of_edge.items()},
         num_items=len(source),
@@ -196,7 +196,7 @@ def _allowed_rows(task: CompositionTask, slot: int) -> np.ndarray:
     bundle = task.bundle
     item_type, allowed = bundle.slots[slot], task.allowed.get(bundle.slot_names[slot])
     size = len(bundle.items[item_type])
-    taken = [int(row) for name, row in task.given.items() if task.type_of(name) == item_type]
+    taken = [int(row) for name, row in task.fixed.items() if task.type_of(name) == item_type]
     if allowed is None and not taken:
         return np.arange(size)
     mask = np.full(size, allowed is None)
@@ -207,8 +207,8 @@ def _allowed_rows(task: CompositionTask, slot: int) -> np.ndarray:
 
 
 def _check(task: CompositionTask) -> None:
-    bundle, slots, allowed, given = task.bundle, task.open_slots, task.allowed, task.given
-    for name in [*slots, *allowed, *given]:
+    bundle, slots, allowed, fixed = task.bundle, task.open_slots, task.allowed, task.fixed
+    for name in [*slots, *allowed, *fixed]:
         if name not in bundle.slot_names:
             raise QueryError(
                 f"no slot {name!r}{suggest(name, bundle.slot_names)}: "
@@ -216,19 +216,19 @@ def _check(task: CompositionTask) -> None:
             )
     if len(set(slots)) < len(slots):
         raise QueryError(f"a slot is asked for twice: {', '.join(slots)}")
-    if both := [name for name in slots if name in given]:
+    if both := [name for name in slots if name in fixed]:
         raise QueryError(f"slot {both[0]!r} is both given and asked for: leave one of the two out")
     if not slots:
         raise QueryError("nothing is left to choose: leave at least one slot open")
-    if held := [name for name in allowed if name in given]:
+    if held := [name for name in allowed if name in fixed]:
         raise QueryError(f"slot {held[0]!r} is given an item: it cannot be restricted to others")
     if closed := [name for name in allowed if name not in slots]:
         raise QueryError(f"slot {closed[0]!r} is restricted but not asked for: {', '.join(slots)}")
-    for name, rows in [*allowed.items(), *given.items()]:
+    for name, rows in [*allowed.items(), *fixed.items()]:
         _check_rows(bundle, name, np.asarray(rows))
-    items = [(task.type_of(name), int(row)) for name, row in given.items()]
+    items = [(task.type_of(name), int(row)) for name, row in fixed.items()]
     if len(set(items)) < len(items):
-        raise QueryError(f"the same item is given twice: {dict(given)}")
+        raise QueryError(f"the same item is given twice: {dict(fixed)}")
 
 
 def _check_rows(bundle: Bundle, slot_name: str, rows: np.ndarray) -> None:

@@ -55,15 +55,15 @@ def explain_encoded(
     user_code, [modality] = pack(encoded.asking(bundle, taste)), bundle.modalities
     parts = []
     for slot, less in zip(filled, without):
-        kind, row = bundle.slots[slot], int(items[slot])
-        agreeing = (bundle.num_bits + int(inner(bundle.item_codes[kind][row, 0], user_code))) // 2
+        item_type, row = bundle.slots[slot], int(items[slot])
+        agreeing = (bundle.num_bits + int(inner(bundle.item_codes[item_type][row, 0], user_code))) // 2
         parts.append(
             ItemPart(
                 slot=bundle.slot_names[slot],
-                item_id=bundle.items[kind].id(row),
+                item_id=bundle.items[item_type].id(row),
                 repeated=False,
                 preference={modality: Fraction(float(near[0])) - Fraction(less)},
-                bias=Fraction(int(bundle.item_bias[kind][row]), WEIGHT_ONE * len(filled)),
+                bias=Fraction(int(bundle.item_bias[item_type][row]), WEIGHT_ONE * len(filled)),
                 agreeing={modality: agreeing},
                 agreement={modality: agreeing / bundle.num_bits},
                 top_bits=(),

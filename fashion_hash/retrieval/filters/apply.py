@@ -55,12 +55,12 @@ class Filter:
     Attributes:
         where: the filter itself.
         masks: by item type (N,) bool, the allowed items; all items of a type that is absent here.
-        budgets: the totals that whole outfits must keep to.
+        total_bounds: the totals that whole outfits must keep to.
     """
 
     where: Where
     masks: Mapping[str, np.ndarray]
-    budgets: tuple[TotalBound, ...]
+    total_bounds: tuple[TotalBound, ...]
 
 
 def read_filter(where: Mapping[str, object] | None, columns: Mapping[str, ItemColumns]) -> Filter:
@@ -77,19 +77,19 @@ def read_filter(where: Mapping[str, object] | None, columns: Mapping[str, ItemCo
     parsed = parse(where, tuple(columns))
     check_contradictions(parsed)
     _check_columns(parsed, columns)
-    budgets = tuple(
+    total_bounds = tuple(
         _bound(parsed, column, columns) for column in dict.fromkeys(total.column for total in parsed.totals)
     )
     masks = {}
     for item_type, table in columns.items():
         condition = parsed.of(item_type)
         mask = table.mask(condition) if condition.parts else None
-        for budget in budgets:
-            numbers = table.column(budget.column)[0] == NUMBER
+        for bound in total_bounds:
+            numbers = table.column(bound.column)[0] == NUMBER
             mask = numbers if mask is None else mask[: len(numbers)] & numbers[: len(mask)]
         if mask is not None and not mask.all():
             masks[item_type] = mask
-    return Filter(parsed, masks, budgets)
+    return Filter(parsed, masks, total_bounds)
 
 
 def allowed_outfits(
@@ -121,8 +121,8 @@ def allowed_outfits(
     else:
         for slot in narrowed:
             allowed &= np.append(chosen.masks[slots[slot]], True)[items[:, slot]]  # EMPTY is -1, the last
-    for budget in chosen.budgets:
-        allowed &= budget.keeps((totals or PoolTotals(slots)).of(budget.column, budget.amounts, items))
+    for bound in chosen.total_bounds:
+        allowed &= bound.keeps((totals or PoolTotals(slots)).of(bound.column, bound.amounts, items))
     return allowed
 
 
@@ -136,17 +136,17 @@ def item_test(chosen: Filter, slots: Sequence[str]) -> ItemTest | None:
     share = float(
         np.prod([chosen.masks[slots[slot]].mean() if len(chosen.masks[slots[slot]]) else 0 for slot in narrowed])
     )
-    if chosen.budgets or share < TEST_FROM:
+    if chosen.total_bounds or share < TEST_FROM:
         return None
     bits, starts = _words(chosen.masks, slots)
     return ItemTest(bits, np.array(narrowed, dtype=np.int64), starts[narrowed].astype(np.int64))
 
 
-def within_budgets(chosen: Filter, slots: Sequence[str], items: np.ndarray) -> np.ndarray:
+def within_total_bounds(chosen: Filter, slots: Sequence[str], items: np.ndarray) -> np.ndarray:
     """Which outfits keep to the totals, whatever their items: (N,) bool. Arguments as for `allowed_outfits`."""
     out = np.ones(len(items), dtype=bool)
-    for budget in chosen.budgets:
-        out &= budget.keeps(add_up(budget.amounts, slots, items))
+    for bound in chosen.total_bounds:
+        out &= bound.keeps(add_up(bound.amounts, slots, items))
     return out
 
 
@@ -156,7 +156,7 @@ def allowed_rows(
     """The items that may fill each open slot.
 
     Items that exceed a total whatever fills the other open slots are left out too. With one open slot
-    nothing remains to be tested then; with several, test the outfits by `within_budgets`.
+    nothing remains to be tested then; with several, test the outfits by `within_total_bounds`.
 
     Args:
         chosen: the filter.
@@ -171,9 +171,9 @@ def allowed_rows(
     """
     held = held or {}
     masks = {slot: chosen.masks.get(slots[slot]) for slot in open_slots}
-    for budget in chosen.budgets:
-        spent = sum(int(budget.amounts[slots[slot]][row]) for slot, row in held.items())
-        amounts = {slot: budget.amounts[slots[slot]] for slot in open_slots}
+    for bound in chosen.total_bounds:
+        spent = sum(int(bound.amounts[slots[slot]][row]) for slot, row in held.items())
+        amounts = {slot: bound.amounts[slots[slot]] for slot in open_slots}
         least, most = {}, {}
         for slot in open_slots:
             mask = masks[slot]
@@ -182,7 +182,7 @@ def allowed_rows(
         for slot in open_slots:
             others_least = spent + sum(least.values()) - least[slot]
             others_most = spent + sum(most.values()) - most[slot]
-            fits = (amounts[slot] + others_least <= budget.high) & (amounts[slot] + others_most >= budget.low)
+            fits = (amounts[slot] + others_least <= bound.high) & (amounts[slot] + others_most >= bound.low)
             mask = masks[slot]
             masks[slot] = fits if mask is None else mask & fits
     return {slot: np.flatnonzero(mask) for slot, mask in masks.items() if mask is not None}

@@ -119,16 +119,16 @@ class LiveColumns:
                 mask = alive_mask if mask is None else mask & alive_mask
             if mask is not None:
                 masks[item_type] = mask
-        budgets = tuple(
+        total_bounds = tuple(
             TotalBound(
                 bound.column,
                 {item_type: amounts[: counts[item_type]] for item_type, amounts in bound.amounts.items()},
                 bound.low,
                 bound.high,
             )
-            for bound in chosen.budgets
+            for bound in chosen.total_bounds
         )
-        return Filter(chosen.where, masks, budgets)
+        return Filter(chosen.where, masks, total_bounds)
 
 
 def _details(title: str | None, text: str) -> dict[str, object]:

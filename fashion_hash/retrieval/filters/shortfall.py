@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fashion_hash.retrieval.filters.apply import Filter, within_budgets
+from fashion_hash.retrieval.filters.apply import Filter, within_total_bounds
 from fashion_hash.retrieval.filters.columns import ItemColumns
 from fashion_hash.retrieval.filters.language import AllOf, Condition
 
@@ -99,8 +99,8 @@ class PoolOutfits(NamedTuple):
 
 
 def explain_shortfall(
-    wanted: int,
-    found: int,
+    k: int,
+    count: int,
     chosen: Filter,
     columns: Mapping[str, ItemColumns],
     pool: PoolOutfits | None = None,
@@ -109,8 +109,8 @@ def explain_shortfall(
     """Counts which items and outfits a filter lets through.
 
     Args:
-        wanted: how many hits were asked for.
-        found: how many there are.
+        k: how many hits were asked for.
+        count: how many there are.
         chosen: the filter.
         columns: by item type, the types that the hits may have.
         pool: the outfits that the hits were chosen from; None for compositions and items.
@@ -123,14 +123,14 @@ def explain_shortfall(
         for part in _parts(chosen.where.of(item_type)):
             conditions.append(Matches(str(part), item_type, int(table.mask(part).sum()), len(table)))
     conditions.sort(key=lambda matches: matches.matching / max(matches.of, 1))
-    shortfall = Shortfall(wanted, found, items, tuple(conditions), what=what)
+    shortfall = Shortfall(k, count, items, tuple(conditions), what=what)
     if pool is None:
         return shortfall
     allowed = np.ones(len(pool.items), dtype=bool)
     for slot, item_type in enumerate(pool.slots):
         if item_type in chosen.masks:
             allowed &= np.append(chosen.masks[item_type], True)[pool.items[:, slot]]  # EMPTY is -1, the last
-    passing = allowed & within_budgets(chosen, pool.slots, pool.items)
+    passing = allowed & within_total_bounds(chosen, pool.slots, pool.items)
     return replace(
         shortfall,
         outfits=len(pool.items),

@@ -76,13 +76,13 @@ class AnchorProblem(NamedTuple):
     def with_anchor(self, place: int, slot_name: str, allowed: Mapping[str, np.ndarray], count: int) -> Composition:
         """The `count` best outfits with an anchor in a slot, in what time is left; `allowed` of the other slots."""
         others = [name for name in self.task.open_slots if name != slot_name]
-        given = {**self.task.given, slot_name: int(self.anchors.rows[place])}
+        fixed = {**self.task.fixed, slot_name: int(self.anchors.rows[place])}
         if not others:
             items = np.full((1, len(self.task.bundle.slots)), EMPTY, dtype=np.int64)
-            for name, row in given.items():
+            for name, row in fixed.items():
                 items[0, self.task.bundle.slot_names.index(name)] = row
             return Composition(items, np.zeros(1), True, 0.0)
-        task = replace(self.task, slots=others, allowed=allowed, given=given)
+        task = replace(self.task, slots=others, allowed=allowed, fixed=fixed)
         return compose(task, count, limits=SearchLimits(seconds=self.deadline - time.monotonic()))
 
 
@@ -186,10 +186,10 @@ def rank_within_caps(problem: AnchorProblem, count: int, max_repeats: int) -> An
         used_up = taken.used_up()
         left = [pair not in used_up for pair in zip(anchors.item_types, anchors.rows.tolist())]
         places = np.flatnonzero(left)
-        rest = _without(problem, used_up)._replace(anchors=anchors.at(places))
-        found = rank(rest, taken.returning(used_up) + 2, taken.closed()[places])
-        bound = max(bound, found.bound)
-        if not taken.add(found._replace(anchors=places[found.anchors]), count):
+        open_problem = _without(problem, used_up)._replace(anchors=anchors.at(places))
+        ranking = rank(open_problem, taken.returning(used_up) + 2, taken.closed()[places])
+        bound = max(bound, ranking.bound)
+        if not taken.add(ranking._replace(anchors=places[ranking.anchors]), count):
             break
     items = np.array(list(taken.outfits), dtype=np.int64).reshape(len(taken.outfits), len(problem.task.bundle.slots))
     totals = np.array([total for total, _ in taken.outfits.values()], dtype=np.float64)
@@ -221,7 +221,7 @@ class _Taken:
     def returning(self, used_up: set[tuple[str, int]]) -> int:
         """How many of the outfits will be found again when `used_up` items are left out."""
         return sum(
-            self._around[place] < self._per_anchor and not used_up.intersection(self._worn(outfit))
+            self._around[place] < self._per_anchor and not used_up.intersection(self._items_of(outfit))
             for outfit, (_, place) in self.outfits.items()
         )
 
@@ -230,16 +230,16 @@ class _Taken:
         before = len(self.outfits)
         rows = map(tuple, ranking.items.tolist())
         for outfit, total, place in zip(rows, ranking.totals.tolist(), ranking.anchors.tolist()):
-            worn = self._worn(outfit)
-            if any(self._uses[item] >= self._max_repeats for item in worn):
+            items = self._items_of(outfit)
+            if any(self._uses[item] >= self._max_repeats for item in items):
                 break  # what comes instead may be better than the next
             if outfit not in self.outfits and self._around[place] < self._per_anchor and len(self.outfits) < count:
                 self.outfits[outfit] = total, place
-                self._uses.update(worn)
+                self._uses.update(items)
                 self._around[place] += 1
         return len(self.outfits) > before
 
-    def _worn(self, outfit: tuple[int, ...]) -> list[tuple[str, int]]:
+    def _items_of(self, outfit: tuple[int, ...]) -> list[tuple[str, int]]:
         return [(self._item_types[slot], outfit[slot]) for slot in self._slots if outfit[slot] != EMPTY]
 
 
@@ -252,10 +252,12 @@ def _around(problem: AnchorProblem, place: int, count: int) -> tuple[np.ndarray,
         allowed = task.allowed.get(name)
         if task.type_of(name) != item_type or (allowed is not None and row not in allowed):
             continue
-        found = problem.with_anchor(place, name, _allowed_beside(problem, place, name), count)
-        outfits.append(found.items)
-        if not found.proven:
-            beyond = max(beyond, float(found.scores[-1]) + found.gap if len(found.items) == count else np.inf)
+        composition = problem.with_anchor(place, name, _allowed_beside(problem, place, name), count)
+        outfits.append(composition.items)
+        if not composition.proven:
+            beyond = max(
+                beyond, float(composition.scores[-1]) + composition.gap if len(composition.items) == count else np.inf
+            )
     return np.unique(np.concatenate(outfits), axis=0), beyond
 
 

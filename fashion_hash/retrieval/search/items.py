@@ -67,9 +67,9 @@ def search_items(
     types = bundle.types if item_type is None else (check_type(bundle, item_type),)
     chosen = moment.columns.filter(moment.snapshot, where)
     masks = dict(chosen.masks)
-    for budget in chosen.budgets:  # an item by itself is an outfit of one item
+    for bound in chosen.total_bounds:  # an item by itself is an outfit of one item
         for type_name in types:
-            kept = budget.keeps(budget.amounts[type_name])
+            kept = bound.keeps(bound.amounts[type_name])
             masks[type_name] = masks[type_name] & kept if type_name in masks else kept
     count = max(SHORTLIST * k, SHORTLIST_LEAST) if rerank else k
     near = near_items(moment, types, request.code, count, masks)
@@ -103,9 +103,9 @@ def near_items(
         k: how many of each type.
         allowed: by item type (N,) bool, the items that may be answered; all of a type that is missing.
     """
-    found = [_nearest_of_type(moment, item_type, code, k, allowed.get(item_type)) for item_type in types]
-    numbers = np.repeat(np.arange(len(types)), [len(near.rows) for near in found])
-    return Candidates(types, numbers, *(np.concatenate(parts) for parts in zip(*found)))
+    by_type = [_nearest_of_type(moment, item_type, code, k, allowed.get(item_type)) for item_type in types]
+    numbers = np.repeat(np.arange(len(types)), [len(near.rows) for near in by_type])
+    return Candidates(types, numbers, *(np.concatenate(parts) for parts in zip(*by_type)))
 
 
 def _nearest_of_type(moment: Moment, item_type: str, code: Packed, k: int, allowed: np.ndarray | None) -> Near:

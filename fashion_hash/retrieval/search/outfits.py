@@ -137,16 +137,16 @@ class AnchoredComposer:
         check_open(task.open_slots)
         anchors = self._anchors(task)
         problem = AnchorProblem(task, anchors, self.per_anchor, started + limits.seconds)
-        found = rank(problem, k) if max_repeats is None else rank_within_caps(problem, k, int(max_repeats))
-        least = found.totals[-1] if len(found.items) == k else -np.inf
-        proven = found.bound == -np.inf
+        ranking = rank(problem, k) if max_repeats is None else rank_within_caps(problem, k, int(max_repeats))
+        least = ranking.totals[-1] if len(ranking.items) == k else -np.inf
+        proven = ranking.bound == -np.inf
         return Composition(
-            found.items,
-            found.totals,
+            ranking.items,
+            ranking.totals,
             proven,
-            0.0 if proven else max(0.0, found.bound - least),
+            0.0 if proven else max(0.0, ranking.bound - least),
             seconds=time.monotonic() - started,
-            anchors=AnchorsHeld(_slots_of_anchors(task, anchors, found), anchors.shares[found.anchors]),
+            anchors=AnchorsHeld(_slots_of_anchors(task, anchors, ranking), anchors.shares[ranking.anchors]),
         )
 
     def _anchors(self, task: CompositionTask) -> Anchors:
@@ -164,7 +164,7 @@ class AnchoredComposer:
         return Anchors(near.item_types, near.rows, agreeing, bonus)
 
 
-def _slots_of_anchors(task: CompositionTask, anchors: Anchors, found: AnchoredRanking) -> np.ndarray:
+def _slots_of_anchors(task: CompositionTask, anchors: Anchors, ranking: AnchoredRanking) -> np.ndarray:
     """(K,) the slot in which each outfit holds its anchor."""
     slots = [task.bundle.slot_names.index(name) for name in task.open_slots]
     return np.array(
@@ -174,7 +174,7 @@ def _slots_of_anchors(task: CompositionTask, anchors: Anchors, found: AnchoredRa
                 for slot in slots
                 if outfit[slot] == anchors.rows[place] and task.bundle.slots[slot] == anchors.item_types[place]
             )
-            for outfit, place in zip(found.items, found.anchors.tolist())
+            for outfit, place in zip(ranking.items, ranking.anchors.tolist())
         ],
         dtype=np.int64,
     )

@@ -17,9 +17,9 @@ from tests.worlds.random_bundles import random_bundle
 TWO_TOPS = ("top", "top", "bottom", "shoe")
 
 
-def ranking(bundle: Bundle, user: int, given: dict[str, int], rows: dict[str, range]) -> tuple[np.ndarray, np.ndarray]:
+def ranking(bundle: Bundle, user: int, fixed: dict[str, int], rows: dict[str, range]) -> tuple[np.ndarray, np.ndarray]:
     """Every way to fill the open slots, best first, ties in order of rows; no item twice."""
-    choices = [[given[name]] if name in given else rows.get(name, [EMPTY]) for name in bundle.slot_names]
+    choices = [[fixed[name]] if name in fixed else rows.get(name, [EMPTY]) for name in bundle.slot_names]
     outfits = [
         outfit
         for outfit in product(*choices)
@@ -46,11 +46,11 @@ def test_one_open_slot(tmp_path: Path, slots: tuple, options: dict, user: int) -
     bundle = random_bundle(tmp_path / "b", slots=slots, seed=user, **options)
     names = bundle.slot_names
     for name in names:
-        given = {other: 3 + number for number, other in enumerate(names) if other != name}
+        fixed = {other: 3 + number for number, other in enumerate(names) if other != name}
         rows = {name: range(len(bundle.items[bundle.slots[names.index(name)]]))}
-        items, scores = ranking(bundle, user, given, rows)
+        items, scores = ranking(bundle, user, fixed, rows)
         for k in (1, 10, 10**6):
-            answer = compose(CompositionTask(bundle, bundle.user_codes[user], given=given), k)
+            answer = compose(CompositionTask(bundle, bundle.user_codes[user], fixed=fixed), k)
             assert answer.proven
             np.testing.assert_array_equal(answer.scores, scores[:k])
             np.testing.assert_array_equal(answer.items, items[:k])
@@ -60,13 +60,13 @@ def test_one_open_slot(tmp_path: Path, slots: tuple, options: dict, user: int) -
 def test_some_slots_stay_empty_and_some_items_are_allowed(tmp_path: Path, repeat_empty: bool) -> None:
     bundle = random_bundle(tmp_path / "b", slots=TWO_TOPS, num_modalities=2, repeat_empty=repeat_empty)
     user = bundle.user_codes[2]
-    for given, slot in (({"top": 3}, "shoe"), ({"shoe": 0}, "top_2"), ({"shoe": 0}, "top"), ({"top_2": 1}, "top")):
-        items, scores = ranking(bundle, 2, given, {slot: range(5, 12)})
-        answer = compose(CompositionTask(bundle, user, [slot], {slot: np.arange(11, 4, -1)}, given), 6)
+    for fixed, slot in (({"top": 3}, "shoe"), ({"shoe": 0}, "top_2"), ({"shoe": 0}, "top"), ({"top_2": 1}, "top")):
+        items, scores = ranking(bundle, 2, fixed, {slot: range(5, 12)})
+        answer = compose(CompositionTask(bundle, user, [slot], {slot: np.arange(11, 4, -1)}, fixed), 6)
         np.testing.assert_array_equal(answer.items, items[:6])
         np.testing.assert_array_equal(answer.scores, scores[:6])
     items, scores = ranking(bundle, 2, {"top": 3}, {"bottom": range(33), "shoe": range(36)})
-    task = CompositionTask(bundle, user, ["shoe", "bottom"], given={"top": 3})
+    task = CompositionTask(bundle, user, ["shoe", "bottom"], fixed={"top": 3})
     answer = compose(task, 40)
     np.testing.assert_array_equal(answer.items, items[:40])
     np.testing.assert_array_equal(answer.scores, scores[:40])
@@ -77,12 +77,12 @@ def test_some_slots_stay_empty_and_some_items_are_allowed(tmp_path: Path, repeat
 
 def test_the_item_at_hand_is_not_offered_again(tmp_path: Path) -> None:
     bundle = random_bundle(tmp_path / "b", slots=TWO_TOPS, num_items=6)
-    answer = compose(CompositionTask(bundle, bundle.user_codes[0], ["top_2"], given={"top": 2}), 100)
+    answer = compose(CompositionTask(bundle, bundle.user_codes[0], ["top_2"], fixed={"top": 2}), 100)
     assert sorted(answer.items[:, 1].tolist()) == [0, 1, 3, 4, 5]
 
 
 @pytest.mark.parametrize(
-    ("given", "open_slots", "message"),
+    ("fixed", "open_slots", "message"),
     [
         ({"top": 1}, ["top"], "slot 'top' is both given and asked for"),
         ({"tops": 1}, None, "no slot 'tops' .nearest: 'top'"),
@@ -92,7 +92,7 @@ def test_the_item_at_hand_is_not_offered_again(tmp_path: Path) -> None:
         ({"top": "top-1"}, None, "item rows must be whole numbers, got <U5: "),
     ],
 )
-def test_bad_questions(tmp_path: Path, given: dict, open_slots: list[str] | None, message: str) -> None:
+def test_bad_questions(tmp_path: Path, fixed: dict, open_slots: list[str] | None, message: str) -> None:
     bundle = random_bundle(tmp_path / "b")
     with pytest.raises(QueryError, match=message):
-        compose(CompositionTask(bundle, bundle.user_codes[0], open_slots, given=given), 5)
+        compose(CompositionTask(bundle, bundle.user_codes[0], open_slots, fixed=fixed), 5)

@@ -27,9 +27,9 @@ TWO_PAIRS = ("top", "bottom", "top", "bottom")
 TWO_TOPS, FOUR = ("top", "top", "bottom", "shoe"), ("top", "bottom", "shoe", "bag")
 
 
-def every_outfit(bundle: Bundle, rows: dict[str, list[int]], given: dict[str, int]) -> np.ndarray:
+def every_outfit(bundle: Bundle, rows: dict[str, list[int]], fixed: dict[str, int]) -> np.ndarray:
     """All outfits by plain loops, the same items of a type in any order of their slots."""
-    choices = [[given[name]] if name in given else rows.get(name, [EMPTY]) for name in bundle.slot_names]
+    choices = [[fixed[name]] if name in fixed else rows.get(name, [EMPTY]) for name in bundle.slot_names]
     return _every_outfit(bundle.slots, tuple(tuple(own) for own in choices)).copy()
 
 
@@ -173,11 +173,11 @@ def test_allowed_given_and_fewer_slots(tmp_path: Path, seed: int, repeat_empty: 
         outfits = every_outfit(bundle, {name: rows[name] for name in slots}, {})
         answer = best(bundle, bundle.user_codes[seed], 30, slots, allowed=allowed, partners=partners)
         assert_same(answer, ranking(bundle, seed, outfits), 30)
-    for given in ({"top": 2}, {"top_2": 13, "shoe": 0}, {"top": 1, "top_2": 3, "bottom": 5}):
-        open_rows = {name: rows[name] for name in bundle.slot_names if name not in given}
+    for fixed in ({"top": 2}, {"top_2": 13, "shoe": 0}, {"top": 1, "top_2": 3, "bottom": 5}):
+        open_rows = {name: rows[name] for name in bundle.slot_names if name not in fixed}
         allowed = {name: np.array(some) for name, some in open_rows.items()}
-        outfits = every_outfit(bundle, open_rows, given)
-        answer = best(bundle, bundle.user_codes[seed], 30, allowed=allowed, given=given, partners=partners)
+        outfits = every_outfit(bundle, open_rows, fixed)
+        answer = best(bundle, bundle.user_codes[seed], 30, allowed=allowed, fixed=fixed, partners=partners)
         assert_same(answer, ranking(bundle, seed, outfits), 30)
 
 
@@ -324,10 +324,10 @@ def test_partner_lists_are_the_greatest_and_survive_a_folder(tmp_path: Path) -> 
         ({"slots": ["top", "shoes"]}, "no slot 'shoes' .nearest: 'shoe'"),
         ({"slots": ["top", "top"]}, "asked for twice"),
         ({"slots": []}, "nothing is left to choose"),
-        ({"given": {"top": 1, "bottom": 1, "shoe": 1}}, "nothing is left to choose"),
-        ({"given": {"top": 30}}, "slot 'top': item rows of top go from 0 to 29, got 30 to 30"),
-        ({"given": {"top": 1}, "slots": ["top", "shoe"]}, "slot 'top' is both given and asked for"),
-        ({"given": {"top": 1}, "allowed": {"top": np.array([1])}}, "'top' is given an item"),
+        ({"fixed": {"top": 1, "bottom": 1, "shoe": 1}}, "nothing is left to choose"),
+        ({"fixed": {"top": 30}}, "slot 'top': item rows of top go from 0 to 29, got 30 to 30"),
+        ({"fixed": {"top": 1}, "slots": ["top", "shoe"]}, "slot 'top' is both given and asked for"),
+        ({"fixed": {"top": 1}, "allowed": {"top": np.array([1])}}, "'top' is given an item"),
         ({"slots": ["top"], "allowed": {"shoe": np.array([1])}}, "'shoe' is restricted but not asked for"),
         ({"allowed": {"shoe": np.array([-1])}}, "slot 'shoe': item rows of shoe go from 0"),
         ({"allowed": {"shoe": np.array([1.0])}}, "whole numbers, got float64"),
@@ -342,4 +342,4 @@ def test_bad_questions(tmp_path: Path, arguments: dict, message: str) -> None:
 def test_the_same_item_given_twice(tmp_path: Path) -> None:
     bundle = random_bundle(tmp_path / "b", slots=TWO_TOPS)
     with pytest.raises(QueryError, match="the same item is given twice"):
-        best(bundle, bundle.user_codes[0], 5, given={"top": 4, "top_2": 4})
+        best(bundle, bundle.user_codes[0], 5, fixed={"top": 4, "top_2": 4})

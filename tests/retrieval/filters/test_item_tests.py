@@ -39,7 +39,7 @@ def test_a_test_of_items_is_its_mask(tmp_path, monkeypatch, slots, share):
                 assert one.scores.tolist() == other.scores.tolist()
 
 
-def test_rare_outfits_and_budgets_are_left_to_masks():
+def test_rare_outfits_and_totals_are_left_to_masks():
     masks = {"top": np.arange(1000) < 3}
     assert item_test(Filter(parse({}, ("top", "bottom")), masks, ()), ("top", "bottom")) is None
     none = {"top": np.zeros(0, dtype=bool)}
