@@ -21,12 +21,14 @@ shorter than 2,000 letters, whatever was passed in.
 from __future__ import annotations
 
 import reprlib
+import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 MOST_LETTERS = 1_900  # of a message; the middle of a longer one is left out
 LONGEST_NAME = 200  # longer names have no near ones: comparing them would take too long
+_JOINERS = "\u200c\u200d"  # they join letters and emoji, and steer nothing
 
 
 class FashionHashError(Exception):
@@ -115,6 +117,20 @@ def shown(value: object, at_most: int = 80) -> str:
     if "\n" in text:  # an array of several rows
         text = " ".join(text.split())
     return text if len(text) <= at_most else f"{text[: at_most - 23]}...{text[-20:]}"
+
+
+def visible(text: str) -> str:
+    r"""A text on one line: control characters, line ends and marks of direction become escapes such as \x1b."""
+    return text if text.isprintable() else "".join(map(_escaped, text))
+
+
+def is_safe(letter: str) -> bool:
+    """Whether a letter can be printed as it is: it neither steers a terminal nor ends a line."""
+    return letter.isprintable() or letter in _JOINERS or unicodedata.category(letter) == "Zs"
+
+
+def _escaped(letter: str) -> str:
+    return letter if is_safe(letter) else letter.encode("unicode_escape").decode()
 
 
 def suggest(wrong: str, known: Iterable[str], at_most: int = 3) -> str:

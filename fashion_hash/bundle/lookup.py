@@ -84,7 +84,7 @@ def slots_of_types(bundle: Bundle, types: Sequence[str]) -> list[str]:
     names: list[str] = []
     for requested in types:
         same = [name for name, item_type in zip(bundle.slot_names, bundle.slots) if item_type == requested]
-        free = [name for name in (same or [bundle.slot_names[_slot(bundle, requested)]]) if name not in names]
+        free = [name for name in (same or [bundle.slot_names[slot_of(bundle, requested)]]) if name not in names]
         if not free:
             raise QueryError(
                 f"types has {requested!r} {len(same) + 1} times, but outfits of this bundle have {len(same) or 1} "
@@ -94,7 +94,8 @@ def slots_of_types(bundle: Bundle, types: Sequence[str]) -> list[str]:
     return names
 
 
-def _slot(bundle: Bundle, name: str) -> int:
+def slot_of(bundle: Bundle, name: str) -> int:
+    """The place of a slot. Raises QueryError for a name that the bundle does not have."""
     if name not in bundle.slot_names:
         raise QueryError(
             f"no slot {name!r}{suggest(str(name), bundle.slot_names)}: "

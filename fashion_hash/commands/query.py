@@ -10,10 +10,10 @@ from typing import Any
 
 from fashion_hash.commands.query_text import add_text_options, check_text_options, query_text
 from fashion_hash.commands.run_command import Parser, check_writable, run_command
-from fashion_hash.errors import QueryError, shown
+from fashion_hash.errors import QueryError, shown, visible
 from fashion_hash.index.engines.open import ENGINES
 from fashion_hash.presentation.json_answers import outfits_as_json
-from fashion_hash.presentation.printing import json_text, visible
+from fashion_hash.presentation.printing import json_text
 from fashion_hash.presentation.table import outfit_table
 from fashion_hash.presentation.tiles import ItemView, OutfitView, outfit_view
 from fashion_hash.retrieval.recommender import Recommender

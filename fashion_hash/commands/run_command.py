@@ -10,8 +10,8 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import NoReturn, TextIO, cast
 
-from fashion_hash.errors import FashionHashError, QueryError
-from fashion_hash.presentation.printing import SafeStream, json_text, visible
+from fashion_hash.errors import FashionHashError, QueryError, visible
+from fashion_hash.presentation.printing import SafeStream, json_text
 
 
 class Parser(argparse.ArgumentParser):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from typing import Protocol
 
-_JOINERS = "\u200c\u200d"  # they join letters and emoji, and steer nothing
+from fashion_hash.errors import is_safe, visible
 
 
 class Writable(Protocol):
@@ -47,11 +46,6 @@ class SafeStream:
         return bool(getattr(self._stream, "isatty", bool)())
 
 
-def visible(text: str) -> str:
-    r"""A text on one line: control characters, line ends and marks of direction become escapes such as \x1b."""
-    return text if text.isprintable() else "".join(map(_escaped, text))
-
-
 def encodable(text: str, encoding: str) -> str:
     r"""A text that an encoding can write: letters that it lacks become escapes such as \U0001f457."""
     try:
@@ -69,16 +63,8 @@ def json_text(value: object, encoding: str = "utf-8") -> str:
         encoding: of the stream that it is printed to.
     """
     text = json.dumps(value, ensure_ascii=False, indent=2)
-    text = "".join(letter if letter == "\n" or _is_safe(letter) else json.dumps(letter)[1:-1] for letter in text)
+    text = "".join(letter if letter == "\n" or is_safe(letter) else json.dumps(letter)[1:-1] for letter in text)
     return text if encodable(text, encoding) == text else json.dumps(value, indent=2)
-
-
-def _is_safe(letter: str) -> bool:
-    return letter.isprintable() or letter in _JOINERS or unicodedata.category(letter) == "Zs"
-
-
-def _escaped(letter: str) -> str:
-    return letter if _is_safe(letter) else letter.encode("unicode_escape").decode()
 
 
 def _visible_but_tabs(text: str) -> str:

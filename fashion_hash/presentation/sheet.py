@@ -14,8 +14,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from PIL.ImageFont import FreeTypeFont
 
 from fashion_hash.core.files import atomic_path
-from fashion_hash.errors import MissingExtraError, naming
-from fashion_hash.presentation.printing import visible
+from fashion_hash.errors import MissingExtraError, naming, visible
 from fashion_hash.presentation.tiles import ItemView, OutfitView, Tile
 from fashion_hash.retrieval.answers import Hit, OutfitHit
 

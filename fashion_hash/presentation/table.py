@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.presentation.printing import visible
+from fashion_hash.errors import visible
 from fashion_hash.presentation.tiles import tiles
 from fashion_hash.retrieval.answers import Hit, ItemHits, OutfitsFor
 from fashion_hash.retrieval.recommender import Recommender

@@ -1,9 +1,10 @@
-"""Checks of the numbers that callers pass: counts, weights, seconds."""
+"""Checks of what callers pass: counts, weights, seconds, lists and mappings."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from fashion_hash.errors import QueryError, shown, suggest
 # one bit in a hundred for one point of the score: outfits around one item differ by a few points, so that items
 # that match about equally compete by their outfits
 REQUEST_WEIGHT, MOST_WEIGHT = 100.0, 10_000.0
+MAX_PER_EXAMPLE = '{"brand": 1}'
 
 
 def check_count(name: str, number: object) -> int:
@@ -36,6 +38,46 @@ def check_seconds(seconds: object) -> float:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
         raise QueryError(f"seconds must be a number above 0, got {shown(seconds)}")
     return float(seconds)
+
+
+def check_mapping(name: str, value: object, example: str) -> Mapping[str, Any]:
+    """Returns a mapping, an empty one for None. Raises QueryError for anything else.
+
+    Args:
+        name: of the argument, for the message.
+        value: what was passed.
+        example: of a mapping, for the message.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise QueryError(f"{name} must be a mapping such as {example}, got {shown(value)}")
+    return value
+
+
+def check_list(name: str, value: object, what: str) -> list[Any]:
+    """Returns the values of a list, or of another collection. Raises QueryError for a text, a number, a mapping ...
+
+    Args:
+        name: of the argument, for the message.
+        value: what was passed.
+        what: what the list holds, for the message.
+    """
+    is_table = isinstance(value, np.ndarray) and value.ndim > 1
+    if isinstance(value, str | bytes | bytearray | Mapping) or is_table or not isinstance(value, Iterable):
+        raise QueryError(f"{name} must be a list of {what}, got {shown(value)}")
+    try:
+        return list(value)
+    except TypeError:  # an array without dimensions
+        raise QueryError(f"{name} must be a list of {what}, got {shown(value)}") from None
+
+
+def check_types(types: object) -> list[str]:
+    """Returns item types or slot names. Raises QueryError unless they are a list of texts."""
+    names = check_list("types", types, "item types or slot names")
+    if wrong := [name for name in names if not isinstance(name, str)]:
+        raise QueryError(f"types must be a list of item types or slot names, got {shown(wrong[0])} in it")
+    return names
 
 
 def check_options(call: str, options: Mapping[str, object], known: type) -> None:

@@ -19,7 +19,7 @@ from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.live.partners import LivePartners
 from fashion_hash.live.users import OutfitRef, items_told
 from fashion_hash.retrieval.answers import Composed, Hit, Hits, ItemHits, OutfitHit, OutfitsFor, Score
-from fashion_hash.retrieval.checks import check_options
+from fashion_hash.retrieval.checks import check_mapping, check_options, check_types
 from fashion_hash.retrieval.composition.composer import CompositionOptions, CompositionQuery, compose_outfits
 from fashion_hash.retrieval.explanation.codes import Explanation
 from fashion_hash.retrieval.explanation.requests import (
@@ -212,14 +212,14 @@ class Recommender(CatalogueUpdates):
             QueryError: no item is given or a slot is given twice; this and other errors as `compose`.
         """
         check_options("Recommender.complete", options, CompositionOptions)
-        if not items_by_slot:
+        if isinstance(items_by_slot, Mapping) and not items_by_slot:
             raise QueryError("no item is given: give at least one, or use compose to form whole outfits")
         outfit_rows(self.bundle, items_by_slot)
-        types, include = options.get("types"), options.get("include") or {}
-        slots = [] if types is None else slots_of_types(self.bundle, types)
-        for slot_names, where in ((slots, "types"), (include, "include")):
+        types, include = options.get("types"), check_mapping("include", options.get("include"), '{"top": "item-1"}')
+        slots = [] if types is None else slots_of_types(self.bundle, check_types(types))
+        for slot_names, option in ((slots, "types"), (include, "include")):
             if both := [name for name in slot_names if name in items_by_slot]:
-                raise QueryError(f"slot {both[0]!r} is given an item and also named in {where}: leave one out")
+                raise QueryError(f"slot {both[0]!r} is given an item and also named in {option}: leave one out")
         options["include"] = {**include, **items_by_slot}
         return self.compose(user_id, k, **options)
 

@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from fashion_hash.presentation.printing import SafeStream, encodable, json_text, visible
+from fashion_hash.errors import visible
+from fashion_hash.presentation.printing import SafeStream, encodable, json_text
 
 BAD = "\x00\x07\x08\n\r\t\x1b\x7f\x85\x9b\xad\u200e\u200f\u2028\u2029\u202a\u202e\u2066\u2069\ufeff\ud800\U000e0001"
 GOOD = "plain, straße, 夏, شلوار, 👗, n\u00a0b, می\u200cخواهم, 👩\u200d🎤"

@@ -3,6 +3,7 @@ import pickle
 import re
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -242,3 +243,77 @@ def test_no_outfit_at_all_comes_with_a_shortfall(recommender: Recommender) -> No
     assert found.shortfall is not None
     assert found.shortfall.reason.startswith("0 of 3 outfits found")
     assert len(recommender.compose("user-1", 9, exclude={"top": tops[3:]}, max_repeats=1).hits) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_per": np.array([1, 2])}, r"^max_per must be a mapping such as \{\"brand\": 1\}, got array"),
+        ({"max_per": ["item"]}, r"^max_per must be a mapping such as .*, got \['item'\]$"),
+        ({"max_per": []}, r"^max_per must be a mapping such as .*, got \[\]$"),
+        ({"max_per": 1}, r"^max_per must be a mapping such as .*, got 1$"),
+        ({"include": np.array(["top-1", "top-2"])}, r"^include must be a mapping such as \{\"top\": \"item-1\"\}, got"),
+        ({"include": {"top-1"}}, r"^include must be a mapping such as .*, got \{'top-1'\}$"),
+        ({"include": 0}, r"^include must be a mapping such as .*, got 0$"),
+        ({"include": {"top": 3}}, r"^include\['top'\] must be a list of item ids, or one item id, got 3$"),
+        ({"include": {"top": {"top-1": 1}}}, r"^include\['top'\] must be a list of item ids, or one item id, got"),
+        ({"exclude": np.zeros(2)}, r"^exclude must be a mapping such as \{\"top\": \[\"item-1\"\]\}, got array"),
+        ({"exclude": {"top-1"}}, r"^exclude must be a mapping such as .*, got \{'top-1'\}$"),
+        ({"exclude": 3}, r"^exclude must be a mapping such as .*, got 3$"),
+        ({"exclude": {"top": "top-1"}}, r"^exclude\['top'\] must be a list of item ids, got 'top-1'$"),
+        ({"exclude": {"top": 3}}, r"^exclude\['top'\] must be a list of item ids, got 3$"),
+        ({"exclude": {"top": np.zeros((2, 2))}}, r"^exclude\['top'\] must be a list of item ids, got array"),
+        ({"types": 3}, r"^types must be a list of item types or slot names, got 3$"),
+        ({"types": "top"}, r"^types must be a list of item types or slot names, got 'top'$"),
+        ({"types": {"top": 1}}, r"^types must be a list of item types or slot names, got \{'top': 1\}$"),
+        ({"types": np.zeros((2, 2))}, r"^types must be a list of item types or slot names, got array"),
+        ({"types": np.array("top")}, r"^types must be a list of item types or slot names, got array"),
+        ({"types": [np.zeros(2)]}, r"^types must be a list of item types or slot names, got array.* in it$"),
+        ({"types": [3]}, r"^types must be a list of item types or slot names, got 3 in it$"),
+    ],
+)
+def test_a_composition_names_the_argument(recommender: Recommender, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(QueryError, match=message):
+        recommender.compose("user-1", 3, **options)
+    with pytest.raises(QueryError, match=message):
+        recommender.complete("user-1", {"shoe": "shoe-1"}, 3, **options)
+
+
+@pytest.mark.parametrize("items_by_slot", [np.array(["top-1", "top-2"]), ["top-1"], {"top-1"}, 3])
+def test_items_to_complete_are_a_mapping(recommender: Recommender, items_by_slot: Any) -> None:
+    with pytest.raises(QueryError, match="mapping of slot names to item ids"):
+        recommender.complete("user-1", items_by_slot)
+
+
+def test_collections_of_names_are_taken(recommender: Recommender) -> None:
+    tops = recommender.bundle.items["top"].all()
+    lists = recommender.compose(
+        "user-1", 3, types=["top", "shoe"], include={"top": tops[:3]}, exclude={"shoe": ["shoe-1"]}
+    )
+    arrays = recommender.compose(
+        "user-1",
+        3,
+        types=np.array(["top", "shoe"]),
+        include={"top": np.array(tops[:3])},
+        exclude={"shoe": {"shoe-1"}},
+    )
+    assert arrays == lists
+
+
+def test_a_plain_answer_opens_nothing_else(recommender: Recommender, monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh = Recommender.load(recommender.bundle.path)
+    expected = fresh.recommend("user-1", 5, where={}, max_per={})
+
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("a plain answer needs no columns, caps, partner lists or request tower")
+
+    for name in ("columns.LiveColumns.filter", "columns.LiveColumns.of", "columns.LiveColumns.allowed"):
+        monkeypatch.setattr(f"fashion_hash.retrieval.filters.live_{name}", fail)
+    monkeypatch.setattr("fashion_hash.retrieval.pool.diversity.check_diversity", fail)
+    monkeypatch.setattr("fashion_hash.retrieval.pool.variety.Variety.check", fail)
+    monkeypatch.setattr("fashion_hash.live.partners.LivePartners.of", fail)
+    monkeypatch.setattr("fashion_hash.inference.request_tower.RequestTower.open", fail)
+    hits = fresh.recommend("user-1", 5)
+    assert (hits.ids.tolist(), hits.scores.tolist()) == (expected.ids.tolist(), expected.scores.tolist())
+    assert fresh.recommend(["user-1", None], 5).ids[0].tolist() == expected.ids.tolist()
+    assert [hit.outfit_id for hit in fresh.answer("user-1", 5)] == expected.ids.tolist()

@@ -9,10 +9,10 @@ from typing import Any, TypedDict
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.bundle.lookup import _slot, check_type, find_item, slots_of_types
+from fashion_hash.bundle.lookup import check_type, find_item, slot_of, slots_of_types
 from fashion_hash.errors import DataError, QueryError
 from fashion_hash.retrieval.answers import Composed
-from fashion_hash.retrieval.checks import check_count, check_seconds
+from fashion_hash.retrieval.checks import check_count, check_list, check_mapping, check_seconds, check_types
 from fashion_hash.retrieval.composition.branch_and_bound import NO_LIMIT, SearchLimits
 from fashion_hash.retrieval.composition.compose import Compose, Composition
 from fashion_hash.retrieval.composition.problem import CompositionTask
@@ -86,7 +86,7 @@ def choose_outfits(
     methods.Methods for `exhaustive`.
     """
     check_count("k", query.k)
-    variety = Variety(query.diversity, query.max_per or {}, moment.columns)
+    variety = Variety(query.diversity, {} if query.max_per is None else query.max_per, moment.columns)
     variety.check()
     chosen = moment.columns.filter(moment.snapshot, query.where)
     task = _task(moment, query, chosen)
@@ -100,7 +100,7 @@ def choose_outfits(
         # a re-ranked shortlist is not proven however long it gets; a longer one may hold more that pass
         return composition.items, composition.proven or not exhaustive
 
-    varied = bool(query.max_per or query.diversity)
+    varied = bool(variety.max_per or variety.diversity)
     count = variety.first(query.k) if varied else query.k
     # with one open slot `allowed_rows` has left out whatever exceeds a total
     if chosen.total_bounds and len(task.open_slots) > 1:
@@ -122,19 +122,20 @@ def choose_outfits(
 def _task(moment: Moment, query: CompositionQuery, chosen: Filter) -> CompositionTask:
     """The slots to fill, and the rows that may fill them."""
     bundle = moment.bundle
-    fixed, narrowed = _included(bundle, query.include or {})
-    slots = _open_slots(bundle, query, fixed)
-    places = {name: _slot(bundle, name) for name in slots}
-    held = {_slot(bundle, name): row for name, row in fixed.items()}
+    include = check_mapping("include", query.include, '{"top": "item-1"}')
+    exclude = check_mapping("exclude", query.exclude, '{"top": ["item-1"]}')
+    fixed, narrowed = _included(bundle, include)
+    slots = _open_slots(bundle, query.types, fixed, list(narrowed))
+    places = {name: slot_of(bundle, name) for name in slots}
+    held = {slot_of(bundle, name): row for name, row in fixed.items()}
     by_slot = allowed_rows(chosen, bundle.slots, list(places.values()), held)
     allowed = {name: by_slot[slot] for name, slot in places.items() if slot in by_slot}
     for name, rows in narrowed.items():
         allowed[name] = np.intersect1d(allowed[name], rows) if name in allowed else rows
-    for item_type, ids in (query.exclude or {}).items():
+    for item_type, ids in exclude.items():
         check_type(bundle, item_type)
-        if isinstance(ids, str):
-            raise QueryError(f"exclude[{item_type!r}] must be a list of item ids, got the text {ids!r}")
-        excluded = [find_item(bundle, item_type, item_id) for item_id in ids]
+        item_ids = check_list(f"exclude[{item_type!r}]", ids, "item ids")
+        excluded = [find_item(bundle, item_type, item_id) for item_id in item_ids]
         for name, slot in places.items():
             if bundle.slots[slot] == item_type:
                 rows = allowed.get(name, np.arange(len(bundle.items[item_type])))
@@ -149,23 +150,26 @@ def _included(
     fixed: dict[str, int] = {}
     narrowed: dict[str, np.ndarray] = {}
     for name, ids in include.items():
-        item_type = bundle.slots[_slot(bundle, name)]
+        item_type = bundle.slots[slot_of(bundle, name)]
         if isinstance(ids, str):
             fixed[name] = find_item(bundle, item_type, ids)
-            twins = [other for other in fixed if other != name and bundle.slots[_slot(bundle, other)] == item_type]
+            twins = [other for other in fixed if other != name and bundle.slots[slot_of(bundle, other)] == item_type]
             if any(fixed[other] == fixed[name] for other in twins):
                 raise DataError(f"{item_type} {ids!r} is given twice: leave one of the slots out")
         else:
-            narrowed[name] = np.unique([find_item(bundle, item_type, item_id) for item_id in ids]).astype(np.int64)
+            item_ids = check_list(f"include[{name!r}]", ids, "item ids, or one item id")
+            narrowed[name] = np.unique([find_item(bundle, item_type, item_id) for item_id in item_ids]).astype(np.int64)
     return fixed, narrowed
 
 
-def _open_slots(bundle: Bundle, query: CompositionQuery, fixed: Mapping[str, int]) -> list[str]:
-    if query.types is None:
+def _open_slots(
+    bundle: Bundle, types: Sequence[str] | None, fixed: Mapping[str, int], narrowed: Sequence[str]
+) -> list[str]:
+    """Names of the slots to fill: those of `types`, or all, without those that hold a fixed item."""
+    if types is None:
         return [name for name in bundle.slot_names if name not in fixed]
-    names = slots_of_types(bundle, query.types)
-    for name in query.include or {}:
-        _slot(bundle, name)
-        if name not in fixed and name not in names:
+    names = slots_of_types(bundle, check_types(types))
+    for name in narrowed:
+        if name not in names:
             raise QueryError(f"include narrows slot {name!r}, which is not among the slots {names}")
     return [name for name in names if name not in fixed]

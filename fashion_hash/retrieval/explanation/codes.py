@@ -18,7 +18,7 @@ from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.lookup import items_by_slot
 from fashion_hash.core.codes import WEIGHT_ONE, Packed, hamming, unpack
 from fashion_hash.core.outfits import EMPTY, slot_pairs
-from fashion_hash.errors import QueryError
+from fashion_hash.errors import QueryError, visible
 from fashion_hash.index.exact import outfit_items
 from fashion_hash.index.outfit_terms import slot_codes
 
@@ -125,7 +125,7 @@ class Explanation:
         return plain
 
     def to_text(self) -> str:
-        """A few lines for people."""
+        """A few lines for people; what could steer a terminal is escaped."""
         lines = [f"score {self.score:.4f}"]
         for item in self.items:
             again = " (once more: the slot is empty)" if item.repeated else ""
@@ -149,12 +149,12 @@ class Explanation:
         if self.rest:
             lines.append(f"all items together: {float(self.rest):+.4f}")
         for liked in self.liked:
-            worn = ", ".join(f"{slot} {item_id}" for slot, item_id in liked.items.items())
+            outfit = ", ".join(f"{slot} {item_id}" for slot, item_id in liked.items.items())
             shares = ", ".join(f"{slot} {share:.0%}" for slot, share in liked.by_slot.items())
             lines.append(
-                f"like the liked {worn}: {liked.share:.0%} of the bits agree" + (f" ({shares})" if shares else "")
+                f"like the liked {outfit}: {liked.share:.0%} of the bits agree" + (f" ({shares})" if shares else "")
             )
-        return "\n".join(lines)
+        return "\n".join(map(visible, lines))
 
 
 def explain(
@@ -253,7 +253,7 @@ class _Shares:
 
 
 def nearest_liked(bundle: Bundle, items: np.ndarray, liked: np.ndarray, count: int) -> tuple[Neighbour, ...]:
-    """The liked outfits, (L, S), nearest to one, (S,), by Hamming distance: each once, ties in order given."""
+    """The liked outfits, (L, S), nearest to one, (S,), by Hamming distance: each once, ties in their order."""
     liked = np.asarray(liked, dtype=np.int64)
     liked = liked[np.sort(np.unique(liked, axis=0, return_index=True)[1])]
     our_codes, liked_codes = slot_codes(bundle, items[None]), slot_codes(bundle, liked)

@@ -17,6 +17,7 @@ import numpy as np
 from fashion_hash.bundle.lookup import find_item_of_any_type
 from fashion_hash.core.codes import WEIGHT_ONE, Packed, fixed_point, hamming, pack
 from fashion_hash.core.outfits import EMPTY
+from fashion_hash.errors import visible
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.live.users import OutfitRef, items_told
 from fashion_hash.retrieval.answers import By
@@ -105,8 +106,8 @@ class RequestExplanation:
         return plain
 
     def to_text(self) -> str:
-        """A few lines for people."""
-        what = f"{self.slot or self.type} {self.item_id}" + (f" ({self.title})" if self.title else "")
+        """A few lines for people; what could steer a terminal is escaped."""
+        name = f"{self.slot or self.type} {self.item_id}" + (f" ({self.title})" if self.title else "")
         parts = f"words {float(self.words):+.4f}, taste {float(self.taste):+.4f}"
         if self.outfit:
             parts += f", outfit {float(self.outfit.exact):+.4f}"
@@ -114,7 +115,7 @@ class RequestExplanation:
             f"{self.total:.4f} in all: {parts}" + (f" (weight {self.weight:g})" if self.weight is not None else "")
         ]
         lines.append(
-            f"{what}: {self.agreeing} of {self.num_bits} bits agree with the request"
+            f"{name}: {self.agreeing} of {self.num_bits} bits agree with the request"
             + ("" if self.agreeing_words is None else f", {self.agreeing_words} with its words alone")
             + f"; by {self.by}"
         )
@@ -126,7 +127,7 @@ class RequestExplanation:
         for item in self.liked:
             name = f"{item.type} {item.item_id}" + (f" ({item.title})" if item.title else "")
             lines.append(f"like the liked {name}: {item.share:.0%} of the bits agree")
-        return "\n".join(lines + ([self.outfit.to_text()] if self.outfit else []))
+        return "\n".join([*map(visible, lines), *([self.outfit.to_text()] if self.outfit else [])])
 
 
 class RequestExplanationOptions(TypedDict, total=False):
@@ -249,7 +250,7 @@ def _nearest_liked(moment: Moment, explained: tuple[str, int], code: Packed, cou
     return tuple(sorted(nearest, key=lambda item: (-item.share, item.type, item.item_id))[: max(count, 0)])
 
 
-def _is_outfit(snapshot: Snapshot, some_id: str) -> bool:
+def _is_outfit(snapshot: Snapshot, outfit_id: str) -> bool:
     """Whether an id is an outfit's, and not an item's."""
     bundle = snapshot.bundle
-    return some_id in snapshot.ids and not any(some_id in bundle.items[item_type] for item_type in bundle.types)
+    return outfit_id in snapshot.ids and not any(outfit_id in bundle.items[item_type] for item_type in bundle.types)

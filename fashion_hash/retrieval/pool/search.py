@@ -36,6 +36,12 @@ class PoolQuery(NamedTuple):
     diversity: float = 0.0
     max_per: Mapping[str, int] | None = None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether no filter, diversity or cap is asked for: the ranking itself is the answer."""
+        no_diversity = type(self.diversity) in (int, float) and self.diversity == 0
+        return no_diversity and self.where is None and self.max_per is None
+
 
 def rankings(
     columns: LiveColumns, snapshot: Snapshot, users: Sequence[User], query: PoolQuery
@@ -50,6 +56,8 @@ def rankings(
         QueryError: k, the filter, the caps or the diversity are meaningless.
     """
     check_count("k", query.k)
+    if query.is_plain:
+        return pool_rankings(snapshot, users, query.k, include_liked=query.include_liked), None
     variety = Variety(query.diversity, {} if query.max_per is None else query.max_per, columns)
     variety.check()
     chosen = columns.filter(snapshot, query.where)

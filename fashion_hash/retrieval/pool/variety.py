@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from fashion_hash.core.outfits import EMPTY
-from fashion_hash.errors import QueryError, shown
 from fashion_hash.index.outfit_terms import slot_codes
 from fashion_hash.live.snapshot import Snapshot
+from fashion_hash.retrieval.checks import MAX_PER_EXAMPLE, check_mapping
 from fashion_hash.retrieval.filters.live_columns import LiveColumns
 from fashion_hash.retrieval.pool.diversity import check_diversity, mmr, read_caps, take_within_caps
 
@@ -38,8 +38,7 @@ class Variety(NamedTuple):
             QueryError: `diversity` is not a number from 0 to 1, or `max_per` is not a mapping.
         """
         check_diversity(self.diversity)
-        if not isinstance(self.max_per, Mapping):
-            raise QueryError(f'max_per must be a mapping such as {{"brand": 1}}, got {shown(self.max_per)}')
+        check_mapping("max_per", self.max_per, MAX_PER_EXAMPLE)
 
     def first(self, k: int) -> int:
         """The length of the first shortlist for a list of k."""

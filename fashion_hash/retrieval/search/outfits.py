@@ -21,12 +21,13 @@ from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import QueryError
 from fashion_hash.index.scoring import scoring_of
 from fashion_hash.retrieval.answers import OutfitHit, OutfitsFor
-from fashion_hash.retrieval.checks import REQUEST_WEIGHT, check_count, check_weight
+from fashion_hash.retrieval.checks import MAX_PER_EXAMPLE, REQUEST_WEIGHT, check_count, check_mapping, check_weight
 from fashion_hash.retrieval.composition.branch_and_bound import SearchLimits
 from fashion_hash.retrieval.composition.compose import AnchorsHeld, Composition
 from fashion_hash.retrieval.composition.composer import CompositionQuery, OutfitOptions, choose_outfits
 from fashion_hash.retrieval.composition.problem import CompositionTask
 from fashion_hash.retrieval.moment import Moment
+from fashion_hash.retrieval.pool.diversity import check_diversity
 from fashion_hash.retrieval.scores import hits_of
 from fashion_hash.retrieval.search.anchors import (
     AnchoredRanking,
@@ -85,7 +86,8 @@ def outfits_for(moment: Moment, request: SearchQuery, query: CompositionQuery, a
     check_fhn(moment.bundle)
     around.check()
     k = check_count("k", query.k)
-    max_per = query.max_per or {}
+    max_per = check_mapping("max_per", query.max_per, MAX_PER_EXAMPLE)
+    check_diversity(query.diversity)
     if set(max_per) == {"item"} and not query.diversity:  # exactly, not out of a shortlist
         query = replace(query, max_per=None, max_repeats=check_count("max_per['item']", max_per["item"]))
     if query.max_per or query.diversity:

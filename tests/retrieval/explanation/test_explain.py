@@ -1,6 +1,7 @@
 """The parts of a score add up to it exactly, and say what the codes say."""
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -115,3 +116,16 @@ def test_for_people_and_for_json(tmp_path: Path) -> None:
         assert piece in text
     with pytest.raises(QueryError, match="an outfit needs an item: give at least one of top, bottom, shoe"):
         explain(bundle, bundle.user_codes[1], np.full(3, EMPTY))
+
+
+def test_ids_break_no_line(tmp_path: Path) -> None:
+    bundle = random_bundle(tmp_path / "bundle")
+    why = explain(bundle, bundle.user_codes[1], np.array([0, 1, 2]), bundle.history.items, neighbours=1)
+    bad_id = "top-0\n\x1b[2J"
+    items = (replace(why.items[0], item_id=bad_id), *why.items[1:])
+    liked = (replace(why.liked[0], items={"top": bad_id}),)
+    text = replace(why, items=items, liked=liked).to_text()
+    assert len(text.split("\n")) == len(why.to_text().split("\n"))
+    assert "top top-0\\n\\x1b[2J: " in text
+    assert "like the liked top top-0\\n\\x1b[2J: " in text
+    assert all(line.isprintable() for line in text.split("\n"))

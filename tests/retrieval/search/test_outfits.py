@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from copy import copy
+from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 from pathlib import Path
@@ -277,6 +278,9 @@ def test_an_explanation_in_words(recommender: Recommender) -> None:
     outfit = recommender.explain_request("red", "user-1", {"top": "top-000", "shoe": "shoe-003"}, anchor="shoe")
     assert outfit.slot == "shoe"
     assert "preference" in outfit.to_text()
+    text = replace(why, title="red\n\x1b[2Jshirt", note="a\rb").to_text()
+    assert "top top-000 (red\\n\\x1b[2Jshirt): " in text
+    assert all(line.isprintable() for line in text.split("\n"))
 
 
 @pytest.mark.parametrize(
