@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--outfits-per-user", type=int, default=80, help="how many training outfits each user has (default: 80)"
     )
     parser.add_argument(
-        "--variable", action="store_true", help="also write the subsets 519 and 32, whose outfits have one or two tops"
+        "--variable", action="store_true", help="also write the subsets 519 and 32, with outfits of one or two tops"
     )
     parser.add_argument("--no-pictures", action="store_true", help="titles only: no drawings, no LMDB")
     parser.add_argument("--force", action="store_true", help="replace the sample in the folder")
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Runs the command; returns its exit status."""
     parser = Parser(
         prog=prog,
-        description="Make a small data set in the Polyvore-U layout: invented users whose tastes are known.",
+        description="Make a small data set in the Polyvore-U layout: invented users with known tastes.",
     )
     add_arguments(parser)
     return run_command(parser, run, argv)

@@ -121,7 +121,7 @@ def _view(recommender: Recommender, text: str, user: str | None, answer: Answer)
 
 
 def _used(options: argparse.Namespace, names: Sequence[str]) -> list[str]:
-    """Those of some options that were given, as they are written."""
+    """The options among `names` that were set, as they are written on the command line."""
     flags = {"item_type": "--type"}
     used = [name for name in names if getattr(options, name) is not None and getattr(options, name) is not False]
     return [flags.get(name, "--" + name.replace("_", "-")) for name in used]

@@ -36,8 +36,8 @@ def run_command(
         argv: the arguments; None for those of the process.
 
     Returns:
-        The exit status: that of the command, 2 after an error, 130 after Ctrl-C, 141 if nobody reads
-        the output any more, as in `query ... | head`.
+        The exit status: that of the command, 2 after an error, 130 after Ctrl-C, 141 if the reader of
+        the output has gone, as in `query ... | head`.
     """
     args = parser.parse_args(argv)
     try:

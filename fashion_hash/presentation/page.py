@@ -95,7 +95,7 @@ def _section(view: OutfitView | ItemView) -> str:
 
 
 def _heading(view: OutfitView | ItemView) -> str:
-    """What was asked, by whom, and what that user liked before."""
+    """The request, the user, and what that user liked before."""
     who = "anyone" if view.user_id is None else view.user_id
     if view.request is None:
         lines = f"<h2>{escape(f'Outfits for {who}')}</h2>\n"

@@ -120,7 +120,7 @@ def _facts(
 
 
 def _begin(view: OutfitView | ItemView, subtitle: str, width: int, rows: int) -> tuple[Image.Image, int]:
-    """An image with what was asked, by whom, and what that user liked before.
+    """An image with the request, the user, and what that user liked before.
 
     Args:
         view: the answer.

@@ -32,7 +32,7 @@ def outfit_table(recommender: Recommender, user: str, hits: Sequence[Hit], inclu
 
 
 def request_heading(text: str, user: str | None, answer: ItemHits | OutfitsFor) -> str:
-    """What was asked, for whom, how it was answered, and why an answer is short.
+    """What was asked, for whom, how it was answered, and why there are fewer hits than asked for.
 
     Args:
         text: the words of the request.

@@ -27,7 +27,7 @@ class Hits(Aligned):
         personal: False where nothing is known of the user, so that the answer is the same for
             everyone: compatibility and item bias decide. For many users (U,) bool.
         shortfall: why fewer than k came back, when a filter was asked for; None otherwise. For many
-            users that of the first who got fewer.
+            users the shortfall of the first user with fewer hits.
     """
 
     personal: bool | np.ndarray = True
@@ -71,7 +71,7 @@ class Composed:
 
     Attributes:
         hits: best first; ties by item row.
-        proven: True when these are exactly the best; False when time or memory was up, when `gap`
+        proven: True when these are exactly the best; False when time or memory ran out; `gap` then
             says how much better than the last hit an outfit that was left out may be.
         gap: in units of the score; 0 when proven.
         personal: see Hits.
@@ -92,7 +92,7 @@ class OutfitHit(Hit):
     Attributes:
         request: the share of bits in which the anchor agrees with the request, 0 to 1.
         total: score + weight * request; hits come in its order.
-        anchor: name of the slot whose item the request is about.
+        anchor: name of the slot with the item that the request is about.
     """
 
     request: float = 0.0
@@ -132,7 +132,7 @@ class ItemHits(Aligned):
     """Items for a request: ids and scores, aligned, best first. Unpacks as `ids, scores`.
 
     (K',) strings and float64, K' at most k. A score is the share of bits in which the codes of request and
-    item agree, 0 to 1; re-ranked it is the same of the values before their signs were taken.
+    item agree, 0 to 1; after re-ranking it is computed from the values before their signs were taken.
 
     Attributes:
         types: (K',) item types.

@@ -23,7 +23,7 @@ def measure_lists(
     Args:
         recommender: over an untouched bundle.
         k: length of the lists.
-        users: whose lists; by default those of the first 500 users.
+        users: who the lists are for; by default the first 500 users.
         options: of `Recommender.recommend`, such as diversity and max_per.
 
     Returns:
@@ -32,8 +32,8 @@ def measure_lists(
         "item_coverage": by item type the share of items in at least one list}.
     """
     bundle, pool = recommender.bundle, recommender.pool
-    asked = list(users) if users is not None else bundle.users.all()[:MOST_USERS]
-    hits = recommender.recommend(asked, k, **options)
+    user_ids = list(users) if users is not None else bundle.users.all()[:MOST_USERS]
+    hits = recommender.recommend(user_ids, k, **options)
     rows = np.array([[pool.ids.find(hit) if hit else EMPTY for hit in ids] for ids in hits.ids], dtype=np.int64)
     present = rows != EMPTY
     items = pool.items[np.where(present, rows, 0)]  # (Q, K, S)
@@ -45,7 +45,7 @@ def measure_lists(
     }
     return {
         "k": k,
-        "users": len(asked),
+        "users": len(user_ids),
         "intra_list_diversity": float(np.nanmean(intra_list_diversity(codes, present))),
         "outfit_coverage": catalogue_coverage(rows, len(pool)),
         "item_coverage": {

@@ -26,7 +26,7 @@ class Similar(NamedTuple):
 def similar_items(
     codes: Packed, row: int, k: int, allowed: np.ndarray | None = None, ids: IdTable | None = None
 ) -> Similar:
-    """The k items of a type whose codes are nearest to an item's, itself left out. Exact.
+    """The k items of a type with the codes nearest to an item's code, without the item itself. Exact.
 
     Args:
         codes: (N, M, D / 8) uint8, the codes of all items of the type.

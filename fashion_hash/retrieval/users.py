@@ -11,7 +11,7 @@ import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.views import impersonal
-from fashion_hash.errors import QueryError
+from fashion_hash.errors import QueryError, shown
 from fashion_hash.index.engines.contract import NOTHING
 from fashion_hash.index.engines.open import open_engine
 from fashion_hash.live.catalogue import LiveCatalogue
@@ -20,14 +20,14 @@ from fashion_hash.live.store import UserState
 
 
 class User(NamedTuple):
-    """A user, or an anonymous one, of whom nothing is known.
+    """A user; nothing is known about an anonymous one.
 
     Attributes:
         user_id: None for an anonymous user.
         user_key: (D / 8,) uint8, packed; with an outfit encoder the vector, (D,) float32 (see
             Bundle.user_keys). Zeros where nothing is known of the user.
         liked, disliked: (L, S) items by slot.
-        liked_rows, disliked_rows: the outfits of the pool that are the same as these, ascending.
+        liked_rows, disliked_rows: the rows of the pool that hold these outfits, ascending.
         personal: False where nothing is known of the user.
     """
 
@@ -40,7 +40,7 @@ class User(NamedTuple):
     personal: bool
 
     def known_rows(self, include_liked: bool) -> np.ndarray:
-        """Rows of the pool not to be answered: disliked always, liked unless they are asked for."""
+        """Rows of the pool not to be answered: disliked outfits always, liked outfits unless `include_liked`."""
         if include_liked or not len(self.disliked_rows):
             return self.disliked_rows if include_liked else self.liked_rows
         return np.union1d(self.liked_rows, self.disliked_rows)
@@ -69,11 +69,11 @@ def users_now(live: LiveCatalogue, user_ids: Iterable[str | int | None]) -> tupl
         UnknownIdError: a user who is neither in the bundle nor added; the nearest known ids are named.
     """
     if isinstance(user_ids, bytes | bytearray | Mapping) or not np.iterable(user_ids):
-        raise QueryError(f"user ids must be strings, numbers or None, one or a list of them, got {user_ids!r}")
-    asked = list(user_ids)
-    if wrong := [user_id for user_id in asked if not is_user_id(user_id)]:
-        raise QueryError(f"a user id must be a string, a number or None, got {wrong[0]!r}")
-    ids = [None if user_id is None else str(user_id) for user_id in asked]
+        raise QueryError(f"user ids must be a string, a number or None, or a list of these, got {shown(user_ids)}")
+    requested = list(user_ids)
+    if wrong := [user_id for user_id in requested if not is_user_id(user_id)]:
+        raise QueryError(f"a user id must be a string, a number or None, got {shown(wrong[0])}")
+    ids = [None if user_id is None else str(user_id) for user_id in requested]
     named = [user_id for user_id in ids if user_id is not None]
     snapshot, states = live.now_with(named)
     state_of = dict(zip(named, states))

@@ -182,7 +182,7 @@ class Pairs:
         return self._turned[edge][places]
 
     def keep(self, alive: Sequence[np.ndarray], masks: Sequence[np.ndarray]) -> None:
-        """Drops the items whose mask is False; `alive` are those that are left."""
+        """Keeps the items with a True mask; `alive` are the items that are left."""
         before, self._first = self._first, first_alike(self._problem, alive)
         self._turned.clear()
         if self._kept is None:
@@ -214,7 +214,7 @@ class Pairs:
 
 
 def first_alike(problem: Problem, alive: Sequence[np.ndarray]) -> list[int]:
-    """For each edge the first whose matrix is the same: two tops share the matrix with the bottom."""
+    """For each edge the first edge with the same matrix: two tops share the matrix with the bottom."""
 
     def alike(slot: int, other: int) -> bool:
         return problem.item_types[slot] == problem.item_types[other] and np.array_equal(
@@ -260,5 +260,5 @@ def balance(problem: Problem, shares: Shares, maxima: Maxima) -> Shares:
 
 
 def keep(shares: Shares, edges: Sequence[tuple[int, int]], masks: Sequence[np.ndarray]) -> Shares:
-    """The shares of the items whose mask is True."""
+    """The shares of the items with a True mask."""
     return [[first[masks[a]], second[masks[b]]] for (first, second), (a, b) in zip(shares, edges)]

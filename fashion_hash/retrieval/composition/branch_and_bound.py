@@ -177,7 +177,7 @@ def _maxima(front: Front) -> bounds.Maxima:
 
 
 def drop(front: Front, masks: list[np.ndarray]) -> None:
-    """Drops the items whose mask is False, by slot."""
+    """Keeps the items with a True mask, by slot."""
     if all(mask.all() for mask in masks):
         return
     edges = front.problem.edges

@@ -1,11 +1,11 @@
-"""Composition under an outfit encoder: a shortlist by items alone, ranked by the encoder, then bettered by swaps.
+"""Composition under an outfit encoder: a shortlist by items alone, ranked by the encoder, then improved by swaps.
 
 The score of a whole outfit is no sum over its items, so that nothing proves the best of all outfits. But an
 outfit lies near the mean of its items' own vectors, and with typical items in the other slots the nearness of
 such a mean is a number an item: composition (compose.py) finds exactly the outfits whose numbers add up to
 most, and the encoder ranks them. From the best it goes on by swaps: where an outfit would move if one item
 were replaced is foretold for every item, the encoder ranks the most promising, until the best stay the best.
-Where all outfits there are fit into the shortlist the answer is exact, and says so.
+If the shortlist holds every possible outfit the answer is exact, and says so.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def compose_encoded(
     With max_repeats the items that are used up are dropped and the rest is searched again, until k are taken.
 
     Args:
-        task: which outfits, and for whom.
+        task: the outfits to compose.
         k: at most how many outfits.
         max_repeats: as for `compose`.
         limits: where to stop early.
@@ -104,7 +104,7 @@ class _Ranked(NamedTuple):
 
 
 def _search(task: CompositionTask, by_items: CompositionTask, k: int, limits: SearchLimits) -> _Ranked:
-    """A shortlist by items alone, ranked by the encoder and bettered by swaps: more than k outfits, if there are."""
+    """A shortlist by items alone, ranked by the encoder and improved by swaps: more than k outfits if they exist."""
     bundle, count = task.bundle, max(SHORTLIST * k, SHORTLIST_LEAST)
     shortlist = compose(by_items, count, limits=limits)
     complete = shortlist.proven and len(shortlist.items) < count
@@ -128,7 +128,7 @@ def _take(task: CompositionTask, taken: _Scored, ranked: _Ranked, k: int, max_re
     bundle = task.bundle
     new = _others(bundle, ranked.items, taken.items)
     if max_repeats is not None and not ranked.complete and not ranked.cut:
-        new[np.flatnonzero(new)[max(k, SWAP_LEAST) :]] = False  # only so many were bettered by swaps
+        new[np.flatnonzero(new)[max(k, SWAP_LEAST) :]] = False  # only these were improved by swaps
     items = np.concatenate([taken.items, ranked.items[new]])
     scores = np.concatenate([taken.scores, ranked.scores[new]])
     if max_repeats is None:
@@ -148,14 +148,14 @@ def _gap(bundle: Bundle, taken: _Scored, k: int, cut: bool) -> float:
 
 
 def _others(bundle: Bundle, items: np.ndarray, taken: np.ndarray) -> np.ndarray:
-    """(N,) bool: outfits that are none of those taken."""
+    """(N,) bool: outfits that are not among those taken."""
     known = {outfit.tobytes() for outfit in canonical_items(bundle.slots, taken)}
     keys = (outfit.tobytes() for outfit in canonical_items(bundle.slots, items))
     return np.array([key not in known for key in keys], dtype=bool)
 
 
 def _not_used_up(task: CompositionTask, taken: np.ndarray, most: int) -> dict[str, np.ndarray]:
-    """By open slot the allowed rows of which fewer than `most` of the outfits taken hold one."""
+    """By open slot the allowed rows that occur in fewer than `most` of the outfits taken."""
     bundle, allowed = task.bundle, task.allowed
     places = {name: bundle.slot_names.index(name) for name in task.open_slots}
     uses = {item_type: np.zeros(len(bundle.items[item_type]), dtype=np.int64) for item_type in bundle.types}
@@ -211,13 +211,13 @@ def _sorted(items: np.ndarray, scores: np.ndarray) -> _Scored:
 def _swapped(
     task: CompositionTask, outfits: np.ndarray, open_slots: Mapping[int, np.ndarray | None], known: np.ndarray
 ) -> np.ndarray:
-    """Outfits with one item replaced by one that promises most, none of `known`, each once.
+    """Outfits with one item replaced by a promising one; each once, and none of `known`.
 
     Args:
-        task: what is composed, for whom.
+        task: the outfits to compose.
         outfits: (B, S), of the same slots each.
-        open_slots: by slot whose item may be replaced the allowed rows; None for all.
-        known: (N, S) outfits that are not to come again.
+        open_slots: by slot with a replaceable item the allowed rows; None for all.
+        known: (N, S) outfits to leave out.
     """
     bundle = task.bundle
     encoder, user = encoder_of(bundle), encoded.asking(bundle, task.user_key).astype(np.float64)

@@ -63,7 +63,7 @@ class Composition(NamedTuple):
     anchors: AnchorsHeld | None = None
 
     def at(self, places: np.ndarray) -> Composition:
-        """The outfits at some places only."""
+        """The outfits at some places."""
         anchors = self.anchors and AnchorsHeld(self.anchors.slots[places], self.anchors.shares[places])
         return self._replace(items=self.items[places], scores=self.scores[places], anchors=anchors)
 
@@ -78,7 +78,7 @@ def compose(
     """The k best outfits over the whole product of the allowed items.
 
     Args:
-        task: which outfits, and for whom.
+        task: the outfits to compose.
         k: at most how many outfits; fewer come back where fewer exist.
         max_repeats: walk down the ranking and take an outfit unless one of its items (given ones
             apart) is in this many outfits taken already, until k are taken.
@@ -128,7 +128,7 @@ def solve_without_repeats(problem: Problem, k: int, max_repeats: int, limits: Se
     taken: dict[tuple[int, ...], int] = {}  # rows of an outfit: its numerator
     left, bound, expanded, scored = problem, None, 0, 0
     while len(taken) < k:
-        # outfits taken already whose items are not used up will come back, at the places they had
+        # outfits already taken come back at the same places unless their items are used up
         again = sum(all(uses[key] < max_repeats for key in _keys(problem, rows)) for rows in taken)
         count = again + max(k, 2 * (k - len(taken)))
         spent = time.monotonic() - started
@@ -159,7 +159,7 @@ def _keys(problem: Problem, outfit: Sequence[int]) -> list[tuple[str, int]]:
 
 
 def _without(problem: Problem, used_up: set[tuple[str, int]]) -> Problem:
-    """The problem without some items, by type and row."""
+    """The problem without the items that are used up, by type and row."""
     masks = [
         ~np.isin(rows, [row for used_type, row in used_up if used_type == item_type])
         for item_type, rows in zip(problem.item_types, problem.rows)

@@ -1,4 +1,4 @@
-"""Composition and completion over a live catalogue: filters, given items, caps, variety, and why fewer came."""
+"""Composition and completion over a live catalogue: filters, fixed items, caps, variety, and shortfalls."""
 
 from __future__ import annotations
 
@@ -44,19 +44,19 @@ class CompositionOptions(OutfitOptions, total=False):
 
 @dataclass(frozen=True)
 class CompositionQuery:
-    """Which outfits are to be composed.
+    """Which outfits to compose.
 
     Attributes:
         k: at most how many.
         types: the item types of the outfits, ["top", "top", "bottom"] for two tops, or slot names; None
             for all slots.
         where: which items, and which totals, are allowed: see retrieval/filters/language.py.
-        include: by slot name the item that it holds, or the items of which it holds one.
-        exclude: by item type the items that are not to be used.
-        max_repeats: no item in more than this many of the outfits, given ones apart.
+        include: by slot name the item it must hold, or a list of items of which it must hold one.
+        exclude: by item type the ids of items that must not be used.
+        max_repeats: no item, other than the fixed ones, in more than this many of the outfits.
         max_per: in how many of the outfits one "item", or one value of a column such as "brand", may occur.
         diversity: from 0, the best outfits, to 1, the most varied.
-        seconds: stop after about this time; the answer then says that it is not proven.
+        seconds: stop after about this time; the answer may then not be proven.
     """
 
     k: int
@@ -80,7 +80,7 @@ def compose_outfits(moment: Moment, query: CompositionQuery) -> Composed:
 def choose_outfits(
     moment: Moment, query: CompositionQuery, compose_best: Compose, exhaustive: bool = True
 ) -> tuple[Composition, Shortfall | None]:
-    """The outfits that a query asks for, out of those that `compose_best` ranks, and why fewer came.
+    """The outfits that a query asks for, chosen from the ranking of `compose_best`, and the shortfall.
 
     Best first, varied lists in order of choice; `proven` and `gap` are those of the choice. See
     methods.Methods for `exhaustive`.
@@ -146,7 +146,7 @@ def _task(moment: Moment, query: CompositionQuery, chosen: Filter) -> Compositio
 def _included(
     bundle: Bundle, include: Mapping[str, str | Sequence[str]]
 ) -> tuple[dict[str, int], dict[str, np.ndarray]]:
-    """By slot name the row that it holds, and the rows of which it holds one."""
+    """By slot name the row of its fixed item; and for other slots the rows to choose from."""
     fixed: dict[str, int] = {}
     narrowed: dict[str, np.ndarray] = {}
     for name, ids in include.items():

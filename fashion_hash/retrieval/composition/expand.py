@@ -46,7 +46,7 @@ class Front:
         return sorted(range(len(types)), key=lambda slot: (types.count(types[slot]), len(self.alive[slot])))
 
     def edge(self, slot: int, other: int) -> tuple[int | None, int]:
-        """The edge of two slots, None where there is none, and on which side of it the first is."""
+        """The edge of two slots (None if there is none) and the side of the first slot."""
         pair, edges = (min(slot, other), max(slot, other)), self.problem.edges
         return (edges.index(pair) if pair in edges else None), int(slot > other)
 
@@ -116,7 +116,7 @@ def outfits(front: Front, places: np.ndarray) -> np.ndarray:
 
 
 def expand(front: Front, partial: Partial, floor: float) -> Iterator[Partial]:
-    """All children of partial outfits (one more slot filled) whose bound reaches the floor."""
+    """All children of partial outfits (one more slot filled) with a bound that reaches the floor."""
     step = max(1, CELLS // max(len(places) for places in front.alive))
     for start in range(0, len(partial.places), step):
         yield _expand(front, partial.at(slice(start, start + step)), floor)

@@ -19,7 +19,7 @@ from fashion_hash.retrieval.composition.bounds import Problem, add_inner, code_t
 
 @dataclass(frozen=True)
 class CompositionTask:
-    """Which outfits are to be formed, and for whom.
+    """Which outfits to form for a user.
 
     Attributes:
         bundle: an open bundle.
@@ -55,7 +55,7 @@ def pose(task: CompositionTask) -> Problem:
     """The integer problem of a task.
 
     The numerator of an outfit is preference_scale * U * P + compatibility_scale * I * n + M D B P, see
-    index/exact.py. What a given item adds with an open one is part of the open item's value.
+    index/exact.py. What a fixed item adds with an open one is part of the open item's value.
 
     Raises:
         QueryError: no such slot or none left open, a slot with a fixed item that is asked for or restricted, a row
@@ -124,7 +124,7 @@ class _Counts(NamedTuple):
         return len(self.bundle.items[self.bundle.slots[slot]])
 
     def values(self, slot: int, rows: np.ndarray | slice, given_slots: Sequence[int]) -> np.ndarray:
-        """What items add by themselves and with the items given in other slots, int64."""
+        """What items add by themselves and with the fixed items of other slots, int64."""
         bundle, item_type = self.bundle, self.bundle.slots[slot]
         factor = self.num_pairs * self.times[slot]
         queries = np.tile(bundle.preference_scale * factor * self.user, (len(bundle.modalities), 1))
@@ -137,7 +137,7 @@ class _Counts(NamedTuple):
         return values
 
     def constant(self) -> int:
-        """What the given items add by themselves and among each other."""
+        """What the fixed items add by themselves and with each other."""
         return sum(
             int(self.values(slot, np.array([row]), [other for other in self.fixed if other < slot])[0])
             for slot, row in self.fixed.items()
@@ -166,7 +166,7 @@ def _count(task: CompositionTask) -> _Counts:
 
 
 def _sources(bundle: Bundle, filled: Sequence[int]) -> dict[int, int]:
-    """By slot that counts in the score the slot whose item it holds: itself, or the one it repeats."""
+    """By slot that counts in the score the slot of its item: itself, or the slot that it repeats."""
     items = np.full(len(bundle.slots), EMPTY)
     items[list(filled)] = filled
     if bundle.repeat_empty:
@@ -192,7 +192,7 @@ def _edges(
 
 
 def _allowed_rows(task: CompositionTask, slot: int) -> np.ndarray:
-    """The allowed rows of a slot, ascending, without those of given items of its type."""
+    """The allowed rows of a slot, ascending, without those of fixed items of its type."""
     bundle = task.bundle
     item_type, allowed = bundle.slots[slot], task.allowed.get(bundle.slot_names[slot])
     size = len(bundle.items[item_type])
@@ -215,7 +215,7 @@ def _check(task: CompositionTask) -> None:
                 f"outfits of this bundle have the slots {', '.join(bundle.slot_names)}"
             )
     if len(set(slots)) < len(slots):
-        raise QueryError(f"a slot is asked for twice: {', '.join(slots)}")
+        raise QueryError(f"a slot is asked for twice in {', '.join(slots)}: name each slot once")
     if both := [name for name in slots if name in fixed]:
         raise QueryError(f"slot {both[0]!r} is both given and asked for: leave one of the two out")
     if not slots:

@@ -1,4 +1,4 @@
-"""Why an outfit scores as it does: every part of the score, and the parts add up to it exactly.
+"""Why an outfit has its score: every part of the score, and the parts add up to it exactly.
 
 The score of index/exact.py is one fraction of integers; so is each part here, over the same
 denominator: what the user likes of an item in a modality, how two items go together in one, and an
@@ -38,14 +38,14 @@ class ItemPart:
     """What an item adds to the score by itself.
 
     Attributes:
-        slot, item_id: which.
+        slot, item_id: the slot and its item.
         repeated: the slot is empty and the model repeats the first item of its type.
         preference: by modality.
         bias: the item's.
         agreeing: by modality, how many of the D bits agree with the user's code.
         agreement: by modality, the preference between the least (0) and the most (1) that any code
             could have, given the bit weights; 0.5 where all weights are 0.
-        top_bits: the bits that add or take the most, in order of size.
+        top_bits: the bits with the largest contributions, positive or negative, in order of size.
     """
 
     slot: str
@@ -59,7 +59,7 @@ class ItemPart:
 
     @property
     def total(self) -> Fraction:
-        """All that the item adds by itself."""
+        """Everything that the item adds by itself."""
         return sum(self.preference.values(), self.bias)
 
 
@@ -128,7 +128,7 @@ class Explanation:
         """A few lines for people; what could steer a terminal is escaped."""
         lines = [f"score {self.score:.4f}"]
         for item in self.items:
-            again = " (once more: the slot is empty)" if item.repeated else ""
+            again = " (repeated: the slot is empty)" if item.repeated else ""
             lines.append(f"{item.slot} {item.item_id}{again}: {float(item.total):+.4f}")
             for modality, part in item.preference.items():
                 lines.append(
@@ -173,7 +173,7 @@ def explain(
         user_code: (D / 8,) uint8, packed.
         items: (S,) rows of items by slot, EMPTY where there is none.
         liked: (L, S) the outfits that the user likes; the nearest are named.
-        neighbours: how many of them at most.
+        neighbours: at most how many liked outfits are named.
         top_bits: how many bits of each item.
 
     Raises:
@@ -195,7 +195,7 @@ class _Shares:
 
     Attributes:
         filled: the slots that count, those that repeat an item included.
-        pairs: the pairs of filled slots whose items are compared.
+        pairs: the pairs of filled slots that are compared.
     """
 
     def __init__(self, bundle: Bundle, user_code: Packed, items: np.ndarray) -> None:
@@ -253,7 +253,7 @@ class _Shares:
 
 
 def nearest_liked(bundle: Bundle, items: np.ndarray, liked: np.ndarray, count: int) -> tuple[Neighbour, ...]:
-    """The liked outfits, (L, S), nearest to one, (S,), by Hamming distance: each once, ties in their order."""
+    """The liked outfits, (L, S), nearest to an outfit, (S,), by Hamming distance: each once, ties in their order."""
     liked = np.asarray(liked, dtype=np.int64)
     liked = liked[np.sort(np.unique(liked, axis=0, return_index=True)[1])]
     our_codes, liked_codes = slot_codes(bundle, items[None]), slot_codes(bundle, liked)

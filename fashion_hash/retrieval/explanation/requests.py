@@ -2,7 +2,7 @@
 
 The request score of an item is the share of bits in which its code agrees with the request's. The words'
 part is the share in which it agrees with the code of the words alone; the taste's part is what the taste
-changes in that, and may be below zero. For an outfit both are multiplied with the weight, and the parts of
+changes in that, and may be negative. For an outfit both are multiplied by the weight, and the parts of
 the FHN score (codes.py) are added.
 """
 
@@ -38,7 +38,7 @@ class LikedItem(NamedTuple):
 
 
 class WithoutWord(NamedTuple):
-    """How the request score changes when a word is left out: below zero where the word speaks for the item."""
+    """How the request score changes when a word is left out: negative where the word supports the item."""
 
     word: str
     change: Fraction
@@ -53,8 +53,8 @@ class RequestExplanation:
         type, item_id, title: of the item that the request is about.
         slot: its slot in the outfit; "" of an item by itself.
         num_bits: D.
-        agreeing: in how many bits item and request agree.
-        agreeing_words: in how many item and words alone do; None where no word is known.
+        agreeing: how many bits of item and request agree.
+        agreeing_words: how many bits of the item and of the words alone agree; None where no word is known.
         weight: of the request in an outfit's total; None of an item by itself, which is not weighted.
         words, taste: their parts of the total; exact, and with `outfit.exact` they add up to it.
         without: how the share of agreeing bits changes without each known word.
@@ -141,14 +141,14 @@ class RequestExplanationOptions(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class RequestExplanationQuery:
-    """What is to be explained.
+    """What to explain.
 
     Attributes:
         of: an item id, an outfit as item ids by slot name, or the id of an outfit.
         item_type: the item's, where an item of another type has the same id.
         weight: of the request in an outfit's total.
-        anchor: the slot of an outfit whose item the request is about; None for the item that agrees best.
-        neighbours: how many liked items and outfits at most.
+        anchor: the slot of the item that the request is about; None for the item that agrees best.
+        neighbours: at most how many liked items and outfits are named.
     """
 
     of: OutfitRef
@@ -176,7 +176,7 @@ def explain_request(moment: Moment, request: SearchQuery, query: RequestExplanat
     bits = 8 * len(code)
     agreeing = bits - int(hamming(code, request.code))
     agreeing_words = _agreeing_words(moment, request, code, agreeing)
-    whole, words = (_part(number, bits, weight) for number in (agreeing, agreeing_words or 0))
+    total, words = (_part(number, bits, weight) for number in (agreeing, agreeing_words or 0))
     item = bundle.catalogue.item(item_type, row)
     return RequestExplanation(
         text=request.text,
@@ -193,7 +193,7 @@ def explain_request(moment: Moment, request: SearchQuery, query: RequestExplanat
         agreeing_words=agreeing_words,
         weight=None if weight is None else float(weight),
         words=words,
-        taste=whole - words,
+        taste=total - words,
         without=_without_words(moment, request, code, agreeing),
         liked=_nearest_liked(moment, (item_type, row), code, query.neighbours),
         outfit=outfit,
@@ -201,7 +201,7 @@ def explain_request(moment: Moment, request: SearchQuery, query: RequestExplanat
 
 
 def _agreeing_words(moment: Moment, request: SearchQuery, code: Packed, agreeing: int) -> int | None:
-    """In how many bits an item agrees with the words alone; None where no word is known."""
+    """How many bits of an item agree with the words alone; None where no word is known."""
     if request.by == "words alone":
         return agreeing
     if request.by == "taste alone":
@@ -232,7 +232,7 @@ def _without_words(
 
 
 def _nearest_liked(moment: Moment, explained: tuple[str, int], code: Packed, count: int) -> tuple[LikedItem, ...]:
-    """The liked items nearest to the `explained` one, (type, row), which has a code."""
+    """The liked items nearest to the `explained` item, (type, row), which has the code."""
     snapshot = moment.snapshot
     catalogue, slots = snapshot.bundle.catalogue, snapshot.bundle.slots
     liked = {

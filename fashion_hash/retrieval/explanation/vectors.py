@@ -1,8 +1,8 @@
-"""Why an outfit scores as it does under an outfit encoder, which looks at all items together.
+"""Why an outfit has its score under an outfit encoder, which looks at all items together.
 
 An item's part is what the outfit loses without it: the nearness of the outfit less that of the outfit that
-lacks the item. These parts do not add up to the score by themselves; what is missing is told as the rest,
-which the items only have together. With it they add up exactly.
+lacks the item. These parts do not add up to the score by themselves; the difference is the rest, which
+only all items together have. With it they add up exactly.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from fashion_hash.retrieval.explanation.codes import Explanation, ItemPart, near
 
 def explain_encoded(
     bundle: Bundle,
-    taste: np.ndarray,
+    user_key: np.ndarray,
     items: np.ndarray,
     liked: np.ndarray | None = None,
     *,
@@ -30,16 +30,16 @@ def explain_encoded(
 ) -> Explanation:
     """Takes the score of an outfit apart.
 
-    An outfit of one item is all that item's. Bits are those of the codes: signs of the vectors of the user and
-    of the item alone.
+    The score of an outfit of one item belongs to that item alone. Bits are those of the codes: the signs of the
+    vectors of the user and of the item alone.
 
     Args:
         bundle: an open bundle with an outfit encoder.
-        taste: (D,) float32, see Bundle.user_keys.
+        user_key: (D,) float32, see Bundle.user_keys.
         items: (S,) rows of items by slot, EMPTY where there is none.
         liked: (L, S) the outfits that the user likes; the nearest are named.
-        neighbours: how many of them at most.
-        top_bits: not looked at: under an encoder no bit adds anything by itself.
+        neighbours: at most how many liked outfits are named.
+        top_bits: ignored: under an encoder no bit adds anything by itself.
 
     Raises:
         QueryError: no item at all.
@@ -50,11 +50,11 @@ def explain_encoded(
         raise QueryError(f"an outfit needs an item: give at least one of {', '.join(bundle.slot_names)}")
     outfits = np.tile(items, (1 + len(filled), 1))
     outfits[np.arange(1, len(outfits)), filled] = EMPTY
-    near, bias = encoded.parts(bundle, taste, outfits[: 1 if len(filled) == 1 else None])
+    near, bias = encoded.parts(bundle, user_key, outfits[: 1 if len(filled) == 1 else None])
     without = near[1:].tolist() or [0.0]
-    user_code, [modality] = pack(encoded.asking(bundle, taste)), bundle.modalities
+    user_code, [modality] = pack(encoded.asking(bundle, user_key)), bundle.modalities
     parts = []
-    for slot, less in zip(filled, without):
+    for slot, reduced in zip(filled, without):
         item_type, row = bundle.slots[slot], int(items[slot])
         agreeing = (bundle.num_bits + int(inner(bundle.item_codes[item_type][row, 0], user_code))) // 2
         parts.append(
@@ -62,7 +62,7 @@ def explain_encoded(
                 slot=bundle.slot_names[slot],
                 item_id=bundle.items[item_type].id(row),
                 repeated=False,
-                preference={modality: Fraction(float(near[0])) - Fraction(less)},
+                preference={modality: Fraction(float(near[0])) - Fraction(reduced)},
                 bias=Fraction(int(bundle.item_bias[item_type][row]), WEIGHT_ONE * len(filled)),
                 agreeing={modality: agreeing},
                 agreement={modality: agreeing / bundle.num_bits},

@@ -110,7 +110,7 @@ class ItemColumns:
     """
 
     def __init__(self, details: Sequence[Mapping[str, Any]] = ()) -> None:
-        """Columns of some first items."""
+        """The columns of the first items."""
         self._columns: dict[str, Column] = {}
         self._amounts: dict[str, np.ndarray] = {}
         self._size = 0
@@ -160,7 +160,7 @@ class ItemColumns:
             numbers = np.where(kinds[:size] == NUMBER, values[:size], 0.0)
             if np.abs(numbers).max(initial=0.0) > MOST_AMOUNT:
                 raise QueryError(
-                    f"column {shown(name)} holds numbers beyond {MOST_AMOUNT:,}, whose totals would not be exact"
+                    f"column {shown(name)} holds numbers beyond {MOST_AMOUNT:,}: their totals would not be exact"
                 )
             amounts = self._amounts[name] = np.rint(numbers * STEPS).astype(np.int64)
         return amounts
@@ -228,7 +228,7 @@ def _equal(column: Column, kinds: np.ndarray, values: np.ndarray, allowed: Itera
 
 
 def _of_texts(kinds: np.ndarray, values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """The items whose value is one of the chosen texts, (V,) bool."""
+    """The items with one of the chosen texts, (V,) bool."""
     if not chosen.any():
         return np.zeros(len(kinds), dtype=bool)
     # the values of numbers and flags are not places: any place will do, since their kind excludes them; a

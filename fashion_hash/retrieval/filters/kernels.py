@@ -14,7 +14,7 @@ FIVE, LAST = np.uint32(5), np.uint32(31)
 
 @numba.njit(nogil=True, cache=True)
 def keep_allowed(items, slots, words, starts, slot, out):  # type: ignore[no-untyped-def]
-    """Sets to 0 the outfits whose item in a slot is not allowed.
+    """Sets to 0 the outfits with an item in a slot that is not allowed.
 
     Args:
         items: (N * S,) int32, outfit by outfit, EMPTY = -1.

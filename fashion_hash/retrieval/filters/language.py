@@ -13,7 +13,7 @@ A filter is a mapping from columns of the catalogue to the values they must have
         exists                    True or False: whether the item has the column at all
     "any": [filter, ...]          at least one of them holds
     "not": filter                 it does not hold
-    "columns": filter             columns whose name is a word of this language or an item type
+    "columns": filter             columns named like a word of this language or an item type
     item type: filter             for items of this type only, such as {"top": {"price": {"<": 50}}}
     "total": {column: {op: number}}   < <= > >= for the sum of a column over the items of an outfit
 
@@ -212,9 +212,7 @@ def _check_item_type(key: str, value: object, types: Sequence[str]) -> None:
 
 def _filter(path: str, where: object, depth: int) -> AllOf:
     if depth > DEEPEST:
-        raise QueryError(
-            f"where: filters may be nested {DEEPEST} deep, this one is nested deeper: use fewer any and not"
-        )
+        raise QueryError(f"where: a filter may be nested at most {DEEPEST} deep: use fewer any and not")
     parts = [part for key, value in _mapping(path, where).items() for part in _entry(path, key, value, depth)]
     return AllOf(tuple(parts))
 
@@ -223,7 +221,7 @@ def _entry(path: str, key: str, value: object, depth: int) -> list[Condition]:
     """What one key of a filter asks for."""
     path = _inside(path, key)
     if key == "total":
-        raise QueryError(f"{path}: totals are of whole outfits: write them at the top level, as where.total")
+        raise QueryError(f"{path}: totals apply to whole outfits: write them at the top level, as where.total")
     if key == "not":
         return [Not(_not_empty(path, _filter(path, value, depth + 1)))]
     if key == "any":

@@ -28,7 +28,7 @@ class LiveColumns:
     """
 
     def __init__(self, live: LiveCatalogue) -> None:
-        """Columns of which nothing has been read yet."""
+        """Reads nothing yet."""
         self._live = live
         self._tables: dict[str, ItemColumns] = {}
         self._totals: tuple[Base, PoolTotals] | None = None
@@ -102,7 +102,7 @@ class LiveColumns:
 
         Args:
             snapshot: the state of the catalogue.
-            where: see `language`; None and {} keep out removed items only.
+            where: see `language`; None and {} exclude only removed items.
 
         Raises:
             QueryError: as for `read_filter`.

@@ -154,7 +154,7 @@ def check_diversity(diversity: object) -> None:
 
 
 def likeness(words: np.ndarray, present: np.ndarray, place: int, bits: int) -> np.ndarray:
-    """How similar each outfit is to one of them, 0 .. 1: (K',) float64; see `mmr`.
+    """How similar each outfit is to the outfit at a place, 0 .. 1: (K',) float64; see `mmr`.
 
     Args:
         words: (S, W, K') unsigned integers, the codes of the items.
@@ -174,7 +174,7 @@ def choose_from(
     """Searches longer shortlists until k candidates are chosen, or no more exist.
 
     Args:
-        search: searches the best candidates, as many as it is told, and returns how many exist.
+        search: searches for the best candidates of a given number and returns how many exist.
         choose: chooses places from that many candidates.
         k: how many must be chosen.
         first: the length of the first shortlist; each further one is four times as long.

@@ -1,4 +1,4 @@
-"""Recommendations from the pool: the best outfits of each user, filtered and varied if that is asked for."""
+"""Recommendations from the pool: the best outfits of each user, filtered and varied on request."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def pool_rankings(
 
     Args:
         snapshot: N outfits in files and A that were added since.
-        users: whom they are for.
+        users: who the outfits are for.
         k: at most how many for each.
         include_liked: also outfits that the user is known to like.
         allowed: (N + A,) bool, or a test of items; None for all outfits.

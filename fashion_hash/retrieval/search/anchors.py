@@ -53,7 +53,7 @@ class Anchors(NamedTuple):
     bonus: np.ndarray
 
     def at(self, places: np.ndarray) -> Anchors:
-        """Those at some places."""
+        """The anchors at some places."""
         types = [self.item_types[place] for place in places.tolist()]
         return Anchors(types, self.rows[places], self.shares[places], self.bonus[places])
 
@@ -62,9 +62,9 @@ class AnchorProblem(NamedTuple):
     """Outfits to be composed around anchors.
 
     Attributes:
-        task: the outfits, before an anchor is given.
+        task: the outfits, without an anchor.
         anchors: best first.
-        per_anchor: at most this many outfits around one.
+        per_anchor: at most this many outfits around an anchor.
         deadline: when to stop, as time.monotonic counts.
     """
 
@@ -92,7 +92,7 @@ class AnchoredRanking(NamedTuple):
     Attributes:
         items: (K, S) rows of items by slot.
         totals: (K,) float64.
-        anchors: (K,) place of each one's anchor.
+        anchors: (K,) place of the anchor of each outfit.
         bound: no outfit that was left out for want of time has a greater total; -inf when none was.
     """
 
@@ -175,10 +175,10 @@ def _item_bounds(integers: Problem) -> tuple[list[np.ndarray], float]:
 
 
 def rank_within_caps(problem: AnchorProblem, count: int, max_repeats: int) -> AnchoredRanking:
-    """As `rank`, but no item, given ones apart, is in more than `max_repeats` of the outfits.
+    """As `rank`, but no item, other than the fixed ones, is in more than `max_repeats` of the outfits.
 
-    This is the walk down the whole ranking that takes an outfit if it may. Items that are used up are left
-    out, and the rest is ranked again.
+    The walk goes down the whole ranking and takes every outfit that is still allowed. Items that are used up
+    are left out, and what remains is ranked again.
     """
     anchors, taken = problem.anchors, _Taken(problem, max_repeats)
     bound = -np.inf
@@ -277,7 +277,7 @@ def _allowed_beside(problem: AnchorProblem, place: int, slot_name: str) -> dict[
 
 
 def _without(problem: AnchorProblem, used_up: set[tuple[str, int]]) -> AnchorProblem:
-    """The problem without some items, by type and row."""
+    """The problem without the items that are used up, by type and row."""
     task = problem.task
     allowed = dict(task.allowed)
     for name in task.open_slots:

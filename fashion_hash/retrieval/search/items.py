@@ -42,7 +42,7 @@ class Candidates(NamedTuple):
     distances: np.ndarray
 
     def at(self, places: np.ndarray) -> Candidates:
-        """Those at some places, in that order."""
+        """The candidates at some places, in that order."""
         return Candidates(self.types, self.numbers[places], self.rows[places], self.distances[places])
 
     @property

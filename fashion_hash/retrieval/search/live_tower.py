@@ -33,11 +33,11 @@ class CodedItems(NamedTuple):
     tastes: np.ndarray
 
     def first(self, count: int) -> CodedItems:
-        """The first `count` of them."""
+        """The first `count` items."""
         return CodedItems(*(part[:count] for part in self))
 
     def at(self, rows: np.ndarray) -> CodedItems:
-        """Copies of those at some rows."""
+        """Copies of the items at some rows."""
         return CodedItems(*(part[rows] for part in self))
 
 
@@ -46,7 +46,7 @@ class LiveTower:
 
     Args:
         exported: the bundle.
-        encoder: of texts, if one is loaded already; by default the one that the bundle names.
+        encoder: of texts, if it is already loaded; by default the encoder that the bundle names.
         weights: where the weights of a pretrained encoder are, if they moved since the export.
     """
 
@@ -95,7 +95,7 @@ class LiveTower:
         return CodedItems(*(np.concatenate(pair)[order] for pair in parts))
 
     def with_codes(self, items: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-        """New items of a bundle of requests alone, with the codes of their words; other bundles' as they are.
+        """New items of a bundle of requests alone, with the codes of their words; for other bundles unchanged.
 
         Raises:
             FeatureError: no word of an item is known.
@@ -131,13 +131,13 @@ class LiveTower:
         earlier, later = self._tastes(snapshot, user.liked[:count]), self._tastes(snapshot, user.liked[count:])
         if not earlier.size or not later.size:
             return known
-        # the part that is a mean over items moves; what was learned of them by name stays
+        # the part that is a mean over items moves; what was learned about the user by id stays
         change = np.concatenate([earlier, later]).mean(axis=0) - earlier.mean(axis=0)
         moved: np.ndarray = (known + change).astype(np.float32)
         return moved
 
     def _tastes(self, snapshot: Snapshot, outfits: np.ndarray) -> np.ndarray:
-        """(n, T) what the items of outfits, (L, S), add to a taste, one after the other."""
+        """(n, T) what each item of outfits, (L, S), adds to a taste."""
         tastes = [np.zeros((0, len(self.tower.weights.unknown_taste_item)), dtype=np.float32)]
         for slot, item_type in enumerate(snapshot.bundle.slots):
             rows = outfits[:, slot][outfits[:, slot] != EMPTY].astype(np.int64)
@@ -165,7 +165,7 @@ class LiveTower:
 
 
 def _coded(tower: RequestTower, bundle: Bundle, item_type: str, rows: range) -> CodedItems:
-    """Items that came after the export, from what the catalogue says of them."""
+    """Items added after the export, coded from their catalogue entries."""
     items = [bundle.catalogue.item(item_type, row) for row in rows]
     words = [catalogue_words({**item.details, "title": item.title}) for item in items]
     pictures = [bundle.catalogue.picture(item_type, row) for row in rows] if tower.encoder.takes_pictures else None

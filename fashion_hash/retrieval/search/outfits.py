@@ -2,8 +2,8 @@
 
     total = FHN score of the outfit + weight * request score of its anchor
 
-The anchor is the item that the request is about: the one that comes first in the search, of those that were
-not given beforehand. Every outfit holds one of the best items of the search; see anchors.py.
+The anchor is the item that the request is about: of the items that the outfit adds, the first one in the
+search. Every outfit holds one of the best items of the search; see anchors.py.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class AnchorQuery:
     Attributes:
         weight: of the request in an outfit's total.
         anchors: how many of the best items outfits are built around.
-        per_anchor: at most this many outfits around one item; None for as many as are best.
+        per_anchor: at most this many outfits around one item; None for no limit.
     """
 
     weight: float = REQUEST_WEIGHT
@@ -183,7 +183,7 @@ def _slots_of_anchors(task: CompositionTask, anchors: Anchors, ranking: Anchored
 
 
 def check_fhn(bundle: Bundle) -> None:
-    """Raises QueryError for a bundle whose scores are no sums over items and pairs."""
+    """Raises QueryError for a bundle with scores that are not sums over items and pairs."""
     if not scoring_of(bundle).adds_up:
         raise QueryError(
             f"{bundle.path} scores outfits with an outfit encoder: outfits for a request need the bundle of an FHN "
@@ -192,7 +192,7 @@ def check_fhn(bundle: Bundle) -> None:
 
 
 def anchor_of(moment: Moment, code: Packed, items: np.ndarray, name: str | None = None) -> int:
-    """The slot of an outfit, (S,), whose item agrees best with a request, or the one that is named.
+    """The slot of an outfit, (S,), with the item that agrees best with a request, or the named slot.
 
     Raises:
         QueryError: the named slot does not exist or is empty.

@@ -61,7 +61,7 @@ def tables(count: int = 40, seed: int = 0) -> dict[str, ItemColumns]:
         ({"any": [{"colour": "r"}, {}]}, r"where\.any\[1\] is an empty filter"),
         ({"any": [{"colour": {"?": 1}}]}, r"where\.any\[0\]\.colour\.\?: no operator"),
         ({"not": {}}, r"where\.not is an empty filter"),
-        ({"top": {"total": {"price": {"<": 3}}}}, r"where\.top\.total: totals are of whole outfits"),
+        ({"top": {"total": {"price": {"<": 3}}}}, r"where\.top\.total: totals apply to whole outfits"),
         ({"total": {}}, r"where\.total is empty"),
         ({"total": {"price": 3}}, r"where\.total\.price must be a comparison such as"),
         ({"total": {"price": {"=": 3}}}, r"where\.total\.price: no operator '=' for a total"),

@@ -290,5 +290,5 @@ def test_a_catalogue_that_goes_on_in_another_file(tmp_path: Path) -> None:
 
 def test_amounts_that_do_not_add_up() -> None:
     columns = {"top": ItemColumns([{"price": 1e12}]), "shoe": ItemColumns([{"price": 5}])}
-    with pytest.raises(QueryError, match="column 'price' holds numbers beyond 100,000,000,000, whose totals"):
+    with pytest.raises(QueryError, match="column 'price' holds numbers beyond 100,000,000,000: their totals"):
         read_filter({"total": {"price": {"<": 3}}}, columns)
