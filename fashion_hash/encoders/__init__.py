@@ -3,14 +3,14 @@
 An encoder has
 
     kind                  "words", "sentence_transformers" or "open_clip"
-    name                  for readers: which model and settings
+    name                  the model and its settings, for display
     dim                   F
-    fingerprint           tells its vectors from those of every other encoder: kind, weights and settings
+    fingerprint           identifies what made a vector: kind, weights and settings
     takes_pictures        whether `encode_pictures` works
-    encode_texts(texts)   (N, F) float32 unit vectors; a row of zeros for a text that says nothing to it
+    encode_texts(texts)   (N, F) float32 unit vectors; a zero row for a text without a known word
     words(text)           the words it knows and those it does not
     encode_pictures(pictures)   (N, F) float32 unit vectors of encoded pictures; zeros for None
-    save(folder)          writes what `open_encoder` needs to make it again
+    save(folder)          writes what `open_encoder` needs to open it again
 
 `words` needs no weights and is the default. Nothing here imports torch until a pretrained encoder encodes.
 """

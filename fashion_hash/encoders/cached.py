@@ -1,4 +1,4 @@
-"""Vectors of texts that are kept, so that a slow encoder reads each text once."""
+"""A store of vectors in front of an encoder, so that a slow encoder reads each text and picture only once."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ BATCH = 256
 
 
 class Cached:
-    """An encoder and a store of its vectors (`fashion_hash.data.stores.features`), by the content of text or picture.
+    """An encoder with a store of its vectors (`fashion_hash.data.stores.features`), keyed by the content.
 
     Args:
-        encoder: what makes the vectors that are not there yet.
+        encoder: makes the vectors that the store lacks.
         store: the folder of the store.
 
     Raises:
-        FeatureError: on encoding, when the store holds vectors of another encoder: both are named.
+        FeatureError: the store holds the vectors of another encoder (raised when encoding); the message names both.
     """
 
     def __init__(self, encoder: TextEncoder, store: str | Path) -> None:
@@ -32,29 +32,29 @@ class Cached:
 
     @property
     def name(self) -> str:
-        """The encoder's."""
+        """The name of the encoder."""
         return self._encoder.name
 
     @property
     def dim(self) -> int:
-        """The encoder's."""
+        """F, the length of a vector."""
         return self._encoder.dim
 
     @property
     def fingerprint(self) -> str:
-        """The encoder's."""
+        """The fingerprint of the encoder."""
         return self._encoder.fingerprint
 
     def words(self, text: str) -> Words:
-        """The encoder's."""
+        """The words that the encoder knows and those it does not."""
         return self._encoder.words(text)
 
     def save(self, folder: Path) -> None:
-        """Saves the encoder; the store stays where it is."""
+        """Saves the encoder without the store."""
         self._encoder.save(folder)
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
-        """(N, F) float32, as the encoder's."""
+        """(N, F) float32: the encoder's vectors of texts, read from the store where it has them."""
         keys = [_key("text", text.encode()) for text in texts]
         with FeatureWriter(self._store, self.fingerprint, self.dim) as writer:
             missing = set(writer.missing(keys))
@@ -65,7 +65,7 @@ class Cached:
         return FeatureStore(self._store).matrix(keys) if keys else np.zeros((0, self.dim), dtype=np.float32)
 
     def encode_pictures(self, pictures: Sequence[bytes | None]) -> np.ndarray:
-        """(N, F) float32, as the encoder's."""
+        """(N, F) float32: the encoder's vectors of pictures, read from the store where it has them."""
         vectors = np.zeros((len(pictures), self.dim), dtype=np.float32)
         by_key = {_key("picture", picture): picture for picture in pictures if picture is not None}
         with FeatureWriter(self._store, self.fingerprint, self.dim) as writer:

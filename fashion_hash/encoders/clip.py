@@ -1,4 +1,4 @@
-"""Texts and pictures in one space, through CLIP (open_clip)."""
+"""Vectors of texts and pictures in one space, by CLIP (open_clip)."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ BATCH = 32
 
 
 class ClipEncoder:
-    """An open_clip model; it is loaded when it is first used.
+    """An open_clip model, loaded on first use.
 
     Args:
         model: its open_clip name, such as ViT-B-32.
-        weights: a file of weights, the name of published ones (fetched once by open_clip), or None for random
-            ones, which serve tests.
-        expected: fingerprint and dim of the encoder that vectors were made with; its weights have to be the same.
+        weights: the path of a weights file, the name of published weights (downloaded once by open_clip), or None
+            for random weights (for tests).
+        expected: fingerprint and dim of the encoder that made the stored vectors; the loaded weights must match.
 
     Raises:
-        MissingExtraError: on first use, the package is absent.
-        FeatureError: on first use, no such model or weights, or others than expected.
+        MissingExtraError: the package is not installed (raised on first use).
+        FeatureError: the model or its weights do not exist or are not the expected ones (raised on first use).
     """
 
     kind = "open_clip"
@@ -41,17 +41,17 @@ class ClipEncoder:
 
     @property
     def name(self) -> str:
-        """For readers: which model and settings."""
+        """The model and its settings, for display."""
         return f"open_clip {self.model}, weights {self.weights or 'random'}"
 
     @property
     def dim(self) -> int:
-        """F."""
+        """F, the length of a vector."""
         return self._expected[1] if self._expected else int(self._network[0].text_projection.shape[-1])
 
     @property
     def fingerprint(self) -> str:
-        """Of the model's name and weights."""
+        """A fingerprint of the model's name and weights."""
         return self._expected[0] if self._expected else self._digest(self._network[0])
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
@@ -63,7 +63,7 @@ class ClipEncoder:
         )
 
     def encode_pictures(self, pictures: Sequence[bytes | None]) -> np.ndarray:
-        """(N, F) float32 unit vectors; zeros for None. Raises FeatureError for bytes that are no picture."""
+        """(N, F) float32 unit vectors; zeros for None. Raises FeatureError for bytes that are not a picture."""
         import torch
 
         from fashion_hash.data.stores.pictures import decode
@@ -78,11 +78,11 @@ class ClipEncoder:
         return self._encoded(len(pictures), rows, encode)
 
     def words(self, text: str) -> Words:
-        """All words: it reads any."""
+        """All words of the text: the model can read any word."""
         return Words(all_words(text), ())
 
     def save(self, folder: Path) -> None:
-        """Writes encoder.json, which names model and weights; the weights stay where they are."""
+        """Writes encoder.json, which names the model and its weights; the weights are not copied."""
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / MANIFEST, manifest_of(self, model=self.model, weights=self.weights))
 
@@ -98,14 +98,14 @@ class ClipEncoder:
 
     @cached_property
     def _network(self) -> tuple[Any, Any, Any]:
-        """The model, what prepares a picture, what splits texts into tokens."""
+        """The model, the transform of its pictures, and its tokeniser."""
         if importlib.util.find_spec("open_clip") is None:
             raise MissingExtraError(f"the encoder open_clip needs its package: {EXTRA}")
         import torch
 
         from fashion_hash.encoders.torchvision_import import import_models
 
-        import_models()  # some builds of torchvision need help to be imported
+        import_models()  # works around builds of torchvision that fail on import
         import open_clip
 
         if self.model not in open_clip.list_models():
@@ -118,14 +118,14 @@ class ClipEncoder:
                 f"no weights {weights!r} for {self.model}: give the path of a file, or one of {', '.join(published)}"
             )
         state = torch.get_rng_state()
-        torch.manual_seed(0)  # random weights are the same ones everywhere
+        torch.manual_seed(0)  # the same random weights everywhere
         try:
             network, _, prepare = open_clip.create_model_and_transforms(self.model, pretrained=weights)
         except (OSError, RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
             raise FeatureError(
-                f"the weights {weights!r} of {self.model} cannot be loaded ({reason}): give the path of a file of them "
-                "as encoder.weights"
+                f"the weights {weights!r} of {self.model} cannot be loaded ({reason}): set encoder.weights to "
+                "the path of a weights file"
             ) from None
         finally:
             torch.set_rng_state(state)

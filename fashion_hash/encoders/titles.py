@@ -1,7 +1,7 @@
 """Titles as vectors: TF-IDF over words and letters, then truncated SVD (scikit-learn, no torch).
 
-An encoder is fitted on the titles of training items and saved in plain files, so that a title
-that arrives later is encoded where no torch is. Shapes: N titles, V terms, F feature.
+An encoder is fitted on the titles of training items and saved as plain files, so that new titles
+can be encoded without torch. Shapes: N titles, V terms, F feature.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FORMAT, FORMAT_VERSION = "fashion_hash titles", 1
 _WORDS: dict[str, Any] = {"analyzer": "word", "ngram_range": (1, 2), "sublinear_tf": True}
 _LETTERS: dict[str, Any] = {"analyzer": "char_wb", "ngram_range": (3, 4), "sublinear_tf": True}
 _PARTS = {"words": _WORDS, "letters": _LETTERS}
-_FAINTEST = 1e-6  # a title whose terms all vanish in the SVD is as unknown as one without terms
+_FAINTEST = 1e-6  # a title whose terms all vanish in the SVD counts as unknown
 
 
 class TitleVectors:
@@ -45,7 +45,7 @@ class TitleVectors:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """What terms are made of: "words" and "letters"."""
+        """The parts of the vocabulary: "words" and "letters"."""
         return tuple(self._parts)
 
     def terms(self, part: str) -> list[str]:
@@ -54,7 +54,7 @@ class TitleVectors:
         return names
 
     def weights(self, part: str) -> np.ndarray:
-        """(terms,) float64, the inverse document frequencies of a part."""
+        """(V,) float64, the inverse document frequencies of a part's terms."""
         return np.asarray(self._parts[part].idf_, dtype=np.float64)
 
     @classmethod
@@ -62,20 +62,22 @@ class TitleVectors:
         """Learns terms, their weights and the SVD.
 
         Args:
-            titles: of the items of training; empty ones are left out, repeated ones count once.
-            dim: F at most; less when there are fewer titles or terms than that.
+            titles: of the training items; empty titles are skipped, repeated ones count once.
+            dim: the largest F; it is smaller when there are fewer titles or terms.
             seed: of the SVD; the same titles and seed give the same encoder.
-            max_terms: the most frequent terms that are kept, of words and of letters each.
+            max_terms: how many of the most frequent terms to keep, for words and letters each.
 
         Raises:
-            FeatureError: no title holds a word.
+            FeatureError: no title contains a word.
         """
         texts = list(dict.fromkeys(title for title in titles if title.strip()))
         try:
             parts = [TfidfVectorizer(**options, max_features=max_terms) for options in _PARTS.values()]
             terms = hstack([part.fit_transform(texts) for part in parts]).tocsr()
         except ValueError:  # scikit-learn's "empty vocabulary"
-            raise FeatureError(f"none of {len(titles)} titles holds a word: titles cannot be a modality") from None
+            raise FeatureError(
+                f"none of the {len(titles)} titles contains a word: add titles or leave them out"
+            ) from None
         size = min(dim, *terms.shape)
         svd = TruncatedSVD(size, random_state=seed % 2**32)
         svd.fit(terms)
@@ -85,8 +87,8 @@ class TitleVectors:
         """Vectors of titles.
 
         Returns:
-            (N, F) float32 unit vectors, and (N,) bool: False where a title is empty or all its
-            terms are unknown; its vector is zero.
+            (N, F) float32 unit vectors, and (N,) bool: False where a title is empty or has no known term;
+            the vector of such a title is zero.
         """
         if not titles:
             return np.zeros((0, self.dim), dtype=np.float32), np.zeros(0, dtype=bool)
@@ -97,7 +99,7 @@ class TitleVectors:
         return np.where(known[:, None], vectors / np.maximum(lengths, _FAINTEST), np.float32(0)), known
 
     def save(self, folder: str | Path) -> None:
-        """Writes the folder: terms as JSON, weights and components as .npy; nothing pickled."""
+        """Writes a folder with the terms as JSON and the weights and components as .npy, without pickles."""
         with atomic_folder(folder) as temporary:
             manifest: dict[str, Any] = {"format": FORMAT, "version": FORMAT_VERSION, "dim": self.dim}
             for name in self._parts:

@@ -1,9 +1,9 @@
-"""One place to import torchvision's models from, whatever the build of torch beside it.
+"""Importing torchvision's models next to any build of torch.
 
 A torchvision wheel built for another torch (the common CUDA wheel beside CPU torch, say) cannot
-load its compiled operators and then fails on import with "operator torchvision::nms does not
+load its compiled operators and fails on import with "operator torchvision::nms does not
 exist", although no classification model uses them. Declaring the two schemas that its import looks
-up lets the rest of it work; calling the operators themselves still fails, as it should.
+up makes the import work; calling the operators themselves still fails, as it should.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 )
-_declared: list[torch.library.Library] = []  # a Library takes its operators with it when it is collected
+_declared: list[torch.library.Library] = []  # a Library removes its operators when it is garbage-collected
 
 
 def import_models() -> ModuleType:
     """The module `torchvision.models`.
 
-    The import is first tried as it is: a proper build registers its own operators, and to declare
-    them before it does would make that build fail.
+    The plain import is tried first: a matching build registers its own operators, and would fail if they
+    had been declared before.
 
     Raises:
         MissingExtraError: torchvision is not installed.

@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     from fashion_hash.encoders.titles import TitleVectors
 
 FIT_AT_MOST = 30_000
-"""The most texts that words and directions are learned from; of more, this many are drawn."""
+"""The largest number of texts to fit on; a random sample of this size replaces a larger set."""
 LONGEST = 2_000
-"""How many letters of a text are read; what a user asks for stands at its beginning."""
-_WORD = re.compile(r"(?u)\b\w\w+\b")  # what scikit-learn takes for a word
+"""How many characters of a text are read; requests come to the point at the beginning."""
+_WORD = re.compile(r"(?u)\b\w\w+\b")  # scikit-learn's definition of a word
 
 
 class WordsEncoder:
     """TF-IDF + SVD, fitted on the texts of training; saved as plain arrays and JSON.
 
-    A text of which no word is known (words such as "the" say nothing) has a vector of zeros, even where
-    some of its letter groups are known: it is in another language, or about something else. A word of which
-    only the plural or the singular is known counts as that.
+    A text without a known word (stop words such as "the" do not count) has a zero vector, even if some of its
+    letter groups are known: it is in another language, or about something else. If only the plural or the
+    singular of a word is known, the word counts as that form.
 
     Args:
-        titles: fitted.
-        fingerprint: its own, where it is known already.
+        titles: the fitted vectors.
+        fingerprint: of the encoder, if it is already known.
     """
 
     kind = "words"
@@ -51,15 +51,15 @@ class WordsEncoder:
     def fit(cls, texts: Sequence[str], dim: int = 256, seed: int = 0) -> WordsEncoder:
         """Learns words and directions from texts; the same texts and seed give the same encoder.
 
-        Raises FeatureError when no text holds a word.
+        Raises FeatureError when no text contains a word.
         """
         from fashion_hash.encoders.titles import TitleVectors
 
         texts = [shortened for shortened in dict.fromkeys(text[:LONGEST] for text in texts) if _WORD.search(shortened)]
         if not texts:
             raise FeatureError(
-                "no text holds a word: the encoder `words` has nothing to learn from; requests or items need words "
-                "(reviews, titles, descriptions)"
+                "no text contains a word, so the encoder `words` has nothing to learn from: add reviews, titles or "
+                "descriptions"
             )
         if len(texts) > FIT_AT_MOST:
             rows = generator(seed, "words").choice(len(texts), FIT_AT_MOST, replace=False)
@@ -68,25 +68,27 @@ class WordsEncoder:
 
     @classmethod
     def open(cls, folder: Path, fingerprint: str, dim: int) -> WordsEncoder:
-        """From the folder that `save` wrote; its arrays are read at the first text."""
+        """Opens the folder that `save` wrote; its arrays are read on first use."""
         encoder = cls.__new__(cls)
         encoder._loaded, encoder._folder, encoder.fingerprint, encoder.dim = None, folder, fingerprint, dim
         return encoder
 
     @property
     def name(self) -> str:
-        """For readers: which model and settings."""
+        """The model and its settings, for display."""
         return f"words ({self.dim} floats)"
 
     @property
     def titles(self) -> TitleVectors:
-        """What does the work; scikit-learn is imported here."""
+        """The fitted vectors, read from the folder on first use (this imports scikit-learn)."""
         if self._loaded is None:
             from fashion_hash.encoders.titles import TitleVectors
 
             loaded = TitleVectors.load(self._folder / "words")
             if _fingerprint(loaded) != self.fingerprint:
-                raise FeatureError(f"{self._folder} holds another encoder than it says: export it again")
+                raise FeatureError(
+                    f"{self._folder} holds an encoder that does not match its fingerprint: export it again"
+                )
             self._loaded = loaded
         return self._loaded
 
@@ -97,14 +99,14 @@ class WordsEncoder:
         return np.where(known[:, None], vectors, np.float32(0))
 
     def words(self, text: str) -> Words:
-        """The words it knows, and those it does not; words such as "the" are neither."""
+        """The words it knows and those it does not; stop words such as "the" are in neither list."""
         candidates = [word for word in dict.fromkeys(_WORD.findall(text[:LONGEST].lower())) if word not in self._empty]
         known = tuple(word for word in candidates if self._known(word))
         return Words(known, tuple(word for word in candidates if not self._known(word)))
 
     def encode_pictures(self, pictures: Sequence[bytes | None]) -> np.ndarray:
-        """Raises FeatureError: words only."""
-        raise FeatureError("the encoder `words` takes no pictures: choose the kind open_clip")
+        """Raises FeatureError: this encoder reads texts only."""
+        raise FeatureError("the encoder `words` cannot encode pictures: use the encoder open_clip")
 
     def save(self, folder: Path) -> None:
         """Writes encoder.json and words/."""
@@ -117,7 +119,7 @@ class WordsEncoder:
         return any(self._known(match.group()) and match.group() not in self._empty for match in matches)
 
     def _known(self, word: str) -> str | None:
-        """The form of a word that was learned: itself, else its plural or its singular."""
+        """The form of a word that is in the vocabulary: the word itself, its plural or singular, or None."""
         if word in self._vocabulary or word in self._empty:
             return word if word in self._vocabulary else None
         forms = (f"{word}s", f"{word}es", word.removesuffix("s"), word.removesuffix("es"))

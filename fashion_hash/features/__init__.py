@@ -1,4 +1,4 @@
-"""From the content of items (pictures, words, ids) to feature tables that networks read."""
+"""Feature tables for networks, made from the content of items (pictures, words, ids)."""
 
 from fashion_hash.core.extras import require_extra
 

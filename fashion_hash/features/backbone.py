@@ -1,4 +1,4 @@
-"""Image networks: any torchvision classification model by name, without its classifier.
+"""Image networks: any torchvision classification model, without its classifier.
 
 Shapes: B batch, H x W pixels, F feature.
 """
@@ -19,7 +19,7 @@ from fashion_hash.core.seeds import derive
 from fashion_hash.encoders.torchvision_import import import_models
 from fashion_hash.errors import ConfigError, FeatureError, suggest
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet, of all torchvision weights
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as used by all torchvision weights
 _WITH_AUXILIARY_HEADS = ("googlenet", "inception_v3")
 _AUXILIARY_KEYS = ("aux1.", "aux2.", "AuxLogits.")
 _OLD_DENSENET_KEY = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.\w+)$")
@@ -43,12 +43,12 @@ class Backbone(nn.Module):
         self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Features of pictures: (B, 3, H, W) uint8 -> (B, F) float32; normalises by itself."""
+        """Features of pictures: (B, 3, H, W) uint8 -> (B, F) float32; the pixels are normalised here."""
         features: torch.Tensor = self.network((pictures.float() / 255 - self.mean) / self.std)
         return features.flatten(1)
 
     def fingerprint(self, size: int) -> str:
-        """Name, weights and picture size in one word: equal words, equal features."""
+        """Identifies the features that the network makes: its name, a digest of its weights, and the picture size."""
         digest = hashlib.sha256()
         for key, value in self.network.state_dict().items():
             digest.update(f"{key} {value.dtype} {tuple(value.shape)}".encode())
@@ -65,7 +65,7 @@ class Backbone(nn.Module):
         except (AssertionError, RuntimeError, ValueError) as error:
             raise ConfigError(
                 f"{self.name} cannot read pictures of {size} x {size} pixels ({error}): set another picture "
-                "size; most networks take any from 64 on, transformers the one they were trained with (224)"
+                "size; most networks accept any size of at least 64, transformers only their training size (224)"
             ) from None
         finally:
             self.train(training)
@@ -87,8 +87,8 @@ def build_backbone(name: str, weights: str | Path = "hub", seed: int = 0) -> Bac
         seed: of random weights.
 
     Raises:
-        ConfigError: no such model.
-        FeatureError: weights that cannot be had, or do not fit the model.
+        ConfigError: torchvision has no such model.
+        FeatureError: the weights cannot be downloaded or read, or do not fit the model.
     """
     models = import_models()
     known = backbone_names()
@@ -111,7 +111,7 @@ def build_backbone(name: str, weights: str | Path = "hub", seed: int = 0) -> Bac
 
 
 def _cut_head(network: nn.Module) -> tuple[str, int]:
-    """Replaces the last layer by Identity: its name and the length of what goes into it.
+    """Replaces the last layer with Identity; returns its name and its input length.
 
     The last layer is the last Linear; SqueezeNet, which has none, ends in a convolution.
     """
@@ -130,15 +130,15 @@ def _hub_weights(name: str) -> Mapping[str, torch.Tensor]:
         state: Mapping[str, torch.Tensor] = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
     except (OSError, RuntimeError) as error:
         raise FeatureError(
-            f"cannot download the weights of {name} ({error}): fetch {weights.url} where there is a network "
-            f"and give the file's path as weights, or put it into {torch.hub.get_dir()}/checkpoints"
+            f"cannot download the weights of {name} ({error}): download {weights.url} on another machine "
+            f"and give the path of the file as weights, or put it into {torch.hub.get_dir()}/checkpoints"
         ) from None
     return state
 
 
 def _read_weights(path: Path) -> Mapping[str, torch.Tensor]:
     if not path.is_file():
-        raise FeatureError(f'{path}: no such weights; give "hub", "random" or the path of a state dict')
+        raise FeatureError(f'{path} does not exist: set the weights to "hub", "random" or the path of a state dict')
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -147,20 +147,20 @@ def _read_weights(path: Path) -> Mapping[str, torch.Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise FeatureError(
-            f"{path} holds more than tensors and is not trusted: save model.state_dict() alone and give that"
+            f"{path} contains more than tensors and is not loaded for safety: save only model.state_dict()"
         ) from None
     except Exception as error:  # each format has its own errors for broken bytes
-        raise FeatureError(f"{path} is not a readable state dict ({error}): fetch or save it again") from None
-    for wrapper in ("state_dict", "model"):  # what training scripts save around it
+        raise FeatureError(f"{path} is not a readable state dict ({error}): download or save it again") from None
+    for wrapper in ("state_dict", "model"):  # wrappers that training scripts use
         if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
             state = state[wrapper]
     if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise FeatureError(f"{path} is not a state dict (names to tensors): save model.state_dict() alone")
+        raise FeatureError(f"{path} is not a state dict (a mapping of names to tensors): save only model.state_dict()")
     return state
 
 
 def _load(network: nn.Module, state: Mapping[str, torch.Tensor], head: str, source: str) -> None:
-    """Loads a state dict, less the classifier. Raises FeatureError naming the first keys that do not fit."""
+    """Loads a state dict without its classifier. Raises FeatureError naming the first keys that do not fit."""
     expected = network.state_dict()
     weights = {_OLD_DENSENET_KEY.sub(r"\1\2", key.removeprefix("module.")): value for key, value in state.items()}
     weights = {
@@ -182,12 +182,12 @@ def _load(network: nn.Module, state: Mapping[str, torch.Tensor], head: str, sour
         if keys
     ]
     if problems:
-        raise FeatureError(f"{source} does not fit the backbone ({'; '.join(problems)}): is it another model's?")
+        raise FeatureError(f"{source} does not fit the backbone ({'; '.join(problems)}): use weights of this model")
     network.load_state_dict(_with_versions(weights, expected), strict=False)
 
 
 def _with_versions(state: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The state dict with the versions of its layers, which MNASNet insists on."""
+    """The state dict with the versions of its layers, which MNASNet requires."""
     versioned = type(expected)(state)  # an OrderedDict, which can carry attributes
     vars(versioned)["_metadata"] = vars(expected)["_metadata"]
     return versioned

@@ -1,7 +1,7 @@
-"""What the training split tells of items: who wears them, what they are worn with, and how often.
+"""Features of items from the training outfits: who wears an item, what it is worn with, and how often.
 
-Two decompositions, for two uses: the table is an input that a model is trained on (wearers alone, statistics beside
-them, the same for every seed), the features say what is near (what it is worn with as well).
+There are two decompositions for two uses. The table is an input of models: it uses the wearers alone, adds
+statistics, and is the same for every seed. The features find near items: they also use what an item is worn with.
 Shapes: U users, N items of one type, F feature.
 """
 
@@ -15,18 +15,18 @@ from fashion_hash.core.seeds import derive
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.features.table import FeatureTable, make_table, train_items
 
-NEIGHBOUR_DIM = 64  # of the features that say what is near
+NEIGHBOUR_DIM = 64  # of the features that find near items
 SEED = 0  # of the randomised SVD: a table belongs to the data, not to a run
 
 
 def cooccurrence_table(dataset: Dataset, dim: int) -> FeatureTable:
-    """A feature of every training item from its wearers; F = dim (or fewer, where there are fewer) + 8.
+    """The feature of every training item by its wearers; F = dim + 8, or less where users or items are few.
 
-    A truncated SVD of log(1 + times worn), users by items, divided by the square roots of its row and
-    column sums, times the singular values; then statistics, standardised: the logarithms of 1 + times worn, 1 +
-    wearers, 1 + most times by one user and 1 + mean number of items its wearers have, and whether it
-    has one wearer, two, was worn at most once by each, and once altogether. Items that training never saw are
-    unknown.
+    The first numbers are a truncated SVD of log(1 + times worn), users by items, divided by the square roots of
+    its row and column sums and multiplied by the singular values. The last eight are standardised statistics: the
+    logarithms of 1 + times worn, 1 + wearers, 1 + most times worn by a single user, and 1 + mean number of items of
+    its wearers; and whether it has one wearer, has two wearers, was worn at most once by each, and was worn once
+    altogether. Items that do not occur in training are unknown.
     """
     from sklearn.utils.extmath import randomized_svd
 
@@ -47,7 +47,7 @@ def cooccurrence_table(dataset: Dataset, dim: int) -> FeatureTable:
 
 
 def _statistics(worn: csr_matrix) -> np.ndarray:
-    """(N, 8), standardised, of the incidence of users and items (U, N)."""
+    """(N, 8) standardised statistics of how often each user wears each item, (U, N)."""
     once = worn > 0
     wearers = np.asarray(once.sum(axis=0)).ravel()
     times = np.asarray(worn.sum(axis=0)).ravel()
@@ -60,10 +60,10 @@ def _statistics(worn: csr_matrix) -> np.ndarray:
 
 
 def cooccurrence_features(dataset: Dataset, seed: int) -> dict[str, np.ndarray]:
-    """Who wears an item and what it is worn with, in the training split: by type, (N, F) float32.
+    """Features by who wears an item and what it is worn with in training: by type, (N, F) float32.
 
-    A truncated SVD (scikit-learn) of the incidence of items with users and with the items of other types,
-    weighted by TF-IDF; rows of zeros for items that training never saw.
+    A truncated SVD (scikit-learn) of the counts of items with users and with items of other types, weighted by
+    TF-IDF; zero rows for items that do not occur in training.
     """
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfTransformer
@@ -93,13 +93,13 @@ def cooccurrence_features(dataset: Dataset, seed: int) -> dict[str, np.ndarray]:
 
 
 def _wearers(dataset: Dataset, item_type: str) -> tuple[np.ndarray, np.ndarray]:
-    """The items of a type in all training outfits, EMPTY where a slot has none, and who wears each."""
+    """The items of a type in all training outfits, EMPTY for an empty slot, and the user of each."""
     positives = dataset.split("train").positives
     columns = [slot for slot, slot_type in enumerate(dataset.slots) if slot_type == item_type]
     return positives.items[:, columns].T.ravel(), np.tile(positives.users, len(columns))
 
 
 def _counts(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> csr_matrix:
-    """How often each pair occurs; a pair with EMPTY is none."""
+    """How often each pair occurs; pairs with EMPTY are not counted."""
     real = (rows != EMPTY) & (columns != EMPTY)
     return coo_matrix((np.ones(real.sum()), (rows[real], columns[real])), shape).tocsr()

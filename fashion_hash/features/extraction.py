@@ -26,7 +26,7 @@ from fashion_hash.features.pictures import PictureBatch, picture_batches
 from fashion_hash.features.table import FeatureTable, make_table
 from fashion_hash.inference.normaliser import Normalise
 
-THREADS = min(os.cpu_count() or 1, 8)  # that decode pictures
+THREADS = min(os.cpu_count() or 1, 8)  # for decoding pictures
 
 log = logging.getLogger(__name__)
 
@@ -36,13 +36,13 @@ class ExtractionReport:
     """What an extraction did.
 
     Attributes:
-        store: where the features are.
-        done: pictures whose features were extracted now.
-        already: pictures whose features the store already held.
+        store: the path of the feature store.
+        done: how many features were extracted in this call.
+        already: how many features the store already held.
         missing: items that have no picture.
         undecodable: items whose picture cannot be decoded.
-        anew: how many of `done` replaced the feature of another picture.
-        pictures: where pictures were read from; the LMDB, where there are files beside it.
+        anew: how many of `done` replaced the feature of an older picture.
+        pictures: the path the pictures were read from; an LMDB takes precedence over files.
     """
 
     store: Path
@@ -56,9 +56,9 @@ class ExtractionReport:
     def __str__(self) -> str:
         """The report in one line."""
         source = f"; read from {self.pictures}" if self.pictures else ""
-        changed = f" ({self.anew} of them again, because the picture changed)" if self.anew else ""
+        changed = f" ({self.anew} of them because their picture changed)" if self.anew else ""
         return (
-            f"{self.store}: {self.done} features extracted{changed}, {self.already} were there already; "
+            f"{self.store}: {self.done} features extracted{changed}, {self.already} already stored; "
             f"{_count(self.missing, 'items have no picture')}; "
             f"{_count(self.undecodable, 'pictures cannot be decoded')}{source}"
         )
@@ -68,8 +68,8 @@ def picture_store(dataset: Dataset) -> PictureStore:
     """The pictures of a data set. Raises FeatureError when it has none."""
     if dataset.content.pictures is None:
         raise FeatureError(
-            f"{dataset.name} has no pictures: put them where its format keeps them (images/lmdb or "
-            "images/291x291), or leave the section image out of the configuration"
+            f"{dataset.name} has no pictures: add them where its format keeps them (images/lmdb or "
+            "images/291x291), or remove the section image from the configuration"
         )
     return PictureStore(dataset.content.pictures)
 
@@ -88,24 +88,24 @@ def extract_features(
     batch_size: int = 64,
     device: str | torch.device = "cpu",
 ) -> ExtractionReport:
-    """Extracts the feature of every picture that the store lacks, or holds of another picture.
+    """Extracts the features that the store lacks, and those whose picture has changed.
 
-    Every picture is read, to compare its digest with that of the picture whose feature is stored. The
-    feature of a picture that is gone stays; that of one that can no longer be decoded is removed.
+    Every picture is read to compare its digest with that of the picture whose feature is stored. The feature of
+    a picture that no longer exists is kept; that of a picture that can no longer be decoded is removed.
 
-    Each batch is committed: an extraction that was killed continues where it stopped and ends with
-    the same bytes, since batches are cut from the whole list of items in the same places.
+    Each batch is committed, so an interrupted extraction continues where it stopped. It ends with the same bytes,
+    because the batches are always cut from the whole list of items at the same places.
 
     Args:
         dataset: its items and pictures.
-        backbone: the image network; it is put on `device` and into evaluation mode.
-        store_path: the feature store, created where there is none.
+        backbone: the image network; it is moved to `device` and put into evaluation mode.
+        store_path: the feature store; it is created if it does not exist.
         size: pictures are resized to size x size pixels.
-        batch_size: B, pictures at a time.
+        batch_size: B, how many pictures the network reads at a time.
         device: where the network runs.
 
     Raises:
-        FeatureError: the store holds another extractor's features, no item has a picture that can
+        FeatureError: the store holds the features of another network, no item has a picture that can
             be decoded, or a feature is not finite.
         ConfigError: the network cannot read pictures of this size.
     """
@@ -139,7 +139,7 @@ class _Extracted(NamedTuple):
 def _extract(
     backbone: Backbone, batches: Iterator[PictureBatch], writer: FeatureWriter, digests: dict[str, bytes], total: int
 ) -> _Extracted:
-    """Extracts and stores the features of batches of pictures, on the device where the network is."""
+    """Extracts and stores the features of batches of pictures, on the device of the network."""
     done, missing, undecodable = 0, [], []
     with tqdm(total=total, desc=f"{backbone.name} features", unit="picture", disable=None) as progress:
         for batch in batches:
@@ -166,16 +166,16 @@ def _digests(pictures: PictureStore, ids: Sequence[str]) -> dict[str, bytes]:
 
 
 def feature_store_path(config: Config) -> Path:
-    """Where the features of a configuration lie: `image.store`, or features/ inside the data root."""
+    """The path of a configuration's features: `image.store`, or a file in features/ of the data root."""
     if config.image is None:
-        raise ConfigError("no section image: this configuration extracts no features")
+        raise ConfigError("the configuration has no section image, so there are no features to extract")
     if config.image.store is not None:
         return Path(config.image.store)
     return Path(config.data.root) / "features" / f"{config.image.backbone}-{config.image.size}px.lmdb"
 
 
 def extract_for(config: Config, dataset: Dataset, device: str | torch.device, batch_size: int = 64) -> ExtractionReport:
-    """Extracts what the store of a configuration lacks."""
+    """Extracts the features that the store of a configuration lacks."""
     path = feature_store_path(config)
     assert config.image is not None
     backbone = build_backbone(config.image.backbone, config.image.weights, config.seed)
@@ -183,23 +183,23 @@ def extract_for(config: Config, dataset: Dataset, device: str | torch.device, ba
 
 
 def image_table(config: Config, dataset: Dataset, device: str | torch.device) -> FeatureTable:
-    """The image features of all items: extracts what the store lacks, then reads it.
+    """The image features of all items; those that the store lacks are extracted first.
 
-    A store made elsewhere (keys and floats only, no word of what made them) is used as it is.
+    A store made by another program (without a fingerprint of the network) is used as it is.
     """
     path = feature_store_path(config)
     assert config.image is not None
     if config.image.store is not None and path.exists() and not FeatureStore(path).fingerprint:
-        log.warning("%s does not say what made its features: they are used as they are, without a backbone", path)
+        log.warning("%s does not say which network made its features: they are used as they are", path)
     else:
         report = extract_for(config, dataset, device)
         if report.missing or report.undecodable:
-            log.warning("%s; each of them counts as the mean of its type", report)
+            log.warning("%s; each of these items gets the mean feature of its type", report)
     return read_table(dataset, path, config.image.normalise)
 
 
 def read_table(dataset: Dataset, store_path: str | Path, normalise: Normalise = "none") -> FeatureTable:
-    """The table of the features that a store holds."""
+    """The feature table of a store."""
     store = FeatureStore(store_path)
     raw: dict[str, np.ndarray] = {}
     known: dict[str, np.ndarray] = {}

@@ -1,4 +1,4 @@
-"""The nearest items of each item, by a feature: for views of outfits in which an item is replaced.
+"""The nearest items of each item by a feature, for views of outfits in which an item is replaced.
 
 Shapes: N items of one type, F feature, K neighbours.
 """
@@ -15,32 +15,32 @@ from fashion_hash.data.dataset import Dataset
 from fashion_hash.errors import FeatureError
 from fashion_hash.features.table import FeatureTable
 
-EXACT_AT_MOST = 20_000  # items; beyond, comparing all with all takes longer than an epoch
+EXACT_AT_MOST = 20_000  # items; above this, comparing all pairs takes longer than an epoch
 AT_ONCE = 1024
-PROBED = 16  # of faiss' cells
+PROBED = 16  # cells of the inverted file
 
 
 def nearest_items(features: np.ndarray, usable: np.ndarray, neighbours: int, exact: bool | None = None) -> np.ndarray:
-    """The K nearest items of each by cosine, nearest first.
+    """The K nearest items of each item by cosine, nearest first.
 
     Args:
-        features: (N, F) float32; no normalisation needed.
-        usable: (N,) bool: the items that have neighbours and may be one.
+        features: (N, F) float32; they need not be normalised.
+        usable: (N,) bool: the items that get neighbours and can be neighbours.
         neighbours: K.
-        exact: compare all with all (numpy), or look into the nearest cells only (faiss' inverted file);
-            None chooses by the number of items.
+        exact: compare all pairs (numpy), or search only the nearest cells (an inverted file of faiss);
+            None decides by the number of items.
 
     Returns:
-        (N, K) int32 rows, EMPTY (-1) from where there are no more.
+        (N, K) int32 rows, padded with EMPTY (-1).
 
     Raises:
-        FeatureError: a usable item's feature is not finite.
+        FeatureError: the feature of a usable item is not finite.
     """
     nearest = np.full((len(features), neighbours), EMPTY, dtype=np.int32)
     rows = np.flatnonzero(usable)
     unit = np.ascontiguousarray(features[rows], dtype=np.float32)
     if not np.isfinite(unit).all():
-        raise FeatureError("nearest items: a feature is NaN or infinite; extract or convert it again")
+        raise FeatureError("cannot find nearest items: a feature is NaN or infinite; extract or convert it again")
     unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
     count = min(neighbours, len(rows) - 1)
     if count < 1:
@@ -52,7 +52,7 @@ def nearest_items(features: np.ndarray, usable: np.ndarray, neighbours: int, exa
 
 
 def _all_pairs(unit: np.ndarray, count: int) -> np.ndarray:
-    """(N, count) positions; of equally near ones the first."""
+    """(N, count) positions; ties go to the lower position."""
     nearest = np.empty((len(unit), count), dtype=np.int64)
     for start in range(0, len(unit), AT_ONCE):
         similarity = unit[start : start + AT_ONCE] @ unit.T
@@ -65,8 +65,8 @@ def _all_pairs(unit: np.ndarray, count: int) -> np.ndarray:
 
 
 def _cells(unit: np.ndarray, count: int) -> np.ndarray:
-    """(N, count) positions, -1 where the cells that were looked into hold no more."""
-    import faiss  # takes half a second, and small data never needs it
+    """(N, count) positions, -1 where the searched cells contain too few items."""
+    import faiss  # takes half a second; small data sets do not need it
 
     quantiser = faiss.IndexFlatIP(unit.shape[1])
     index = faiss.IndexIVFFlat(quantiser, unit.shape[1], int(4 * len(unit) ** 0.5), faiss.METRIC_INNER_PRODUCT)
@@ -79,7 +79,7 @@ def _cells(unit: np.ndarray, count: int) -> np.ndarray:
     for start in tqdm(range(0, len(unit), AT_ONCE), desc="nearest items", leave=False, disable=None):
         hits = index.search(unit[start : start + AT_ONCE], count + 1)[1]
         itself = np.arange(start, start + len(hits))[:, None]
-        others = np.argsort(hits == itself, axis=1, kind="stable")[:, :count]  # itself last, so left out
+        others = np.argsort(hits == itself, axis=1, kind="stable")[:, :count]  # the item itself is cut off
         nearest[start : start + len(hits)] = np.take_along_axis(hits, others, axis=1)
     return nearest
 
@@ -87,9 +87,9 @@ def _cells(unit: np.ndarray, count: int) -> np.ndarray:
 def content_features(
     dataset: Dataset, tables: Sequence[FeatureTable]
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """What is seen and said of items: by type, (N, F) and (N,) bool, the items of which all of it is known.
+    """The features of all modalities by type: (N, F), and (N,) bool, True where every modality is known.
 
-    Each modality counts the same: its features are scaled to length 1 and put end to end.
+    Each modality has the same weight: its features are scaled to length 1, then concatenated.
     """
     features, known = {}, {}
     for item_type in dataset.types:

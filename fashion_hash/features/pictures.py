@@ -1,4 +1,4 @@
-"""Pictures: from encoded bytes to batches of pixels, with and without augmentation.
+"""Batches of pixels from encoded pictures, with or without augmentation.
 
 Shapes: N pictures, size x size pixels.
 """
@@ -18,18 +18,18 @@ from PIL import Image, ImageOps
 from fashion_hash.data.stores.pictures import decode
 from fashion_hash.errors import FeatureError
 
-GREY = (124, 116, 104)  # the mean colour of ImageNet: what stands for a picture that is not there
+GREY = (124, 116, 104)  # the mean colour of ImageNet, in place of a missing picture
 
 
 class Pictures(Protocol):
-    """Where encoded pictures come from, such as fashion_hash.data.stores.features.PictureStore."""
+    """A source of encoded pictures, such as fashion_hash.data.stores.pictures.PictureStore."""
 
     def get(self, key: str) -> bytes | None:
-        """The encoded picture of an item, or None when there is none."""
+        """The encoded picture of an item, or None if it has none."""
 
 
 class View(NamedTuple):
-    """What part of a picture is seen, in fractions of its width and height, and whether mirrored."""
+    """The visible part of a picture, in fractions of its width and height, and whether it is mirrored."""
 
     left: float = 0.0
     top: float = 0.0
@@ -43,7 +43,7 @@ class PictureBatch(NamedTuple):
 
     Attributes:
         keys: N item ids.
-        pictures: (N, 3, size, size) uint8, RGB; even grey where there is no picture.
+        pictures: (N, 3, size, size) uint8, RGB; plain grey for a missing picture.
         known: (N,) bool, False where the picture is missing or cannot be decoded.
         missing: the keys without a picture.
         undecodable: the keys whose picture cannot be decoded.
@@ -57,12 +57,12 @@ class PictureBatch(NamedTuple):
 
 
 def random_views(count: int, generator: np.random.Generator, smallest: float = 0.7) -> list[View]:
-    """Augmentation: for each picture a random part of it, mirrored half of the time.
+    """Augmentation: a random part of each picture, mirrored half of the time.
 
     Args:
-        count: how many.
-        generator: the source of randomness; the same one gives the same views.
-        smallest: the least share of the area that is kept; 1 keeps the whole picture.
+        count: the number of pictures.
+        generator: the source of randomness; the same state gives the same views.
+        smallest: the smallest share of the area to keep; 1 keeps the whole picture.
     """
     area = generator.uniform(smallest, 1.0, count)
     aspect = np.exp(generator.uniform(-1.0, 1.0, count) * math.log(1.25)) if smallest < 1 else np.ones(count)
@@ -78,10 +78,10 @@ def random_views(count: int, generator: np.random.Generator, smallest: float = 0
 
 
 def decode_picture(encoded: bytes, size: int, view: View | None = None) -> torch.Tensor:
-    """An encoded picture as (3, size, size) uint8, RGB: resized to a square, transparency on white.
+    """Decodes a picture to (3, size, size) uint8, RGB: resized to a square, transparent parts on white.
 
     Raises:
-        FeatureError: the bytes are no picture that Pillow can read.
+        FeatureError: Pillow cannot read the bytes as a picture.
     """
     image = decode(encoded)
     view = view or View()
@@ -107,11 +107,11 @@ def load_pictures(
     """Reads and decodes the pictures of a batch of items.
 
     Args:
-        store: where the pictures are.
+        store: the source of the pictures.
         keys: N item ids.
         size: pixels of a side.
-        generator: when given, the pictures are augmented (see `random_views`).
-        pool: threads to decode in (Pillow lets them run side by side); None decodes in this one.
+        generator: if given, the pictures are augmented (see `random_views`).
+        pool: threads for decoding (Pillow releases the lock); None decodes in the calling thread.
     """
     views = [View()] * len(keys) if generator is None else random_views(len(keys), generator)
     sizes = [size] * len(keys)
@@ -122,9 +122,9 @@ def load_pictures(
 def picture_batches(
     store: Pictures, batches: Iterable[Sequence[str]], size: int, threads: int = 4
 ) -> Iterator[PictureBatch]:
-    """The pictures of batch after batch, decoded in threads, two batches ahead of their use.
+    """The pictures of each batch, decoded in threads up to two batches ahead.
 
-    Threads rather than worker processes: nothing is pickled, least of all an open LMDB handle.
+    Threads, not worker processes: an open LMDB handle cannot be pickled.
     """
     ahead: deque[tuple[Sequence[str], Iterator[torch.Tensor | FeatureError | None]]] = deque()
     with ThreadPoolExecutor(threads) as pool:

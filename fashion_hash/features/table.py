@@ -1,4 +1,4 @@
-"""Feature tables: for one modality, the feature of every item of every type, ready for the heads.
+"""Feature tables: the normalised features of all items of all types in one modality.
 
 Shapes: N items of a type, F feature.
 """
@@ -21,16 +21,16 @@ from fashion_hash.inference.normaliser import Normalise, Normaliser
 class FeatureTable:
     """The features of one modality, row by row of the item vocabularies.
 
-    An item of which nothing is known has the mean feature of its type's training items, so that
-    every item has a code in every modality; `known` tells which are real.
+    An item without a feature gets the mean feature of the training items of its type, so that every item
+    has a code in every modality; `known` marks the items with a feature of their own.
 
     Attributes:
         modality: "image" or "text".
         features: by type, (N, F) float32, normalised.
         known: by type, (N,) bool.
-        normaliser: how raw features became these.
-        unknown: by type, (F,) float32: what stands for an item of which nothing is known.
-        encoder: what made the raw features of titles, for titles that arrive later.
+        normaliser: turns raw features into these.
+        unknown: by type, (F,) float32: the feature of an item without one.
+        encoder: makes the raw features of new titles; None unless the features come from titles.
     """
 
     modality: str
@@ -47,11 +47,11 @@ class FeatureTable:
 
     @property
     def imputed(self) -> dict[str, int]:
-        """By type, the number of items of which nothing is known."""
+        """By type, the number of items without a feature of their own."""
         return {item_type: int((~known).sum()) for item_type, known in self.known.items()}
 
     def prepare(self, item_type: str, raw: np.ndarray | None) -> np.ndarray:
-        """The (F,) feature of an item that is not in the table, from its raw one or from nothing."""
+        """The (F,) feature of a new item, from its raw feature; None stands for an unknown one."""
         return self.unknown[item_type] if raw is None else self.normaliser(raw[None])[0]
 
 
@@ -72,17 +72,17 @@ def make_table(
     known: Mapping[str, np.ndarray],
     normalise: Normalise = "none",
 ) -> FeatureTable:
-    """Normalises raw features and fills in what is not known.
+    """Normalises raw features and fills in the unknown ones.
 
     Args:
-        dataset: whose items; its training outfits give the statistics.
+        dataset: the items; the statistics come from its training outfits.
         modality: for messages, "image" or "text".
-        raw: by type, (N, F) float32, handed over for good; rows of unknown items are not looked at.
+        raw: by type, (N, F) float32; may be overwritten; the rows of unknown items are ignored.
         known: by type, (N,) bool.
         normalise: "none", "l2" or "standard" (over all types' training items together).
 
     Raises:
-        FeatureError: no training item is known at all, or a known feature is not finite.
+        FeatureError: no training item has a known feature, or a known feature is not finite.
     """
     seen = train_items(dataset)
     train = {item_type: np.flatnonzero(known[item_type] & seen[item_type]) for item_type in dataset.types}
@@ -97,7 +97,7 @@ def make_table(
         total = sum(int(mask.sum()) for mask in seen.values())
         raise FeatureError(
             f"none of the {total} training items of {dataset.name} has a known {modality}: "
-            f"check where its {modality} content comes from, or leave this modality out"
+            f"check the source of its {modality} content, or leave this modality out"
         )
 
     dim = raw[dataset.types[0]].shape[1]
@@ -111,8 +111,8 @@ def make_table(
         if rows.size:
             sums = [normaliser(block).sum(axis=0, dtype=np.float64) for block in _blocks(raw[item_type], rows)]
             means[item_type] = np.sum(sums, axis=0) / rows.size
-    everything = np.mean(list(means.values()), axis=0)  # for a type that has no known training item
-    unknown = {item_type: np.asarray(means.get(item_type, everything), dtype=np.float32) for item_type in dataset.types}
+    overall = np.mean(list(means.values()), axis=0)  # for a type that has no known training item
+    unknown = {item_type: np.asarray(means.get(item_type, overall), dtype=np.float32) for item_type in dataset.types}
     features = {}
     for item_type in dataset.types:
         features[item_type] = normaliser(raw[item_type])
@@ -121,24 +121,24 @@ def make_table(
 
 
 def _blocks(raw: np.ndarray, rows: np.ndarray, size: int = 4096) -> Iterator[np.ndarray]:
-    """Some rows of an array, (size, F) at a time: there may be gigabytes of them."""
+    """Rows of an array in blocks of (size, F), because all of them may not fit in memory twice."""
     for start in range(0, len(rows), size):
         yield raw[rows[start : start + size]]
 
 
 def usable_outfits(outfits: Outfits, known: Sequence[Mapping[str, np.ndarray]]) -> np.ndarray:
-    """Which outfits a model can learn from: those of whose every item some modality is known.
+    """The outfits that a model can learn from: every item is known in at least one modality.
 
     Args:
         outfits: N outfits; empty slots do not count.
-        known: for each modality the masks by type: `FeatureTable.known` of image and text,
-            `train_items(dataset)` of ids.
+        known: for each modality, the masks by type: `FeatureTable.known` for image and text,
+            `train_items(dataset)` for ids.
 
     Returns:
         (N,) bool.
 
     Raises:
-        FeatureError: no outfit remains.
+        FeatureError: there is no such outfit.
     """
     usable = np.ones(len(outfits), dtype=bool)
     for position, item_type in enumerate(outfits.slots):
@@ -147,7 +147,7 @@ def usable_outfits(outfits: Outfits, known: Sequence[Mapping[str, np.ndarray]]) 
         usable &= np.append(is_known, True)[rows]  # EMPTY, -1, reads the last entry
     if len(outfits) and not usable.any():
         raise FeatureError(
-            f"each of the {len(outfits)} outfits holds an item of which neither picture nor words are known: "
-            "nothing remains to learn from"
+            f"each of the {len(outfits)} outfits contains an item without a known picture or words: "
+            "there is nothing to learn from"
         )
     return usable

@@ -1,4 +1,4 @@
-"""Text features: the data set's own vectors, or its titles through scikit-learn.
+"""Text features: the vectors of the data set, or vectors of its titles.
 
 Shapes: N items of a type, F feature.
 """
@@ -27,18 +27,18 @@ def given_vectors(dataset: Dataset) -> Vectors:
     """The text vectors that came with the data set.
 
     Returns:
-        By type, (N, F) float32 in row order, and (N,) bool: False where an item has no vector, or
-        one of zeros, which says nothing.
+        By type, (N, F) float32 in row order, and (N,) bool: False for an item without a vector or with a
+        zero vector.
 
     Raises:
-        DataError: the file is broken, or holds more than vectors.
-        FeatureError: there is no such file, or it knows none of the items.
+        DataError: the file is broken, or contains more than vectors.
+        FeatureError: the file does not exist, or has a vector for none of the items.
     """
     path = dataset.content.text_vectors
     if path is None:
         raise FeatureError(
             f"{dataset.name} has no text vectors (sentence_vector/semantic.pkl): add them, or set "
-            "text.source to titles, or leave the section text out of the configuration"
+            "text.source to titles, or remove the section text from the configuration"
         )
     vectors = load_vectors(path)
     dim = len(next(iter(vectors.values())))
@@ -53,14 +53,14 @@ def given_vectors(dataset: Dataset) -> Vectors:
     if not any(mask.any() for mask in known.values()):
         total = sum(len(mask) for mask in known.values())
         raise FeatureError(
-            f"{path} holds a vector of none of the {total} items of {dataset.name}: its keys are such as "
-            f"{next(iter(vectors))!r}; is it another data set's?"
+            f"{path} has a vector for none of the {total} items of {dataset.name}; its first key is "
+            f"{next(iter(vectors))!r}: check that it belongs to this data set"
         )
     return raw, known
 
 
 def titles_of(dataset: Dataset) -> dict[str, list[str]]:
-    """By type, the title of every item, in row order; empty where there is none."""
+    """By type, the title of every item in row order; empty for an item without a title."""
     return {
         item_type: [
             str(dataset.content.details.get(item_type, {}).get(item_id, {}).get("title", "")) for item_id in vocabulary
@@ -84,14 +84,14 @@ def fit_titles(dataset: Dataset, dim: int, seed: int = 0) -> TitleVectors:
     ]
     if not fitted:
         raise FeatureError(
-            f"no training item of {dataset.name} has a title: give titles (items.csv, column title), "
-            "or leave the section text out of the configuration"
+            f"no training item of {dataset.name} has a title: add titles (items.csv, column title), "
+            "or remove the section text from the configuration"
         )
     return TitleVectors.fit(fitted, dim, derive(seed, "titles"))
 
 
 def title_vectors(dataset: Dataset, encoder: TitleVectors) -> Vectors:
-    """The titles of all items, encoded: by type (N, F) float32 and (N,) bool, False without a known word."""
+    """The vectors of all titles: by type, (N, F) float32 and (N,) bool, False for a title without a known word."""
     encoded = {item_type: encoder.encode(titles) for item_type, titles in titles_of(dataset).items()}
     vectors = {item_type: of_type for item_type, (of_type, _) in encoded.items()}
     known = {item_type: mask for item_type, (_, mask) in encoded.items()}
@@ -99,19 +99,19 @@ def title_vectors(dataset: Dataset, encoder: TitleVectors) -> Vectors:
 
 
 def text_table(config: Config, dataset: Dataset, encoder: TitleVectors | None = None) -> FeatureTable:
-    """The text features of all items, as the section text of a configuration wants them.
+    """The text features of all items, as set in the section text of the configuration.
 
     Args:
-        config: says whether vectors or titles.
-        dataset: whose items.
-        encoder: a title encoder fitted before (with a model that is loaded again); None fits one.
+        config: chooses between vectors and titles.
+        dataset: the items.
+        encoder: an already fitted title encoder; None fits one.
 
     Raises:
         ConfigError: the configuration has no section text.
-        FeatureError: the data set has no such vectors or titles.
+        FeatureError: the data set has no vectors or no titles.
     """
     if config.text is None:
-        raise ConfigError("no section text: this configuration has no text features")
+        raise ConfigError("the configuration has no section text, so there are no text features")
     if config.text.source == "vectors":
         encoder = None
         raw, known = given_vectors(dataset)
@@ -120,5 +120,5 @@ def text_table(config: Config, dataset: Dataset, encoder: TitleVectors | None = 
         raw, known = title_vectors(dataset, encoder)
     table = replace(make_table(dataset, "text", raw, known, config.text.normalise), encoder=encoder)
     if without := sum(table.imputed.values()):
-        log.warning("%d items of %s have no known words; each counts as the mean of its type", without, dataset.name)
+        log.warning("%d items of %s have no known words; each gets the mean feature of its type", without, dataset.name)
     return table

@@ -1,4 +1,4 @@
-"""FHN: features, type-dependent hashing and matching in one model.
+"""FHN: features, type-dependent hashing and matching in one network.
 
 Paper: Learning Binary Code for Personalized Fashion Recommendation, Lu et al., CVPR 2019.
 Shapes: B users, L outfits for each, S slots, N items, M modalities, D bits.
@@ -41,7 +41,7 @@ class FHN(Network):
         return self.activate(torch.stack(list(hashed), dim=1), slope)
 
     def activate(self, rows: Tensor, slope: float | None) -> Tensor:
-        """Codes of rows (..., D): relaxed with a slope, binary when it is None."""
+        """Codes of rows (..., D): relaxed with a slope, binary if it is None."""
         return to_code(rows, slope)
 
     @property

@@ -1,4 +1,4 @@
-"""Type-dependent hashing: features of an item become D numbers whose signs are its code.
+"""Type-dependent hashing: the features of an item become D numbers; their signs are its code.
 
 Paper: FHN, Lu et al., CVPR 2019. Shapes: N items, F feature length, D bits.
 """
@@ -25,12 +25,12 @@ def binarise(x: Tensor) -> Tensor:
 
 
 def to_code(x: Tensor, slope: float | None) -> Tensor:
-    """The relaxed code of a slope, or the binary code when it is None."""
+    """The relaxed code with a slope, or the binary code if it is None."""
     return binarise(x) if slope is None else relax(x, slope)
 
 
 def image_head(features: int, num_bits: int, dropout: float = 0.5) -> nn.Sequential:
-    """The release's image head: dropout, F -> F/2, ReLU, dropout, F/2 -> D without bias."""
+    """The image head of the published code: dropout, F -> F/2, ReLU, dropout, F/2 -> D without bias."""
     return nn.Sequential(
         nn.Dropout(dropout),
         nn.Linear(features, features // 2),
@@ -41,7 +41,7 @@ def image_head(features: int, num_bits: int, dropout: float = 0.5) -> nn.Sequent
 
 
 def text_head(features: int, num_bits: int, dropout: float = 0.5) -> nn.Sequential:
-    """The release's text head: F -> 1024, ReLU, dropout, 1024 -> D without bias."""
+    """The text head of the published code: F -> 1024, ReLU, dropout, 1024 -> D without bias."""
     return nn.Sequential(
         nn.Linear(features, 1024), nn.ReLU(), nn.Dropout(dropout), nn.Linear(1024, num_bits, bias=False)
     )
@@ -53,7 +53,7 @@ def linear_head(features: int, num_bits: int, dropout: float = 0.5) -> nn.Sequen
 
 
 def initialise(module: nn.Module, std: float = INIT_STD) -> None:
-    """Draws the weights of linear layers from N(0, std^2) and sets their biases to 0, as in the release."""
+    """Draws the weights of linear layers from N(0, std^2) and sets their biases to 0, as in the published code."""
     for layer in module.modules():
         if isinstance(layer, nn.Linear):
             nn.init.normal_(layer.weight, std=std)
@@ -62,22 +62,22 @@ def initialise(module: nn.Module, std: float = INIT_STD) -> None:
 
 
 class ContentHashing(nn.Module):
-    """One hash head for each item type (or one for all) over the features of a modality.
+    """A hash head for each item type, or a shared one, over the features of a modality.
 
     Args:
         heads: the head of each item type, or a single one under the name "shared".
-        backbone: applied to the inputs before the heads, when it is trained as well.
+        backbone: applied to the inputs before the heads, if it is trained as well.
     """
 
     def __init__(self, heads: Mapping[str, nn.Module], backbone: nn.Module | None = None) -> None:
-        """Initialises the heads as in the release."""
+        """Initialises the heads as in the published code."""
         super().__init__()
         self.backbone = backbone
         self.heads = nn.ModuleDict(heads)
         initialise(self.heads)
 
     def forward(self, item_type: str, inputs: Tensor) -> Tensor:
-        """Inputs of items of one type, (N, F) features or (N, 3, H, W) pictures, to (N, D)."""
+        """Hashes items of one type, (N, F) features or (N, 3, H, W) pictures, to (N, D)."""
         if self.backbone is not None:
             inputs = self.backbone(inputs)
         hashed: Tensor = self.heads[SHARED if SHARED in self.heads else item_type](inputs)
@@ -88,10 +88,10 @@ class IdHashing(nn.Module):
     """A learned embedding for each item; the last row of a type is its unknown item.
 
     Args:
-        num_known: how many items of each type occur in training.
+        num_known: the number of training items of each type.
         num_bits: D.
-        init_std: standard deviation of the embeddings at the start.
-        sparse: whether gradients hold only the rows that occurred.
+        init_std: standard deviation of the initial embeddings.
+        sparse: whether gradients hold only the rows of the batch.
     """
 
     def __init__(
@@ -106,13 +106,13 @@ class IdHashing(nn.Module):
             nn.init.normal_(table.weight, std=init_std)  # type: ignore[arg-type]
 
     def forward(self, item_type: str, inputs: Tensor) -> Tensor:
-        """Rows of known items (N,), the count of known items for an unknown one, to (N, D)."""
+        """(N, D) embeddings of rows (N,); the row of an unknown item is the number of known items."""
         embedded: Tensor = self.embeddings[item_type](inputs)
         return embedded
 
 
 def item_biases(types: Sequence[str], num_items: Mapping[str, int], sparse: bool) -> nn.ModuleDict:
-    """By type, a learned popularity number for each item; 0 at the start."""
+    """By type, a learned popularity number for each item, initially 0."""
     tables = {item_type: nn.Embedding(num_items[item_type], 1, sparse=sparse) for item_type in types}
     for table in tables.values():
         nn.init.zeros_(table.weight)
@@ -120,7 +120,7 @@ def item_biases(types: Sequence[str], num_items: Mapping[str, int], sparse: bool
 
 
 def sparse_tables(model: nn.Module) -> set[str]:
-    """Names of the parameters of a model whose gradients hold only the rows that occurred."""
+    """Names of the parameters with sparse gradients: they hold only the rows of the batch."""
     modules = model.named_modules()
     return {f"{name}.weight" for name, module in modules if isinstance(module, nn.Embedding) and module.sparse}
 
@@ -128,6 +128,6 @@ def sparse_tables(model: nn.Module) -> set[str]:
 def hash_heads(
     modality: str, head: str, types: Sequence[str], features: int, num_bits: int, dropout: float
 ) -> dict[str, nn.Module]:
-    """A head for each name in `types`: "linear", or "fhn", the release's form for the modality."""
+    """A head for each name in `types`: "linear", or "fhn", the published head of the modality."""
     make = linear_head if head == "linear" else image_head if modality == "image" else text_head
     return {name: make(features, num_bits, dropout) for name in types}

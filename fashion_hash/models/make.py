@@ -1,4 +1,4 @@
-"""The table of networks, and the choice of one by a configuration."""
+"""The table of networks, and making the network of a configuration."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def make_network(config: Config, sizes: Sizes, backbone: nn.Module | None = None
 
     Args:
         config: the experiment.
-        sizes: of its data.
-        backbone: the image network, when it is trained as well.
+        sizes: the sizes of its data.
+        backbone: the image network, if it is trained as well.
 
     Raises:
         ConfigError: `model.kind` is not in the table of networks.

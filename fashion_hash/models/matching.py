@@ -32,8 +32,8 @@ class MatchingBlock(nn.Module):
         num_bits: D.
         variant: T0 (no bit weights, a learned scalar on s_u), T1 (w_u), T2 (w_i), T3 (both).
         terms: "both", "preference" or "compatibility".
-        user_weight, item_weight: the weights of all bits at the start, and for ever where the
-            variant does not learn them.
+        user_weight, item_weight: the initial weights of all bits; they stay fixed if the variant does not
+            learn them.
     """
 
     def __init__(
@@ -98,8 +98,8 @@ class MatchingBlock(nn.Module):
     def completions(self, user: Tensor, items: Tensor, mask: Tensor, slot: int, candidates: Tensor) -> Tensor:
         """Scores of every outfit with one slot's item replaced by each of C candidates: (B, C).
 
-        Everything a candidate adds is one dot product with a real query, so that all B x C scores
-        cost one matrix product; equal to `forward` on the outfits written out.
+        What a candidate adds is a single dot product with a float query, so all B x C scores are one matrix
+        product; they equal those of `forward` on the complete outfits.
 
         Args:
             user: (B, D) codes.

@@ -1,6 +1,6 @@
-"""What every network on outfits has: users, items by modality, item biases, and the questions it answers.
+"""The base class of networks on outfits: users, items by modality, item biases, and the methods they share.
 
-Training, scoring and export know this class only; FHN and the outfit encoder say what differs.
+Training, scoring and export use this class alone; FHN and the outfit encoder implement what differs.
 Shapes: B users, L outfits for each, S slots, N items, M modalities, W width of an item, D bits.
 """
 
@@ -22,7 +22,7 @@ from fashion_hash.models.hashing import SHARED, ContentHashing, IdHashing, hash_
 
 @dataclass(frozen=True)
 class Sizes:
-    """What the tables and layers of a network take from the data.
+    """The sizes of the data that the tables and layers of a network depend on.
 
     Attributes:
         slots: item type of each slot.
@@ -49,7 +49,7 @@ class OutfitScores(NamedTuple):
 
 
 class ItemCodes(NamedTuple):
-    """What a network makes of items of every type; the last row stands for an empty slot and is zero.
+    """The codes of items of every type; the last row is zero and stands for an empty slot.
 
     Attributes:
         codes: by type, (N + 1, M, W): codes, or tokens of the outfit encoder.
@@ -65,14 +65,14 @@ class ItemCodes(NamedTuple):
 class Network(nn.Module, ABC):
     """A network that scores outfits for users.
 
-    A network of another kind derives from this class, calls `add_item_bias` at the end of its constructor, and
-    answers `items_of_type`, `activate`, `preference`, `score`, `completions` and `outfit_vectors`.
+    A new kind of network derives from this class, calls `add_item_bias` at the end of its constructor, and
+    implements `items_of_type`, `activate`, `preference`, `score`, `completions` and `outfit_vectors`.
 
     Args:
         config: which modalities, heads, bits and terms.
         sizes: of the data.
-        width: W of what an item becomes.
-        backbone: the image network, when it is trained as well.
+        width: W, the length of an item's code or token.
+        backbone: the image network, if it is trained as well.
 
     Attributes:
         slots: item type of each slot.
@@ -82,7 +82,7 @@ class Network(nn.Module, ABC):
         repeat_empty: whether an empty slot repeats the first item of its type.
         is_float: whether user vectors stay floats in use; otherwise they become bits.
         projection: head of contrastive learning, see `fashion_hash.models.projection`.
-        other_part: name of the part that parameters of no common part belong to.
+        other_part: name of the part for parameters that belong to no common part.
     """
 
     other_part = "bit_weights"
@@ -97,7 +97,7 @@ class Network(nn.Module, ABC):
         self.modalities = config.modalities
         self.num_bits = model.num_bits
         self.repeat_empty = model.repeat_empty
-        # Adam keeps its state by row and touches those of a batch; SGD's momentum needs them all
+        # sparse Adam updates only the rows of a batch; SGD's momentum needs all rows
         self._sparse = config.optimiser.kind == "adam"
         self.users = nn.Embedding(sizes.num_users, model.num_bits, sparse=self._sparse)
         nn.init.normal_(self.users.weight, std=model.user_init_std)
@@ -115,9 +115,9 @@ class Network(nn.Module, ABC):
         self.item_bias: nn.ModuleDict | None = None
 
     def add_item_bias(self, config: Config, sizes: Sizes) -> None:
-        """Adds the item biases, where the configuration asks for them.
+        """Adds the item biases if the configuration has them.
 
-        The last act of a constructor: the order in which modules are made decides their random weights.
+        Call it last in a constructor: the order in which modules are made decides their random weights.
         """
         if config.model.item_bias:
             self.item_bias = item_biases(self.types, sizes.num_items, self._sparse)
@@ -131,7 +131,7 @@ class Network(nn.Module, ABC):
         return parts
 
     def sparse_parameters(self) -> set[str]:
-        """Names of the parameters with sparse gradients: embeddings of which a batch uses few rows."""
+        """Names of the parameters with sparse gradients: embeddings, since a batch uses few of their rows."""
         return sparse_tables(self)
 
     def train_parts(self, trained: Collection[str]) -> None:
@@ -146,13 +146,13 @@ class Network(nn.Module, ABC):
                 hashing.heads.eval()
 
     def user_codes(self, users: Tensor, slope: float | None) -> Tensor:
-        """(B, D) what scores outfits for users, (B,) rows: see `activate`."""
+        """(B, D) the codes or vectors of users, (B,) rows; see `activate`."""
         return self.activate(self.users(users), slope)
 
     def item_codes(
         self, inputs: Mapping[str, Mapping[str, Tensor]], rows: Mapping[str, Tensor], slope: float | None
     ) -> ItemCodes:
-        """What the network makes of items.
+        """The codes of items.
 
         Args:
             inputs: by modality and type, what the hashing module takes, (N, ...).
@@ -182,11 +182,11 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def items_of_type(self, item_type: str, hashed: Sequence[Tensor], slope: float | None) -> Tensor:
-        """(N, M, W) what items of one type become, from what each modality made of them, (N, W) each."""
+        """(N, M, W) codes or tokens of items of one type, from the output of each modality, (N, W) each."""
 
     @abstractmethod
     def activate(self, rows: Tensor, slope: float | None) -> Tensor:
-        """What scores outfits, from rows (..., D) such as those of `users`: relaxed with a slope, else binary."""
+        """Codes or vectors of rows (..., D) such as those of `users`; codes are relaxed, or binary without a slope."""
 
     @abstractmethod
     def outfit_vectors(self, items: ItemCodes, positions: Tensor) -> Tensor:
@@ -235,7 +235,7 @@ class Network(nn.Module, ABC):
 
     def scale_terms(self, preference: float, compatibility: float) -> None:
         """Multiplies two terms of the score by constants, in place; the biases stay as they are."""
-        raise ConfigError(f"{type(self).__name__} cannot be calibrated: set train.calibrate to false")
+        raise ConfigError(f"{type(self).__name__} has no terms to calibrate: set train.calibrate to false")
 
     def _part_of(self, name: str) -> str:
         first, second, *_ = f"{name}..".split(".")

@@ -1,13 +1,13 @@
-"""The outfit encoder: an outfit as one vector in the space of the users, however many items it has.
+"""The outfit encoder: an outfit of any size becomes one vector in the space of the users.
 
 A set transformer: a feature network for each item, self-attention over the items of an outfit, attention
-pooling with one learned seed; missing items are masked, and the order of items does not matter. Preference is
-nearness. Offers what FHN offers, so that training, scoring and export take either.
+pooling with one learned seed; missing items are masked, and the order of items does not matter. The preference
+is the negative distance to the user. Training, scoring and export treat it like FHN.
 
 Papers: False Negative Distillation and Contrastive Learning for Personalized Outfit Recommendation, Kim et al.,
 2021 (arXiv 2110.06483); Set Transformer, Lee et al., ICML 2019. What they leave open is an option of
-EncoderConfig. Here the answer starts as the mean of the items' vectors and attention learns a correction: all
-projections that end in the residual stream start at zero.
+EncoderConfig. Here the vector starts as the mean of the items' vectors and attention learns a correction: all
+projections into the residual stream start at zero.
 Shapes: B users, L outfits for each, O outfits, S slots, N items, M modalities, W width, D num_bits.
 """
 
@@ -28,14 +28,14 @@ from fashion_hash.models.hashing import to_code
 from fashion_hash.models.network import ItemCodes, Network, OutfitScores, Sizes
 
 OUTFITS_AT_ONCE, CACHED = 1 << 16, 1024
-EPS = 1e-12  # of a vector's length, where directions are compared
+EPS = 1e-12  # smallest length of a vector when directions are compared
 
 
 class Attention(nn.Module):
     """Multi-head attention over the items of outfits; its output starts at zero."""
 
     def __init__(self, width: int, heads: int) -> None:
-        """Builds attention with this many heads over tokens of a width W that they divide."""
+        """Builds attention over tokens of width W; the number of heads must divide it."""
         super().__init__()
         self.heads = heads
         self.query = nn.Linear(width, width)
@@ -45,14 +45,14 @@ class Attention(nn.Module):
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
-    def forward(self, asked: Tensor, items: Tensor, mask: Tensor) -> Tensor:
-        """(O, Q, W) from what asks, (O, Q, W), items (O, S, W) and a mask (O, S), True where an item is."""
+    def forward(self, queries: Tensor, items: Tensor, mask: Tensor) -> Tensor:
+        """(O, Q, W) from queries (O, Q, W), items (O, S, W) and a mask (O, S), True for an item."""
         q, k, v = (
             x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (O, H, Q or S, W / H)
-            for x in (self.query(asked), self.key(items), self.value(items))
+            for x in (self.query(queries), self.key(items), self.value(items))
         )
         logits = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])  # (O, H, Q, S)
-        # the least number, not -inf: an outfit without items then has weights, of zero vectors
+        # the least number, not -inf, so that an outfit without items has finite weights (of zero vectors)
         logits = logits.masked_fill(~mask[:, None, None, :], torch.finfo(logits.dtype).min)
         attended: Tensor = self.out((logits.softmax(-1) @ v).transpose(1, 2).flatten(2))
         return attended
@@ -62,7 +62,7 @@ class Block(nn.Module):
     """x + attention(norm(x)), then x + feed_forward(norm(x))."""
 
     def __init__(self, width: int, heads: int, feed_forward: int, dropout: float) -> None:
-        """Builds a block over tokens of a width W; `feed_forward` is the width between its two linear layers."""
+        """Builds a block over tokens of width W; `feed_forward` is the width between its two linear layers."""
         super().__init__()
         self.attention_norm = nn.LayerNorm(width)
         self.attention = Attention(width, heads)
@@ -74,7 +74,7 @@ class Block(nn.Module):
         nn.init.zeros_(self.second.bias)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """(O, S, W) to the same."""
+        """Transforms tokens (O, S, W); the shape stays the same."""
         normed = self.attention_norm(x)
         x = x + self.dropout(self.attention(normed, normed, mask))
         added: Tensor = self.dropout(self.second(F.relu(self.first(self.forward_norm(x)))))
@@ -82,7 +82,7 @@ class Block(nn.Module):
 
 
 class SetEncoder(nn.Module):
-    """From the tokens of outfits' items to one vector for each outfit.
+    """Turns the tokens of an outfit's items into one vector.
 
     Args:
         width: W of a token.
@@ -143,15 +143,15 @@ class OutfitEncoder(Network):
         self.output = encoder.output
         self.bounded = encoder.bounded
         self.is_float = encoder.output == "float"
-        self.repeat_empty = False  # a missing item is masked
+        self.repeat_empty = False  # missing items are masked
         self.type_tokens = nn.ParameterDict({name: nn.Parameter(torch.zeros(self.width)) for name in self.types})
-        # an id's own row says its type already: another number for all items would only be memorised
+        # the embedding of an id already implies the type, so a learned type token would only overfit
         self.type_tokens.requires_grad_("id" not in self.modalities)
         self.outfits = SetEncoder(
             self.width, self.num_bits, encoder.heads, encoder.blocks, encoder.feed_forward, encoder.dropout
         )
         self.is_sum = encoder.blocks == 0 and encoder.pooling == "mean"
-        if encoder.pooling == "mean":  # it starts at zero and stays there
+        if encoder.pooling == "mean":  # attention pooling starts at zero and stays there
             self.outfits.pool.requires_grad_(False)
             self.outfits.pool_norm.requires_grad_(False)
             self.outfits.seed.requires_grad_(False)
@@ -169,7 +169,7 @@ class OutfitEncoder(Network):
             self.outfits.eval()
 
     def items_of_type(self, item_type: str, hashed: Sequence[Tensor], slope: float | None) -> Tensor:
-        """(N, 1, W) tokens: the sum over modalities and the type; outfits are relaxed later, with the slope."""
+        """(N, 1, W) tokens: the sum over modalities and the type; the slope is applied to outfits later."""
         x = torch.stack(list(hashed)).sum(dim=0) + self.type_tokens[item_type]  # (N, W)
         tokens: Tensor = x.tanh() if self.bounded else x
         return tokens[:, None]
@@ -178,7 +178,7 @@ class OutfitEncoder(Network):
         """(..., D) vectors in the space of the users; with output "bits" relaxed or binary."""
         vectors = []
         flat = positions.flatten(0, -2)  # (O, S)
-        # without gradients a few at a time: it takes half as long again where they do not fit into the cache
+        # without gradients in small parts: parts that do not fit in the cache take half as long again
         for part in [flat] if torch.is_grad_enabled() else torch.split(flat, CACHED):
             tokens = [items.codes[item_type][part[:, slot], 0] for slot, item_type in enumerate(self.slots)]
             vectors.append(self.outfits(torch.stack(tokens, dim=1), part != EMPTY))
@@ -193,8 +193,8 @@ class OutfitEncoder(Network):
     def completions(self, user: Tensor, items: ItemCodes, positions: Tensor, slot: int, candidates: Tensor) -> Tensor:
         """Scores of outfits with one slot's item replaced by each candidate, (B, C); see `Network.completions`.
 
-        Every outfit is written out and encoded: what an item adds depends on the others. Where it does not
-        (no blocks, mean pooling), all of them cost one matrix product.
+        Every completed outfit is encoded, because the effect of an item depends on the others. If it does not
+        (no blocks, mean pooling), a single matrix product gives all scores.
         """
         if self.is_sum and self.output == "float" and self.distance == "euclidean":
             return self._sums(user, items, positions, slot, candidates)
@@ -206,7 +206,7 @@ class OutfitEncoder(Network):
         return torch.cat(scores, dim=1)
 
     def _sums(self, user: Tensor, items: ItemCodes, positions: Tensor, slot: int, candidates: Tensor) -> Tensor:
-        """`completions` where a vector is the mean of its items': -scale |u - (rest + c) / n|^2 + bias."""
+        """`completions` if the vector of an outfit is the mean of its items: -scale |u - (rest + c) / n|^2 + bias."""
         item_type, kept = self.slots[slot], [other for other in range(len(self.slots)) if other != slot]
         tokens = torch.stack([items.codes[self.slots[s]][positions[:, s], 0] for s in kept]).sum(dim=0)  # (B, W)
         bias = torch.stack([items.bias[self.slots[s]][positions[:, s]] for s in kept]).sum(dim=0)
@@ -222,7 +222,7 @@ class OutfitEncoder(Network):
     def distances(self, user: Tensor, outfits: Tensor) -> Tensor:
         """(...) scaled distances between vectors (..., D) of users and of outfits.
 
-        Squared Euclidean, or 1 - cosine; with output "bits" the share of bits in which they differ.
+        Squared Euclidean or 1 - cosine; with output "bits", the share of bits that differ.
         """
         scale = self.scale_log.exp()
         if self.output == "bits":
@@ -237,7 +237,7 @@ class OutfitEncoder(Network):
 
     def activate(self, rows: Tensor, slope: float | None) -> Tensor:
         """Vectors of rows (..., D) such as those of `users`; with output "bits" relaxed or binary."""
-        # what is relaxed to bits is bounded anyway
+        # relaxed bits are bounded anyway
         return self._answer(rows.tanh() if self.bounded and self.output == "float" else rows, slope)
 
     def scale_terms(self, preference: float, compatibility: float) -> None:

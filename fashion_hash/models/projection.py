@@ -1,4 +1,4 @@
-"""The head between an outfit's vector and the contrastive loss: trained with it, used by nothing else."""
+"""The head between the vectors of outfits and the contrastive loss; nothing else uses it."""
 
 from __future__ import annotations
 

@@ -1,13 +1,12 @@
-"""WhisperLite: a request (words and taste) and an item as vectors or bits of one space.
+"""WhisperLite: requests (words and taste) and items as vectors or bits in one space.
 
-After Sevegnani et al., arXiv 2207.12033; what the paper leaves open is an option of
+Paper: Sevegnani et al., arXiv 2207.12033; what it leaves open is an option of
 `fashion_hash.config.requests`. Item: t = v' + MLP(v') + e, with v' = W v of its description and e a learned
 embedding. Taste: the mean, over what a user engaged with, of W" v + e", and perhaps a learned row. Request:
 p = a q' + b taste + MLP([q'; taste]), with q' = W' q of its words and learned a and b.
 
-All W start alike, so do e and e", and the MLPs start near zero: an untrained model compares the encoder's own
-vectors, of the words and of what was engaged with, and its bits are their random-hyperplane hash. Training
-starts from there, which is what small data need.
+All W start equal, as do e and e", and the MLPs start near zero: an untrained model compares the encoder's own
+vectors of words and items, and its bits are their random-hyperplane hash. Starting there helps on small data.
 
 Shapes: B requests, N items, C items of the catalogue, H events of a history, F feature, D bits.
 """
@@ -37,7 +36,7 @@ class WhisperLite(nn.Module):
         features: F.
         num_users: rows of the user vocabulary.
         num_items: C.
-        temperature: of the scores at the start.
+        temperature: the initial temperature of the scores.
     """
 
     def __init__(
@@ -68,13 +67,13 @@ class WhisperLite(nn.Module):
         self.start_from(torch.randn(4 * bits, features))
 
     def start_from(self, vectors: Tensor) -> None:
-        """All projections as a random rotation of the D directions in which these vectors lie most.
+        """Sets all projections to a random rotation of the D principal directions of some vectors.
 
-        Where they lie in no more than D, the untrained model then compares requests with items exactly as the
+        If the vectors span at most D directions, the untrained model compares requests with items exactly as the
         encoder does.
 
         Args:
-            vectors: (N, F), of the items.
+            vectors: (N, F) vectors of items.
         """
         bits = len(self.request_project.weight)
         directions = torch.linalg.svd(vectors.double(), full_matrices=False).Vh[:bits]
@@ -89,12 +88,12 @@ class WhisperLite(nn.Module):
         """Items as (N, D), before tanh, sign or norm.
 
         Args:
-            features: (N, F) unit vectors; zeros where nothing describes an item.
+            features: (N, F) unit vectors; zeros for an item without a description.
             rows: (N,) rows of the catalogue, C for an unknown item.
         """
         described = (features != 0).any(dim=1, keepdim=True)
-        shown = torch.where(described, self.item_project(features), self.no_description)
-        outputs: Tensor = shown + self.item_mlp(shown)
+        projected = torch.where(described, self.item_project(features), self.no_description)
+        outputs: Tensor = projected + self.item_mlp(projected)
         return outputs if self.item_embedding is None else outputs + self.item_embedding(rows)
 
     def item_tastes(self, features: Tensor, rows: Tensor) -> Tensor:
@@ -115,12 +114,12 @@ class WhisperLite(nn.Module):
         """Tastes of users: (B, D).
 
         Args:
-            added: (S, D) what items add; None in a model of learned rows alone.
-            history: (B, H) rows of `added`, what each engaged with.
+            added: (S, D) what items add; None for a model with learned user rows alone.
+            history: (B, H) rows of `added`: the items that each user engaged with.
             present: (B, H) bool, False for padding.
             users: (B,) rows of the user vocabulary.
-            by_items: (B,) bool, False where the stand-in replaces the mean.
-            by_user: (B,) bool, False where the stand-in replaces what is learned for the user.
+            by_items: (B,) bool, False to replace the mean by the learned `no_history`.
+            by_user: (B,) bool, False to replace the learned user row by the learned `nobody`.
         """
         tastes = self.no_history.new_zeros(len(users), len(self.no_history))
         if added is not None:
@@ -139,7 +138,7 @@ class WhisperLite(nn.Module):
 
         Args:
             texts: (B, F) unit vectors.
-            by_text: (B,) bool, False where the stand-in replaces the words.
+            by_text: (B,) bool, False to replace the words by the learned `no_text`.
             tastes: (B, D).
         """
         asked = torch.where(by_text[:, None], self.request_project(texts), self.no_text)
@@ -150,7 +149,7 @@ class WhisperLite(nn.Module):
     def finish(self, outputs: Tensor, slope: float, signs: bool = False) -> Tensor:
         """Outputs of either tower as relaxed codes, or as unit vectors.
 
-        With `signs` the codes are binary, and have the gradient of the relaxed ones (straight through: Bengio,
+        With `signs` the codes are binary with the gradient of the relaxed codes (straight through: Bengio,
         Leonard and Courville, 2013).
         """
         if self.output == "float":
@@ -164,7 +163,7 @@ class WhisperLite(nn.Module):
         return requests @ items.T / share * self.log_scale.exp().clamp(max=MAX_SCALE)
 
     def parts(self) -> Mapping[str, list[tuple[str, nn.Parameter]]]:
-        """Parameters by part, for learning rates: text, towers, item, user, temperature (of gates as well)."""
+        """Parameters by part, for the learning rates: text, towers, item, user, temperature (includes the gates)."""
         part_of = {
             "request_project": "text",
             "item_project": "text",
@@ -182,7 +181,7 @@ class WhisperLite(nn.Module):
         return parts
 
     def sparse_parameters(self) -> set[str]:
-        """Names of the tables whose gradients hold only the rows that occurred."""
+        """Names of the parameters with sparse gradients: they hold only the rows of the batch."""
         return sparse_tables(self)
 
 

@@ -1,4 +1,4 @@
-"""Training, evaluation of trained models, and export to a bundle. The only rooms that update weights."""
+"""Training, evaluation and export of models. Only this package updates weights."""
 
 from fashion_hash.core.extras import require_extra
 

@@ -10,9 +10,9 @@ import torch
 
 @contextmanager
 def same_bits(device: torch.device) -> Iterator[None]:
-    """Within it, gradients of gathered rows are added in one order; torch's threads else add them as they come.
+    """Adds the gradients of gathered rows in a fixed order; by default, torch's threads add them in any order.
 
-    On a GPU nothing is promised, and nothing is slowed down.
+    It has no effect on a GPU: results there may differ in their last bits.
     """
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     if device.type == "cpu":

@@ -1,4 +1,4 @@
-"""Choosing the device a run computes on."""
+"""Choosing the device that a run computes on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fashion_hash.errors import ConfigError
 
 
 def choose_device(name: str) -> torch.device:
-    """The device called `name`; "auto" is the first GPU, or the CPU where there is none."""
+    """The device called `name`; "auto" is the first GPU, or the CPU without one."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -16,5 +16,5 @@ def choose_device(name: str) -> torch.device:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise ConfigError(f"train.device {name!r} cannot be used here ({reason}): try auto or cpu") from None
+        raise ConfigError(f"train.device {name!r} cannot be used on this machine ({reason}): use auto or cpu") from None
     return device

@@ -1,4 +1,4 @@
-"""The epochs of a training, whatever is trained: learning rate, random streams, steps, metrics, checkpoint.
+"""The epochs of any training: learning rate, random streams, steps, metrics, checkpoint.
 
 One seed gives one result on the CPU, bit for bit, resumed or not: every epoch derives its random streams from
 the seed and its own number, and a checkpoint is written after each.
@@ -29,7 +29,7 @@ AnyConfig = TypeVar("AnyConfig", Config, RequestConfig)
 
 
 class Step(NamedTuple):
-    """Where a training is: the epoch and the step within it, both from 0, and the slope of the relaxed codes."""
+    """A position in the training: the epoch and the step within it, both from 0, and the slope of the relaxed codes."""
 
     epoch: int
     number: int
@@ -38,15 +38,15 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Recipe(Generic[AnyBatch]):
-    """What a model is trained on, and how: all that sets one kind of training apart from another.
+    """The parts of training that depend on the kind of model.
 
     Attributes:
         batches: the batches of an epoch, a function of its number alone.
         steps: how many batches an epoch has.
         loss: the loss of a batch.
-        measure: the metrics of the model as it is, given the slope of its relaxed codes.
+        measure: the current metrics of the model, for the slope of its relaxed codes.
         train_mode: puts the model into training mode.
-        average: over how many of the last epochs the weights are averaged; 0 for none.
+        average: how many of the last epochs' weights to average; 0 for none.
     """
 
     batches: Callable[[int], Iterator[AnyBatch]]
@@ -64,11 +64,11 @@ def run_epochs(
     recipe: Recipe[AnyBatch],
     tell: Callable[[str], None],
 ) -> None:
-    """Trains a model through all epochs that its run has not finished yet, and draws the curve.
+    """Trains a model for the remaining epochs of its run, and draws the curve.
 
     Args:
         run: the run folder; its history says which epoch comes next.
-        model: as after the last finished epoch.
+        model: in its state after the last finished epoch.
         optimiser: of the model's parameters.
         recipe: batches, loss and metrics.
         tell: receives one line of text after each epoch.

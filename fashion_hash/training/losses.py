@@ -1,4 +1,4 @@
-"""What training minimises: pure functions of tensors, each with its paper.
+"""Loss functions of tensors, each with its paper.
 
 Shapes: B outfits, K negatives for each, N items, D bits.
 """
@@ -18,11 +18,11 @@ def bpr_loss(positive: Tensor, negative: Tensor) -> Tensor:
 
     Args:
         positive: (B,) scores of positive outfits.
-        negative: (B,) or (B, K) scores of their negatives; all pairs weigh the same, and a score of
-            -inf is a pair that does not count.
+        negative: (B,) or (B, K) scores of their negatives; all pairs have the same weight, and a pair with
+            the score -inf does not count.
 
     Returns:
-        A scalar; 0 when no pair counts.
+        A scalar; 0 if no pair counts.
 
     Paper: Rendle et al., UAI 2009; as used in FHN, Lu et al., CVPR 2019.
 
@@ -64,14 +64,14 @@ def cross_modal_loss(image: Tensor, text: Tensor, margin: float = 0.1) -> Tensor
 
 
 def softmax_loss(positive: Tensor, negative: Tensor) -> Tensor:
-    """A positive against its negatives together: mean of -log(e^s0 / (e^s0 + sum over k of e^sk)).
+    """Softmax of a positive against all its negatives: mean of -log(e^s0 / (e^s0 + sum over k of e^sk)).
 
     Args:
         positive: (B,) scores of positive outfits.
         negative: (B, K) scores of their negatives; -inf is a negative that does not count.
 
     Returns:
-        A scalar, the mean over the outfits that have a negative; 0 when none has.
+        A scalar, the mean over the outfits that have a negative; 0 if none has.
 
     Paper: False Negative Distillation, Kim et al., 2021 (the teacher's loss, K = 10).
 
@@ -84,14 +84,14 @@ def softmax_loss(positive: Tensor, negative: Tensor) -> Tensor:
 
 
 class Taught(NamedTuple):
-    """What a teacher says of the negatives of a batch, and how much it counts.
+    """The teacher's judgement of the negatives of a batch, and its weight.
 
     Attributes:
         negative: (B, K) distances d' of the negatives; ignored where the student's score is -inf.
         reference: (B,) distances r' that they are compared with.
-        alpha: weight; 0 leaves every bit of the loss as it is.
+        alpha: weight; 0 leaves the loss unchanged to the last bit.
         sigma: +1 or -1.
-        clip: whether r' - d' below 0 counts as 0: only probable false negatives are changed then.
+        clip: whether r' - d' below 0 counts as 0, so that only probable false negatives change.
     """
 
     negative: Tensor
@@ -102,17 +102,17 @@ class Taught(NamedTuple):
 
 
 def distilled(negative: Tensor, taught: Taught) -> Tensor:
-    """Scores of negatives as the student's loss sees them: s_k - sigma * alpha * (r' - d'_k).
+    """Scores of negatives corrected by the teacher: s_k - sigma * alpha * (r' - d'_k).
 
-    A negative that the teacher holds nearer to the user than r' is probably one that they like: with sigma = +1
-    it is pushed away less, with -1 more.
+    If the teacher places a negative nearer to the user than r', the user probably likes it: with sigma = +1 it is
+    pushed away less, with -1 more.
 
     Args:
         negative: (B, K) scores of the student; -inf is a negative that does not count.
-        taught: what the teacher says.
+        taught: the teacher's judgement.
 
     Returns:
-        (B, K).
+        (B, K) corrected scores.
 
     Paper: False Negative Distillation, Kim et al., 2021, which leaves sigma, clipping and the form of r' open.
     """
@@ -134,7 +134,7 @@ def fnd_loss(
     Args:
         positive: (B,) scores of the student.
         negative: (B, K) scores of the student; -inf is a negative that does not count.
-        taught: what the teacher says.
+        taught: the teacher's judgement.
         ranking: the ranking loss.
 
     Returns:
@@ -150,28 +150,28 @@ RANKING_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"bpr": bpr_loss
 
 
 def soft_pairs_loss(score: Tensor, teacher: Tensor, temperature: float = 1.0, reach: int | None = None) -> Tensor:
-    """Teaches, pair by pair, how sure a teacher is which of two outfits comes first.
+    """Teaches the student the teacher's confidence about which of two outfits comes first.
 
     The mean, over pairs, of the cross-entropy between sigmoid((t_i - t_j) / temperature) and sigmoid(s_i - s_j).
-    Outfit i is compared with the next `reach` of its row, and after the last comes the first; the pairs are random
-    because the outfits are in random order. Not in the paper on FND, whose weights act on negatives against the
-    positive only: here a teacher also orders the negatives among themselves.
+    Outfit i is compared with the next `reach` outfits of its row, cyclically; the pairs are random because the
+    outfits are in random order. This loss is not in the FND paper, which weights negatives against the positive
+    only: here the teacher also orders the negatives among themselves.
 
     Args:
         score: (B, L) scores of the student, the positive among them; -inf is an outfit that does not count.
         teacher: (B, L) scores of the teacher; ignored where `score` is -inf.
-        temperature: of the teacher; a higher one makes it less sure.
-        reach: with how many of the next outfits each is compared; by default with all.
+        temperature: of the teacher; a higher value makes it less sure.
+        reach: how many of the next outfits each is compared with; all by default.
 
     Returns:
         A scalar; 0 when no pair counts.
 
-    After RankNet, Burges et al., ICML 2005, with a teacher's probabilities as targets.
+    Paper: RankNet, Burges et al., ICML 2005; here the targets are the teacher's probabilities.
     """
     length = score.shape[1]
     total, count = score.new_zeros(()), score.new_zeros(())
     for shift in range(1, (length // 2 if reach is None else min(reach, length // 2)) + 1):
-        of_pair = slice(0, length // 2 if 2 * shift == length else length)  # half way round, each pair comes twice
+        of_pair = slice(0, length // 2 if 2 * shift == length else length)  # half way, each pair would come twice
         other, other_teacher = score.roll(-shift, 1)[:, of_pair], teacher.roll(-shift, 1)[:, of_pair]
         counts = (score[:, of_pair] > -torch.inf) & (other > -torch.inf)
         gap = torch.where(counts, score[:, of_pair], 0.0) - torch.where(counts, other, 0.0)
@@ -184,7 +184,7 @@ def soft_pairs_loss(score: Tensor, teacher: Tensor, temperature: float = 1.0, re
 def nt_xent_loss(a: Tensor, b: Tensor, temperature: float) -> Tensor:
     """Contrastive loss between two views of each outfit; all views of the others are the negatives.
 
-    The mean over the 2B views of -log(e^(cos(v, v') / t) / sum over every view w but v of e^(cos(v, w) / t)),
+    The mean over the 2B views of -log(e^(cos(v, v') / t) / sum over all views w other than v of e^(cos(v, w) / t)),
     with v' the other view of the same outfit.
 
     Args:
@@ -208,7 +208,7 @@ def nt_xent_loss(a: Tensor, b: Tensor, temperature: float) -> Tensor:
 
 
 def engaged_loss(logits: Tensor, target: Tensor, negative: Tensor) -> Tensor:
-    """Binary cross-entropy of the engaged item against sampled negatives; both sides weigh the same.
+    """Binary cross-entropy of the engaged item against sampled negatives; both sides have the same weight.
 
     Args:
         logits: (B, N).

@@ -16,7 +16,7 @@ from fashion_hash.training.determinism import same_bits
 
 Parts = Mapping[str, Sequence[tuple[str, nn.Parameter]]]
 
-# bit weights and biases are few and meant to grow where the data says so: they are not decayed
+# bit weights and biases are few and should grow with the data, so they are not decayed
 NOT_DECAYED = ("bit_weights", "item_bias")
 
 
@@ -24,10 +24,10 @@ class PartOptimiser:
     """One optimiser over the parts of a model.
 
     Embeddings have sparse gradients: under Adam only the rows of a batch are updated (lazily, with
-    L2 decay of those rows), so that a step costs what the batch holds and not what the table holds.
+    L2 decay of those rows), so the cost of a step depends on the batch, not on the table.
 
     Args:
-        parts: named parameters by part; parameters that must stay as they are left out.
+        parts: named parameters by part; frozen parameters are left out.
         sparse: names of the parameters whose gradients are sparse.
         config: kind, rates, momentum, decay, schedule.
     """
@@ -61,7 +61,7 @@ class PartOptimiser:
             self.optimisers.append(SparseAdam(sparse_groups, lr=1.0, betas=(config.row_momentum, 0.999)))
 
     def set_factor(self, factor: float) -> None:
-        """Multiplies the learning rate of every part, counted from its configured value."""
+        """Sets the learning rate of every part to its configured value times a factor."""
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = max(group["base"] * factor, 1e-30)
@@ -81,7 +81,7 @@ class PartOptimiser:
                 optimiser.step()
 
     def state(self) -> dict[str, torch.Tensor]:
-        """Everything an optimiser remembers, as tensors by name."""
+        """The state of the optimiser, as tensors by name."""
         state = {f"mean/{self.names[parameter]}": mean for parameter, mean in self._mean.items()}
         if state:
             state["mean"] = torch.tensor(self._averaged)
@@ -102,7 +102,7 @@ class PartOptimiser:
 
     @contextmanager
     def mean_weights(self) -> Iterator[None]:
-        """Within the block the model has the mean of its weights, if any have been averaged."""
+        """Within the block, the model has the mean of its averaged weights, if there are any."""
         self._swap()
         try:
             yield

@@ -1,4 +1,4 @@
-"""Learning-rate and continuation schedules: pure functions of the epoch and of what was measured so far."""
+"""Learning-rate and continuation schedules: pure functions of the epoch and the metrics so far."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ def slope_of(epoch: int, continuation: float) -> float:
 
 
 def rate_factor(schedule: ScheduleConfig, epochs: int, aucs: Sequence[float]) -> float:
-    """What the learning rates are multiplied by in the next epoch.
+    """The factor of the learning rates in the next epoch.
 
-    It depends on the past alone, so that a resumed run needs no state of its own.
+    It depends on the history alone, so a resumed run needs no further state.
 
     Args:
-        schedule: its kind and numbers.
+        schedule: the kind of schedule and its settings.
         epochs: of the whole run.
         aucs: the validation AUC of every finished epoch.
     """

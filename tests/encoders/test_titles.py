@@ -75,7 +75,7 @@ def test_same_seed_same_bytes(tmp_path):
 
 
 def test_no_words_at_all():
-    with pytest.raises(FeatureError, match="none of 3 titles holds a word"):
+    with pytest.raises(FeatureError, match="none of the 3 titles contains a word"):
         TitleVectors.fit(["", " ", "!"], dim=4)
 
 

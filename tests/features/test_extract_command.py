@@ -33,7 +33,7 @@ def test_extracts_once(config, capsys):
     arguments = [str(config), "--device", "cpu", "--batch-size", "2"]
     assert main(arguments) == 0
     out = capsys.readouterr().out
-    assert "mobilenet_v3_small-64px.lmdb: 5 features extracted, 0 were there" in out
+    assert "mobilenet_v3_small-64px.lmdb: 5 features extracted, 0 already stored" in out
     assert "1 items have no picture ('shoe1.jpg'); 0 pictures cannot be decoded; read from " in out
     assert out.endswith("291x291\n")  # an LMDB beside it would be read instead
     assert main(arguments) == 0
@@ -45,7 +45,7 @@ def test_extracts_once(config, capsys):
     [
         (["--batch-size", "0"], "--batch-size must be at least 1, got 0"),
         (["--set", "image.backbone=mobilnet_v3_small"], "'mobilenet_v3_small'"),
-        (["--set", "image.weights=nowhere.pth"], "nowhere.pth: no such weights"),
+        (["--set", "image.weights=nowhere.pth"], "nowhere.pth does not exist"),
         (["--set", "image.backbone=vit_b_32"], "vit_b_32 cannot read pictures of 64 x 64 pixels"),
         (["--set", "image=null", "--set", "id={}"], "no section image"),
     ],

@@ -44,7 +44,7 @@ def test_vectors_that_cannot_be_used(drawn, tmp_path):
     with pytest.raises(DataError, match=r"semantic.pkl.*t1.png"):
         given_vectors(uneven)
     strangers = with_vectors(drawn, path, {"other.png": np.zeros(4)})
-    with pytest.raises(FeatureError, match=r"semantic.pkl holds a vector of none of the 13 items"):
+    with pytest.raises(FeatureError, match=r"semantic.pkl has a vector for none of the 13 items"):
         given_vectors(strangers)
     path.write_bytes(b"cos\nsystem\n(S'true'\ntR.")
     with pytest.raises(DataError, match=r"semantic.pkl"):

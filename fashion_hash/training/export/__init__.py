@@ -1,1 +1,1 @@
-"""From a finished run to a bundle."""
+"""Exporting a finished run to a bundle."""

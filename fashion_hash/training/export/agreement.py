@@ -1,4 +1,4 @@
-"""Does a bundle score outfits as its model does? A model with a term that no bundle holds is refused at export."""
+"""Checks at export that a bundle scores outfits like its model: a bundle cannot express every term."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ from fashion_hash.index.scoring import scoring_of
 from fashion_hash.training.runs.scoring import ModelScorer
 
 USERS, OUTFITS_EACH = 16, 16
-"""Whose scores of how many outfits are compared: 256 outfits."""
+"""How many users, and how many outfits of each, are compared: 256 outfits."""
 FLOAT_ERROR = 1e-5
-"""Of float32 sums of codes and weights, in parts of the largest sum that they can reach."""
+"""Tolerance for float32 sums of codes and weights, as a share of the largest possible sum."""
 ENCODER_ERROR = 1e-3
-"""Of an outfit encoder in float32 beside one in float64, in parts of the largest score."""
+"""Tolerance for an outfit encoder in float32 against float64, as a share of the largest score."""
 FLIPPED = 0.05
-"""Share of outfits whose vector may have another bit in a bundle: numbers that are zero but for rounding."""
+"""Share of outfits that may differ in a bit, because a number is zero up to rounding."""
 
 
 def check_agreement(contents: BundleContents, scorer: ModelScorer) -> None:
-    """Compares about 256 outfits scored by a model and by its bundle.
+    """Compares the scores of 256 outfits by a model and by its bundle.
 
-    Half of the outfits are known ones, half are random mixes of items; users are drawn at random.
+    Half of the outfits are known, half are random mixes of items; users are drawn at random.
 
     Args:
-        contents: what the bundle will hold.
-        scorer: of the model, in the form in which the bundle answers.
+        contents: the contents of the bundle.
+        scorer: scores with the model, in the form of the bundle (binary codes, or vectors).
 
     Raises:
         BundleError: the bundle cannot express the model's score.
     """
     table = _outfits(contents)
     by_model = scorer(table)
-    # ids, codes and weights are all that a score needs
+    # a score needs ids, codes and weights alone
     light = replace(contents, history=table[:0], details={}, pictures={}, heads={}, requests=None)
     with TemporaryDirectory() as folder:
         bundle = write_bundle(Path(folder) / "bundle", light)
         by_bundle = _scores(bundle, table)
         differences = np.abs(by_model - by_bundle)
-        wrong = ~(differences <= _tolerance(bundle, by_model))  # a score that is not a number is wrong, too
+        wrong = ~(differences <= _tolerance(bundle, by_model))  # NaN is wrong, too
         flips = bundle.encoder is not None and bundle.encoder.output == "bits"
         if wrong.mean() <= (FLIPPED if flips else 0.0):
             return
@@ -65,7 +65,7 @@ def check_agreement(contents: BundleContents, scorer: ModelScorer) -> None:
 
 
 def _outfits(contents: BundleContents) -> Outfits:
-    """Outfits of drawn users, as full as the known ones."""
+    """Outfits of random users, with as many items as the known outfits."""
     rng = generator(0, "outfits compared at export")
     count, known = USERS * OUTFITS_EACH, contents.history.items
     full = np.zeros((1, len(contents.slots)), dtype=np.int32)
@@ -88,12 +88,12 @@ def _scores(bundle: Bundle, outfits: Outfits) -> np.ndarray:
 
 
 def _tolerance(bundle: Bundle, scores: np.ndarray) -> float:
-    """How far a score may lie from the model's by rounding alone."""
+    """The largest difference between the scores that rounding can explain."""
     if bundle.encoder is not None:
         return ENCODER_ERROR * (1 + float(np.abs(scores[np.isfinite(scores)]).max(initial=0)))
     scales = bundle.preference_scale, bundle.compatibility_scale
     weights = bundle.preference_weights, bundle.compatibility_weights
     largest = sum(scale * np.abs(weight.astype(np.float64)).mean() for scale, weight in zip(scales, weights))
     largest += max(np.abs(bias.astype(np.float64)).max(initial=0) for bias in bundle.item_bias.values())
-    # fixed point is off by half a step for each weight and bias, of which a score holds means
+    # a score contains means of fixed-point weights and biases, each off by up to half a step
     return float((sum(scales) + 1) / (2 * WEIGHT_ONE) + FLOAT_ERROR * (1 + largest / WEIGHT_ONE))

@@ -1,4 +1,4 @@
-"""From a finished run to a bundle: the bits, the weights and what users see of the items."""
+"""Exporting a finished run to a bundle: codes, weights, and the names and pictures of items."""
 
 from __future__ import annotations
 
@@ -39,22 +39,22 @@ def export_bundle(
 
     Args:
         run: a finished run.
-        path: the bundle folder; RUN/bundle by default. An older bundle there is replaced.
-        dataset: the data the run was trained on; read again when it is not given.
+        path: the bundle folder; RUN/bundle by default. An existing bundle is replaced.
+        dataset: the data of the run; read again by default.
         requests: a request model over the same users and items.
-        calibrate: whether the terms of the score are weighted on the validation split; by default as the run's
-            configuration says.
+        calibrate: whether to weight the terms of the score on the validation split; by default as the configuration
+            of the run says.
 
     Raises:
         TrainingError: the run has no checkpoint, or the data has changed since the training.
-        BundleError: the bundle could not express the model's score; an older bundle stays as it is.
+        BundleError: the bundle cannot express the model's score; an existing bundle is kept.
     """
     dataset = load_data(run.config, dataset)
     model, inputs, _ = run.model(dataset)
     scorer = make_scorer(run.config, model, inputs, None, dataset, calibrate)
     model = scorer.model
     user_codes, item_codes, item_bias = code_arrays(scorer)
-    # liked is what was known when the model was made: the test split stays unseen
+    # the bundle knows the outfits of training and validation; the test split stays unseen
     known = [dataset.splits[name].positives for name in ("train", "valid") if name in dataset.splits]
     store = picture_store(dataset) if dataset.content.pictures is not None else None
     contents = BundleContents(
@@ -77,7 +77,7 @@ def export_bundle(
 
 
 def _scored_by(model: Network, user_codes: np.ndarray, item_codes: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """What of BundleContents says how outfits are scored: by the table SCORED_BY, or that of the parent class."""
+    """The fields of BundleContents that define the score, by the entry of SCORED_BY for the class or a parent."""
     parts = next((SCORED_BY[parent] for parent in type(model).__mro__ if parent in SCORED_BY), None)
     if parts is None:
         known = " and ".join(network.__name__ for network in SCORED_BY)
@@ -123,7 +123,7 @@ SCORED_BY: dict[type[Network], Callable[[Any, np.ndarray, Mapping[str, np.ndarra
 
 
 def encoder_contents(model: OutfitEncoder, users: np.ndarray, tokens: Mapping[str, np.ndarray]) -> EncoderContents:
-    """An outfit encoder as plain arrays, with what it made of users, (U, D), and items, (N, W) by type."""
+    """An outfit encoder as plain arrays, with the vectors of users, (U, D), and the tokens of items, (N, W) by type."""
     encoder = OutfitEncoderArrays(
         weights={name: tensor.detach().cpu().float().numpy() for name, tensor in model.outfits.state_dict().items()},
         num_heads=model.outfits.pool.heads,

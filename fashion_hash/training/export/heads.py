@@ -1,4 +1,4 @@
-"""The hash heads of a trained model as plain arrays, for items that arrive where no torch is."""
+"""The hash heads of a trained model as plain arrays, to hash new items without torch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def export_heads(model: Network, inputs: ItemInputs) -> dict[str, Heads]:
 
     Args:
         model: trained, in evaluation mode.
-        inputs: what its hashing modules were trained on.
+        inputs: the inputs of its hashing modules.
     """
     heads: dict[str, Heads] = {}
     for modality in model.modalities:
@@ -55,7 +55,7 @@ def _content_heads(modality: str, hashing: ContentHashing, model: Network, input
         return ContentHeads(layers, table.normaliser, table.unknown, takes, source, table.encoder)
     assert hashing.backbone is not None
     assert config.image is not None
-    # an item without a picture counted as an even grey in training
+    # in training, an item without a picture counted as plain grey
     grey = torch.tensor(GREY, dtype=torch.uint8, device=inputs.device).view(1, 3, 1, 1)
     with torch.no_grad():
         feature = _array(hashing.backbone(grey.repeat(1, 1, config.image.size, config.image.size))[0])
@@ -64,7 +64,7 @@ def _content_heads(modality: str, hashing: ContentHashing, model: Network, input
 
 
 def _layers(head: nn.Module) -> tuple[Layer, ...]:
-    """The linear layers of a head; ReLU stands between them, dropout has no part in an answer."""
+    """The linear layers of a head; ReLU stands between them, and dropout is not used after training."""
     linear = [layer for layer in head.children() if isinstance(layer, nn.Linear)]
     between = [layer for layer in head.children() if not isinstance(layer, nn.Linear | nn.Dropout)]
     assert len(between) == len(linear) - 1, head

@@ -1,4 +1,4 @@
-"""From a finished run on requests to a bundle: items alone, or a run on outfits that also takes requests."""
+"""Exporting a finished run on requests: a bundle of single items, or of outfits that also answers requests."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from fashion_hash.training.runs.run import Run, load_data
 def export_requests(run: RequestRun, path: str | Path | None = None, data: RequestData | None = None) -> Bundle:
     """Writes the bundle of a run's best epoch.
 
-    With `outfits` in its configuration it is the bundle of that run on outfits, and takes requests as well.
-    Otherwise an outfit is a single item, and a user's code is what they would ask for without words.
+    If its configuration names a run on outfits (key `outfits`), the bundle is that of this run and also answers
+    requests. Otherwise every outfit is a single item, and the code of a user is their request without words.
 
     Args:
         run: a finished run on requests.
-        path: the bundle folder; RUN/bundle by default. An older bundle there is replaced.
-        data: the data the run was trained on; read again when it is not given.
+        path: the bundle folder; RUN/bundle by default. An existing bundle is replaced.
+        data: the data of the run; read again by default.
 
     Raises:
-        TrainingError: the data has changed since, or the run on outfits has other items.
+        TrainingError: the data has changed since the training, or the run on outfits has other items.
         ConfigError: there are several item types and no run on outfits.
     """
     data = data or load_request_data(run.config)
@@ -52,7 +52,7 @@ def export_requests(run: RequestRun, path: str | Path | None = None, data: Reque
     if len(data.types) > 1:
         raise ConfigError(
             f"{data.name} has {len(data.types)} item types ({', '.join(data.types)}): name a finished run on outfits "
-            "of these items, as outfits: runs/demo"
+            "of these items, such as outfits: runs/demo"
         )
     item_type = data.types[0]
     contents = request_contents(run, data, data.users.ids, {item_type: data.items[item_type].ids})
@@ -85,13 +85,13 @@ def export_requests(run: RequestRun, path: str | Path | None = None, data: Reque
 
 
 def single_items(bundle: Bundle) -> tuple[list[str], Outfits]:
-    """The pool of a bundle of single items: each item is an outfit and has its own id."""
+    """The pool of a bundle of single items: every item is an outfit with the id of the item."""
     ids = bundle.items[bundle.slots[0]].all()
     return ids, Outfits.of(bundle.slots, np.zeros(len(ids)), np.arange(len(ids))[:, None])
 
 
 def check_same_items(items: Mapping[str, Sequence[str]], data: RequestData, run: RequestRun, outfits: Run) -> None:
-    """Raises TrainingError, naming the first difference, unless requests and outfits are of the same items."""
+    """Raises TrainingError, naming the first difference, unless requests and outfits have the same items."""
     for item_type in dict.fromkeys([*items, *data.types]):
         request_ids = set(data.items[item_type].ids) if item_type in data.types else set()
         outfit_ids = set(items.get(item_type, ()))
@@ -116,9 +116,9 @@ def request_contents(
 
     Args:
         run: a finished run.
-        data: what it was trained on.
-        users: ids; those whom the requests do not know have no taste.
-        items: ids by type, the same as the data's.
+        data: the data of the run.
+        users: ids; users without requests get no taste.
+        items: ids by type, the same as those of the data.
     """
     model, inputs, slope = run.model(data)
     outputs, added = item_outputs(model, inputs)
@@ -140,7 +140,7 @@ def request_contents(
 
 
 def user_codes(run: RequestRun, data: RequestData) -> np.ndarray:
-    """(U, D) of -1 / +1: what each user would ask for without words."""
+    """(U, D) of -1 / +1: the codes of the users' requests without words."""
     model, inputs, _ = run.model(data)
     _, added = item_outputs(model, inputs)
     tastes, _ = _tastes(model, inputs, added, np.arange(len(data.users)))
@@ -183,7 +183,7 @@ def tower_weights(model: WhisperLite, slope: float) -> TowerWeights:
 def _tastes(
     model: WhisperLite, inputs: RequestInputs, added: Tensor | None, users: np.ndarray
 ) -> tuple[Tensor, np.ndarray]:
-    """As `user_tastes`, of what was known when the model was made: the test split stays unseen."""
+    """`user_tastes` from training and validation; the test split stays unseen."""
     return user_tastes(model, added, inputs.histories("test"), users, seen_in_training(inputs.data)[0])
 
 
@@ -198,7 +198,7 @@ def _facts(run: RequestRun, data: RequestData) -> dict[str, Any]:
 
 
 def _layers(mlp: nn.Sequential) -> tuple[Layer, ...]:
-    """The linear layers; ReLU stands between them, dropout has no part in an answer."""
+    """The linear layers; ReLU stands between them, and dropout is not used after training."""
     linear = [layer for layer in mlp if isinstance(layer, nn.Linear)]
     return tuple(Layer(_array(layer.weight), _array(layer.bias)) for layer in linear)
 

@@ -1,4 +1,4 @@
-"""Small pictures of the items for the catalogue, so that a bundle can show what it recommends."""
+"""Thumbnails of the items, so that a bundle can show its recommendations."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ SIDE = 160
 
 
 class Thumbnails(Mapping[str, bytes]):
-    """By item id, a JPEG of at most 160 x 160 pixels, made when it is asked for.
+    """A JPEG of at most 160 x 160 pixels for each item id, made on access.
 
-    A missing picture is a missing key; so is one that cannot be decoded.
+    A picture that is missing or cannot be decoded raises KeyError.
     """
 
     def __init__(self, store: PictureStore, ids: tuple[str, ...], title: str) -> None:
@@ -33,7 +33,7 @@ class Thumbnails(Mapping[str, bytes]):
         try:
             with Image.open(io.BytesIO(encoded)) as picture:
                 small = picture.convert("RGB")
-        except Exception as error:  # whatever a decoder stumbles over, there is no picture then
+        except Exception as error:  # decoders raise many kinds of errors; the item then has no picture
             raise KeyError(item_id) from error
         small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
         out = io.BytesIO()
@@ -48,7 +48,7 @@ class Thumbnails(Mapping[str, bytes]):
 
 
 def thumbnails(dataset: Dataset, store: PictureStore | None) -> Mapping[str, Mapping[str, bytes]]:
-    """Small pictures of the items by type and id; nothing where the data set has no pictures."""
+    """Thumbnails of the items by type and id; empty if the data set has no pictures."""
     if store is None:
         return {}
     return {item_type: Thumbnails(store, dataset.items[item_type].ids, item_type) for item_type in dataset.types}

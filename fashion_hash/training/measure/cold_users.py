@@ -1,9 +1,9 @@
 """New users of a trained model: their code is fitted to a few outfits, everything else is frozen.
 
-The row of a new user is the most probable one: BPR of each told outfit against random ones (Rendle et al.,
-UAI 2009), with the rows of the known users as the prior, a normal distribution a dimension. Of a row that is
-unsure the signs alone would say too much: bits are chosen so that what they say of outfits is nearest to
-what the relaxed code says.
+The row of a new user is the most probable one: the likelihood is BPR of each told outfit against random outfits
+(Rendle et al., UAI 2009), the prior is a normal distribution for each dimension, fitted to the rows of the known
+users. The signs of an uncertain row would be overconfident, so the bits are chosen to give the preferences that are
+nearest to those of the relaxed code.
 Protocol: Kim et al., 2021, new users with 1 and 5 outfits.
 Shapes: H users, L outfits told, K negatives, N outfits, S slots, D bits.
 """
@@ -34,24 +34,24 @@ from fashion_hash.training.runs.scoring import ModelScorer
 NEGATIVES = 64
 STEPS = 200
 RATE = 0.1  # of Adam, in standard deviations of the known users' rows
-# How much the prior counts, of 0.1 to 300; chosen on validation rows of users hidden from the sample and from IQON3000.
+# Weight of the prior, chosen from 0.1 to 300 on validation rows of hidden users of the sample and of IQON3000.
 PRIOR = 0.3
-SAMPLE = 4096  # random outfits, to know how bits vary together
+SAMPLE = 4096  # random outfits for the covariance of the bits
 
 
 def fit_rows(
     scorer: ModelScorer, dataset: Dataset, told: Outfits, slope: float | None, seed: int, prior: float = PRIOR
 ) -> Tensor:
-    """(H, D) rows of new users, as a row of `model.users`: neither relaxed nor binary.
+    """(H, D) rows of new users, like the rows of `model.users` (neither relaxed nor binary).
 
     Args:
-        scorer: the trained model, in the form in which the items will be used.
+        scorer: the trained model, with the item codes in the form that will be used.
         dataset: negatives are mixed from the items of its training split.
         told: L outfits; users 0 .. H - 1, each with at least one outfit.
-        slope: of the user's relaxed code while it is fitted.
+        slope: of the relaxed user codes during the fit.
         seed: of the random outfits.
-        prior: how much the prior counts, where each told outfit counts 1: the mean squared deviation from the
-            known users, in their variances, weighs half of it.
+        prior: weight of the prior relative to one told outfit; half of it multiplies the mean squared deviation
+            from the known users, in units of their variance.
     """
     model, device = scorer.model, scorer.device
     items = np.concatenate([told.items[:, None], _random_negatives(dataset, told, seed)], axis=1)  # (L, 1 + K, S)
@@ -64,7 +64,7 @@ def fit_rows(
     with torch.no_grad():
         vectors = model.outfit_vectors(scorer.items, positions)  # (L, 1 + K, ...)
         terms = model.score(model.activate(mean[None], slope).expand(len(told), -1), scorer.items, positions)
-        rest = terms.compatibility + terms.bias  # no user in it
+        rest = terms.compatibility + terms.bias  # the terms without the user
     offset = torch.zeros(int(owners.max()) + 1, known.shape[1], device=device, requires_grad=True)
     optimiser = torch.optim.Adam([offset], lr=RATE)
     for _ in range(STEPS):
@@ -84,9 +84,9 @@ def fit_rows(
 def cold_scorer(
     scorer: ModelScorer, dataset: Dataset, told: Outfits, slope: float, seed: int, prior: float = PRIOR
 ) -> ModelScorer:
-    """A scorer whose users 0 .. H - 1 are new, each fitted to the outfits they told.
+    """A scorer whose users 0 .. H - 1 are new, each fitted to their told outfits.
 
-    Their codes have the form of the scorer's: relaxed, binary, or float vectors. Args: see `fit_rows`.
+    Their codes have the form of the scorer's codes: relaxed, binary, or float vectors. Args: see `fit_rows`.
     """
     rows = fit_rows(scorer, dataset, told, slope, seed, prior)
     other = copy(scorer)
@@ -100,13 +100,13 @@ def cold_scorer(
 def fold_ins(
     run: Run, dataset: Dataset, scorer: ModelScorer, counts: Sequence[int], calibrate: bool | None = None
 ) -> dict[int, ModelScorer]:
-    """By how many outfits are told, a scorer whose users are the hidden ones, with the codes they would have in use.
+    """For each number of told outfits, a scorer of the hidden users with the codes that fold-in gives them.
 
     Args:
-        run: it is exported for a moment: fold-in asks a bundle.
-        dataset: with its hidden users.
-        scorer: of the run, as a bundle answers: binary, or the vectors of an outfit encoder.
-        counts: how many outfits are told.
+        run: exported to a temporary bundle, which fold-in needs.
+        dataset: the data with its hidden users.
+        scorer: of the run, in the form of a bundle: binary codes, or the vectors of an outfit encoder.
+        counts: numbers of told outfits.
         calibrate: see `export_bundle`.
     """
     scorers: dict[int, ModelScorer] = {}
@@ -125,19 +125,19 @@ def fold_ins(
 
 
 def nearest_bits(codes: Tensor, spread: Tensor) -> Tensor:
-    """The bits (H, D) whose preferences of outfits are nearest to those of relaxed codes (H, D).
+    """The bits (H, D) with the preferences nearest to those of relaxed codes (H, D).
 
-    Starts at the signs and flips the bit that helps most, one at a time, while one does.
+    Starts at the signs and flips the most helpful bit, one at a time, until none helps.
 
     Args:
         codes: u in (-1, 1).
-        spread: (D, D) G; (b - u)' G (b - u) is the variance, over outfits, of what b says amiss.
+        spread: (D, D) G; (b - u)' G (b - u) is the variance of the error of b over outfits.
     """
     exact, spread = codes.double(), spread.double()
     bits = torch.where(exact >= 0, 1.0, -1.0).double()
     for _ in range(4 * codes.shape[1]):
         slope = (bits - exact) @ spread
-        change = -4 * bits * slope + 4 * spread.diagonal()  # of flipping each bit: (H, D)
+        change = -4 * bits * slope + 4 * spread.diagonal()  # by flipping each bit: (H, D)
         best, which = change.min(dim=1)
         gains = best < -1e-9
         if not gains.any():
@@ -148,35 +148,35 @@ def nearest_bits(codes: Tensor, spread: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _spread(scorer: ModelScorer, items: np.ndarray) -> Tensor:
-    """(D, D) covariance over outfits (N, S) of what each bit of a user adds to the preference."""
+    """(D, D) covariance, over outfits (N, S), of the contributions of a user's bits to the preference."""
     model = scorer.model
     vectors = model.outfit_vectors(scorer.items, torch.from_numpy(items.astype(np.int64)).to(scorer.device))
     return torch.cov(model.user_directions(vectors).T.double())
 
 
 def mean_user(scorer: ModelScorer, count: int) -> ModelScorer:
-    """A scorer for which everyone is the mean of the known users: an answer that is not personal."""
+    """A scorer that treats every user as the mean of the known users: not personal."""
     other = copy(scorer)
     other.user_codes = scorer.user_codes.mean(dim=0, keepdim=True).expand(count, -1)
     return other
 
 
 def _random_negatives(dataset: Dataset, told: Outfits, seed: int) -> np.ndarray:
-    """(L, K, S): every item of each told outfit replaced by any training item of its type."""
+    """(L, K, S): random negatives; each item of a told outfit is replaced by a training item of its type."""
     return _mixed(
         dataset, np.repeat(told.items[:, None], NEGATIVES, axis=1), generator(seed, "negatives of cold users")
     )
 
 
 def _random_outfits(dataset: Dataset, seed: int) -> np.ndarray:
-    """(N, S) random mixes that are as full as the training outfits."""
+    """(N, S) random mixes with as many items as the training outfits."""
     rng = generator(seed, "mixes for cold users")
     train = dataset.split("train").positives.items
     return _mixed(dataset, train[rng.integers(len(train), size=SAMPLE)], rng)
 
 
 def _mixed(dataset: Dataset, items: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Items (..., S), every one replaced by any training item of its type."""
+    """Replaces each item of (..., S) by a random training item of its type."""
     drawn = items.copy()
     for item_type in dataset.types:
         pool = ItemPool.of(dataset.split("train").positives, item_type)

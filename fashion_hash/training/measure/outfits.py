@@ -1,4 +1,4 @@
-"""Every protocol of a split for a trained run, beside its baselines; new users beside those."""
+"""Evaluates a trained run on every protocol of a split, with baselines, for known and for new users."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COLD = (1, COLD_TOLD)
 
 
 class _Task(NamedTuple):
-    """What is measured: a split's rows, or those of its cold users; `known` outfits where negatives are to be drawn."""
+    """What is measured: the rows of a split, or those of its cold users; `known` is set to draw negatives."""
 
     dataset: Dataset
     split: str
@@ -48,25 +48,25 @@ def evaluate(
     Args:
         run: a finished run.
         split: "train", "valid" or "test".
-        dataset: the data the run was trained on; read again when it is not given.
-        drawn: whether to rank against drawn negatives as well, ten random and ten hard ones for each positive, where
-            the split does not have several of that kind itself.
-        cold: how many outfits the users that were hidden from training tell, 1 and 5 by default; their
-            code is fitted to these, everything else is frozen. Only for runs with data.cold_users.
-        calibrate: whether the terms of the score are weighted on the validation split; by default as the run's
-            configuration says (train.calibrate).
+        dataset: the data of the run; read again by default.
+        drawn: whether to rank against drawn negatives as well, ten random and ten hard ones for each positive,
+            unless the split has several of that kind itself.
+        cold: how many outfits each hidden user tells, 1 and 5 by default; the code of the user is fitted to
+            them, everything else is frozen. Only for runs with data.cold_users.
+        calibrate: whether to weight the terms of the score on the validation split; by default as the configuration
+            of the run says (train.calibrate).
 
     Returns:
         {"run", "dataset", "split", "num_bits", "protocols": {name: {"statement", "relaxed", "binary",
         "baselines"}}}: see `fashion_hash.evaluation.report.report`. Baselines: chance, popularity, and
         the binary model without its users (no_user) and without its pairs (no_item_pairs). Protocols of
-        hidden users begin with "cold_1_", "cold_5_"; their baselines know nothing of the user:
+        hidden users begin with "cold_1_" or "cold_5_"; their baselines use nothing about the user:
         chance, popularity, no_user and no_user_relaxed, and the mean of the known users (mean_user, relaxed).
-        Beside them stands fold_in, the code that `Recommender.add_user` gives in use (binary, or the vector).
+        They also have fold_in, the code that `Recommender.add_user` gives (binary, or the vector).
 
     Raises:
-        DataError: there is no such split.
-        QueryError: `cold` for a run that hid no users, or a number below 1.
+        DataError: the data has no such split.
+        QueryError: `cold` is set for a run without hidden users, or has a number below 1.
         TrainingError: the data has changed since the training.
     """
     dataset = load_data(run.config, dataset)
@@ -102,7 +102,7 @@ def _baselines(task: _Task) -> dict[str, Score]:
 def _cold_scorers(
     task: _Task, told: int, relaxed: ModelScorer, binary: ModelScorer, slope: float, folded: ModelScorer
 ) -> dict[str, Score]:
-    """Scorers whose users are the hidden ones, by so many told outfits, and their baselines."""
+    """Scorers of the hidden users for a number of told outfits, and their baselines."""
     dataset, seed = task.dataset, task.seed
     assert dataset.cold is not None
     outfits, count = told_outfits(dataset.cold, told), len(dataset.cold.ids)
@@ -133,7 +133,7 @@ def _cold_note(dataset: Dataset, told: int) -> str:
 
 
 def _measure(scorers: dict[str, Score], task: _Task) -> tuple[dict[str, dict[str, Metrics]], dict[str, str]]:
-    """The metrics of each scorer and protocol, and what each protocol is."""
+    """The metrics of each scorer and protocol, and a statement of each protocol."""
     part, known = task.part, task.known
     has_own = part.negatives or part.questions or known is not None
     alone = None if has_own else drawn_negatives(task.dataset, task.split, task.seed, part=part)
@@ -146,17 +146,15 @@ def _measure(scorers: dict[str, Score], task: _Task) -> tuple[dict[str, dict[str
 def _cold_counts(dataset: Dataset, split: str, cold: Sequence[int] | None) -> tuple[int, ...]:
     if dataset.cold is None:
         if cold:
-            raise QueryError("cold: this run hid no users; train one with data.cold_users=N to have new users")
+            raise QueryError("cold: this run has no hidden users; train a run with data.cold_users=N")
         return ()
     if any(told < 1 for told in cold or ()):
-        raise QueryError(f"cold: a new user must tell at least 1 outfit, got {min(cold or ())}")
+        raise QueryError(f"cold must be at least 1 outfit, got {min(cold or ())}")
     fewest = int(np.bincount(dataset.cold.told.users).min())
     if cold and max(cold) > fewest:
-        raise QueryError(
-            f"cold: {max(cold)} outfits of each user were asked for, but some hidden users have only {fewest}"
-        )
+        raise QueryError(f"cold must be at most {fewest}, the fewest outfits of a hidden user, got {max(cold)}")
     if split == "train":
         if cold:
-            raise DataError("cold: the training outfits of hidden users are what they tell: measure valid or test")
+            raise DataError("cold: hidden users tell their training outfits, so measure the split valid or test")
         return ()
     return tuple(dict.fromkeys(COLD if cold is None else cold))

@@ -81,11 +81,11 @@ def test_what_cannot_be_asked(tmp_path):
     run, dataset = run_of(tmp_path, train={"epochs": 1})
     with pytest.raises(QueryError, match="at least 1 outfit, got 0"):
         evaluate(run, "test", dataset, cold=[0])
-    with pytest.raises(DataError, match="measure valid or test"):
+    with pytest.raises(DataError, match="measure the split valid or test"):
         evaluate(run, "train", dataset, cold=[1])
     assert "cold_2_rank_random" in evaluate(run, "valid", dataset, cold=[2])["protocols"]
     plain = fit(make_config(tiny_values(train={"epochs": 1})), tiny_dataset(), tmp_path / "plain")
-    with pytest.raises(QueryError, match=r"hid no users; train one with data\.cold_users"):
+    with pytest.raises(QueryError, match=r"has no hidden users; train a run with data\.cold_users"):
         evaluate(plain, "test", tiny_dataset(), cold=[1])
 
 
@@ -129,7 +129,7 @@ def test_more_outfits_than_hidden_users_have_are_refused(tmp_path):
     run, dataset = run_of(tmp_path, train={"epochs": 1})
     fewest = np.bincount(load_data(run.config, dataset).cold.told.users).min()
     assert evaluate(run, "test", dataset, cold=[fewest])["protocols"]
-    with pytest.raises(QueryError, match=rf"cold: {fewest + 1} outfits of each user .* have only {fewest}"):
+    with pytest.raises(QueryError, match=rf"cold must be at most {fewest}, .* got {fewest + 1}"):
         evaluate(run, "test", dataset, cold=[1, fewest + 1])
 
 

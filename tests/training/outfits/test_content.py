@@ -132,7 +132,7 @@ def test_undecodable_pictures_count_as_missing_in_finetuning_too(tmp_path, datas
     assert caplog.text.count("top1.jpg") == 1
     for file in dataset.content.pictures.iterdir():
         file.write_bytes(b"no picture")
-    with pytest.raises(FeatureError, match="nothing remains"):
+    with pytest.raises(FeatureError, match="there is nothing to learn from"):
         fit(make_config(values(tmp_path, image=image, train={"epochs": 1})), dataset, tmp_path / "b")
 
 
