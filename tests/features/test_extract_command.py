@@ -37,7 +37,7 @@ def test_extracts_once(config, capsys):
     assert "1 items have no picture ('shoe1.jpg'); 0 pictures cannot be decoded; read from " in out
     assert out.endswith("291x291\n")  # an LMDB beside it would be read instead
     assert main(arguments) == 0
-    assert "0 features extracted, 5 were there" in capsys.readouterr().out
+    assert "0 features extracted, 5 already stored" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A run on requests beside what it has to beat: each half of the request alone, popularity, BM25, the bare encoder."""
+"""Evaluates a run on requests against baselines: words or user alone, popularity, BM25, the bare encoder."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ def evaluate_requests(run: RequestRun, split: str = "test", data: RequestData | 
     Args:
         run: a finished run.
         split: "train", "valid" or "test".
-        data: the data the run was trained on; read again when it is not given.
+        data: the data of the run; read again by default.
 
     Returns:
         {"run", "dataset", "split", "num_bits", "statement", "scorers": {name: {"recall@5", "recall@10",
-        "ndcg@10", "mrr", "queries"}}}. Text only and user only are the same model with one input masked.
+        "ndcg@10", "mrr", "queries"}}}. "text only" and "user only" are the same model with one input masked.
 
     Raises:
-        DataError: there is no such split, or nothing in it.
+        DataError: the data has no such split, or the split is empty.
         TrainingError: the data has changed since the training.
     """
     data = data or load_request_data(run.config)
     requests = data.split(split)
     if not len(requests):
         raise DataError(
-            f"{data.name} has no {split} requests to measure: the last event of a user with at least two is one; "
-            "tools/import_data.py check tells what each split holds"
+            f"{data.name} has no {split} requests to measure: these are the last events of users with at least "
+            "two; tools/import_data.py check shows the sizes of the splits"
         )
     model, inputs, slope = run.model(data)
     score = make_scorer(model, inputs, split, requests, slope)
@@ -76,18 +76,18 @@ def evaluate_requests(run: RequestRun, split: str = "test", data: RequestData | 
 
 
 def zero_shot(inputs: RequestInputs, requests: Requests) -> Callable[[Requests], np.ndarray]:
-    """Cosine of the encoder's vector of the words and its vector of each item; nothing is trained."""
+    """Scores by the cosine of the encoder's vectors of words and items, without training."""
     vectors, rows = inputs.vectors(requests.texts)
     by_text = dict(zip(requests.texts, vectors[rows]))
     return lambda asked: np.stack([by_text[text] for text in asked.texts]) @ inputs.item_features.T
 
 
 def request_table(report: Mapping[str, Any], spread: Mapping[str, Mapping[str, float]] | None = None) -> str:
-    """The object of `evaluate_requests` as aligned plain text.
+    """The report of `evaluate_requests` as a plain-text table.
 
     Args:
-        report: the object; its figures may be means over runs.
-        spread: the standard deviations of these means, by scorer and metric.
+        report: the report; its figures may be means over runs.
+        spread: the standard deviations over these runs, by scorer and metric.
     """
     width = max(len(name) for name in report["scorers"])
     cell_width = 17 if spread else 11

@@ -1,4 +1,4 @@
-"""From rows of outfits to what a training step needs: distinct items, and where each one goes.
+"""Batches of outfits: the distinct items of a step, and their positions in the outfits.
 
 An item that occurs ten times in a batch is hashed once. Shapes: B positives, L outfits for each
 (the positive first, then its negatives), S slots.
@@ -17,13 +17,13 @@ from fashion_hash.core.outfits import EMPTY, item_types
 
 
 class Candidates(NamedTuple):
-    """Items that take the place of one slot's item in every positive of a batch.
+    """Items that replace the item of one slot in every positive of a batch.
 
     Attributes:
         slot: the slot.
         items: (C,) rows of items of its type.
-        liked: (F,) rows of the batch and (F,) candidates: pairs that are not negatives, since the user is known
-            to like the item.
+        liked: (F,) rows of the batch and (F,) candidates: pairs that are not negatives, because the user is
+            known to like the item.
     """
 
     slot: int
@@ -40,13 +40,13 @@ class Shared(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """What a teacher says of a batch: distances, float32.
+    """The distances of a batch by a teacher, float32.
 
     Attributes:
-        reference: (B,) r'.
-        positive: (B,) of the positives themselves.
+        reference: (B,) the references r'.
+        positive: (B,) of the positives.
         negative: (B, K) of each positive's own negatives.
-        shared: (B, C) of the candidates that all positives share; None where it does not judge them.
+        shared: (B, C) of the candidates that all positives share; None if the teacher does not judge them.
     """
 
     reference: Tensor
@@ -56,16 +56,16 @@ class Judged(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """One step's worth of outfits.
+    """The outfits of a training step.
 
     Attributes:
         users: (B,) int64 rows.
         rows: by type, (N,) int64 rows of the distinct items.
-        hidden: by type, (N,) bool: items that stand behind the unknown item of their type.
+        hidden: by type, (N,) bool: items that are replaced by the unknown item of their type.
         positions: (B, L, S) int64 positions within `rows` of each slot's type, EMPTY if none.
         shared: negatives that all positives share, if there are any.
         views: (V, 2, S) positions of two views of each of the first V positives, for contrastive learning.
-        judged: what a teacher says of the negatives.
+        judged: the distances by a teacher, if there is one.
     """
 
     users: Tensor
@@ -96,7 +96,7 @@ class Drawn(NamedTuple):
 
 
 def make_batch(slots: Sequence[str], num_items: Mapping[str, int], drawn: Drawn) -> Batch:
-    """Gathers the distinct items of outfits.
+    """Collects the distinct items of outfits.
 
     Args:
         slots: item type of each slot.
@@ -113,7 +113,7 @@ def make_batch(slots: Sequence[str], num_items: Mapping[str, int], drawn: Drawn)
         columns = [slot for slot, slot_type in enumerate(slots) if slot_type == item_type]
         of_type = items[:, :, columns].astype(np.int64)
         count = num_items[item_type]
-        # a hidden item is another one than the same item in sight: its key is raised by the count
+        # a hidden item is distinct from the same item in sight: the count is added to its key
         key = of_type if drawn.hide is None else of_type + count * drawn.hide[:, None, columns]
         present = of_type != EMPTY
         keys = key[present]

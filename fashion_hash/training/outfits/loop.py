@@ -1,4 +1,4 @@
-"""Training on outfits: what `run_epochs` needs, put together."""
+"""Training on outfits: prepares what `run_epochs` needs."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ def fit(
 
     Args:
         config: the experiment.
-        dataset: its data; read from config.data when it is not given.
-        out: the run folder; runs/NAME by default. An older run there is moved aside.
-        resume: whether to continue after the last finished epoch of the run in that folder.
-        report: receives lines of text: what is trained on, and how each epoch went.
+        dataset: its data; read from config.data by default.
+        out: the run folder; runs/NAME by default. An existing run is moved aside.
+        resume: whether to continue after the last finished epoch of the run in this folder.
+        report: receives lines of text about the training data and about each epoch.
 
     Returns:
-        The finished run: its best epoch, by validation AUC of the binary codes, answers for it.
+        The finished run; its model is that of the best epoch by validation AUC of the binary codes.
 
     Raises:
-        ConfigError, DataError, FeatureError: this cannot be trained on; nothing has been written.
-        TrainingError: another training is writing into the folder, there is nothing to resume, or the loss is no
-            longer finite.
+        ConfigError, DataError, FeatureError: the configuration or data is invalid; nothing has been written.
+        TrainingError: another training is writing to the folder, there is nothing to resume, or the loss is not
+            finite.
     """
     with hold(run_folder(config, out), "training into it", TrainingError):
         return _fit(config, load_data(config, dataset), out, resume, report or (lambda line: None))
@@ -73,7 +73,7 @@ def _fit(config: Config, dataset: Dataset, out: str | Path | None, resume: bool,
         start_from(model, Path(config.train.start), dataset)
     if resume:
         run = Run.resume(config, trained_on, out, model, optimiser)
-        if config.train.start and not run.history:  # it was killed before its first epoch ended
+        if config.train.start and not run.history:  # it was interrupted during its first epoch
             start_from(model, Path(config.train.start), dataset)
     else:
         run = Run.start(config, trained_on, out, tell)
@@ -98,15 +98,15 @@ def _fit(config: Config, dataset: Dataset, out: str | Path | None, resume: bool,
 
 
 def _check(config: Config, dataset: Dataset, out: str | Path | None) -> None:
-    """Refuses what cannot be trained, before anything is read or written."""
+    """Refuses invalid configurations before anything is read or written."""
     if config.train.calibrate and "valid" not in dataset.splits:
-        raise ConfigError(
-            f"train.calibrate: {dataset.name} has no validation split to weight the terms of the score on"
-        )
+        raise ConfigError(f"train.calibrate: {dataset.name} has no validation split to calibrate on; set it to false")
     path = run_folder(config, out)
     teachers = () if config.teacher is None else config.teacher.run
     if path.resolve() in [Path(teacher).resolve() for teacher in teachers]:
-        raise ConfigError(f"{path} is the teacher's run: give the student another name, or --out")
+        raise ConfigError(
+            f"{path} is the run of the teacher: give the student another name, or choose a folder with --out"
+        )
 
 
 def _trained(parts: Mapping[str, Any], config: Config) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def _summary(
     config = inputs.config
     items = ", ".join(f"{count} {item_type} items" for item_type, count in inputs.num_items.items())
     size = sum(parameter.numel() for parameter in model.parameters())
-    left_out = f" ({data.left_out} left out: nothing is known of an item)" if data.left_out else ""
+    left_out = f" ({data.left_out} left out: they contain unknown items)" if data.left_out else ""
     yield (
         f"{config.name}: {dataset.name}, {len(dataset.users)} users, {items}, "
         f"{len(dataset.split('train').positives) - data.left_out} training outfits{left_out}; "
@@ -137,7 +137,7 @@ def _summary(
 def _calibrated(run: Run, dataset: Dataset, validation: Validation) -> str:
     model, inputs, slope = run.model(dataset)
     binary, relaxed = (validation.auc(make_scorer(run.config, model, inputs, form, dataset)) for form in (None, slope))
-    return f"calibrated on the validation split: AUC there {binary:.4f} binary, {relaxed:.4f} relaxed"
+    return f"calibrated on the validation split: validation AUC {binary:.4f} binary, {relaxed:.4f} relaxed"
 
 
 def _form(config: Config) -> str:

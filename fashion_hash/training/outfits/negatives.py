@@ -1,4 +1,4 @@
-"""The negatives of an experiment: which of the ways to draw them, and how they change over the epochs.
+"""The negatives of an experiment: how they are drawn, and how they change over the epochs.
 
 Shapes: N training positives, B of a batch, K negatives for each, C candidates of a step, S slots.
 """
@@ -22,14 +22,14 @@ class EpochNegatives:
     """Draws the negatives of each epoch for all training positives.
 
     Args:
-        config: which.
-        dataset: its training split.
-        epochs: of the whole run.
-        beside: of kind shared, K random negatives for each positive beside those that all share.
+        config: the kind and number of negatives.
+        dataset: its training split is used.
+        epochs: the number of epochs of the run.
+        beside: for the kind shared, K random negatives of each positive in addition to the shared ones.
 
     Raises:
-        ConfigError: an item type to swap that does not exist, fixed negatives that no file holds, or more
-            negatives a positive than there are different ones. (Fixed ones are repeated then.)
+        ConfigError: an item type to swap does not exist, the data has no such fixed negatives, or a positive
+            has fewer different negatives than requested (fixed negatives are repeated instead).
     """
 
     def __init__(self, config: NegativesConfig, dataset: Dataset, epochs: int, beside: int = 0) -> None:
@@ -52,15 +52,15 @@ class EpochNegatives:
         self._check_count()
 
     def _check_count(self) -> None:
-        """Refuses more negatives a positive than can differ."""
+        """Raises ConfigError if more negatives of a positive are requested than there are different ones."""
         count = self._config.per_positive
         pools = {item_type: self._sampler.pools[item_type].items for item_type in self._sampler.swap}
         if self._config.kind == "shared":
             for item_type, pool in pools.items():
                 if count > len(pool):
                     raise ConfigError(
-                        f"negatives.per_positive: {count} shared items a step, but the training outfits hold "
-                        f"{len(pool)} different {item_type} items: draw at most so many"
+                        f"negatives.per_positive must be at most {len(pool)}, the number of different {item_type} "
+                        f"items in the training outfits, got {count}"
                     )
         if self._config.kind in ("random", "mixed") or self._beside:
             key = "teacher.per_positive" if self._beside else "negatives.per_positive"
@@ -72,7 +72,7 @@ class EpochNegatives:
             self._refuse("negatives.per_positive", count, "hard", outfits)
 
     def _fewest_mixes(self, pools: Mapping[str, np.ndarray]) -> int:
-        """How many mixes there are for the positive that has the fewest, itself not counted."""
+        """The smallest number of mixes for any positive, not counting the positive itself."""
         few = self._config.items_a_batch if self._config.kind == "random" else None
         fewest: int | None = None
         for filled in np.unique(self._positives.items != EMPTY, axis=0):
@@ -81,7 +81,7 @@ class EpochNegatives:
                 for item_type, is_filled in zip(self._positives.slots, filled)
                 if is_filled and item_type in pools
             ]
-            if not sizes:  # nothing to swap: the sampler says which positive it is
+            if not sizes:  # nothing to swap: the sampler raises an error that names the positive
                 continue
             mixes = math.prod(size if few is None else min(size, few) for size in sizes)
             fewest = mixes if fewest is None else min(fewest, mixes)
@@ -91,18 +91,17 @@ class EpochNegatives:
     def _refuse(key: str, count: int, kind: str, different: int) -> None:
         if count > different:
             raise ConfigError(
-                f"{key}: {count} {kind} negatives a positive, but for some positive there are only {different} "
-                "different ones: draw at most so many"
+                f"{key} must be at most {different}, the fewest different {kind} negatives of a positive, got {count}"
             )
 
     @property
     def drawn(self) -> np.ndarray | None:
-        """(N, K, S) the negatives of this epoch, where they are drawn for all positives at once, else None."""
+        """(N, K, S) the negatives of this epoch; None if they are drawn batch by batch."""
         by_batch = self._config.kind == "random" and self._config.items_a_batch is not None
         return None if by_batch else self._drawn
 
     def start_epoch(self, epoch: int, rng: np.random.Generator) -> None:
-        """Draws what is drawn for all positives at once."""
+        """Draws the negatives that are drawn for all positives at once."""
         count = self._config.per_positive
         if self._config.kind == "hard":
             self._drawn = self._sampler.hard(rng, count)
@@ -113,21 +112,21 @@ class EpochNegatives:
             self._drawn = fixed_negatives(self._groups, rng, count)
         elif self._config.kind == "random" and self._config.items_a_batch is None:
             self._drawn = self._sampler.random(rng, count)
-        elif self._beside:  # drawn from a stream of their own: the shared ones are the same without them
+        elif self._beside:  # from a separate stream, so that the shared negatives do not depend on them
             self._drawn = self._sampler.random(rng.spawn(1)[0], self._beside)
 
     def of_batch(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """(B, K, S) int32: K negatives of each positive of a batch; those beside the shared ones of kind shared."""
+        """(B, K, S) int32: K negatives of each positive of a batch, without the shared ones."""
         if self._config.kind == "random" and self._config.items_a_batch is not None:
             return self._sampler.random_from_few(rng, rows, self._config.per_positive, self._config.items_a_batch)
         return np.asarray(self._drawn[rows])
 
     def candidates(self, users: np.ndarray, items: np.ndarray, rng: np.random.Generator) -> Candidates | None:
-        """Of kind shared: items for one slot, drawn for a batch; None for the other kinds.
+        """For the kind shared: random items for one slot of a batch; None for the other kinds.
 
         Args:
             users: (B,) rows.
-            items: (B, S) the positives; a slot that is empty in all of them is not chosen.
+            items: (B, S) the positives; a slot that is empty in all of them is never drawn.
             rng: draws the slot and the items.
         """
         if not self._likers:
@@ -141,14 +140,16 @@ class EpochNegatives:
         slot = open_slots[int(rng.integers(len(open_slots)))]
         drawn = self._sampler.pools[slots[slot]].draw(rng, self._config.per_positive).astype(np.int64)
         rows, columns = self._likers[slots[slot]].pairs(users, drawn)
-        empty = np.flatnonzero(items[:, slot] == EMPTY)  # an outfit without the slot is compared with nothing
+        empty = np.flatnonzero(
+            items[:, slot] == EMPTY
+        )  # an outfit without an item in the slot is compared with nothing
         rows = np.concatenate([rows, np.repeat(empty, len(drawn))])
         columns = np.concatenate([columns, np.tile(np.arange(len(drawn)), len(empty))])
         return Candidates(slot, drawn, (rows, columns))
 
 
 class _Likers:
-    """Who wears the items of a type in training: an item that a user likes is not a negative."""
+    """The users who wear each item of a type in training: an item that a user likes is not a negative."""
 
     def __init__(self, dataset: Dataset, item_type: str) -> None:
         positives = dataset.split("train").positives
@@ -162,7 +163,7 @@ class _Likers:
         self._start = np.searchsorted(pairs[:, 0], np.arange(len(dataset.items[item_type]) + 1))
 
     def pairs(self, users: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Positions (row, column) of every pair of a user, (B,), who likes an item, (C,)."""
+        """(row, column) of every pair of a user (B,) and an item (C,) that the user likes."""
         columns, likers = _expand(self._start[items], self._start[items + 1])
         order = np.argsort(users, kind="stable")
         ordered = users[order]
@@ -172,7 +173,7 @@ class _Likers:
 
 
 def _expand(start: np.ndarray, stop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """All numbers of the ranges [start, stop), and which range each belongs to: (which, number)."""
+    """All numbers of the ranges [start, stop), and the range of each: (range, number)."""
     length = stop - start
     which = np.repeat(np.arange(len(length)), length)
     within = np.arange(len(which)) - np.repeat(np.cumsum(length) - length, length)

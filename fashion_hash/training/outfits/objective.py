@@ -1,4 +1,4 @@
-"""What a training step minimises.
+"""The loss of a training step on outfits.
 
 Shapes: B positives of a batch, K negatives for each, C candidates of a step, S slots, D bits.
 """
@@ -24,29 +24,31 @@ from fashion_hash.training.losses import (
 from fashion_hash.training.outfits.batches import Batch
 from fashion_hash.training.runs.item_inputs import ItemInputs
 
-EVERY_PAIR, REACH = 16, 2  # soft pairs: all pairs of up to 16 outfits; of more, each with the next two
+EVERY_PAIR, REACH = 16, 2  # soft pairs: all pairs of up to 16 outfits; above this, each with the next two
 
 
 class Objective:
     """The loss of a batch: a ranking loss on relaxed codes, plus the cross-modal and the contrastive loss.
 
-    Where nothing of the items is trained (new users on a trained model), their codes are binary from
-    the start, as they will be in use.
+    If no part of the items is trained (new users on a trained model), their codes are binary from the start, as in
+    use.
 
     Args:
-        config: which losses, with which weights.
-        model: the network that is trained.
-        inputs: what its hashing modules take.
+        config: the losses and their weights.
+        model: the network to train.
+        inputs: the inputs of its hashing modules.
         items_trained: whether any part of the items is trained.
 
     Raises:
-        ConfigError: `loss.kind` is not in the table of losses, or contrastive learning where no item is trained.
+        ConfigError: `loss.kind` is not in the table of losses, or contrastive learning is set but no item is trained.
     """
 
     def __init__(self, config: Config, model: Network, inputs: ItemInputs, *, items_trained: bool = True) -> None:
-        """Looks up what the configuration names."""
+        """Looks up the losses of the configuration."""
         if config.contrastive is not None and not items_trained:
-            raise ConfigError("contrastive: train.parts leaves all items as they are, so no view can be learned from")
+            raise ConfigError(
+                "contrastive: train.parts trains no part of the items, so there is nothing to learn from views"
+            )
         kind = config.loss.kind
         if kind not in RANKING_LOSSES:
             known = list(RANKING_LOSSES)
@@ -62,7 +64,7 @@ class Objective:
         self._autocast = config.train.precision == "bf16" and inputs.device.type == "cuda"
 
     def __call__(self, batch: Batch, slope: float, rng: np.random.Generator) -> Tensor:
-        """The loss of a batch with relaxed codes of a slope; `rng` augments pictures."""
+        """The loss of a batch with relaxed codes of this slope; `rng` augments pictures."""
         device = self._inputs.device
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self._autocast):
             inputs = self._inputs(batch.rows, batch.hidden, rng if self._augment else None)
@@ -86,7 +88,7 @@ class Objective:
         reference, distances = judged.reference.to(positive.device), judged.negative.to(positive.device)
         if batch.shared is not None:
             shared = judged.shared
-            if shared is None:  # not judged: as near as r', which leaves a score as it is
+            if shared is None:  # not judged: the distance r' leaves a score unchanged
                 shared = reference[:, None].expand(-1, len(batch.shared.positions))
             distances = torch.cat([distances, shared.to(positive.device)], dim=1)
         taught = Taught(distances, reference, settings.alpha, settings.sigma, settings.clip)

@@ -1,6 +1,6 @@
-"""A teacher: finished runs, frozen, whose mean distance weighs the negatives of a student.
+"""A teacher: the mean distances of finished, frozen runs weight the negatives of a student.
 
-Paper: False Negative Distillation, Kim et al., 2021, with one run. A run's distance is minus its score.
+Paper: False Negative Distillation, Kim et al., 2021, with a single run. The distance of a run is minus its score.
 Shapes: N outfits, K negatives for each, B of a batch, C candidates, S slots.
 """
 
@@ -27,19 +27,19 @@ AT_ONCE = 1 << 16  # outfits
 
 
 class Teacher:
-    """Distances of outfits by the best epoch of a run, or their mean over several.
+    """Distances of outfits by the best epoch of a run, or their mean over several runs.
 
     Args:
-        config: which runs, and where distances are kept.
-        dataset: the student's data. A teacher makes inputs of its own from it: its modalities may be others.
+        config: the runs, and the cache of distances.
+        dataset: the data of the student. The teacher makes its own inputs from it, so it may have other modalities.
 
     Attributes:
-        config: as given.
-        runs: the teacher's runs.
-        fingerprint: of their parameters.
+        config: the settings.
+        runs: the runs of the teacher.
+        fingerprint: identifies their parameters.
 
     Raises:
-        TrainingError: there is no such run, or it was trained on other users, items, outfits or features.
+        TrainingError: a run does not exist, or was trained on other users, items, outfits or features.
     """
 
     def __init__(self, config: TeacherConfig, dataset: Dataset) -> None:
@@ -54,18 +54,17 @@ class Teacher:
         self._folder: Path | None = None
         if config.cache:
             self._folder = self.runs[0].path / "distances" if config.cache is True else Path(config.cache)
-            self._folder.mkdir(parents=True, exist_ok=True)  # not swept: other students may be writing there
+            self._folder.mkdir(parents=True, exist_ok=True)  # not swept, because other students may be writing to it
 
     def distances(self, users: np.ndarray, items: np.ndarray, *, keep: bool = True) -> np.ndarray:
         """(N, K) float32 distances of outfits.
 
-        They are kept in a file that is named after the teacher and the outfits themselves, and read again
-        when the same ones are asked for.
+        They are cached in a file named after the teacher and the outfits, and read from it for the same outfits.
 
         Args:
             users: (N,) rows.
             items: (N, K, S) rows.
-            keep: whether a file is written and read.
+            keep: whether to use the cache.
         """
         if self._folder is None or not keep:
             return self._distances(users, items)
@@ -81,7 +80,7 @@ class Teacher:
         return distances
 
     def reference(self, positives: Outfits, own_distances: np.ndarray) -> np.ndarray:
-        """(N,) float32: r', what the distances of each positive's negatives are compared with.
+        """(N,) float32: r', the reference for the distances of a positive's negatives.
 
         Args:
             positives: N outfits.
@@ -95,7 +94,7 @@ class Teacher:
 
     @torch.no_grad()
     def completions(self, users: np.ndarray, items: np.ndarray, slot: int, candidates: np.ndarray) -> Tensor:
-        """(B, C) distances of outfits with one slot's item replaced by each candidate.
+        """(B, C) distances of outfits with the item of one slot replaced by each candidate.
 
         Args:
             users: (B,) rows.
@@ -114,7 +113,7 @@ class Teacher:
         return torch.stack(distances).mean(dim=0)
 
     def item_features(self) -> dict[str, np.ndarray]:
-        """By type, (N, F) float32: what the teacher makes of each item, its runs and their modalities end to end."""
+        """By type, (N, F) float32: the teacher's codes of items, concatenated over its runs and their modalities."""
         features: dict[str, list[np.ndarray]] = {}
         for scorer in self._scorers:
             for item_type, codes in scorer.items.codes.items():
@@ -125,7 +124,7 @@ class Teacher:
         count = items.shape[1]
         flat = Outfits(self._slots, np.repeat(users, count), items.reshape(-1, items.shape[2]))
         distances = np.empty(len(flat), dtype=np.float32)
-        few = True if len(flat) <= AT_ONCE else None  # of one batch: no bar
+        few = True if len(flat) <= AT_ONCE else None  # no progress bar for a single batch
         progress = tqdm(total=len(flat), desc="the teacher's distances", leave=False, disable=few)
         for start in range(0, len(flat), AT_ONCE):
             part = flat[start : start + AT_ONCE]
@@ -133,7 +132,9 @@ class Teacher:
             progress.update(len(part))
         progress.close()
         if not np.isfinite(distances).all():
-            raise TrainingError(f"teacher.run: {self._named()} gives distances that are not finite: train it again")
+            raise TrainingError(
+                f"teacher.run: {self._named()} gives distances that are not finite; train the teacher again"
+            )
         return distances.reshape(items.shape[:2])
 
     def _named(self) -> str:
@@ -149,8 +150,8 @@ def _open(path: str, dataset: Dataset) -> Run:
     done, asked = len(run.history), run.config.train.epochs
     if done < asked:
         raise TrainingError(
-            f"teacher.run: {run.path} has finished {done} of {asked} epochs: resume it first "
-            f"(or set train.epochs to {done} in its config.yaml, if that is enough)"
+            f"teacher.run: {run.path} has finished only {done} of {asked} epochs: resume it first "
+            f"(or set train.epochs to {done} in its config.yaml to use it as it is)"
         )
     return run
 
@@ -159,9 +160,9 @@ def _scorer(run: Run, dataset: Dataset, codes: str) -> ModelScorer:
     try:
         model, inputs, slope = run.model(dataset)
     except (TrainingError, FeatureError, ConfigError) as error:
-        raise TrainingError(f"teacher.run: {run.path} cannot answer for the student's data: {error}") from None
+        raise TrainingError(f"teacher.run: {run.path} cannot score the data of the student: {error}") from None
     if codes == "binary" and model.is_float:
-        raise ConfigError(f"teacher.codes: {run.path} is an outfit encoder of floats and has no binary codes")
+        raise ConfigError(f"teacher.codes: {run.path} is an outfit encoder with float vectors and has no binary codes")
     return make_scorer(run.config, model.requires_grad_(False), inputs, None if codes == "binary" else slope, dataset)
 
 
@@ -170,23 +171,26 @@ def _read(path: Path, shape: tuple[int, ...]) -> np.ndarray:
         distances = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError):
         raise TrainingError(
-            f"{path} is not a file of distances, or is truncated: delete it to have it made again"
+            f"{path} is not a complete file of distances: delete it, and it will be written again"
         ) from None
     if distances.shape != shape or distances.dtype != np.float32:
-        raise TrainingError(f"{path} holds {distances.shape} {distances.dtype}, not {shape} float32: delete it")
+        raise TrainingError(
+            f"{path} holds {distances.shape} {distances.dtype}, not {shape} float32: delete it, "
+            "and it will be written again"
+        )
     return np.asarray(distances)
 
 
 def _check(run: Run, dataset: Dataset) -> None:
-    """Refuses a teacher of other users, items or outfits, naming what differs."""
+    """Raises TrainingError, naming the first difference, if a teacher has other users, items or outfits."""
     now = dataset_fingerprints(dataset)
-    of_data = [name for name in run.data if name in now or name.endswith(" items")]  # the rest are its features
+    of_data = [name for name in run.data if name in now or name.endswith(" items")]  # the others are features
     for what in dict.fromkeys([*of_data, *now]):
         then = run.data.get(what)
         if now.get(what) != then:
             hint = " (the splits' outfits, or data.cold_users)" if what == "outfits" else ""
             raise TrainingError(
-                f"teacher.run: {run.path} was trained on other {what}{hint}: fingerprint {then}, but "
-                f"{now.get(what)} in {dataset.name}, the student's; train the teacher on the student's data "
-                "(where users are hidden, with the same seed)"
+                f"teacher.run: {run.path} was trained on other {what}{hint}: the fingerprint is {then}, "
+                f"but {now.get(what)} in {dataset.name}, the data of the student; train the teacher on this data "
+                "(with the same seed if users are hidden)"
             )

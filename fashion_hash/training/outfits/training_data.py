@@ -1,4 +1,4 @@
-"""What a training step sees: outfits, their negatives, what a teacher says of these, and views.
+"""The data of a training step: outfits, their negatives, the distances of a teacher, and views.
 
 Shapes: B positives of a batch, K negatives for each, C candidates of a step, S slots, D bits.
 """
@@ -25,15 +25,15 @@ from fashion_hash.training.runs.item_inputs import ItemInputs
 
 
 class TrainingData:
-    """The training outfits of an experiment with all that is drawn for them, batch by batch.
+    """Batches of the training outfits of an experiment, with their negatives and views.
 
-    Outfits that hold an item of which no modality knows anything are left out.
+    Outfits with an item that is unknown in every modality are left out.
 
     Attributes:
         left_out: how many outfits were left out.
-        views_line: in words, which views there are and what they cannot change; None without views.
-        steps: batches of an epoch.
-        pairs: positive-negative pairs of an epoch.
+        views_line: a line of text about the views; None without views.
+        steps: the number of batches in an epoch.
+        pairs: the number of positive-negative pairs in an epoch.
     """
 
     def __init__(self, config: Config, dataset: Dataset, inputs: ItemInputs, teacher: Teacher | None = None) -> None:
@@ -61,9 +61,11 @@ class TrainingData:
         self.pairs = len(self._rows) * (config.negatives.per_positive + beside)
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
-        """The batches of an epoch; the seed and the number of the epoch decide everything."""
+        """The batches of an epoch; they depend only on the seed and the number of the epoch."""
         rng = generator(self._config.seed, "epoch", epoch)
-        of_views = generator(self._config.seed, "views", epoch)  # apart: with or without views, the same negatives
+        of_views = generator(
+            self._config.seed, "views", epoch
+        )  # separate: the negatives are the same with and without views
         order = self._rows[rng.permutation(len(self._rows))]
         self._negatives.start_epoch(epoch, rng)
         known = self._known_distances()
@@ -87,7 +89,7 @@ class TrainingData:
             yield batch._replace(judged=self._judged(rows, against, shared, known))
 
     def _known_distances(self) -> np.ndarray | None:
-        """(N, K) the teacher's distances of an epoch's negatives, where they are drawn for all at once."""
+        """(N, K) the teacher's distances of an epoch's negatives; None if they are drawn batch by batch."""
         drawn = self._negatives.drawn
         if self._teacher is None or drawn is None:
             return None
@@ -108,12 +110,12 @@ class TrainingData:
 
 
 def _hide_shares(config: Config, dataset: Dataset) -> np.ndarray:
-    """(S,): how often the item of each slot is hidden."""
+    """(S,) the share of outfits in which the item of each slot is hidden."""
     if config.id is None:
         return np.zeros(len(dataset.slots))
     shares = config.id.hide
     if isinstance(shares, dict):
         if unknown := [item_type for item_type in shares if item_type not in dataset.types]:
-            raise ConfigError(f"id.hide names {unknown[0]!r}, the item types are {list(dataset.types)}")
+            raise ConfigError(f"id.hide: unknown item type {unknown[0]!r}: use one of {list(dataset.types)}")
         return np.array([shares.get(item_type, 0.0) for item_type in dataset.slots])
     return np.full(len(dataset.slots), shares)

@@ -1,4 +1,4 @@
-"""Views of outfits for contrastive learning: an item erased, or replaced by one that is like it.
+"""Views of outfits for contrastive learning: an item is erased, or replaced by a similar item.
 
 Paper: False Negative Distillation and Contrastive Learning, Kim et al., 2021.
 Shapes: B outfits, S slots, N items of a type, K neighbours.
@@ -23,7 +23,7 @@ from fashion_hash.training.runs.item_inputs import ItemInputs
 
 
 def can_erase(items: np.ndarray) -> np.ndarray:
-    """(B,) bool: outfits (B, S) of at least two items; of a single item nothing would remain."""
+    """(B,) bool: the outfits (B, S) with at least two items; a single item cannot be erased."""
     return np.asarray((items != EMPTY).sum(axis=1) > 1)
 
 
@@ -36,7 +36,7 @@ def erase(items: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def can_replace(slots: Sequence[str], items: np.ndarray, near: Mapping[str, np.ndarray]) -> np.ndarray:
-    """(B, S) bool: items that have a neighbour which the outfit does not hold already."""
+    """(B, S) bool: the items with a neighbour that is not in the outfit."""
     free = [_neighbours(slots, items, near, slot)[1].any(axis=1) for slot in range(len(slots))]
     return np.stack(free, axis=1)
 
@@ -44,7 +44,7 @@ def can_replace(slots: Sequence[str], items: np.ndarray, near: Mapping[str, np.n
 def _neighbours(
     slots: Sequence[str], items: np.ndarray, near: Mapping[str, np.ndarray], slot: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(B, K) rows of the nearest items to those in a slot, and (B, K) bool: which the outfit does not hold."""
+    """(B, K) rows of the items nearest to those in a slot, and (B, K) bool: the ones not in the outfit."""
     item_type = slots[slot]
     around = near[item_type][items[:, slot]]
     held = items[:, [other for other, slot_type in enumerate(slots) if slot_type == item_type]]
@@ -55,14 +55,14 @@ def _neighbours(
 def replace(
     slots: Sequence[str], items: np.ndarray, near: Mapping[str, np.ndarray], rng: np.random.Generator
 ) -> np.ndarray:
-    """(B, S): each outfit with one random item swapped for one of its K nearest.
+    """(B, S): each outfit with a random item replaced by one of its K nearest items.
 
-    The neighbour is drawn among the items that the outfit does not hold already.
+    The neighbour is drawn from the items that are not in the outfit.
 
     Args:
         slots: item type of each slot.
-        items: (B, S) outfits with an item that has a neighbour they do not hold; see `can_replace`.
-        near: by type, (N, K) rows of the nearest items, EMPTY from where there are no more.
+        items: (B, S) outfits with a replaceable item; see `can_replace`.
+        near: by type, (N, K) rows of the nearest items, padded with EMPTY.
         rng: draws the item and its neighbour.
     """
     chance = np.where(can_replace(slots, items, near), rng.random(items.shape), -1.0)
@@ -72,21 +72,20 @@ def replace(
         rows = np.flatnonzero(chosen == slot)
         around, free = _neighbours(slots, items[rows], near, slot)
         drawn = (share[rows] * free.sum(axis=1)).astype(np.int64)
-        # the place of the free neighbour of that number
+        # the position of the free neighbour with that number
         changed[rows, slot] = around[np.arange(len(rows)), (free.cumsum(axis=1) > drawn[:, None]).argmax(axis=1)]
     return changed
 
 
 class Views:
-    """Two views of each outfit, each by one of the ways that the configuration names.
+    """Two views of each outfit, each made in a random way of the configuration.
 
-    An outfit for which the way drawn is none (one item alone, no item with a neighbour it lacks) takes
-    another of the ways, and stays as it is where none is left.
+    Only ways that can change the outfit are drawn; if there are none, the outfit stays as it is.
 
     Args:
         config: the ways.
         slots: item type of each slot.
-        near: by type, (N, K) the nearest items; None where nothing is replaced.
+        near: by type, (N, K) the nearest items; None if no items are replaced.
     """
 
     def __init__(
@@ -97,7 +96,7 @@ class Views:
         self._near = near
 
     def possible(self, items: np.ndarray) -> np.ndarray:
-        """(B, ways) bool: which ways there are for outfits (B, S)."""
+        """(B, ways) bool: the ways that can change outfits (B, S)."""
         possible = np.zeros((len(items), len(self.ways)), dtype=bool)
         for column, way in enumerate(self.ways):
             if way == "erase":
@@ -125,18 +124,18 @@ class Views:
         return view
 
     def check(self, items: np.ndarray) -> str:
-        """What happens to outfits (N, S), in a line of text.
+        """A line of text about the views of outfits (N, S).
 
         Raises:
-            ConfigError: one of the ways changes none of them.
+            ConfigError: one of the ways can change none of them.
         """
         possible = self.possible(items)
         for column, way in enumerate(self.ways):
             if not possible[:, column].any():
                 reason = (
-                    "each of the training outfits holds a single item, and without it none would be left"
+                    "every training outfit has a single item, which cannot be erased"
                     if way == "erase"
-                    else f"no training item has another one of its type near it that its outfit lacks ({self._known()})"
+                    else f"no training item has a neighbour that is not in its outfit ({self._known()} items have one)"
                 )
                 raise ConfigError(f"contrastive.views: {way} can change no outfit: {reason}; leave {way} out")
         stay = int((~possible.any(axis=1)).sum())
@@ -154,7 +153,7 @@ class Views:
 def make_views(config: Config, dataset: Dataset, inputs: ItemInputs, teacher: Teacher | None) -> Views | None:
     """The views of an experiment; None without contrastive learning.
 
-    Only items that occur in training are neighbours, and only of such items.
+    Only training items have neighbours, and only training items are neighbours.
 
     Raises:
         ConfigError: the requested feature does not exist.
@@ -171,13 +170,11 @@ def make_views(config: Config, dataset: Dataset, inputs: ItemInputs, teacher: Te
         feature = "content" if contents else "cooccurrence"
     if feature == "content":
         if not contents:
-            raise ConfigError(
-                "contrastive.feature: there are no frozen pictures and no words here: write cooccurrence, or teacher"
-            )
+            raise ConfigError("contrastive.feature: content needs frozen pictures or text: use cooccurrence or teacher")
         features, known = content_features(dataset, contents)
         usable = {item_type: usable[item_type] & known[item_type] for item_type in usable}
     elif feature == "teacher":
-        assert teacher is not None  # the configuration has seen to it
+        assert teacher is not None  # checked by the configuration
         features = teacher.item_features()
     else:
         features = cooccurrence_features(dataset, config.seed)

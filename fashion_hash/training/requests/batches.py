@@ -1,4 +1,4 @@
-"""Batches of training requests: drawn, masked, with their candidate items.
+"""Batches of training requests: sampled, masked, and with candidate items.
 
 Shapes: B requests, N candidate items, K sampled negatives, C items of the catalogue, H events, F feature.
 """
@@ -24,12 +24,12 @@ class RequestBatch:
 
     Attributes:
         texts: (B, F) float32.
-        by_text, by_items, by_user: (B,) bool, False where words, the mean of what was engaged with, or what
-            is learned for the user is masked or unknown.
+        by_text, by_items, by_user: (B,) bool, False where the words, the mean of the history, or the learned
+            user row is masked or unknown.
         users: (B,) int64 rows.
-        history: (B, H) int64, columns of `seen`; present: (B, H) bool, False for padding.
-        seen_features, seen_rows: (S, F), (S,) the items of the histories; rows are C where an item is hidden.
-        features, rows: (N, F), (N,) the same of the candidate items.
+        history: (B, H) int64, rows of `seen_features`; present: (B, H) bool, False for padding.
+        seen_features, seen_rows: (S, F), (S,) the items of the histories; the row of a hidden item is C.
+        features, rows: (N, F), (N,) the same for the candidate items.
         target: (B,) int64, the candidate that was engaged with.
         negative: (B, N) bool, the sampled negatives of each request.
         log_seen: (N,) float32, log of the share of batches that hold a candidate.
@@ -52,14 +52,14 @@ class RequestBatch:
 
 
 class RequestBatches:
-    """The training requests of an experiment, in another order and with other masks in each epoch.
+    """The training requests of an experiment, with a new order and new masks in each epoch.
 
     Args:
-        inputs: what is trained on.
+        inputs: the data and its vectors.
 
     Attributes:
-        size: requests of an epoch that were logged.
-        steps: batches of an epoch.
+        size: the number of logged requests in an epoch.
+        steps: the number of batches in an epoch.
     """
 
     def __init__(self, inputs: RequestInputs) -> None:
@@ -83,10 +83,10 @@ class RequestBatches:
         self._log_seen = self._log_share(train, logged)
 
     def epoch(self, number: int) -> Iterator[RequestBatch]:
-        """The batches of an epoch: a function of the seed and the epoch's number alone."""
+        """The batches of an epoch; they depend only on the seed and the number of the epoch."""
         rng = generator(self._config.seed, "requests", number)
         passes = [rng.permutation(self.size) for _ in range(self._passes)]
-        # parts of nearly the same size: a last batch of a few requests would have few negatives
+        # parts of nearly equal size, because a small last batch would have few negatives
         for part in np.array_split(np.concatenate(passes), self.steps):
             low, high = self._starts[part], self._starts[part + 1]
             events = self._groups[low + (rng.random(len(part)) * (high - low)).astype(np.int64)]
@@ -96,7 +96,9 @@ class RequestBatches:
     def _batch(self, events: np.ndarray, rng: np.random.Generator) -> RequestBatch:
         config, count = self._config, len(events)
         users, taken = self._users[events], self._items[events]
-        draw = np.where(users == NOBODY, 0.5, rng.random(count))  # words without a user are never masked
+        draw = np.where(
+            users == NOBODY, 0.5, rng.random(count)
+        )  # the words of a request without a user are never masked
         masked_text, masked_taste = draw < config.masking.text, draw >= 1 - config.masking.taste
         history, present = self._histories.of_events(users, events, config.requests.taste_before)
         text_rows = self._text_rows[events]
@@ -104,16 +106,18 @@ class RequestBatches:
         candidates = np.union1d(taken, sampled)
         target = np.searchsorted(candidates, taken)
         negative = np.tile(np.asarray(np.isin(candidates, sampled)), (count, 1))
-        # what a user engaged with is not a negative for them
+        # an item that a user engaged with is not a negative for them
         place = np.minimum(np.searchsorted(candidates, history), len(candidates) - 1)
         line, column = np.nonzero(present & (candidates[place] == history))
         negative[line, place[line, column]] = False
         negative[np.arange(count), target] = False
-        occurs = np.zeros(self._num_items, dtype=bool)  # a table: sorting the padding takes as long as a step
+        occurs = np.zeros(
+            self._num_items, dtype=bool
+        )  # np.unique would sort the padding, which takes as long as a step
         occurs[history] = True
         seen, position = np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[history]
         by_user = (users != NOBODY) & ~masked_taste
-        if config.requests.taste == "both":  # a new user has a history, but nothing was learned for them
+        if config.requests.taste == "both":  # imitates a new user, who has a history but no learned row
             by_user &= rng.random(count) >= config.masking.taste
         tensors = {
             "texts": self._texts[text_rows],
@@ -140,7 +144,7 @@ class RequestBatches:
         return np.where(hidden, self._num_items, rows)
 
     def _log_share(self, train: Requests, logged: int) -> np.ndarray:
-        """(C,) float32: log of the share of batches in which an item is a candidate, and its popularity back."""
+        """(C,) float32: log of the share of batches in which an item is a candidate, less part of its popularity."""
         count = np.diff(self._starts)
         weights = np.repeat(1 / count, count)
         popularity = np.bincount(train.items[self._groups], weights, self._num_items) / self.size
@@ -154,7 +158,7 @@ class RequestBatches:
 
 
 def _one_review_on_several_items(train: Requests) -> tuple[np.ndarray, np.ndarray]:
-    """Events of the same user, moment and text: event rows group by group, and where each group starts."""
+    """Groups events by user, time and text: the event rows group by group, and the start of each group."""
     group = reviews(train)
     order = np.argsort(group, kind="stable")
     return order, np.searchsorted(group[order], np.arange(int(group.max()) + 2))

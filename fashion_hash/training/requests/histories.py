@@ -1,4 +1,4 @@
-"""What users engaged with, and when: their taste is made from it.
+"""The histories of users: the items they engaged with, from which their taste is computed.
 
 Shapes: B requests, E events, H events of a window.
 """
@@ -13,12 +13,12 @@ from fashion_hash.data.requests.table import NOBODY, Requests
 
 
 class Histories:
-    """The events of every user in the order of time.
+    """The events of every user in order of time.
 
     Args:
-        splits: those with known events: training, and when the test split is answered, validation as well.
+        splits: the splits with known events: training, and for the test split also validation.
         num_users: rows of the user vocabulary.
-        at_most: H, how many events of a user count: the latest ones.
+        at_most: H, how many of the latest events of a user count.
     """
 
     def __init__(self, splits: Sequence[Requests], num_users: int, at_most: int) -> None:
@@ -30,7 +30,7 @@ class Histories:
         self._times = times[order]
         self._starts = np.searchsorted(users[order], np.arange(num_users + 1))
         self._at_most = at_most
-        # where each event of the first split stands; -1 for those without a user
+        # the position of each event of the first split; -1 for events without a user
         place = np.full(len(users), -1, dtype=np.int64)
         place[order] = np.arange(len(order))
         self._place = place[: len(splits[0])]
@@ -39,7 +39,7 @@ class Histories:
         self._groups = groups[order]
 
     def of_users(self, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Everything of users, (B,) rows or NOBODY: items (B, H) int64, and (B, H) bool, False for padding."""
+        """The histories of users, (B,) rows or NOBODY: items (B, H) int64, and (B, H) bool, False for padding."""
         known = users != NOBODY
         rows = np.where(known, users, 0)
         low, high = self._starts[rows], np.where(known, self._starts[rows + 1], self._starts[rows])
@@ -47,12 +47,12 @@ class Histories:
         return self._items_at(at, present), present
 
     def of_events(self, users: np.ndarray, events: np.ndarray, before: bool) -> tuple[np.ndarray, np.ndarray]:
-        """The same for events of the first split, (B,) rows: never the event itself, nor copies of its review.
+        """The histories for events of the first split, (B,) rows, without the event itself and copies of its review.
 
         Args:
-            users: (B,) whose events they are.
-            events: rows of the first split; rows beyond it, such as made requests, are not events.
-            before: only what happened earlier than the event; nothing of the same moment.
+            users: (B,) the users of the events.
+            events: rows of the first split; larger rows, such as those of generated requests, are not events.
+            before: whether to keep only events that are strictly earlier.
         """
         known = users != NOBODY
         rows = np.where(known, users, 0)
@@ -66,7 +66,7 @@ class Histories:
         return self._items_at(at, present), present
 
     def _window(self, low: np.ndarray, high: np.ndarray, at_most: int) -> tuple[np.ndarray, np.ndarray]:
-        """Places of the latest events of each, (B, H), 0 for padding, and (B, H) bool, False for padding."""
+        """Positions of the latest events of each user, (B, H), 0 for padding, and (B, H) bool, False for padding."""
         low = np.maximum(low, high - at_most)
         at = low[:, None] + np.arange(int((high - low).max(initial=0)))
         present = at < high[:, None]
@@ -77,10 +77,10 @@ class Histories:
 
 
 def reviews(requests: Requests) -> np.ndarray:
-    """(N,) int64: the number of each event's review, told by user, moment and words; it may be on several items."""
+    """(N,) int64: the number of each event's review, identified by user, time and text; it may be on several items."""
     numbers: dict[str, int] = {}
     texts = np.array([numbers.setdefault(text, len(numbers)) for text in requests.texts], dtype=np.int64)
-    # without a time or without words nothing tells that two events are one
+    # without a user or a time, events cannot be identified as the same review
     alone = (requests.users == NOBODY) | (requests.times == 0)
     apart = np.where(alone, np.arange(len(requests)), -1)
     keys = np.stack([requests.users.astype(np.int64), requests.times, texts, apart], axis=1)

@@ -1,4 +1,4 @@
-"""What the request model is trained on: vectors of texts and items, and who engaged with what.
+"""The inputs of the request model: vectors of texts and items, and the histories of users.
 
 Shapes: N requests, C items of the catalogue, F feature.
 """
@@ -23,7 +23,7 @@ from fashion_hash.training.device import choose_device
 from fashion_hash.training.requests.histories import Histories
 
 MADE_OF_AN_ITEM, MADE_AT_MOST = 64, 20_000
-"""At most so many requests made from the description of one item, and of all items: the encoder reads each once."""
+"""The most requests generated from the description of one item, and of all items; each must be encoded."""
 
 
 def load_request_data(config: RequestConfig) -> RequestData:
@@ -44,17 +44,17 @@ def load_request_data(config: RequestConfig) -> RequestData:
 
 
 class RequestInputs:
-    """Data as a request model takes it.
+    """The data of a request model, with the vectors of its texts and items.
 
     Args:
         config: the experiment.
         data: its requests.
-        folder: the folder of a run that holds its encoder; None makes one.
+        folder: the run folder with a saved encoder; None makes a new encoder.
 
     Attributes:
-        encoder: what makes the vectors.
+        encoder: makes the vectors.
         item_features: (C, F) float32.
-        device: where the model lives.
+        device: the device of the model.
     """
 
     def __init__(self, config: RequestConfig, data: RequestData, folder: Path | None = None) -> None:
@@ -70,20 +70,20 @@ class RequestInputs:
         return self.encoder if store is None else Cached(self.encoder, store)
 
     def vectors(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Vectors of distinct texts, (distinct, F) float32, and the row of each text, (N,) int64."""
+        """The vectors of the distinct texts, (distinct, F) float32, and the row of each text, (N,) int64."""
         rows: dict[str, int] = {}
         positions = np.array([rows.setdefault(text, len(rows)) for text in texts], dtype=np.int64)
         return self._cached.encode_texts(list(rows)), positions
 
     def histories(self, split: str) -> Histories:
-        """What is known of users when a split is answered: for the test split, also the events of validation."""
+        """The known events of users for a split: those of training, for the test split also those of validation."""
         names = ["train"] + (["valid"] if split == "test" and "valid" in self.data.splits else [])
         return Histories([self.data.splits[name] for name in names], len(self.data.users), self.most_events)
 
     def description_requests(self) -> Requests:
-        """Requests without a user, made from what describes each item; they depend on the seed alone.
+        """Requests without a user, generated from the descriptions of items; they depend only on the seed.
 
-        Of each item the parts of its description (title, what was written of it), and some words of it.
+        Each is a run of words from a part of the description (such as the title), or from all of it.
         """
         if not self.config.train.descriptions:
             return Requests.of([], [], [])
@@ -104,12 +104,12 @@ class RequestInputs:
 
     @property
     def most_events(self) -> int:
-        """H."""
+        """H, the largest number of events in a history."""
         return self.config.requests.most_events
 
     @property
     def fingerprints(self) -> dict[str, str]:
-        """Of the requests, the items and the vectors that a model is trained on."""
+        """Fingerprints of the requests, the items and the vectors that a model is trained on."""
         return {
             "requests": self.data.fingerprint,
             "items": self.data.items_fingerprint,
@@ -121,7 +121,7 @@ def make_encoder(config: RequestConfig, data: RequestData) -> TextEncoder:
     """The encoder of a configuration; `words` is fitted on training requests and descriptions.
 
     Raises:
-        MissingExtraError, FeatureError: the package or the weights are missing; no text holds a word.
+        MissingExtraError, FeatureError: the package or the weights are missing; no text contains a word.
     """
     settings: TextEncoderConfig = config.encoder
     if settings.kind == "sentence_transformers":
@@ -138,6 +138,6 @@ def make_encoder(config: RequestConfig, data: RequestData) -> TextEncoder:
 
 def _pictures(data: RequestData) -> list[bytes | None]:
     if data.pictures is None:
-        raise FeatureError(f"{data.name} has no pictures: set encoder.pictures to false")
+        raise FeatureError(f"{data.name} has no pictures, but encoder.pictures is true: set it to false")
     store = PictureStore(data.pictures)
     return [store.get(item_id) for item_type in data.types for item_id in data.items[item_type].ids]

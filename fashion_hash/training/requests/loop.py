@@ -1,4 +1,4 @@
-"""Training on requests: what `run_epochs` needs, put together; and the metrics of validation."""
+"""Training on requests, and the metrics of validation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from fashion_hash.training.requests.scoring import RequestScorer
 from fashion_hash.training.runs.run_folder import run_folder
 
 VALIDATE_AT_MOST = 2_000
-"""The most validation requests that are scored after each epoch; of more, this many are drawn."""
+"""The largest number of validation requests to score after each epoch; a sample of this size replaces more."""
 
 
 def fit_requests(
@@ -47,7 +47,7 @@ def _fit(
     config: RequestConfig, data: RequestData, out: str | Path | None, resume: bool, tell: Callable[[str], None]
 ) -> RequestRun:
     if not len(data.split("train")):
-        raise DataError(f"{data.name} has no training requests")
+        raise DataError(f"{data.name} has no training requests: add events to its training split")
     folder = run_folder(config, out)
     kept = folder if resume and (folder / "encoder" / "encoder.json").is_file() else None
     inputs = RequestInputs(config, data, kept)
@@ -64,7 +64,7 @@ def _fit(
     batches = RequestBatches(inputs)
     tell(_summary(config, inputs, batches, model))
     if config.outfits is not None and not (Path(config.outfits) / "config.yaml").is_file():
-        tell(f"{config.outfits} is not a run yet: the bundle will need that run on outfits (key outfits)")
+        tell(f"{config.outfits} is not a run yet: exporting this run will need it (key outfits)")
     signs_from = config.train.signs_from * config.train.epochs
 
     def measure(slope: float) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def _fit(
 
 
 def validate(model: WhisperLite, inputs: RequestInputs, slope: float) -> dict[str, Any]:
-    """MRR and recall@10 of the validation requests in binary and in relaxed codes; None without validation."""
+    """MRR and recall@10 of the validation requests, for binary and relaxed codes; None without validation."""
     data = inputs.data
     if "valid" not in data.splits or not len(data.split("valid")):
         return {"valid_requests": 0, "valid_mrr": None, "valid_mrr_relaxed": None, "valid_recall@10": None}

@@ -1,4 +1,4 @@
-"""What is minimised on requests."""
+"""The training loss on requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def request_loss(
 ) -> Tensor:
     """The weighted sum bce * BCE on engaged items against sampled negatives + contrastive * symmetric InfoNCE.
 
-    It is that of relaxed codes with this slope or, with `signs`, of binary codes with the gradient of these.
+    It uses relaxed codes with this slope or, with `signs`, binary codes with the gradient of the relaxed codes.
     """
     added = None
     if model.taste_project is not None:

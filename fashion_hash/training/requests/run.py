@@ -1,4 +1,4 @@
-"""The folder of a run on requests: as of every run, with the encoder of texts in it."""
+"""Runs on requests: a run folder that also holds the text encoder."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from fashion_hash.training.runs.run import Run
 from fashion_hash.training.runs.run_folder import RunFolder, same_data
 
 START_AT_MOST = 10_000
-"""Items whose directions the projections start from."""
+"""The largest number of item vectors that the projections are initialised from."""
 
 
 class RequestRun(RunFolder[RequestConfig]):
-    """A run on requests; see `RunFolder`. Beside the checkpoints it holds encoder/."""
+    """A run on requests; see `RunFolder`. It also holds encoder/."""
 
     measure: ClassVar[str] = "valid_mrr"
     measured: ClassVar[str] = "validation MRR"
 
     @classmethod
     def open(cls, path: str | Path) -> RequestRun:
-        """Opens a run that has finished at least one epoch. Raises TrainingError if there is none."""
+        """Opens a run with at least one finished epoch. Raises TrainingError if there is none."""
         run = open_run(path)
         if not isinstance(run, RequestRun):
             raise TrainingError(f"{path} is a run on outfits, not on requests")
@@ -38,19 +38,19 @@ class RequestRun(RunFolder[RequestConfig]):
 
     @property
     def best_epoch(self) -> int:
-        """The epoch, counted from 1, that answers."""
+        """The epoch, counted from 1, whose model is used."""
         return super().best_epoch if self._chooses else len(self.history)
 
     def stop_reason(self) -> str | None:
-        """Why training ends before its last epoch (train.patience); None to go on."""
+        """Why training stops early (train.patience); None to continue."""
         patience = self.config.train.patience
         if patience is None or self.waited < patience:
             return None
-        return f"no better epoch than {self.best_epoch} in {self.waited}: training ends here (train.patience)"
+        return f"no epoch was better than epoch {self.best_epoch} in the last {self.waited}: stopping (train.patience)"
 
     @property
     def waited(self) -> int:
-        """Epochs since the best one, among those trained on the codes that answer; 0 where the last epoch answers."""
+        """Epochs since the best one; only epochs trained on binary codes count, if there are any."""
         signs = math.ceil(self.config.train.signs_from * self.config.train.epochs)
         straight = signs if signs < self.config.train.epochs else 0
         return max(0, len(self.history) - max(self.best_epoch, straight)) if self.history else 0
@@ -63,7 +63,7 @@ class RequestRun(RunFolder[RequestConfig]):
     def model(self, data: RequestData) -> tuple[WhisperLite, RequestInputs, float]:
         """The model of the best epoch, its inputs and the slope of its relaxed codes.
 
-        Raises TrainingError when the data is not that of the training.
+        Raises TrainingError when the data has changed since the training.
         """
         kept = load_checkpoint(self.path / "best.safetensors")
         inputs = RequestInputs(self.config, data, self.path)

@@ -1,4 +1,4 @@
-"""Scores of the whole catalogue for requests: in bits, in float, and with one half of the request masked.
+"""Scores of the whole catalogue for requests: in bits or floats, and with words or taste masked.
 
 Shapes: B requests, C items of the catalogue, D bits.
 """
@@ -31,13 +31,13 @@ def seen_in_training(data: RequestData) -> tuple[np.ndarray, np.ndarray]:
 
 
 def item_outputs(model: WhisperLite, inputs: RequestInputs) -> tuple[Tensor, Tensor | None]:
-    """Of the whole catalogue the outputs (C, D) of the item tower, and (C, D) what items add to tastes.
+    """The outputs (C, D) of the item tower for the whole catalogue, and what items add to tastes, (C, D).
 
-    Items that training never saw count as the unknown item.
+    Items that do not occur in training count as the unknown item.
 
     Args:
         model: in evaluation mode.
-        inputs: what it was trained on.
+        inputs: the inputs of its training.
     """
     _, known = seen_in_training(inputs.data)
     outputs, tastes = [], []
@@ -56,12 +56,12 @@ def item_outputs(model: WhisperLite, inputs: RequestInputs) -> tuple[Tensor, Ten
 def user_tastes(
     model: WhisperLite, item_tastes: Tensor | None, histories: Histories, users: np.ndarray, trained: np.ndarray
 ) -> tuple[Tensor, np.ndarray]:
-    """Tastes of users, (B, D), and (B,) bool, False where nothing is known of them.
+    """Tastes of users, (B, D), and (B,) bool, False for users about whom nothing is known.
 
     Args:
         model: in evaluation mode.
-        item_tastes: (C, D) of `item_outputs`, or None.
-        histories: what they engaged with.
+        item_tastes: (C, D) from `item_outputs`, or None.
+        histories: the events of the users.
         users: (B,) rows, or NOBODY.
         trained: (U,) bool, users that occur in training.
     """
@@ -82,13 +82,13 @@ def user_tastes(
 
 
 class RequestScorer:
-    """Requests of a split against the whole catalogue; a scorer of `fashion_hash.evaluation.requests`.
+    """Scores the whole catalogue for the requests of a split; a scorer of `fashion_hash.evaluation.requests`.
 
     Args:
         model: in evaluation mode.
-        inputs: what it was trained on.
-        histories: what is known of users when the split is answered.
-        vectors: (F,) vectors by text, of every request of the split.
+        inputs: the inputs of its training.
+        histories: the known events of users.
+        vectors: (F,) vectors by text, for every request of the split.
         slope: of the relaxed codes.
     """
 
@@ -111,8 +111,8 @@ class RequestScorer:
 
         Args:
             requests: of the split.
-            form: "binary" codes of both, "relaxed" codes (unit vectors of a float model) of both, or "rerank":
-                the best of the binary codes, ordered by the relaxed.
+            form: "binary" codes, "relaxed" codes (unit vectors of a float model), or "rerank": the best items by
+                binary codes, ordered by relaxed codes.
             text: False masks the words.
             taste: False masks the taste.
         """
@@ -131,6 +131,6 @@ class RequestScorer:
             relaxed = model.finish(outputs, self._slope) @ self._relaxed
             if form == "rerank":
                 worst = binary.topk(min(SHORTLIST, binary.shape[1]), dim=1).values[:, -1:]
-                # what is not on the list keeps its order of bits, below the list
+                # other items keep their binary order, below the list
                 relaxed = torch.where(binary >= worst, relaxed + 4 * binary.shape[1] + 4 * outputs.shape[1], binary)
             return np.asarray(relaxed.cpu())

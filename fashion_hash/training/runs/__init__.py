@@ -1,1 +1,1 @@
-"""A run on disk, and everything that can be asked of it later."""
+"""Runs on disk: folders, checkpoints, calibration and scoring."""

@@ -1,9 +1,9 @@
-"""The terms of a trained score, weighted against each other on the validation split.
+"""Calibration: weighting the terms of a trained score on the validation split.
 
-A model memorises the outfits it is trained on, above all in the terms that have a number for each item. On new
-outfits preference, compatibility and item bias therefore deserve other weights than in training, and binary codes
-other weights than relaxed codes. Four weights are fitted by pairwise logistic regression; the fourth is of the
-items' leave-one-out rates (`data.rates`), which become part of the item bias.
+A model memorises its training outfits, above all in the terms that have a number for each item. On new outfits,
+preference, compatibility and item bias therefore need other weights than in training, and binary codes need other
+weights than relaxed codes. Four weights are fitted by pairwise logistic regression; the fourth belongs to the
+leave-one-out rates of the items (`data.item_rates`), which become part of the item bias.
 Shapes: L pairs of a positive and a negative of its user, T terms.
 """
 
@@ -26,12 +26,12 @@ from fashion_hash.training.runs.item_inputs import ItemInputs
 from fashion_hash.training.runs.scoring import ModelScorer
 from fashion_hash.training.runs.validation import validation_split
 
-LEAST, MOST = 0.01, 100.0  # of a weight
-PULL = 1e-3  # towards the weights of the training, beside a mean loss a pair
+LEAST, MOST = 0.01, 100.0  # bounds of a weight
+PULL = 1e-3  # penalty on the distance to the weights of training, added to the mean loss of a pair
 
 
 class TermWeights(NamedTuple):
-    """What each term of a score is multiplied by; `rate` is of the items' leave-one-out rates."""
+    """The factor of each term of a score; `rate` belongs to the leave-one-out rates of the items."""
 
     preference: float = 1.0
     compatibility: float = 1.0
@@ -47,15 +47,15 @@ def make_scorer(
     dataset: Dataset,
     calibrated: bool | None = None,
 ) -> ModelScorer:
-    """The scorer that answers for a finished run: calibrated where its configuration says so.
+    """The scorer of a finished run, calibrated if its configuration says so.
 
     Args:
         config: of the run.
         model: of its best epoch.
-        inputs: what the model was trained on.
-        slope: of the relaxed codes that will be used, None for binary ones.
-        dataset: what it was trained on.
-        calibrated: whether it is calibrated; by default as the configuration says.
+        inputs: the inputs of the model.
+        slope: of the relaxed codes; None for binary codes.
+        dataset: the data of the run.
+        calibrated: whether to calibrate; by default as the configuration says.
     """
     if config.train.calibrate if calibrated is None else calibrated:
         model = calibrate(model, inputs, slope, dataset, config.seed)
@@ -63,21 +63,21 @@ def make_scorer(
 
 
 def calibrate(model: Network, inputs: ItemInputs, slope: float | None, dataset: Dataset, seed: int) -> Network:
-    """A copy of a model with the terms of its score weighted on the validation split.
+    """Copies a model and weights the terms of its score on the validation split.
 
     Args:
-        model: trained; it stays as it is.
-        inputs: what it was trained on.
-        slope: of the relaxed codes that will be used, None for binary ones.
-        dataset: its validation split decides; rates are counted in its training split.
-        seed: of the negatives, where the validation split has none of its own.
+        model: a trained model; it is not changed.
+        inputs: the inputs of the model.
+        slope: of the relaxed codes; None for binary codes.
+        dataset: weights come from its validation split, rates from its training split.
+        seed: of the negatives, if the validation split has none of its own.
 
     Raises:
-        ConfigError: there is no validation split.
+        ConfigError: the data has no validation split.
     """
     split = validation_split(dataset, seed)
     if split is None:
-        raise ConfigError(f"train.calibrate: {dataset.name} has no validation split to weight the terms of a score on")
+        raise ConfigError(f"train.calibrate: {dataset.name} has no validation split to calibrate on; set it to false")
     rates = leave_one_out_rates(dataset.split("train").positives, inputs.num_items)
     scorer, against = ModelScorer(model, inputs, slope), split.negatives["random"]
     positive, negative = (
@@ -89,10 +89,10 @@ def calibrate(model: Network, inputs: ItemInputs, slope: float | None, dataset: 
 
 
 def fit_weights(differences: np.ndarray) -> TermWeights:
-    """The weights under which positives stand before negatives: least mean log(1 + exp(-differences @ weights)).
+    """The weights that rank positives before negatives: they minimise mean log(1 + exp(-differences @ weights)).
 
     Args:
-        differences: (L, 4) each term of a positive less that of its negative. A term that never differs keeps
+        differences: (L, 4) the terms of a positive less those of its negative. A term that never differs keeps
             its weight.
     """
     start = np.array(TermWeights())

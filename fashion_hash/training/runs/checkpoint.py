@@ -1,4 +1,4 @@
-"""Checkpoints: one safetensors file each, replaced atomically; tensors and JSON, never pickle."""
+"""Checkpoints: safetensors files with tensors and JSON, replaced atomically; never pickles."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from fashion_hash.errors import TrainingError
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file holds.
+    """The content of a checkpoint file.
 
     Attributes:
         model: the parameters of the model by name.
-        optimiser: what the optimiser remembers; empty in a checkpoint that only answers.
-        facts: plain values: finished epochs, history, fingerprints.
+        optimiser: the state of the optimiser; empty in a checkpoint that is not resumed.
+        facts: JSON values: finished epochs, history, fingerprints.
     """
 
     model: Mapping[str, Tensor]
@@ -32,21 +32,21 @@ class Checkpoint:
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Replaces `path`; the old file stays whole until the new one is safely on disk.
+    """Writes or replaces a checkpoint; the old file is kept until the new one is on disk.
 
-    Raises OSError when it cannot be written, such as on a full disk.
+    Raises OSError if it cannot be written, for instance on a full disk.
     """
     tensors = {f"model/{name}": tensor for name, tensor in checkpoint.model.items()}
     tensors |= {f"optimiser/{name}": tensor for name, tensor in checkpoint.optimiser.items()}
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    # serialised first: a write that fails is then an ordinary OSError, and leaves nothing behind
+    # serialised first, so that a failed write is an ordinary OSError and leaves no partial file
     content = save(plain, metadata={"facts": json.dumps(checkpoint.facts)})
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Reads a checkpoint to the CPU. Raises TrainingError when it is absent or broken."""
+    """Reads a checkpoint to the CPU. Raises TrainingError if it is missing or broken."""
     try:
         with safe_open(path, framework="pt") as file:
             facts = json.loads((file.metadata() or {})["facts"])
@@ -63,13 +63,16 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def load_parameters(model: nn.Module, tensors: Mapping[str, Tensor], source: object) -> None:
-    """Puts parameters into a model. Raises TrainingError naming the first that does not fit."""
+    """Loads parameters into a model. Raises TrainingError naming the first parameter that does not fit."""
     state = model.state_dict()
     for name in sorted(state.keys() | tensors.keys()):
         if name not in tensors:
-            raise TrainingError(f"{source} lacks {name}: it was trained with another configuration")
+            raise TrainingError(f"{source} has no parameter {name}: it was trained with another configuration")
         if name not in state:
-            raise TrainingError(f"{source} holds {name}, which this model does not have")
+            raise TrainingError(
+                f"{source} has a parameter {name}, which this model does not have: "
+                "it was trained with another configuration"
+            )
         if state[name].shape != tensors[name].shape:
             raise TrainingError(
                 f"{source}: {name} is {tuple(tensors[name].shape)}, this model needs {tuple(state[name].shape)}"

@@ -16,16 +16,16 @@ def draw_curve(
     measure: str = "valid_auc",
     measured: str = "validation AUC",
 ) -> None:
-    """Draws the loss and a metric of validation, relaxed and binary, over the epochs; replaces `path`.
+    """Draws the loss and a validation metric, relaxed and binary, over the epochs; replaces `path`.
 
     Args:
-        path: the picture.
-        title: above the loss.
+        path: the picture file.
+        title: the title above the loss.
         history: the metrics of every epoch.
-        measure: the metric of binary codes; of relaxed codes it ends in "_relaxed".
-        measured: its name in the picture.
+        measure: the key of the metric for binary codes; the key for relaxed codes ends in "_relaxed".
+        measured: the name of the metric in the picture.
     """
-    # imported here: it takes a second, and a run that answers never draws
+    # imported here, because it takes a second and only training draws
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator

@@ -1,4 +1,4 @@
-"""What the hashing modules take for items: rows of embeddings, feature vectors, or pictures."""
+"""The inputs of the hashing modules for items: rows of embeddings, feature vectors, or pictures."""
 
 from __future__ import annotations
 
@@ -30,16 +30,15 @@ log = logging.getLogger(__name__)
 class ItemInputs:
     """Inputs of items by modality and type.
 
-    Frozen features lie in memory; pictures of a backbone that is trained as well are decoded when
-    they are asked for.
+    Frozen features are kept in memory; if a backbone is trained as well, pictures are decoded on demand.
 
     Attributes:
-        device: where inputs are put.
+        device: the device of the inputs.
         num_items: vocabulary size by type.
-        num_known: by type, the number of items that occur in training.
+        num_known: number of training items by type.
         feature_dims: feature length F of each content modality.
         tables: the feature tables of frozen modalities.
-        backbone: the image network when it is trained as well.
+        backbone: the image network, if it is trained as well.
     """
 
     def __init__(self, config: Config, dataset: Dataset) -> None:
@@ -49,7 +48,7 @@ class ItemInputs:
         self.num_items = {item_type: len(dataset.items[item_type]) for item_type in dataset.types}
         seen = train_items(dataset)
         self.num_known = {item_type: int(mask.sum()) for item_type, mask in seen.items()}
-        # row of an item among those seen in training; the others share the unknown item's row
+        # the row of an item among the training items; all others share the row of the unknown item
         self._id_rows = {
             item_type: torch.from_numpy(np.where(mask, np.cumsum(mask) - 1, mask.sum()).astype(np.int64)).to(
                 self.device
@@ -81,9 +80,9 @@ class ItemInputs:
 
     @cached_property
     def known(self) -> dict[str, Mapping[str, np.ndarray]]:
-        """For each modality and type, (N,) bool: the items of which something is known.
+        """For each modality and type, (N,) bool: the items with known content.
 
-        With a backbone in training every picture is decoded once to know it.
+        If a backbone is trained, every picture is decoded once to find out.
         """
         known: dict[str, Mapping[str, np.ndarray]] = {name: table.known for name, table in self.tables.items()}
         if self.backbone is not None:
@@ -94,19 +93,19 @@ class ItemInputs:
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:
-        """Twelve hexadecimal digits of each content modality: feature tables, or the titles they are made from.
+        """A fingerprint of the features of each content modality, or of the titles they are made from.
 
-        Pictures of a backbone in training are not read for it; what is made from the outfits has none.
+        The pictures of a trained backbone have none, nor have features that are made from outfits.
         """
         fingerprints = {}
         for modality, table in self.tables.items():
-            if modality == "cooccurrence":  # the outfits have a fingerprint of their own
+            if modality == "cooccurrence":  # the outfits have their own fingerprint
                 continue
             digest = hashlib.sha256()
             for item_type in self.dataset.types:
                 if table.encoder is None:
                     digest.update(np.ascontiguousarray(table.features[item_type]).data)
-                else:  # the vectors may differ in their last bits from machine to machine
+                else:  # the last bits of vectors may differ between machines
                     digest.update(json.dumps([modality, item_type, titles_of(self.dataset)[item_type]]).encode())
             fingerprints[f"{modality} features"] = digest.hexdigest()[:12]
         return fingerprints
@@ -117,12 +116,12 @@ class ItemInputs:
         hidden: Mapping[str, Tensor] | None = None,
         augment: np.random.Generator | None = None,
     ) -> dict[str, dict[str, Tensor]]:
-        """Inputs of some items.
+        """The inputs of items by modality and type.
 
         Args:
             rows: by type, (N,) int64 rows of items, on the CPU; types may be absent.
-            hidden: by type, (N,) bool: items whose id is hidden behind their type's unknown item.
-            augment: randomness of picture augmentation; None for none.
+            hidden: by type, (N,) bool: items whose id is replaced by the unknown item of their type.
+            augment: source of randomness for augmenting pictures; None for no augmentation.
         """
         inputs: dict[str, dict[str, Tensor]] = {}
         for modality in self.config.modalities:
@@ -160,7 +159,7 @@ class ItemInputs:
         bad = {*missing, *undecodable}
         if bad:
             log.warning(
-                "%d items have no picture and %d pictures cannot be decoded, such as %r: their image is not known",
+                "%d items have no picture and %d pictures cannot be decoded, such as %r: these items have no image",
                 len(missing),
                 len(undecodable),
                 next(iter(bad)),

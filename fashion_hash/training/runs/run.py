@@ -1,9 +1,9 @@
-"""A run: the folder that a training writes and everything later reads.
+"""Runs on outfits: the folder that training writes and everything else reads.
 
 runs/NAME/
   config.yaml        the resolved configuration
   metrics.jsonl      one line for each finished epoch
-  curve.png          the same as a picture
+  curve.png          the metrics as a picture
   last.safetensors   model, optimiser and history after the last finished epoch
   best.safetensors   the model of the best epoch by validation AUC of the binary codes
   bundle/            written by build_index
@@ -31,7 +31,7 @@ def load_data(config: Config, dataset: Dataset | None = None) -> Dataset:
 
     Args:
         config: the experiment.
-        dataset: the data set itself, where it has been read already.
+        dataset: the data set, if it has been read already.
     """
     data = config.data
     if dataset is None:
@@ -55,7 +55,7 @@ class Run(RunFolder[Config]):
 
     @classmethod
     def open(cls, path: str | Path) -> Run:
-        """Opens a run that has finished at least one epoch. Raises TrainingError if there is none."""
+        """Opens a run with at least one finished epoch. Raises TrainingError if there is none."""
         path = Path(path)
         if not (path / "config.yaml").is_file():
             raise TrainingError(f"{path} is not a run folder: it has no config.yaml; train with tools/train.py first")
@@ -66,7 +66,7 @@ class Run(RunFolder[Config]):
         """The model of the best epoch, its inputs and the slope of its relaxed codes.
 
         Raises:
-            TrainingError: the data is not that of the training.
+            TrainingError: the data has changed since the training.
         """
         kept = load_checkpoint(self.path / "best.safetensors")
         inputs = ItemInputs(self.config, dataset)
@@ -77,13 +77,13 @@ class Run(RunFolder[Config]):
 
 
 def start_from(model: Network, path: Path, dataset: Dataset) -> None:
-    """Takes the parameters of another run's best epoch, except what belongs to its users, ids and views.
+    """Copies the parameters of another run's best epoch, except those of its users and its projection head.
 
-    User codes are never taken: the users are others. Embeddings and biases of items are taken only
-    where both runs have the same items in the same rows.
+    User codes are never copied, because the users differ. Embeddings and biases of items are copied only if both
+    runs have the same items in the same rows.
 
     Raises:
-        TrainingError: the other run's hash heads do not fit this model.
+        TrainingError: the parameters of the other run do not fit this model.
     """
     kept = load_checkpoint(path / "best.safetensors")
     same_items = kept.facts["data"]["items"] == dataset.items_fingerprint
@@ -96,13 +96,15 @@ def start_from(model: Network, path: Path, dataset: Dataset) -> None:
             taken[name] = tensor
             continue
         if name not in kept.model:
-            raise TrainingError(f"train.start: {path} lacks {name}: give it a run with the same modalities and heads")
+            raise TrainingError(
+                f"train.start: {path} has no parameter {name}: name a run with the same modalities and heads"
+            )
         taken[name] = kept.model[name]
     load_parameters(model, taken, path / "best.safetensors")
 
 
 def dataset_fingerprints(dataset: Dataset) -> dict[str, str]:
-    """Of the users, the items of each type, and the outfits with all of these."""
+    """Fingerprints of the users, the items of each type, all items, and the outfits."""
     of_types = {f"{item_type} items": dataset.type_fingerprint(item_type) for item_type in dataset.types}
     return {
         "users": dataset.users_fingerprint,
@@ -113,5 +115,5 @@ def dataset_fingerprints(dataset: Dataset) -> dict[str, str]:
 
 
 def fingerprints(inputs: ItemInputs) -> dict[str, str]:
-    """Of the outfits, the items and the features that a model of outfits is trained on."""
+    """Fingerprints of the outfits, the items and the features that a model is trained on."""
     return {**dataset_fingerprints(inputs.dataset), **inputs.fingerprints}

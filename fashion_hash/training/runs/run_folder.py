@@ -1,4 +1,4 @@
-"""The folder of a run, whatever is trained: made, resumed, and written to after every epoch."""
+"""The folder of any run: created, resumed, and written after every epoch."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class RunFolder(Generic[AnyConfig]):
         path: the folder.
         config: its configuration.
         history: the metrics of every finished epoch.
-        data: fingerprints of what it was trained on, by name.
-        measure: the metric of validation, of binary codes, by which the best epoch is chosen; the same of
-            relaxed codes has the name with "_relaxed".
-        measured: what it is called in the curve.
+        data: fingerprints of the training data, by name.
+        measure: the key of the validation metric for binary codes, which decides the best epoch; the key for
+            relaxed codes ends in "_relaxed".
+        measured: the name of this metric for display.
     """
 
     measure: ClassVar[str] = "valid_auc"
@@ -51,16 +51,16 @@ class RunFolder(Generic[AnyConfig]):
         out: str | Path | None,
         tell: Callable[[str], None] = lambda line: None,
     ) -> Self:
-        """A new run folder; an older run of that name is moved aside, to NAME.old-1, -2, ..., and this is reported.
+        """Creates a run folder; an existing run is moved to NAME.old-1, NAME.old-2, ..., and reported.
 
         Args:
             config: the experiment.
-            data: fingerprints of what it is trained on, by name.
+            data: fingerprints of the training data, by name.
             out: the folder; runs/NAME by default.
-            tell: receives the line that says what was moved.
+            tell: receives a line about the run that was moved.
 
         Raises:
-            TrainingError: the folder holds something other than a run.
+            TrainingError: the folder exists and is not a run folder.
         """
         path = run_folder(config, out)
         if (path / "config.yaml").is_file():
@@ -70,7 +70,7 @@ class RunFolder(Generic[AnyConfig]):
             os.replace(path, aside)
             tell(f"an older run was moved to {aside}")
         elif path.exists() and not _unwritten(path):
-            raise TrainingError(f"{path} exists and is not a run folder: name another with --out")
+            raise TrainingError(f"{path} exists and is not a run folder: choose another folder with --out")
         path.mkdir(parents=True, exist_ok=True)
         sweep(path)
         write_text(path / "config.yaml", config.to_yaml())
@@ -85,18 +85,18 @@ class RunFolder(Generic[AnyConfig]):
         model: nn.Module,
         optimiser: PartOptimiser,
     ) -> Self:
-        """The run in the folder, with model and optimiser as after its last finished epoch.
+        """Opens a run to continue it; restores model and optimiser to the last finished epoch.
 
-        A run that was killed before its first epoch ended starts again.
+        A run that was interrupted during its first epoch starts again.
 
         Raises:
-            TrainingError: there is no run, or it has another configuration or other data.
+            TrainingError: there is no run in the folder, or its configuration or data is different.
         """
         path = run_folder(config, out)
         if _unwritten(path):
             return cls.start(config, data, out)
         if not (path / "config.yaml").is_file():
-            raise TrainingError(f"nothing to resume: {path} holds no run; start it without --resume")
+            raise TrainingError(f"nothing to resume: {path} is not a run folder; start a run without --resume")
         _same_config(config, load_experiment(path / "config.yaml"), path)
         sweep(path)
         if not (path / "last.safetensors").is_file():
@@ -110,7 +110,7 @@ class RunFolder(Generic[AnyConfig]):
         return run
 
     def finish_epoch(self, model: nn.Module, optimiser: PartOptimiser, metrics: dict[str, Any]) -> None:
-        """Saves everything after an epoch: from here on a killed run goes on with the next one."""
+        """Saves everything after an epoch; an interrupted run resumes with the next one."""
         self.history.append(metrics)
         facts = {"history": self.history, "data": self.data}
         if self.best_epoch == len(self.history):
@@ -128,7 +128,7 @@ class RunFolder(Generic[AnyConfig]):
         return 1 + max(range(len(values)), key=values.__getitem__)
 
     def stop_reason(self) -> str | None:
-        """Why training ends before its last epoch; None to go on."""
+        """Why training stops early; None to continue."""
         return None
 
     def draw_curve(self) -> None:
@@ -141,25 +141,25 @@ class RunFolder(Generic[AnyConfig]):
 
 
 def same_data(then: Mapping[str, str], now: Mapping[str, str], path: Path) -> None:
-    """Raises TrainingError when a run was trained on other data than there is now.
+    """Raises TrainingError if the data has changed since a run was trained.
 
-    Users and items by themselves are not compared: the outfits' fingerprint holds them.
+    Users and items are not compared by themselves, because the fingerprint of the outfits includes them.
     """
     for what in now:
         if what != "users" and not what.endswith("items") and then.get(what) != now[what]:
             raise TrainingError(
-                f"{path} was trained on other data: the {what} had fingerprint {then.get(what)}, "
-                f"now {now.get(what)}; restore the data, or train again"
+                f"{path} was trained on other data: the {what} had fingerprint {then.get(what)} "
+                f"and now has {now.get(what)}; restore the data, or train again"
             )
 
 
 def run_folder(config: Config | RequestConfig, out: str | Path | None = None) -> Path:
-    """Where a run lies: `out`, or runs/NAME."""
+    """The folder of a run: `out`, or runs/NAME."""
     return Path(out) if out is not None else Path("runs") / config.name
 
 
 def _unwritten(path: Path) -> bool:
-    """Whether a training was killed here while it wrote its first file: an empty folder, or half of that file."""
+    """Whether training was interrupted while writing its first file: the folder is empty or has only a part of it."""
     return path.is_dir() and all(file.match(".config.yaml.*.partial*") for file in path.iterdir())
 
 
@@ -169,7 +169,7 @@ def _same_config(now: Config | RequestConfig, then: Config | RequestConfig, path
     a, b = _flat(now.model_dump(mode="json")), _flat(then.model_dump(mode="json"))
     changed = sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
     raise TrainingError(
-        f"{path} was started with other values of {', '.join(changed)}: resume with the same configuration "
+        f"{path} was started with different values of {', '.join(changed)}: resume with the same configuration "
         f"({path / 'config.yaml'}), or start again without --resume"
     )
 

@@ -1,4 +1,4 @@
-"""Scores of whole tables of outfits by a trained model, for validation, evaluation and export."""
+"""Scoring tables of outfits with a trained model, for validation, evaluation and export."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ OUTFITS_AT_ONCE = 8192
 
 
 class ModelScorer:
-    """Codes of all users and items, made once, and scores from them.
+    """Computes the codes of all users and items once, and scores outfits with them.
 
     Args:
         model: a trained network; it is put into evaluation mode.
-        inputs: what its hashing modules take.
+        inputs: the inputs of its hashing modules.
         slope: of the relaxed codes tanh(slope * x); None for binary codes.
     """
 
@@ -52,7 +52,7 @@ class ModelScorer:
         return self.terms(outfits)[:, 0]
 
     def no_user(self, outfits: Outfits) -> np.ndarray:
-        """(N,): the score without the preference: what an anonymous user would be shown."""
+        """(N,): the score without the preference, as for an anonymous user."""
         terms = self.terms(outfits)
         return np.asarray(terms[:, 2] + terms[:, 3])
 

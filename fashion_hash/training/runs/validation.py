@@ -1,4 +1,4 @@
-"""How good a model is after an epoch: the AUC of its relaxed and of its binary codes."""
+"""Validation after an epoch: the AUC of relaxed and of binary codes."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ DRAWN_RATIO = 10
 def drawn_negatives(
     dataset: Dataset, split: str, seed: int, ratio: int = DRAWN_RATIO, part: Split | None = None
 ) -> Groups:
-    """Random negatives for a split (or for a part of it) that has none of its own, from the seed alone."""
+    """Draws random negatives for a split, or a part of it, without negatives; they depend only on the seed."""
     positives = (part or dataset.split(split)).positives
     drawn = NegativeSampler(positives).random(generator(seed, "negatives of", split), ratio)
     return as_groups(positives, drawn)
 
 
 def drawn_beside(known: Outfits, split: str, part: Split, seed: int, ratio: int = DRAWN_RATIO) -> dict[str, Groups]:
-    """Drawn negatives of the kinds of which a split does not have several for each positive, so that it can be ranked.
+    """Draws the kinds of negatives that a split lacks or has only one of for each positive, to rank against.
 
     Args:
-        known: none of these comes out as a negative of its user; users numbered as those of `part`.
-        split: its name, for the stream of the seed.
-        part: the split's rows, or those of some of its users.
+        known: outfits that are never negatives of their user; its users are numbered as in `part`.
+        split: the name of the split, for the random stream.
+        part: the rows of the split, or of some of its users.
         seed: of the experiment.
         ratio: negatives for each positive.
 
     Returns:
         "random_drawn" (mixes of the split's items) and "hard_drawn" (another user's positive of the split),
-        each only where it is missing.
+        each only if the split needs it.
     """
     sampler = NegativeSampler(part.positives, known)
     draws = {"random": sampler.random, "hard": sampler.hard}
@@ -51,7 +51,7 @@ def drawn_beside(known: Outfits, split: str, part: Split, seed: int, ratio: int 
 
 
 def validation_split(dataset: Dataset, seed: int) -> Split | None:
-    """The validation split with its random negatives, or drawn ones where it has none; None without such a split."""
+    """The validation split with its random negatives, or with drawn ones; None if the data has no such split."""
     if "valid" not in dataset.splits:
         return None
     split = dataset.split("valid")
@@ -59,9 +59,9 @@ def validation_split(dataset: Dataset, seed: int) -> Split | None:
 
 
 class Validation:
-    """Scores the validation split: against its random negatives, or drawn ones where it has none.
+    """Measures a model on the validation split, against its random negatives or drawn ones.
 
-    A data set without validation split gives None for every figure.
+    Every metric is None if the data set has no validation split.
     """
 
     def __init__(self, config: Config, dataset: Dataset, inputs: ItemInputs) -> None:
@@ -69,7 +69,7 @@ class Validation:
         self._split = validation_split(dataset, config.seed)
 
     def __call__(self, model: Network, slope: float) -> dict[str, Any]:
-        """{"valid_auc": of binary codes, "valid_auc_relaxed": with this slope}."""
+        """{"valid_auc": the AUC of binary codes, "valid_auc_relaxed": the AUC of relaxed codes with this slope}."""
         forms = {"valid_auc": None, "valid_auc_relaxed": slope}
         return {key: self.auc(ModelScorer(model, self._inputs, form)) for key, form in forms.items()}
 

@@ -166,5 +166,5 @@ def test_a_teacher_of_other_modalities_serves_and_one_of_other_words_is_refused(
     with pytest.raises(TrainingError, match=r"teacher\.run: .*teacher was trained on.*the text features"):
         fit(config, other, tmp_path / "other")
     wordless = replace(dataset, content=Content())
-    with pytest.raises(TrainingError, match=r"teacher\.run: .*cannot answer for the student's data: .*titles"):
+    with pytest.raises(TrainingError, match=r"teacher\.run: .*cannot score the data of the student: .*titles"):
         fit(config, wordless, tmp_path / "other")

@@ -164,7 +164,7 @@ def test_a_broken_cache_is_refused(dataset, teacher, tmp_path):
     Teacher(section, dataset).distances(positives.users, positives.items[:, None])
     (file,) = tmp_path.glob("*.npy")
     file.write_bytes(file.read_bytes()[:100])
-    with pytest.raises(TrainingError, match=f"{file.name} is not a file of distances.*delete it"):
+    with pytest.raises(TrainingError, match=f"{file.name} is not a complete file of distances: delete it"):
         Teacher(section, dataset).distances(positives.users, positives.items[:, None])
 
 
@@ -216,8 +216,8 @@ def test_settings_that_do_not_fit(sections, words):
 @pytest.mark.parametrize(
     ("negatives", "words"),
     [
-        ({"kind": "shared", "per_positive": 13}, "13 shared items a step.* 12 different top"),
-        ({"kind": "random", "per_positive": 12, "swap": ["top"]}, "12 random negatives a positive.*only 11"),
+        ({"kind": "shared", "per_positive": 13}, "at most 12, .*different top items.*got 13"),
+        ({"kind": "random", "per_positive": 12, "swap": ["top"]}, "at most 11, .*different random negatives.*got 12"),
         ({"kind": "random", "per_positive": 8, "items_a_batch": 2}, "8 random negatives.*only 7"),
         ({"kind": "hard", "per_positive": 1000}, r"1000 hard negatives.*only \d+ different"),
     ],
@@ -245,12 +245,12 @@ def test_a_distilled_run_may_teach_and_an_unfinished_one_may_not(dataset, teache
 
     with pytest.raises(KeyboardInterrupt):
         fit(make_config(tiny_values(train={"epochs": 4})), dataset, tmp_path / "killed", report=stop_after_one)
-    with pytest.raises(TrainingError, match=r"teacher\.run: .*killed has finished 1 of 4 epochs: resume it"):
+    with pytest.raises(TrainingError, match=r"teacher\.run: .*killed has finished only 1 of 4 epochs: resume it"):
         student(dataset, tmp_path / "third", teacher={"run": str(tmp_path / "killed")})
 
 
 def test_a_student_does_not_take_the_place_of_its_teacher(dataset, teacher):
-    with pytest.raises(ConfigError, match="is the teacher's run: give the student another name"):
+    with pytest.raises(ConfigError, match="is the run of the teacher: give the student another name"):
         student(dataset, teacher, teacher={"run": str(teacher)})
     assert Run.open(teacher).history
 

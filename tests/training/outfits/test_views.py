@@ -183,7 +183,7 @@ def test_views_leave_the_negatives_as_they_are(tmp_path):
 
 def test_refusals(tmp_path):
     config = make_config(tiny_values(contrastive={"feature": "content"}))
-    with pytest.raises(ConfigError, match=r"contrastive\.feature: there are no frozen pictures and no words"):
+    with pytest.raises(ConfigError, match=r"contrastive\.feature: content needs frozen pictures or text"):
         fit(config, tiny_dataset(), tmp_path / "run")
     first = fit(make_config(tiny_values(train={"epochs": 1})), tiny_dataset(), tmp_path / "first")
     config = make_config(tiny_values(contrastive={}, train={"start": str(first.path), "parts": ["user"]}))

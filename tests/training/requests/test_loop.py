@@ -81,7 +81,7 @@ def test_patience_ends_training_resumed_or_not(data: RequestData, tmp_path: Path
     sections = {"train": {"epochs": 9, "patience": 2, "select_from": 1}, "optimiser": {"rates": still}}
     whole = fit_requests(config(**sections), data, tmp_path / "run", report=lines.append)
     assert (len(whole.history), whole.best_epoch) == (3, 1)
-    assert lines[-1].startswith("no better epoch than 1 in 2")
+    assert lines[-1].startswith("no epoch was better than epoch 1 in the last 2")
     before = (whole.path / "last.safetensors").read_bytes()
     again = fit_requests(config(**sections), data, tmp_path / "run", resume=True)
     assert len(again.history) == 3
