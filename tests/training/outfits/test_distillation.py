@@ -154,7 +154,7 @@ def test_several_runs_teach_by_their_mean_distance(dataset, tmp_path, codes):
 
 def test_floats_have_no_binary_codes(dataset, tmp_path):
     run = student(dataset, tmp_path / "floats", encoder=ENCODER)
-    with pytest.raises(ConfigError, match=r"teacher\.codes: .*outfit encoder of floats"):
+    with pytest.raises(ConfigError, match=r"teacher\.codes: .*outfit encoder with float vectors"):
         student(dataset, tmp_path / "run", teacher={"run": str(run.path), "codes": "binary"})
 
 
@@ -200,12 +200,12 @@ def test_another_teacher_cannot_go_on_with_a_student(dataset, teacher, tmp_path)
 @pytest.mark.parametrize(
     ("sections", "words"),
     [
-        ({"teacher": {"run": "x", "per_positive": 3}}, "goes with negatives.kind shared"),
+        ({"teacher": {"run": "x", "per_positive": 3}}, "needs negatives.kind shared, got random"),
         ({"teacher": {"run": "x", "sigma": 2}}, "teacher.sigma"),
         ({"contrastive": {"feature": "teacher"}}, "needs the section teacher"),
-        ({"contrastive": {}, "train": {"batch_size": 1}}, "train.batch_size 1 has none"),
-        ({"contrastive": {"views": []}}, r"contrastive\.views: .*one at least"),
-        ({"teacher": {"run": ""}}, r"teacher\.run: .*one at least"),
+        ({"contrastive": {}, "train": {"batch_size": 1}}, "train.batch_size must be at least 2, got 1"),
+        ({"contrastive": {"views": []}}, r"contrastive\.views: give at least one name"),
+        ({"teacher": {"run": ""}}, r"teacher\.run: give at least one name"),
     ],
 )
 def test_settings_that_do_not_fit(sections, words):
@@ -218,12 +218,12 @@ def test_settings_that_do_not_fit(sections, words):
     [
         ({"kind": "shared", "per_positive": 13}, "at most 12, .*different top items.*got 13"),
         ({"kind": "random", "per_positive": 12, "swap": ["top"]}, "at most 11, .*different random negatives.*got 12"),
-        ({"kind": "random", "per_positive": 8, "items_a_batch": 2}, "8 random negatives.*only 7"),
-        ({"kind": "hard", "per_positive": 1000}, r"1000 hard negatives.*only \d+ different"),
+        ({"kind": "random", "per_positive": 8, "items_a_batch": 2}, "at most 7, .*different random negatives.*got 8"),
+        ({"kind": "hard", "per_positive": 1000}, r"at most \d+, .*different hard negatives.*got 1000"),
     ],
 )
 def test_more_negatives_than_there_are(tmp_path, negatives, words):
-    with pytest.raises(ConfigError, match=f"negatives.per_positive: {words}"):
+    with pytest.raises(ConfigError, match=f"negatives.per_positive must be {words}"):
         student(tiny_dataset(), tmp_path / "run", negatives=negatives)
 
 
