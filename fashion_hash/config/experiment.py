@@ -207,7 +207,7 @@ def _validated(config: type[AnyConfig], values: dict[str, Any], source: str) -> 
 
 def _explain(problem: dict[str, Any], config: type[BaseModel]) -> str:
     parts = [_shortened(part) for part in problem["loc"]]
-    key = ".".join(parts) or "configuration"
+    key = ".".join(parts)
     if problem["type"] == "extra_forbidden":
         section = config
         for part in parts[:-1]:
@@ -216,7 +216,8 @@ def _explain(problem: dict[str, Any], config: type[BaseModel]) -> str:
     if problem["type"] == "missing":
         return f"key {key!r} is missing"
     value = "" if isinstance(problem["input"], Mapping) else f", got {_shown(problem['input'])}"
-    return f"{key}: {_shortened(problem['msg'].removeprefix('Value error, '), 300)}{value}"
+    message = f"{_shortened(problem['msg'].removeprefix('Value error, '), 300)}{value}"
+    return f"{key}: {message}" if key else message  # without a key: what sections say of each other
 
 
 def _shown(value: object) -> str:

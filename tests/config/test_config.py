@@ -196,3 +196,10 @@ def sections(config):
 def test_every_key_is_described(section):
     described = set(re.findall(r"^        (\w+): ", section.__doc__, re.M))
     assert described == set(section.model_fields)
+
+
+def test_what_sections_say_of_each_other_names_the_source_once():
+    values = {"name": "x", "data": {"format": "polyvore_u", "root": "r"}, "id": {}}
+    with pytest.raises(ConfigError) as error:
+        make_config({**values, "teacher": {"run": "a", "per_positive": 3}}, "mine.yaml")
+    assert str(error.value).startswith("mine.yaml: teacher.per_positive needs")
