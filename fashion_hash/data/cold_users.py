@@ -1,4 +1,4 @@
-"""Cold users: people hidden from training altogether, and what is asked of a model about them afterwards.
+"""Cold users: users hidden from training altogether, and what a model is asked about them afterwards.
 
 Paper of the protocol: Kim et al., 2021 (new users with 1 and 5 outfits). Shapes: H hidden users, S slots.
 """
@@ -27,7 +27,7 @@ def hide_cold_users(dataset: Dataset, count: int, seed: int) -> Dataset:
         seed: decides which.
 
     Raises:
-        ConfigError: there are not so many, or nobody would remain.
+        ConfigError: the data set has fewer such users, or none would remain.
     """
     train, test = dataset.split("train").positives, dataset.split("test").positives
     told = np.bincount(train.users, minlength=len(dataset.users))
@@ -38,19 +38,19 @@ def hide_cold_users(dataset: Dataset, count: int, seed: int) -> Dataset:
             f"data.cold_users: {count} users to hide, but {dataset.name} has {len(able)} with {COLD_TOLD} training "
             f"outfits and a test outfit, of {len(dataset.users)}: hide fewer"
         )
-    people = np.sort(generator(seed, "cold users").choice(able, count, replace=False))
-    stay = np.setdiff1d(np.arange(len(dataset.users)), people)
+    hidden = np.sort(generator(seed, "cold users").choice(able, count, replace=False))
+    stay = np.setdiff1d(np.arange(len(dataset.users)), hidden)
     order = np.concatenate(
         [
-            rows[generator(seed, "told", dataset.users.ids[person]).permutation(len(rows))]
-            for person in people.tolist()
-            for rows in [np.flatnonzero(train.users == person)]
+            rows[generator(seed, "told", dataset.users.ids[user]).permutation(len(rows))]
+            for user in hidden.tolist()
+            for rows in [np.flatnonzero(train.users == user)]
         ]
     )
     cold = ColdUsers(
-        tuple(dataset.users.ids[person] for person in people),
-        _of_users(train[order], people, len(dataset.users))[0],
-        {name: _split(dataset.splits[name], people, len(dataset.users)) for name in dataset.splits if name != "train"},
+        tuple(dataset.users.ids[user] for user in hidden),
+        _of_users(train[order], hidden, len(dataset.users))[0],
+        {name: _split(dataset.splits[name], hidden, len(dataset.users)) for name in dataset.splits if name != "train"},
     )
     return replace(
         dataset,

@@ -19,8 +19,8 @@ SPLITS = ("train", "valid", "test")
 def items_digest(items: Mapping[str, Vocabulary]) -> str:
     """Twelve hexadecimal digits of item types and the ids of their items, in order."""
     digest = hashlib.sha256()
-    for kind, vocabulary in items.items():
-        digest.update(json.dumps([kind, vocabulary.ids]).encode())
+    for item_type, vocabulary in items.items():
+        digest.update(json.dumps([item_type, vocabulary.ids]).encode())
     return digest.hexdigest()[:12]
 
 
@@ -67,7 +67,7 @@ class Split:
 
 @dataclass(frozen=True)
 class ColdUsers:
-    """People hidden from training (`fashion_hash.data.cold_users`); row h of any table here is user h of `ids`.
+    """Users hidden from training (`fashion_hash.data.cold_users`); row h of any table here is user h of `ids`.
 
     Attributes:
         ids: (H,) of the hidden users.
@@ -113,7 +113,7 @@ class Dataset:
         items: for each item type, item ids and rows.
         splits: the splits that exist, by name ("train", "valid", "test").
         content: where pictures and words lie.
-        cold: people who were hidden, if any were; they have no rows in the vocabulary and the splits.
+        cold: the hidden users, if any; they have no rows in the vocabulary and the splits.
     """
 
     name: str
@@ -133,7 +133,7 @@ class Dataset:
         """A split by name; "val" is understood as "valid". Raises DataError when it is absent."""
         name = "valid" if name == "val" else name
         if name not in self.splits:
-            raise DataError(f"{self.name} has no split {name!r}; it has {sorted(self.splits)}")
+            raise DataError(f"{self.name} has no split {name!r}; it has {', '.join(sorted(self.splits))}")
         return self.splits[name]
 
     @property
@@ -154,7 +154,7 @@ class Dataset:
     @cached_property
     def items_fingerprint(self) -> str:
         """Twelve hexadecimal digits of the item types and the ids of their items, in order."""
-        return items_digest({kind: self.items[kind] for kind in self.types})
+        return items_digest({item_type: self.items[item_type] for item_type in self.types})
 
     def type_fingerprint(self, kind: str) -> str:
         """Twelve hexadecimal digits of the ids of one type's items, in order."""

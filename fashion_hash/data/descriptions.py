@@ -16,13 +16,13 @@ MAX_CHARS = 1000  # of a request: a longer review is cut after a whole word
 MAX_WORDS = 300  # of a description
 _REVIEW_WORDS = 40  # of one review in a description
 _REVIEWS = 200  # the latest reviews of an item that are looked at
-_BOILERPLATE = 3  # words that so many people wrote alike describe nothing
+_BOILERPLATE = 3  # words that so many users wrote alike describe nothing
 _VARIANTS = 4
 # columns of a catalogue that describe an item, in this order
 _CATALOGUE = ("title", "brand", "category", "categories", "kind", "colour", "color", "pattern", "material", "style")
 _LAST = ("city", "description")
 _TAG = re.compile(r"<[a-zA-Z/!][^<>]{0,200}>|\[\[VIDEOID:[^\]]*\]\]")
-_STARS = re.compile(r"(?i)(one|two|three|four|five) stars?\.?")  # the shop's own title where nobody wrote one
+_STARS = re.compile(r"(?i)(one|two|three|four|five) stars?\.?")  # the shop's own title where the user wrote none
 
 
 def clean(text: object) -> str:
@@ -58,7 +58,7 @@ def describe(
     rows = [row for row in train[np.lexsort((train, -log.times[train]))].tolist() if row not in hidden]
     numbers = text_numbers(log.texts[row] for row in rows)
     pairs = np.unique(np.stack([numbers, log.users[rows]]), axis=1)
-    writers = np.bincount(pairs[0] + 1)[1:]  # people who wrote each text; those of nobody count as one
+    writers = np.bincount(pairs[0] + 1)[1:]  # users who wrote each text; anonymous ones count as one
     boilerplate = {row for row, number in zip(rows, numbers) if number >= 0 and writers[number] >= _BOILERPLATE}
     of_item: dict[int, list[int]] = defaultdict(list)
     for row in rows:

@@ -1,15 +1,15 @@
 """Events as logs and reviews have them, gathered into arrays and cut by time.
 
-**The split.** A person's last event is a test request, the one before it a validation request where there are
+**The split.** A user's last event is a test request, the one before it a validation request where there are
 three or more. Events of one moment have no order in time, and files are often sorted by item, so their order is
-drawn from the seed: the line number would make one item everybody's last.
+drawn from the seed: the line number would make one item the last of every user.
 
 **One review on several items.** Shops show one review under every colour of a product, so that a file holds it
-several times: same person, same moment, same words. It is one event of one person, and nothing of the review of a
-test pair may be known beforehand: with `copies="drop"` (the default) its copies leave the data, and a person who
-wrote nothing else stays in training only. `copies="blank"` keeps the copies as items the person took and takes
-the words away, so that everyone is tested; the taste then knows which sister items were reviewed together.
-The same words at another moment ("Good", from somebody who always writes "Good") are another event: it stays in
+several times: same user, same moment, same words. It is one event of one user, and nothing of the review of a
+test pair may be known beforehand: with `copies="drop"` (the default) its copies leave the data, and a user who
+wrote nothing else stays in training only. `copies="blank"` keeps the copies as items the user took and takes
+the words away, so that every user is tested; the taste then knows which sister items were reviewed together.
+The same words at another moment ("Good", from a user who always writes "Good") are another event: it stays in
 training, without the words.
 """
 
@@ -64,7 +64,7 @@ class RequestOptions:
 class Event(NamedTuple):
     """One line of a log: ids as strings, unix seconds; `variant` is what is known of the very piece (its colour).
 
-    An empty user means that nobody is known.
+    An empty user is an anonymous one.
     """
 
     user: str
@@ -80,7 +80,7 @@ class Log:
     """Distinct events in the order of their lines, ids as rows of `user_ids` and `item_ids`.
 
     Attributes:
-        users, items: (N,) int32; users are -1 where nobody is known.
+        users, items: (N,) int32; users are -1 for anonymous users.
         times: (N,) int64.
         texts, variants: (N,) words.
         splits: (N,) given splits, or "" throughout.
@@ -125,7 +125,7 @@ def collect(events: Iterable[Event], min_events: int = 1) -> Log:
 
     Args:
         events: in the order of their lines.
-        min_events: people with fewer distinct events are left out (not applied to events of nobody).
+        min_events: users with fewer distinct events are left out (anonymous events are kept).
     """
     users: dict[str, int] = {"": -1}
     items: dict[str, int] = {}
@@ -168,12 +168,12 @@ def collect(events: Iterable[Event], min_events: int = 1) -> Log:
 
 
 def _active(log: Log, min_events: int) -> Log:
-    """Without the people of fewer events, and without items that only they had."""
+    """Without users of fewer events, and without items that only they had."""
     counts = np.bincount(log.users[log.users >= 0], minlength=len(log.user_ids))
     active = counts >= min_events
     keep = (log.users < 0) | active[log.users]
     if not keep.any():
-        raise DataError(f"min_events {min_events}: nobody has so many events (the most is {counts.max(initial=0)})")
+        raise DataError(f"min_events {min_events}: no user has so many events (the most is {counts.max(initial=0)})")
     rows = np.flatnonzero(keep)
     items, taken = np.unique(log.items[rows], return_inverse=True)
     users = np.cumsum(active) - 1
@@ -187,7 +187,7 @@ def _active(log: Log, min_events: int) -> Log:
         splits=tuple(log.splits[row] for row in rows),
         user_ids=tuple(one for one, there in zip(log.user_ids, active) if there),
         item_ids=tuple(log.item_ids[item] for item in items),
-        counts={**log.counts, "left out: people with too few events": int((~keep).sum())},
+        counts={**log.counts, "left out: events of users with too few events": int((~keep).sum())},
     )
 
 
@@ -218,7 +218,7 @@ def split_by_time(
             copied = [row for row in same if log.times[row] == log.times[held]]
             rest = [row for row in left[:-1] if copies == "blank" or row not in copied]
             if not rest:
-                counts["people in training only: one review on several items"] += name == "test"
+                counts["users in training only: one review on several items"] += name == "test"
                 break
             place[held] = name
             counts[f"copies of the {name} review: {'left out' if copies == 'drop' else 'words taken away'}"] += len(

@@ -1,4 +1,4 @@
-"""How often an item will be worn by somebody new, told by how often it has been worn: counts that leave themselves out.
+"""How often an item will be worn by a new user, estimated from how often it has been worn: leave-one-out counts.
 
 What a model learns of an item worn once it learned from that very outfit. Counted without the outfit that is
 predicted, items of small counts are worth something else: the estimate of Good (Biometrika, 1953), here by times
@@ -18,7 +18,7 @@ MOST = 8  # counts beyond are one class
 def leave_one_out_rates(train: Outfits, num_items: dict[str, int]) -> dict[str, np.ndarray]:
     """By type, (N,) float64: the logarithm of how often items of such counts are worn by one who did not wear them.
 
-    The class of an item is how often, and by how many people, it is worn in `train`. An outfit whose user wears an
+    The class of an item is how often, and by how many users, it is worn in `train`. An outfit whose user wears an
     item only there is evidence for the class that the item has without it; a class's rate is its evidence
     over its items, and leans on the mean rate where items are few.
 
@@ -29,13 +29,13 @@ def leave_one_out_rates(train: Outfits, num_items: dict[str, int]) -> dict[str, 
     Returns:
         Mean 0 over the items that occur in `train`; those that never do have 0: nothing is known of them.
     """
-    found = {}
-    for kind in item_types(train.slots):
-        columns = [slot for slot, one in enumerate(train.slots) if one == kind]
+    rates_of_type = {}
+    for item_type in item_types(train.slots):
+        columns = [position for position, slot in enumerate(train.slots) if slot == item_type]
         items = train.items[:, columns].T.ravel().astype(np.int64)
         users = np.tile(train.users.astype(np.int64), len(columns))[items != EMPTY]
         items = items[items != EMPTY]
-        count = num_items[kind]
+        count = num_items[item_type]
         _, owner, often = np.unique(users * count + items, return_inverse=True, return_counts=True)
         once = often[owner] == 1
         times = np.bincount(items, minlength=count)
@@ -47,8 +47,8 @@ def leave_one_out_rates(train: Outfits, num_items: dict[str, int]) -> dict[str, 
         seen = times > 0
         mean = evidence[1:].sum() / max(int(seen.sum()), 1)  # class 0 is of what would be left unseen
         rates = np.log((evidence + mean + 1e-9) / (members + 1))[classes]
-        found[kind] = np.where(seen, rates - rates[seen].mean() if seen.any() else 0.0, 0.0)
-    return found
+        rates_of_type[item_type] = np.where(seen, rates - rates[seen].mean() if seen.any() else 0.0, 0.0)
+    return rates_of_type
 
 
 def _classes(times: np.ndarray, wearers: np.ndarray) -> np.ndarray:

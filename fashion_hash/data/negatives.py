@@ -64,9 +64,9 @@ class ItemPool:
     cumulative: np.ndarray | None
 
     @classmethod
-    def of(cls, positives: Outfits, kind: str, popularity: float = 0.0) -> ItemPool:
+    def of(cls, positives: Outfits, item_type: str, popularity: float = 0.0) -> ItemPool:
         """The items of a type in some outfits; chances are proportional to count ** popularity."""
-        slots = [position for position, slot in enumerate(positives.slots) if slot == kind]
+        slots = [position for position, slot in enumerate(positives.slots) if slot == item_type]
         used = positives.items[:, slots]
         items, counts = np.unique(used[used != EMPTY], return_counts=True)
         if popularity == 0 or not len(items):
@@ -103,21 +103,22 @@ class NegativeSampler:
         swap: Sequence[str] | None = None,
         popularity: float = 0.0,
     ) -> None:
-        kinds = item_types(positives.slots)
+        types = item_types(positives.slots)
         self.positives = positives
-        self.swap = kinds if swap is None else tuple(swap)
+        self.swap = types if swap is None else tuple(swap)
         if not self.swap:
-            raise ConfigError("negatives.swap: a random negative replaces one item type at least")
-        for kind in self.swap:
-            if kind not in kinds:
+            raise ConfigError("negatives.swap must name at least one item type")
+        for item_type in self.swap:
+            if item_type not in types:
                 raise ConfigError(
-                    f"negatives.swap: no item type {kind!r}{suggest(kind, kinds)}; there are {list(kinds)}"
+                    f"negatives.swap: no item type {item_type!r}{suggest(item_type, types)}; "
+                    f"the item types are {', '.join(types)}"
                 )
         if popularity < 0:
-            raise ConfigError(f"popularity is 0 or more, not {popularity}")
+            raise ConfigError(f"popularity must be at least 0, got {popularity}")
         if not len(positives):
             raise DataError("no positives to draw negatives for")
-        self.pools = {kind: ItemPool.of(positives, kind, popularity) for kind in kinds}
+        self.pools = {item_type: ItemPool.of(positives, item_type, popularity) for item_type in types}
         self._known = KnownOutfits(positives if known is None else known)
         self._by_user = np.argsort(positives.users, kind="stable")
         ordered = positives.users[self._by_user]
@@ -148,16 +149,16 @@ class NegativeSampler:
             (B, count, S) int32.
         """
         pools = {}
-        for kind, pool in self.pools.items():
+        for item_type, pool in self.pools.items():
             drawn = pool.items if len(pool.items) <= few else np.unique(pool.draw(rng, few))
-            pools[kind] = ItemPool(drawn, None)
+            pools[item_type] = ItemPool(drawn, None)
         return self._random(rng, np.repeat(rows, count), pools).reshape(-1, count, len(self.positives.slots))
 
     def hard(self, rng: np.random.Generator, count: int = 1) -> np.ndarray:
         """Positives of other users, uniform over them, that this user does not have: (N, K, S).
 
         Raises:
-            DataError: there is no other user, or none with an outfit that this one has not.
+            DataError: there is no other user, or none with an outfit that this user lacks.
         """
         rows = self._rows(count)
         return self._hard(rng, rows).reshape(-1, count, len(self.positives.slots))
@@ -165,7 +166,7 @@ class NegativeSampler:
     def mixed(self, rng: np.random.Generator, count: int, share: float) -> np.ndarray:
         """Each negative is hard with probability `share`, else a random mix: (N, K, S)."""
         if not 0 <= share <= 1:
-            raise ConfigError(f"the share of hard negatives is between 0 and 1, not {share}")
+            raise ConfigError(f"the share of hard negatives must be between 0 and 1, got {share}")
         rows = self._rows(count)
         is_hard = rng.random(len(rows)) < share
         items = np.empty((len(rows), len(self.positives.slots)), dtype=np.int32)
@@ -175,7 +176,7 @@ class NegativeSampler:
 
     def _rows(self, count: int) -> np.ndarray:
         if count < 1:
-            raise ConfigError(f"a positive gets one negative at least, not {count}")
+            raise ConfigError(f"per_positive must be at least 1, got {count}")
         return np.repeat(np.arange(len(self.positives)), count)
 
     def _random(self, rng: np.random.Generator, rows: np.ndarray, pools: Mapping[str, ItemPool]) -> np.ndarray:
@@ -196,21 +197,23 @@ class NegativeSampler:
                 return items
         row = int(rows[pending[0]])
         if (self.positives.items[row][swapped] == EMPTY).all():
-            raise DataError(f"positive {row} has no item of the types to swap, {list(self.swap)}: swap more types")
-        sizes = ", ".join(f"{len(pools[kind].items)} {kind} items" for kind in self.swap)
+            raise DataError(
+                f"positive {row} has no item of the types to swap ({', '.join(self.swap)}): swap more types"
+            )
+        sizes = ", ".join(f"{len(pools[item_type].items)} {item_type} items" for item_type in self.swap)
         raise DataError(
             f"no random negative for positive {row} (user row {self.positives.users[row]}) in {TRIES} tries: "
             f"the user has nearly every combination of the {sizes}; swap more types or add outfits"
         )
 
     def _repeats(self, drawn: np.ndarray, swapped: list[int], pools: Mapping[str, ItemPool]) -> np.ndarray:
-        """(M,) bool: one item stands twice in slots of its type, although there are others."""
+        """(M,) bool: whether an item occurs twice in slots of its type, although the pool has others."""
         repeats = np.zeros(len(drawn), dtype=bool)
         for a in swapped:
-            kind = self.positives.slots[a]
+            item_type = self.positives.slots[a]
             for b in swapped:
-                enough = len(pools[kind].items) >= self.positives.slots.count(kind)
-                if a < b and self.positives.slots[b] == kind and enough:
+                enough = len(pools[item_type].items) >= self.positives.slots.count(item_type)
+                if a < b and self.positives.slots[b] == item_type and enough:
                     repeats |= (drawn[:, a] == drawn[:, b]) & (drawn[:, a] != EMPTY)
         return repeats
 
@@ -241,7 +244,7 @@ def fixed_negatives(groups: Groups, rng: np.random.Generator, count: int = 1) ->
     Without replacement within a group, unless more are asked for than it holds.
     """
     if count < 1:
-        raise ConfigError(f"a positive gets one negative at least, not {count}")
+        raise ConfigError(f"per_positive must be at least 1, got {count}")
     shape = (len(groups), groups.size)
     if count <= groups.size:
         chosen = rng.random(shape).argsort(axis=1)[:, :count]

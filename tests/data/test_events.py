@@ -24,7 +24,7 @@ def test_last_is_test_and_the_one_before_is_valid():
     assert not blank
 
 
-def test_events_of_nobody_are_training_only():
+def test_anonymous_events_are_training_only():
     rows, _, _ = split([("", "a", "x", 1), ("", "b", "y", 2), ("", "c", "z", 3)])
     assert rows == {"train": [0, 1, 2], "valid": [], "test": []}
 
@@ -61,7 +61,7 @@ def test_copies_of_the_test_review_are_dropped():
     assert 6 in rows["train"]
     assert counts["copies of the test review: left out"] == 1
     assert counts["words of the test review at another time: taken away"] == 1
-    assert counts["people in training only: one review on several items"] == 1
+    assert counts["users in training only: one review on several items"] == 1
 
 
 def test_copies_of_the_test_review_may_be_kept_without_words():
@@ -124,7 +124,7 @@ def test_descriptions_come_from_training_alone():
     log = collect(Event(*event, variant="Fog") for event in events)
     data = from_log("made", log, {"item": {"a": {"title": "Jeans"}, "b": {}, "c": {"title": "Never taken"}}})
     a, b, c = data.all_descriptions
-    assert a == "Jeans / Fog / velvet / blue denim"  # the latest first; what three people wrote alike says nothing
+    assert a == "Jeans / Fog / velvet / blue denim"  # the latest first; what three users wrote alike says nothing
     assert b == "Fog / secret words of the test"
     assert c == "Never taken"
     assert data.split("test").items.tolist() == [1]
@@ -174,7 +174,7 @@ def test_catalogue_rows():
     assert part.texts == ("x",)
     assert part.items.dtype == np.int32
     assert part.times.dtype == np.int64
-    with pytest.raises(DataError, match=r"tiny has no split 'valid' of requests; it has .'train'."):
+    with pytest.raises(DataError, match=r"tiny has no split 'valid' of requests; it has train"):
         data.split("val")
 
 

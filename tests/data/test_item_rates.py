@@ -52,9 +52,9 @@ def test_rates_are_those_counted_by_hand(slots):
         assert rates[44] == 0  # never worn
 
 
-def test_an_item_that_one_person_repeats_is_worth_less_than_one_that_many_wear():
-    """Ten items worn twice by one person each, ten by two people each, and of these wearers every one wears once."""
-    alone = [(person, person) for person in range(10) for _ in range(2)]
+def test_an_item_that_one_user_repeats_is_worth_less_than_one_that_many_wear():
+    """Ten items worn twice by one user each, ten by two users each, and of these wearers every one wears once."""
+    alone = [(user, user) for user in range(10) for _ in range(2)]
     shared = [(2 * item + one, 10 + item) for item in range(10) for one in range(2)]
     users, items = np.array(alone + shared).T
     rates = leave_one_out_rates(Outfits.of(("bag",), users, items[:, None]), {"bag": 21})["bag"]

@@ -131,7 +131,7 @@ def _holds(data: Dataset) -> dict[str, Any]:
                 if not mask[:, at].all()
             },
         }
-    items = {kind: len(vocabulary) for kind, vocabulary in data.items.items()}
+    items = {item_type: len(vocabulary) for item_type, vocabulary in data.items.items()}
     return {"slots": list(data.slots), "users": len(data.users), "items": items, "splits": splits}
 
 
@@ -174,16 +174,16 @@ def _splits(data: Dataset) -> Iterator[Finding]:
         yield from _finding("warning", f"users of {name} without an outfit in train (new users)", new)
         only = [data.users.ids[user] for user in np.setdiff1d(train.users, split.positives.users)]
         yield from _finding("note", f"users of train without an outfit in {name}", only)
-        for kind in data.types:
-            here, there = _used(split.positives, kind), _used(train, kind)
+        for item_type in data.types:
+            here, there = _used(split.positives, item_type), _used(train, item_type)
             shared = len(np.intersect1d(here, there))
             if len(here):
                 share = f"{shared / len(here):.1%}"
-                yield Finding("note", f"{kind} items of {name} that occur in train as well ({share})", shared)
+                yield Finding("note", f"{item_type} items of {name} that occur in train as well ({share})", shared)
 
 
-def _used(outfits: Outfits, kind: str) -> np.ndarray:
-    rows = outfits.items[:, [at for at, slot in enumerate(outfits.slots) if slot == kind]]
+def _used(outfits: Outfits, item_type: str) -> np.ndarray:
+    rows = outfits.items[:, [at for at, slot in enumerate(outfits.slots) if slot == item_type]]
     return np.unique(rows[rows != EMPTY])
 
 
@@ -214,7 +214,7 @@ def _negatives(data: Dataset) -> Iterator[Finding]:
         columns = canonical_columns(questions).T.reshape(-1, size, len(data.slots) + 1)
         truth = questions[::size]
         unknown = ~known.contains(truth.users, truth.items)
-        what = f"{name}: questions whose first candidate, the truth, is no positive of the user"
+        what = f"{name}: questions whose first candidate, the truth, is not a positive of the user"
         yield from _outfits_finding("warning", what, data, truth[unknown])
         tied = (columns[:, 1:] == columns[:, :1]).all(axis=2).any(axis=1)
         what = f"{name}: questions with the truth among the wrong candidates"
@@ -222,16 +222,16 @@ def _negatives(data: Dataset) -> Iterator[Finding]:
 
 
 def _items(data: Dataset) -> Iterator[Finding]:
-    """Items that stand in a list and in no outfit."""
-    for kind, vocabulary in data.items.items():
+    """Items that are in a list but in no outfit."""
+    for item_type, vocabulary in data.items.items():
         used = np.zeros(len(vocabulary), dtype=bool)
         for split in data.splits.values():
             tables = [split.positives, *(groups.outfits for groups in split.negatives.values())]
             tables += [split.questions.outfits] if split.questions is not None else []
             for table in tables:
-                used[_used(table, kind)] = True
+                used[_used(table, item_type)] = True
         idle = [vocabulary.ids[row] for row in np.flatnonzero(~used)]
-        yield from _finding("note", f"{kind} items that occur in no outfit", idle)
+        yield from _finding("note", f"{item_type} items that occur in no outfit", idle)
 
 
 def _distinct_items(data: Dataset) -> list[str]:
@@ -280,7 +280,7 @@ def _table(name: str, holds: dict[str, Any]) -> Iterable[str]:
         return
     if "slots" in holds:
         yield f"slots   {', '.join(slot_names(holds['slots']))}"
-    yield f"items   {', '.join(f'{count:,} {kind}' for kind, count in holds['items'].items())}"
+    yield f"items   {', '.join(f'{count:,} {item_type}' for item_type, count in holds['items'].items())}"
     yield f"users   {holds['users']:,}"
     yield from _aligned(_outfit_rows(holds) if "slots" in holds else _plain_rows(holds))
 

@@ -18,11 +18,11 @@ from fashion_hash.errors import DataError
 
 _FEWEST_WORDS, _MOST_WORDS = 4, 6  # "great shoes" in a description tells nothing; the first six words of a review do
 
-SAME_EVENT = "the same person, item and words stand in {earlier}"
-SAME_WORDS = "the person's words stand in {earlier}, of another item"
-DESCRIBED = "the words stand in the description of an item, and nobody wrote them in {earlier}"
-SAME_MOMENT = "{earlier} has wordless events of the person at the same moment: copies of this review, it seems"
-LATER = "{earlier} knows what the person did later"
+SAME_EVENT = "the same user, item and words occur in {earlier}"
+SAME_WORDS = "the same user wrote these words in {earlier}, for another item"
+DESCRIBED = "the words occur in the description of an item, but not in the requests of {earlier}"
+SAME_MOMENT = "{earlier} has wordless events of the same user at the same moment: probably copies of this review"
+LATER = "{earlier} has later events of the same user"
 
 
 class Leak(NamedTuple):
@@ -49,14 +49,14 @@ def leaks(data: RequestData) -> list[Leak]:
 
 
 def _between(held: Requests, earlier: Requests) -> Iterator[tuple[int, str]]:
-    people = set(held.users[held.users != NOBODY].tolist())
-    of_person: dict[int, list[int]] = defaultdict(list)
+    held_users = set(held.users[held.users != NOBODY].tolist())
+    of_user: dict[int, list[int]] = defaultdict(list)
     for row, user in enumerate(earlier.users.tolist()):
-        if user in people:
-            of_person[user].append(row)
+        if user in held_users:
+            of_user[user].append(row)
     for row, (user, item, when) in enumerate(zip(held.users.tolist(), held.items.tolist(), held.times.tolist())):
         words = normal(held.texts[row])
-        for known in of_person.get(user, ()):
+        for known in of_user.get(user, ()):
             then = int(earlier.times[known])
             same = normal(earlier.texts[known]) == words
             if same and int(earlier.items[known]) == item and (words or (then == when and then)):
@@ -146,32 +146,32 @@ def _holds(data: RequestData) -> dict[str, Any]:
             "without words": len(requests) - len(words),
             "median words": int(np.median(words)) if words else 0,
         }
-    items = {kind: len(vocabulary) for kind, vocabulary in data.items.items()}
+    items = {item_type: len(vocabulary) for item_type, vocabulary in data.items.items()}
     return {"users": len(data.users), "items": items, "splits": splits}
 
 
 def _show(data: RequestData, split: str, row: int) -> str:
     requests = data.splits[split]
     user, text = int(requests.users[row]), requests.texts[row]
-    who = f"user {data.users.ids[user]}" if user != NOBODY else "nobody known"
+    who = f"user {data.users.ids[user]}" if user != NOBODY else "an anonymous user"
     return f"{who}, item {data.item_id(int(requests.items[row]))}: {text[:60]!r}"
 
 
 def _leaks(data: RequestData) -> Iterator[Finding]:
-    of_kind: dict[tuple[str, str], dict[int, None]] = defaultdict(dict)
+    by_cause: dict[tuple[str, str], dict[int, None]] = defaultdict(dict)
     for leak in leaks(data):
-        of_kind[leak.split, leak.how][leak.row] = None
-    for (split, how), rows in of_kind.items():
+        by_cause[leak.split, leak.how][leak.row] = None
+    for (split, how), rows in by_cause.items():
         examples = [_show(data, split, row) for row in list(rows)[:EXAMPLES]]
         yield Finding("warning", f"leak: requests of {split} where {how}", len(rows), examples)
-    if not of_kind:
+    if not by_cause:
         yield Finding("note", "no leak: training knows nothing of the words and events that are held out", 0)
 
 
 def _holes(data: RequestData) -> Iterator[Finding]:
     for name in ("train", "test"):
         if not len(data.splits.get(name, ())):
-            why = "nothing to train on" if name == "train" else "nothing to measure (every person has one event only?)"
+            why = "nothing to train on" if name == "train" else "nothing to measure: has every user only one event?"
             yield Finding("error" if name == "train" else "warning", f"the split {name} is empty: {why}", 0)
     for name, requests in data.splits.items():
         if len(requests) and not any(requests.texts):
@@ -190,11 +190,11 @@ def _strangers(data: RequestData) -> Iterator[Finding]:
         items = np.setdiff1d(requests.items, train.items)
         if len(items):
             examples = [data.item_id(int(item)) for item in items[:EXAMPLES]]
-            yield Finding("warning", f"items of {name} that nobody took in train (new items)", len(items), examples)
+            yield Finding("warning", f"items of {name} without a request in train (new items)", len(items), examples)
     silent = [row for row, words in enumerate(data.all_descriptions) if not words]
     if silent:
         examples = [data.item_id(row) for row in silent[:EXAMPLES]]
-        yield Finding("warning", "items of which training knows no word", len(silent), examples)
+        yield Finding("warning", "items without any description", len(silent), examples)
 
 
 def _read(data: RequestData) -> Iterator[Finding]:

@@ -60,13 +60,13 @@ def read_iqon3000(
     if "train" in tables:
         tables["train"] = [row[:3] for row in tables["train"]]
 
-    def vocabulary(kind: str, *columns: int) -> Vocabulary:
+    def vocabulary(noun: str, *columns: int) -> Vocabulary:
         seen: dict[str, None] = {}
         for split in ("train", None):
             rows = tables.get(split, []) if split else [row for table in tables.values() for row in table]
             fresh = {row[column] for row in rows for column in columns if column < len(row)}
             seen.update(dict.fromkeys(in_order(fresh)))
-        return Vocabulary(seen, kind)
+        return Vocabulary(seen, noun)
 
     users = vocabulary("user", 0)
     items = {"top": vocabulary("top", 1), "bottom": vocabulary("bottom", 2, 3)}

@@ -52,14 +52,14 @@ def read_polyvore_u(
     folder = find_subset(Path(root), subset)
     tables_by_split = _files(folder)
     slots = _slots(folder, [path for files in tables_by_split.values() for path in files.values()], slots)
-    names = {kind: read_image_list(folder / f"image_list_{kind}", report) for kind in item_types(slots)}
+    names = {item_type: read_image_list(folder / f"image_list_{item_type}", report) for item_type in item_types(slots)}
     tuples = {
         split: {kind: _read_file(path, slots, names, report, kind) for kind, path in files.items()}
         for split, files in tables_by_split.items()
     }
     users = Vocabulary(in_order(one for files in tuples.values() for t in files.values() for one in t.names), "user")
     splits = {split: _split(files, slots, users, report) for split, files in tuples.items()}
-    items = {kind: Vocabulary(ids, kind) for kind, ids in names.items()}
+    items = {item_type: Vocabulary(ids, item_type) for item_type, ids in names.items()}
     content = _content(folder.parent, items, report)
     return Dataset(f"polyvore_u/{folder.name}", slots, users, items, splits, content)
 
@@ -141,7 +141,7 @@ def _slots(folder: Path, paths: list[Path], given: Sequence[str] | None) -> tupl
         header = read_header(path)
         if header is None or path.name.startswith(QUESTIONS):
             continue
-        unknown = [kind for kind in header[1:] if kind not in listed]
+        unknown = [item_type for item_type in header[1:] if item_type not in listed]
         if unknown:
             lists = ", ".join(sorted(listed)) or "none at all"
             raise DataError.at(path, 1, f"column {unknown[0]!r}: no image_list_{unknown[0]} (there is {lists})")
@@ -262,10 +262,10 @@ def _content(root: Path, items: Mapping[str, Vocabulary], report: Reporter) -> C
     details: dict[str, dict[str, dict[str, str | float | int | bool]]] = {}
     if (root / "items.csv").is_file():
         known = read_items_csv(root / "items.csv", report=report)
-        for kind, vocabulary in items.items():
-            details[kind] = {
-                one: {name: value for name, value in columns.items() if name != "image"}
-                for one, columns in known.get(kind, {}).items()
-                if one in vocabulary
+        for item_type, vocabulary in items.items():
+            details[item_type] = {
+                item_id: {name: value for name, value in columns.items() if name != "image"}
+                for item_id, columns in known.get(item_type, {}).items()
+                if item_id in vocabulary
             }
     return Content(pictures, vectors if vectors.is_file() else None, details)

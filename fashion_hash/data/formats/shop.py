@@ -1,4 +1,4 @@
-"""A shop's own files: what is known of the items, and outfits put together by people."""
+"""A shop's own files: what is known of the items, and outfits that users put together."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def read_items_csv(path: str | Path, report: Reporter = stop) -> dict[str, dict[
         for name, cell in row.items():
             if cell:
                 columns.setdefault(name, []).append(cell)
-    kinds = {name: _kind(name, values) for name, values in columns.items()}
+    cell_types = {name: _cell_type(name, values) for name, values in columns.items()}
     items: dict[str, dict[str, dict[str, Detail]]] = {}
     for line, row in rows:
         try:
@@ -65,7 +65,7 @@ def read_items_csv(path: str | Path, report: Reporter = stop) -> dict[str, dict[
         except DataError as error:
             report(DataError.at(path, line, str(error)))
             continue
-        known = {name: _value(cell, kinds[name]) for name, cell in row.items() if cell}
+        known = {name: _value(cell, cell_types[name]) for name, cell in row.items() if cell}
         items.setdefault(item_type, {})[item_id] = known
     return items
 
@@ -93,17 +93,17 @@ def read_outfits_file(path: str | Path, slots: Sequence[str], items: Mapping[str
     lines = _csv_outfits(path, slots) if path.suffix == ".csv" else _jsonl_outfits(path)
     ids: dict[str, int] = {}
     table: list[list[int]] = []
-    for line, one, content in lines:
-        if not one:
+    for line, outfit_id, content in lines:
+        if not outfit_id:
             raise DataError.at(path, line, "the outfit_id is empty")
-        if one in ids:
-            raise DataError.at(path, line, f"outfit {one!r} occurs twice, first in line {ids[one]}")
+        if outfit_id in ids:
+            raise DataError.at(path, line, f"outfit {outfit_id!r} occurs twice, first in line {ids[outfit_id]}")
         try:
             named = isinstance(content, dict)
             row = _named_slots(content, slots, items) if named else _free_items(content, slots, items)
         except DataError as error:
-            raise DataError.at(path, line, f"outfit {one!r}: {error}") from None
-        ids[one] = line
+            raise DataError.at(path, line, f"outfit {outfit_id!r}: {error}") from None
+        ids[outfit_id] = line
         table.append(row)
     if not table:
         raise DataError(f"{path} holds no outfits")
@@ -113,32 +113,36 @@ def read_outfits_file(path: str | Path, slots: Sequence[str], items: Mapping[str
 def _named_slots(content: Mapping[str, str], slots: tuple[str, ...], items: Mapping[str, Lookup]) -> list[int]:
     names = slot_names(slots)
     row = [EMPTY] * len(slots)
-    for name, one in content.items():
+    for name, item_id in content.items():
         if name not in names:
             raise DataError(f"no slot {name!r}{suggest(name, names)}; the slots are {', '.join(names)}")
-        if one in ("", "-1"):
+        if item_id in ("", "-1"):
             continue
         position = names.index(name)
-        row[position] = items[slots[position]].find(one)
+        row[position] = items[slots[position]].find(item_id)
         if row[position] < 0:
-            raise DataError(f"unknown {slots[position]} {one!r}{suggest(one, items[slots[position]].all())}")
+            raise DataError(f"unknown {slots[position]} {item_id!r}{suggest(item_id, items[slots[position]].all())}")
     return _not_empty(row)
 
 
 def _free_items(content: Sequence[str], slots: tuple[str, ...], items: Mapping[str, Lookup]) -> list[int]:
     row = [EMPTY] * len(slots)
-    for one in content:
-        found = [(kind, at) for kind in dict.fromkeys(slots) if (at := items[kind].find(one)) >= 0]
-        if not found:
-            near = suggest(one, (known for kind in dict.fromkeys(slots) for known in items[kind].all()))
-            raise DataError(f"unknown item {one!r}{near}; the types are {', '.join(dict.fromkeys(slots))}")
-        if len(found) > 1:
-            kinds = " and ".join(kind for kind, _ in found)
-            raise DataError(f"item {one!r} is a {kinds}: name the slots instead of item_ids")
-        kind, at = found[0]
-        free = [position for position, slot in enumerate(slots) if slot == kind and row[position] == EMPTY]
+    types = tuple(dict.fromkeys(slots))
+    for item_id in content:
+        hits = [(item_type, at) for item_type in types if (at := items[item_type].find(item_id)) >= 0]
+        if not hits:
+            near = suggest(item_id, (known for item_type in types for known in items[item_type].all()))
+            raise DataError(f"unknown item {item_id!r}{near}; the types are {', '.join(types)}")
+        if len(hits) > 1:
+            of_types = ", ".join(item_type for item_type, _ in hits)
+            raise DataError(
+                f"several item types have the id {item_id!r} ({of_types}): name the slots instead of item_ids"
+            )
+        item_type, at = hits[0]
+        free = [position for position, slot in enumerate(slots) if slot == item_type and row[position] == EMPTY]
         if not free:
-            raise DataError(f"{one!r} is one {kind} too many: an outfit has {slots.count(kind)} of that type")
+            allowed = slots.count(item_type)
+            raise DataError(f"too many items of type {item_type}: {item_id!r} is one more than the {allowed} allowed")
         row[free[0]] = at
     return _not_empty(row)
 
@@ -214,7 +218,7 @@ def _csv_rows(path: Path, needed: Sequence[str], report: Reporter) -> list[tuple
     return rows
 
 
-def _kind(name: str, values: list[str]) -> type:
+def _cell_type(name: str, values: list[str]) -> type:
     if name in _WORDS:
         return str
     if all(value.lower() in ("true", "false") for value in values):
@@ -226,5 +230,5 @@ def _kind(name: str, values: list[str]) -> type:
     return str
 
 
-def _value(cell: str, kind: type) -> Detail:
-    return cell.lower() == "true" if kind is bool else kind(cell)
+def _value(cell: str, cell_type: type) -> Detail:
+    return cell.lower() == "true" if cell_type is bool else cell_type(cell)

@@ -23,7 +23,7 @@ def read_json_lines(
 
     Args:
         path: the file.
-        report: called with each line that is no JSON object; the default raises the first.
+        report: called with each line that is not a JSON object; the default raises the first.
         literals: also accept Python literals, as the oldest Amazon metadata have them.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Text vectors out of a pickle that nobody has to trust.
+"""Text vectors out of a pickle that need not be trusted.
 
 A pickle is a program: loading one may run anything. This loader knows five globals, and each of
 them is a stand-in written here that can do nothing but hold numbers; numpy itself never sees the
@@ -62,7 +62,7 @@ def load_vectors(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def _vector(value: Any) -> np.ndarray | None:
-    """(F,) float32, or None when the value is nothing of the kind."""
+    """(F,) float32, or None when the value is not a vector of floats."""
     if isinstance(value, _Array):
         return value.array if value.array is not None and value.array.ndim == 1 else None
     if isinstance(value, (list, tuple)) and all(type(number) in (int, float) for number in value):

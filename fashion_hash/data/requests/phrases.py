@@ -1,4 +1,4 @@
-"""How people ask for a garment: words for its attributes, and templates that put them together.
+"""How users ask for a garment: words for its attributes, and templates that put them together.
 
     "dark striped trousers to go with this top", "something linen for a summer wedding",
     "black ankle boots, not too formal"
@@ -110,7 +110,7 @@ def facts_of(details: Mapping[str, object], rng: np.random.Generator) -> list[Fa
     for column, given in details.items():
         attribute, value = SPELLINGS.get(column, column), str(given)
         if attribute not in ATTRIBUTES or (attribute, value) == ("pattern", "plain"):
-            continue  # nobody asks for "plain trousers" unless they must
+            continue  # users rarely ask for "plain trousers"
         groups = [words for words, values in _GROUPS.get(attribute, {}).items() if value in values]
         own = _SYNONYMS.get(attribute, {}).get(value, (value,))
         if groups and (attribute in TAILS or rng.random() < 0.5):
@@ -122,18 +122,20 @@ def facts_of(details: Mapping[str, object], rng: np.random.Generator) -> list[Fa
     return facts
 
 
-def noun(kind: str, said: Mapping[str, object], rng: np.random.Generator) -> str:
+def noun(item_type: str, said: Mapping[str, object], rng: np.random.Generator) -> str:
     """What a garment is called: by its own kind where that is known, else by its item type."""
     name = str(said.get("kind", ""))
-    names = _KINDS.get(name, (name,)) if name else _TYPES.get(kind, (kind,))
+    names = _KINDS.get(name, (name,)) if name else _TYPES.get(item_type, (item_type,))
     return names[rng.integers(len(names))]
 
 
-def sentence(kind: str, facts: Sequence[Fact], partners: Sequence[str], rng: np.random.Generator) -> tuple[str, bool]:
+def sentence(
+    item_type: str, facts: Sequence[Fact], partners: Sequence[str], rng: np.random.Generator
+) -> tuple[str, bool]:
     """One request, and whether it tells the item type.
 
     Args:
-        kind: the item type that is asked for.
+        item_type: the item type that is asked for.
         facts: what is said of it; words of a title (attribute "title") stand for themselves, in their order.
         partners: what it may have to go with, as nouns.
         rng: where the draws come from.
@@ -142,7 +144,7 @@ def sentence(kind: str, facts: Sequence[Fact], partners: Sequence[str], rng: np.
     adjectives = [said[attribute] for attribute in ADJECTIVES if attribute in said]
     adjectives += [fact.words for fact in facts if fact.attribute == "title"]
     named = "kind" in said or "material" not in said or rng.random() < 0.5
-    core = " ".join([*adjectives, said.get("kind") or noun(kind, {}, rng)]) if named else ""
+    core = " ".join([*adjectives, said.get("kind") or noun(item_type, {}, rng)]) if named else ""
     core = core or f"something {' '.join(adjectives)}"
     opener = _OPENERS[rng.integers(len(_OPENERS))]
     text = opener + (_with_article(core) if opener and named else core)

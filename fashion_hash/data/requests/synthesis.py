@@ -1,4 +1,4 @@
-"""Requests made from outfits, for data sets where nobody logged what users asked for.
+"""Requests made from outfits, for data sets without a log of what users asked for.
 
 One item of a user's outfit is asked for by part of what is known about it: attributes where the catalogue has
 them (colour, material, ...), else words of its title. Most is left unsaid, so that many items fit the words and

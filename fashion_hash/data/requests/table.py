@@ -24,7 +24,7 @@ class Requests:
     """A table of requests and the item that was taken; rows are aligned.
 
     Attributes:
-        users: (N,) int32, rows of the user vocabulary; NOBODY (-1) where nobody is known.
+        users: (N,) int32, rows of the user vocabulary; NOBODY (-1) for an anonymous user.
         items: (N,) int32, rows of the whole catalogue, all item types one after the other
             (`RequestData.flat` and `unflat` translate).
         texts: (N,) the request's words; "" where none was written.
@@ -84,9 +84,11 @@ class RequestData:
     counts: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for kind, vocabulary in self.items.items():
-            if len(self.descriptions[kind]) != len(vocabulary):
-                raise DataError(f"{len(self.descriptions[kind])} descriptions for {len(vocabulary)} {kind} items")
+        for item_type, vocabulary in self.items.items():
+            if len(self.descriptions[item_type]) != len(vocabulary):
+                raise DataError(
+                    f"{len(self.descriptions[item_type])} descriptions for {len(vocabulary)} {item_type} items"
+                )
         for name, requests in self.splits.items():
             if len(requests) and not (requests.items.min() >= 0 and requests.items.max() < self.num_items):
                 raise DataError(f"{name}: item rows outside of the catalogue of {self.num_items}")
@@ -112,27 +114,27 @@ class RequestData:
         """A split by name; "val" is understood as "valid". Raises DataError when it is absent."""
         name = "valid" if name == "val" else name
         if name not in self.splits:
-            raise DataError(f"{self.name} has no split {name!r} of requests; it has {sorted(self.splits)}")
+            raise DataError(f"{self.name} has no split {name!r} of requests; it has {', '.join(sorted(self.splits))}")
         return self.splits[name]
 
-    def flat(self, kind: str, rows: np.ndarray | int) -> np.ndarray:
+    def flat(self, item_type: str, rows: np.ndarray | int) -> np.ndarray:
         """Rows of the catalogue for rows of one item type's vocabulary."""
-        return np.asarray(np.asarray(rows) + self.offsets[self.types.index(kind)])
+        return np.asarray(np.asarray(rows) + self.offsets[self.types.index(item_type)])
 
     def unflat(self, rows: np.ndarray | int) -> tuple[np.ndarray, np.ndarray]:
         """For rows of the catalogue: positions in `types`, and rows of that type's vocabulary."""
-        kinds = np.searchsorted(self.offsets, rows, side="right") - 1
-        return kinds, np.asarray(rows) - self.offsets[kinds]
+        types = np.searchsorted(self.offsets, rows, side="right") - 1
+        return types, np.asarray(rows) - self.offsets[types]
 
     def item_id(self, row: int) -> str:
         """The id of an item, by its row of the catalogue."""
-        kind, within = self.unflat(row)
-        return self.items[self.types[int(kind)]].ids[int(within)]
+        position, within = self.unflat(row)
+        return self.items[self.types[int(position)]].ids[int(within)]
 
     @cached_property
     def all_descriptions(self) -> tuple[str, ...]:
         """(C,) descriptions of the whole catalogue."""
-        return tuple(words for kind in self.types for words in self.descriptions[kind])
+        return tuple(words for item_type in self.types for words in self.descriptions[item_type])
 
     @cached_property
     def items_fingerprint(self) -> str:

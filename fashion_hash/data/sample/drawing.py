@@ -1,4 +1,4 @@
-"""Drawing garments: a shape, a colour and a pattern become a picture that a person recognises.
+"""Drawing garments: a shape, a colour and a pattern become a recognisable picture.
 
 Pictures are painted at twice their size and scaled down, so that edges are smooth.
 """

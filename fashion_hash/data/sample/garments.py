@@ -1,6 +1,6 @@
 """The wardrobe of the sample data set: kinds of garment, colours, materials, brands, and what goes together.
 
-Plain tables; `synthetic` draws items and people from them and `drawing` paints them. Codes are positions
+Plain tables; `synthetic` draws items and users from them and `drawing` paints them. Codes are positions
 in these tuples, so the order is part of the sample's definition.
 """
 

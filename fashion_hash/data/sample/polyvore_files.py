@@ -24,14 +24,14 @@ class Subset:
 
     Attributes:
         name: the folder.
-        persons: (U,) the person behind each user number of the files.
-        positives: the outfits of each of SPLITS; users are persons.
-        all_items: list every item of the world, not only those that somebody wears.
+        world_users: (U,) the world's user behind each user number of the files.
+        positives: the outfits of each of SPLITS; users are the world's rows.
+        all_items: list every item of the world, not only those that a user wears.
         retrieval: write `retrieval_{type}_all` as well (the release has it for 630 only).
     """
 
     name: str
-    persons: np.ndarray
+    world_users: np.ndarray
     positives: Mapping[str, Outfits]
     all_items: bool
     retrieval: bool
@@ -86,7 +86,7 @@ def questions(positives: Outfits, everything: Outfits, rng: np.random.Generator,
 
     The slot is the given one, or for each question a random slot that holds an item and has enough others.
     The other items come from that slot in `everything`, all outfits that users wear. The candidates of a
-    question differ, and the wrong ones are no outfit of the user's.
+    question differ, and the wrong ones are not outfits of the user.
     """
     worn = np.sort(outfit_keys(everything.users, everything.items))
     pools = _pools(everything)
@@ -116,7 +116,7 @@ def _pools(outfits: Outfits) -> list[np.ndarray]:
 
 
 def _draw_until_good(count: int, draw: Callable[[np.ndarray], np.ndarray], what: str) -> None:
-    """Calls `draw` with rows, at first all of them, then those that it says are no good."""
+    """Calls `draw` with rows, at first all of them, then those that it rejects."""
     rows = np.arange(count)
     for _ in range(1000):
         rows = rows[draw(rows)]
@@ -135,8 +135,8 @@ def write_subset(root: Path, subset: Subset, names: Mapping[str, Sequence[str]],
     worn = concatenate([subset.positives[split] for split in SPLITS])
     keys = np.sort(outfit_keys(worn.users, worn.items))
     rows = _listed_items(subset, worn, names)
-    numbers = np.full(subset.persons.max() + 1, -1)
-    numbers[subset.persons] = np.arange(len(subset.persons))
+    numbers = np.full(subset.world_users.max() + 1, -1)
+    numbers[subset.world_users] = np.arange(len(subset.world_users))
     folder, written = root / subset.name, 0
 
     def save(name: str, text: str) -> None:
@@ -155,8 +155,8 @@ def write_subset(root: Path, subset: Subset, names: Mapping[str, Sequence[str]],
         header = ",".join(["user", *outfits.slots] * repeat)
         return "\n".join([header, *(",".join(map(str, row)) for row in values.tolist())]) + "\n"
 
-    for kind, listed in rows.items():
-        save(f"image_list_{kind}", "".join(f"{names[kind][row]}\n" for row in listed))
+    for item_type, listed in rows.items():
+        save(f"image_list_{item_type}", "".join(f"{names[item_type][row]}\n" for row in listed))
     for split in SPLITS:
         positives = subset.positives[split]
         save(f"tuples_{split}_posi", table(positives))
@@ -177,8 +177,8 @@ def write_subset(root: Path, subset: Subset, names: Mapping[str, Sequence[str]],
 def _listed_items(subset: Subset, worn: Outfits, names: Mapping[str, Sequence[str]]) -> dict[str, np.ndarray]:
     """The items of each image list, by the world's rows, in the order of the file."""
     rows: dict[str, np.ndarray] = {}
-    for kind in dict.fromkeys(worn.slots):
-        columns = [position for position, slot in enumerate(worn.slots) if slot == kind]
+    for item_type in dict.fromkeys(worn.slots):
+        columns = [position for position, slot in enumerate(worn.slots) if slot == item_type]
         used = np.unique(worn.items[:, columns])
-        rows[kind] = np.arange(len(names[kind])) if subset.all_items else used[used != EMPTY]
+        rows[item_type] = np.arange(len(names[item_type])) if subset.all_items else used[used != EMPTY]
     return rows

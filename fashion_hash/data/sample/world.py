@@ -1,4 +1,4 @@
-"""A planted world: garments with attributes, people with tastes, and a rule of what goes together.
+"""A planted world: garments with attributes, users with tastes, and a rule of what goes together.
 
 The truth is known, so tests and benchmarks can hold a model to it:
 
@@ -6,7 +6,7 @@ The truth is known, so tests and benchmarks can hold a model to it:
                               + COMPATIBILITY * mean over pairs of  sum of match[attribute](item, other)
                               + POPULARITY * mean over items of  popularity[item]
 
-People wear what scores high among random candidates, with noise. Letters: N items or outfits, U users,
+Users wear what scores high among random candidates, with noise. Letters: N items or outfits, U users,
 S slots, P pairs of slots.
 """
 
@@ -51,21 +51,21 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "season": SEASONS,
     "brand": tuple(BRANDS),
 }
-# How much people differ in what they like of each attribute (standard deviation of a taste).
+# How much users differ in what they like of each attribute (standard deviation of a taste).
 TASTES = {"colour": 1.0, "style": 1.0, "kind": 0.7, "pattern": 0.7, "formality": 0.5, "brand": 0.1}
 PREFERENCE, COMPATIBILITY, POPULARITY = 0.85, 1.1, 0.1
-# People wear the best of CANDIDATES random outfits for each one they wear, after noise of this size.
+# Users wear the best of CANDIDATES random outfits for each one they wear, after noise of this size.
 CANDIDATES, NOISE = 25, 0.25
 
 
 @dataclass(frozen=True)
 class World:
-    """Items, people and the truth about them.
+    """Items, users and the truth about them.
 
     Attributes:
         items: for each type, the columns of its items: a (N,) array of codes for each of ATTRIBUTES,
             and "popularity" (N,) float, "price" (N,) float, "in_stock" (N,) bool, "word" (N,) int.
-        tastes: for each attribute of TASTES, (U, values) float: how much each person likes each value.
+        tastes: for each attribute of TASTES, (U, values) float: how much each user likes each value.
     """
 
     items: Mapping[str, Mapping[str, np.ndarray]]
@@ -73,17 +73,17 @@ class World:
 
     @property
     def num_users(self) -> int:
-        """How many people there are."""
+        """How many users there are."""
         return len(self.tastes["colour"])
 
-    def num_items(self, kind: str) -> int:
+    def num_items(self, item_type: str) -> int:
         """How many items of a type there are."""
-        return len(self.items[kind]["colour"])
+        return len(self.items[item_type]["colour"])
 
 
 def plant_world(seed: int, users: int, items: int) -> World:
-    """Draws a world of `users` people and `items` items of each type; the same seed, the same world."""
-    return World({kind: _draw_items(generator(seed, "items", kind), kind, items) for kind in TYPES},
+    """Draws a world with these numbers of users and of items per type; the same seed gives the same world."""
+    return World({item_type: _draw_items(generator(seed, "items", item_type), item_type, items) for item_type in TYPES},
                  _draw_tastes(generator(seed, "tastes"), users))  # fmt: skip
 
 
@@ -129,9 +129,9 @@ def _pick(rng: np.random.Generator, odds: Sequence[int]) -> int:
 
 
 def _draw_tastes(rng: np.random.Generator, users: int, archetypes: int = 6) -> dict[str, np.ndarray]:
-    """A person is a mix of a few archetypes, with a taste of their own on top; all are equally choosy.
+    """A user is a mix of a few archetypes with an individual taste on top; all are equally choosy.
 
-    What all people share is taken away, so that popularity alone explains little.
+    What all users share is taken away, so that popularity alone explains little.
     """
     mix = rng.dirichlet(np.full(archetypes, 0.25), size=users)
     tastes = {}
@@ -143,9 +143,9 @@ def _draw_tastes(rng: np.random.Generator, users: int, archetypes: int = 6) -> d
     return tastes
 
 
-def preference(world: World, kind: str, users: np.ndarray) -> np.ndarray:
-    """(len(users), N) How much each of these people likes each item of a type, compatibility apart."""
-    columns = world.items[kind]
+def preference(world: World, item_type: str, users: np.ndarray) -> np.ndarray:
+    """(len(users), N) How much each of these users likes each item of a type, compatibility apart."""
+    columns = world.items[item_type]
     liked = sum(world.tastes[name][users][:, columns[name]] for name in TASTES)
     return np.asarray(PREFERENCE * liked + POPULARITY * columns["popularity"])
 
@@ -180,9 +180,9 @@ def compatibility(world: World, slots: Sequence[str], items: np.ndarray) -> np.n
 def truth_score(world: World, outfits: Outfits) -> np.ndarray:
     """(N,) float64 The planted score of outfits whose rows are the world's own rows."""
     liked, items = np.zeros(len(outfits)), outfits.items
-    persons, who = np.unique(outfits.users, return_inverse=True)
+    users, position_of = np.unique(outfits.users, return_inverse=True)
     for position, slot in enumerate(outfits.slots):
-        score = preference(world, slot, persons)[who, items[:, position]]
+        score = preference(world, slot, users)[position_of, items[:, position]]
         liked += np.where(items[:, position] != EMPTY, score, 0.0)
     return np.asarray(liked / np.maximum(outfits.mask.sum(axis=1), 1) + compatibility(world, outfits.slots, items))
 
@@ -223,16 +223,16 @@ def _slot_pool(world: World, slots: tuple[str, ...], position: int) -> np.ndarra
     return np.asarray(rows[outer] if slots[position] in slots[:position] else rows[~outer])
 
 
-def item_names(kind: str, count: int) -> list[str]:
+def item_names(item_type: str, count: int) -> list[str]:
     """The image names, which are the item ids, of the items of a type."""
     width = max(4, len(str(count - 1)))
-    return [f"{kind}_{row:0{width}d}.jpg" for row in range(count)]
+    return [f"{item_type}_{row:0{width}d}.jpg" for row in range(count)]
 
 
-def item_rows(world: World, kind: str) -> list[dict[str, str]]:
-    """The items of a type as rows of a shop's catalogue: every value as it stands in `items.csv`."""
-    columns, rows = world.items[kind], []
-    for row, name in enumerate(item_names(kind, world.num_items(kind))):
+def item_rows(world: World, item_type: str) -> list[dict[str, str]]:
+    """The items of a type as rows of a shop's catalogue: every value as written to `items.csv`."""
+    columns, rows = world.items[item_type], []
+    for row, name in enumerate(item_names(item_type, world.num_items(item_type))):
         value = {attribute: ATTRIBUTES[attribute][columns[attribute][row]] for attribute in ATTRIBUTES}
         word = STYLES[value["style"]][columns["word"][row]]
         pattern = "" if value["pattern"] == "plain" else value["pattern"] + " "
@@ -240,7 +240,7 @@ def item_rows(world: World, kind: str) -> list[dict[str, str]]:
         rows.append(
             {
                 "item_id": name,
-                "type": kind,
+                "type": item_type,
                 "image": f"images/291x291/{name}",
                 "title": title[0].upper() + title[1:],
                 "description": f"A {value['style']} piece for {value['season']}, "

@@ -1,6 +1,6 @@
 """The sample data set: a planted world written in the Polyvore-U layout, with pictures and words.
 
-`make_sample` is what tools/make_sample.py calls. What it writes depends on the settings alone: the same
+`make_sample` is what `fashion-hash make-sample` calls. What it writes depends on the settings alone: the same
 seed gives the same bytes (of the LMDB: the same content).
 """
 
@@ -131,7 +131,7 @@ def make_sample(out: str | Path, *, force: bool = False, **settings: Any) -> Sum
     files = [file for file in out.rglob("*") if file.is_file()]
     return Summary(
         root=out,
-        users={subset.name: len(subset.persons) for subset in subsets},
+        users={subset.name: len(subset.world_users) for subset in subsets},
         outfits={subset.name: {split: len(subset.positives[split]) for split in SPLITS} for subset in subsets},
         items={item_type: world.num_items(item_type) for item_type in TYPES},
         pictures=len(TYPES) * chosen.items if chosen.pictures else 0,
@@ -149,7 +149,7 @@ def _may_finish(out: Path, settings: Settings, force: bool) -> bool:
         return False
     if not (out / TRUTH_FILE).exists():
         raise DataError(
-            f"{out} is not empty and no sample ({TRUTH_FILE} is missing): choose another --out, or --force "
+            f"{out} is neither empty nor a sample ({TRUTH_FILE} is missing): choose another --out, or --force "
             "to replace what it holds of the Polyvore-U layout"
         )
     return bool(read_truth(out)["settings"] == asdict(settings))
@@ -170,7 +170,7 @@ def _move_into(new: Path, out: Path) -> None:
 
 
 def _plant(settings: Settings) -> tuple[World, list[Subset]]:
-    """The world and who wears what; persons of 53 and 32 are nobody's of 630 and 519."""
+    """The world and who wears what; the users of 53 and 32 are not among those of 630 and 519."""
     users, each = settings.users, settings.outfits_per_user
     sizes = {number: max(2, round(users * number / 630)) for number in (630, 519, 53, 32)}
     world = plant_world(settings.seed, users + sizes[53] + sizes[32], settings.items)
@@ -182,23 +182,23 @@ def _plant(settings: Settings) -> tuple[World, list[Subset]]:
         if form == "variable" and not settings.variable:
             continue
         name = f"tuples_{number}"
-        persons = np.arange(first[number], first[number] + sizes[number])
-        worn = draw_worn(world, SLOTS[form], persons, int(bounds[-1]), generator(settings.seed, name, "worn"))
-        place = np.tile(np.arange(bounds[-1]), len(persons))
+        world_users = np.arange(first[number], first[number] + sizes[number])
+        worn = draw_worn(world, SLOTS[form], world_users, int(bounds[-1]), generator(settings.seed, name, "worn"))
+        place = np.tile(np.arange(bounds[-1]), len(world_users))
         positives: dict[str, Outfits] = {
             split: worn[(place >= low) & (place < high)] for split, low, high in zip(SPLITS, bounds, bounds[1:])
         }
-        subsets.append(Subset(name, persons, positives, all_items=number in (630, 519), retrieval=number == 630))
+        subsets.append(Subset(name, world_users, positives, all_items=number in (630, 519), retrieval=number == 630))
     return world, subsets
 
 
 def _write(root: Path, settings: Settings, world: World, subsets: Sequence[Subset]) -> int:
     """Writes what is not there yet; returns how many files were written."""
-    names = {kind: item_names(kind, world.num_items(kind)) for kind in TYPES}
-    rows = [row for kind in TYPES for row in item_rows(world, kind)]
+    names = {item_type: item_names(item_type, world.num_items(item_type)) for item_type in TYPES}
+    rows = [row for item_type in TYPES for row in item_rows(world, item_type)]
     written = sum(write_subset(root, subset, names, settings.seed) for subset in subsets)
     texts = {ITEMS_FILE: _items_csv(rows), "README.md": _data_card(settings, world, subsets)}
-    texts[TRUTH_FILE] = truth_text(asdict(settings), world, {s.name: s.persons for s in subsets}, names)
+    texts[TRUTH_FILE] = truth_text(asdict(settings), world, {s.name: s.world_users for s in subsets}, names)
     for name, text in texts.items():
         if not (root / name).exists():
             write_text(root / name, text)
@@ -250,7 +250,7 @@ def _data_card(settings: Settings, world: World, subsets: Sequence[Subset]) -> s
     for subset in subsets:
         slots = ", ".join(subset.positives["train"].slots)
         counts = " / ".join(str(len(subset.positives[split])) for split in SPLITS)
-        lines.append(f"| `{subset.name}` | {slots} | {len(subset.persons)} | {counts} |")
+        lines.append(f"| `{subset.name}` | {slots} | {len(subset.world_users)} | {counts} |")
     options = f"--seed {settings.seed} --users {settings.users} --items {settings.items}"
     options += f" --outfits-per-user {settings.outfits_per_user}"
     options += " --variable" * settings.variable + " --no-pictures" * (not settings.pictures)

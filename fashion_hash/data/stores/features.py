@@ -119,8 +119,8 @@ class FeatureWriter:
     def missing(self, keys: Iterable[str], digests: Mapping[str, bytes] | None = None) -> list[str]:
         """The keys that are not in the store yet, each once, in their order.
 
-        With `digests` (`picture_digest` by key) also those whose feature is of another picture, or of
-        nobody knows which. A key without a digest has no picture any more: what is there of it stays.
+        With `digests` (`picture_digest` by key) also those whose feature is of another or an unknown
+        picture. A key without a digest no longer has a picture: its feature stays.
         """
         digests = digests or {}
         try:
@@ -177,5 +177,5 @@ def _about(path: Path) -> tuple[str, int] | None:
         return None
     size = len(lmdb_files.get_all(path, [first])[0] or b"")
     if not size or size % 4:
-        raise FeatureError(f"{path}: {first!r} has {size} bytes, which are no float32 features")
+        raise FeatureError(f"{path}: {first!r} has {size} bytes, not a whole number of float32 values")
     return "", size // 4

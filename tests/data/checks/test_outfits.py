@@ -109,7 +109,7 @@ def test_negatives_and_questions_that_are_positives(tiny_root):
     report = check(tiny_root)
     assert find(report, "train: hard negatives that are positives of their user").count == 1
     assert absent(report, "train: random negatives that are positives")
-    assert find(report, "the truth, is no positive").examples == ["user 2: top t1.jpg, bottom b0.jpg, shoe s0.jpg"]
+    assert find(report, "the truth, is not a positive").examples == ["user 2: top t1.jpg, bottom b0.jpg, shoe s0.jpg"]
     assert find(report, "the truth among the wrong candidates").count == 1
 
 

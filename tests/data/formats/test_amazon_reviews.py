@@ -116,7 +116,7 @@ def test_filters(tmp_path):
     assert load(path, min_rating=4).users.ids == ("anna", "cleo", "dora")
     assert load(path, min_events=2).users.ids == ("anna", "bo", "cleo")
     assert load(path, min_events=4).users.ids == ("anna", "bo")
-    with pytest.raises(DataError, match=r"min_events 9: nobody has so many events .the most is 4"):
+    with pytest.raises(DataError, match=r"min_events 9: no user has so many events .the most is 4"):
         load(path, min_events=9)
     with pytest.raises(DataError, match=r"amazon_reviews/r.json holds no events"):
         load(path, min_rating=6)
@@ -173,12 +173,12 @@ def test_files_that_cannot_be_meant(tmp_path):
 
 @pytest.mark.data
 def test_the_real_file(amazon_root):
-    """3,176 reviews by 406 people of 31 items, of which most people wrote one, shown under eight sister items."""
+    """3,176 reviews by 406 users of 31 items, of which most users wrote one, shown under eight sister items."""
     data = load(amazon_root)
     assert (data.counts["lines"], data.counts["duplicates"]) == (3176, 88)
     assert (len(data.users), data.num_items) == (406, 31)
     assert {name: len(split) for name, split in data.splits.items()} == {"train": 2983, "valid": 10, "test": 34}
-    assert data.counts["people in training only: one review on several items"] == 371
+    assert data.counts["users in training only: one review on several items"] == 371
     assert leaks(data) == []
     kept = load(amazon_root, copies="blank")
     assert len(kept.split("test")) == 405

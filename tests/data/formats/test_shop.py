@@ -100,13 +100,19 @@ def test_every_form_says_the_same(tmp_path):
     [
         ("outfit_id,top,bottom\no1,t1,b1\no2,t9,b1\n", r"csv:3: outfit 'o2': unknown top 't9' \(nearest: 't2', 't1'\)"),
         ("outfit_id,top,botom\no1,t1,b1\n", r"csv:2: outfit 'o1': no slot 'botom' \(nearest: 'bottom'.*slots are top"),
-        ("outfit_id,item_ids\no1,t1 t2 t1\n", r"csv:2: outfit 'o1': 't1' is one top too many: an outfit has 2"),
+        (
+            "outfit_id,item_ids\no1,t1 t2 t1\n",
+            r"csv:2: outfit 'o1': too many items of type top: 't1' is one more than the 2",
+        ),
         ("outfit_id,item_ids\no1,t1 x\n", r"csv:2: outfit 'o1': unknown item 'x'; the types are top, bottom"),
         (
             "outfit_id,item_ids\no1,t1 sam\n",
             r"csv:2: outfit 'o1': unknown item 'sam' \(nearest: 'same'.*\); the types are",
         ),
-        ("outfit_id,item_ids\no1,same\n", r"csv:2: outfit 'o1': item 'same' is a top and bottom: name the slots"),
+        (
+            "outfit_id,item_ids\no1,same\n",
+            r"csv:2: outfit 'o1': several item types have the id 'same' .top, bottom.: name the slots",
+        ),
         ("outfit_id,item_ids\no1,\n", r"csv:2: outfit 'o1': no items"),
         ("outfit_id,top,bottom\no1,,-1\n", r"csv:2: outfit 'o1': no items"),
         ("outfit_id,top,bottom\no1,t1,b1\no1,t1,b1\n", r"csv:3: outfit 'o1' occurs twice, first in line 2"),

@@ -206,7 +206,7 @@ def test_a_store_made_elsewhere(tmp_path):
     with pytest.raises(FeatureError, match="holds no features"):
         FeatureStore(tmp_path / "none")
     lmdb_files.write_lmdb(tmp_path / "g", [("a", b"12345")])
-    with pytest.raises(FeatureError, match="'a' has 5 bytes, which are no float32"):
+    with pytest.raises(FeatureError, match="'a' has 5 bytes, not a whole number of float32 values"):
         FeatureStore(tmp_path / "g")
 
 
