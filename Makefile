@@ -1,4 +1,4 @@
-# make demo   the sample, a trained model, an index, outfits for three people as pictures and a page
+# make demo   the sample, a trained model, an index, outfits for three users as pictures and a page
 # make test   the ordinary tests
 # make check  ruff (lint, format) and mypy
 # make bare   the wheel, alone in a bare environment without torch, answers from bundles

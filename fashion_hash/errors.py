@@ -119,6 +119,19 @@ def shown(value: object, at_most: int = 80) -> str:
     return text if len(text) <= at_most else f"{text[: at_most - 23]}...{text[-20:]}"
 
 
+def expect(value: object, kind: type, asker: str, hint: str) -> None:
+    """Raises TypeError when an argument is of another type, such as a path where an open run is needed.
+
+    Args:
+        value: the argument.
+        kind: its type.
+        asker: the function, for the message.
+        hint: how to get a value of that type.
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"{asker} needs a {kind.__name__}, got {shown(value)}: {hint}")
+
+
 def visible(text: str) -> str:
     r"""A text on one line: control characters, line ends and marks of direction become escapes such as \x1b."""
     return text if text.isprintable() else "".join(map(_escaped, text))

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 import fashion_hash
 
 
@@ -24,3 +26,18 @@ def test_the_answering_half_is_reached_without_torch():
         "assert 'torch' not in sys.modules, 'torch was imported'; fh.fit; assert 'torch' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: fashion_hash.evaluate("/tmp"), "evaluate needs a Run, got '/tmp': open a finished run"),
+        (lambda: fashion_hash.fit("demo.yaml"), "fit needs a Config, got 'demo.yaml': read it with load_config"),
+        (lambda: fashion_hash.export_bundle("runs/demo"), "export_bundle needs a Run, got 'runs/demo'"),
+        (lambda: fashion_hash.build_index("bundle", None), "build_index needs a Bundle, got 'bundle'"),
+        (lambda: fashion_hash.Recommender.load(None), "by the path of its folder, got None"),
+    ],
+)
+def test_what_is_of_another_type_is_named(call, message):
+    with pytest.raises(TypeError, match=message):
+        call()

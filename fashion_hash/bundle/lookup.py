@@ -72,7 +72,8 @@ def check_type(bundle: Bundle, item_type: str) -> str:
     """Returns an item type unchanged. Raises QueryError when the bundle does not have it."""
     if item_type not in bundle.types:
         raise QueryError(
-            f"no item type {item_type!r}{suggest(str(item_type), bundle.types)}: this bundle has {bundle.types}"
+            f"no item type {item_type!r}{suggest(str(item_type), bundle.types)}: "
+            f"the item types are {', '.join(bundle.types)}"
         )
     return item_type
 

@@ -195,7 +195,7 @@ def _validated(config: type[AnyConfig], values: dict[str, Any], source: str) -> 
     try:
         return config.model_validate(values)
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_context=False)
+        problems = error.errors(include_url=False)
         words = [_explain(dict(problem), config) for problem in problems[:_MOST_PROBLEMS]]
         if len(problems) > len(words):
             words.append(f"and {len(problems) - len(words):,} more problems")
@@ -203,6 +203,26 @@ def _validated(config: type[AnyConfig], values: dict[str, Any], source: str) -> 
     except (RecursionError, OverflowError) as error:
         message = f"{source}: {error}"
     raise ConfigError(message if len(message) <= _MOST_LETTERS else f"{message[: _MOST_LETTERS - 4]} ...")
+
+
+# what pydantic says of a value, in words
+_RULES = {
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "string_type": "a text",
+    "greater_than": "greater than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+    "multiple_of": "a multiple of {multiple_of}",
+    "literal_error": "one of {expected}",
+}
 
 
 def _explain(problem: dict[str, Any], config: type[BaseModel]) -> str:
@@ -216,6 +236,11 @@ def _explain(problem: dict[str, Any], config: type[BaseModel]) -> str:
     if problem["type"] == "missing":
         return f"key {key!r} is missing"
     value = "" if isinstance(problem["input"], Mapping) else f", got {_shown(problem['input'])}"
+    if problem["type"] in _RULES and key:
+        limits = {
+            name: f"{limit:,}" if isinstance(limit, int) else limit for name, limit in problem.get("ctx", {}).items()
+        }
+        return f"{key} must be {_RULES[problem['type']].format(**limits)}{value}"
     message = f"{_shortened(problem['msg'].removeprefix('Value error, '), 300)}{value}"
     return f"{key}: {message}" if key else message  # without a key: what sections say of each other
 

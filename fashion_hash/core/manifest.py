@@ -49,7 +49,7 @@ def read_manifest(folder: Path, what: str, version: int, *, verify: bool) -> dic
     if manifest.get("format_version") != version:
         raise BundleError(
             f"{path} has format version {manifest.get('format_version')}, this program reads version "
-            f"{version}: export it again with tools/build_index.py"
+            f"{version}: export it again with `fashion-hash build-index`"
         )
     fingerprint = manifest.pop("fingerprint", None)
     if hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16] != fingerprint:

@@ -25,7 +25,7 @@ from fashion_hash.core.files import atomic_folder
 from fashion_hash.core.ids import IdTable
 from fashion_hash.core.manifest import seal
 from fashion_hash.core.outfits import EMPTY, Outfits, canonical_items
-from fashion_hash.errors import BundleError, DataError
+from fashion_hash.errors import BundleError, DataError, expect
 from fashion_hash.index.outfit_terms import OutfitTerms, outfit_terms
 from fashion_hash.index.pool import CHUNK, FOLDER, FORMAT, FORMAT_VERSION
 from fashion_hash.index.scoring import PoolRows, scoring_of
@@ -47,6 +47,9 @@ def build_index(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str] | No
         DataError: other slots than the bundle's, an item that is not in the bundle, an empty outfit, or a bad id.
     """
     from tqdm import tqdm  # imported here, since queries do not need it
+
+    expect(bundle, Bundle, "build_index", "open it with Bundle.open(path)")
+    expect(outfits, Outfits, "build_index", "take the outfits of a data set, or Outfits.of(...)")
 
     if (live := bundle.path / LIVE_FOLDER).exists():
         raise BundleError(

@@ -60,12 +60,12 @@ class Pool:
         """
         path = bundle.path / FOLDER if path is None else path
         if not path.exists():
-            raise BundleError(f"{bundle.path} has no pool index: build it with tools/build_index.py")
+            raise BundleError(f"{bundle.path} has no pool index: build it with `fashion-hash build-index`")
         manifest = read_manifest(path, FORMAT, FORMAT_VERSION, verify=verify)
         if manifest["bundle"] != bundle.fingerprint:
             raise BundleError(
                 f"{path} was built from bundle {manifest['bundle']}, but {bundle.path} is bundle "
-                f"{bundle.fingerprint}: build it again with tools/build_index.py"
+                f"{bundle.fingerprint}: build it again with `fashion-hash build-index`"
             )
         return cls(path, manifest, bundle)
 

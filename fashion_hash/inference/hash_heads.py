@@ -230,11 +230,14 @@ class ItemCoder:
         """
         if item_type not in self.types:
             raise QueryError(
-                f"no item type {item_type!r}{suggest(item_type, self.types)}: this bundle has {list(self.types)}"
+                f"no item type {item_type!r}{suggest(item_type, self.types)}: "
+                f"the item types are {', '.join(self.types)}"
             )
         if unknown := [name for name in features if name not in self.heads]:
             known = list(self.heads)
-            raise QueryError(f"no modality {unknown[0]!r}{suggest(unknown[0], known)}: this bundle has {known}")
+            raise QueryError(
+                f"no modality {unknown[0]!r}{suggest(unknown[0], known)}: the modalities are {', '.join(known)}"
+            )
         titles = [None] * count if titles is None else titles
         for name, column in [*features.items(), ("titles", titles)]:
             if len(column) != count:

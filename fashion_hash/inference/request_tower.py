@@ -209,7 +209,8 @@ class RequestTower:
     def _check_type(self, item_type: str) -> None:
         if item_type not in self.types:
             raise QueryError(
-                f"no item type {item_type!r}{suggest(item_type, self.types)}: this bundle has {list(self.types)}"
+                f"no item type {item_type!r}{suggest(item_type, self.types)}: "
+                f"the item types are {', '.join(self.types)}"
             )
 
 

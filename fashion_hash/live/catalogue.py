@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.catalogue import Line
-from fashion_hash.errors import BundleError
+from fashion_hash.errors import BundleError, shown
 from fashion_hash.index.engines.open import EngineName
 from fashion_hash.live.generation import open_base
 from fashion_hash.live.snapshot import Base, Changes, Snapshot
@@ -37,6 +37,8 @@ class LiveCatalogue:
     """
 
     def __init__(self, path: str | Path, *, verify: bool = True, engine: EngineName = "auto") -> None:
+        if not isinstance(path, str | Path):
+            raise TypeError(f"a bundle is opened by the path of its folder, got {shown(path)}")
         self.bundle = Bundle.open(path, verify=verify)
         self._engine: EngineName = engine
         self._verify = verify

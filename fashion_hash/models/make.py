@@ -37,5 +37,7 @@ def make_network(config: Config, sizes: Sizes, backbone: nn.Module | None = None
     """
     kind = config.model.kind or ("fhn" if config.encoder is None else "outfit_encoder")
     if kind not in NETWORKS:
-        raise ConfigError(f"model.kind: unknown network {kind!r}{suggest(kind, NETWORKS)}: use one of {list(NETWORKS)}")
+        raise ConfigError(
+            f"model.kind: unknown network {kind!r}{suggest(kind, NETWORKS)}: use one of {', '.join(NETWORKS)}"
+        )
     return NETWORKS[kind](config, sizes, backbone)

@@ -114,14 +114,14 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     [
         ("name: 2024-99-99\n", "pattern|missing"),  # a date that does not exist is text
         ("seed: " + "9" * 5000, "a number of 5,000 characters"),
-        ("seed: " + "9" * 90, "seed: "),
+        ("seed: " + "9" * 90, "seed must be less than"),
         ("x: {[a]: 1}", "used as a key"),
         ("seed: !!int x", "not valid YAML"),
         ("seed: 0x_", "not valid YAML"),
         ("name: !!python/object:os.system {}", "a value of the type"),
         ("name: !!set {a}", "a value of the type set"),
         ("name: !!binary YQ==", "a value of the type binary"),
-        ("model: {num_bits: 1099511627776}", "model.num_bits: .*less than or equal to 65536"),
+        ("model: {num_bits: 1099511627776}", "model.num_bits must be at most 65,536"),
         ("text: {dim: 1099511627776}", "text.dim"),
         ("optimiser: {weight_decay: 1e999}", "optimiser.weight_decay"),
         (BOMB, "more than 5,000 values"),
@@ -133,7 +133,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("".join(f"key{number}: 1\n" for number in range(2_000)), "unknown key 'key0'.* 1,99. more problems"),
         ("? " + "k" * 90_000 + "\n: 1", "unknown key"),
         ("name: " + "n" * 90_000, "name: "),
-        ("name: [" + "n, " * 4_000 + "]", "name: "),
+        ("name: [" + "n, " * 4_000 + "]", "name must be a text"),
         ("x" * 200_000, "has 200,000 characters"),
         ("- 1", "must hold sections and keys"),
         ("", "must hold sections and keys"),
@@ -203,3 +203,20 @@ def test_what_sections_say_of_each_other_names_the_source_once():
     with pytest.raises(ConfigError) as error:
         make_config({**values, "teacher": {"run": "a", "per_positive": 3}}, "mine.yaml")
     assert str(error.value).startswith("mine.yaml: teacher.per_positive needs")
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"train": {"epochs": "many"}}, "train.epochs must be a whole number, got 'many'"),
+        ({"train": {"epochs": 0}}, "train.epochs must be at least 1, got 0"),
+        ({"model": {"num_bits": 12}}, "model.num_bits must be a multiple of 8, got 12"),
+        ({"model": {"num_bits": 2**40}}, "model.num_bits must be at most 65,536"),
+        ({"model": {"shared_head": "maybe"}}, "model.shared_head must be true or false, got 'maybe'"),
+        ({"model": {"variant": "T9"}}, "model.variant must be one of 'T0', 'T1', 'T2' or 'T3', got 'T9'"),
+    ],
+)
+def test_values_that_do_not_fit_are_told_in_words(section, message):
+    with pytest.raises(ConfigError) as error:
+        make_config(tiny_values(**section))
+    assert message in str(error.value)

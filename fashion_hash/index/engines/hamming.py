@@ -63,12 +63,14 @@ def read_faiss(bundle: Bundle, pool: Pool) -> Any:
     try:
         index = faiss.read_index_binary(str(path))
     except RuntimeError:  # its message quotes the source code of faiss
-        raise BundleError(f"{path} is not a readable faiss index: build it again with tools/build_index.py") from None
+        raise BundleError(
+            f"{path} is not a readable faiss index: build it again with `fashion-hash build-index`"
+        ) from None
     bits = len(bundle.slots) * len(bundle.modalities) * bundle.num_bits
     if (index.ntotal, index.d) != (len(pool), bits):
         raise BundleError(
             f"{path} has {index.ntotal} codes of {index.d} bits, but the pool has {len(pool)} outfits of {bits} bits: "
-            "build it again with tools/build_index.py"
+            "build it again with `fashion-hash build-index`"
         )
     return index
 

@@ -153,7 +153,7 @@ class VectorScan(Engine):
     def __init__(self, bundle: Bundle, pool: Pool) -> None:
         super().__init__(bundle, pool)
         if not pool.vectors.shape[1]:
-            raise BundleError(f"{pool.path} has no vectors of outfits: build it again with tools/build_index.py")
+            raise BundleError(f"{pool.path} has no vectors of outfits: build it again with `fashion-hash build-index`")
         self._outfits = StoredOutfits.of(bundle, pool.vectors, pool)
 
     def search(

@@ -63,9 +63,9 @@ class Shortfall:
         if self.outfits is not None:
             parts[0] += f": the pool holds {self.outfits:,}"
             if self.allowed is not None and self.allowed < self.outfits:
-                parts.append(f"{self.allowed:,} of them hold only allowed items")
+                parts.append(f"{self.allowed or 'none'} of them have only allowed items")
             if self.within_totals is not None and self.within_totals != self.allowed:
-                parts.append(f"{self.within_totals:,} of these keep to the totals")
+                parts.append(f"{self.within_totals or 'none'} of these keep to the totals")
             if self.excluded:
                 parts.append(f"{self.excluded:,} of these are left out (already liked, or excluded)")
         if without := [item_type for item_type, (left, _) in self.items.items() if left == 0]:

@@ -56,7 +56,7 @@ def ask(moment: Moment, text: str | None) -> SearchQuery:
     except FeatureError as error:
         raise FeatureError(
             f"{error}. If the weights of this bundle's encoder were moved, say where they are: "
-            "Recommender.load(..., encoder_weights=PATH), query.py --encoder-weights PATH"
+            "Recommender.load(..., encoder_weights=PATH), `fashion-hash query --encoder-weights PATH`"
         ) from None
     words = tower.words(read)
     by_text = bool(request.by_text[0])

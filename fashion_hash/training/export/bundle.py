@@ -13,7 +13,7 @@ from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.write import BundleContents, write_bundle
 from fashion_hash.core.outfits import concatenate
 from fashion_hash.data.dataset import Dataset
-from fashion_hash.errors import BundleError
+from fashion_hash.errors import BundleError, expect
 from fashion_hash.features.extraction import picture_store
 from fashion_hash.inference.outfit_encoder import EncoderContents, OutfitEncoderArrays
 from fashion_hash.inference.request_weights import RequestContents
@@ -49,6 +49,7 @@ def export_bundle(
         TrainingError: the run has no checkpoint, or the data has changed since the training.
         BundleError: the bundle cannot express the model's score; an existing bundle is kept.
     """
+    expect(run, Run, "export_bundle", "open a finished run with Run.open(path)")
     dataset = load_data(run.config, dataset)
     model, inputs, _ = run.model(dataset)
     scorer = make_scorer(run.config, model, inputs, None, dataset, calibrate)

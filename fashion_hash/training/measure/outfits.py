@@ -11,7 +11,7 @@ import numpy as np
 from fashion_hash.core.outfits import Outfits
 from fashion_hash.data.cold_users import COLD_TOLD, told_outfits
 from fashion_hash.data.dataset import Dataset, Split
-from fashion_hash.errors import DataError, QueryError
+from fashion_hash.errors import DataError, QueryError, expect
 from fashion_hash.evaluation import baselines
 from fashion_hash.evaluation.protocols import Metrics, Score, evaluate_split, statements
 from fashion_hash.evaluation.report import report
@@ -69,6 +69,7 @@ def evaluate(
         QueryError: `cold` is set for a run without hidden users, or has a number below 1.
         TrainingError: the data has changed since the training.
     """
+    expect(run, Run, "evaluate", "open a finished run with Run.open(path)")
     dataset = load_data(run.config, dataset)
     task = _Task(dataset, split, dataset.split(split), run.config.seed, dataset.known if drawn else None)
     model, inputs, slope = run.model(dataset)

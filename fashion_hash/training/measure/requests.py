@@ -50,7 +50,7 @@ def evaluate_requests(run: RequestRun, split: str = "test", data: RequestData | 
     if not len(requests):
         raise DataError(
             f"{data.name} has no {split} requests to measure: these are the last events of users with at least "
-            "two; tools/import_data.py check shows the sizes of the splits"
+            "two; `fashion-hash import-data check` shows the sizes of the splits"
         )
     model, inputs, slope = run.model(data)
     score = make_scorer(model, inputs, split, requests, slope)

@@ -13,7 +13,7 @@ from fashion_hash.config.experiment import Config
 from fashion_hash.core.locks import hold
 from fashion_hash.core.seeds import derive, generator
 from fashion_hash.data.dataset import Dataset
-from fashion_hash.errors import ConfigError, TrainingError
+from fashion_hash.errors import ConfigError, TrainingError, expect
 from fashion_hash.models.network import Network
 from fashion_hash.training.epochs import Recipe, Step, run_epochs
 from fashion_hash.training.optimisers import PartOptimiser
@@ -53,6 +53,7 @@ def fit(
         TrainingError: another training is writing to the folder, there is nothing to resume, or the loss is not
             finite.
     """
+    expect(config, Config, "fit", "read it with load_config(path), or make it with make_config(values)")
     with hold(run_folder(config, out), "training into it", TrainingError):
         return _fit(config, load_data(config, dataset), out, resume, report or (lambda line: None))
 

@@ -86,7 +86,9 @@ def open_run(path: str | Path) -> Run | RequestRun:
     """Opens a run on outfits or on requests. Raises TrainingError if there is none."""
     path = Path(path)
     if not (path / "config.yaml").is_file():
-        raise TrainingError(f"{path} is not a run folder: it has no config.yaml; train with tools/train.py first")
+        raise TrainingError(
+            f"{path} is not a run folder: it has no config.yaml; train it with `fashion-hash train` first"
+        )
     config = load_experiment(path / "config.yaml")
     if not isinstance(config, RequestConfig):
         return Run.open(path)

@@ -58,7 +58,9 @@ class Run(RunFolder[Config]):
         """Opens a run with at least one finished epoch. Raises TrainingError if there is none."""
         path = Path(path)
         if not (path / "config.yaml").is_file():
-            raise TrainingError(f"{path} is not a run folder: it has no config.yaml; train with tools/train.py first")
+            raise TrainingError(
+                f"{path} is not a run folder: it has no config.yaml; train it with `fashion-hash train` first"
+            )
         facts = load_checkpoint(path / "last.safetensors").facts
         return cls(path, load_config(path / "config.yaml"), list(facts["history"]), facts["data"])
 

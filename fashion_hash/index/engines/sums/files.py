@@ -119,11 +119,13 @@ def open_scan(index: Path, num_bits: int) -> ScanFiles:
         unit, lowest, planes = float(facts["unit"]), float(facts["lowest"]), int(facts["planes"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(
-            f"{folder} holds no readable scan ({error}): build the index again with tools/build_index.py"
+            f"{folder} holds no readable scan ({error}): build the index again with `fashion-hash build-index`"
         ) from None
     lasts = [0, *(segment.last for segment in segments)]
     if [segment.first for segment in segments] != lasts[:-1] or lasts != sorted(lasts):
-        raise BundleError(f"{folder}: the segments are out of order: build the index again with tools/build_index.py")
+        raise BundleError(
+            f"{folder}: the segments are out of order: build the index again with `fashion-hash build-index`"
+        )
     sizes = {"B": segments[-1].last if segments else 0, "G": 3 * scan_codes.num_groups(num_bits, planes)}
     codes, constants, rows = (
         open_array(folder / name, f"index/{FOLDER}/{name}", **sizes)
