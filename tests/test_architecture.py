@@ -104,6 +104,23 @@ def test_no_file_is_too_long():
         assert len(path.read_text().splitlines()) <= 400, path
 
 
+def functions():
+    for name, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                yield name, node
+
+
+def test_functions_are_short_and_take_few_arguments():
+    for name, node in functions():
+        length = node.end_lineno - node.lineno + 1
+        assert length <= 60, f"{name}.{node.name} has {length} lines"
+        given = [one.arg for one in [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]]
+        parameters = [one for one in given if one not in ("self", "cls")]
+        compiled = name.endswith(".kernels") or name == "index.engines.sums.block"  # flat arrays, for numba
+        assert len(parameters) <= (8 if compiled else 6), f"{name}.{node.name} takes {parameters}"
+
+
 def test_no_room_is_too_full():
     rooms = Counter(path.parent for path in MODULES.values() if path.name != "__init__.py")
     for room, count in rooms.items():
