@@ -13,6 +13,7 @@ from pathlib import Path
 import fashion_hash
 from fashion_hash.commands.run_command import Parser, run_command
 from fashion_hash.core.extras import require_extra
+from fashion_hash.errors import DataError
 
 USERS = ("0", "1", "2")
 BUNDLE = "runs/demo/bundle"
@@ -42,6 +43,8 @@ def configs_folder() -> Path:
 def _demo(args: argparse.Namespace) -> int:
     require_extra("train", "the demo", "torch", "torchvision", "lmdb", "matplotlib")  # before a folder is made
     folder = Path(args.folder)
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "configs/demo.yaml").is_file():
+        raise DataError(f"{folder} holds other files: name a new folder for the demo, or that of an earlier one")
     folder.mkdir(parents=True, exist_ok=True)
     with chdir(folder):
         if not Path("configs").exists():

@@ -46,3 +46,10 @@ def test_the_version_stands_in_one_place(capsys: pytest.CaptureFixture) -> None:
     assert cli.main(["--version"]) == 0
     assert capsys.readouterr().out == f"fashion-hash {fashion_hash.__version__}\n"
     assert "version = attr: fashion_hash.__version__" in (PROJECT / "setup.cfg").read_text()
+
+
+def test_a_folder_of_other_files_is_refused(tmp_path, capsys):
+    (tmp_path / "letter.txt").write_text("mine")
+    assert cli.main(["demo", str(tmp_path)]) == 2
+    assert "holds other files: name a new folder" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]

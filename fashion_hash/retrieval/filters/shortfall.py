@@ -44,6 +44,7 @@ class Shortfall:
         within_totals: how many of these keep to the totals.
         excluded: how many of these may not be answered, such as liked ones.
         what: what was asked for, "outfits" or "items".
+        totals: the columns whose totals are bounded.
     """
 
     wanted: int
@@ -55,6 +56,7 @@ class Shortfall:
     within_totals: int | None = None
     excluded: int = 0
     what: str = "outfits"
+    totals: tuple[str, ...] = ()
 
     @property
     def reason(self) -> str:
@@ -68,6 +70,8 @@ class Shortfall:
                 parts.append(f"{self.within_totals or 'none'} of these keep to the totals")
             if self.excluded:
                 parts.append(f"{self.excluded:,} of these are left out (already liked, or excluded)")
+        elif self.totals and self.what == "outfits":
+            parts.append(f"every outfit must keep to its total of {', '.join(self.totals)}")
         if without := [item_type for item_type, (left, _) in self.items.items() if left == 0]:
             parts.append(f"no item of type {', '.join(without)} is allowed")
         if self.conditions and self.conditions[0].matching < self.conditions[0].of:
@@ -123,7 +127,8 @@ def explain_shortfall(
         for part in _parts(chosen.where.of(item_type)):
             conditions.append(Matches(str(part), item_type, int(table.mask(part).sum()), len(table)))
     conditions.sort(key=lambda matches: matches.matching / max(matches.of, 1))
-    shortfall = Shortfall(k, count, items, tuple(conditions), what=what)
+    totals = tuple(bound.column for bound in chosen.total_bounds)
+    shortfall = Shortfall(k, count, items, tuple(conditions), what=what, totals=totals)
     if pool is None:
         return shortfall
     allowed = np.ones(len(pool.items), dtype=bool)

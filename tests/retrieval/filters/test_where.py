@@ -14,7 +14,7 @@ from fashion_hash.retrieval.filters import totals as pool_totals
 from fashion_hash.retrieval.filters.apply import Filter, allowed_outfits, allowed_rows, first_passing, read_filter
 from fashion_hash.retrieval.filters.columns import ItemColumns, read_columns, read_details
 from fashion_hash.retrieval.filters.language import parse
-from fashion_hash.retrieval.filters.shortfall import PoolOutfits, explain_shortfall
+from fashion_hash.retrieval.filters.shortfall import PoolOutfits, Shortfall, explain_shortfall
 from fashion_hash.retrieval.filters.totals import PoolTotals
 from tests.retrieval.filters.sql_oracle import compiled, matching_rows
 
@@ -292,3 +292,9 @@ def test_amounts_that_do_not_add_up() -> None:
     columns = {"top": ItemColumns([{"price": 1e12}]), "shoe": ItemColumns([{"price": 5}])}
     with pytest.raises(QueryError, match="column 'price' holds numbers beyond 100,000,000,000: their totals"):
         read_filter({"total": {"price": {"<": 3}}}, columns)
+
+
+def test_a_composition_that_falls_short_names_its_totals():
+    assert Shortfall(2, 0, {}, (), totals=("price",)).reason == (
+        "0 of 2 outfits found; every outfit must keep to its total of price"
+    )
