@@ -1,5 +1,6 @@
 """`fashion-hash demo`: the whole way, in any folder; and `fashion-hash --version`."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,7 @@ def test_the_demo_works_outside_a_clone(
 def test_the_demo_stops_at_the_first_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
+    shutil.copytree(PROJECT / "configs", tmp_path / "configs")  # an earlier demo worked here
     (tmp_path / "polyvore_data").mkdir()
     (tmp_path / "polyvore_data/mine.txt").write_text("not a sample")
     monkeypatch.setattr(train, "main", lambda arguments: pytest.fail("trained on something else"))
