@@ -121,7 +121,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         overrides: changes of the form `section.key=value`, the value in YAML; later ones win.
 
     Raises:
-        ConfigError: there is no such file, it is not YAML, a key is unknown, a value does not fit, or it is a
+        ConfigError: the file does not exist or is not YAML, a key is unknown, a value does not fit, or it is a
             configuration of requests.
     """
     config = load_experiment(path, overrides)

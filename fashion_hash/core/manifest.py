@@ -76,7 +76,7 @@ def read_part(path: Path, what: str, version: int, absent: str) -> dict[str, Any
         path: the file.
         what: its "format".
         version: the format version that this program reads.
-        absent: what to say when there is no such file: what that means and what to do.
+        absent: the message for a missing file: what that means and what to do.
 
     Raises:
         BundleError: no such file, unreadable, or of another format or version.

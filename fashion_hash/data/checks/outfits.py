@@ -86,7 +86,7 @@ def check_dataset(
 
     Raises:
         ConfigError: there is no such format.
-        DataError: there is no such folder or subset, or it has none of the format's files. Everything that is wrong
+        DataError: the folder or subset does not exist, or has none of the format's files. Everything that is wrong
             inside of it is in the report.
     """
     format_named(format, FORMATS).find(Path(root), subset)

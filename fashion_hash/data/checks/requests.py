@@ -111,7 +111,7 @@ def check_requests(format: str, root: str | Path, **options: Any) -> Report:
 
     Raises:
         ConfigError: no such format or option.
-        DataError: there is no such file.
+        DataError: the file does not exist.
     """
     if not Path(root).exists():
         raise DataError(f"no file or folder {root}: give the requests to check")

@@ -48,7 +48,7 @@ def read_requests(root: str | Path, options: RequestOptions, report: Reporter = 
 def find_files(root: str | Path, metadata: str | Path | None = None) -> tuple[Path, Path | None]:
     """The reviews and the metadata (or None) that `root` names: a file of reviews, or a folder that holds it.
 
-    Raises DataError when there is no such file, or more than one that could be meant.
+    Raises DataError when no file fits, or more than one does.
     """
     root = Path(root)
     if root.is_dir():

@@ -35,7 +35,7 @@ def read_requests(root: str | Path, options: RequestOptions, report: Reporter = 
 def find_yelp_files(root: str | Path, metadata: str | Path | None = None) -> tuple[Path, Path | None]:
     """The reviews and the businesses (or None): *review* and *business* in a folder, or the file of reviews itself.
 
-    Raises DataError when there is no such file, or more than one that could be meant.
+    Raises DataError when no file fits, or more than one does.
     """
     root = Path(root)
     if not root.exists():

@@ -25,7 +25,7 @@ def load_vectors(path: str | Path) -> dict[str, np.ndarray]:
     Vectors may be numpy arrays, lists or tuples of floats, pickled by Python 2 or 3 and any numpy.
 
     Raises:
-        DataError: there is no such file; it is truncated; it holds anything but such a dictionary
+        DataError: the file does not exist; it is truncated; it holds anything but such a dictionary
             (the message names the refused global or the key); lengths differ, or a number is not finite.
     """
     path = Path(path)

@@ -26,7 +26,7 @@ class PictureStore:
     """Encoded pictures by key: the file name in a folder (or its path below it), or the key of an LMDB.
 
     Raises:
-        DataError: there is no such folder or file.
+        DataError: the folder or file does not exist.
     """
 
     def __init__(self, path: str | Path) -> None:

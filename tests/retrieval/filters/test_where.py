@@ -1,7 +1,6 @@
 """Filters: the columns in memory against SQL, pools against plain loops, and every kind of bad input."""
 
 import sqlite3
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -172,8 +171,6 @@ def tables(count: int = 40, seed: int = 0) -> dict[str, ItemColumns]:
 def test_outfits_of_allowed_items(monkeypatch: pytest.MonkeyPatch, compiled_loops: bool, where: dict[str, Any]) -> None:
     if not compiled_loops:
         monkeypatch.setattr(pool_totals, "find_spec", lambda name: None)
-    elif find_spec("numba") is None:
-        pytest.skip("no numba")
     columns, slots = tables(), ("top", "top", "bottom", "shoe")
     items = np.random.default_rng(1).integers(-1, 40, (9000, 4)).astype(np.int32)
     chosen = read_filter(where, columns)
