@@ -6,15 +6,16 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+# command: its module in fashion_hash.commands, and what it does
 COMMANDS = {
-    "demo": "make a sample, train on it, index it and show outfits, in a minute",
-    "make-sample": "make a small data set with planted tastes",
-    "import-data": "check a data set before training on it",
-    "extract-features": "extract image features into a store",
-    "train": "train one experiment",
-    "evaluate": "measure a trained run",
-    "build-index": "export a run as a bundle and index its outfits",
-    "query": "find the best outfits for a user, or items for a request",
+    "demo": ("demo", "make a sample, train on it, index it and show outfits, in a minute"),
+    "make-sample": ("data.make_sample", "make a small data set with planted tastes"),
+    "import-data": ("data.import_data", "check a data set before training on it"),
+    "extract-features": ("data.extract_features", "extract image features into a store"),
+    "train": ("train", "train one experiment"),
+    "evaluate": ("evaluate", "measure a trained run"),
+    "build-index": ("build_index", "export a run as a bundle and index its outfits"),
+    "query": ("query", "find the best outfits for a user, or items for a request"),
 }
 
 
@@ -24,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print("usage: fashion-hash COMMAND ...\n       fashion-hash --version\n")
         print("commands (fashion-hash COMMAND --help describes one):")
-        for name, purpose in COMMANDS.items():
+        for name, (_, purpose) in COMMANDS.items():
             print(f"  {name:18}{purpose}")
         return 0 if arguments else 2
     if arguments[0] == "--version":
@@ -56,7 +57,7 @@ def run(name: str, argv: Sequence[str] | None = None, prog: str | None = None) -
         The exit status.
     """
     try:
-        command = import_module(f"fashion_hash.commands.{name.replace('-', '_')}")
+        command = import_module(f"fashion_hash.commands.{COMMANDS[name][0]}")
         status: int = command.main(argv, prog)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

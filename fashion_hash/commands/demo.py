@@ -60,7 +60,8 @@ def _demo(args: argparse.Namespace) -> int:
 
 def _steps() -> int:
     """Runs the commands one after another in the current folder; returns the first exit status that is not 0."""
-    from fashion_hash.commands import build_index, make_sample, query, train
+    from fashion_hash.commands import build_index, query, train
+    from fashion_hash.commands.data import make_sample
 
     users = [argument for user in USERS for argument in ("--user", user)]
     status = (

@@ -37,7 +37,7 @@ from fashion_hash.retrieval.search.ask import ask
 from fashion_hash.retrieval.search.items import search_items
 from fashion_hash.retrieval.search.live_tower import LiveTower
 from fashion_hash.retrieval.search.outfits import OutfitsForOptions, outfits_for, read_options
-from fashion_hash.retrieval.similar_items import similar_items
+from fashion_hash.retrieval.search.similar_items import similar_items
 from fashion_hash.retrieval.updates import CatalogueUpdates
 from fashion_hash.retrieval.users import is_user_id, users_now
 

@@ -7,7 +7,8 @@ import pytest
 
 import fashion_hash
 from fashion_hash import cli
-from fashion_hash.commands import demo, make_sample, train
+from fashion_hash.commands import demo, train
+from fashion_hash.commands.data import make_sample
 from tests.paths import PROJECT
 
 SMALL = ["--users", "4", "--items", "20", "--outfits-per-user", "10", "--no-pictures"]

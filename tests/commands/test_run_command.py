@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fashion_hash.commands import extract_features, make_sample
+from fashion_hash.commands.data import extract_features, make_sample
 from fashion_hash.commands.run_command import run_command
 from fashion_hash.core.files import atomic_path, write_text
 from fashion_hash.errors import naming
@@ -79,7 +79,7 @@ def test_a_sample_that_cannot_be_written_names_its_folder(tmp_path: Path) -> Non
     """Files of at most 4 KiB: the writing of the first larger one fails, without saying of which file."""
     code = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)); "
-        "from fashion_hash.commands.make_sample import main; sys.exit(main(sys.argv[1:]))"
+        "from fashion_hash.commands.data.make_sample import main; sys.exit(main(sys.argv[1:]))"
     )
     sizes = ["--users", "2", "--items", "20", "--outfits-per-user", "10", "--no-pictures"]
     done = subprocess.run(

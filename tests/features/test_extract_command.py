@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from fashion_hash.commands.extract_features import main
+from fashion_hash.commands.data.extract_features import main
 
 CONFIG = """
 name: tiny

@@ -3,7 +3,7 @@ import pytest
 
 from fashion_hash.core.codes import hamming, unpack
 from fashion_hash.errors import QueryError
-from fashion_hash.retrieval.similar_items import similar_items
+from fashion_hash.retrieval.search.similar_items import similar_items
 
 
 @pytest.mark.parametrize(("modalities", "size"), [(1, 1), (2, 2), (2, 8), (3, 16), (1, 3)])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fashion_hash.commands.import_data import main
+from fashion_hash.commands.data.import_data import main
 from fashion_hash.data.checks.outfits import Finding, check_dataset
 from fashion_hash.data.stores.lmdb_files import write_lmdb
 from fashion_hash.errors import ConfigError, DataError

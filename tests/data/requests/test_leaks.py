@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fashion_hash.commands.import_data import main
+from fashion_hash.commands.data.import_data import main
 from fashion_hash.core.vocabulary import Vocabulary
 from fashion_hash.data.checks.requests import check_requests, leaks
 from fashion_hash.data.requests.load import load_requests

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fashion_hash.commands.make_sample import main
+from fashion_hash.commands.data.make_sample import main
 from fashion_hash.core.outfits import EMPTY, Outfits
 from fashion_hash.core.seeds import generator
 from fashion_hash.data.formats.polyvore import read_polyvore_u
@@ -342,7 +342,7 @@ def test_the_sample_in_the_repository_is_small_and_whole() -> None:
 def test_the_door_runs_without_torch(tmp_path: Path) -> None:
     """What tools/make_sample.py imports stays light."""
     code = (
-        "import sys; import fashion_hash.data.sample.drawing; from fashion_hash.commands.make_sample import main; "
+        "import sys; import fashion_hash.data.sample.drawing; from fashion_hash.commands.data.make_sample import main; "
         f"main(['--out', {str(tmp_path / 's')!r}, '--users', '2', '--items', '20', "
         "'--outfits-per-user', '10', '--no-pictures']); "
         "sys.exit('torch' in sys.modules)"

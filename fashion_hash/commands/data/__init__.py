@@ -1,0 +1,1 @@
+"""Sub-commands about tables and pictures: making, checking and reading them."""
