@@ -8,19 +8,18 @@ Without times and splits, which of a user's requests is the last is drawn from t
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from fashion_hash.data.descriptions import clean
 from fashion_hash.data.events import UNTYPED, Catalogue, Event, ReadLog, RequestOptions, collect, reviewed_items
-from fashion_hash.data.parsing.fields import check_columns, date_seconds, id_text, seconds, separator_hint
-from fashion_hash.data.parsing.json_lines import read_json_lines
+from fashion_hash.data.parsing.fields import check_columns, date_seconds, id_text, seconds
+from fashion_hash.data.parsing.tables import FORMS, read_table, table_columns, table_form
 from fashion_hash.data.parsing.text_tables import Reporter, located, stop
-from fashion_hash.errors import DataError, MissingExtraError
+from fashion_hash.errors import DataError
 
-SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".jsonl.gz", ".json.gz", ".parquet")
+SUFFIXES = tuple(suffix + zipped for suffix in FORMS for zipped in ("", ".gz"))
 NAMES = {  # of a column, and what else it may be called
     "user": ("user", "user_id"),
     "item": ("item", "item_id"),
@@ -115,66 +114,21 @@ def read_item_table(path: str | Path, report: Reporter = stop) -> Catalogue:
 
 def _rows(path: Path, needed: tuple[str, ...], report: Reporter) -> Iterator[tuple[int, dict[str, Any]]]:
     """The rows of a table with their lines, the columns by our names."""
-    if path.suffix in (".csv", ".tsv"):
-        rows: Iterator[tuple[int, dict[str, Any]]] = _delimited(path, "," if path.suffix == ".csv" else "\t", report)
-    elif path.suffix == ".parquet":
-        rows = _parquet(path)
-    elif path.name.endswith(SUFFIXES):
-        rows = read_json_lines(path, report)
-    else:
+    if table_form(path) is None:
         raise DataError(f"{path}: tables of requests and items end with {', '.join(SUFFIXES)}")
+    if table_form(path) != "json":  # rows of JSON may differ in their keys
+        with located(path, 1):
+            check_columns(table_columns(path), NAMES)
     ours = {other: name for name, others in NAMES.items() for other in others}
-    for line, row in rows:
+    for line, row in read_table(path, report=report):
         named = {ours.get(column, column): value for column, value in row.items()}
         if len(named) < len(row):
             with located(path, line):
                 check_columns(list(row), NAMES)
         if absent := [name for name in needed if name not in named]:
             spelt = " or ".join(NAMES[absent[0]])
-            hint = separator_hint(list(map(str, row)))
-            raise DataError.at(path, line, f"no column {spelt}; there are {', '.join(map(str, row))[:300]}{hint}")
+            raise DataError.at(path, line, f"no column {spelt}; there are {', '.join(map(str, row))[:300]}")
         yield line, named
-
-
-def _delimited(path: Path, delimiter: str, report: Reporter) -> Iterator[tuple[int, dict[str, Any]]]:
-    line = 1
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream, delimiter=delimiter)
-            header = [cell.strip() for cell in next(reader, [])]
-            if not any(header):
-                raise DataError(f"{path} is empty: expected a header such as user,item,text,time")
-            with located(path, 1):
-                check_columns(header, NAMES)
-            line = reader.line_num + 1
-            for cells in reader:
-                if len(cells) == len(header):
-                    yield line, dict(zip(header, cells))
-                elif cells:
-                    size = "short" if len(cells) < len(header) else "long"
-                    problem = f"row too {size}: {len(cells)} cells, expected {len(header)} ({','.join(header)})"
-                    report(DataError.at(path, line, problem))
-                line = reader.line_num + 1
-    except UnicodeDecodeError:
-        raise DataError.at(path, line, "not UTF-8 text (in this line or soon after): save the file as UTF-8") from None
-    except csv.Error as error:
-        raise DataError.at(path, line, f"not CSV: {error}") from None
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from None
-
-
-def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    try:
-        import pandas
-
-        table = pandas.read_parquet(path, dtype_backend="numpy_nullable")  # whole numbers stay whole beside empty cells
-    except ImportError:
-        raise MissingExtraError(f"{path}: Parquet needs pandas and pyarrow: pip install pandas pyarrow") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: not a readable Parquet file: {error}") from None
-    table = table.astype(object).where(table.notna(), None)
-    for row, values in enumerate(table.itertuples(index=False), start=1):
-        yield row, dict(zip(table.columns, values))
 
 
 def _time(value: Any) -> int:
