@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError, model_validator
 
+from fashion_hash.config.data import DataConfig
 from fashion_hash.config.network import (
     CooccurrenceConfig,
-    DataConfig,
     EncoderConfig,
     IdConfig,
     ImageConfig,
@@ -109,7 +109,7 @@ class Config(Section):
     def to_yaml(self) -> str:
         """The whole configuration as YAML, defaults included; `load_config` reads it back."""
         # left out where it is not given: files that are named after a digest of this text then keep their names
-        unused = {"model": {"kind"}} if self.model.kind is None else None
+        unused = {"data": self.data.unused} | ({"model": {"kind"}} if self.model.kind is None else {})
         return yaml.safe_dump(self.model_dump(mode="json", exclude=unused), sort_keys=False)
 
 

@@ -1,4 +1,4 @@
-"""The sections of a configuration that name the data, what is known of the items, and the network."""
+"""The sections of a configuration that name what is known of the items, and the network."""
 
 from __future__ import annotations
 
@@ -6,27 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from fashion_hash.config.sections import MOST, Bits, Positive, Section, Share, Width
-
-
-class DataConfig(Section):
-    """Which data set to read.
-
-    Attributes:
-        format: the format of its files: "polyvore_u" or "iqon3000".
-        root: the folder that holds it, relative to the working directory.
-        subset: polyvore_u: the folder of outfits within the root, such as "tuples_630". May be left out when there
-            is only one.
-        slots: the item type of each column of an outfit, for files without a header line.
-        cold_users: how many users to hide from training altogether. They are chosen by the seed among the users
-            with at least five training outfits and one test outfit; evaluation measures them as new users.
-    """
-
-    format: str
-    root: str
-    subset: str | None = None
-    slots: tuple[str, ...] | None = None
-    cold_users: Annotated[int, Field(ge=0, le=MOST)] = 0
+from fashion_hash.config.sections import Bits, Positive, Section, Share, Width
 
 
 class ImageConfig(Section):

@@ -75,7 +75,7 @@ def _split(split: Split, users: np.ndarray, total: int) -> Split:
     if split.questions is not None:
         truths = split.questions.outfits.users[:: split.questions.size]
         questions = _groups(split.questions, np.isin(truths, users), users, total)
-    return Split(positives, negatives, questions)
+    return Split(positives, negatives, questions, None if split.facts is None else split.facts[kept])
 
 
 def _groups(groups: Groups, kept: np.ndarray, users: np.ndarray, total: int) -> Groups:

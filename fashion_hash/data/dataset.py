@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fashion_hash.core.outfits import Outfits, concatenate, item_types
 from fashion_hash.core.vocabulary import Vocabulary
+from fashion_hash.data.facts import OutfitFacts
 from fashion_hash.errors import DataError
 
 SPLITS = ("train", "valid", "test")
@@ -51,13 +52,17 @@ class Split:
         positives: outfits that users made or liked.
         negatives: fixed negatives by kind ("random", "hard"); one group for each positive.
         questions: fill-in-the-blank questions, if the data set has them.
+        facts: ids, times and weights of the positives, as far as the data set has them.
     """
 
     positives: Outfits
     negatives: Mapping[str, Groups] = field(default_factory=dict)
     questions: Groups | None = None
+    facts: OutfitFacts | None = None
 
     def __post_init__(self) -> None:
+        if self.facts is not None:
+            self.facts.check_length(len(self.positives))
         for kind, groups in self.negatives.items():
             if len(groups) != len(self.positives):
                 raise DataError(
@@ -162,9 +167,12 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Twelve hexadecimal digits of what was read: ids, slots and positives of every split."""
+        """Twelve hexadecimal digits of what was read: ids, slots, positives of every split, their times and weights."""
         digest = hashlib.sha256(json.dumps([self.slots, self.users.ids, self.items_fingerprint]).encode())
         for name in sorted(self.splits):
             positives = self.splits[name].positives
             digest.update(name.encode() + positives.users.tobytes() + positives.items.tobytes())
+            facts = self.splits[name].facts
+            if facts is not None:
+                digest.update(facts.digest)
         return digest.hexdigest()[:12]
