@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from fashion_hash.data.stores import lmdb_files
-from fashion_hash.errors import DataError, FeatureError, suggest
+from fashion_hash.errors import DataError, FeatureError, shown, suggest
 
 _ABOUT = "__features__"  # the key of the record that says what made the features
 _DIGEST = "\0"  # begins the keys of the records that say of which picture a feature was made
@@ -100,7 +100,8 @@ class FeatureWriter:
         self.path, self.fingerprint, self.dim = Path(path), fingerprint, dim
 
     def __enter__(self) -> FeatureWriter:
-        if (self.path / "data.mdb").exists():
+        file = self.path / "data.mdb"
+        if file.exists() and (not file.is_file() or file.stat().st_size):  # an empty one: killed when it was made
             about = _about(self.path)  # through the reader, which finds a truncated file
             if about is not None and about != (self.fingerprint, self.dim):
                 raise FeatureError(
@@ -169,8 +170,17 @@ def _about(path: Path) -> tuple[str, int] | None:
     """Fingerprint and F of a feature store, None for one without features."""
     value = lmdb_files.get_all(path, [_ABOUT])[0]
     if value is not None:
-        says = json.loads(value)
-        return str(says["fingerprint"]), int(says["dim"])
+        try:
+            says = json.loads(value)
+            fingerprint, dim = str(says["fingerprint"]), int(says["dim"])
+        except (ValueError, TypeError, KeyError, RecursionError):
+            raise FeatureError(
+                f"{path}: the record {_ABOUT!r} is {shown(value)}, expected JSON with fingerprint and dim: "
+                "delete the store and extract again"
+            ) from None
+        if dim < 1:
+            raise FeatureError(f"{path}: features of {dim} floats: delete the store and extract again")
+        return fingerprint, dim
     # a store made elsewhere: keys and floats only
     first = next(lmdb_files.iterate_keys(path), None)
     if first is None:

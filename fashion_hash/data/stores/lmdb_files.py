@@ -3,13 +3,17 @@
 LMDB forbids two open environments of one file in a process, and one that was opened before a
 fork must not be used after it. So nothing holds an environment but this module: everyone else
 holds a path, which may be copied and pickled at will.
+
+Nor does LMDB open a file before `lmdb_pages` found it sound: a damaged one could end the process.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -19,6 +23,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from fashion_hash.core.extras import require_extra
 from fashion_hash.core.files import atomic_folder
+from fashion_hash.data.stores.lmdb_pages import CutOffError, UnsoundError, check_pages
 from fashion_hash.errors import DataError
 
 if TYPE_CHECKING:
@@ -29,18 +34,19 @@ Result = TypeVar("Result")
 MAP_SIZE = 1 << 30  # of a new environment; only address space, and it grows
 _KEYS = 1000  # read in one transaction
 _WAIT = 60.0  # seconds, for readers of other threads to end
+_WRITTEN_FOR = 60.0  # seconds, for another process that writes while the file is checked
 
 
 @dataclass
 class _Opened:
-    """An open environment, the bytes that its file must have, and how many transactions are reading it."""
+    """An open environment, and how many transactions are reading it."""
 
     environment: Environment
-    needed: int
     readers: int = 0
 
 
 _opened: dict[tuple[int, int], _Opened] = {}  # by device and inode of the file
+_sound: dict[tuple[int, int], tuple[int, int]] = {}  # size and time of change, as of the last check
 _opening = threading.Condition()
 
 
@@ -111,19 +117,36 @@ def _environment(path: Path) -> _Opened:
     except OSError as error:
         raise DataError(f"no LMDB at {path} ({error.strerror}: {file.name})") from None
     key = (status.st_dev, status.st_ino)
+    if _sound.get(key) != (status.st_size, status.st_mtime_ns):
+        status = _checked(file)
+        _sound[key] = status.st_size, status.st_mtime_ns
     if key not in _opened:
-        environment = _open(path, file)
-        needed = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
-        _opened[key] = _Opened(environment, needed)
-    opened = _opened[key]
-    if status.st_size < opened.needed:
-        # touching a page behind the end of the file would kill the process
-        _opened.pop(key).environment.close()
-        raise DataError(
-            f"{file} is truncated: {status.st_size} bytes of {opened.needed}; copy it again "
-            "(if the copy is whole, compact it with `mdb_copy -c`)"
-        )
-    return opened
+        _opened[key] = _Opened(_open(path, file))
+    return _opened[key]
+
+
+def _checked(file: Path, for_writing: bool = False) -> os.stat_result:
+    """The status of a file whose pages are sound. Raises DataError for any other file."""
+    until = time.monotonic() + _WRITTEN_FOR
+    while True:
+        try:
+            status = file.stat()
+            if not stat.S_ISREG(status.st_mode):
+                raise DataError(f"{file} is not a file: expected an LMDB")
+            check_pages(file, for_writing=for_writing)
+            return status
+        except OSError as error:
+            raise DataError(f"cannot read {file}: {error.strerror}") from None
+        except UnsoundError as error:
+            # another process may have written on while the pages were read: then they are of different states
+            if file.stat().st_mtime_ns != status.st_mtime_ns and time.monotonic() < until:
+                time.sleep(0.05)
+                continue
+            if isinstance(error, CutOffError):
+                what = f"is truncated: {error}; copy it again"
+            else:
+                what = f"is not a readable LMDB ({error}): damaged or something else; make or copy it again"
+            raise DataError(f"{file} {what}") from None
 
 
 def release(path: Path) -> None:
@@ -161,9 +184,12 @@ def write_lmdb(path: str | Path, records: Iterable[tuple[str, bytes]]) -> int:
 def open_writer(path: Path, lock: bool = True) -> Environment:
     """Opens an environment for writing, made when absent; `release` the reader's first.
 
-    Without `lock` no one else may have it open: for new ones.
+    Without `lock` no one else may have it open: for new ones. Raises DataError where that is not possible, or for a
+    file that is damaged.
     """
     lmdb = import_lmdb()
+    if (file := path / "data.mdb").exists() and file.stat().st_size:
+        _checked(file, for_writing=True)
     try:
         path.mkdir(parents=True, exist_ok=True)
         opened: Environment = lmdb.open(str(path), map_size=MAP_SIZE, lock=lock)
