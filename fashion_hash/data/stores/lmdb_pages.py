@@ -2,7 +2,7 @@
 
 LMDB maps its file into memory and trusts what it finds there: a damaged page makes it read or write outside of the
 map, or stop the whole process (SIGSEGV, SIGBUS, SIGABRT), which no Python code can catch. So the trees of a file are
-compared with the format (`struct MDB_page`, `MDB_node` and `MDB_meta` of LMDB 0.9, data version 1) before LMDB opens it.
+compared with the format (structs MDB_page, MDB_node and MDB_meta of LMDB 0.9, data version 1) before LMDB opens it.
 Values are not read, only where they lie: 1 GB of pictures is checked in a moment.
 
 Shapes: P pages, K nodes (entries of pages), Z bytes of a page.
@@ -266,7 +266,7 @@ class _File:
         page = raw[nodes.page[node]]
         if nodes.flags[node] == _BIG:
             return self._bytes(int(page[place : place + 8].view("<i8")[0]) * self._layout.page_size + _HEADER, size)
-        return page[place : place + size].tobytes()
+        return bytes(page[place : place + size])
 
     def _check_unused(self, value: bytes) -> None:
         """A list of unused pages: their number, then the pages, the greatest first."""

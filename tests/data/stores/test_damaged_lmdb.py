@@ -109,9 +109,9 @@ def test_a_page_out_of_place_is_found(store, tmp_path):
             check_pages(tmp_path / "data.mdb", for_writing=True)
         except UnsoundError:
             assert used
-    with pytest.raises(UnsoundError, match="keys out of order|damaged header|used twice"):
-        swapped = data[:8192] + data[12288:16384] + data[8192:12288] + data[16384:]
-        (tmp_path / "data.mdb").write_bytes(swapped)
+    swapped = data[:8192] + data[12288:16384] + data[8192:12288] + data[16384:]
+    (tmp_path / "data.mdb").write_bytes(swapped)
+    with pytest.raises(UnsoundError, match="page"):
         check_pages(tmp_path / "data.mdb")
 
 
