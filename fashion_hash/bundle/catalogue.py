@@ -6,10 +6,12 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from fashion_hash.errors import BundleError
+from fashion_hash.data.columns import USABLE, ColumnType, typed, types_of
+from fashion_hash.errors import BundleError, DataError
 
 SCHEMA = """
 CREATE TABLE items (
@@ -23,6 +25,9 @@ CREATE TABLE items (
 ) WITHOUT ROWID;
 CREATE INDEX items_by_id ON items (item_id);
 """
+
+COLUMNS_SCHEMA = "CREATE TABLE IF NOT EXISTS columns (name TEXT PRIMARY KEY, type TEXT) WITHOUT ROWID;"
+"""The types of the columns of details, null for several kinds (data/columns.py). Older files lack the table."""
 
 
 # item id, title, details as JSON, picture
@@ -45,7 +50,16 @@ def write_catalogue(
     details: Mapping[str, Mapping[str, Mapping[str, Any]]],
     pictures: Mapping[str, Mapping[str, bytes]],
 ) -> None:
-    """Writes a new catalogue file with one row per item, including items without details."""
+    """Writes a new catalogue file with one row per item, including items without details.
+
+    The types of the columns are found from their values and written as well. Dates are written as UTC.
+
+    Raises:
+        DataError: a value cannot be written, such as NaN.
+    """
+    described = (columns for of_type in details.values() for columns in of_type.values())
+    types = types_of({name: value for name, value in columns.items() if name != "title"} for columns in described)
+    dates = [name for name, column_type in types.items() if column_type == "date"]
 
     def rows() -> Iterator[tuple[str, int, str, str | None, str, bytes | None]]:
         for item_type, ids in items.items():
@@ -53,13 +67,19 @@ def write_catalogue(
             for row, item_id in enumerate(ids):
                 columns = dict(known.get(item_id, {}))
                 title = columns.pop("title", None)
-                yield item_type, row, item_id, title, json.dumps(columns, ensure_ascii=False), images.get(item_id)
+                columns |= {name: typed(name, columns[name], "date") for name in dates if name in columns}
+                try:
+                    text = json.dumps(columns, ensure_ascii=False, allow_nan=False)
+                except (TypeError, ValueError) as error:
+                    raise DataError(f"{item_type} {item_id!r}: {error}: {USABLE}") from None
+                yield item_type, row, item_id, title, text, images.get(item_id)
 
     connection = sqlite3.connect(path)
     try:
         with connection:
-            connection.executescript(SCHEMA)
+            connection.executescript(SCHEMA + COLUMNS_SCHEMA)
             connection.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)", rows())
+            connection.executemany("INSERT INTO columns VALUES (?, ?)", sorted(types.items()))
     finally:
         connection.close()
 
@@ -100,6 +120,22 @@ class Catalogue:
         picture: bytes | None = columns[0]
         return picture
 
+    @cached_property
+    def column_types(self) -> dict[str, ColumnType | None]:
+        """The type of each column of the details, None for a column of several kinds.
+
+        An older catalogue does not name them: it is read through, which takes seconds for a million items, and its
+        dates are texts.
+        """
+        try:
+            if (types := read_column_types(self._connection)) is not None:
+                return types
+            lines = self._connection.execute("SELECT details FROM items")
+            older = types_of(json.loads(text) for (text,) in lines)
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from None
+        return {name: "text" if column_type == "date" else column_type for name, column_type in older.items()}
+
     def _line(self, item_type: str, row: int) -> Line | None:
         return None if self._added is None else self._added(item_type, int(row))
 
@@ -113,3 +149,10 @@ class Catalogue:
 
     def _unreadable(self, error: sqlite3.Error) -> BundleError:
         return BundleError(f"{self.path} is not a readable catalogue ({error}): export the bundle again")
+
+
+def read_column_types(connection: sqlite3.Connection) -> dict[str, ColumnType | None] | None:
+    """The types of the columns in a catalogue file, None where the file does not hold them."""
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'columns'").fetchone() is None:
+        return None
+    return dict(connection.execute("SELECT name, type FROM columns"))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fashion_hash.core.outfits import Outfits, concatenate, item_types
 from fashion_hash.core.vocabulary import Vocabulary
+from fashion_hash.data.columns import Value
 from fashion_hash.data.facts import OutfitFacts
 from fashion_hash.errors import DataError
 
@@ -104,7 +105,7 @@ class Content:
 
     pictures: Path | None = None
     text_vectors: Path | None = None
-    details: Mapping[str, Mapping[str, Mapping[str, str | float | int | bool]]] = field(default_factory=dict)
+    details: Mapping[str, Mapping[str, Mapping[str, Value]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.catalogue import Line
+from fashion_hash.data.columns import ColumnType
 from fashion_hash.errors import BundleError, shown
 from fashion_hash.index.engines.open import EngineName
 from fashion_hash.live.generation import open_base
@@ -86,6 +87,15 @@ class LiveCatalogue:
                 return []
             with sqlite_errors(store.path):
                 return store.details(item_type, first)
+
+    def column_types(self) -> dict[str, ColumnType | None]:
+        """The type of each column of the catalogue, None for a column of several kinds."""
+        with self._lock:
+            store = self._opened()
+            if store is None:
+                return self.bundle.catalogue.column_types
+            with sqlite_errors(store.path):
+                return {**self.bundle.catalogue.column_types, **store.column_types()}
 
     @contextmanager
     def writing(self) -> Iterator[Writing]:

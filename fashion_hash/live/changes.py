@@ -15,7 +15,8 @@ from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.lookup import check_type, outfit_rows
 from fashion_hash.core.codes import fixed_point, pack
 from fashion_hash.core.ids import encode
-from fashion_hash.errors import DataError, FashionHashError, FeatureError, QueryError
+from fashion_hash.data.columns import ColumnType, type_of, typed
+from fashion_hash.errors import DataError, FashionHashError, FeatureError, QueryError, shown
 from fashion_hash.index.outfit_terms import outfit_terms
 from fashion_hash.index.scoring import scoring_of
 from fashion_hash.inference.hash_heads import ItemCoder
@@ -33,13 +34,16 @@ def add_items(live: LiveCatalogue, items: Sequence[Mapping[str, Any]], encoder: 
         by_type.setdefault(_type_of(live.bundle, item, place), []).append(item)
     prepared = {name: _records(live.bundle, name, of_type, encoder) for name, of_type in by_type.items()}
     with live.writing() as (snapshot, store):
+        before = {**live.bundle.catalogue.column_types, **store.column_types()}
+        types = dict(before)
         for item_type, items_of_type in by_type.items():
             known = snapshot.bundle.items[item_type]
             ids = [str(item["item_id"]) for item in items_of_type]
             _check_new(item_type, ids, known)
             store.append("add_items", item_type, _json(ids), prepared[item_type].tobytes())
             lines = enumerate(items_of_type, start=len(known))
-            store.put_items((item_type, row, str(item["item_id"]), *_catalogue_columns(item)) for row, item in lines)
+            store.put_items((item_type, row, str(item["item_id"]), *_line(item, types)) for row, item in lines)
+        store.put_column_types({name: types[name] for name in types if name not in before})
 
 
 def remove_items(live: LiveCatalogue, item_ids: Mapping[str, Sequence[str]]) -> list[str]:
@@ -142,8 +146,8 @@ def _bias(item: Mapping[str, Any]) -> int:
         raise DataError(f"item {item['item_id']!r}: bias {item['bias']!r} is not a valid number ({error})") from None
 
 
-def _catalogue_columns(item: Mapping[str, Any]) -> tuple[str | None, str, bytes | None]:
-    """Title, details as JSON, picture."""
+def _line(item: Mapping[str, Any], types: dict[str, ColumnType | None]) -> tuple[str | None, str, bytes | None]:
+    """Title, details as JSON, picture; `types` gets the types of new columns."""
     title, picture = item.get("title"), item.get("picture")
     if title is not None and not isinstance(title, str):
         raise DataError(f"item {item['item_id']!r}: the title must be a text, got {title!r}")
@@ -151,11 +155,18 @@ def _catalogue_columns(item: Mapping[str, Any]) -> tuple[str | None, str, bytes 
         raise DataError(
             f"item {item['item_id']!r}: the picture must be the bytes of a JPEG or PNG, got {type(picture).__name__}"
         )
-    details = {key: value for key, value in item.items() if key not in RESERVED}
+    details = {}
     try:
-        return title, json.dumps(details, ensure_ascii=False, allow_nan=False), picture
-    except (TypeError, ValueError) as error:
-        raise DataError(f"item {item['item_id']!r}: {error}; details must be texts, numbers or booleans") from None
+        typed("title", title, "text")
+        for name in (name for name in item if name not in RESERVED):
+            if not isinstance(name, str) or not typed("the name of a column", name, "text"):
+                raise DataError(f"the name of a column must be a text that is not empty, got {shown(name)}")
+            if item[name] is not None and name not in types:
+                types[name] = type_of(name, item[name])
+            details[name] = typed(name, item[name], types.get(name))
+    except DataError as error:
+        raise DataError(f"item {item['item_id']!r}: {error}") from None
+    return title, json.dumps(details, ensure_ascii=False, allow_nan=False), picture
 
 
 def _check_new(noun: str, ids: Sequence[str], known: Any) -> None:

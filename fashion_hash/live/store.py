@@ -8,6 +8,7 @@ bundle/live/
     log     the changes since generation N, in order
     users   the current state of every user who was added or updated after the export
     items   the catalogue lines of added items, in the same table as in catalogue.sqlite
+    columns the types of columns that came with them, in the same table as there
 
 Each call is a single transaction, written ahead and synced before it returns (synchronous = FULL). It
 survives a kill or a power cut after it returned, and readers never see half of it. The log refers to
@@ -19,7 +20,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -27,10 +28,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from fashion_hash.bundle.bundle import LIVE_FOLDER, Bundle
+from fashion_hash.bundle.catalogue import COLUMNS_SCHEMA, Line, read_column_types
 from fashion_hash.bundle.catalogue import SCHEMA as CATALOGUE_SCHEMA
-from fashion_hash.bundle.catalogue import Line
 from fashion_hash.core.files import sync_file, sync_folder
 from fashion_hash.core.manifest import read_manifest
+from fashion_hash.data.columns import ColumnType
 from fashion_hash.errors import BundleError
 from fashion_hash.index import pool
 
@@ -43,6 +45,7 @@ CREATE TABLE log (seq INTEGER PRIMARY KEY AUTOINCREMENT, op TEXT NOT NULL, kind 
 CREATE TABLE users (user_id TEXT PRIMARY KEY, code BLOB NOT NULL, liked BLOB NOT NULL, disliked BLOB NOT NULL)
 WITHOUT ROWID;
 {CATALOGUE_SCHEMA}
+{COLUMNS_SCHEMA}
 """
 
 Op = Literal["add_items", "remove_items", "add_outfits", "remove_outfits"]
@@ -171,6 +174,15 @@ class Store:
         """Title and details (JSON) of the added items of a type in row `first` and above, in order of rows."""
         query = "SELECT title, details FROM items WHERE type = ? AND row >= ? ORDER BY row"
         return self._connection.execute(query, (item_type, first)).fetchall()
+
+    def column_types(self) -> dict[str, ColumnType | None]:
+        """The types of the columns that came with added items."""
+        return read_column_types(self._connection) or {}
+
+    def put_column_types(self, types: Mapping[str, ColumnType | None]) -> None:
+        """Adds the types of columns that no item had before."""
+        self._connection.execute(COLUMNS_SCHEMA)
+        self._connection.executemany("INSERT INTO columns VALUES (?, ?)", types.items())
 
     def append(self, op: Op, item_type: str | None, ids: str, data: bytes) -> None:
         """Adds an entry to the log."""

@@ -30,11 +30,13 @@ class CatalogueUpdates:
                 JPEG or PNG), "features" (by modality the raw feature, as the source of the bundle's
                 features makes it: the hash heads of the bundle turn it into codes), or instead of
                 features "code", (M, D) of -1 / +1, and "bias"; anything else is a column of the
-                catalogue ("price", "brand", ...). A bundle of requests alone, without outfits, makes codes
-                of an item's words.
+                catalogue ("price", "brand", ...), read as the type of its column: "59.90" is a number where
+                the column holds numbers. A new column gets the type of its first value. A bundle of
+                requests alone, without outfits, makes codes of an item's words.
 
         Raises:
-            DataError: an id that already exists or occurs twice in the list, or no id.
+            DataError: an id that already exists or occurs twice in the list, or no id; a value of another
+                type than its column.
             QueryError: an unknown type or modality.
             FeatureError: features or codes that do not fit, or a bundle without hash heads.
             BundleError: the file of changes cannot be written.

@@ -1,5 +1,7 @@
 """All kinds of answers of a changed catalogue, against brute force over what exists."""
 
+import sqlite3
+from datetime import date
 from itertools import product
 from pathlib import Path
 
@@ -299,3 +301,42 @@ def test_a_liked_outfit_is_not_answered_in_another_order_of_its_tops(tmp_path: P
         recommender.update_user("user-0", liked=[tops[1]], disliked=[turned[0]])
     recommender.update_user("user-0", disliked=[tops[1]])
     assert turned[0] not in recommender.liked("user-0")
+
+
+def test_added_values_get_the_type_of_their_column(tmp_path: Path) -> None:
+    bundle = new_bundle(tmp_path / "bundle")  # price is a column of numbers
+    assert bundle.catalogue.column_types == {"price": "number"}
+    with sqlite3.connect(bundle.path / "catalogue.sqlite") as connection:
+        connection.execute("DROP TABLE columns")  # as in a bundle of before columns had types
+    for number in range(2):
+        recommender, code = Recommender.load(bundle.path, verify=False), np.ones((2, 16))
+        item = {"item_id": f"x{number}", "type": "top", "code": code}
+        with pytest.raises(DataError, match=rf"item 'x{number}': column 'price' holds numbers such as 59.90, got "):
+            recommender.add_items([{**item, "price": "cheap"}])
+        recommender.add_items([{**item, "price": "59.90", "sizes": ("S", "M"), "sold": date(2026, 1, 31), "on": True}])
+        assert (
+            f"x{number}" in recommender.similar_items("top-0", 50, item_type="top", where={"price": 59.9}).ids.tolist()
+        )
+        row = recommender.bundle.items["top"].row(f"x{number}")
+        details = recommender.bundle.catalogue.item("top", row).details
+        assert details == {"price": 59.9, "sizes": ["S", "M"], "sold": "2026-01-31", "on": True}
+        for name, value, held in (
+            ("sizes", "S", r'lists of texts such as \["S", "M"\], got \'S\''),
+            ("sold", "yesterday", "dates such as 2026-01-31 or 2026-01-31T18:00:00.01:00, got 'yesterday'"),
+            ("on", 1, r"true and false, got 1 \(int\)"),
+        ):
+            with pytest.raises(DataError, match=f"item 'y': column '{name}' holds {held}"):
+                recommender.add_items([{**item, "item_id": "y", name: value}])
+        for bad in (
+            {"new": float("nan")},
+            {"new": {"a": 1}},
+            {"new": "\udc80"},
+            {3: "a"},
+            {"\udc80": 1},
+            {"title": "\udc80"},
+        ):
+            with pytest.raises(DataError, match="item 'y': "):
+                recommender.add_items([{**item, "item_id": "y", **bad}])
+        assert recommender.live.column_types() == {"price": "number", "sizes": "texts", "sold": "date", "on": "boolean"}
+        recommender.compact()
+        recommender.close()

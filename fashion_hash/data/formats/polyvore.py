@@ -20,6 +20,7 @@ import numpy as np
 
 from fashion_hash.core.outfits import EMPTY, Outfits, check_slots, item_types, slot_names
 from fashion_hash.core.vocabulary import Vocabulary
+from fashion_hash.data.columns import Value
 from fashion_hash.data.dataset import Content, Dataset, Groups, Split
 from fashion_hash.data.formats.shop import read_items_csv
 from fashion_hash.data.parsing.fields import id_text
@@ -259,7 +260,7 @@ def _content(root: Path, items: Mapping[str, Vocabulary], report: Reporter) -> C
     preferred = [images / "lmdb", images / "291x291"]
     pictures = next((path for path in [*preferred, *folders] if path.exists()), None)
     vectors = root / "sentence_vector" / "semantic.pkl"
-    details: dict[str, dict[str, dict[str, str | float | int | bool]]] = {}
+    details: dict[str, dict[str, dict[str, Value]]] = {}
     if (root / "items.csv").is_file():
         known = read_items_csv(root / "items.csv", report=report)
         for item_type, vocabulary in items.items():

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from fashion_hash.data.columns import ColumnTypes, typed_row
 from fashion_hash.data.descriptions import clean
 from fashion_hash.data.events import UNTYPED, Catalogue, Event, ReadLog, RequestOptions, collect, reviewed_items
 from fashion_hash.data.parsing.fields import check_columns, date_seconds, id_text, seconds
@@ -91,9 +92,13 @@ def read_request_table(path: str | Path, catalogue: Catalogue | None, report: Re
 
 
 def read_item_table(path: str | Path, report: Reporter = stop) -> Catalogue:
-    """The items of a table in its order; those without a type are of the type "item"; empty cells are left out."""
-    catalogue: dict[str, dict[str, dict[str, Any]]] = {}
+    """The items of a table in its order; those without a type are of the type "item"; empty cells are left out.
+
+    The types of the columns are found from their cells (fashion_hash.data.columns).
+    """
+    rows: list[tuple[int, str, str, dict[str, Any]]] = []
     seen: dict[str, int] = {}
+    types = ColumnTypes()
     for line, row in _rows(Path(path), ("item",), report):
         try:
             item_id, item_type = id_text(row.pop("item"), "item_id"), id_text(row.pop("type", ""), "type") or UNTYPED
@@ -105,8 +110,15 @@ def read_item_table(path: str | Path, report: Reporter = stop) -> Catalogue:
             report(DataError.at(path, line, str(error)))
             continue
         seen[item_id] = line
-        details = {name: value for name, value in row.items() if value is not None and value != ""}
-        catalogue.setdefault(item_type, {})[item_id] = details
+        types.see(row)
+        rows.append((line, item_type, item_id, row))
+    catalogue: dict[str, dict[str, dict[str, Any]]] = {}
+    column_types = types.found()
+    for line, item_type, item_id, row in rows:
+        try:
+            catalogue.setdefault(item_type, {})[item_id] = typed_row(row, column_types)
+        except DataError as error:
+            report(DataError.at(path, line, str(error)))
     if not catalogue:
         raise DataError(f"{path} holds no items")
     return catalogue

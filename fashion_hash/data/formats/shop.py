@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,15 +12,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from fashion_hash.core.outfits import EMPTY, Outfits, check_slots, slot_names
+from fashion_hash.data.columns import ColumnTypes, Value, typed_row
 from fashion_hash.data.parsing.fields import id_text, separator_hint
 from fashion_hash.data.parsing.text_tables import Reporter, located, read_text, stop
 from fashion_hash.errors import DataError, suggest
-
-Detail = str | float | int | bool
-
-_WORDS = ("title", "description", "image")  # always words, also when a title is "501"
-_INT = re.compile(r"-?(0|[1-9][0-9]{0,17})")  # "007" is an article number, not seven
-_FLOAT = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
 class Lookup(Protocol):
@@ -36,25 +30,22 @@ class Lookup(Protocol):
         ...
 
 
-def read_items_csv(path: str | Path, report: Reporter = stop) -> dict[str, dict[str, dict[str, Detail]]]:
+def read_items_csv(path: str | Path, report: Reporter = stop) -> dict[str, dict[str, dict[str, Value]]]:
     """What is known of the items: {item type: {item id: {column: value}}}.
 
-    The file has the columns item_id and type and any further ones. A column whose cells are all
-    numbers becomes int or float, all true/false becomes bool, everything else stays words, as do
-    title, description and image. Empty cells are left out.
+    The file has the columns item_id and type and any further ones, whose types are found from their cells
+    (fashion_hash.data.columns): numbers, true and false, dates, lists, else text. Empty cells are left out.
 
     Raises:
-        DataError: no such columns, a row of another length, an item twice; with file and line.
+        DataError: no such columns, a row of another length, an item twice, a value such as NaN; with file and line.
     """
     path = Path(path)
     rows = _csv_rows(path, ("item_id", "type"), report)
-    columns: dict[str, list[str]] = {}
+    types = ColumnTypes()
     for _, row in rows:
-        for name, cell in row.items():
-            if cell:
-                columns.setdefault(name, []).append(cell)
-    cell_types = {name: _cell_type(name, values) for name, values in columns.items()}
-    items: dict[str, dict[str, dict[str, Detail]]] = {}
+        types.see(row)
+    column_types = types.found()
+    items: dict[str, dict[str, dict[str, Value]]] = {}
     for line, row in rows:
         try:
             item_id, item_type = id_text(row.pop("item_id"), "item_id"), id_text(row.pop("type"), "type")
@@ -62,11 +53,11 @@ def read_items_csv(path: str | Path, report: Reporter = stop) -> dict[str, dict[
                 raise DataError(f"the {'type' if item_id else 'item_id'} is empty")
             if item_id in items.get(item_type, {}):
                 raise DataError(f"{item_type} {item_id!r} occurs twice")
+            details = typed_row(row, column_types)
         except DataError as error:
             report(DataError.at(path, line, str(error)))
             continue
-        known = {name: _value(cell, cell_types[name]) for name, cell in row.items() if cell}
-        items.setdefault(item_type, {})[item_id] = known
+        items.setdefault(item_type, {})[item_id] = details
     return items
 
 
@@ -216,19 +207,3 @@ def _csv_rows(path: Path, needed: Sequence[str], report: Reporter) -> list[tuple
     if not header:
         raise DataError(f"{path} is empty: expected a header with {', '.join(needed)}")
     return rows
-
-
-def _cell_type(name: str, values: list[str]) -> type:
-    if name in _WORDS:
-        return str
-    if all(value.lower() in ("true", "false") for value in values):
-        return bool
-    if all(_INT.fullmatch(value) for value in values):
-        return int
-    if all(_FLOAT.fullmatch(value) and not re.match(r"-?0[0-9]", value) for value in values):
-        return float
-    return str
-
-
-def _value(cell: str, cell_type: type) -> Detail:
-    return cell.lower() == "true" if cell_type is bool else cell_type(cell)

@@ -42,7 +42,7 @@ def test_table_with_items(shop):
     train = data.split("train")
     assert train.users.tolist() == [0, -1, 1]
     assert train.times[0] == 1704448800
-    assert data.details["shirt"]["s1"]["price"] == "40"
+    assert data.details["shirt"]["s1"]["price"] == 40
     assert "colour" not in data.details["boot"]["b2"]
     assert data.descriptions["boot"] == ("Boots / black / Waxed, black", "Never taken")
     assert data.descriptions["shirt"][0] == "Wool shirt / grey / Warm and grey / warm, for the coast"

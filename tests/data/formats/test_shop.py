@@ -43,6 +43,21 @@ def test_columns_have_one_kind_each(tmp_path):
     assert isinstance(items_of(tmp_path, "item_id,type,price\na,b,3\n")["b"]["a"]["price"], int)
 
 
+def test_dates_lists_and_codes(tmp_path):
+    found = items_of(
+        tmp_path,
+        "item_id,type,added,sizes,code,ean\n"
+        'a,top,2026-01-31,"[""S"", ""M""]",12E4,12345678901234567890\n'
+        "b,top,2026-01-31 18:00:00+01:00,[],7,8\n",
+    )
+    assert found == {
+        "top": {
+            "a": {"added": "2026-01-31", "sizes": ["S", "M"], "code": "12E4", "ean": "12345678901234567890"},
+            "b": {"added": "2026-01-31T17:00:00Z", "sizes": [], "code": "7", "ean": "8"},
+        }
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -54,6 +69,12 @@ def test_columns_have_one_kind_each(tmp_path):
         ("item_id,type\n,top\n", r"items\.csv:2: the item_id is empty"),
         ("item_id,type\na,\n", r"items\.csv:2: the type is empty"),
         ("item_id,type\na,top\na,bag\na,top\n", r"items\.csv:4: top 'a' occurs twice"),
+        (
+            "item_id,type,price\na,top,9.90\nb,top,NaN\n",
+            r"items\.csv:3: column 'price' holds numbers such as 59\.90, got 'NaN'",
+        ),
+        ("item_id,type,added\na,top,2026-02-30\nb,top,2026-02-01\n", r"items\.csv:2: column 'added' holds dates"),
+        ("item_id,type,sizes\na,top,[1]\nb,top,[NaN]\n", r"items\.csv:3: column 'sizes' holds lists of numbers"),
     ],
 )
 def test_bad_items(tmp_path, text, message):

@@ -1,0 +1,187 @@
+"""Columns are typed once: from the cells of a file, from values that have types, and one value at a time."""
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from fashion_hash.data.columns import ColumnTypes, date_of, date_text, microseconds, type_of, typed, typed_row, types_of
+from fashion_hash.errors import DataError
+
+
+def type_in_file(*cells):
+    types = ColumnTypes()
+    for cell in cells:
+        types.see({"x": cell})
+    return types.found().get("x")
+
+
+@pytest.mark.parametrize(
+    ("cells", "column_type"),
+    [
+        (["9", "12.50", "-1e-3", "1.5E+10", "0.1"], "number"),
+        (["9", "007"], "text"),
+        (["9", "12E4"], "text"),  # the code of an article, not 120,000
+        (["12345678901234567890", "1"], "text"),
+        (["9007199254740992"], "number"),
+        (["9007199254740993"], "text"),
+        (["0.1234567890123456789"], "text"),
+        (["1,5"], "text"),
+        (["+1"], "text"),
+        (["12", "NaN"], "number"),  # the cell is refused later
+        (["NaN"], None),
+        (["brand", "Infinity"], "text"),
+        (["true", "FALSE"], "boolean"),
+        (["true", "1"], "text"),
+        (["2026-01-31", "2026-01-31 18:00", "2026-01-31T18:00:00.5+01:00", "2026-01-31T18:00:00Z"], "date"),
+        (["2026-01-31", "2026-02-30"], "date"),  # refused later
+        (["20260131"], "number"),
+        (["2026-01-31", "soon"], "text"),
+        (["31.01.2026"], "text"),
+        (['["S", "M"]', "[]"], "texts"),
+        (["[38, 39.5]", "[]"], "numbers"),
+        (["[38]", '["M"]'], "texts"),
+        (["[S, M]"], "text"),
+        (["[1]", "[1, null]"], "numbers"),  # refused later
+        ([5, 5.5], "number"),
+        ([5, "5.5"], "number"),
+        ([5, "M"], "text"),
+        ([10**20, 5], "text"),
+        ([True, False, None], "boolean"),
+        ([True, 1], "text"),
+        ([["S"], ["M"], []], "texts"),
+        ([[38], ["M"]], "texts"),
+        ([["S"], "M"], "texts"),  # "M" is refused later
+        (["", None], None),
+    ],
+)
+def test_the_type_of_a_column_in_a_file(cells, column_type):
+    assert type_in_file(*cells) == column_type
+    assert type_in_file(*reversed(cells)) == column_type
+
+
+def test_titles_stay_texts():
+    types = ColumnTypes()
+    types.see({"title": "501", "description": "true", "image": 7})
+    assert types.found() == dict.fromkeys(("title", "description", "image"), "text")
+
+
+@pytest.mark.parametrize(
+    ("value", "column_type", "expected"),
+    [
+        ("59.90", "number", 59.9),
+        (" 7 ", "number", 7),
+        (7, "number", 7),
+        (np.float32(0.5), "number", 0.5),
+        (Decimal("59.90"), "number", 59.9),
+        ("", "number", None),
+        (None, "text", None),
+        ("True", "boolean", True),
+        (np.True_, "boolean", True),
+        ("2026-01-31", "date", "2026-01-31"),
+        ("2026-01-31 18:00", "date", "2026-01-31T18:00:00Z"),
+        ("2026-01-31T18:00:00+01:00", "date", "2026-01-31T17:00:00Z"),
+        ("2026-01-31T00:30:00.25+0100", "date", "2026-01-30T23:30:00.250000Z"),
+        (date(2026, 1, 31), "date", "2026-01-31"),
+        (datetime(2026, 1, 31, 18, tzinfo=timezone(timedelta(hours=1))), "date", "2026-01-31T17:00:00Z"),
+        (np.datetime64("2026-01-31"), "date", "2026-01-31"),
+        (np.datetime64("2026-01-31T18:00", "ns"), "date", "2026-01-31T18:00:00Z"),
+        ('["S", "M"]', "texts", ["S", "M"]),
+        (("S", 38), "texts", ["S", "38"]),
+        (np.array([38.5, 39]), "numbers", [38.5, 39.0]),
+        (["38"], "numbers", [38]),
+        (38, "text", "38"),
+        (True, "text", "true"),
+        ("", "text", ""),
+        ("a", None, "a"),
+        ([1, 2], None, [1, 2]),
+    ],
+)
+def test_a_value_becomes_the_type_of_its_column(value, column_type, expected):
+    result = typed("x", value, column_type)
+    assert result == expected
+    assert type(result) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("value", "column_type", "message"),
+    [
+        ("cheap", "number", r"column 'x' holds numbers such as 59\.90, got 'cheap'"),
+        ("59,90", "number", "holds numbers"),
+        ("007", "number", "holds numbers"),
+        ("12E4", "number", "holds numbers"),
+        ("1e+400", "number", "holds numbers"),
+        (10**20, "number", r"got 100000000000000000000 \(int\)"),
+        (True, "number", r"got True \(bool\)"),
+        (float("nan"), "number", r"got nan \(float\)"),
+        ([5], "number", r"got \[5\] \(list\)"),
+        (1, "boolean", r"column 'x' holds true and false, got 1 \(int\)"),
+        ("yes", "boolean", "got 'yes'"),
+        (
+            "2026-02-30",
+            "date",
+            r"column 'x' holds dates such as 2026-01-31 or 2026-01-31T18:00:00\+01:00, got '20",
+        ),
+        ("20260131", "date", "got '20260131'"),
+        ("0001-01-01T00:00+01:00", "date", "holds dates"),
+        (20260131, "date", r"got 20260131 \(int\)"),
+        ("S", "texts", r"column 'x' holds lists of texts such as \[\"S\", \"M\"\], got 'S'"),
+        (["S", None], "texts", "holds lists of texts"),
+        ([["S"]], "texts", "holds lists of texts"),
+        ({"S"}, "texts", r"\(set\)"),
+        (["S"], "numbers", r"holds lists of numbers such as \[38, 39\.5\], got \['S'\] \(list\)"),
+        ([float("inf")], "numbers", "holds lists of numbers"),
+        (["S"], "text", "holds texts such as 'navy'"),
+        ({"a": 1}, "text", "holds texts"),
+        ("\udc80", "text", "holds texts"),
+        ({"a": 1}, None, r"column 'x' cannot hold {'a': 1} \(dict\): give a text, a finite number"),
+        (float("inf"), None, "cannot hold inf"),
+    ],
+)
+def test_other_values_are_refused(value, column_type, message):
+    with pytest.raises(DataError, match=message):
+        typed("x", value, column_type)
+
+
+def test_a_new_column_gets_the_type_of_its_value():
+    values = {"501": "text", "2026-01-31": "text", 5: "number", True: "boolean", date(2026, 1, 31): "date"}
+    assert {value: type_of("x", value) for value in values} == values
+    assert type_of("x", ["S"]) == "texts"
+    assert type_of("x", [5]) == "numbers"
+    assert type_of("title", 5) == "text"
+    with pytest.raises(DataError, match=r"column 'x' cannot hold nan \(float\)"):
+        type_of("x", float("nan"))
+
+
+def test_values_that_have_types_already():
+    rows = [
+        {"price": 5, "code": "7", "added": "2026-01-31", "mixed": 5, "sizes": ["S"], "sale": True, "nested": {"a": 1}},
+        {"price": 5.5, "code": "8", "added": "2026-02-01 18:00", "mixed": "M", "sizes": [], "sale": None},
+    ]
+    assert types_of(rows) == {
+        "price": "number",
+        "code": "text",
+        "added": "date",
+        "sizes": "texts",
+        "sale": "boolean",
+        "mixed": None,
+        "nested": None,
+    }
+
+
+def test_a_row_leaves_out_what_is_empty():
+    assert typed_row({"price": "5", "brand": "", "size": None, "note": "a"}, {"price": "number"}) == {
+        "price": 5,
+        "note": "a",
+    }
+
+
+def test_moments():
+    assert microseconds("1970-01-01T01:00:00.000001+01:00") == 1
+    assert microseconds("1969-12-31") == -86400 * 10**6
+    assert microseconds(date(1970, 1, 2)) == microseconds(datetime(1970, 1, 2)) == 86400 * 10**6
+    assert date_text(date_of("2026-01-31")) == "2026-01-31"
+    assert date_text(datetime(2026, 1, 31, 17, tzinfo=UTC)) == "2026-01-31T17:00:00Z"
+    with pytest.raises(ValueError, match="'soon' is not an ISO date"):
+        date_of("soon")
