@@ -128,7 +128,7 @@ def typed(name: str, value: object, column_type: ColumnType | None) -> Value | N
         return _PARSERS[_first(_usable(value)) if column_type is None else column_type](value)
     except (ValueError, OverflowError, RecursionError):
         written = shown(value, 60) if isinstance(value, str) else f"{shown(value, 60)} ({type(value).__name__})"
-        if column_type is None:
+        if column_type is None or not (isinstance(value, str) or _readings_of_value(value)):
             raise DataError(f"column {shown(name)} cannot hold {written}: {USABLE}") from None
         raise DataError(f"column {shown(name)} holds {DESCRIBED[column_type]}, got {written}") from None
 
@@ -158,6 +158,11 @@ def type_of(name: str, value: object) -> ColumnType:
     except ValueError:
         written = f"{shown(value, 60)} ({type(value).__name__})"
         raise DataError(f"column {shown(name)} cannot hold {written}: {USABLE}") from None
+
+
+def words_of(value: object) -> str:
+    """The words of a value; those of a list one after the other."""
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def is_date(text: str) -> bool:

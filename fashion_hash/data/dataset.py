@@ -13,6 +13,7 @@ from fashion_hash.core.outfits import Outfits, concatenate, item_types
 from fashion_hash.core.vocabulary import Vocabulary
 from fashion_hash.data.columns import Value
 from fashion_hash.data.facts import OutfitFacts
+from fashion_hash.data.parsing.item_table import ItemTable
 from fashion_hash.errors import DataError
 
 SPLITS = ("train", "valid", "test")
@@ -101,11 +102,13 @@ class Content:
         text_vectors: a file of given text vectors (the pickle of the Polyvore-U release).
         details: what else is known of the items, by item type and id: "title" (words) and any
             further columns (price, colour, ...), kept for display and filters.
+        table: the table that `details` were read from, if there is one.
     """
 
     pictures: Path | None = None
     text_vectors: Path | None = None
     details: Mapping[str, Mapping[str, Mapping[str, Value]]] = field(default_factory=dict)
+    table: ItemTable | None = None
 
 
 @dataclass(frozen=True)

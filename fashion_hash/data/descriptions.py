@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fashion_hash.data.columns import words_of
 from fashion_hash.data.events import Log, normal, text_numbers
 
 MAX_CHARS = 1000  # of a request: a longer review is cut after a whole word
@@ -28,7 +29,7 @@ _STARS = re.compile(r"(?i)(one|two|three|four|five) stars?\.?")  # the shop's ow
 def clean(text: object) -> str:
     """One line of words: no mark-up, entities decoded, blanks collapsed, cut to MAX_CHARS after a whole word."""
     if not isinstance(text, str):
-        return "" if text is None else str(text)
+        return "" if text is None or text != text else str(text)  # NaN is not equal to itself
     words = " ".join(html.unescape(_TAG.sub(" ", text)).split())
     if len(words) <= MAX_CHARS:
         return words
@@ -56,7 +57,7 @@ def describe(
     """
     hidden = set(blank)
     rows = [row for row in train[np.lexsort((train, -log.times[train]))].tolist() if row not in hidden]
-    numbers = text_numbers(log.texts[row] for row in rows)
+    numbers = np.array(text_numbers(log.texts[row] for row in rows), dtype=np.int64)
     pairs = np.unique(np.stack([numbers, log.users[rows]]), axis=1)
     writers = np.bincount(pairs[0] + 1)[1:]  # users who wrote each text; anonymous ones count as one
     boilerplate = {row for row, number in zip(rows, numbers) if number >= 0 and writers[number] >= _BOILERPLATE}
@@ -77,7 +78,7 @@ def describe(
 
 def catalogue_words(known: Mapping[str, Any]) -> str:
     """Title, brand, category, attributes and description of an item, as one line."""
-    return _bounded([str(known[name]) for name in (*_CATALOGUE, *_LAST) if known.get(name)], MAX_WORDS // 2)
+    return _bounded([words_of(known[name]) for name in (*_CATALOGUE, *_LAST) if known.get(name)], MAX_WORDS // 2)
 
 
 def _bounded(parts: Sequence[str], most: int = MAX_WORDS) -> str:

@@ -24,6 +24,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from fashion_hash.core.seeds import generator
+from fashion_hash.data.parsing.item_table import ItemTable
 from fashion_hash.errors import DataError
 
 Copies = Literal["drop", "blank"]
@@ -103,11 +104,19 @@ class Log:
 
 
 class ReadLog(NamedTuple):
-    """What a format of logs hands over: the name of the file, its events, and the catalogue of their items."""
+    """What a format of logs hands over.
+
+    Attributes:
+        name: of the file.
+        log: its events.
+        catalogue: of their items.
+        table: the table that describes the items, if there is one and it need not hold each of them.
+    """
 
     name: str
     log: Log
     catalogue: Catalogue
+    table: ItemTable | None = None
 
 
 def reviewed_items(log: Log, known: Mapping[str, Mapping[str, Any]]) -> Catalogue:

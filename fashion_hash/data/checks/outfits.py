@@ -14,6 +14,7 @@ from fashion_hash.core.outfits import EMPTY, Outfits, canonical_columns, concate
 from fashion_hash.data.dataset import SPLITS, Dataset
 from fashion_hash.data.load import FORMATS, format_named, load_dataset
 from fashion_hash.data.negatives import KnownOutfits
+from fashion_hash.data.parsing.item_table import ItemTable
 from fashion_hash.data.parsing.restricted_pickle import load_vectors
 from fashion_hash.data.stores.pictures import PictureStore, survey
 from fashion_hash.errors import DataError
@@ -98,7 +99,7 @@ def check_dataset(
         return Report(f"{format} at {root}", {}, [bad_lines(faults)])
     findings = [bad_lines(faults)] if faults else []
     findings += [*_splits(data), *_leaks(data), *_negatives(data), *_items(data)]
-    findings += [*_pictures(data, decode_pictures), *_text_vectors(data)]
+    findings += [*_pictures(data, decode_pictures), *_text_vectors(data), *item_table(data.content.table)]
     order = {"error": 0, "warning": 1, "note": 2}
     findings.sort(key=lambda finding: order[finding.severity])
     return Report(data.name, _holds(data), findings)
@@ -272,6 +273,17 @@ def _text_vectors(data: Dataset) -> Iterator[Finding]:
     if not without:
         dim = len(next(iter(vectors.values())))
         yield Finding("note", f"items, all of them, with a text vector of {dim} numbers", len(items))
+
+
+def item_table(table: ItemTable | None) -> Iterator[Finding]:
+    """What a table of items tells of the items of a data set."""
+    if table is None:
+        return
+    if table.complaint:
+        yield Finding("warning", table.complaint, table.rows)
+    elif strangers := table.rows - table.matched:
+        what = f"rows of {table.path} that name no item of the data set (not used)"
+        yield Finding("note", what, strangers, table.strangers)
 
 
 def _table(name: str, holds: dict[str, Any]) -> Iterable[str]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fashion_hash.data.checks.outfits import EXAMPLES, Finding, Report, bad_lines
+from fashion_hash.data.checks.outfits import EXAMPLES, Finding, Report, bad_lines, item_table
 from fashion_hash.data.descriptions import catalogue_words
 from fashion_hash.data.events import normal
 from fashion_hash.data.requests.load import load_requests
@@ -129,7 +129,7 @@ def check_requests(format: str, root: str | Path, **options: Any) -> Report:
         report(error)
         return Report(f"{format} at {root}", {}, [bad_lines(faults or [str(error)], count[0])])
     findings = [bad_lines(faults, count[0])] if faults else []
-    findings += [*_leaks(data), *_holes(data), *_strangers(data), *_read(data)]
+    findings += [*_leaks(data), *_holes(data), *_strangers(data), *item_table(data.table), *_read(data)]
     order = {"error": 0, "warning": 1, "note": 2}
     findings.sort(key=lambda finding: order[finding.severity])
     return Report(data.name, _holds(data), findings)

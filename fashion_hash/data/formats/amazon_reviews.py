@@ -11,14 +11,16 @@ files of 2014 its lines are Python literals.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from fashion_hash.data.columns import typed
 from fashion_hash.data.descriptions import clean, review_words
 from fashion_hash.data.events import Event, ReadLog, RequestOptions, collect, reviewed_items
-from fashion_hash.data.parsing.fields import required_id, seconds
+from fashion_hash.data.parsing.fields import id_text, required_id, seconds
+from fashion_hash.data.parsing.item_table import ItemTable
 from fashion_hash.data.parsing.json_lines import read_json_lines
 from fashion_hash.data.parsing.text_tables import Reporter, stop
 from fashion_hash.errors import DataError
@@ -41,8 +43,9 @@ def read_requests(root: str | Path, options: RequestOptions, report: Reporter = 
     """
     reviews, metadata = find_files(root, options.metadata)
     log = collect(read_amazon_reviews(reviews, options.min_rating, report), options.min_events)
-    known = read_amazon_metadata(metadata, set(log.item_ids), report) if metadata else {}
-    return ReadLog(reviews.name, log, reviewed_items(log, known))
+    table = ItemTable(metadata, set(log.item_ids)) if metadata else None
+    known = read_amazon_metadata(table, report) if table else {}
+    return ReadLog(reviews.name, log, reviewed_items(log, known), table)
 
 
 def find_files(root: str | Path, metadata: str | Path | None = None) -> tuple[Path, Path | None]:
@@ -145,17 +148,18 @@ def _variant(row: Mapping[str, Any]) -> str:
     return " ".join(clean(value) for name, value in style.items() if "size" not in str(name).lower())
 
 
-def read_amazon_metadata(
-    path: str | Path, items: Collection[str], report: Reporter = stop
-) -> dict[str, dict[str, Any]]:
-    """What the metadata says of these items: title, brand, categories, description, price; by item id."""
+def read_amazon_metadata(table: ItemTable, report: Reporter = stop) -> dict[str, dict[str, Any]]:
+    """What the metadata says of the items of a data set: title, brand, categories, description, price; by item id."""
     known: dict[str, dict[str, Any]] = {}
-    for line, row in read_json_lines(path, report, literals=True):
-        one = row.get("parent_asin") or row.get("asin")
-        if one is None:
-            report(DataError.at(path, line, "no Amazon metadata: neither parent_asin nor asin"))
-        elif str(one) in items and str(one) not in known:  # the files of 2018 hold items twice
-            known[str(one)] = _details(row)
+    for line, row in read_json_lines(table.path, report, literals=True):
+        try:
+            item_id = id_text(row.get("parent_asin") or row.get("asin"), "asin")
+            if not item_id:
+                raise DataError("no Amazon metadata: neither parent_asin nor asin")
+            if table.names(item_id) and item_id not in known:  # the files of 2018 hold items twice
+                known[item_id] = _details(row)
+        except DataError as error:
+            report(DataError.at(table.path, line, str(error)))
     return known
 
 
@@ -170,9 +174,9 @@ def _details(row: Mapping[str, Any]) -> dict[str, Any]:
     }
     price = row.get("price")
     if isinstance(price, int | float) and not isinstance(price, bool):
-        details["price"] = float(price)
+        details["price"] = float(typed("price", price, "number"))  # type: ignore[arg-type]
     elif isinstance(price, str) and (match := _PRICE.fullmatch(price.strip())):
-        details["price"] = float(match[1].replace(",", ""))
+        details["price"] = float(typed("price", match[1].replace(",", ""), "number"))  # type: ignore[arg-type]
     return {name: value for name, value in details.items() if value != ""}
 
 

@@ -24,6 +24,7 @@ from fashion_hash.data.columns import Value
 from fashion_hash.data.dataset import Content, Dataset, Groups, Split
 from fashion_hash.data.formats.shop import read_items_csv
 from fashion_hash.data.parsing.fields import id_text
+from fashion_hash.data.parsing.item_table import ItemTable
 from fashion_hash.data.parsing.text_tables import Reporter, Tuples, in_order, read_header, read_text, read_tuples, stop
 from fashion_hash.errors import DataError, suggest
 
@@ -261,12 +262,14 @@ def _content(root: Path, items: Mapping[str, Vocabulary], report: Reporter) -> C
     pictures = next((path for path in [*preferred, *folders] if path.exists()), None)
     vectors = root / "sentence_vector" / "semantic.pkl"
     details: dict[str, dict[str, dict[str, Value]]] = {}
+    table = None
     if (root / "items.csv").is_file():
-        known = read_items_csv(root / "items.csv", report=report)
-        for item_type, vocabulary in items.items():
-            details[item_type] = {
-                item_id: {name: value for name, value in columns.items() if name != "image"}
-                for item_id, columns in known.get(item_type, {}).items()
-                if item_id in vocabulary
-            }
-    return Content(pictures, vectors if vectors.is_file() else None, details)
+        names = {f"{item_type} {item_id}" for item_type, vocabulary in items.items() for item_id in vocabulary}
+        table = ItemTable(root / "items.csv", names)
+        details = {item_type: {} for item_type in items}
+        for item_type, known in read_items_csv(table.path, report=report).items():
+            for item_id, columns in known.items():
+                if table.names(f"{item_type} {item_id}"):
+                    shown = {name: value for name, value in columns.items() if name != "image"}
+                    details[item_type][item_id] = shown
+    return Content(pictures, vectors if vectors.is_file() else None, details, table)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from fashion_hash.data.descriptions import clean
 from fashion_hash.data.events import Event, ReadLog, RequestOptions, collect, reviewed_items
 from fashion_hash.data.formats.amazon_reviews import SUFFIXES
 from fashion_hash.data.parsing.fields import date_seconds, required_id
+from fashion_hash.data.parsing.item_table import ItemTable
 from fashion_hash.data.parsing.json_lines import read_json_lines
 from fashion_hash.data.parsing.text_tables import Reporter, stop
 from fashion_hash.errors import DataError
@@ -28,8 +29,9 @@ def read_requests(root: str | Path, options: RequestOptions, report: Reporter = 
     """
     reviews, metadata = find_yelp_files(root, options.metadata)
     log = collect(read_yelp_reviews(reviews, options.min_rating, report), options.min_events)
-    known = read_businesses(metadata, set(log.item_ids), report) if metadata else {}
-    return ReadLog(reviews.name, log, reviewed_items(log, known))
+    table = ItemTable(metadata, set(log.item_ids)) if metadata else None
+    known = read_businesses(table, report) if table else {}
+    return ReadLog(reviews.name, log, reviewed_items(log, known), table)
 
 
 def find_yelp_files(root: str | Path, metadata: str | Path | None = None) -> tuple[Path, Path | None]:
@@ -82,17 +84,25 @@ def read_yelp_reviews(path: str | Path, min_rating: float | None = None, report:
             yield event
 
 
-def read_businesses(path: str | Path, items: Collection[str], report: Reporter = stop) -> dict[str, dict[str, Any]]:
-    """Name, categories and town of these businesses, by id; averages of stars are left out: they know the test."""
+def read_businesses(table: ItemTable, report: Reporter = stop) -> dict[str, dict[str, Any]]:
+    """Name, categories and town of the businesses of a data set, by id.
+
+    Averages of stars are left out: they know the test.
+    """
     known: dict[str, dict[str, Any]] = {}
-    for line, row in read_json_lines(path, report):
-        if "business_id" not in row:
-            report(DataError.at(path, line, f"no business_id among the keys {', '.join(list(row)[:12])}"))
-        elif str(row["business_id"]) in items:
+    for line, row in read_json_lines(table.path, report):
+        try:
+            if "business_id" not in row:
+                raise DataError(f"no business_id among the keys {', '.join(list(row)[:12])}")
+            item_id = required_id(row, "business_id")
+        except DataError as error:
+            report(DataError.at(table.path, line, str(error)))
+            continue
+        if table.names(item_id):
             details = {
                 "title": clean(row.get("name")),
                 "categories": clean(row.get("categories")),
                 "city": clean(row.get("city")),
             }
-            known[str(row["business_id"])] = {name: value for name, value in details.items() if value}
+            known[item_id] = {name: value for name, value in details.items() if value}
     return known

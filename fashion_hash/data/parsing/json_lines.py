@@ -36,7 +36,7 @@ def read_json_lines(
             continue
         empty = False
         try:
-            row = json.loads(raw)
+            row = json.loads(raw, parse_constant=constant)
         except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
             row = _literal(raw) if literals else None
             if row is None:
@@ -64,6 +64,11 @@ def read_raw_lines(path: str | Path) -> Iterator[tuple[int, bytes]]:
         raise DataError.at(path, line + 1, f"broken gzip file: {error}; fetch it again") from None
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+def constant(name: str) -> float | None:
+    """What the words mean that Python writes for numbers that JSON lacks: NaN is an empty cell."""
+    return None if name == "NaN" else float(name)
 
 
 def _literal(raw: bytes) -> Any:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from fashion_hash.core.extras import require_extra
+from fashion_hash.data.parsing.json_lines import constant
 from fashion_hash.data.parsing.table_text import MOST_CHARACTERS, TextLines
 from fashion_hash.data.parsing.text_tables import Reporter, stop
 from fashion_hash.errors import DataError, suggest
@@ -180,7 +181,7 @@ def _json_rows(path: Path, report: Reporter) -> Iterator[tuple[int, Row]]:
         yield from (_array_objects if first == "[" else _line_objects)(path, lines, report)
 
 
-_DECODER = json.JSONDecoder(parse_constant=lambda name: None if name == "NaN" else float(name))
+_DECODER = json.JSONDecoder(parse_constant=constant)
 
 
 def _cleaned(row: Row) -> Row:
@@ -309,8 +310,14 @@ def _plain(cell: Any) -> Any:
     """A cell of Parquet as JSON could hold it: numbers, text, true and false, lists, None."""
     if isinstance(cell, (datetime.datetime, datetime.date)):
         return cell.isoformat()
-    if isinstance(cell, decimal.Decimal):
-        return int(cell) if cell == cell.to_integral_value() else float(cell)
+    if isinstance(cell, decimal.Decimal) and cell.is_finite():
+        return int(cell) if cell == cell.to_integral_value() else _without_loss(cell)
     if cell == "" or (isinstance(cell, float) and math.isnan(cell)):
         return None
     return cell
+
+
+def _without_loss(cell: decimal.Decimal) -> float | str:
+    """A decimal number as float, or as text if a float would lose digits."""
+    number = float(cell)
+    return number if decimal.Decimal(repr(number)) == cell else str(cell)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -92,7 +93,9 @@ def load_requests(format: str, root: str | Path, *, report: Reporter = stop, **o
         return from_outfits(outfits, chosen.seed, chosen.per_outfit)
     _refuse_others(format, chosen, known.takes)
     read = known.read(root, chosen, report)
-    return from_log(f"{format}/{read.name}", read.log, read.catalogue, chosen.seed, chosen.copies)
+    return replace(
+        from_log(f"{format}/{read.name}", read.log, read.catalogue, chosen.seed, chosen.copies), table=read.table
+    )
 
 
 def _refuse_others(format: str, options: RequestOptions, takes: Sequence[str]) -> None:
@@ -123,6 +126,7 @@ def from_log(name: str, log: Log, catalogue: Catalogue, seed: int = 0, copies: C
         rows, blank, counts = split_by_time(log, seed, copies)
         if not log.times.any():
             counts["events without a time: which of a user's events is the last is drawn at random"] = len(log)
+    _check_words(name, log, rows["train"], blank)
     known = {item_id: details for items in catalogue.values() for item_id, details in items.items()}
     row_of = {item_id: row for row, item_id in enumerate(known)}
     taken = np.array([row_of[item_id] for item_id in log.item_ids], dtype=np.int32)[log.items]
@@ -153,6 +157,17 @@ def from_log(name: str, log: Log, catalogue: Catalogue, seed: int = 0, copies: C
         },
         counts={**log.counts, **counts},
     )
+
+
+def _check_words(name: str, log: Log, train: np.ndarray, blank: set[int]) -> None:
+    """Raises DataError when the requests have words, but no training request keeps any."""
+    left = [row for row in train.tolist() if row not in blank]
+    if len(train) and any(log.texts) and not any(log.texts[row] for row in left):
+        raise DataError(
+            f"{name}: none of the {len(train):,} training requests has words of its own: {len(train) - len(left):,} "
+            "repeat the words of a held-out request of the same user and lost them, the others have none; give "
+            "requests in the users' own words, or name the splits in a column split"
+        )
 
 
 def from_outfits(data: Dataset, seed: int = 0, per_outfit: int = 3) -> RequestData:
@@ -186,4 +201,5 @@ def from_outfits(data: Dataset, seed: int = 0, per_outfit: int = 3) -> RequestDa
         data.content.details,
         data.content.pictures,
         {"outfits without a request (nothing to say about the item)": sum(split.left_out for split in made.values())},
+        data.content.table,
     )

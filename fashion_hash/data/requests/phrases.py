@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fashion_hash.data.columns import words_of
 from fashion_hash.data.sample.garments import FORMALITIES
 
 
@@ -108,7 +109,7 @@ def facts_of(details: Mapping[str, object], rng: np.random.Generator) -> list[Fa
     """What may be asked of an item: one fact for each attribute that it has, the words drawn."""
     facts = []
     for column, given in details.items():
-        attribute, value = SPELLINGS.get(column, column), str(given)
+        attribute, value = SPELLINGS.get(column, column), words_of(given)
         if attribute not in ATTRIBUTES or (attribute, value) == ("pattern", "plain"):
             continue  # users rarely ask for "plain trousers"
         groups = [words for words, values in _GROUPS.get(attribute, {}).items() if value in values]

@@ -14,6 +14,7 @@ import numpy as np
 
 from fashion_hash.core.vocabulary import Vocabulary
 from fashion_hash.data.dataset import items_digest
+from fashion_hash.data.parsing.item_table import ItemTable
 from fashion_hash.errors import DataError
 
 NOBODY = -1
@@ -72,6 +73,7 @@ class RequestData:
         details: what else is known of the items, as `Content.details`.
         pictures: a folder of image files or an LMDB environment, or None.
         counts: what the reader met on its way (lines, duplicates, copies, ...), for reports.
+        table: the table that describes the items, as `Content.table`.
     """
 
     name: str
@@ -82,6 +84,7 @@ class RequestData:
     details: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     pictures: Path | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
+    table: ItemTable | None = None
 
     def __post_init__(self) -> None:
         for item_type, vocabulary in self.items.items():

@@ -127,6 +127,8 @@ def _summary(
         f"{len(dataset.split('train').positives) - data.left_out} training outfits{left_out}; "
         f"{' + '.join(config.modalities)}, {_form(config)}, {size:,} parameters on {inputs.device}"
     )
+    if dataset.content.table is not None and dataset.content.table.complaint:
+        yield f"warning: {dataset.content.table.complaint}"
     if teacher is not None:
         runs = ", ".join(f"{run.path} (epoch {run.best_epoch} of {run.config.train.epochs})" for run in teacher.runs)
         settings = teacher.config

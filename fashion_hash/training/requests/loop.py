@@ -63,6 +63,8 @@ def _fit(
             inputs.encoder.save(temporary)
     batches = RequestBatches(inputs)
     tell(_summary(config, inputs, batches, model))
+    if inputs.data.table is not None and inputs.data.table.complaint:
+        tell(f"warning: {inputs.data.table.complaint}")
     if config.outfits is not None and not (Path(config.outfits) / "config.yaml").is_file():
         tell(f"{config.outfits} is not a run yet: exporting this run will need it (key outfits)")
     signs_from = config.train.signs_from * config.train.epochs

@@ -8,6 +8,7 @@ from PIL import Image
 
 from fashion_hash.commands.data.import_data import main
 from fashion_hash.data.checks.outfits import Finding, check_dataset
+from fashion_hash.data.load import load_dataset
 from fashion_hash.data.stores.lmdb_files import write_lmdb
 from fashion_hash.errors import ConfigError, DataError
 
@@ -212,3 +213,15 @@ def test_the_real_one(iqon_root):
     assert report.ok
     assert absent(report, "same user")
     assert absent(report, "negatives that are positives")
+
+
+def test_a_table_of_items_of_another_shop_is_a_warning(tiny_root):
+    (tiny_root / "items.csv").write_text("item_id,type,title\nA-1,top,Shirt\nA-2,bottom,Skirt\n")
+    finding = find(check(tiny_root), "none of the 2 rows of")
+    assert finding.severity == "warning"
+    assert "its rows name 'top A-1', 'bottom A-2'" in finding.what
+    known = next(iter(load_dataset("polyvore_u", tiny_root).items["top"]))
+    (tiny_root / "items.csv").write_text(f"item_id,type,title\nA-1,top,Shirt\n{known},top,Skirt\n")
+    report = check(tiny_root)
+    assert absent(report, "names an item of the data set, so nothing")
+    assert find(report, "that name no item of the data set").examples == ["top A-1"]

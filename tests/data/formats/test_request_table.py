@@ -1,8 +1,13 @@
 """A shop's own log of requests, as CSV, TSV and JSON lines, with and without its items."""
 
+import datetime
+import decimal
+
 import numpy as np
 import pytest
 
+from fashion_hash.data.checks.requests import check_requests
+from fashion_hash.data.formats.request_table import read_item_table
 from fashion_hash.data.requests.load import load_requests
 from fashion_hash.errors import ConfigError, DataError
 from tests.worlds.request_files import write_lines
@@ -198,3 +203,66 @@ def test_parquet_ids_stay_whole_numbers(tmp_path):
     table.to_parquet(tmp_path / "requests.parquet")
     with pytest.raises(DataError, match=r"requests\.parquet:2: the item is empty"):
         load_requests("request_table", tmp_path)
+
+
+def test_parquet_columns_that_json_lacks(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    columns = {
+        "tags": [["a", "b"], None],
+        "added": [pandas.Timestamp("2020-01-01", tz="UTC"), pandas.NaT],
+        "day": [datetime.date(2020, 1, 1), None],
+        "price": [decimal.Decimal("9.90"), None],
+        "ean": pandas.array([4006381333931000000, None], dtype="Int64"),
+    }
+    table = pandas.DataFrame({"item_id": ["1", "2"], "title": ["x", "y"], **columns}).set_index("item_id")
+    table.to_parquet(tmp_path / "items.parquet")
+    first, second = read_item_table(tmp_path / "items.parquet")["item"].values()
+    assert first == {
+        "title": "x",
+        "tags": ["a", "b"],
+        "added": "2020-01-01T00:00:00Z",
+        "day": "2020-01-01",
+        "price": 9.9,
+        "ean": "4006381333931000000",
+    }
+    assert second == {"title": "y"}
+    for value, problem in (
+        ({"eu": 38}, r"\{'eu': 38\} \(dict\)"),
+        (b"x", r"b'x' \(bytes\)"),
+        ([["a"]], r"\[\['a'\]\] \(list\)"),
+    ):
+        table["size"] = [value, None]
+        table.to_parquet(tmp_path / "items.parquet")
+        with pytest.raises(DataError, match=rf"items.parquet:1: column 'size' cannot hold {problem}: give a text"):
+            read_item_table(tmp_path / "items.parquet")
+
+
+def test_numbers_that_json_has_not_never_reach_the_catalogue(shop):
+    (shop / "items.csv").unlink()
+    rows = [{"item_id": name, "title": name, "price": float("nan")} for name in ("s1", "s2", "b1")]
+    write_lines(shop / "items.jsonl", rows)  # Python writes NaN, which is not JSON
+    assert load_requests("request_table", shop).details["item"]["s1"] == {"title": "s1"}
+    write_lines(shop / "items.jsonl", [rows[0], {**rows[1], "price": float("inf")}, rows[2]])
+    with pytest.raises(
+        DataError, match=r"items.jsonl:2: column 'price' cannot hold inf \(float\): give a text, a finite"
+    ):
+        load_requests("request_table", shop)
+
+
+def test_training_requests_that_keep_no_words(tmp_path):
+    """Everybody writes the same, so each training request repeats the words of a held-out one."""
+    rows = "".join(f"u{user},i{(user + day) % 3},good,{1577836800 + day}\n" for user in range(3) for day in range(3))
+    (tmp_path / "requests.csv").write_text(f"user,item,text,time\n{rows}")
+    (tmp_path / "items.csv").write_text("item_id,title\ni0,red shirt\ni1,blue coat\ni2,green hat\n")
+    with pytest.raises(DataError, match="none of the 3 training requests has words of its own: 3 repeat the words of"):
+        load_requests("request_table", tmp_path)
+    report = check_requests("request_table", tmp_path)
+    assert not report.ok
+    assert "none of the 3 training requests" in str(report)
+
+
+def test_splits_without_a_training_request(tmp_path):
+    (tmp_path / "requests.csv").write_text("user,item,text,split\na,i0,red,test\nb,i1,blue,valid\n")
+    report = check_requests("request_table", tmp_path)
+    assert "the split train is empty: nothing to train on" in str(report)
