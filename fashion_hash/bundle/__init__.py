@@ -1,5 +1,8 @@
 """The bundle: the folder that holds everything a trained model needs to answer.
 
+A bundle that was built by `fashion-hash build-index` holds its generations (fashion_hash.bundle.generations), and each
+of them holds the files below. One that was written by `write_bundle` alone holds these files itself.
+
     bundle/
       manifest.json                   format version, model, fingerprint, checksum of every file
       ids/users.*.npy                 user ids            (IdTable)

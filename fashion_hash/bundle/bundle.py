@@ -12,6 +12,7 @@ from urllib.parse import quote
 import numpy as np
 
 from fashion_hash.bundle.catalogue import Catalogue
+from fashion_hash.bundle.generations import Held, hold_current
 from fashion_hash.core.arrays import open_array
 from fashion_hash.core.ids import IdTable
 from fashion_hash.core.manifest import read_manifest
@@ -57,13 +58,16 @@ class Bundle:
     Arrays are memory-mapped files; fashion_hash.bundle lists their shapes.
 
     Attributes:
+        path: the folder of its files: a generation (fashion_hash.bundle.generations), or the bundle folder itself.
+        root: the folder that was opened; `path` lies in it.
         scoring: how outfits are scored, "codes" or "vectors".
         verify: whether checksums are compared, also for files opened later, such as partner lists.
         user_keys: what scores outfits for each user: packed codes, (U, D / 8) uint8, or vectors, (U, D) float32.
     """
 
     def __init__(self, path: Path, manifest: dict[str, Any], verify: bool = True) -> None:
-        self.path = path
+        self.path = self.root = path
+        self._held: Held | None = None  # keeps the files from being removed while this object or a view exists
         self.verify = verify
         self.manifest = manifest
         self.name: str = manifest["name"]
@@ -106,14 +110,16 @@ class Bundle:
         """Opens a bundle folder.
 
         Args:
-            path: the folder.
+            path: the folder; of several generations the current one is opened.
             verify: compare the checksum of every file; False compares only sizes, which takes milliseconds.
 
         Raises:
             BundleError: the folder is not a bundle, has another version, or a file is missing or was changed.
         """
-        path = Path(path)
-        return cls(path, read_manifest(path, FORMAT, FORMAT_VERSION, verify=verify), verify)
+        folder, held = hold_current(Path(path))
+        bundle = cls(folder, read_manifest(folder, FORMAT, FORMAT_VERSION, verify=verify), verify)
+        bundle.root, bundle._held = Path(path), held
+        return bundle
 
     def view(self, **changes: Unpack[BundleChanges]) -> Bundle:
         """A copy that shares all files and arrays, with some attributes replaced.

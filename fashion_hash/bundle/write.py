@@ -11,10 +11,12 @@ import numpy as np
 
 from fashion_hash.bundle.bundle import EXACT, FORMAT, FORMAT_VERSION, LIVE_FOLDER, RE_RANKED, Bundle, _file_name
 from fashion_hash.bundle.catalogue import write_catalogue
+from fashion_hash.bundle.generations import has_generations, latest, next_generation
 from fashion_hash.core.codes import WEIGHT_STEP_BITS, check_num_bits, fixed_point, pack
 from fashion_hash.core.files import atomic_folder
 from fashion_hash.core.ids import IdTable
-from fashion_hash.core.manifest import read_manifest, seal
+from fashion_hash.core.locks import hold
+from fashion_hash.core.manifest import current_folder, read_manifest, seal
 from fashion_hash.core.outfits import EMPTY, Outfits, check_slots, item_types, slot_pairs
 from fashion_hash.errors import BundleError
 from fashion_hash.inference.hash_heads import Heads, write_heads
@@ -74,57 +76,71 @@ class BundleContents:
 def write_bundle(path: str | Path, contents: BundleContents) -> Bundle:
     """Writes a bundle folder, atomically replacing an older one, and opens it.
 
+    In a folder of generations it writes the next one, which answers as soon as `build_index` has written its index.
+
     Raises:
         BundleError: the contents do not fit together, or the old folder holds live changes; nothing was written.
     """
     scoring = _scoring_contents(contents)
     _check(contents, scoring)
     check_unchanged(path)
-    num_bits = check_num_bits(contents.user_codes.shape[-1])
+    if has_generations(Path(path)):
+        with hold(Path(path), "exporting the bundle", BundleError):
+            with next_generation(Path(path)) as folder:
+                _write(folder, contents, scoring)
+            bundle = Bundle.open(latest(Path(path)))
+        bundle.root = Path(path)
+        return bundle
     with atomic_folder(path) as folder:
-        (folder / "codes").mkdir()
-        (folder / "history").mkdir()
-        IdTable.of("user", contents.users).save(folder / "ids", "users")
-        np.save(folder / "codes/users.npy", pack(contents.user_codes))
-        np.save(folder / "codes/preference_weights.npy", fixed_point(contents.preference_weights))
-        np.save(folder / "codes/compatibility_weights.npy", fixed_point(contents.compatibility_weights))
-        for item_type in item_types(contents.slots):
-            name = _file_name(item_type)
-            IdTable.of(item_type, contents.items[item_type]).save(folder / "ids", f"items.{name}")
-            np.save(folder / f"codes/items.{name}.npy", pack(contents.item_codes[item_type]))
-            np.save(folder / f"codes/bias.{name}.npy", fixed_point(contents.item_bias[item_type]))
-        np.save(folder / "history/users.npy", contents.history.users)
-        np.save(folder / "history/items.npy", contents.history.items)
-        write_catalogue(folder / "catalogue.sqlite", contents.items, contents.details, contents.pictures)
-        if contents.heads:
-            write_heads(folder / "heads", item_types(contents.slots), scoring.head_width, contents.heads)
-        scoring.write(folder)
-        if contents.requests is not None:
-            write_requests(folder / "requests", contents.requests)
-        manifest = {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
-            "name": contents.name,
-            "slots": list(contents.slots),
-            "modalities": list(contents.modalities),
-            "num_bits": num_bits,
-            "weight_step_bits": WEIGHT_STEP_BITS,
-            "preference_scale": int(contents.preference_scale),
-            "compatibility_scale": int(contents.compatibility_scale),
-            "repeat_empty": bool(contents.repeat_empty),
-            "model": dict(contents.model),
-            "answers": scoring.answers,
-        }
-        seal(folder, manifest)
+        _write(folder, contents, scoring)
     return Bundle.open(path)
+
+
+def _write(folder: Path, contents: BundleContents, scoring: _ScoringContents) -> None:
+    num_bits = check_num_bits(contents.user_codes.shape[-1])
+    (folder / "codes").mkdir()
+    (folder / "history").mkdir()
+    IdTable.of("user", contents.users).save(folder / "ids", "users")
+    np.save(folder / "codes/users.npy", pack(contents.user_codes))
+    np.save(folder / "codes/preference_weights.npy", fixed_point(contents.preference_weights))
+    np.save(folder / "codes/compatibility_weights.npy", fixed_point(contents.compatibility_weights))
+    for item_type in item_types(contents.slots):
+        name = _file_name(item_type)
+        IdTable.of(item_type, contents.items[item_type]).save(folder / "ids", f"items.{name}")
+        np.save(folder / f"codes/items.{name}.npy", pack(contents.item_codes[item_type]))
+        np.save(folder / f"codes/bias.{name}.npy", fixed_point(contents.item_bias[item_type]))
+    np.save(folder / "history/users.npy", contents.history.users)
+    np.save(folder / "history/items.npy", contents.history.items)
+    write_catalogue(folder / "catalogue.sqlite", contents.items, contents.details, contents.pictures)
+    if contents.heads:
+        write_heads(folder / "heads", item_types(contents.slots), scoring.head_width, contents.heads)
+    scoring.write(folder)
+    if contents.requests is not None:
+        write_requests(folder / "requests", contents.requests)
+    manifest = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "name": contents.name,
+        "slots": list(contents.slots),
+        "modalities": list(contents.modalities),
+        "num_bits": num_bits,
+        "weight_step_bits": WEIGHT_STEP_BITS,
+        "preference_scale": int(contents.preference_scale),
+        "compatibility_scale": int(contents.compatibility_scale),
+        "repeat_empty": bool(contents.repeat_empty),
+        "model": dict(contents.model),
+        "answers": scoring.answers,
+    }
+    seal(folder, manifest)
 
 
 def check_unchanged(path: str | Path) -> None:
     """Raises BundleError when live changes were made to the bundle at `path`: replacing it would lose them."""
-    if (live := Path(path) / LIVE_FOLDER).exists():
+    folder = current_folder(Path(path))
+    if (live := folder / LIVE_FOLDER).exists():
         raise BundleError(
-            f"{live} holds changes to bundle {_fingerprint(Path(path))} that would be lost: "
-            "export to another folder, or move it away first"
+            f"{live} holds changes to bundle {_fingerprint(folder)} that would be lost: `fashion-hash build-index` "
+            "carries them over to the new bundle; or export to another folder, or move them away first"
         )
 
 

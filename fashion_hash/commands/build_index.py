@@ -33,8 +33,9 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
 
 
 def _build(args: argparse.Namespace) -> int:
+    from fashion_hash.bundle.generations import latest, make_current, next_generation, remove_unused
     from fashion_hash.bundle.write import check_unchanged
-    from fashion_hash.core.files import atomic_folder, sweep
+    from fashion_hash.core.files import sweep
     from fashion_hash.core.locks import hold
     from fashion_hash.errors import BundleError
     from fashion_hash.index.build import build_index
@@ -46,7 +47,7 @@ def _build(args: argparse.Namespace) -> int:
     with hold(path, "building the bundle", BundleError):
         check_unchanged(path)
         sweep(path.parent, path.name)
-        with atomic_folder(path) as folder:  # the bundle and its index take the place of older ones in one step
+        with next_generation(path) as folder:  # beside the present one, which answers meanwhile
             if isinstance(run, RequestRun) and run.config.outfits is None:
                 bundle, pool, ids = _export_items(run, folder, args)
             else:
@@ -54,6 +55,9 @@ def _build(args: argparse.Namespace) -> int:
             build_index(bundle, pool, ids)
             if max(len(bundle.items[item_type]) for item_type in bundle.types) <= PARTNERS_UP_TO:
                 build_partners(bundle)
+        check_unchanged(path)
+        make_current(latest(path))
+        remove_unused(path)
     print(
         f"wrote {path}: {len(bundle.users)} users, "
         + ", ".join(f"{len(bundle.items[item_type])} {item_type} items" for item_type in bundle.types)

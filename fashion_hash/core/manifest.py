@@ -1,4 +1,4 @@
-"""The manifest of a folder that is handed on: what it is, its checksums and its fingerprint."""
+"""The manifest of a folder that is handed on: what it is, its checksums, its fingerprint; which folder is current."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from typing import Any
 from fashion_hash.core.files import sha256, write_json
 from fashion_hash.errors import BundleError
 
+# of a bundle with generations (fashion_hash.bundle.generations), and the manifest of each
+CURRENT, GENERATIONS, MANIFEST = "current", "generations", "manifest.json"
+
 
 def seal(folder: Path, manifest: dict[str, Any]) -> None:
     """Writes manifest.json: the manifest, with size and checksum of every file and a fingerprint over all of it."""
@@ -20,7 +23,7 @@ def seal(folder: Path, manifest: dict[str, Any]) -> None:
     }
     sealed = json.loads(json.dumps({**manifest, "files": files}))  # as it will be read: keys become strings
     fingerprint = hashlib.sha256(json.dumps(sealed, sort_keys=True).encode()).hexdigest()[:16]
-    write_json(folder / "manifest.json", {**sealed, "fingerprint": fingerprint})
+    write_json(folder / MANIFEST, {**sealed, "fingerprint": fingerprint})
 
 
 def read_manifest(folder: Path, what: str, version: int, *, verify: bool) -> dict[str, Any]:
@@ -35,7 +38,7 @@ def read_manifest(folder: Path, what: str, version: int, *, verify: bool) -> dic
     Raises:
         BundleError: there is no manifest, its format or version is another one, or a file is missing or was changed.
     """
-    path = folder / "manifest.json"
+    path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
@@ -91,3 +94,24 @@ def read_part(path: Path, what: str, version: int, absent: str) -> dict[str, Any
     if version_found != (what, version):
         raise BundleError(f"{path} is not {what!r} of version {version}: export the bundle again")
     return dict(about)
+
+
+def current_folder(path: Path) -> Path:
+    """The folder of the generation that is current: the bundle folder itself where it has no generations.
+
+    Raises:
+        BundleError: `current` is not readable, or does not hold a number.
+    """
+    file = path / CURRENT
+    try:
+        name = file.read_text(encoding="ascii").strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return path
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{file} cannot be read ({error})") from None
+    if not name.isdigit():
+        raise BundleError(
+            f"{file} must hold the number of a generation, got {name[:80]!r}: write the number of a folder in "
+            f"{path / GENERATIONS} into it"
+        )
+    return path / GENERATIONS / name

@@ -21,6 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from fashion_hash.bundle.bundle import LIVE_FOLDER, Bundle
+from fashion_hash.bundle.generations import is_next, make_current
+from fashion_hash.bundle.write import check_unchanged
 from fashion_hash.core.files import atomic_folder
 from fashion_hash.core.ids import IdTable
 from fashion_hash.core.manifest import seal
@@ -33,6 +35,8 @@ from fashion_hash.index.scoring import PoolRows, scoring_of
 
 def build_index(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str] | None = None) -> Path:
     """Builds the index of a pool in the bundle's folder, atomically replacing an older one.
+
+    A new generation of a bundle (fashion_hash.bundle.generations) is current from then on.
 
     Args:
         bundle: an open bundle.
@@ -51,6 +55,9 @@ def build_index(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str] | No
     expect(bundle, Bundle, "build_index", "open it with Bundle.open(path)")
     expect(outfits, Outfits, "build_index", "take the outfits of a data set, or Outfits.of(...)")
 
+    comes_next, root = is_next(bundle.path), bundle.path.parent.parent
+    if comes_next:
+        check_unchanged(root)
     if (live := bundle.path / LIVE_FOLDER).exists():
         raise BundleError(
             f"{live} holds changes to the present pool of bundle {bundle.fingerprint}, which would not fit another "
@@ -74,6 +81,9 @@ def build_index(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str] | No
     with atomic_folder(path) as folder:
         scoring.write_shortlist(folder, items)
         write_pool(folder, bundle, PoolRows(ids, items, joined, scoring.outfit_vectors(items)))
+    if comes_next:
+        check_unchanged(root)
+        make_current(bundle.path)
     return path
 
 

@@ -24,7 +24,7 @@ from safetensors.numpy import load_file, save
 
 from fashion_hash.core.codes import binarise
 from fashion_hash.core.files import write_json
-from fashion_hash.core.manifest import read_part
+from fashion_hash.core.manifest import current_folder, read_part
 from fashion_hash.errors import BundleError, FeatureError, QueryError, suggest
 from fashion_hash.inference.layers import Layer, apply_layers
 from fashion_hash.inference.normaliser import Normaliser
@@ -174,7 +174,7 @@ class ItemCoder:
     @classmethod
     def open(cls, bundle_folder: str | Path) -> ItemCoder:
         """Reads the heads of a bundle. Raises BundleError when it has none or a file is broken."""
-        return cls(*read_heads(Path(bundle_folder) / "heads"))
+        return cls(*read_heads(current_folder(Path(bundle_folder)) / "heads"))
 
     @property
     def modalities(self) -> tuple[str, ...]:

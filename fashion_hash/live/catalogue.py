@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.catalogue import Line
+from fashion_hash.core.manifest import CURRENT, current_folder
 from fashion_hash.data.columns import ColumnType
 from fashion_hash.errors import BundleError, shown
 from fashion_hash.index.engines.open import EngineName
@@ -25,11 +26,53 @@ class Writing(NamedTuple):
     store: Store
 
 
+class Moved(Exception):
+    """Another generation of the bundle is current: nothing was written, and the change belongs there."""
+
+
+class ChangesFile:
+    """The file of changes, opened to read when it exists, and again when that is needed to see the latest changes.
+
+    What answers from a snapshot keeps this object, and not the catalogue, so that a generation that nobody answers from
+    any more is let go at once.
+    """
+
+    def __init__(self, bundle: Bundle, verify: bool) -> None:
+        self.lock = threading.RLock()
+        self._bundle = bundle
+        self._verify = verify
+        self._store: Store | None = None
+
+    def opened(self) -> Store | None:
+        """The store; None while the file does not exist. The caller holds the lock."""
+        if self._store is not None and self._store.outdated():
+            self.close()
+        if self._store is None and store_path(self._bundle.path).exists():
+            self._store = Store.open(self._bundle, verify=self._verify)
+        return self._store
+
+    def item(self, item_type: str, row: int) -> Line | None:
+        """The catalogue line of an added item, or None."""
+        with self.lock:
+            store = self.opened()
+            if store is None:
+                return None
+            with sqlite_errors(store.path):
+                return store.item(item_type, row)
+
+    def close(self) -> None:
+        """Closes the file; it is opened again on the next use."""
+        with self.lock:
+            if self._store is not None:
+                self._store.close()
+            self._store = None
+
+
 class LiveCatalogue:
-    """The current catalogue of a bundle. Threads may share an instance; every process opens its own.
+    """The catalogue of one generation of a bundle. Threads may share an instance; every process opens its own.
 
     Args:
-        path: the bundle folder.
+        path: the bundle folder; its current generation is opened.
         verify: compare the checksum of every file.
         engine: the engine that searches the files of the pool.
 
@@ -43,46 +86,39 @@ class LiveCatalogue:
         self.bundle = Bundle.open(path, verify=verify)
         self._engine: EngineName = engine
         self._verify = verify
-        self._lock = threading.RLock()
+        self._root, self._folder = (folder.absolute() for folder in (self.bundle.root, self.bundle.path))
+        self._file = ChangesFile(self.bundle, verify)
+        self._lock = self._file.lock
         self._write_lock = threading.RLock()
         self.compacting = threading.Lock()
         self.written: int | None = None  # the last generation that this process wrote
-        self._store: Store | None = None
         self._writer: Store | None = None
-        self._version: object = None  # of the file, when it was last read
+        self._version: tuple[Store, object] | None = None  # of the file, when it was last read
         self._changes: Changes | None = None
         self.now()
 
     def now(self) -> Snapshot:
         """The current state, with the changes of all processes up to now."""
         with self._lock:
-            return self._catch_up(self._opened()).snapshot
+            return self._catch_up(self._file.opened()).snapshot
 
     def now_with(self, user_ids: Sequence[str]) -> tuple[Snapshot, list[UserState | None]]:
         """The current state, and the states of some users who changed after the export (None for others)."""
         with self._lock:
             while True:  # until there was no write between the two reads
-                store = self._opened()
+                store = self._file.opened()
                 snapshot = self._catch_up(store).snapshot
                 if store is None:
                     return snapshot, [None] * len(user_ids)
                 with sqlite_errors(store.path):
                     states = [store.user(user_id, len(self.bundle.slots)) for user_id in user_ids]
-                    if store.version() == self._version:
+                    if (store, store.version()) == self._version:
                         return snapshot, states
-
-    def _item(self, item_type: str, row: int) -> Line | None:
-        with self._lock:
-            store = self._opened()
-            if store is None:
-                return None
-            with sqlite_errors(store.path):
-                return store.item(item_type, row)
 
     def details(self, item_type: str, first: int) -> list[tuple[str | None, str]]:
         """Title and details (JSON) of added items, see Store.details; empty without changes."""
         with self._lock:
-            store = self._opened()
+            store = self._file.opened()
             if store is None:
                 return []
             with sqlite_errors(store.path):
@@ -91,7 +127,7 @@ class LiveCatalogue:
     def column_types(self) -> dict[str, ColumnType | None]:
         """The type of each column of the catalogue, None for a column of several kinds."""
         with self._lock:
-            store = self._opened()
+            store = self._file.opened()
             if store is None:
                 return self.bundle.catalogue.column_types
             with sqlite_errors(store.path):
@@ -102,32 +138,39 @@ class LiveCatalogue:
         """A transaction: other processes cannot write meanwhile, and either all of it or nothing is kept.
 
         Raises:
+            Moved: another generation of the bundle has become current.
             BundleError: another process keeps writing, or the file cannot be written.
         """
         with self._write_lock:
+            self._check_current()
             if self._writer is None:
                 if not store_path(self.bundle.path).exists():
                     create_store(self.bundle)
                 self._writer = Store.open(self.bundle, write=True)
             with self._writer.transaction("IMMEDIATE"):
+                self._check_current()  # whoever makes another generation current holds this transaction meanwhile
                 yield Writing(self.now(), self._writer)
 
     def close(self) -> None:
         """Closes the files; they are opened again on the next use."""
         with self._write_lock, self._lock:
-            for store in (self._store, self._writer):
-                if store is not None:
-                    store.close()
-            self._store = self._writer = self._version = None
+            if self._writer is not None:
+                self._writer.close()
+            self._file.close()
+            self._writer = self._version = None
 
-    def _opened(self) -> Store | None:
-        """The store of changes, opened if necessary; None when the file does not exist yet."""
-        if self._store is not None and self._store.outdated():
-            self._store.close()
-            self._store = None
-        if self._store is None and store_path(self.bundle.path).exists():
-            self._store, self._version = Store.open(self.bundle, verify=self._verify), None
-        return self._store
+    def has_moved(self) -> bool:
+        """Whether another generation of the bundle has become current."""
+        return current_folder(self._root) not in (self._folder, self._root)
+
+    def _check_current(self) -> None:
+        if self.has_moved():
+            raise Moved
+        if self._folder != self._root and not (self._root / CURRENT).exists():
+            raise BundleError(
+                f"{self._root / CURRENT} is missing: the bundle was moved or removed after it was opened; open it "
+                "where it is now"
+            )
 
     def _catch_up(self, store: Store | None) -> Changes:
         """Reads the changes since the last call."""
@@ -137,7 +180,7 @@ class LiveCatalogue:
                 self._changes = Changes(self._open_base(0))
             return self._changes
         with sqlite_errors(store.path):
-            version = store.version()
+            version = store, store.version()
             if self._changes is not None and version == self._version:
                 return self._changes
             changes, self._changes = self._changes, None  # after an interrupt, the next call starts over
@@ -157,7 +200,7 @@ class LiveCatalogue:
     def _open_base(self, generation: int) -> Base:
         # files that this process has just written need no checksums
         verify = self._verify and generation != self.written
-        return open_base(self.bundle, generation, engine=self._engine, verify=verify, added=self._item)
+        return open_base(self.bundle, generation, engine=self._engine, verify=verify, added=self._file.item)
 
     def _check_folder(self) -> None:
         path = store_path(self.bundle.path)

@@ -1,15 +1,19 @@
-"""What a question is answered from: the catalogue at one moment, and who asks."""
+"""What a question is answered from: an open generation of a bundle, its catalogue at one moment, and who asks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.foldin.fold_in import Fold, open_fold
+from fashion_hash.inference.hash_heads import ItemCoder
+from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.live.partners import LivePartners
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.retrieval.filters.live_columns import LiveColumns
 from fashion_hash.retrieval.search.live_tower import LiveTower
-from fashion_hash.retrieval.users import User
+from fashion_hash.retrieval.users import User, users_now
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,3 +38,34 @@ class Moment:
     def bundle(self) -> Bundle:
         """The bundle that scores for the user."""
         return self.user.bundle_of(self.snapshot)
+
+
+class OpenGeneration:
+    """One generation of a bundle with all that is opened to answer from it and to change it.
+
+    Args:
+        live: its catalogue.
+        tower: its request model; by default that of the bundle, with the encoder that the bundle names.
+    """
+
+    def __init__(self, live: LiveCatalogue, tower: LiveTower | None = None) -> None:
+        """Opens nothing more yet."""
+        self.live = live
+        self.tower = tower or LiveTower(live.bundle)
+        self.columns = LiveColumns(live)
+        self.partners = LivePartners(live.bundle)
+
+    def moment(self, user_id: str | int | None) -> Moment:
+        """The catalogue as it is now, for a user."""
+        snapshot, [user] = users_now(self.live, [user_id])
+        return Moment(snapshot, user, self.columns, self.partners, self.tower)
+
+    @cached_property
+    def item_coder(self) -> ItemCoder:
+        """Makes codes of new items."""
+        return ItemCoder.open(self.live.bundle.path)
+
+    @cached_property
+    def fold(self) -> Fold:
+        """Makes codes of users from what they like."""
+        return open_fold(self.live.bundle)

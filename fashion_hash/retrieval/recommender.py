@@ -16,7 +16,6 @@ from fashion_hash.errors import QueryError
 from fashion_hash.index.engines.open import EngineName
 from fashion_hash.index.pool import Pool
 from fashion_hash.live.catalogue import LiveCatalogue
-from fashion_hash.live.partners import LivePartners
 from fashion_hash.live.users import OutfitRef, items_told
 from fashion_hash.retrieval.answers import Composed, Hit, Hits, ItemHits, OutfitHit, OutfitsFor, Score
 from fashion_hash.retrieval.checks import check_mapping, check_options, check_types
@@ -28,7 +27,6 @@ from fashion_hash.retrieval.explanation.requests import (
     RequestExplanationQuery,
     explain_request,
 )
-from fashion_hash.retrieval.filters.live_columns import LiveColumns
 from fashion_hash.retrieval.methods import METHODS
 from fashion_hash.retrieval.moment import Moment
 from fashion_hash.retrieval.pool.search import PoolOptions, PoolQuery, rankings
@@ -48,8 +46,9 @@ class Recommender(CatalogueUpdates):
     """Answers from a bundle, its pool, and what has changed since the export. It does not need torch.
 
     Each answer is of one moment: it includes every change that any process made before the question, and no
-    change made during it. Threads may share a Recommender; each process opens its own, which is also what
-    unpickling does. Answering only reads: the bundle folder may be read-only.
+    change made during it. When `build-index` makes another generation current, the next question is answered from
+    that one. Threads may share a Recommender; each process opens its own, which is also what unpickling does.
+    Answering only reads: the bundle folder may be read-only.
 
         recommender = Recommender.load("runs/NAME/bundle")
         recommender.answer("user-7", 5)                                    # the best outfits of the pool
@@ -57,13 +56,6 @@ class Recommender(CatalogueUpdates):
         recommender.complete("user-7", {"top": "t-12"}, 5)                 # what goes with an item
         recommender.search("a red linen shirt", "user-7", 5)               # items, by words and taste
     """
-
-    def __init__(self, live: LiveCatalogue, tower: LiveTower | None = None) -> None:
-        """Answers from a catalogue that is already open; `load` opens one."""
-        super().__init__(live, tower)
-        self._columns = LiveColumns(live)
-        self._partners = LivePartners(live.bundle)
-        self._options: dict[str, Any] = {}
 
     @classmethod
     def load(
@@ -98,7 +90,7 @@ class Recommender(CatalogueUpdates):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles and copies as path and options: whoever unpickles opens the bundle again."""
-        return partial(type(self).load, **self._options), (str(self.live.bundle.path.absolute()),)
+        return partial(type(self).load, **self._options), (str(self._root),)
 
     @property
     def bundle(self) -> Bundle:
@@ -147,12 +139,13 @@ class Recommender(CatalogueUpdates):
         query = PoolQuery(k, include_liked, where, diversity, max_per)
         if is_user_id(user_ids):
             moment = self._moment(user_ids)
-            [ranking], shortfall = rankings(self._columns, moment.snapshot, [moment.user], query)
+            [ranking], shortfall = rankings(moment.columns, moment.snapshot, [moment.user], query)
             hits = Hits(np.array(moment.snapshot.ids.at(ranking.rows), dtype=np.str_), ranking.scores)
             hits.personal, hits.shortfall = moment.user.personal, shortfall
             return hits
-        snapshot, users = users_now(self.live, cast("Iterable[str | int | None]", user_ids))
-        ranked, shortfall = rankings(self._columns, snapshot, users, query)
+        now = self._now()
+        snapshot, users = users_now(now.live, cast("Iterable[str | int | None]", user_ids))
+        ranked, shortfall = rankings(now.columns, snapshot, users, query)
         return hits_of_many(snapshot, users, ranked, shortfall, min(k, snapshot.num_outfits))
 
     def answer(self, user_id: str | int | None, k: int = 10, **options: Unpack[PoolOptions]) -> list[Hit]:
@@ -162,7 +155,7 @@ class Recommender(CatalogueUpdates):
         """
         check_options("Recommender.answer", options, PoolOptions)
         moment = self._moment(user_id)
-        [ranking], _ = rankings(self._columns, moment.snapshot, [moment.user], PoolQuery(k, **options))
+        [ranking], _ = rankings(moment.columns, moment.snapshot, [moment.user], PoolQuery(k, **options))
         return hits_of(moment, moment.snapshot.items_of(ranking.rows), moment.snapshot.ids.at(ranking.rows))
 
     def compose(self, user_id: str | int | None, k: int = 10, **options: Unpack[CompositionOptions]) -> Composed:
@@ -242,9 +235,10 @@ class Recommender(CatalogueUpdates):
             QueryError: k, the item type or the filter is not valid, or the id belongs to items of two types.
             UnknownIdError: an unknown item.
         """
-        snapshot = self.live.now()
+        now = self._now()
+        snapshot = now.live.now()
         item_type, row = find_item_of_any_type(snapshot.bundle, str(item_id), item_type)
-        allowed = self._columns.filter(snapshot, where).masks.get(item_type)
+        allowed = now.columns.filter(snapshot, where).masks.get(item_type)
         similar = similar_items(
             snapshot.bundle.item_codes[item_type], row, k, allowed, snapshot.bundle.items[item_type]
         )
@@ -396,5 +390,4 @@ class Recommender(CatalogueUpdates):
         return [items_by_slot(moment.bundle, items) for items in moment.user.liked]
 
     def _moment(self, user_id: str | int | None) -> Moment:
-        snapshot, [user] = users_now(self.live, [user_id])
-        return Moment(snapshot, user, self._columns, self._partners, self._tower)
+        return self._now().moment(user_id)

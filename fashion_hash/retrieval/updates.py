@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cached_property
-from typing import Any
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
-from fashion_hash.foldin.fold_in import Fold, open_fold
-from fashion_hash.inference.hash_heads import ItemCoder
+from fashion_hash.bundle.generations import Stamp, remove_unused, stamp
+from fashion_hash.errors import FashionHashError
 from fashion_hash.live import changes, compaction
-from fashion_hash.live.catalogue import LiveCatalogue
+from fashion_hash.live.catalogue import LiveCatalogue, Moved
 from fashion_hash.live.users import OutfitRef, add_user, update_user
+from fashion_hash.retrieval.moment import OpenGeneration
 from fashion_hash.retrieval.search.live_tower import LiveTower
+
+Result = TypeVar("Result")
 
 
 class CatalogueUpdates:
-    """The part of a Recommender that writes. Each call happens as a whole or not at all."""
+    """The part of a Recommender that writes. Each call happens as a whole or not at all.
+
+    It keeps the generation of the bundle that it answers from and writes to, and moves over when another one has
+    become current.
+    """
 
     def __init__(self, live: LiveCatalogue, tower: LiveTower | None = None) -> None:
         """Changes a catalogue that is open."""
-        self.live = live
-        self._tower = tower or LiveTower(live.bundle)
+        self._root = live.bundle.root.absolute()
+        self._options: dict[str, Any] = {}
+        self._moving = threading.Lock()
+        # replaced as a whole, so that threads see a stamp and the generation that belongs to it
+        self._open: tuple[Stamp, OpenGeneration] = self._stamp_of(live), OpenGeneration(live, tower)
+
+    @property
+    def live(self) -> LiveCatalogue:
+        """The live catalogue of the generation that is current now."""
+        return self._now().live
 
     def add_items(self, items: Sequence[Mapping[str, Any]]) -> None:
         """Adds items in one step; every later answer takes them into account.
@@ -41,7 +56,7 @@ class CatalogueUpdates:
             FeatureError: features or codes that do not fit, or a bundle without hash heads.
             BundleError: the file of changes cannot be written.
         """
-        changes.add_items(self.live, self._tower.with_codes(items), lambda: self._item_coder)
+        self._write(lambda now: changes.add_items(now.live, now.tower.with_codes(items), lambda: now.item_coder))
 
     def remove_items(self, item_ids: Mapping[str, Sequence[str]]) -> list[str]:
         """Removes items by type, in one step, and every outfit of the pool that holds one of them.
@@ -53,7 +68,7 @@ class CatalogueUpdates:
             UnknownIdError: an unknown item.
             QueryError: an unknown item type.
         """
-        return changes.remove_items(self.live, item_ids)
+        return self._write(lambda now: changes.remove_items(now.live, item_ids))
 
     def add_outfits(self, outfits: Mapping[str, Mapping[str, str]]) -> None:
         """Adds outfits to the pool, in one step: by id, item ids by slot name.
@@ -63,7 +78,7 @@ class CatalogueUpdates:
             QueryError: an outfit without items, or a slot that does not exist.
             UnknownIdError: an unknown item; the message says when it is of another type.
         """
-        changes.add_outfits(self.live, outfits)
+        self._write(lambda now: changes.add_outfits(now.live, outfits))
         self._compact_if_due()
 
     def remove_outfits(self, outfit_ids: Sequence[str]) -> None:
@@ -72,7 +87,7 @@ class CatalogueUpdates:
         Raises:
             UnknownIdError: an unknown outfit.
         """
-        changes.remove_outfits(self.live, outfit_ids)
+        self._write(lambda now: changes.remove_outfits(now.live, outfit_ids))
         self._compact_if_due()
 
     def add_user(self, user_id: str, liked: Sequence[OutfitRef] = (), disliked: Sequence[OutfitRef] = ()) -> None:
@@ -89,7 +104,7 @@ class CatalogueUpdates:
             QueryError: an outfit both liked and disliked, without items, or a slot that does not exist.
             UnknownIdError: an unknown outfit or item.
         """
-        add_user(self.live, self._fold, user_id, liked, disliked)
+        self._write(lambda now: add_user(now.live, now.fold, user_id, liked, disliked))
 
     def update_user(self, user_id: str, liked: Sequence[OutfitRef] = (), disliked: Sequence[OutfitRef] = ()) -> None:
         """Adds to what a user likes and dislikes, and fits their code to all of it.
@@ -97,7 +112,7 @@ class CatalogueUpdates:
         Later likes and dislikes override earlier ones. Arguments and errors as `add_user`, and UnknownIdError
         for an unknown user.
         """
-        update_user(self.live, self._fold, user_id, liked, disliked)
+        self._write(lambda now: update_user(now.live, now.fold, user_id, liked, disliked))
 
     def compact(self) -> bool:
         """Folds all changes into index files now; with many changes it happens by itself, in a thread.
@@ -105,19 +120,52 @@ class CatalogueUpdates:
         Returns:
             False when there is nothing to do, or another process is doing it.
         """
-        return compaction.compact(self.live)
+        return self._write(lambda now: compaction.compact(now.live))
 
     def close(self) -> None:
         """Closes the files of changes."""
-        self.live.close()
+        self._open[1].live.close()
 
-    @cached_property
-    def _item_coder(self) -> ItemCoder:
-        return ItemCoder.open(self.live.bundle.path)
+    def _now(self) -> OpenGeneration:
+        """The current generation of the bundle, opened first if it has become another one."""
+        newest, (known, generation) = stamp(self._root), self._open
+        if newest in (known, None):  # None: the folder is away, and what is open goes on answering
+            return generation
+        with self._moving:
+            newest, (known, generation) = stamp(self._root), self._open
+            if newest in (known, None):
+                return generation
+            opened = self._opened()
+            self._open = self._stamp_of(opened.live), opened
+        generation.live.close()
+        del generation
+        remove_unused(self._root)
+        return opened
 
-    @cached_property
-    def _fold(self) -> Fold:
-        return open_fold(self.live.bundle)
+    def _opened(self) -> OpenGeneration:
+        """Opens the generation that is current."""
+        verify, engine = self._options.get("verify", True), self._options.get("engine", "auto")
+        live = LiveCatalogue(self._root, verify=verify, engine=engine)
+        tower = LiveTower(live.bundle, self._options.get("encoder"), self._options.get("encoder_weights"))
+        return OpenGeneration(live, tower)
+
+    def _stamp_of(self, live: LiveCatalogue) -> Stamp:
+        """The stamp that says that a generation is current; one that never comes where it no longer is."""
+        newest = stamp(self._root)
+        return (0, 0, 0) if live.has_moved() else newest
+
+    def _write(self, change: Callable[[OpenGeneration], Result]) -> Result:
+        """Makes a change to the current generation, also when another one becomes current meanwhile."""
+        while True:
+            generation = self._now()
+            try:
+                return change(generation)
+            except (Moved, FashionHashError):  # an id may be unknown only to a generation that is no longer current
+                if not generation.live.has_moved():
+                    raise
+            with self._moving:
+                if self._open[1] is generation:
+                    self._open = (0, 0, 0), generation
 
     def _compact_if_due(self) -> None:
         compaction.compact_in_background(self.live)

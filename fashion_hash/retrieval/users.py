@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from functools import lru_cache
 from typing import NamedTuple, TypeGuard
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from fashion_hash.index.engines.open import open_engine
 from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.live.snapshot import Base, Snapshot
 from fashion_hash.live.store import UserState
+
+# the same files searched without a preference, kept as long as the files are
+_BASES_FOR_EVERYONE: WeakKeyDictionary[Base, Base] = WeakKeyDictionary()
 
 
 class User(NamedTuple):
@@ -108,10 +111,9 @@ def _user(live: LiveCatalogue, snapshot: Snapshot, user_id: str | None, state: U
 
 def for_everyone(snapshot: Snapshot) -> Snapshot:
     """The snapshot in which the preference counts nothing, for anonymous users."""
-    return replace(snapshot, bundle=impersonal(snapshot.bundle), base=_base_for_everyone(snapshot.base))
-
-
-@lru_cache(maxsize=1)
-def _base_for_everyone(base: Base) -> Base:
-    bundle = impersonal(base.bundle)
-    return replace(base, bundle=bundle, engine=open_engine("auto", bundle, base.pool))
+    base = snapshot.base
+    if (impersonal_base := _BASES_FOR_EVERYONE.get(base)) is None:
+        bundle = impersonal(base.bundle)
+        impersonal_base = replace(base, bundle=bundle, engine=open_engine("auto", bundle, base.pool))
+        _BASES_FOR_EVERYONE[base] = impersonal_base
+    return replace(snapshot, bundle=impersonal(snapshot.bundle), base=impersonal_base)
