@@ -66,7 +66,7 @@ class ClipEncoder:
         """(N, F) float32 unit vectors; zeros for None. Raises FeatureError for bytes that are not a picture."""
         import torch
 
-        from fashion_hash.data.stores.pictures import decode
+        from fashion_hash.data.stores.decoding import decode
 
         rows = [row for row, picture in enumerate(pictures) if picture is not None]
         network, prepare, _ = self._network

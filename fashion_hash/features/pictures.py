@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
-from fashion_hash.data.stores.pictures import decode
+from fashion_hash.data.stores.decoding import decoded
 from fashion_hash.errors import FeatureError
 
 GREY = (124, 116, 104)  # the mean colour of ImageNet, in place of a missing picture
@@ -83,15 +83,15 @@ def decode_picture(encoded: bytes, size: int, view: View | None = None) -> torch
     Raises:
         FeatureError: Pillow cannot read the bytes as a picture.
     """
-    image = decode(encoded)
     view = view or View()
-    box = (
-        view.left * image.width,
-        view.top * image.height,
-        view.right * image.width,
-        view.bottom * image.height,
-    )
-    image = image.resize((size, size), Image.Resampling.BILINEAR, box=box)
+    with decoded(encoded) as whole:
+        box = (
+            view.left * whole.width,
+            view.top * whole.height,
+            view.right * whole.width,
+            view.bottom * whole.height,
+        )
+        image = whole.resize((size, size), Image.Resampling.BILINEAR, box=box)
     if view.mirrored:
         image = ImageOps.mirror(image)
     return torch.from_numpy(np.array(image).transpose(2, 0, 1).copy())

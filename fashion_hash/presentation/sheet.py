@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import zlib
 from collections.abc import Sequence
 from functools import cache
@@ -14,7 +13,8 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from PIL.ImageFont import FreeTypeFont
 
 from fashion_hash.core.files import atomic_path
-from fashion_hash.errors import MissingExtraError, naming, visible
+from fashion_hash.data.stores.decoding import decode
+from fashion_hash.errors import FeatureError, MissingExtraError, naming, visible
 from fashion_hash.presentation.tiles import ItemView, OutfitView, Tile
 from fashion_hash.retrieval.answers import Hit, OutfitHit
 
@@ -209,11 +209,8 @@ def _tile(tile: Tile, side: int) -> Image.Image:
     """A square picture of an item, or a quiet square with its words."""
     if tile.picture is not None:
         try:
-            with Image.open(io.BytesIO(tile.picture)) as picture:
-                flat = Image.new("RGB", picture.size, "white")
-                flat.paste(picture.convert("RGB"), mask=picture.convert("RGBA").getchannel("A"))
-            return ImageOps.pad(flat, (side, side), color="white")
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+            return ImageOps.pad(decode(tile.picture), (side, side), color="white")
+        except FeatureError:
             pass  # an unreadable picture is shown as a missing one
     colour = PLACEHOLDERS[zlib.crc32(tile.item_id.encode()) % len(PLACEHOLDERS)]
     image = Image.new("RGB", (side, side), colour)

@@ -9,7 +9,9 @@ from PIL import Image
 from tqdm import tqdm
 
 from fashion_hash.data.dataset import Dataset
+from fashion_hash.data.stores.decoding import decode
 from fashion_hash.data.stores.pictures import PictureStore
+from fashion_hash.errors import FeatureError
 
 SIDE = 160
 
@@ -31,9 +33,8 @@ class Thumbnails(Mapping[str, bytes]):
         if encoded is None:
             raise KeyError(item_id)
         try:
-            with Image.open(io.BytesIO(encoded)) as picture:
-                small = picture.convert("RGB")
-        except Exception as error:  # decoders raise many kinds of errors; the item then has no picture
+            small = decode(encoded)
+        except FeatureError as error:  # the item then has no picture
             raise KeyError(item_id) from error
         small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
         out = io.BytesIO()

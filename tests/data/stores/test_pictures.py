@@ -2,14 +2,18 @@
 
 import io
 import struct
+import threading
+import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
-from fashion_hash.data.stores.pictures import decode
-from fashion_hash.errors import FeatureError
+from fashion_hash.data.stores import decoding
+from fashion_hash.data.stores.decoding import decode, decoded
+from fashion_hash.errors import ConfigError, FeatureError
 
 RAMP = np.tile(np.arange(256), (8, 1))
 
@@ -74,3 +78,73 @@ def test_a_large_jpeg_is_decoded_at_a_reduced_size():
     assert decode(picture, most_pixels=320 * 160).size == (320, 160)
     with pytest.raises(FeatureError, match="640 x 320 pixels"):
         decode(picture, most_pixels=100)
+
+
+@pytest.mark.parametrize("value", ["many", "0", "1e6", ""])
+def test_a_limit_that_is_not_a_number_is_refused(monkeypatch, value):
+    monkeypatch.setenv("FASHION_HASH_MOST_PIXELS", value)
+    with pytest.raises(ConfigError, match="FASHION_HASH_MOST_PIXELS must be a whole number"):
+        decode(encoded(RAMP.astype(np.uint8), "PNG"))
+
+
+def whole(data):
+    """The picture as one image operation after the other makes it, without strips."""
+    with Image.open(io.BytesIO(data)) as opened:
+        image = ImageOps.exif_transpose(opened)
+        if "A" in image.getbands() or "transparency" in image.info:
+            image = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        return np.asarray(image.convert("RGB"))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGB", "RGBA", "CMYK"])
+@pytest.mark.parametrize("orientation", [1, 6, 7])
+def test_strips_give_the_bits_of_the_whole_picture(monkeypatch, mode, orientation):
+    monkeypatch.setattr(decoding, "_STRIP", 100)
+    pixels = np.random.default_rng(3).integers(0, 256, (37, 23, 4), dtype=np.uint8)
+    image = Image.fromarray(pixels, "RGBA").convert("RGB" if mode in ("P", "CMYK") else "RGBA").convert(mode)
+    exif, stream = Image.Exif(), io.BytesIO()
+    exif[0x0112] = orientation
+    options = {"transparency": 5} if mode == "P" else {}
+    image.save(stream, "TIFF" if mode == "CMYK" else "PNG", exif=exif, **options)
+    np.testing.assert_array_equal(np.asarray(decode(stream.getvalue())), whole(stream.getvalue()))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_pictures_of_many_pixels_are_reduced(monkeypatch, kind):
+    monkeypatch.setattr(decoding, "FULL_SIZE", 50 * 40)
+    monkeypatch.setattr(decoding, "_STRIP", 300)
+    ramp = np.repeat(np.linspace(0, 255, 101).astype(np.uint8)[:, None], 77, axis=1)
+    reduced = np.asarray(decode(encoded(ramp, kind)))
+    assert reduced.shape == (51, 39, 3)
+    expected = np.asarray(Image.fromarray(ramp).convert("RGB").reduce(2))
+    assert np.abs(reduced.astype(int) - expected).max() <= (0 if kind == "PNG" else 4)
+
+
+@pytest.mark.parametrize("large", [10, 10**6])
+def test_threads_share_the_pixels(monkeypatch, large):
+    monkeypatch.setattr(decoding, "LARGE", large)
+    monkeypatch.setattr(decoding, "_budget", decoding._Budget(3 * RAMP.size))
+    picture, lock, inside, most = encoded(RAMP.astype(np.uint8), "PNG"), threading.Lock(), 0, 0
+
+    def use(_):
+        nonlocal inside, most
+        with decoded(picture):
+            with lock:
+                inside += 1
+                most = max(most, inside)
+            time.sleep(0.01)
+            with lock:
+                inside -= 1
+
+    with ThreadPoolExecutor(12) as threads:
+        list(threads.map(use, range(24)))
+    assert most == 3
+    with pytest.raises(FeatureError), decoded(b"not a picture"):
+        pass
+    assert decoding._budget._free == 3 * RAMP.size
+
+
+def test_a_picture_of_more_pixels_than_there_are_waits_to_be_alone(monkeypatch):
+    monkeypatch.setattr(decoding, "_budget", decoding._Budget(10))
+    assert decode(encoded(RAMP.astype(np.uint8), "PNG")).size == (256, 8)

@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 from fashion_hash.data.stores import lmdb_files
+from fashion_hash.data.stores.decoding import decode
 from fashion_hash.data.stores.features import FeatureStore, FeatureWriter
-from fashion_hash.data.stores.pictures import PictureStore, decode, picture_digest, survey
+from fashion_hash.data.stores.pictures import PictureStore, picture_digest, survey
 from fashion_hash.errors import DataError, FeatureError
 
 
