@@ -121,18 +121,25 @@ class Catalogue:
         return picture
 
     @cached_property
+    def stated_types(self) -> dict[str, ColumnType | None]:
+        """The types of the columns as the file states them; an older catalogue states none."""
+        try:
+            return read_column_types(self._connection)
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from None
+
+    @cached_property
     def column_types(self) -> dict[str, ColumnType | None]:
         """The type of each column of the details, None for a column of several kinds.
 
-        An older catalogue does not name them: it is read through, which takes seconds for a million items, and its
-        dates are texts.
+        An older catalogue, which states none, is read through: seconds for a million items. Its dates are texts.
         """
+        if self.stated_types:
+            return self.stated_types
         try:
-            if (types := read_column_types(self._connection)) is not None:
-                return types
             lines = self._connection.execute("SELECT details FROM items")
             older = types_of(json.loads(text) for (text,) in lines)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError) as error:
             raise self._unreadable(error) from None
         return {name: "text" if column_type == "date" else column_type for name, column_type in older.items()}
 
@@ -147,12 +154,12 @@ class Catalogue:
         except sqlite3.Error as error:
             raise self._unreadable(error) from None
 
-    def _unreadable(self, error: sqlite3.Error) -> BundleError:
+    def _unreadable(self, error: Exception) -> BundleError:
         return BundleError(f"{self.path} is not a readable catalogue ({error}): export the bundle again")
 
 
-def read_column_types(connection: sqlite3.Connection) -> dict[str, ColumnType | None] | None:
-    """The types of the columns in a catalogue file, None where the file does not hold them."""
+def read_column_types(connection: sqlite3.Connection) -> dict[str, ColumnType | None]:
+    """The types of the columns as a catalogue file states them; none where the table is absent."""
     if connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'columns'").fetchone() is None:
-        return None
+        return {}
     return dict(connection.execute("SELECT name, type FROM columns"))

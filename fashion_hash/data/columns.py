@@ -79,7 +79,7 @@ class ColumnTypes:
 
     def _readings(self, cell: object) -> frozenset[ColumnType] | None:
         """What a cell may be; None for one that cannot be used, which `typed` will refuse."""
-        cell = _plain(cell)
+        cell = unboxed(cell)
         if self._from_file:
             if isinstance(cell, str):
                 return _readings_of_text(cell)
@@ -121,7 +121,7 @@ def typed(name: str, value: object, column_type: ColumnType | None) -> Value | N
     Raises:
         DataError: the value is of another type, not finite, or would lose digits.
     """
-    value = _plain(value)
+    value = unboxed(value)
     if value is None or (isinstance(value, str) and column_type not in ("text", None) and not value.strip()):
         return None
     try:
@@ -152,7 +152,7 @@ def type_of(name: str, value: object) -> ColumnType:
     """
     if name in ALWAYS_TEXT:
         return "text"
-    value = _plain(value)
+    value = unboxed(value)
     try:
         return _first(_usable(value))
     except ValueError:
@@ -203,6 +203,17 @@ def date_text(moment: datetime) -> str:
     return text.removesuffix("T00:00:00") if text.endswith("T00:00:00") else f"{text}Z"
 
 
+def unboxed(value: object) -> object:
+    """The value itself of numpy's scalars, lists of its arrays and of tuples; decimal numbers as texts."""
+    if isinstance(value, np.datetime64) and not isinstance(value.tolist(), date):  # nanoseconds come as integers
+        return value.astype("datetime64[us]").tolist()
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, Decimal):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
 def _first(possible: Collection[ColumnType]) -> ColumnType:
     return next(column_type for column_type in DESCRIBED if column_type in possible)
 
@@ -217,17 +228,6 @@ def _usable(value: object) -> frozenset[ColumnType]:
 
 def _is_blank(cell: object) -> bool:
     return cell is None or (isinstance(cell, str) and not cell)
-
-
-def _plain(value: object) -> object:
-    """The value itself of numpy's scalars, lists of its arrays; decimal numbers as texts."""
-    if isinstance(value, np.datetime64) and not isinstance(value.tolist(), date):  # nanoseconds come as integers
-        return value.astype("datetime64[us]").tolist()
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    if isinstance(value, Decimal):
-        return str(value)
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _readings_of_text(cell: str) -> frozenset[ColumnType] | None:

@@ -126,12 +126,20 @@ class LiveCatalogue:
 
     def column_types(self) -> dict[str, ColumnType | None]:
         """The type of each column of the catalogue, None for a column of several kinds."""
+        return {**self.bundle.catalogue.column_types, **self._added_types()}
+
+    def date_columns(self) -> frozenset[str]:
+        """The columns of the catalogue that hold dates."""
+        types = {**self.bundle.catalogue.stated_types, **self._added_types()}
+        return frozenset(name for name, column_type in types.items() if column_type == "date")
+
+    def _added_types(self) -> dict[str, ColumnType | None]:
         with self._lock:
             store = self._file.opened()
             if store is None:
-                return self.bundle.catalogue.column_types
+                return {}
             with sqlite_errors(store.path):
-                return {**self.bundle.catalogue.column_types, **store.column_types()}
+                return store.column_types()
 
     @contextmanager
     def writing(self) -> Iterator[Writing]:

@@ -177,7 +177,7 @@ class Store:
 
     def column_types(self) -> dict[str, ColumnType | None]:
         """The types of the columns that came with added items."""
-        return read_column_types(self._connection) or {}
+        return read_column_types(self._connection)
 
     def put_column_types(self, types: Mapping[str, ColumnType | None]) -> None:
         """Adds the types of columns that no item had before."""

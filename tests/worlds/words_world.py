@@ -6,7 +6,7 @@ titles share its words. A taste is the mean of what was liked, and pulls a reque
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -76,11 +76,12 @@ def words_bundle(
     pool: int = 40,
     seed: int = 0,
     named: TextEncoder | None = None,
+    further: Callable[[int], dict[str, Any]] = lambda row: {},
     **options: Any,
 ) -> Bundle:
     """A bundle with index and request model; `user-0` likes what is red, the last user nobody knows.
 
-    `named`: an encoder of the same length that the bundle says it was made with.
+    `named`: an encoder of the same length that the bundle says it was made with; `further`: more columns, by row.
     """
     kinds = item_types(slots)
     names = {kind: titles(kind) for kind in kinds}
@@ -100,7 +101,10 @@ def words_bundle(
         mine = history.items[history.users == user]
         tastes[user] = np.mean([outputs[kind][row] for line in mine for kind, row in zip(slots, line)], axis=0)
     details = {
-        kind: {one: {"title": title, "price": float(row)} for row, (one, title) in enumerate(zip(ids[kind], some))}
+        kind: {
+            one: {"title": title, "price": float(row), **further(row)}
+            for row, (one, title) in enumerate(zip(ids[kind], some))
+        }
         for kind, some in names.items()
     }
     contents = random_contents(

@@ -8,14 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 
 from fashion_hash.errors import QueryError, shown, suggest
 from fashion_hash.index.engines.contract import ItemTest
-from fashion_hash.retrieval.filters.columns import FLAG, KINDS, NUMBER, STEPS, TEXT, ItemColumns
+from fashion_hash.retrieval.filters.columns import (
+    DATE,
+    FITTING,
+    FLAG,
+    KINDS,
+    LIST,
+    NUMBER,
+    STEPS,
+    TEXT,
+    ItemColumns,
+)
 from fashion_hash.retrieval.filters.contradictions import check_contradictions, kind_of
-from fashion_hash.retrieval.filters.language import Compare, Where, comparisons, parse, plain
+from fashion_hash.retrieval.filters.dates import with_dates
+from fashion_hash.retrieval.filters.language import OPERATORS, Compare, Value, Where, comparisons, parse, plain
 from fashion_hash.retrieval.filters.totals import PoolTotals, add_up, is_fast
 
 UNBOUNDED = 2**62
@@ -72,9 +84,9 @@ def read_filter(where: Mapping[str, object] | None, columns: Mapping[str, ItemCo
 
     Raises:
         QueryError: the filter is malformed or contradicts itself, no item has a column, or a column
-            never holds values of the kind it is compared with.
+            never holds values that an operator takes, or of the kind it is compared with.
     """
-    parsed = parse(where, tuple(columns))
+    parsed = with_dates(parse(where, tuple(columns)), columns)
     check_contradictions(parsed)
     _check_columns(parsed, columns)
     total_bounds = tuple(
@@ -257,13 +269,26 @@ def _check_columns(where: Where, columns: Mapping[str, ItemColumns]) -> None:
 
 
 def _check_test(test: Compare, columns: Mapping[str, ItemColumns]) -> None:
-    held = _kinds_held(test.path, test.column, columns)
+    held, column = _kinds_held(test.path, test.column, columns), shown(test.column)
+    fitting = {op for kind in held for op in FITTING[kind]}
+    if test.op not in fitting:
+        listed = ", ".join(op for op in OPERATORS if op in fitting)
+        raise QueryError(
+            f"{test.path}: {test.op} does not fit column {column}, which holds {_listed(held)}: use {listed}"
+        )
+    holder = f"column {column} holds"
+    if test.op in ("contains", "overlaps") and LIST in held:
+        held = {kind for table in columns.values() for kind in table.elements(test.column)} | (held & {TEXT})
+        held, holder = held or {NUMBER, TEXT}, f"the lists of column {column} hold"
     for value in () if test.op == "exists" else test.values:
-        if (FLAG if isinstance(value, bool) else TEXT if isinstance(value, str) else NUMBER) not in held:
-            raise QueryError(
-                f"{test.path}: {plain(value)} is {kind_of(value)}, "
-                f"but column {shown(test.column)} holds {_listed(held)}"
-            )
+        if _kind(value) not in held:
+            raise QueryError(f"{test.path}: {plain(value)} is {kind_of(value)}, but {holder} {_listed(held)}")
+
+
+def _kind(value: Value) -> int:
+    if isinstance(value, datetime):
+        return DATE
+    return FLAG if isinstance(value, bool) else TEXT if isinstance(value, str) else NUMBER
 
 
 def _kinds_held(path: str, column: str, columns: Mapping[str, ItemColumns]) -> set[int]:

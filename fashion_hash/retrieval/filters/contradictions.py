@@ -7,6 +7,7 @@ stands below "not" is not examined: the complement of nothing is everything, and
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from fashion_hash.errors import QueryError
 from fashion_hash.retrieval.filters.language import AllOf, AnyOf, Compare, Condition, Total, Value, Where
@@ -31,6 +32,8 @@ def kind_of(value: Value) -> str:
     """The kind of a value, as messages name it."""
     if isinstance(value, bool):
         return "true or false"
+    if isinstance(value, datetime):
+        return "a date"
     return "text" if isinstance(value, str) else "a number"
 
 
@@ -44,8 +47,10 @@ def _check(condition: Condition, scope: str = "") -> None:
         return
     comparisons = list(_together(condition))
     for test in comparisons:
-        if test.op == "in" and not test.values:
-            raise QueryError(f"{test.path} is an empty list: nothing can be in it{scope}")
+        if test.op in ("in", "overlaps") and not test.values:
+            raise QueryError(
+                f"{test.path} is an empty list: nothing can {'be in' if test.op == 'in' else 'overlap'} it{scope}"
+            )
     for column in dict.fromkeys(test.column for test in comparisons):
         tests = [test for test in comparisons if test.column == column]
         if _impossible(tests):

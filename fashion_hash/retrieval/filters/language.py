@@ -4,12 +4,13 @@
 
 A filter is a mapping from columns of the catalogue to the values they must have; all of it must hold.
 
-    column: value                 equals a text, a number or true / false
+    column: value                 equals a text, a number, a date or true / false
     column: {op: value, ...}      one or more of
-        =  !=                     a text, a number, true / false
-        <  <=  >  >=              a number, or a text by code point (dates such as "2024-05-01" work)
-        in   not in               a list of texts, numbers, true / false
-        contains                  a text that is part of the value; upper and lower case are the same
+        =  !=                     a text, a number, a date, true / false
+        <  <=  >  >=              a number, a date, or a text by code point
+        in   not in               a list of texts, numbers, dates, true / false
+        contains                  a text that is part of the value; in a column of lists, an element
+        overlaps                  a list of texts or numbers, one of which is an element of the column's list
         exists                    True or False: whether the item has the column at all
     "any": [filter, ...]          at least one of them holds
     "not": filter                 it does not hold
@@ -21,6 +22,9 @@ Item types and "total" are allowed at the top level only. A key is read as a wor
 first, then as an item type, then as a column. Whatever is not under an item type holds for the items
 of every type. Filters may be nested 50 deep.
 
+A column of dates is compared with dates, "2026-01-31" or "2026-01-31T18:00:00+01:00" (ISO; without a zone,
+UTC); a date without a time is its midnight. `contains` and `overlaps` take upper and lower case as the same.
+
 An item without the column (or with null) matches no comparison, not even `!=` or `not in`; "not" is
 the plain complement, which holds for such an item. A value of another type (the text "5" for the
 number 5) is unequal. Numbers are compared as float64. Totals are exact to a millionth; an outfit with
@@ -31,15 +35,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any, TypeGuard
 
 import numpy as np
 
+from fashion_hash.data.columns import date_of, date_text, unboxed
 from fashion_hash.errors import QueryError, shown, suggest
 
-Value = str | float | bool
+Value = str | float | bool | datetime
 ORDER = ("<", "<=", ">", ">=")
-OPERATORS = ("=", "!=", *ORDER, "in", "not in", "contains", "exists")
+OPERATORS = ("=", "!=", *ORDER, "in", "not in", "contains", "overlaps", "exists")
+LISTED = ("in", "not in", "overlaps")  # compare with a list
 WORDS = ("any", "not", "columns", "total")
 DEEPEST = 50  # levels of "any" and "not": evaluating them is recursive
 
@@ -52,7 +59,8 @@ class Compare:
         path: where it stands in the filter, for messages.
         column: the name of the column.
         op: one of OPERATORS.
-        values: what it is compared with: one value, or any number for "in" and "not in".
+        values: what it is compared with: one value, or any number for LISTED. A date is a text until it is known
+            that the column holds dates, then a moment in UTC.
     """
 
     path: str
@@ -63,7 +71,7 @@ class Compare:
     @property
     def asked(self) -> str:
         """The comparison without its column, as messages show it."""
-        if self.op in ("in", "not in"):
+        if self.op in LISTED:
             listed = ", ".join(map(plain, self.values[:5])) + ", ..." * (len(self.values) > 5)
             return f"{self.op} [{listed}]"
         if self.op == "exists":
@@ -192,9 +200,11 @@ def comparisons(condition: Condition) -> Iterator[Compare]:
 
 
 def plain(value: Value) -> str:
-    """A value as messages show it: 3, true, 'red'; long texts are shortened."""
+    """A value as messages show it: 3, true, 'red', 2026-01-31; long texts are shortened."""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, datetime):
+        return date_text(value)
     if isinstance(value, float):
         return str(int(value)) if value == int(value) else repr(value)
     return shown(value)
@@ -243,7 +253,7 @@ def _not_empty(path: str, condition: AllOf) -> AllOf:
 
 def _column(path: str, column: str, test: object) -> list[Compare]:
     if _is_list(test) or _is_set(test):
-        raise QueryError(f'{path} is a list: write {{"in": [...]}} to allow several values')
+        raise QueryError(f'{path} is a list: write {{"in": [...]}} to allow several values, or {{"overlaps": [...]}}')
     if not isinstance(test, Mapping):
         return [Compare(path, column, "=", (_value(path, test),))]
     if not test:
@@ -255,15 +265,18 @@ def _compare(path: str, column: str, op: object, value: object) -> Compare:
     path = _inside(path, op if isinstance(op, str) else shown(op))
     if not isinstance(op, str) or op not in OPERATORS:
         raise QueryError(f"{path}: no operator {shown(op)}{suggest(str(op), OPERATORS)}: use {', '.join(OPERATORS)}")
-    if op in ("in", "not in"):
-        return Compare(path, column, op, _values(path, value))
+    if op in LISTED:
+        values = _values(path, value)
+        if op == "overlaps" and (flags := [flag for flag in values if isinstance(flag, bool)]):
+            raise QueryError(f"{path} must be a list of texts or numbers, got {plain(flags[0])} in it")
+        return Compare(path, column, op, values)
     if isinstance(value, Mapping) or _is_list(value) or _is_set(value):
         raise QueryError(f"{path} must be one value, got {_typed(value)}")
     plain_value = _value(path, value)
     if op == "exists" and not isinstance(plain_value, bool):
         raise QueryError(f"{path} must be True or False, got {_typed(value)}")
-    if op == "contains" and not (isinstance(plain_value, str) and plain_value):
-        raise QueryError(f"{path} must be a text that is not empty, got {_typed(value)}")
+    if op == "contains" and (plain_value == "" or isinstance(plain_value, bool)):
+        raise QueryError(f"{path} must be a number or a text that is not empty, got {_typed(value)}")
     if op in ORDER and isinstance(plain_value, bool):
         raise QueryError(f"{path} must be a number or a text, got {plain_value}: true and false have no order")
     return Compare(path, column, op, (plain_value,))
@@ -281,7 +294,7 @@ def _totals(value: object) -> Iterator[Total]:
             if op not in ORDER:
                 raise QueryError(f"{path}: no operator {shown(op)} for a total: use {', '.join(ORDER)}")
             number = _value(f"{path}.{op}", limit)
-            if isinstance(number, bool | str):
+            if not isinstance(number, float):
                 raise QueryError(f"{path}.{op} must be a number, got {_typed(limit)}")
             yield Total(f"{path}.{op}", column, op, number)
 
@@ -302,9 +315,11 @@ def _values(path: str, values: object) -> tuple[Value, ...]:
 
 
 def _value(path: str, value: object) -> Value:
-    """A value as text, float or bool; numpy's scalars are taken as Python's."""
+    """A value as text, float or bool; numpy's scalars are taken as Python's, a date as its text."""
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
-        value = value.item()
+        value = unboxed(value)
+    if isinstance(value, date):
+        return date_text(date_of(value))
     if isinstance(value, bool):
         return value
     if isinstance(value, str):

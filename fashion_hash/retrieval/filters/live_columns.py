@@ -41,10 +41,13 @@ class LiveColumns:
         with self._lock:
             for item_type in snapshot.bundle.types:
                 if item_type not in self._tables:
-                    self._tables[item_type] = read_columns(self._live.bundle.path / "catalogue.sqlite", item_type)
+                    path, dates = self._live.bundle.path / "catalogue.sqlite", self._live.date_columns()
+                    self._tables[item_type] = read_columns(path, item_type, dates)
                 table = self._tables[item_type]
                 if len(table) < len(snapshot.bundle.items[item_type]):
-                    table.append([_details(*line) for line in self._live.details(item_type, len(table))])
+                    added = [_details(*line) for line in self._live.details(item_type, len(table))]
+                    # asked after the lines: whatever columns these have, their types are known by now
+                    table.append(added, self._live.date_columns())
             return self._tables
 
     def totals(self, base: Base) -> PoolTotals:

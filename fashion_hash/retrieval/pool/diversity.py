@@ -17,7 +17,7 @@ from fashion_hash.core.codes import Packed
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import QueryError, shown, suggest
 from fashion_hash.retrieval.checks import check_count
-from fashion_hash.retrieval.filters.columns import ABSENT, KINDS, OTHER, TEXT, ItemColumns
+from fashion_hash.retrieval.filters.columns import ABSENT, KINDS, LIST, OTHER, TEXT, ItemColumns
 
 
 class Cap(NamedTuple):
@@ -211,8 +211,8 @@ def _column_keys(name: str, slots: Sequence[str], items: np.ndarray, columns: Ma
         places = np.flatnonzero(items[:, slot] != EMPTY)
         rows = items[places, slot]
         for place, kind, value in zip(places.tolist(), kinds[rows].tolist(), values[rows].tolist()):
-            if kind == OTHER:
-                raise QueryError(f"max_per[{shown(name)}]: the column holds {KINDS[OTHER]}, which cannot be counted")
+            if kind in (OTHER, LIST):
+                raise QueryError(f"max_per[{shown(name)}]: the column holds {KINDS[kind]}, which cannot be counted")
             if kind != ABSENT:
                 plain_value = texts[int(value)] if kind == TEXT else value
                 keys[place, slot] = numbers.setdefault((kind, plain_value), len(numbers))

@@ -17,7 +17,7 @@ from fashion_hash.retrieval.filters.language import AllOf, AnyOf, Compare, Condi
 
 # the columns of an item: those of its details, and the title, which the table has apart
 _ITEM = "(SELECT key, type, value FROM json_each(details) UNION ALL SELECT 'title', 'text', title)"
-_EXISTS = f"EXISTS (SELECT 1 FROM {_ITEM} WHERE key = ? AND value IS NOT NULL"
+_EXISTS = f"EXISTS (SELECT 1 FROM {_ITEM} AS item WHERE key = ? AND value IS NOT NULL"
 _NUMBER = "type IN ('integer', 'real')"
 _TEXT = "type = 'text'"
 _FLAG = "type IN ('true', 'false')"
@@ -70,12 +70,28 @@ def _compare(test: Compare) -> tuple[str, tuple[str | float, ...]]:
         sql, parameters = _equal(test.values)
         return f"{_EXISTS} AND NOT {sql})", (test.column, *parameters)
     value = test.values[0]
+    if test.op == "overlaps":
+        parts = [_element(value) for value in test.values]
+        elements = " OR ".join(sql for sql, _ in parts)
+        return f"{_EXISTS} AND ({elements}))", (test.column, *(one for _, one in parts))
     if test.op == "contains":
-        return f"{_EXISTS} AND {_TEXT} AND instr(casefold(value), ?) > 0)", (test.column, str(value).casefold())
+        element, key = _element(value)
+        if not isinstance(value, str):
+            return f"{_EXISTS} AND {element})", (test.column, key)
+        return f"{_EXISTS} AND (({_TEXT} AND instr(casefold(value), ?) > 0) OR {element}))", (test.column, key, key)
     order = _ORDERS[test.op]
     if isinstance(value, str):
         return f"{_EXISTS} AND {_TEXT} AND value {order} ?)", (test.column, value)
     return f"{_EXISTS} AND {_NUMBER} AND CAST(value AS REAL) {order} ?)", (test.column, value)
+
+
+def _element(value: Value) -> tuple[str, str | float]:
+    """Whether the value is a list with an element."""
+    if isinstance(value, str):
+        inside, key = "element.type = 'text' AND casefold(element.value) = ?", value.casefold()
+    else:
+        inside, key = "element.type IN ('integer', 'real') AND CAST(element.value AS REAL) = ?", value
+    return f"(type = 'array' AND EXISTS (SELECT 1 FROM json_each(item.value) AS element WHERE {inside}))", key
 
 
 def _equal(wanted: tuple[Value, ...]) -> tuple[str, tuple[str, ...]]:

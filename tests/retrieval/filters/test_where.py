@@ -65,13 +65,15 @@ def random_test(rng: np.random.Generator) -> Any:
             if isinstance(value, kinds or (str, int, float, bool)) and value not in (1e300, 2**70):
                 return value
 
-    op = str(rng.choice(["", "=", "!=", "<", "<=", ">", ">=", "in", "not in", "contains", "exists"]))
+    op = str(rng.choice(["", "=", "!=", "<", "<=", ">", ">=", "in", "not in", "contains", "overlaps", "exists"]))
     if op == "":
         return scalar()
     if op in ("in", "not in"):
         return {op: [scalar() for _ in range(rng.integers(1, 5))]}
     if op == "contains":
-        return {op: ["o", "RED", "ü", "5", "%", "SS"][rng.integers(0, 6)]}
+        return {op: ["o", "RED", "ü", "5", "%", "SS", 5][rng.integers(0, 7)]}
+    if op == "overlaps":
+        return {op: [["Red", "blue"], [5, 6.5], ["ROT"], ["x", 5]][rng.integers(0, 4)]}
     if op == "exists":
         return {op: bool(rng.integers(0, 2))}
     while op in ("<", "<=", ">", ">="):
@@ -108,7 +110,7 @@ def test_values_and_names_never_reach_the_text_of_a_statement() -> None:
     evil = "x'); DROP TABLE items; --"
     sql, parameters = compiled(parse({evil: {"=": evil, "in": [evil], "contains": evil}}, []).everywhere)
     assert "drop" not in sql.casefold()
-    assert sum("drop" in str(one).casefold() for one in parameters) == 6
+    assert sum("drop" in str(one).casefold() for one in parameters) == 7
 
 
 ITEMS = [

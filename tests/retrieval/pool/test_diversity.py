@@ -139,7 +139,7 @@ def test_asking_for_more_until_k_are_chosen() -> None:
         ({"brand": 1.5}, r"^max_per\['brand'\] .*1\.5"),
         ({"brandd": 1}, r"^max_per\['brandd'\]: no column 'brandd' \(nearest: 'brand'\); .* brand, item, tags$"),
         ({3: 1}, r"^max_per\[3\]: no column 3; what can be capped: brand, item, tags$"),
-        ({"tags": 1}, r"^max_per\['tags'\]: the column holds lists and mappings, which cannot be counted$"),
+        ({"tags": 1}, r"^max_per\['tags'\]: the column holds lists, which cannot be counted$"),
     ],
 )
 def test_bad_caps(caps: dict[str, Any], message: str) -> None:
