@@ -19,10 +19,11 @@ from typing import Any
 from fashion_hash.data.columns import typed
 from fashion_hash.data.descriptions import clean, review_words
 from fashion_hash.data.events import Event, ReadLog, RequestOptions, collect, reviewed_items
-from fashion_hash.data.parsing.fields import id_text, required_id, seconds
+from fashion_hash.data.parsing.fields import id_text, required_id
 from fashion_hash.data.parsing.item_table import ItemTable
 from fashion_hash.data.parsing.json_lines import read_json_lines
 from fashion_hash.data.parsing.text_tables import Reporter, stop
+from fashion_hash.data.parsing.times import seconds
 from fashion_hash.errors import DataError
 
 SUFFIXES = (".json", ".jsonl", ".json.gz", ".jsonl.gz")

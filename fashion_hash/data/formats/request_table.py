@@ -15,9 +15,10 @@ from typing import Any
 from fashion_hash.data.columns import ColumnTypes, typed_row
 from fashion_hash.data.descriptions import clean
 from fashion_hash.data.events import UNTYPED, Catalogue, Event, ReadLog, RequestOptions, collect, reviewed_items
-from fashion_hash.data.parsing.fields import check_columns, date_seconds, id_text, seconds
+from fashion_hash.data.parsing.fields import check_columns, id_text
 from fashion_hash.data.parsing.tables import FORMS, read_table, table_columns, table_form
 from fashion_hash.data.parsing.text_tables import Reporter, located, stop
+from fashion_hash.data.parsing.times import time_seconds
 from fashion_hash.errors import DataError
 
 SUFFIXES = tuple(suffix + zipped for suffix in FORMS for zipped in ("", ".gz"))
@@ -146,7 +147,4 @@ def _rows(path: Path, needed: tuple[str, ...], report: Reporter) -> Iterator[tup
 def _time(value: Any) -> int:
     if value is None or str(value).strip() == "":
         raise DataError("the time is empty: give it in every line, or leave out the column")
-    try:
-        return seconds(value, "time")
-    except DataError:
-        return date_seconds(value, "time")
+    return time_seconds(value, "time")

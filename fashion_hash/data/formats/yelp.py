@@ -9,10 +9,11 @@ from typing import Any
 from fashion_hash.data.descriptions import clean
 from fashion_hash.data.events import Event, ReadLog, RequestOptions, collect, reviewed_items
 from fashion_hash.data.formats.amazon_reviews import SUFFIXES
-from fashion_hash.data.parsing.fields import date_seconds, required_id
+from fashion_hash.data.parsing.fields import required_id
 from fashion_hash.data.parsing.item_table import ItemTable
 from fashion_hash.data.parsing.json_lines import read_json_lines
 from fashion_hash.data.parsing.text_tables import Reporter, stop
+from fashion_hash.data.parsing.times import date_seconds
 from fashion_hash.errors import DataError
 
 

@@ -1,4 +1,4 @@
-"""Fields that all formats have in common: ids, times and the names of columns, however they are written."""
+"""Fields that all formats have in common: ids and the names of columns, however they are written."""
 
 from __future__ import annotations
 
@@ -6,13 +6,9 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from fashion_hash.errors import DataError
-
-_MILLISECONDS = 10**11  # seconds would be the year 5138
-
 
 _EXACT = 2**53  # whole numbers below it survive as floating-point numbers
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -36,14 +32,14 @@ def id_text(value: object, name: str) -> str:
     if isinstance(value, str):
         text = value.strip()
         if bad := _CONTROL.search(text):
-            raise DataError(f"{name} {_short(text)} contains the control character {bad[0]!r}: ids are plain text")
+            raise DataError(f"{name} {short(text)} contains the control character {bad[0]!r}: ids are plain text")
         return text
     if not isinstance(value, bool):
         if isinstance(value, int):
             return str(value)
         if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
             return str(int(value))
-    raise DataError(f"{name} is {_short(value)}, of type {type(value).__name__}: an id is text or a whole number")
+    raise DataError(f"{name} is {short(value)}, of type {type(value).__name__}: an id is text or a whole number")
 
 
 def required_id(row: Mapping[str, Any], name: str) -> str:
@@ -86,29 +82,10 @@ def without_trailing_zero(cells: Iterable[str]) -> list[str]:
     return [cell[:-2] if cell.endswith(".0") and cell[:-2].isdecimal() else cell for cell in cells]
 
 
-def _short(value: object) -> str:
+def short(value: object) -> str:
+    """A value as Python writes it, cut to 60 characters, for messages."""
     try:
         words = repr(value)
     except ValueError:  # a number of thousands of digits
         words = "a very large number"
     return words if len(words) <= 60 else f"{words[:60]}..."
-
-
-def seconds(value: Any, name: str) -> int:
-    """Unix seconds from a number of seconds or milliseconds. Raises DataError when it is not one."""
-    try:
-        number = int(float(value)) if not isinstance(value, bool) else None
-    except (TypeError, ValueError, OverflowError):
-        number = None
-    if number is None:
-        raise DataError(f"{name} is {_short(value)}: expected a time in seconds or milliseconds")
-    return number // 1000 if abs(number) >= _MILLISECONDS else number
-
-
-def date_seconds(value: object, name: str) -> int:
-    """Unix seconds of an ISO date such as "2018-07-07 22:09:11" (UTC unless it says otherwise)."""
-    try:
-        when = datetime.fromisoformat(str(value).strip())
-    except ValueError:
-        raise DataError(f"{name} is {_short(value)}: expected a date such as 2018-07-07 22:09:11") from None
-    return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fashion_hash.data.parsing.fields import date_seconds
+from fashion_hash.data.parsing.times import date_seconds
 from fashion_hash.data.requests.load import load_requests
 from fashion_hash.errors import DataError
 from tests.worlds.request_files import REVIEWS, form_yelp, write_lines
