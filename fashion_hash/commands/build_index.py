@@ -90,7 +90,8 @@ def _export_outfits(
     from fashion_hash.training.requests.run import RequestRun
     from fashion_hash.training.runs.run import Run, load_data
 
-    dataset = load_data(Run.open(str(run.config.outfits)).config if isinstance(run, RequestRun) else run.config)
+    of_outfits = Run.open(str(run.config.outfits)) if isinstance(run, RequestRun) else run
+    dataset = load_data(of_outfits.config, folder=of_outfits.path)
     ids, pool = None, dataset.outfits
     if args.outfits:
         ids, pool = read_outfits_file(args.outfits, dataset.slots, dataset.items)

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fashion_hash.config.data import SplitConfig
-from fashion_hash.core.outfits import EMPTY, Outfits
+from fashion_hash.core.outfits import EMPTY
 from fashion_hash.core.vocabulary import Vocabulary
-from fashion_hash.data.dataset import Dataset, Split
-from fashion_hash.data.facts import NO_TIME, OutfitFacts
+from fashion_hash.data.dataset import Split
+from fashion_hash.data.facts import NO_TIME
 from fashion_hash.data.splits import (
     LEFT_OUT,
     TEST,
@@ -25,28 +25,9 @@ from fashion_hash.data.splits import (
 )
 from fashion_hash.errors import ConfigError, DataError
 from tests.worlds.tiny import tiny_dataset
+from tests.worlds.whole import SLOTS, whole_dataset
 
-SLOTS = ("top", "top", "shoe")
 KINDS = ("time", "per_user", "cold_users", "cold_items")
-
-
-def whole_dataset(outfits=400, users=20, items=300, seed=0, order=None, copies=0):
-    """A data set without splits: tops in two slots, some empty, with ids and times; `order` of its rows in the file."""
-    rng = np.random.default_rng(seed)
-    owners = rng.integers(users, size=outfits)
-    rows = rng.integers(items, size=(outfits, len(SLOTS)))
-    rows[rng.random(outfits) < 0.4, 1] = EMPTY
-    times = rng.integers(10**9, 10**9 + outfits // 4 + 1, size=outfits)
-    if copies:
-        owners[:copies], rows[:copies] = owners[-copies:], rows[-copies:]
-        rows[:copies, :2] = rows[:copies, 1::-1]  # the same tops in the other order are the same outfit
-    order = np.arange(outfits) if order is None else order
-    ids = [f"o{row}" for row in order]
-    facts = OutfitFacts.of(ids, times[order])
-    vocabularies = {kind: Vocabulary([f"{kind}{row}" for row in range(items)], kind) for kind in ("top", "shoe")}
-    people = Vocabulary([f"u{row}" for row in range(users)], "user")
-    positives = Outfits.of(SLOTS, owners[order], rows[order])
-    return Dataset("made", SLOTS, people, vocabularies, {"train": Split(positives, facts=facts)})
 
 
 def used(outfits):

@@ -50,7 +50,7 @@ def export_bundle(
         BundleError: the bundle cannot express the model's score; an existing bundle is kept.
     """
     expect(run, Run, "export_bundle", "open a finished run with Run.open(path)")
-    dataset = load_data(run.config, dataset)
+    dataset = load_data(run.config, dataset, run.path)
     model, inputs, _ = run.model(dataset)
     scorer = make_scorer(run.config, model, inputs, None, dataset, calibrate)
     model = scorer.model

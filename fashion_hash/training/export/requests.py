@@ -45,7 +45,7 @@ def export_requests(run: RequestRun, path: str | Path | None = None, data: Reque
     path = path or run.path / "bundle"
     if run.config.outfits is not None:
         outfits = Run.open(run.config.outfits)
-        dataset = load_data(outfits.config)
+        dataset = load_data(outfits.config, folder=outfits.path)
         items = {item_type: dataset.items[item_type].ids for item_type in dataset.types}
         check_same_items(items, data, run, outfits)
         return export_bundle(outfits, path, dataset, request_contents(run, data, dataset.users.ids, items))

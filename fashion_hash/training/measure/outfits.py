@@ -70,7 +70,7 @@ def evaluate(
         TrainingError: the data has changed since the training.
     """
     expect(run, Run, "evaluate", "open a finished run with Run.open(path)")
-    dataset = load_data(run.config, dataset)
+    dataset = load_data(run.config, dataset, run.path)
     task = _Task(dataset, split, dataset.split(split), run.config.seed, dataset.known if drawn else None)
     model, inputs, slope = run.model(dataset)
     relaxed, binary = (make_scorer(run.config, model, inputs, form, dataset, calibrate) for form in (slope, None))

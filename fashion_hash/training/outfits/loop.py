@@ -13,6 +13,7 @@ from fashion_hash.config.experiment import Config
 from fashion_hash.core.locks import hold
 from fashion_hash.core.seeds import derive, generator
 from fashion_hash.data.dataset import Dataset
+from fashion_hash.data.split_files import MadeSplit
 from fashion_hash.errors import ConfigError, TrainingError, expect
 from fashion_hash.models.network import Network
 from fashion_hash.training.epochs import Recipe, Step, run_epochs
@@ -23,7 +24,15 @@ from fashion_hash.training.outfits.teacher import Teacher
 from fashion_hash.training.outfits.training_data import TrainingData
 from fashion_hash.training.runs.calibration import make_scorer
 from fashion_hash.training.runs.item_inputs import ItemInputs
-from fashion_hash.training.runs.run import Run, fingerprints, load_data, make_model, start_from
+from fashion_hash.training.runs.run import (
+    SPLIT_FILE,
+    Loaded,
+    Run,
+    fingerprints,
+    load_and_split,
+    make_model,
+    start_from,
+)
 from fashion_hash.training.runs.run_folder import run_folder
 from fashion_hash.training.runs.validation import Validation
 
@@ -55,10 +64,12 @@ def fit(
     """
     expect(config, Config, "fit", "read it with load_config(path), or make it with make_config(values)")
     with hold(run_folder(config, out), "training into it", TrainingError):
-        return _fit(config, load_data(config, dataset), out, resume, report or (lambda line: None))
+        loaded = load_and_split(config, dataset, run_folder(config, out) if resume else None)
+        return _fit(config, loaded, out, resume, report or (lambda line: None))
 
 
-def _fit(config: Config, dataset: Dataset, out: str | Path | None, resume: bool, tell: Callable[[str], None]) -> Run:
+def _fit(config: Config, loaded: Loaded, out: str | Path | None, resume: bool, tell: Callable[[str], None]) -> Run:
+    dataset = loaded.dataset
     _check(config, dataset, out)
     inputs = ItemInputs(config, dataset)
     teacher = None if config.teacher is None else Teacher(config.teacher, dataset)
@@ -78,6 +89,7 @@ def _fit(config: Config, dataset: Dataset, out: str | Path | None, resume: bool,
             start_from(model, Path(config.train.start), dataset)
     else:
         run = Run.start(config, trained_on, out, tell)
+    _keep_split(run, loaded.split, tell)
     for line in _summary(dataset, inputs, data, model, teacher):
         tell(line)
 
@@ -108,6 +120,15 @@ def _check(config: Config, dataset: Dataset, out: str | Path | None) -> None:
         raise ConfigError(
             f"{path} is the run of the teacher: give the student another name, or choose a folder with --out"
         )
+
+
+def _keep_split(run: Run, split: MadeSplit | None, tell: Callable[[str], None]) -> None:
+    if split is None:
+        return
+    if not (run.path / SPLIT_FILE).exists():
+        split.write(run.path / SPLIT_FILE)
+    for line in split.lines:
+        tell(line)
 
 
 def _trained(parts: Mapping[str, Any], config: Config) -> dict[str, Any]:

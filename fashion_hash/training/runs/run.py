@@ -4,6 +4,7 @@ runs/NAME/
   config.yaml        the resolved configuration
   metrics.jsonl      one line for each finished epoch
   curve.png          the metrics as a picture
+  split.csv          the split, if it was made (data.split), and split.json about it
   last.safetensors   model, optimiser and history after the last finished epoch
   best.safetensors   the model of the best epoch by validation AUC of the binary codes
   bundle/            written by build_index
@@ -12,11 +13,13 @@ runs/NAME/
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 from fashion_hash.config.experiment import Config, load_config
 from fashion_hash.data.cold_users import hide_cold_users
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.load import load_dataset
+from fashion_hash.data.split_files import MadeSplit
 from fashion_hash.errors import TrainingError
 from fashion_hash.models.make import make_network
 from fashion_hash.models.network import Network, Sizes
@@ -25,20 +28,44 @@ from fashion_hash.training.runs.checkpoint import load_checkpoint, load_paramete
 from fashion_hash.training.runs.item_inputs import ItemInputs
 from fashion_hash.training.runs.run_folder import RunFolder, same_data
 
+SPLIT_FILE = "split.csv"
 
-def load_data(config: Config, dataset: Dataset | None = None) -> Dataset:
-    """The data set that a configuration names, its cold users hidden.
+
+class Loaded(NamedTuple):
+    """The data of an experiment, and its split if that was made (data.split)."""
+
+    dataset: Dataset
+    split: MadeSplit | None
+
+
+def load_data(config: Config, dataset: Dataset | None = None, folder: str | Path | None = None) -> Dataset:
+    """The data set that a configuration names, divided as it says, its cold users hidden.
 
     Args:
         config: the experiment.
-        dataset: the data set, if it has been read already.
+        dataset: the data set, if it has been read already; if it has several splits, they stay as they are.
+        folder: the folder of the run, whose split.csv is used if there is one. Without it the split is made again,
+            and is the same as long as the data is.
+
+    Raises:
+        ConfigError, DataError: the data cannot be read, or not divided as the configuration says.
     """
+    return load_and_split(config, dataset, folder).dataset
+
+
+def load_and_split(config: Config, dataset: Dataset | None = None, folder: str | Path | None = None) -> Loaded:
+    """As `load_data`, together with the split that was made."""
     data = config.data
+    given = dataset is not None
     if dataset is None:
         dataset = load_dataset(data.format, data.root, subset=data.subset, slots=data.slots)
+    split = None
+    if data.split is not None and not (given and len(dataset.splits) > 1):
+        split = MadeSplit.make(dataset, data.split, None if folder is None else Path(folder) / SPLIT_FILE)
+        dataset = split.dataset
     if data.cold_users and dataset.cold is None:
-        return hide_cold_users(dataset, data.cold_users, config.seed)
-    return dataset
+        dataset = hide_cold_users(dataset, data.cold_users, config.seed)
+    return Loaded(dataset, split)
 
 
 def make_model(config: Config, dataset: Dataset, inputs: ItemInputs) -> Network:
