@@ -74,7 +74,7 @@ class Split:
 
 @dataclass(frozen=True)
 class ColdUsers:
-    """Users hidden from training (`fashion_hash.data.cold_users`); row h of any table here is user h of `ids`.
+    """Users hidden from training (`fashion_hash.data.splits.cold_users`); row h of any table here is user h of `ids`.
 
     Attributes:
         ids: (H,) of the hidden users.

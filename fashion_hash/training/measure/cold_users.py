@@ -22,9 +22,9 @@ from torch.nn import functional as F
 
 from fashion_hash.core.outfits import EMPTY, Outfits, fill_empty
 from fashion_hash.core.seeds import generator
-from fashion_hash.data.cold_users import told_outfits
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.negatives import ItemPool
+from fashion_hash.data.splits.cold_users import told_outfits
 from fashion_hash.foldin.fold_in import fold_in_codes
 from fashion_hash.training.determinism import same_bits
 from fashion_hash.training.export.bundle import export_bundle

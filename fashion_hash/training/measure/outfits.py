@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fashion_hash.core.outfits import Outfits
-from fashion_hash.data.cold_users import COLD_TOLD, told_outfits
 from fashion_hash.data.dataset import Dataset, Split
+from fashion_hash.data.splits.cold_users import COLD_TOLD, told_outfits
 from fashion_hash.errors import DataError, QueryError, expect
 from fashion_hash.evaluation import baselines
 from fashion_hash.evaluation.protocols import Metrics, Score, evaluate_split, statements

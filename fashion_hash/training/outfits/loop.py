@@ -13,7 +13,7 @@ from fashion_hash.config.experiment import Config
 from fashion_hash.core.locks import hold
 from fashion_hash.core.seeds import derive, generator
 from fashion_hash.data.dataset import Dataset
-from fashion_hash.data.split_files import MadeSplit
+from fashion_hash.data.splits.files import MadeSplit
 from fashion_hash.errors import ConfigError, TrainingError, expect
 from fashion_hash.models.network import Network
 from fashion_hash.training.epochs import Recipe, Step, run_epochs

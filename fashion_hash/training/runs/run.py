@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fashion_hash.config.experiment import Config, load_config
-from fashion_hash.data.cold_users import hide_cold_users
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.load import load_dataset
-from fashion_hash.data.split_files import MadeSplit
+from fashion_hash.data.splits.cold_users import hide_cold_users
+from fashion_hash.data.splits.files import MadeSplit
 from fashion_hash.errors import TrainingError
 from fashion_hash.models.make import make_network
 from fashion_hash.models.network import Network, Sizes

@@ -8,7 +8,7 @@ import torch
 
 from fashion_hash.config.experiment import make_config
 from fashion_hash.core.outfits import EMPTY, slot_names
-from fashion_hash.data.cold_users import hide_cold_users, told_outfits
+from fashion_hash.data.splits.cold_users import hide_cold_users, told_outfits
 from fashion_hash.errors import DataError, QueryError
 from fashion_hash.index.build import build_index
 from fashion_hash.retrieval.recommender import Recommender

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fashion_hash.core.outfits import canonical_columns
-from fashion_hash.data.cold_users import COLD_TOLD, hide_cold_users, told_outfits
+from fashion_hash.data.splits.cold_users import COLD_TOLD, hide_cold_users, told_outfits
 from fashion_hash.errors import ConfigError
 from tests.worlds.tiny import tiny_dataset
 

@@ -12,7 +12,7 @@ from fashion_hash.core.outfits import EMPTY
 from fashion_hash.core.vocabulary import Vocabulary
 from fashion_hash.data.dataset import Split
 from fashion_hash.data.facts import NO_TIME
-from fashion_hash.data.splits import (
+from fashion_hash.data.splits.make import (
     LEFT_OUT,
     TEST,
     TRAIN,

@@ -8,7 +8,7 @@ import pytest
 from fashion_hash.config.data import SplitConfig
 from fashion_hash.core.outfits import concatenate
 from fashion_hash.data.dataset import Split
-from fashion_hash.data.split_files import MadeSplit, read_split
+from fashion_hash.data.splits.files import MadeSplit, read_split
 from fashion_hash.errors import DataError
 from tests.worlds.tiny import tiny_dataset
 from tests.worlds.whole import whole_dataset
