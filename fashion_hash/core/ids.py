@@ -115,8 +115,9 @@ class IdTable:
         return [name.decode() for name in self._ids[np.asarray(rows, dtype=np.int64)].tolist()]
 
     def all(self) -> list[str]:
-        """Every id, in row order."""
-        return [name.decode() for name in self._ids.tolist()]
+        """Every id that can be found, in row order."""
+        names = self._ids if len(self._order) == len(self._ids) else self._ids[self.findable]
+        return [name.decode() for name in names.tolist()]
 
     def find(self, name: str) -> int:
         """The row of an id, or -1."""

@@ -16,7 +16,7 @@ from fashion_hash.errors import BundleError, shown
 from fashion_hash.index.engines.open import EngineName
 from fashion_hash.live.generation import open_base
 from fashion_hash.live.snapshot import Base, Changes, Snapshot
-from fashion_hash.live.store import Store, UserState, create_store, sqlite_errors, store_path
+from fashion_hash.live.store import Store, UserState, create_store, sqlite_errors, store_path, writable
 
 
 class Writing(NamedTuple):
@@ -153,7 +153,8 @@ class LiveCatalogue:
             self._check_current()
             if self._writer is None:
                 if not store_path(self.bundle.path).exists():
-                    create_store(self.bundle)
+                    with writable(self.bundle.path):
+                        create_store(self.bundle)
                 self._writer = Store.open(self.bundle, write=True)
             with self._writer.transaction("IMMEDIATE"):
                 self._check_current()  # whoever makes another generation current holds this transaction meanwhile

@@ -17,6 +17,7 @@ from pathlib import Path
 from fashion_hash.bundle.bundle import LIVE_FOLDER
 from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.live.generation import generation_path, write_generation
+from fashion_hash.live.store import writable
 
 # a number, and a share of the pool: changes in memory slow down queries slightly, but a compaction takes seconds
 COMPACT_FROM, COMPACT_SHARE = 20_000, 0.05
@@ -24,11 +25,15 @@ LOCK = "compaction.lock"
 
 
 def compact(live: LiveCatalogue) -> bool:
-    """Writes all changes to new files. Returns False when another process is compacting or nothing was changed."""
+    """Writes all changes to new files. Returns False when another process is compacting or nothing was changed.
+
+    Raises:
+        BundleError: the files cannot be written; the changes stay as they are.
+    """
     folder = live.bundle.path / LIVE_FOLDER
     if not folder.is_dir():
         return False
-    with _alone(folder) as alone:
+    with writable(live.bundle.path), _alone(folder) as alone:
         if not alone:
             return False
         snapshot = live.now()

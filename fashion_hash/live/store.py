@@ -279,6 +279,18 @@ def sqlite_errors(path: Path) -> Iterator[None]:
         ) from None
 
 
+@contextmanager
+def writable(bundle_path: Path) -> Iterator[None]:
+    """Turns what the system refuses (a read-only folder, a full disk) into BundleError."""
+    try:
+        yield
+    except OSError as error:
+        raise BundleError(
+            f"{bundle_path} cannot be changed: {error.filename or bundle_path}: {error.strerror or error}; nothing was "
+            "changed: see that its folder and what is in it may be written, or copy the bundle to where they may"
+        ) from error
+
+
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     uri = f"{path.resolve().as_uri()}?mode={mode}"
     return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=WAIT_SECONDS)

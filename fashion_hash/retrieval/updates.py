@@ -119,6 +119,9 @@ class CatalogueUpdates:
 
         Returns:
             False when there is nothing to do, or another process is doing it.
+
+        Raises:
+            BundleError: the files cannot be written; the changes stay as they are.
         """
         return self._write(lambda now: compaction.compact(now.live))
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fashion_hash.errors import FashionHashError
 from fashion_hash.live import compaction
 from fashion_hash.retrieval.recommender import Recommender
 from tests.worlds.live_world import World, new_bundle
@@ -53,3 +54,23 @@ def test_a_change_that_goes_first_is_not_folded_twice(tmp_path: Path) -> None:
         snapshot = Recommender.load(bundle.path).live.now()
         assert (snapshot.base.generation, snapshot.num_changes) == (turn + 1, 0)
         world.check(recommender, rng)
+
+
+def test_removed_ids_are_not_suggested_after_a_compaction(tmp_path: Path) -> None:
+    bundle = new_bundle(tmp_path / "bundle")
+    recommender = Recommender.load(bundle.path)
+    recommender.add_items([{"item_id": "anorak-blue", "type": "top", "code": np.ones((2, 16))}])
+    recommender.remove_items({"top": ["anorak-blue", "top-1"]})
+    for _ in range(2):
+        reader = Recommender.load(bundle.path)
+        assert not {"anorak-blue", "top-1"} & set(reader.live.now().bundle.items["top"].all())
+        for ask in (
+            lambda asked: asked.similar_items("anorak-blu"),
+            lambda asked: asked.remove_items({"top": ["anorak-blu"]}),
+            lambda asked: asked.add_user("new", liked=[{"top": "anorak-blu"}]),
+            lambda asked: asked.compose("user-0", include={"top": ["anorak-blu"]}),
+        ):
+            with pytest.raises(FashionHashError, match="anorak-blu") as caught:
+                ask(reader)
+            assert "anorak-blue" not in str(caught.value)
+        reader.compact()
