@@ -11,8 +11,9 @@
     └── MissingExtraError  (ImportError)   an optional package is absent; names the extra to install
 
 Each class also derives from the built-in class in parentheses, so that code that knows nothing of
-fashion_hash catches it as well. What the operating system refuses (a full disk, a file that may not
-be read) stays an OSError that names the file.
+fashion_hash catches it as well. What the operating system refuses when something is written (a full
+disk, a folder that may not be written) stays an OSError that names the file and says what to do; what it
+refuses when a bundle is read is a BundleError that says so, rather than that the bundle is broken.
 
 A message says what is wrong, the value, where it stands (file, line, key, id) and what to do. It is
 shorter than 2,000 letters, whatever was passed in.
@@ -20,6 +21,8 @@ shorter than 2,000 letters, whatever was passed in.
 
 from __future__ import annotations
 
+import errno
+import os
 import reprlib
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -28,6 +31,16 @@ from pathlib import Path
 
 MOST_LETTERS = 1_900  # of a message; the middle of a longer one is left out
 LONGEST_NAME = 200  # longer names have no near ones: comparing them would take too long
+_FULL = "free some space and try again; earlier files are intact"
+_TOO_MANY = "close some, or raise the limit (ulimit -n), and try again"
+_ADVICE = {
+    errno.ENOSPC: _FULL,
+    getattr(errno, "EDQUOT", errno.ENOSPC): _FULL,
+    errno.EFBIG: "the system limits the size of files (ulimit -f): raise the limit and try again",
+    errno.EMFILE: _TOO_MANY,
+    errno.ENFILE: _TOO_MANY,
+    errno.ENOMEM: "close other programs and try again",
+}
 _JOINERS = "\u200c\u200d"  # they join letters and emoji, and steer nothing
 
 
@@ -90,14 +103,39 @@ def naming(path: str | Path) -> Iterator[None]:
     """Makes an OSError of the block name `path`.
 
     It does so where the error names no file, or only a temporary one of `core.files`; an error that
-    names another file passes unchanged.
+    names another file passes unchanged. What to do about a full disk is said as well.
     """
     try:
         yield
     except OSError as error:
-        if error.errno is None or (error.filename is not None and ".partial" not in str(error.filename)):
+        number, said = error.errno, error.strerror or str(error)
+        if number is None and str(error).endswith("written"):  # numpy does not say more when it could not write all
+            number, said = errno.ENOSPC, os.strerror(errno.ENOSPC)
+        if number is None or (error.filename is not None and ".partial" not in str(error.filename)):
             raise
-        raise OSError(error.errno, error.strerror, str(path)) from error  # errno decides its class
+        if number in _ADVICE and _ADVICE[number] not in said:
+            said = f"{said}: {_ADVICE[number]}"
+        raise OSError(number, said, str(path)) from error  # the number decides its class
+
+
+def unreadable(path: str | Path, error: Exception, otherwise: str) -> BundleError:
+    """The error for a file of a bundle that could not be read.
+
+    Args:
+        path: the file.
+        error: what a reader of files raised, which may hide what the operating system said.
+        otherwise: the message where the system lets the file be read, so that the file itself is at fault.
+    """
+    refused = error if isinstance(error, OSError) and error.errno is not None else None
+    if refused is None:
+        try:
+            open(path, "rb").close()
+        except OSError as cause:
+            refused = cause
+    if refused is None or refused.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL):
+        return BundleError(otherwise)
+    advice = _ADVICE.get(refused.errno or 0, "this is no fault of its content; try again when it can be read")
+    return BundleError(f"{path} cannot be read: {refused.strerror}; {advice}")
 
 
 def shown(value: object, at_most: int = 80) -> str:

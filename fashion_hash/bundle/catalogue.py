@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fashion_hash.data.columns import USABLE, ColumnType, typed, types_of
-from fashion_hash.errors import BundleError, DataError
+from fashion_hash.errors import BundleError, DataError, unreadable
 
 SCHEMA = """
 CREATE TABLE items (
@@ -56,6 +58,7 @@ def write_catalogue(
 
     Raises:
         DataError: a value cannot be written, such as NaN.
+        OSError: the file cannot be written.
     """
     described = (columns for of_type in details.values() for columns in of_type.values())
     types = types_of({name: value for name, value in columns.items() if name != "title"} for columns in described)
@@ -80,8 +83,17 @@ def write_catalogue(
             connection.executescript(SCHEMA + COLUMNS_SCHEMA)
             connection.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)", rows())
             connection.executemany("INSERT INTO columns VALUES (?, ?)", sorted(types.items()))
+    except sqlite3.OperationalError as error:
+        raise _not_written(path, error) from None
     finally:
         connection.close()
+
+
+def _not_written(path: Path, error: sqlite3.OperationalError) -> OSError:
+    """SQLite's word for a full disk, or a limit on the size of files, as what the system says."""
+    full = error.sqlite_errorcode in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
+    number = errno.ENOSPC if full else errno.EIO
+    return OSError(number, os.strerror(number) if full else str(error), str(path))
 
 
 class Catalogue:
@@ -155,7 +167,9 @@ class Catalogue:
             raise self._unreadable(error) from None
 
     def _unreadable(self, error: Exception) -> BundleError:
-        return BundleError(f"{self.path} is not a readable catalogue ({error}): export the bundle again")
+        return unreadable(
+            self.path, error, f"{self.path} is not a readable catalogue ({error}): export the bundle again"
+        )
 
 
 def read_column_types(connection: sqlite3.Connection) -> dict[str, ColumnType | None]:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fashion_hash.errors import BundleError
+from fashion_hash.errors import BundleError, unreadable
 
 
 class ArrayType(NamedTuple):
@@ -77,7 +77,7 @@ def open_array(path: Path, name: str, **sizes: int) -> np.ndarray:
         # as a plain array: np.memmap takes ten times as long to hand out an element
         array = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     except (OSError, ValueError, EOFError) as error:
-        raise BundleError(f"{path} is not a readable array ({error}): export it again") from None
+        raise unreadable(path, error, f"{path} is not a readable array ({error}): export it again") from None
     dtype, letters = ARRAYS[name]
     shape = tuple(_size(letter, sizes) for letter in letters)
     same_shape = len(array.shape) == len(shape) and all(

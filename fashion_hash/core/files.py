@@ -16,14 +16,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from fashion_hash.errors import naming
+
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; when the block succeeds it replaces `path` in one step.
 
-    On any error the temporary file is removed and the old file stays as it was.
+    On any error the temporary file is removed and the old file stays as it was. A full disk is an OSError that names
+    `path`.
     """
     path = Path(path)
+    with naming(path), _temporary_file(path) as temporary:
+        yield temporary
+
+
+@contextmanager
+def _temporary_file(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=f".partial{path.suffix}", dir=path.parent)
     os.close(handle)
@@ -49,6 +58,12 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     `sweep` removes.
     """
     path = Path(path)
+    with naming(path), _temporary_folder(path) as temporary:
+        yield temporary
+
+
+@contextmanager
+def _temporary_folder(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
     try:
@@ -91,14 +106,15 @@ def _exchange(new: Path, old: Path) -> None:
     aside.rmdir()
 
 
-def sweep(folder: Path, name: str = "") -> None:
-    """Removes what atomic writes left in a folder when their process was killed.
+def sweep(folder: Path, *names: str) -> None:
+    """Removes what atomic writes of some files or folders left in a folder when their process was killed.
 
     Args:
-        folder: nobody may be writing there.
-        name: only leftovers of the file or folder of this name; by default all.
+        folder: nobody may be writing these there.
+        names: of the files and folders; by default all.
     """
-    for left in folder.glob(f"*.{glob.escape(name)}.*.partial*" if name else ".*.partial*"):
+    patterns = [f".{glob.escape(name)}.*.partial*" for name in names] or [".*.partial*"]
+    for left in [left for pattern in patterns for left in folder.glob(pattern)]:
         if left.is_dir():
             shutil.rmtree(left)
         else:

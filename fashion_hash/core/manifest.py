@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fashion_hash.core.files import sha256, write_json
-from fashion_hash.errors import BundleError
+from fashion_hash.errors import BundleError, unreadable
 
 # of a bundle with generations (fashion_hash.bundle.generations), and the manifest of each
 CURRENT, GENERATIONS, MANIFEST = "current", "generations", "manifest.json"
@@ -44,7 +44,7 @@ def read_manifest(folder: Path, what: str, version: int, *, verify: bool) -> dic
     except (FileNotFoundError, NotADirectoryError):
         raise BundleError(f"{folder} is not a {what}: it has no manifest.json") from None
     except OSError as error:
-        raise BundleError(f"{path} cannot be read ({error})") from None
+        raise unreadable(path, error, f"{path} cannot be read ({error})") from None
     except (ValueError, UnicodeDecodeError) as error:
         raise BundleError(f"{path} is not readable JSON ({error}): export it again") from None
     if not isinstance(manifest, dict) or manifest.get("format") != what:
@@ -68,8 +68,15 @@ def _check_files(folder: Path, what: str, files: dict[str, Any], verify: bool) -
             raise BundleError(f"{file} is missing: export the {what} again")
         if file.stat().st_size != facts["bytes"]:
             raise BundleError(f"{file} has {file.stat().st_size} bytes instead of {facts['bytes']}: export it again")
-        if verify and sha256(file) != facts["sha256"]:
+        if verify and _checksum(file) != facts["sha256"]:
             raise BundleError(f"{file} does not match its checksum, its bytes were changed: export it again")
+
+
+def _checksum(file: Path) -> str:
+    try:
+        return sha256(file)
+    except OSError as error:
+        raise unreadable(file, error, f"{file} cannot be read ({error}): export it again") from None
 
 
 def read_part(path: Path, what: str, version: int, absent: str) -> dict[str, Any]:
@@ -89,7 +96,7 @@ def read_part(path: Path, what: str, version: int, absent: str) -> dict[str, Any
     except FileNotFoundError:
         raise BundleError(absent) from None
     except (OSError, ValueError) as error:
-        raise BundleError(f"{path} is not readable ({error}): export the bundle again") from None
+        raise unreadable(path, error, f"{path} is not readable ({error}): export the bundle again") from None
     version_found = (about.get("format"), about.get("format_version")) if isinstance(about, dict) else None
     if version_found != (what, version):
         raise BundleError(f"{path} is not {what!r} of version {version}: export the bundle again")
@@ -108,7 +115,7 @@ def current_folder(path: Path) -> Path:
     except (FileNotFoundError, NotADirectoryError):
         return path
     except (OSError, ValueError) as error:
-        raise BundleError(f"{file} cannot be read ({error})") from None
+        raise unreadable(file, error, f"{file} cannot be read ({error})") from None
     if not name.isdigit():
         raise BundleError(
             f"{file} must hold the number of a generation, got {name[:80]!r}: write the number of a folder in "

@@ -25,7 +25,7 @@ from safetensors.numpy import load_file, save
 from fashion_hash.core.codes import binarise
 from fashion_hash.core.files import write_json
 from fashion_hash.core.manifest import current_folder, read_part
-from fashion_hash.errors import BundleError, FeatureError, QueryError, suggest
+from fashion_hash.errors import FeatureError, QueryError, suggest, unreadable
 from fashion_hash.inference.layers import Layer, apply_layers
 from fashion_hash.inference.normaliser import Normaliser
 
@@ -143,7 +143,8 @@ def read_heads(folder: Path) -> tuple[tuple[str, ...], dict[str, Heads]]:
             by_type = {item_type: made[name] for item_type, name in names.items()}
             heads[modality] = ContentHeads(by_type, normaliser, unknown, about["takes"], about["source"], titles)
     except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
-        raise BundleError(f"{file} holds no readable hash heads ({error}): export the bundle again") from None
+        message = f"{file} holds no readable hash heads ({error}): export the bundle again"
+        raise unreadable(file, error, message) from None
     return types, heads
 
 

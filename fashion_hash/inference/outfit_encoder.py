@@ -34,7 +34,7 @@ from fashion_hash.core.arrays import open_array
 from fashion_hash.core.codes import binarise
 from fashion_hash.core.files import write_json
 from fashion_hash.core.manifest import read_part
-from fashion_hash.errors import BundleError
+from fashion_hash.errors import unreadable
 
 FORMAT, FORMAT_VERSION = "fashion_hash outfit encoder", 1
 AT_ONCE = 512
@@ -249,7 +249,8 @@ def read_encoder(folder: Path) -> OutfitEncoderArrays:
                 f"{about['num_bits']}"
             )
     except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
-        raise BundleError(f"{folder} holds no readable outfit encoder ({error}): export the bundle again") from None
+        message = f"{folder} holds no readable outfit encoder ({error}): export the bundle again"
+        raise unreadable(folder / "weights.safetensors", error, message) from None
     return encoder
 
 

@@ -37,7 +37,7 @@ from fashion_hash.core.codes import binarise, pack
 from fashion_hash.core.files import write_json
 from fashion_hash.core.manifest import read_part
 from fashion_hash.encoders.contract import TextEncoder
-from fashion_hash.errors import BundleError
+from fashion_hash.errors import BundleError, unreadable
 from fashion_hash.inference.layers import Layer
 
 FORMAT, FORMAT_VERSION = "fashion_hash requests", 1
@@ -186,7 +186,8 @@ def read_requests(folder: Path) -> tuple[dict[str, Any], TowerWeights]:
         if weights.request_project.shape[0] != manifest["num_bits"]:
             raise ValueError(f"the tower gives {weights.request_project.shape[0]} bits, not {manifest['num_bits']}")
     except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
-        raise BundleError(f"{file} holds no readable request model ({error}): export the bundle again") from None
+        message = f"{file} holds no readable request model ({error}): export the bundle again"
+        raise unreadable(file, error, message) from None
     return manifest, weights
 
 

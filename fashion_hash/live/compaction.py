@@ -7,6 +7,7 @@ generation and its log, a crash after it the new one; the next compaction remove
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import threading
@@ -15,9 +16,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fashion_hash.bundle.bundle import LIVE_FOLDER
+from fashion_hash.errors import BundleError, FashionHashError
 from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.live.generation import generation_path, write_generation
 from fashion_hash.live.store import writable
+
+log = logging.getLogger(__name__)
 
 # a number, and a share of the pool: changes in memory slow down queries slightly, but a compaction takes seconds
 COMPACT_FROM, COMPACT_SHARE = 20_000, 0.05
@@ -70,6 +74,9 @@ def compact_in_background(live: LiveCatalogue) -> threading.Thread | None:
             ):  # on Linux this lowers the priority of this thread only, so that queries go first
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
             compact(live)
+        except (FashionHashError, OSError) as error:
+            # a thread has nobody to raise to, and a later compaction writes them
+            log.warning("changes were not compacted, and stay in the log: %s", error)
         finally:
             live.compacting.release()
 
@@ -90,6 +97,8 @@ def _alone(folder: Path) -> Iterator[bool]:
     except Timeout:
         yield False
         return
+    except OSError as error:
+        raise BundleError(f"{folder} cannot be written ({error.strerror}); nothing was changed") from None
     try:
         yield True
     finally:

@@ -33,7 +33,7 @@ from fashion_hash.bundle.catalogue import SCHEMA as CATALOGUE_SCHEMA
 from fashion_hash.core.files import sync_file, sync_folder
 from fashion_hash.core.manifest import read_manifest
 from fashion_hash.data.columns import ColumnType
-from fashion_hash.errors import BundleError
+from fashion_hash.errors import BundleError, unreadable
 from fashion_hash.index import pool
 
 FILE = "live.sqlite"
@@ -236,7 +236,20 @@ def wal_path(path: Path) -> Path:
 def create_store(bundle: Bundle) -> None:
     """Creates the file of a bundle; if two processes do so at the same time, the first file is kept."""
     path = store_path(bundle.path)
-    path.parent.mkdir(exist_ok=True)
+    new = not path.parent.exists()
+    try:
+        path.parent.mkdir(exist_ok=True)
+        _create(bundle, path)
+    except BaseException as error:
+        if new:  # or no other index could be built
+            with suppress(OSError):
+                path.parent.rmdir()
+        if isinstance(error, OSError):
+            raise BundleError(f"{path} cannot be made ({error.strerror}); nothing was changed") from None
+        raise
+
+
+def _create(bundle: Bundle, path: Path) -> None:
     meta = {
         "format_version": str(FORMAT_VERSION),
         "bundle": bundle.fingerprint,
@@ -271,7 +284,11 @@ def sqlite_errors(path: Path) -> Iterator[None]:
             raise BundleError(
                 f"{path}: another process kept writing for {WAIT_SECONDS:.0f} seconds; nothing was changed: try again"
             ) from None
-        raise BundleError(f"{path} cannot be used ({error}); nothing was changed") from None
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+            message = f"{path} cannot be written ({error}); nothing was changed: free some space and try again"
+        else:
+            message = f"{path} cannot be used ({error}); nothing was changed"
+        raise unreadable(path, error, message) from None
     except sqlite3.DatabaseError as error:
         raise BundleError(
             f"{path} is not a readable live catalogue ({error}): restore it from a copy, or move {path.parent} "

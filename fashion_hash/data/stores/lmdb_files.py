@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from fashion_hash.core.extras import require_extra
 from fashion_hash.core.files import atomic_folder
-from fashion_hash.data.stores.lmdb_pages import CutOffError, UnsoundError, check_pages
+from fashion_hash.data.stores.lmdb_pages import check_pages
 from fashion_hash.errors import DataError
 
 if TYPE_CHECKING:
@@ -137,16 +137,11 @@ def _checked(file: Path, for_writing: bool = False) -> os.stat_result:
             return status
         except OSError as error:
             raise DataError(f"cannot read {file}: {error.strerror}") from None
-        except UnsoundError as error:
+        except DataError:
             # another process may have written on while the pages were read: then they are of different states
-            if file.stat().st_mtime_ns != status.st_mtime_ns and time.monotonic() < until:
-                time.sleep(0.05)
-                continue
-            if isinstance(error, CutOffError):
-                what = f"is truncated: {error}; copy it again"
-            else:
-                what = f"is not a readable LMDB ({error}): damaged or something else; make or copy it again"
-            raise DataError(f"{file} {what}") from None
+            if file.stat().st_mtime_ns == status.st_mtime_ns or time.monotonic() > until:
+                raise
+            time.sleep(0.05)
 
 
 def release(path: Path) -> None:
@@ -173,9 +168,9 @@ def write_lmdb(path: str | Path, records: Iterable[tuple[str, bytes]]) -> int:
             for key, value in records:
                 batch.append((encode_key(key), value))
                 if len(batch) >= 256:
-                    written += put_all(writer, batch)
+                    written += put_all(writer, batch, path)
                     batch = []
-            written += put_all(writer, batch)
+            written += put_all(writer, batch, path)
         finally:
             writer.close()
     return written
@@ -198,8 +193,10 @@ def open_writer(path: Path, lock: bool = True) -> Environment:
         raise DataError(f"cannot write {path}: {error}") from None
 
 
-def put_all(writer: Environment, records: Sequence[tuple[bytes, bytes | None]]) -> int:
+def put_all(writer: Environment, records: Sequence[tuple[bytes, bytes | None]], path: str | Path | None = None) -> int:
     """Writes records in one transaction: all of them or none. None removes a key. Returns their number.
+
+    A message names `path`, by default that of the writer.
 
     Raises DataError when the disk is full.
     """
@@ -217,7 +214,10 @@ def put_all(writer: Environment, records: Sequence[tuple[bytes, bytes | None]]) 
             # the map size is only a limit, in address space and not on disk
             writer.set_mapsize(2 * writer.info()["map_size"])
         except lmdb.Error as error:
-            raise DataError(f"cannot write {writer.path()}: {error}; what was written before is whole") from None
+            raise DataError(
+                f"cannot write {path or writer.path()}: {error}; what was written before is whole: free some space "
+                "where the disk is full, and try again"
+            ) from None
 
 
 def encode_key(key: str) -> bytes:

@@ -16,6 +16,8 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
+from fashion_hash.errors import DataError
+
 _HEADER = 16  # bytes of the header of a page
 _META = struct.Struct("<IIQQ 48s 48s QQ")  # magic, version, address, map size, two databases, last page, transaction
 _DATABASE = struct.Struct("<IHHQQQQQ")
@@ -26,14 +28,7 @@ _INTEGER_KEYS = 8
 _NO_PAGE = (1 << 64) - 1
 _LONGEST_KEY, _DEEPEST = 511, 30
 _PAGES_AT_ONCE = 512
-
-
-class UnsoundError(Exception):
-    """What is wrong with the file."""
-
-
-class CutOffError(UnsoundError):
-    """The file is shorter than its pages need."""
+_CUT_OFF = "is truncated"
 
 
 class Layout(NamedTuple):
@@ -89,11 +84,18 @@ def check_pages(path: Path, *, for_writing: bool = False) -> Layout:
         for_writing: also check the pages that only a writer looks at: unused ones, and the headers of large values.
 
     Raises:
-        UnsoundError: the file is not what LMDB may be trusted with.
+        DataError: the file is not what LMDB may be trusted with.
         OSError: it cannot be read.
     """
     with open(path, "rb", buffering=0) as stream:
-        return _File(stream, path.stat().st_size).check(for_writing)
+        try:
+            return _File(stream, path.stat().st_size).check(for_writing)
+        except DataError as error:
+            if str(error).startswith(_CUT_OFF):
+                raise DataError(f"{path} {error}; copy it again") from None
+            raise DataError(
+                f"{path} is not a readable LMDB ({error}): damaged or something else; make or copy it again"
+            ) from None
 
 
 class _File:
@@ -117,28 +119,28 @@ class _File:
         self._stream.seek(start)
         data = self._stream.read(size)
         if len(data) < size:
-            raise CutOffError(f"it ends before byte {start + size}")
+            raise DataError(f"{_CUT_OFF}: it ends before byte {start + size}")
         return data
 
     def _read_meta(self, size: int) -> tuple[tuple[_Database, _Database], Layout]:
         """The newer of the two descriptions at the beginning of the file."""
         if size < _HEADER + _META.size:
-            raise CutOffError(f"{size} bytes")
+            raise DataError(f"{_CUT_OFF}: {size} bytes")
         page_size = _DATABASE.unpack(_META.unpack(self._bytes(_HEADER, _META.size))[4])[0]
         if page_size not in (512 << shift for shift in range(8)):
-            raise UnsoundError("it does not begin like an LMDB")
+            raise DataError("it does not begin like an LMDB")
         newest: tuple[tuple[_Database, _Database], Layout] | None = None
         for number in (0, 1):
             page = self._bytes(number * page_size, _HEADER + _META.size)
             magic, version, address, _, *databases, last_page, transaction = _META.unpack(page[_HEADER:])
             flags = struct.unpack_from("<H", page, 10)[0]
             if (magic, version, flags, address) != (_MAGIC, _VERSION, _META_PAGE, 0):
-                raise UnsoundError("it does not begin like an LMDB")
+                raise DataError("it does not begin like an LMDB")
             free, main = (_Database(*_DATABASE.unpack(d)) for d in databases)
             if (free.page_size, free.flags) != (page_size, _INTEGER_KEYS) or not 1 <= last_page < 1 << 40:
-                raise UnsoundError(f"the description on page {number} is damaged")
+                raise DataError(f"the description on page {number} is damaged")
             if main.flags:
-                raise UnsoundError("it holds several values a key, or keys in an order of their own")
+                raise DataError("it holds several values a key, or keys in an order of their own")
             layout = Layout(page_size, last_page, transaction)
             if newest is None or transaction > newest[1].transaction:
                 newest = (free, main), layout
@@ -150,10 +152,10 @@ class _File:
         values: list[bytes] = []
         if database.root == _NO_PAGE:
             if any(database[2:7]):
-                raise UnsoundError("an empty tree has pages")
+                raise DataError("an empty tree has pages")
             return values
         if not 1 <= database.depth <= _DEEPEST or database.root > self._layout.last_page:
-            raise UnsoundError(f"a tree of {database.depth} levels begins on page {database.root}")
+            raise DataError(f"a tree of {database.depth} levels begins on page {database.root}")
         level = _Bounds(np.array([database.root]), np.array([b""]), np.zeros(1, dtype=np.int64))
         counts = {"branches": 0, "leaves": 0, "overflows": 0, "entries": 0}
         for height in range(database.depth, 0, -1):
@@ -178,7 +180,7 @@ class _File:
         exact = counted == database[3:7]
         least = counted[:2] + counted[3:] == database[3:5] + database[6:7] and counted[2] <= database.overflows
         if not (exact if for_writing else least):
-            raise UnsoundError(f"a tree has {counted} pages and entries, and should have {tuple(database[3:7])}")
+            raise DataError(f"a tree has {counted} pages and entries, and should have {tuple(database[3:7])}")
         return values
 
     def _nodes(self, level: _Bounds, start: int, branches: bool, integers: bool) -> tuple[np.ndarray, _Nodes]:
@@ -227,7 +229,7 @@ class _File:
         """Checks the values of leaves that have pages of their own. Returns how many pages they take."""
         size = self._layout.page_size
         if ((nodes.flags == _SUB_DATABASE) & (nodes.number != _DATABASE.size)).any():
-            raise UnsoundError("the description of a named database is damaged")
+            raise DataError("the description of a named database is damaged")
         big = np.flatnonzero(nodes.flags == _BIG)
         if not big.size:
             return 0
@@ -236,12 +238,12 @@ class _File:
         counts = (nodes.number[big] + _HEADER + size - 1) // size
         last = self._layout.last_page
         if ((numbers < 2) | (numbers > last)).any():
-            raise UnsoundError("a large value lies on pages that are not there")
+            raise DataError("a large value lies on pages that are not there")
         if for_writing:
             for at, (number, needed) in enumerate(zip(numbers.tolist(), counts.tolist())):
                 own, _, flags, count = struct.unpack("<QHHI", self._bytes(number * size, _HEADER))
                 if own != number or flags != _OVERFLOW or not needed <= count <= last + 1 - number:
-                    raise UnsoundError(f"page {number}, where a large value begins, has a damaged header")
+                    raise DataError(f"page {number}, where a large value begins, has a damaged header")
                 counts[at] = count
         self._use(numbers, counts)
         return int(counts.sum())
@@ -250,15 +252,15 @@ class _File:
         """Notes that pages, and as many behind each as `counts` says, are in use: each only once."""
         last = self._layout.last_page
         if ((pages < 2) | (pages + counts - 1 > last)).any():
-            raise UnsoundError("the trees lead to pages that are not there")
+            raise DataError("the trees lead to pages that are not there")
         needed = int((pages + counts).max(initial=0)) * self._layout.page_size
         if needed > self._size:
-            raise CutOffError(f"{self._size} bytes of at least {needed}")
+            raise DataError(f"{_CUT_OFF}: {self._size} bytes of at least {needed}")
         if counts.sum() > len(self._used):
-            raise UnsoundError("a page is used twice")
+            raise DataError("a page is used twice")
         every = np.repeat(pages - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
         if self._used[every].any() or len(np.unique(every)) < len(every):
-            raise UnsoundError("a page is used twice")
+            raise DataError("a page is used twice")
         self._used[every] = True
 
     def _value(self, raw: np.ndarray, nodes: _Nodes, node: int) -> bytes:
@@ -272,18 +274,18 @@ class _File:
         """A list of unused pages: their number, then the pages, the greatest first."""
         numbers = np.frombuffer(value[: len(value) // 8 * 8], dtype="<u8")
         if not len(numbers) or numbers[0] > len(numbers) - 1:
-            raise UnsoundError("a list of unused pages is damaged")
+            raise DataError("a list of unused pages is damaged")
         pages = numbers[1 : 1 + int(numbers[0])]
         if (pages[1:] >= pages[:-1]).any() or (pages > self._layout.last_page).any():
-            raise UnsoundError("a list of unused pages is damaged")
+            raise DataError("a list of unused pages is damaged")
         if len(pages) and (int(pages[-1]) < 2 or self._used[pages[pages < len(self._used)].astype(np.int64)].any()):
-            raise UnsoundError("a page is both used and unused")
+            raise DataError("a page is both used and unused")
         self._used[pages[pages < len(self._used)].astype(np.int64)] = True
 
 
 def _refuse(wrong: np.ndarray, pages: np.ndarray, what: str) -> None:
     if wrong.any():
-        raise UnsoundError(f"page {pages[int(np.argmax(wrong))]} {what}")
+        raise DataError(f"page {pages[int(np.argmax(wrong))]} {what}")
 
 
 def _check_gapless(

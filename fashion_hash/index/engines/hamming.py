@@ -16,6 +16,8 @@ FAISS_UP_TO outfits; without the file, the engine builds the index when it is op
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.core.codes import WEIGHT_ONE, Packed, hamming
-from fashion_hash.errors import BundleError
+from fashion_hash.errors import BundleError, unreadable
 from fashion_hash.index import exact
 from fashion_hash.index.engines.contract import NOTHING, Engine, Ranking
 from fashion_hash.index.engines.plain import Scan
@@ -52,7 +54,13 @@ def write_faiss(folder: Path, bundle: Bundle, items: np.ndarray) -> None:
     if len(items) <= FAISS_UP_TO:
         import faiss
 
-        faiss.write_index_binary(faiss_index(bundle, items), str(folder / FAISS))
+        path = str(folder / FAISS)
+        try:
+            faiss.write_index_binary(faiss_index(bundle, items), path)
+        except RuntimeError as error:  # it quotes what the operating system said
+            said = (number for number in (errno.ENOSPC, errno.EFBIG, errno.EMFILE) if os.strerror(number) in str(error))
+            number = next(said, errno.EIO)
+            raise OSError(number, os.strerror(number), path) from None
 
 
 def read_faiss(bundle: Bundle, pool: Pool) -> Any:
@@ -62,10 +70,9 @@ def read_faiss(bundle: Bundle, pool: Pool) -> Any:
     path = pool.path / FAISS
     try:
         index = faiss.read_index_binary(str(path))
-    except RuntimeError:  # its message quotes the source code of faiss
-        raise BundleError(
-            f"{path} is not a readable faiss index: build it again with `fashion-hash build-index`"
-        ) from None
+    except RuntimeError as error:  # its message quotes the source code of faiss
+        message = f"{path} is not a readable faiss index: build it again with `fashion-hash build-index`"
+        raise unreadable(path, error, message) from None
     bits = len(bundle.slots) * len(bundle.modalities) * bundle.num_bits
     if (index.ntotal, index.d) != (len(pool), bits):
         raise BundleError(

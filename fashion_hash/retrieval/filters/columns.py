@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from fashion_hash.data.columns import is_date, microseconds
-from fashion_hash.errors import BundleError, QueryError, shown
+from fashion_hash.errors import BundleError, QueryError, shown, unreadable
 from fashion_hash.retrieval.filters.language import ORDER, AllOf, AnyOf, Compare, Condition, Not, Value
 
 ABSENT, NUMBER, TEXT, FLAG, OTHER, DATE, LIST = range(7)
@@ -344,7 +344,8 @@ def read_details(path: Path, item_type: str, first: int = 0) -> list[dict[str, A
             connection.close()
         details: list[dict[str, Any]] = json.loads(f"[{','.join(text for _, _, text in lines)}]")
     except (sqlite3.Error, ValueError, TypeError) as error:
-        raise BundleError(f"{path} is not a readable catalogue ({error}): export the bundle again") from None
+        message = f"{path} is not a readable catalogue ({error}): export the bundle again"
+        raise unreadable(path, error, message) from None
     if any(row != number for number, (row, _, _) in enumerate(lines, first)):
         raise BundleError(f"{path} lacks {item_type} items from row {first} on: export the bundle again")
     for item, (_, title, _) in zip(details, lines):

@@ -18,6 +18,9 @@ from fashion_hash.training.optimisers import PartOptimiser
 from fashion_hash.training.runs.checkpoint import Checkpoint, load_checkpoint, load_parameters, save_checkpoint
 from fashion_hash.training.runs.curve import draw_curve
 
+# what a run writes, beside the bundles that may be built into its folder meanwhile
+FILES = ("config.yaml", "last.safetensors", "best.safetensors", "metrics.jsonl", "curve.png", "encoder")
+
 AnyConfig = TypeVar("AnyConfig", Config, RequestConfig)
 
 
@@ -72,7 +75,7 @@ class RunFolder(Generic[AnyConfig]):
         elif path.exists() and not _unwritten(path):
             raise TrainingError(f"{path} exists and is not a run folder: choose another folder with --out")
         path.mkdir(parents=True, exist_ok=True)
-        sweep(path)
+        sweep(path, *FILES)
         write_text(path / "config.yaml", config.to_yaml())
         return cls(path, config, [], dict(data))
 
@@ -98,7 +101,7 @@ class RunFolder(Generic[AnyConfig]):
         if not (path / "config.yaml").is_file():
             raise TrainingError(f"nothing to resume: {path} is not a run folder; start a run without --resume")
         _same_config(config, load_experiment(path / "config.yaml"), path)
-        sweep(path)
+        sweep(path, *FILES)
         if not (path / "last.safetensors").is_file():
             return cls(path, config, [], dict(data))
         kept = load_checkpoint(path / "last.safetensors")

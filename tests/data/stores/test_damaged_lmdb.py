@@ -12,7 +12,7 @@ import pytest
 
 from fashion_hash.data.stores import lmdb_files
 from fashion_hash.data.stores.features import FeatureStore, FeatureWriter
-from fashion_hash.data.stores.lmdb_pages import UnsoundError, check_pages
+from fashion_hash.data.stores.lmdb_pages import check_pages
 from fashion_hash.data.stores.pictures import PictureStore
 from fashion_hash.errors import DataError, FeatureError
 
@@ -107,11 +107,11 @@ def test_a_page_out_of_place_is_found(store, tmp_path):
         used = int.from_bytes(data[4096 * page + 10 : 4096 * page + 12], "little") in (1, 2)
         try:
             check_pages(tmp_path / "data.mdb", for_writing=True)
-        except UnsoundError:
+        except DataError:
             assert used
     swapped = data[:8192] + data[12288:16384] + data[8192:12288] + data[16384:]
     (tmp_path / "data.mdb").write_bytes(swapped)
-    with pytest.raises(UnsoundError, match="page"):
+    with pytest.raises(DataError, match="page"):
         check_pages(tmp_path / "data.mdb")
 
 
