@@ -42,6 +42,15 @@ def amazon_root() -> Path:
 
 
 @pytest.fixture(scope="session")
+def photos_root() -> Path:
+    """Photographs of clothes with items.csv (item_id, type, image); skips when they are absent."""
+    root = shared_data()
+    if root is None or not (root / "photos/items.csv").is_file():
+        pytest.skip("no photos: set FASHION_HASH_DATA, or put them into shared/data beside the project")
+    return root / "photos"
+
+
+@pytest.fixture(scope="session")
 def sample_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample in the Polyvore-U layout: polyvore_data, or a copy that is completed where it is not complete."""
     root = PROJECT / "polyvore_data"

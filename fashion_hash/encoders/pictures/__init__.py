@@ -1,0 +1,1 @@
+"""Encoders of pictures: the contract, and `descriptors`, which needs neither weights nor torch."""
