@@ -1,7 +1,7 @@
 """How well vectors of pictures tell the types of items apart: benchmarks/bench_descriptors.py FOLDER.
 
 FOLDER holds items.csv (columns item_id, type, image) and the pictures. Prints the accuracy of the five nearest
-neighbours (5-NN) in five folds, stratified by type, for a plain HOG, for the encoder `descriptors`, for each of its parts
+neighbours (5-NN) in five folds, stratified by type, for a plain HOG, for `descriptors`, for each of its parts
 alone, and for 128-bit codes: PCA and ITQ (Gong and Lazebnik, CVPR 2011), fitted on the training folds without types.
 `--sheet` draws nearest neighbours by code.
 """
@@ -68,9 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         draw(options.sheet, pictures, types, codes_of(vectors, vectors, options.bits))
     if results.hand_over(options, figures):
         return
-    print(
-        f"{figures['machine']}\n{len(pictures)} pictures of {figures['types']} types, {milliseconds:.1f} ms a picture"
-    )
+    print(f"{figures['machine']}\n{len(pictures)} pictures, {milliseconds:.1f} ms each, {figures['types']} types")
     print(f"5-NN accuracy in {FOLDS} folds, mean and least over the seeds {options.seeds}")
     for name, by_seed in figures["accuracy"].items():
         print(f"{name:24s} {np.mean(by_seed):.3f} {min(by_seed):.3f}")

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 SIDE = 64
 WEIGHTS = {"outline": 1.0, "folds": 0.5, "texture": 0.15, "colours": 0.3, "layout": 0.2}
-"""Chosen by 5-NN accuracy on one division of photographs into folds; benchmarks/bench_descriptors.py measures others."""
+"""Chosen by 5-NN accuracy on one division of photographs into folds; bench_descriptors.py measures on others."""
 LENGTHS = {"outline": 1344, "folds": 216, "texture": 20, "colours": 100, "layout": 24}
 VERSION = 1  # raise it with any change of the vectors
 _SHORTEST = 1e-9
