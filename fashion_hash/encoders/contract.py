@@ -23,12 +23,12 @@ class Words(NamedTuple):
     unknown: tuple[str, ...]
 
 
-class TextEncoder(Protocol):
-    """The contract; see `fashion_hash.encoders`. Shapes: N texts or pictures, F feature."""
+class Encoder(Protocol):
+    """What every encoder says of itself."""
 
     @property
     def kind(self) -> str:
-        """Which variant: "words", "sentence_transformers" or "open_clip"."""
+        """Which variant: "words", "sentence_transformers", "open_clip" or "descriptors"."""
 
     @property
     def name(self) -> str:
@@ -41,6 +41,10 @@ class TextEncoder(Protocol):
     @property
     def fingerprint(self) -> str:
         """Identifies what made a vector: kind, weights and settings."""
+
+
+class TextEncoder(Encoder, Protocol):
+    """The contract; see `fashion_hash.encoders`. Shapes: N texts or pictures, F feature."""
 
     @property
     def takes_pictures(self) -> bool:
@@ -59,7 +63,7 @@ class TextEncoder(Protocol):
         """Writes what `open_encoder` needs to open it again."""
 
 
-def manifest_of(encoder: TextEncoder, **settings: object) -> dict[str, Any]:
+def manifest_of(encoder: Encoder, **settings: object) -> dict[str, Any]:
     """The manifest of an encoder, with further settings of its own."""
     return {
         "format": FORMAT,

@@ -8,25 +8,11 @@ from typing import Protocol
 
 import numpy as np
 
+from fashion_hash.encoders.contract import Encoder
 
-class PictureEncoder(Protocol):
+
+class PictureEncoder(Encoder, Protocol):
     """Turns pictures into vectors. Shapes: N pictures, F feature."""
-
-    @property
-    def kind(self) -> str:
-        """Which variant: "descriptors", "torchvision", "onnx" or "open_clip"."""
-
-    @property
-    def name(self) -> str:
-        """The encoder and its settings, for display."""
-
-    @property
-    def dim(self) -> int:
-        """F, the length of a vector."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Identifies what made a vector: kind, weights and settings."""
 
     def encode_pictures(self, pictures: Sequence[bytes | None]) -> np.ndarray:
         """(N, F) float32: vectors of encoded pictures (the bytes of their files); zeros for None.
@@ -35,4 +21,4 @@ class PictureEncoder(Protocol):
         """
 
     def save(self, folder: Path) -> None:
-        """Writes what is needed to open the encoder again, without its weights where they are large."""
+        """Writes what is needed to open the encoder again."""

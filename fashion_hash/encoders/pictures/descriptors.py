@@ -130,7 +130,9 @@ def _texture(lightness: np.ndarray, mask: np.ndarray) -> np.ndarray:
     values = np.rint(lightness * 2.55).astype(np.uint8)
     histograms = []
     for radius in (1, 2):
-        patterns = local_binary_pattern(values, 8, radius, "uniform").astype(np.int64)
+        patterns = local_binary_pattern(  # type: ignore[no-untyped-call]
+            values, 8, radius, "uniform"
+        ).astype(np.int64)
         histograms.append(np.bincount(patterns.ravel(), mask.ravel(), 10))
     return _shares(np.concatenate(histograms))
 
