@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -10,13 +11,16 @@ from fashion_hash.config.sections import Bits, Positive, Section, Share, Width
 
 
 class ImageConfig(Section):
-    """Pictures, turned into features by a torchvision network.
+    """Pictures, turned into features by an encoder without weights, a torchvision network, or CLIP.
 
     Attributes:
+        encoder: "descriptors" (needs no weights; scikit-image), or "open_clip/MODEL" such as "open_clip/ViT-B-32". If
+            left out, the network of torchvision that `backbone` names.
         backbone: the torchvision name of the network, such as "alexnet" or "resnet34".
-        weights: "hub" (the weights that torchvision publishes), "random", or a file (.pth or .safetensors).
+        weights: "hub" (the weights that torchvision publishes), "random", or a file (.pth or .safetensors); of CLIP
+            also the name of published weights. `descriptors` has none.
         mode: "frozen" extracts the features once, into a store; "finetune" trains the backbone as well.
-        size: pictures are resized to size x size pixels.
+        size: pictures are resized to size x size pixels for a torchvision network.
         store: the folder of the feature store of mode "frozen"; by default it lies inside the data root.
         normalise: how frozen features are normalised: "none", "l2" (unit length) or "standard" (mean 0, deviation 1).
         head: the network from features to codes: "fhn" as in the FHN release (dropout, F -> F/2, ReLU, dropout,
@@ -24,6 +28,7 @@ class ImageConfig(Section):
         augment: whether mode "finetune" crops and flips pictures at random.
     """
 
+    encoder: str | None = None
     backbone: str = "alexnet"
     weights: str = "hub"
     mode: Literal["frozen", "finetune"] = "frozen"
@@ -32,6 +37,18 @@ class ImageConfig(Section):
     normalise: Literal["none", "l2", "standard"] = "none"
     head: Literal["fhn", "linear"] = "fhn"
     augment: bool = True
+
+    @model_validator(mode="after")
+    def _check(self) -> ImageConfig:
+        known = self.encoder in (None, "descriptors") or re.fullmatch(r"open_clip/.+", self.encoder or "")
+        if not known:
+            raise ValueError(
+                f'encoder must be "descriptors" or "open_clip/MODEL", got {self.encoder!r}; torchvision networks are '
+                "named by image.backbone"
+            )
+        if self.encoder is not None and self.mode == "finetune":
+            raise ValueError(f"mode finetune trains a torchvision network, so it cannot use the encoder {self.encoder}")
+        return self
 
 
 class TextConfig(Section):

@@ -1,4 +1,4 @@
-"""Image features, extracted once by a frozen backbone into a store on disk.
+"""Image features, extracted once by a frozen backbone or another encoder into a store on disk.
 
 Shapes: N items, B batch, F feature.
 """
@@ -17,11 +17,16 @@ import torch
 from tqdm import tqdm
 
 from fashion_hash.config.experiment import Config
+from fashion_hash.config.network import ImageConfig
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.stores.features import FeatureStore, FeatureWriter
 from fashion_hash.data.stores.pictures import PictureStore, picture_digest
+from fashion_hash.encoders.pictures.contract import PictureEncoder
+from fashion_hash.encoders.pictures.descriptors import DescriptorEncoder
+from fashion_hash.encoders.pictures.extraction import Plan, extract_pictures
 from fashion_hash.errors import ConfigError, FeatureError
 from fashion_hash.features.backbone import Backbone, build_backbone
+from fashion_hash.features.picture_encoders import open_picture_encoder
 from fashion_hash.features.pictures import PictureBatch, picture_batches
 from fashion_hash.features.table import FeatureTable, make_table
 from fashion_hash.inference.normaliser import Normalise
@@ -171,15 +176,47 @@ def feature_store_path(config: Config) -> Path:
         raise ConfigError("the configuration has no section image, so there are no features to extract")
     if config.image.store is not None:
         return Path(config.image.store)
-    return Path(config.data.root) / "features" / f"{config.image.backbone}-{config.image.size}px.lmdb"
+    if config.image.encoder is not None:
+        name = config.image.encoder.replace("/", "-")
+    else:
+        name = f"{config.image.backbone}-{config.image.size}px"
+    return Path(config.data.root) / "features" / f"{name}.lmdb"
 
 
 def extract_for(config: Config, dataset: Dataset, device: str | torch.device, batch_size: int = 64) -> ExtractionReport:
     """Extracts the features that the store of a configuration lacks."""
     path = feature_store_path(config)
     assert config.image is not None
+    if config.image.encoder is not None:
+        return _extract_by_encoder(dataset, picture_encoder(config.image, config.seed), path, batch_size)
     backbone = build_backbone(config.image.backbone, config.image.weights, config.seed)
     return extract_features(dataset, backbone, path, config.image.size, batch_size=batch_size, device=device)
+
+
+def picture_encoder(image: ImageConfig, seed: int, device: str | torch.device = "cpu") -> PictureEncoder:
+    """The encoder of a configuration's pictures."""
+    if image.encoder is None:
+        return open_picture_encoder(image.backbone, image.weights, image.size, seed, device)
+    weights = None if image.encoder == DescriptorEncoder.kind else image.weights
+    return open_picture_encoder(image.encoder, weights)
+
+
+def _extract_by_encoder(dataset: Dataset, encoder: PictureEncoder, path: Path, batch_size: int) -> ExtractionReport:
+    """Extracts in this process: who trains from a script of their own may not have guarded it against being spawned."""
+    pictures = picture_store(dataset)
+    extracted = extract_pictures(pictures, item_ids(dataset), path, Plan(lambda: encoder, batch_size=batch_size))
+    report = ExtractionReport(
+        path,
+        extracted.done,
+        extracted.already,
+        extracted.missing,
+        list(extracted.bad),
+        extracted.anew,
+        pictures.path,
+    )
+    if not report.done and not report.already:
+        raise FeatureError(f"no item of {dataset.name} has a picture that can be decoded: {report}")
+    return report
 
 
 def image_table(config: Config, dataset: Dataset, device: str | torch.device) -> FeatureTable:

@@ -44,6 +44,8 @@ def _content_heads(modality: str, hashing: ContentHashing, model: Network, input
     if modality == "image":
         assert config.image is not None
         source = f"{config.image.backbone} at {config.image.size} px, weights {config.image.weights}"
+        if config.image.encoder is not None:
+            source = f"the encoder {config.image.encoder}"
     elif modality == "cooccurrence":
         source = "who wore it, of the training split: a new item has none"
     else:
