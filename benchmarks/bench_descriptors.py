@@ -23,7 +23,7 @@ from sklearn.decomposition import PCA
 from sklearn.model_selection import StratifiedKFold
 
 import results
-from fashion_hash.data.stores.pictures import decode
+from fashion_hash.data.stores.decoding import decode
 from fashion_hash.encoders.pictures.descriptors import LENGTHS, WEIGHTS, DescriptorEncoder
 
 NEIGHBOURS, FOLDS = 5, 5

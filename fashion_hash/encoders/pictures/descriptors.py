@@ -26,7 +26,7 @@ import numpy as np
 
 from fashion_hash.core.extras import require_extra
 from fashion_hash.core.files import write_json
-from fashion_hash.data.stores.pictures import decode
+from fashion_hash.data.stores.decoding import decode
 from fashion_hash.encoders.contract import MANIFEST, manifest_of
 from fashion_hash.encoders.pictures.foreground import foreground
 

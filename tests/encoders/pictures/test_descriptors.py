@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
-from fashion_hash.data.stores.pictures import decode
+from fashion_hash.data.stores.decoding import decode
 from fashion_hash.encoders.pictures.descriptors import (
     LENGTHS,
     WEIGHTS,
