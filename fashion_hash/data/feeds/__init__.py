@@ -1,0 +1,1 @@
+"""Product feeds that shops export, as tables of items: Google Merchant (TSV, XML) and Shopify (CSV)."""
