@@ -86,6 +86,11 @@ class ClipEncoder:
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / MANIFEST, manifest_of(self, model=self.model, weights=self.weights))
 
+    @property
+    def parts(self) -> tuple[Any, Any, Any]:
+        """The model, the transform of its pictures, and its tokeniser; loaded on first use."""
+        return self._network
+
     def _encoded(self, count: int, rows: Sequence[int], encode: Any) -> np.ndarray:
         import torch
 

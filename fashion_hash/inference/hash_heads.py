@@ -6,6 +6,7 @@ export_bundle writes them into the folder heads/ of a bundle:
                             raw features, the normaliser and the number of layers of each head
     MODALITY.safetensors    the arrays: weights, biases, centre, scale and the features of unknown items
     titles/                 the title encoder, if titles are a modality
+    pictures/               the encoder of pictures, if pictures are a modality and the features are its own
 
 The heads are those of FHN (Lu et al., CVPR 2019): linear layers with a ReLU between them. Dropout applies in
 training only. Shapes: N items, M modalities, F features, D bits.
@@ -13,10 +14,11 @@ training only. Shapes: N items, M modalities, F features, D bits.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from safetensors import SafetensorError
@@ -30,7 +32,10 @@ from fashion_hash.inference.layers import Layer, apply_layers
 from fashion_hash.inference.normaliser import Normaliser
 
 if TYPE_CHECKING:
+    from fashion_hash.encoders.pictures.contract import PictureEncoder
     from fashion_hash.encoders.titles import TitleVectors
+
+log = logging.getLogger(__name__)
 
 FORMAT, FORMAT_VERSION = "fashion_hash heads", 1
 FEATURES, TITLES, TRAINED = "features", "titles", "trained pictures"
@@ -48,6 +53,7 @@ class ContentHeads:
             backbone that was trained with the heads and needs torch.
         source: where the features come from, for messages ("alexnet at 291 px, weights hub").
         titles: the encoder of titles, if the heads take titles.
+        pictures: the encoder that made the features from pictures; None where nothing is known of it.
     """
 
     layers: Mapping[str, tuple[Layer, ...]]
@@ -56,6 +62,7 @@ class ContentHeads:
     takes: str
     source: str
     titles: TitleVectors | None = None
+    pictures: PictureEncoder | None = None
 
     @property
     def dim(self) -> int:
@@ -104,6 +111,8 @@ def write_heads(folder: Path, types: Sequence[str], num_bits: int, heads: Mappin
             }
             if head.titles is not None:
                 head.titles.save(folder / "titles")
+            if head.pictures is not None:
+                head.pictures.save(folder / "pictures")
         plain = {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in arrays.items()}
         (folder / f"{modality}.safetensors").write_bytes(save(plain))
     manifest = {"format": FORMAT, "format_version": FORMAT_VERSION, "types": list(types), "num_bits": num_bits}
@@ -140,8 +149,10 @@ def read_heads(folder: Path) -> tuple[tuple[str, ...], dict[str, Heads]]:
                     raise ValueError(f"the head {name!r} gives {layers[-1].weight.shape[0]} bits, not {num_bits}")
             normaliser = Normaliser(about["normalise"], arrays["centre"], arrays["scale"])
             titles = _titles(folder / "titles") if about["takes"] == TITLES else None
+            pictures = _pictures(folder / "pictures") if modality == "image" else None
             by_type = {item_type: made[name] for item_type, name in names.items()}
-            heads[modality] = ContentHeads(by_type, normaliser, unknown, about["takes"], about["source"], titles)
+            takes, source = about["takes"], about["source"]
+            heads[modality] = ContentHeads(by_type, normaliser, unknown, takes, source, titles, pictures)
     except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
         message = f"{file} holds no readable hash heads ({error}): export the bundle again"
         raise unreadable(file, error, message) from None
@@ -158,6 +169,14 @@ def _titles(folder: Path) -> TitleVectors:
     from fashion_hash.encoders.titles import TitleVectors
 
     return TitleVectors.load(folder)
+
+
+def _pictures(folder: Path) -> PictureEncoder | None:
+    if not folder.is_dir():  # features of unknown origin, or a bundle of an earlier release
+        return None
+    from fashion_hash.encoders.pictures.open import open_pictures_encoder
+
+    return open_pictures_encoder(folder)
 
 
 class ItemCoder:
@@ -202,9 +221,10 @@ class ItemCoder:
         count: int,
         features: Mapping[str, Sequence[np.ndarray | None]],
         titles: Sequence[str | None] | None = None,
+        pictures: Sequence[bytes | None] | None = None,
     ) -> np.ndarray:
         """The codes of N items of one type, (N, M, D) int8 of -1 / +1: the signs of `outputs_of_many`."""
-        return binarise(self.outputs_of_many(item_type, count, features, titles))
+        return binarise(self.outputs_of_many(item_type, count, features, titles, pictures))
 
     def outputs_of_many(
         self,
@@ -212,6 +232,7 @@ class ItemCoder:
         count: int,
         features: Mapping[str, Sequence[np.ndarray | None]],
         titles: Sequence[str | None] | None = None,
+        pictures: Sequence[bytes | None] | None = None,
     ) -> np.ndarray:
         """The outputs of the heads for N items of one type: (N, M, D) float32.
 
@@ -223,11 +244,15 @@ class ItemCoder:
             count: N.
             features: by modality, N raw features (F,), None where unknown; modalities may be absent.
             titles: N titles, None where unknown; ignored by a bundle that takes no titles.
+            pictures: N encoded pictures (the bytes of their files), None where unknown: the encoder of the bundle makes
+                the feature where "image" has none. Ignored by a bundle without pictures.
 
         Raises:
             QueryError: an unknown item type or modality, or not N features or titles.
             FeatureError: a feature has the wrong length, is not finite, or belongs to a modality that takes
-                none: the id, titles, or pictures with a trained backbone.
+                none: the id, titles, or pictures with a trained backbone; bytes that are not a picture; a
+                bundle that does not hold the encoder of its pictures.
+            MissingExtraError: a package that the encoder needs is not installed.
         """
         if item_type not in self.types:
             raise QueryError(
@@ -240,7 +265,8 @@ class ItemCoder:
                 f"no modality {unknown[0]!r}{suggest(unknown[0], known)}: the modalities are {', '.join(known)}"
             )
         titles = [None] * count if titles is None else titles
-        for name, column in [*features.items(), ("titles", titles)]:
+        pictures = [None] * count if pictures is None else pictures
+        for name, column in [*features.items(), ("titles", titles), ("pictures", pictures)]:
             if len(column) != count:
                 raise QueryError(f"got {len(column)} {name} for {count} items: give one per item, None if unknown")
         outputs = []
@@ -254,27 +280,28 @@ class ItemCoder:
                     )
                 outputs.append(np.tile(heads.unknown[item_type], (count, 1)))
             else:
-                outputs.append(
-                    apply_layers(
-                        heads.layers[item_type], _inputs(modality, heads, item_type, modality_features, titles)
-                    )
-                )
+                content = _Content(modality_features, titles, pictures if modality == "image" else [None] * count)
+                inputs = _inputs(modality, heads, item_type, content)
+                outputs.append(apply_layers(heads.layers[item_type], inputs))
         return np.stack(outputs, axis=1)
 
 
-def _inputs(
-    modality: str,
-    heads: ContentHeads,
-    item_type: str,
-    features: Sequence[np.ndarray | None],
-    titles: Sequence[str | None],
-) -> np.ndarray:
+class _Content(NamedTuple):
+    """What is known of N items in one modality, None where nothing is."""
+
+    features: Sequence[np.ndarray | None]
+    titles: Sequence[str | None]
+    pictures: Sequence[bytes | None]
+
+
+def _inputs(modality: str, heads: ContentHeads, item_type: str, content: _Content) -> np.ndarray:
     """The inputs of the heads, (N, F) float32: normalised, with unknown features filled in."""
+    features = content.features
     has_feature = np.array([feature is not None for feature in features], dtype=bool)
     if heads.titles is not None:
         if has_feature.any():
             raise FeatureError(f"the {modality} of this bundle comes from titles: give titles instead of features")
-        raw, known = heads.titles.encode([title or "" for title in titles])
+        raw, known = heads.titles.encode([title or "" for title in content.titles])
     else:
         if has_feature.any() and heads.takes == TRAINED:
             raise FeatureError(
@@ -286,6 +313,17 @@ def _inputs(
         for row, feature in enumerate(features):
             if feature is not None:
                 raw[row] = _checked(modality, heads, row, feature)
+        rows = [row for row, picture in enumerate(content.pictures) if picture is not None and not has_feature[row]]
+        if rows and heads.pictures is not None:
+            raw[rows] = heads.pictures.encode_pictures([content.pictures[row] for row in rows])
+            known = known.copy()
+            known[rows] = True
+        elif rows:
+            log.warning(
+                "the pictures of %d items are shown, but have no part in their codes: this bundle does not say what "
+                "made its image features; export it again, or give features",
+                len(rows),
+            )
         if modality == "text":  # as in training, a text vector of zeros means unknown
             known = known & (raw != 0).any(axis=1)
     inputs = heads.normaliser(raw)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,6 +46,31 @@ def add_items(live: LiveCatalogue, items: Sequence[Mapping[str, Any]], encoder: 
             lines = enumerate(items_of_type, start=len(known))
             store.put_items((item_type, row, str(item["item_id"]), *_line(item, types)) for row, item in lines)
         store.put_column_types({name: types[name] for name in types if name not in before})
+
+
+def read_pictures(items: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """New items whose pictures are bytes: files are read where paths were given.
+
+    Raises:
+        DataError: a picture is neither bytes nor the path of a file that can be read.
+    """
+    return [
+        {**item, "picture": _picture(item)} if isinstance(item, Mapping) and item.get("picture") is not None else item
+        for item in items
+    ]
+
+
+def _picture(item: Mapping[str, Any]) -> bytes:
+    picture, name = item["picture"], f"item {shown(item.get('item_id'))}"
+    if isinstance(picture, bytes | bytearray | memoryview):
+        return bytes(picture)
+    if not isinstance(picture, str | PathLike):
+        raise DataError(f"{name}: the picture must be the bytes of a file or its path, got {type(picture).__name__}")
+    try:
+        return Path(picture).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"{name}: cannot read the picture {shown(str(picture))} ({reason})") from None
 
 
 def remove_items(live: LiveCatalogue, item_ids: Mapping[str, Sequence[str]]) -> list[str]:
@@ -113,13 +140,15 @@ def _outputs(encoder: ItemCoder, item_type: str, items: Sequence[Mapping[str, An
     features = [item.get("features") or {} for item in items]
     names = dict.fromkeys(name for item_features in features for name in item_features)
     columns = {name: [item_features.get(name) for item_features in features] for name in names}
+    # a feature of the picture that was given, be it None, comes before the picture
+    pictures = [None if "image" in (item.get("features") or {}) else item.get("picture") for item in items]
     try:
-        return encoder.outputs_of_many(item_type, len(items), columns, [item.get("title") for item in items])
+        return encoder.outputs_of_many(item_type, len(items), columns, [item.get("title") for item in items], pictures)
     except FashionHashError as error:
-        for item, item_features in zip(items, features):  # again one by one, to name the bad item
+        for item, item_features, picture in zip(items, features, pictures):  # again one by one, to name the bad item
             single = {name: [feature] for name, feature in item_features.items()}
             try:
-                encoder.outputs_of_many(item_type, 1, single, [item.get("title")])
+                encoder.outputs_of_many(item_type, 1, single, [item.get("title")], [picture])
             except FashionHashError as cause:
                 raise type(cause)(f"{item_type} {item['item_id']!r}: {cause}") from None
         raise error from None

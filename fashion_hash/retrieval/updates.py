@@ -41,8 +41,9 @@ class CatalogueUpdates:
         """Adds items in one step; every later answer takes them into account.
 
         Args:
-            items: each a mapping of "item_id", "type", and where known "title", "picture" (bytes of a
-                JPEG or PNG), "features" (by modality the raw feature, as the source of the bundle's
+            items: each a mapping of "item_id", "type", and where known "title", "picture" (the bytes of a
+                file, or its path: it is shown, and the encoder that the bundle carries makes its feature
+                unless "features" has "image"), "features" (by modality the raw feature, as the source of the bundle's
                 features makes it: the hash heads of the bundle turn it into codes), or instead of
                 features "code", (M, D) of -1 / +1, and "bias"; anything else is a column of the
                 catalogue ("price", "brand", ...), read as the type of its column: "59.90" is a number where
@@ -56,7 +57,8 @@ class CatalogueUpdates:
             FeatureError: features or codes that do not fit, or a bundle without hash heads.
             BundleError: the file of changes cannot be written.
         """
-        self._write(lambda now: changes.add_items(now.live, now.tower.with_codes(items), lambda: now.item_coder))
+        read = changes.read_pictures(items)
+        self._write(lambda now: changes.add_items(now.live, now.tower.with_codes(read), lambda: now.item_coder))
 
     def remove_items(self, item_ids: Mapping[str, Sequence[str]]) -> list[str]:
         """Removes items by type, in one step, and every outfit of the pool that holds one of them.

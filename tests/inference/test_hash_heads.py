@@ -56,7 +56,7 @@ def dataset(tmp_path_factory):
 def trained(tmp_path, dataset, **sections):
     values = tiny_values(optimiser={"rates": RATES}, data={"root": str(tmp_path)}, train={"epochs": 2})
     config = make_config({**values, "id": None, **sections})
-    return config, export_bundle(fit(config, dataset, tmp_path / "run"), dataset=dataset)
+    return config, export_bundle(fit(config, dataset, tmp_path / "run"), dataset=dataset, onnx=False)
 
 
 MODALITIES = {
@@ -113,7 +113,7 @@ def test_text_vectors_of_zeros_are_unknown():
 def test_a_new_id_has_the_unknown_items_code(tmp_path, dataset):
     config = make_config(tiny_values(id={"hide": 0.3}))
     run = fit(config, dataset, tmp_path / "run")
-    encoder = ItemCoder.open(export_bundle(run, dataset=dataset).path)
+    encoder = ItemCoder.open(export_bundle(run, dataset=dataset, onnx=False).path)
     model, _, _ = run.model(dataset)
     for item_type in dataset.types:
         unknown = model.hashing["id"].embeddings[item_type].weight[-1].detach().numpy()

@@ -34,6 +34,7 @@ def export_bundle(
     dataset: Dataset | None = None,
     requests: RequestContents | None = None,
     calibrate: bool | None = None,
+    onnx: bool | None = None,
 ) -> Bundle:
     """Writes the bundle of a run's best epoch.
 
@@ -44,6 +45,8 @@ def export_bundle(
         requests: a request model over the same users and items.
         calibrate: whether to weight the terms of the score on the validation split; by default as the configuration
             of the run says.
+        onnx: whether the bundle holds the network that reads pictures, as ONNX, so that new items are coded from their
+            pictures without torch; by default where the extra `onnx` is installed. `descriptors` needs none.
 
     Raises:
         TrainingError: the run has no checkpoint, or the data has changed since the training.
@@ -70,7 +73,7 @@ def export_bundle(
         details=dataset.content.details,
         pictures=thumbnails(dataset, store),
         model=_facts(run, dataset),
-        heads=export_heads(model, inputs),
+        heads=export_heads(model, inputs, onnx),
         requests=requests,
     )
     check_agreement(contents, scorer)

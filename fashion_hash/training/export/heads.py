@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -13,15 +15,17 @@ from fashion_hash.inference.layers import Layer
 from fashion_hash.inference.normaliser import Normaliser
 from fashion_hash.models.hashing import SHARED, ContentHashing, IdHashing
 from fashion_hash.models.network import Network
+from fashion_hash.training.export.pictures import pictures_encoder, source_of
 from fashion_hash.training.runs.item_inputs import ItemInputs
 
 
-def export_heads(model: Network, inputs: ItemInputs) -> dict[str, Heads]:
+def export_heads(model: Network, inputs: ItemInputs, onnx: bool | None = None) -> dict[str, Heads]:
     """The heads of each modality, in the order of the codes.
 
     Args:
         model: trained, in evaluation mode.
         inputs: the inputs of its hashing modules.
+        onnx: whether to export the network that reads pictures; None where the extra `onnx` is installed.
     """
     heads: dict[str, Heads] = {}
     for modality in model.modalities:
@@ -33,7 +37,10 @@ def export_heads(model: Network, inputs: ItemInputs) -> dict[str, Heads]:
             heads[modality] = IdHeads({item_type: last[item_type] for item_type in model.types})
         else:
             assert isinstance(hashing, ContentHashing)
-            heads[modality] = _content_heads(modality, hashing, model, inputs)
+            content = _content_heads(modality, hashing, model, inputs)
+            if modality == "image":
+                content = replace(content, pictures=pictures_encoder(content, inputs, onnx))
+            heads[modality] = content
     return heads
 
 
@@ -43,9 +50,7 @@ def _content_heads(modality: str, hashing: ContentHashing, model: Network, input
     config = inputs.config
     if modality == "image":
         assert config.image is not None
-        source = f"{config.image.backbone} at {config.image.size} px, weights {config.image.weights}"
-        if config.image.encoder is not None:
-            source = f"the encoder {config.image.encoder}"
+        source = source_of(config.image)
     elif modality == "cooccurrence":
         source = "who wore it, of the training split: a new item has none"
     else:

@@ -68,7 +68,7 @@ def test_taste_is_learned_from_content(tmp_path, dataset, name):
     config = make_config(values(tmp_path, **MODALITIES[name], train={"epochs": 10}))
     run = fit(config, dataset, tmp_path / "run")
     assert evaluate(run, "test", dataset)["protocols"]["rank_random"]["binary"]["auc"] > 0.75
-    bundle = export_bundle(run, dataset=dataset)
+    bundle = export_bundle(run, dataset=dataset, onnx=False)
     assert bundle.modalities == config.modalities
     assert bundle.item_codes["top"].shape == (12, len(config.modalities), 2)
 
