@@ -12,6 +12,7 @@ from fashion_hash.commands.data import make_sample
 from tests.paths import PROJECT
 
 SMALL = ["--users", "4", "--items", "20", "--outfits-per-user", "10", "--no-pictures"]
+SHORT = ["--set", "train.epochs=1", "--set", "image=null"]  # drawing pictures takes longer than the rest
 
 
 def test_the_demo_works_outside_a_clone(
@@ -19,7 +20,7 @@ def test_the_demo_works_outside_a_clone(
 ) -> None:
     make, fit = make_sample.main, train.main
     monkeypatch.setattr(make_sample, "main", lambda arguments: make([*arguments, *SMALL]))
-    monkeypatch.setattr(train, "main", lambda arguments: fit([*arguments, "--set", "train.epochs=1"]))
+    monkeypatch.setattr(train, "main", lambda arguments: fit([*arguments, *SHORT]))
     monkeypatch.chdir(tmp_path)
     assert cli.main(["demo", "shop"]) == 0
     made = {path.relative_to(tmp_path / "shop").as_posix() for path in (tmp_path / "shop/demo_output").iterdir()}
