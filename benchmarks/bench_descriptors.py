@@ -25,6 +25,7 @@ from sklearn.model_selection import StratifiedKFold
 import results
 from fashion_hash.data.stores.decoding import decode
 from fashion_hash.encoders.pictures.descriptors import LENGTHS, WEIGHTS, DescriptorEncoder
+from fashion_hash.features.picture_encoders import open_picture_encoder
 
 NEIGHBOURS, FOLDS = 5, 5
 CHOSEN_WITH = 0
@@ -38,19 +39,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="items.csv and pictures")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="of the folds (default: 1 2 3)")
+    parser.add_argument("--column", default="type", help="what is told apart (default: type)")
     parser.add_argument("--bits", type=int, default=128, help="length of the codes (default: 128)")
+    parser.add_argument("--encoder", help="another encoder to measure as well, such as resnet18 or open_clip/ViT-B-32")
+    parser.add_argument("--weights", help="of that encoder (default: hub)")
+    parser.add_argument("--size", type=int, default=224, help="pixels of a side for that encoder (default: 224)")
     parser.add_argument("--sheet", type=Path, help="a PNG of items and their nearest neighbours by code")
     results.add_options(parser)
     options = parser.parse_args(arguments)
     if CHOSEN_WITH in options.seeds:
         parser.error(f"seed {CHOSEN_WITH} chose the weights of the parts: measure with others")
-    pictures, types = read(options.folder)
+    pictures, types = read(options.folder, options.column)
     encoder = DescriptorEncoder()
     started = time.perf_counter()
     vectors = encoder.encode_pictures(pictures)
     milliseconds = 1e3 * (time.perf_counter() - started) / len(pictures)
     tables = {"plain HOG": np.stack([plain_hog(picture) for picture in pictures]), encoder.kind: vectors}
     tables |= {f"{name} alone": part for name, part in parts(vectors).items()}
+    if options.encoder:
+        other = open_picture_encoder(options.encoder, options.weights, options.size)
+        batches = [pictures[start : start + 32] for start in range(0, len(pictures), 32)]
+        others = np.concatenate([other.encode_pictures(batch) for batch in batches])
+        tables[other.name] = others / np.maximum(np.linalg.norm(others, axis=1, keepdims=True), 1e-9)
     figures = {
         "machine": machine(),
         "pictures": len(pictures),
@@ -74,11 +84,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{name:24s} {np.mean(by_seed):.3f} {min(by_seed):.3f}")
 
 
-def read(folder: Path) -> tuple[list[bytes], np.ndarray]:
-    """The pictures of items.csv and the types of their items."""
+def read(folder: Path, column: str) -> tuple[list[bytes], np.ndarray]:
+    """The pictures of items.csv and what a column says of their items."""
     with open(folder / "items.csv", encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    return [(folder / row["image"]).read_bytes() for row in rows], np.array([row["type"] for row in rows])
+    return [(folder / row["image"]).read_bytes() for row in rows], np.array([row[column] for row in rows])
 
 
 def plain_hog(picture: bytes) -> np.ndarray:
