@@ -43,6 +43,8 @@ def _file_name(item_type: str) -> str:
 class BundleChanges(TypedDict, total=False):
     """The attributes of Bundle that a view may replace."""
 
+    users: IdTable
+    history: Outfits
     items: Mapping[str, IdTable]
     item_codes: Mapping[str, np.ndarray]
     item_bias: Mapping[str, np.ndarray]

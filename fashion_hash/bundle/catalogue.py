@@ -6,11 +6,12 @@ import errno
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from fashion_hash.data.columns import USABLE, ColumnType, typed, types_of
 from fashion_hash.errors import BundleError, DataError, unreadable
@@ -31,9 +32,29 @@ CREATE INDEX items_by_id ON items (item_id);
 COLUMNS_SCHEMA = "CREATE TABLE IF NOT EXISTS columns (name TEXT PRIMARY KEY, type TEXT) WITHOUT ROWID;"
 """The types of the columns of details, null for several kinds (data/columns.py). Older files lack the table."""
 
+LINES_AT = "SELECT row, title, details FROM items WHERE type = ? AND row IN (SELECT value FROM json_each(?))"
 
 # item id, title, details as JSON, picture
 Line = tuple[str, str | None, str, bytes | None]
+
+
+class LaterLines(Protocol):
+    """What came after the export (fashion_hash.live)."""
+
+    def line(self, item_type: str, row: int) -> Line | None:
+        """The line of an added item, or None."""
+
+    def revision(self, item_type: str, row: int, seq: int) -> tuple[str | None, str] | None:
+        """Title and details (JSON) of an item that was updated, as of log entry `seq`, or None."""
+
+    def new_picture(self, item_type: str, row: int, seq: int) -> tuple[bytes | None] | None:
+        """The picture of an item whose picture was updated, as of log entry `seq`, or None."""
+
+    def lines(self, item_type: str, rows: Sequence[int], seq: int) -> dict[int, tuple[str | None, str]]:
+        """By row, title and details (JSON) of those of the items that were added or updated, as of log entry `seq`."""
+
+    def reworded(self, item_type: str, after: int, until: int) -> list[int]:
+        """Rows of the items whose words or picture were updated by log entries `after` < seq <= `until`, ascending."""
 
 
 @dataclass(frozen=True)
@@ -101,12 +122,13 @@ class Catalogue:
 
     Args:
         path: the file in the bundle, which never changes.
-        added: returns the line of an item that was added later (fashion_hash.live), by type and row.
+        later: the items that were added or updated later.
     """
 
-    def __init__(self, path: Path, added: Callable[[str, int], Line | None] | None = None) -> None:
+    def __init__(self, path: Path, later: LaterLines | None = None) -> None:
         self.path = path
-        self._added = added
+        self._later = later
+        self._seq = 0
         try:
             # threads may share the connection: it only reads, and SQLite locks it internally
             self._connection = sqlite3.connect(
@@ -116,21 +138,44 @@ class Catalogue:
             raise self._unreadable(error) from None
         self._select("type", "", -1)
 
+    def at(self, seq: int) -> Catalogue:
+        """The catalogue as of log entry `seq`; it shares the open file."""
+        later = copy(self)
+        later._seq = seq
+        return later
+
     def item(self, item_type: str, row: int) -> Item:
         """The item in a row of a type."""
         columns = self._select("item_id, title, details", item_type, row) or self._line(item_type, row)
         if columns is None:
             raise BundleError(f"{self.path} has no item of type {item_type} in row {row}: export the bundle again")
-        return Item(item_type, columns[0], columns[1], json.loads(columns[2]))
+        revision = self._later and self._later.revision(item_type, int(row), self._seq)
+        title, details = revision or columns[1:3]
+        return Item(item_type, columns[0], title, json.loads(details))
 
     def picture(self, item_type: str, row: int) -> bytes | None:
         """The encoded picture of an item (JPEG or PNG), or None when it has none."""
+        if self._later and (revision := self._later.new_picture(item_type, int(row), self._seq)):
+            return revision[0]
         columns = self._select("picture", item_type, row)
         if columns is None:
             line = self._line(item_type, row)
             return None if line is None else line[3]
         picture: bytes | None = columns[0]
         return picture
+
+    def lines(self, item_type: str, rows: Sequence[int]) -> dict[int, tuple[str | None, str]]:
+        """By row, title and details (JSON) of many items of a type."""
+        try:
+            exported = self._connection.execute(LINES_AT, (item_type, json.dumps(rows))).fetchall()
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from None
+        lines = {row: (title, details) for row, title, details in exported}
+        return lines if self._later is None else {**lines, **self._later.lines(item_type, rows, self._seq)}
+
+    def reworded(self, item_type: str, after: int) -> list[int]:
+        """Rows of the items whose words or picture were updated after log entry `after`, ascending."""
+        return [] if self._later is None else self._later.reworded(item_type, after, self._seq)
 
     @cached_property
     def stated_types(self) -> dict[str, ColumnType | None]:
@@ -156,7 +201,7 @@ class Catalogue:
         return {name: "text" if column_type == "date" else column_type for name, column_type in older.items()}
 
     def _line(self, item_type: str, row: int) -> Line | None:
-        return None if self._added is None else self._added(item_type, int(row))
+        return None if self._later is None else self._later.line(item_type, int(row))
 
     def _select(self, columns: str, item_type: str, row: int) -> tuple[Any, ...] | None:
         query = f"SELECT {columns} FROM items WHERE type = ? AND row = ?"

@@ -137,13 +137,18 @@ class IdTable:
 
     def find_many(self, ids: Sequence[str]) -> np.ndarray:
         """The rows of many ids, int64, -1 where there is none."""
-        if len(ids) < MANY or not self._in_order:
+        if len(ids) < MANY or not len(self._order):
             return np.array([self.find(name) for name in ids], dtype=np.int64)
         keys = [_encode(name) or b"" for name in ids]
         cut = np.array(keys, dtype=self._ids.dtype)  # longer keys lose their end
-        rows = np.minimum(np.searchsorted(self._ids, cut), len(self._ids) - 1)
-        fits = np.array([len(key) <= self._ids.dtype.itemsize for key in keys])
-        return np.where(fits & (self._ids[rows] == cut), rows, -1)
+        places = np.minimum(np.searchsorted(self._sorted, cut), len(self._order) - 1)
+        fits = np.array([0 < len(key) <= self._ids.dtype.itemsize for key in keys])
+        return np.where(fits & (self._sorted[places] == cut), self._order[places], -1).astype(np.int64)
+
+    @cached_property
+    def _sorted(self) -> np.ndarray:
+        """The ids that can be found, ascending."""
+        return self._ids if self._in_order else self._ids[self._order]
 
     @cached_property
     def _in_order(self) -> bool:

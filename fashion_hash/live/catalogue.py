@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.catalogue import Line
@@ -15,8 +15,11 @@ from fashion_hash.data.columns import ColumnType
 from fashion_hash.errors import BundleError, shown
 from fashion_hash.index.engines.open import EngineName
 from fashion_hash.live.generation import open_base
+from fashion_hash.live.records.tables import Records, UserState
 from fashion_hash.live.snapshot import Base, Changes, Snapshot
-from fashion_hash.live.store import Store, UserState, create_store, sqlite_errors, store_path, writable
+from fashion_hash.live.store import Store, create_store, sqlite_errors, store_path, writable
+
+Answer = TypeVar("Answer")
 
 
 class Writing(NamedTuple):
@@ -51,14 +54,34 @@ class ChangesFile:
             self._store = Store.open(self._bundle, verify=self._verify)
         return self._store
 
-    def item(self, item_type: str, row: int) -> Line | None:
-        """The catalogue line of an added item, or None."""
+    def line(self, item_type: str, row: int) -> Line | None:
+        """See LaterLines.line."""
+        return self.ask(lambda store: store.item(item_type, row))
+
+    def revision(self, item_type: str, row: int, seq: int) -> tuple[str | None, str] | None:
+        """See LaterLines.revision."""
+        return self.ask(lambda store: store.revision(item_type, row, seq))
+
+    def new_picture(self, item_type: str, row: int, seq: int) -> tuple[bytes | None] | None:
+        """See LaterLines.new_picture."""
+        return self.ask(lambda store: store.new_picture(item_type, row, seq))
+
+    def lines(self, item_type: str, rows: Sequence[int], seq: int) -> dict[int, tuple[str | None, str]]:
+        """See LaterLines.lines."""
+        return self.ask(lambda store: store.lines(item_type, rows, seq)) or {}
+
+    def reworded(self, item_type: str, after: int, until: int) -> list[int]:
+        """See LaterLines.reworded."""
+        return self.ask(lambda store: store.reworded(item_type, after, until)) or []
+
+    def ask(self, question: Callable[[Records], Answer | None]) -> Answer | None:
+        """What the store of changes answers; None without changes."""
         with self.lock:
             store = self.opened()
             if store is None:
                 return None
             with sqlite_errors(store.path):
-                return store.item(item_type, row)
+                return question(store)
 
     def close(self) -> None:
         """Closes the file; it is opened again on the next use."""
@@ -116,13 +139,12 @@ class LiveCatalogue:
                         return snapshot, states
 
     def details(self, item_type: str, first: int) -> list[tuple[str | None, str]]:
-        """Title and details (JSON) of added items, see Store.details; empty without changes."""
-        with self._lock:
-            store = self._file.opened()
-            if store is None:
-                return []
-            with sqlite_errors(store.path):
-                return store.details(item_type, first)
+        """Title and details (JSON) of added items, see Records.details; empty without changes."""
+        return self._file.ask(lambda store: store.details(item_type, first)) or []
+
+    def revisions(self, item_type: str, after: int, until: int) -> list[tuple[int, str | None, str]]:
+        """Rows, titles and details of updated items, see Records.revisions."""
+        return self._file.ask(lambda store: store.revisions(item_type, after, until)) or []
 
     def column_types(self) -> dict[str, ColumnType | None]:
         """The type of each column of the catalogue, None for a column of several kinds."""
@@ -134,12 +156,7 @@ class LiveCatalogue:
         return frozenset(name for name, column_type in types.items() if column_type == "date")
 
     def _added_types(self) -> dict[str, ColumnType | None]:
-        with self._lock:
-            store = self._file.opened()
-            if store is None:
-                return {}
-            with sqlite_errors(store.path):
-                return store.column_types()
+        return self._file.ask(lambda store: store.column_types()) or {}
 
     @contextmanager
     def writing(self) -> Iterator[Writing]:
@@ -193,23 +210,23 @@ class LiveCatalogue:
             if self._changes is not None and version == self._version:
                 return self._changes
             changes, self._changes = self._changes, None  # after an interrupt, the next call starts over
-            generation, entries = store.read(0 if changes is None else changes.snapshot.seq)
-            while changes is None or changes.snapshot.base.generation != generation:
-                generation, entries = store.read(0)
+            state = store.read(0 if changes is None else changes.snapshot.seq)
+            while changes is None or changes.snapshot.base.generation != state.generation:
+                state = store.read(0)
                 try:
-                    changes = Changes(self._open_base(generation))
+                    changes = Changes(self._open_base(state.generation), state.folded)
                 except BundleError:
-                    if store.read(0)[0] == generation:
+                    if store.read(0).generation == state.generation:
                         raise
                     # otherwise another compaction removed the folder before it was opened: try again
-            changes.read(entries)
+            changes.read(state)
         self._changes, self._version = changes, version
         return changes
 
     def _open_base(self, generation: int) -> Base:
         # files that this process has just written need no checksums
         verify = self._verify and generation != self.written
-        return open_base(self.bundle, generation, engine=self._engine, verify=verify, added=self._file.item)
+        return open_base(self.bundle, generation, engine=self._engine, verify=verify, later=self._file)
 
     def _check_folder(self) -> None:
         path = store_path(self.bundle.path)

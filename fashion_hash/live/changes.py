@@ -16,7 +16,7 @@ import numpy as np
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.lookup import check_type, outfit_rows
 from fashion_hash.core.codes import fixed_point, pack
-from fashion_hash.core.ids import encode
+from fashion_hash.core.ids import IdTable, encode
 from fashion_hash.data.columns import ColumnType, type_of, typed
 from fashion_hash.errors import DataError, FashionHashError, FeatureError, QueryError, shown
 from fashion_hash.index.outfit_terms import outfit_terms
@@ -33,8 +33,8 @@ def add_items(live: LiveCatalogue, items: Sequence[Mapping[str, Any]], encoder: 
     """Adds items; see Recommender.add_items."""
     by_type: dict[str, list[Mapping[str, Any]]] = {}
     for place, item in enumerate(items):
-        by_type.setdefault(_type_of(live.bundle, item, place), []).append(item)
-    prepared = {name: _records(live.bundle, name, of_type, encoder) for name, of_type in by_type.items()}
+        by_type.setdefault(type_of_item(live.bundle, item, place), []).append(item)
+    prepared = {name: item_records(live.bundle, name, of_type, encoder) for name, of_type in by_type.items()}
     with live.writing() as (snapshot, store):
         before = {**live.bundle.catalogue.column_types, **store.column_types()}
         types = dict(before)
@@ -42,9 +42,9 @@ def add_items(live: LiveCatalogue, items: Sequence[Mapping[str, Any]], encoder: 
             known = snapshot.bundle.items[item_type]
             ids = [str(item["item_id"]) for item in items_of_type]
             _check_new(item_type, ids, known)
-            store.append("add_items", item_type, _json(ids), prepared[item_type].tobytes())
+            store.append("add_items", item_type, id_list(ids), prepared[item_type].tobytes())
             lines = enumerate(items_of_type, start=len(known))
-            store.put_items((item_type, row, str(item["item_id"]), *_line(item, types)) for row, item in lines)
+            store.put_items((item_type, row, str(item["item_id"]), *catalogue_line(item, types)) for row, item in lines)
         store.put_column_types({name: types[name] for name in types if name not in before})
 
 
@@ -79,12 +79,12 @@ def remove_items(live: LiveCatalogue, item_ids: Mapping[str, Sequence[str]]) -> 
         check_type(live.bundle, item_type)
     with live.writing() as writing:
         snapshot, store = writing
-        removed = {item_type: _rows(snapshot.bundle.items[item_type], ids) for item_type, ids in item_ids.items()}
-        outfits = _holding(snapshot, removed)
+        removed = {item_type: rows_of_ids(snapshot.bundle.items[item_type], ids) for item_type, ids in item_ids.items()}
+        outfits = outfits_holding(snapshot, removed)
         _remove_outfits(writing, outfits)
         for item_type, rows in removed.items():
             if len(rows):
-                store.append("remove_items", item_type, _json(item_ids[item_type]), rows.astype("<i8").tobytes())
+                store.append("remove_items", item_type, id_list(item_ids[item_type]), rows.astype("<i8").tobytes())
         return snapshot.ids.at(outfits)
 
 
@@ -103,40 +103,42 @@ def add_outfits(live: LiveCatalogue, outfits: Mapping[str, Mapping[str, str]]) -
             records["vector"] = scoring_of(snapshot.bundle).outfit_vectors(items)
             for name, column in outfit_terms(snapshot.bundle, items)._asdict().items():
                 records[name] = column
-            store.append("add_outfits", None, _json(ids), records.tobytes())
+            store.append("add_outfits", None, id_list(ids), records.tobytes())
 
 
 def remove_outfits(live: LiveCatalogue, outfit_ids: Sequence[str]) -> None:
     """Removes outfits from the pool; see Recommender.remove_outfits."""
     with live.writing() as writing:
-        _remove_outfits(writing, _rows(writing.snapshot.ids, outfit_ids))
+        _remove_outfits(writing, rows_of_ids(writing.snapshot.ids, outfit_ids))
 
 
-def _type_of(bundle: Bundle, item: Mapping[str, Any], place: int) -> str:
+def type_of_item(bundle: Bundle, item: Mapping[str, Any], place: int) -> str:
+    """The type of a new item; `place` is its place in the list. Raises DataError when it has no id or type."""
     for key in ("item_id", "type"):
         if key not in item:
             raise DataError(f"item {place} has no {key!r}: its keys are {list(item)}")
     return check_type(bundle, item["type"])
 
 
-def _records(
+def item_records(
     bundle: Bundle, item_type: str, items: Sequence[Mapping[str, Any]], encoder: Callable[[], ItemCoder]
 ) -> np.ndarray:
     """Codes and biases of new items of a type, as records for the log."""
     records = np.zeros(len(items), dtype=item_record(bundle))
     unknown = [place for place, item in enumerate(items) if item.get("code") is None]
     for place, item in enumerate(items):
-        if place not in unknown or "bias" in item:
-            records["bias"][place] = _bias(item)
+        if item.get("code") is not None or "bias" in item:
+            records["bias"][place] = given_bias(item)
         if item.get("code") is not None:
-            records["code"][place] = pack(_given_code(bundle, item))
+            records["code"][place] = pack(given_code(bundle, item))
     if unknown:
-        outputs = _outputs(encoder(), item_type, [items[place] for place in unknown])  # (N, M, D or W)
+        outputs = head_outputs(encoder(), item_type, [items[place] for place in unknown])  # (N, M, D or W)
         records["code"][unknown], records["encoded"][unknown] = scoring_of(bundle).coded_items(item_type, outputs)
     return records
 
 
-def _outputs(encoder: ItemCoder, item_type: str, items: Sequence[Mapping[str, Any]]) -> np.ndarray:
+def head_outputs(encoder: ItemCoder, item_type: str, items: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """What the hash heads give for items of a type, (N, M, D or W) float32; errors name the item."""
     features = [item.get("features") or {} for item in items]
     names = dict.fromkeys(name for item_features in features for name in item_features)
     columns = {name: [item_features.get(name) for item_features in features] for name in names}
@@ -154,7 +156,8 @@ def _outputs(encoder: ItemCoder, item_type: str, items: Sequence[Mapping[str, An
         raise error from None
 
 
-def _given_code(bundle: Bundle, item: Mapping[str, Any]) -> np.ndarray:
+def given_code(bundle: Bundle, item: Mapping[str, Any]) -> np.ndarray:
+    """The code that an item comes with, (M, D) of -1 / +1."""
     if not scoring_of(bundle).adds_up:
         raise FeatureError(
             f"item {item['item_id']!r}: outfits of this bundle are encoded from the features of their items, so a code "
@@ -168,14 +171,17 @@ def _given_code(bundle: Bundle, item: Mapping[str, Any]) -> np.ndarray:
     return code
 
 
-def _bias(item: Mapping[str, Any]) -> int:
+def given_bias(item: Mapping[str, Any]) -> int:
+    """The bias that an item comes with, fixed point; 0 for none."""
     try:
         return int(fixed_point(np.asarray(item.get("bias", 0.0)))[()])
     except (TypeError, ValueError) as error:
         raise DataError(f"item {item['item_id']!r}: bias {item['bias']!r} is not a valid number ({error})") from None
 
 
-def _line(item: Mapping[str, Any], types: dict[str, ColumnType | None]) -> tuple[str | None, str, bytes | None]:
+def catalogue_line(
+    item: Mapping[str, Any], types: dict[str, ColumnType | None]
+) -> tuple[str | None, str, bytes | None]:
     """Title, details as JSON, picture; `types` gets the types of new columns."""
     title, picture = item.get("title"), item.get("picture")
     if title is not None and not isinstance(title, str):
@@ -207,22 +213,26 @@ def _check_new(noun: str, ids: Sequence[str], known: Any) -> None:
         seen.add(new_id)
 
 
-def _rows(known: Any, ids: Sequence[str]) -> np.ndarray:
+def rows_of_ids(known: IdTable, ids: Sequence[str]) -> np.ndarray:
+    """The rows of ids, (n,) int64. Raises UnknownIdError for an unknown one, DataError for one given twice."""
     if isinstance(ids, str):
         raise QueryError(f"give a list of {known.kind} ids, not the text {ids!r}")
-    rows: np.ndarray = known.rows(ids)
+    rows = known.find_many(ids)
+    if (rows < 0).any():
+        known.row(ids[int(np.argmin(rows))])  # raises
     if len(np.unique(rows)) < len(rows):
-        twice = next(repeated for place, repeated in enumerate(ids) if repeated in list(ids)[:place])
+        seen: set[str] = set()
+        twice = next(item_id for item_id in map(str, ids) if item_id in seen or seen.add(item_id))  # type: ignore[func-returns-value]
         raise DataError(f"{known.kind} {twice!r} was given twice")
     return rows
 
 
 def _remove_outfits(writing: Writing, rows: np.ndarray) -> None:
     if len(rows):
-        writing.store.append("remove_outfits", None, _json(writing.snapshot.ids.at(rows)), b"")
+        writing.store.append("remove_outfits", None, id_list(writing.snapshot.ids.at(rows)), b"")
 
 
-def _holding(snapshot: Snapshot, removed: Mapping[str, np.ndarray]) -> np.ndarray:
+def outfits_holding(snapshot: Snapshot, removed: Mapping[str, np.ndarray]) -> np.ndarray:
     """Rows of the existing outfits that contain one of the items."""
     parts = []
     for first, items in ((0, snapshot.base.pool.items), (len(snapshot.base.pool), snapshot.added.items)):
@@ -239,5 +249,6 @@ def _holding(snapshot: Snapshot, removed: Mapping[str, np.ndarray]) -> np.ndarra
     return rows if snapshot.alive is None else rows[snapshot.alive[rows]]
 
 
-def _json(ids: Sequence[str]) -> str:
+def id_list(ids: Sequence[str]) -> str:
+    """Ids as the log holds them."""
     return json.dumps([str(item) for item in ids], ensure_ascii=False)

@@ -12,13 +12,12 @@ Items keep their rows; outfits get new rows in order of ids. The exported files 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from fashion_hash.bundle.bundle import LIVE_FOLDER, Bundle, BundleChanges
-from fashion_hash.bundle.catalogue import Catalogue, Line
+from fashion_hash.bundle.catalogue import Catalogue, LaterLines
 from fashion_hash.core.arrays import open_array
 from fashion_hash.core.files import atomic_folder
 from fashion_hash.core.ids import IdTable
@@ -43,7 +42,7 @@ def open_base(
     *,
     engine: EngineName,
     verify: bool,
-    added: Callable[[str, int], Line | None] | None = None,
+    later: LaterLines | None = None,
 ) -> Base:
     """Opens the files of a generation.
 
@@ -52,12 +51,12 @@ def open_base(
         generation: its number; 0 for the export.
         engine: the name of the engine that searches the pool.
         verify: compare the checksum of every file.
-        added: returns the catalogue lines of added items, see Catalogue.
+        later: the catalogue lines of items that were added or updated since the export.
 
     Raises:
         BundleError: the files are missing, belong to another bundle or were changed.
     """
-    view = bundle.view(catalogue=Catalogue(bundle.path / "catalogue.sqlite", added))
+    view = bundle.view(catalogue=Catalogue(bundle.path / "catalogue.sqlite", later))
     path = bundle.path / index.FOLDER
     if generation:
         folder = generation_path(bundle.path, generation)

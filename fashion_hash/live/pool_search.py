@@ -36,7 +36,7 @@ def search_pool(
         user_codes: (U, D / 8) uint8, packed, or vectors (U, D) for an outfit encoder: see Bundle.user_keys.
         k: the number of outfits, at least 1; answers are shorter when fewer are left.
         excludes: for each user distinct rows to leave out.
-        allowed: (N + A,) bool, the rows to choose from; by default all that exist. Without changes, and for an
+        allowed: (N + A,) bool, the rows to choose from; by default all that are offered. Without changes, and for an
             engine that supports it, an ItemTest.
 
     Returns:
@@ -45,8 +45,8 @@ def search_pool(
     if isinstance(allowed, ItemTest):
         # callers pass it only to engines with tests_items
         return snapshot.base.engine.search_many(user_codes, k, excludes, allowed)  # type: ignore[arg-type]
-    if snapshot.alive is not None:
-        allowed = snapshot.alive if allowed is None else allowed & snapshot.alive
+    if snapshot.offered is not None:
+        allowed = snapshot.offered if allowed is None else allowed & snapshot.offered
     count = len(snapshot.base.pool)
     excluded = [NOTHING] * len(user_codes) if excludes is None else excludes
     best_added = ADDED[snapshot.bundle.scoring]

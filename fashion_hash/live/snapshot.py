@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,8 +24,8 @@ from fashion_hash.index.engines.contract import Engine
 from fashion_hash.index.outfit_terms import OutfitTerms, slot_codes
 from fashion_hash.index.pool import CHUNK, Pool
 from fashion_hash.index.scoring import scoring_of
-from fashion_hash.live.ids import LiveIds
-from fashion_hash.live.store import Entry
+from fashion_hash.live.ids import Growing, Names
+from fashion_hash.live.records.tables import Entry, LogState
 
 MOST_FOUND = 100_000
 
@@ -98,21 +99,27 @@ class Snapshot:
         base: the files.
         seq: the number of the last log entry included.
         bundle: a view of the bundle with all items; rows of removed items keep their code but have no id.
-        items_alive: by type, (N + A,) bool, False for removed items, or None when none was removed.
+        items_offered: by type, (N + A,) bool, False for items that were removed or are hidden; None when all are
+            offered.
+        items_seq: the number of the last log entry that changed what a filter says about the items.
         added: the outfits added since the files were written.
         ids: the ids of all outfits.
         alive: (N + A,) bool, False for removed outfits, or None when none was removed.
-        num_outfits: the number of existing outfits.
-        num_changes: the number of items and outfits added or removed since the files were written.
+        offered: (N + A,) bool, False for removed outfits and for those that hold a hidden item; None when all are
+            offered.
+        num_outfits: the number of outfits that are offered.
+        num_changes: the number of items and outfits added, removed or changed since the files were written.
     """
 
     base: Base
     seq: int
     bundle: Bundle
-    items_alive: Mapping[str, np.ndarray | None]
+    items_offered: Mapping[str, np.ndarray | None]
+    items_seq: int
     added: Added
     ids: IdTable
     alive: np.ndarray | None
+    offered: np.ndarray | None
     num_outfits: int
     num_changes: int
 
@@ -137,78 +144,38 @@ class Snapshot:
         return first + np.unique(np.array(rows, dtype=np.int64))
 
 
-class Growing:
-    """An array that grows at its end; earlier views do not change."""
+class RemovedRows(NamedTuple):
+    """What a part of the log removes.
 
-    def __init__(self, start: np.ndarray) -> None:
-        self._buffer, self._count = start, len(start)
+    Attributes:
+        items: rows by item type.
+        outfits: rows of added outfits.
+        of_files: ids of other outfits.
+    """
 
-    def __len__(self) -> int:
-        return self._count
-
-    @property
-    def view(self) -> np.ndarray:
-        """The current rows."""
-        return self._buffer[: self._count]
-
-    def extend(self, rows: np.ndarray) -> None:
-        """Adds rows."""
-        count = self._count + len(rows)
-        if count > len(self._buffer):
-            bigger = np.empty((count + max(256, count // 2), *self._buffer.shape[1:]), dtype=self._buffer.dtype)
-            bigger[: self._count] = self.view
-            self._buffer = bigger
-        self._buffer[self._count : count] = rows
-        self._count = count
-
-
-class Names:
-    """The ids of a table while it changes; `view` gives the current LiveIds."""
-
-    def __init__(self, base: IdTable) -> None:
-        self.base = base
-        self.added: list[str] = []
-        self.rows: dict[str, int] = {}
-        self.alive: np.ndarray | None = None
-        self.num_removed = 0
-
-    def add(self, ids: Sequence[str]) -> None:
-        """Appends rows."""
-        if not self.rows.keys().isdisjoint(ids):  # a removed id is added again: earlier views keep its old row
-            self.rows = dict(self.rows)
-        first = len(self.base) + len(self.added)
-        self.added.extend(ids)
-        self.rows.update(zip(ids, range(first, first + len(ids))))
-
-    def remove(self, rows: Sequence[int]) -> None:
-        """Removes rows. This makes a new array `alive`, so that earlier views do not change."""
-        total = len(self.base) + len(self.added)
-        if not rows and (self.alive is None or len(self.alive) == total):
-            return
-        alive = np.ones(total, dtype=bool)
-        if self.alive is not None:
-            alive[: len(self.alive)] = self.alive
-        alive[list(rows)] = False
-        self.alive = alive
-        self.num_removed += len(rows)
-
-    @property
-    def view(self) -> LiveIds:
-        """The ids as they are now."""
-        return LiveIds(self.base, self.added, self.rows, len(self.added), self.alive)
+    items: dict[str, list[int]]
+    outfits: list[int]
+    of_files: list[str]
 
 
 class Changes:
-    """Reads the log of a generation, entry by entry, and makes snapshots."""
+    """Reads the log of a generation, entry by entry, and makes snapshots.
 
-    def __init__(self, base: Base) -> None:
+    Args:
+        base: the files of the generation.
+        folded: the number of the last log entry that they include.
+    """
+
+    def __init__(self, base: Base, folded: int = 0) -> None:
         bundle = base.bundle
         self._base = base
-        self._bundle = bundle
         self._items = {item_type: Names(bundle.items[item_type]) for item_type in bundle.types}
+        self._users = Names(bundle.users)
         self._codes = {item_type: Growing(bundle.item_codes[item_type]) for item_type in bundle.types}
         self._bias = {item_type: Growing(bundle.item_bias[item_type]) for item_type in bundle.types}
         self._encoded = {item_type: Growing(numbers) for item_type, numbers in bundle.encoded_items.items()}
+        self._hidden: dict[str, np.ndarray] = {}
+        self._hidden_of_base: np.ndarray | None = None
         self._retired = {
             item_type: None if (findable := bundle.items[item_type].findable).all() else findable
             for item_type in bundle.types
@@ -220,38 +187,81 @@ class Changes:
         self._sums = Growing(code_sums(bundle, none["items"]))
         self._constant = Growing(np.zeros(0))
         self._rows_of: dict[bytes, list[int]] = {}
-        self.snapshot = self._snapshot(0)
+        self._items_seq = folded
+        self._num_updates = 0
+        self._bundle = bundle.view(catalogue=bundle.catalogue.at(folded))
+        self.snapshot = self._snapshot(folded)
 
-    def read(self, entries: Sequence[Entry]) -> None:
+    def read(self, state: LogState) -> None:
         """Reads further log entries and makes the next snapshot."""
-        if not entries:
+        entries = state.entries
+        if not entries and state.removed_users is None and state.hidden is None:
             return
         records: list[bytes] = []
-        removed: list[int] = []
-        of_files: list[str] = []
-        removed_items: dict[str, list[int]] = {item_type: [] for item_type in self._items}
+        removed = RemovedRows({item_type: [] for item_type in self._items}, [], [])
         for entry in entries:
-            if entry.op == "add_outfits":
-                self._outfits.add(json.loads(entry.ids))
-                records.append(entry.data)
-            elif entry.op == "remove_outfits":
-                for outfit_id in json.loads(entry.ids):
-                    if outfit_id in self._outfits.rows:
-                        removed.append(self._outfits.rows[outfit_id])
-                    else:
-                        of_files.append(outfit_id)
-            elif entry.op == "add_items":
-                self._add_items(entry)
+            if entry.item_type is None:
+                self._read_outfits(entry, records, removed)
+            elif entry.op == "remove_items":
+                removed.items[entry.item_type].extend(np.frombuffer(entry.data, dtype="<i8").tolist())
             else:
-                assert entry.item_type is not None
-                removed_items[entry.item_type].extend(np.frombuffer(entry.data, dtype="<i8").tolist())
-        for item_type, rows in removed_items.items():
+                self._read_items(entry, entry.item_type)
+        for item_type, rows in removed.items.items():
             self._items[item_type].remove(rows)
-        if any(entry.item_type is not None for entry in entries):
-            self._bundle = self._with_items()
+        if state.removed_users is not None:
+            self._users.remove(state.removed_users.tolist())
+        if state.hidden is not None:
+            self._hide(state.hidden)
+        seq = entries[-1].seq if entries else self.snapshot.seq
+        if state.removed_users is not None or any(entry.item_type is not None for entry in entries):
+            self._bundle = self._with_items(seq)
         self._add_outfits(np.frombuffer(b"".join(records), dtype=self._outfit_record))
-        self._outfits.remove([*removed, *self._base.pool.ids.find_many(of_files).tolist()])
-        self.snapshot = self._snapshot(entries[-1].seq)
+        self._outfits.remove([*removed.outfits, *self._base.pool.ids.find_many(removed.of_files).tolist()])
+        self.snapshot = self._snapshot(seq)
+
+    def _read_outfits(self, entry: Entry, records: list[bytes], removed: RemovedRows) -> None:
+        if entry.op == "add_outfits":
+            self._outfits.add(json.loads(entry.ids))
+            records.append(entry.data)
+        elif entry.op == "remove_outfits":
+            for outfit_id in json.loads(entry.ids):
+                if outfit_id in self._outfits.rows:
+                    removed.outfits.append(self._outfits.rows[outfit_id])
+                else:
+                    removed.of_files.append(outfit_id)
+        else:  # users were removed
+            self._num_updates += 1
+
+    def _read_items(self, entry: Entry, item_type: str) -> None:
+        if entry.op == "add_items":
+            self._add_items(entry)
+            return
+        self._items_seq = entry.seq
+        self._num_updates += 1
+        if entry.op == "update_items":
+            records = np.frombuffer(entry.data, dtype=update_record(self._bundle))
+            if len(rows := records["row"]):
+                self._codes[item_type].replace(rows, records["code"])
+                self._bias[item_type].replace(rows, records["bias"])
+                if self._encoded:
+                    self._encoded[item_type].replace(rows, records["encoded"])
+            self._num_updates += len(rows)
+
+    def _hide(self, hidden: dict[str, np.ndarray]) -> None:
+        self._hidden, self._hidden_of_base = hidden, None
+        if hidden:
+            self._hidden_of_base = self._holds_hidden(self._base.pool.items)
+
+    def _holds_hidden(self, items: np.ndarray) -> np.ndarray:
+        """Which outfits, (N, S), hold a hidden item: (N,) bool."""
+        holds = np.zeros(len(items), dtype=bool)
+        for slot, item_type in enumerate(self._base.bundle.slots):
+            if item_type in self._hidden:
+                names = self._items[item_type]
+                mask = np.zeros(len(names.base) + len(names.added) + 1, dtype=bool)  # the last is for EMPTY, -1
+                mask[self._hidden[item_type]] = True
+                holds |= mask[items[:, slot]]
+        return holds
 
     def _add_items(self, entry: Entry) -> None:
         assert entry.item_type is not None
@@ -276,8 +286,10 @@ class Changes:
         for row, outfit in enumerate(outfit_keys(self._bundle.slots, records["items"]), start=first):
             self._rows_of.setdefault(outfit, []).append(row)
 
-    def _with_items(self) -> Bundle:
+    def _with_items(self, seq: int) -> Bundle:
         return self._base.bundle.view(
+            catalogue=self._base.bundle.catalogue.at(seq),
+            users=self._users.view if self._users.num_removed else self._users.base,
             items={item_type: names.view for item_type, names in self._items.items()},
             item_codes={item_type: codes.view for item_type, codes in self._codes.items()},
             item_bias={item_type: bias.view for item_type, bias in self._bias.items()},
@@ -287,11 +299,14 @@ class Changes:
     def _snapshot(self, seq: int) -> Snapshot:
         columns, names = {name: column.view for name, column in self._columns.items()}, self._outfits
         changed = [*self._items.values(), names]
+        offered = self._offered(columns["items"])
+        num_alive = len(names.base) + len(names.added) - names.num_removed
         return Snapshot(
             base=self._base,
             seq=seq,
             bundle=self._bundle,
-            items_alive={item_type: self._items_alive(item_type) for item_type in self._items},
+            items_offered={item_type: self._items_offered(item_type) for item_type in self._items},
+            items_seq=self._items_seq,
             added=Added(
                 columns["items"],
                 OutfitTerms(*(columns[name] for name in OutfitTerms._fields)),
@@ -302,19 +317,29 @@ class Changes:
             ),
             ids=names.view if names.added or names.num_removed else names.base,
             alive=names.alive,
-            num_outfits=len(names.base) + len(names.added) - names.num_removed,
-            num_changes=sum(len(table.added) + table.num_removed for table in changed),
+            offered=offered,
+            num_outfits=num_alive if offered is None or offered is names.alive else int(np.count_nonzero(offered)),
+            num_changes=sum(len(table.added) + table.num_removed for table in changed) + self._num_updates,
         )
 
-    def _items_alive(self, item_type: str) -> np.ndarray | None:
-        names, retired = self._items[item_type], self._retired[item_type]
-        if names.alive is None and retired is None:
+    def _offered(self, added: np.ndarray) -> np.ndarray | None:
+        """(N + A,) bool, see Snapshot.offered; the same array as `alive` when no item is hidden."""
+        alive = self._outfits.alive
+        if self._hidden_of_base is None:
+            return alive
+        offered = ~np.concatenate([self._hidden_of_base, self._holds_hidden(added)])
+        return offered if alive is None else offered & alive
+
+    def _items_offered(self, item_type: str) -> np.ndarray | None:
+        names, retired, hidden = self._items[item_type], self._retired[item_type], self._hidden.get(item_type)
+        if names.alive is None and retired is None and hidden is None:
             return None
-        alive = np.ones(len(names.base) + len(names.added), dtype=bool)
+        offered = np.ones(len(names.base) + len(names.added), dtype=bool)
         for mask in (names.alive, retired):
             if mask is not None:
-                alive[: len(mask)] &= mask
-        return alive
+                offered[: len(mask)] &= mask
+        offered[[] if hidden is None else hidden] = False
+        return offered
 
 
 def outfit_keys(slots: Sequence[str], outfits: np.ndarray) -> list[bytes]:
@@ -349,3 +374,8 @@ def item_record(bundle: Bundle) -> np.dtype:
     """The dtype of an item in the log: its codes and bias, and for an outfit encoder its token and vector."""
     code = len(bundle.modalities), bundle.num_bits // 8
     return np.dtype([("code", "u1", code), ("bias", "<i4"), ("encoded", "<f4", (scoring_of(bundle).item_width,))])
+
+
+def update_record(bundle: Bundle) -> np.dtype:
+    """The dtype of a later code of an item in the log: its row, then as item_record."""
+    return np.dtype([("row", "<i8"), *item_record(bundle).descr])

@@ -4,11 +4,18 @@ bundle/live/
   live.sqlite           the tables below; -wal and -shm files are beside it while it is in use
   generation-N/         index and items after compaction N (generation.py); 0 is the bundle as exported
 
-    meta    bundle, index: the fingerprints of the exported ones; generation: N
-    log     the changes since generation N, in order
-    users   the current state of every user who was added or updated after the export
-    items   the catalogue lines of added items, in the same table as in catalogue.sqlite
-    columns the types of columns that came with them, in the same table as there
+    meta           bundle, index: the fingerprints of the exported ones; generation: N; folded: the number of the
+                   last log entry in its files; salt: see suppressed; erase: users were removed since compaction N
+    log            the changes since generation N, in order
+    users          the current state of every user who was added or updated after the export
+    items          the catalogue lines of added items, in the same table as in catalogue.sqlite
+    columns        the types of columns that came with them, in the same table as there
+    revisions      later catalogue lines of exported and added items, each with the number of its log entry
+    hidden         the items that are not offered at present
+    removed_users  the rows of exported users who were removed
+    suppressed     salted digests of the ids of removed users
+
+The first format has only the tables up to `columns`; a writer adds the others.
 
 Each call is a single transaction, written ahead and synced before it returns (synchronous = FULL). It
 survives a kill or a power cut after it returned, and readers never see half of it. The log refers to
@@ -20,75 +27,28 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
-
-import numpy as np
+from typing import Literal
 
 from fashion_hash.bundle.bundle import LIVE_FOLDER, Bundle
-from fashion_hash.bundle.catalogue import COLUMNS_SCHEMA, Line, read_column_types
-from fashion_hash.bundle.catalogue import SCHEMA as CATALOGUE_SCHEMA
 from fashion_hash.core.files import sync_file, sync_folder
 from fashion_hash.core.manifest import read_manifest
-from fashion_hash.data.columns import ColumnType
 from fashion_hash.errors import BundleError, unreadable
 from fashion_hash.index import pool
+from fashion_hash.live.records.tables import FORMAT_VERSION, LATER_SCHEMA, OPS, SCHEMA, LogState, Records
 
 FILE = "live.sqlite"
-FORMAT_VERSION = 1
 WAIT_SECONDS = 20.0  # for another writer's transaction
-_SCHEMA = f"""
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE log (seq INTEGER PRIMARY KEY AUTOINCREMENT, op TEXT NOT NULL, kind TEXT, ids TEXT NOT NULL, data BLOB);
-CREATE TABLE users (user_id TEXT PRIMARY KEY, code BLOB NOT NULL, liked BLOB NOT NULL, disliked BLOB NOT NULL)
-WITHOUT ROWID;
-{CATALOGUE_SCHEMA}
-{COLUMNS_SCHEMA}
-"""
-
-Op = Literal["add_items", "remove_items", "add_outfits", "remove_outfits"]
 
 
-class Entry(NamedTuple):
-    """A line of the log.
-
-    Attributes:
-        seq: its number; numbers grow.
-        op: the operation.
-        item_type: the item type, for items; the column `kind`.
-        ids: a JSON list of ids.
-        data: rows of items or records, see snapshot.py and changes.py.
-    """
-
-    seq: int
-    op: Op
-    item_type: str | None
-    ids: str
-    data: bytes
-
-
-class UserState(NamedTuple):
-    """The state of a user who was added or updated after the export.
-
-    Attributes:
-        code: (D / 8,) uint8, packed; for an outfit encoder the bytes of the vector, (4 D,) uint8.
-        liked: (L, S) int32, items by slot; for a user of the bundle, without their exported history.
-        disliked: the same for disliked outfits.
-    """
-
-    code: np.ndarray
-    liked: np.ndarray
-    disliked: np.ndarray
-
-
-class Store:
+class Store(Records):
     """A connection to the file, opened to read or to write."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection, frozen: bool) -> None:
+        super().__init__(connection)
         self.path = path
-        self._connection = connection
         self._frozen = frozen  # opened as immutable: in a read-only folder, with no writer
         self._seen = _stamp(path)
 
@@ -113,13 +73,16 @@ class Store:
                 raise sqlite3.DatabaseError(str(result))
             store._connection.execute("PRAGMA synchronous = FULL")
             store._check(bundle)
+            if write:
+                store._extend()
         return store
 
     def _check(self, bundle: Bundle) -> None:
         meta = dict(self._connection.execute("SELECT key, value FROM meta"))
-        if meta.get("format_version") != str(FORMAT_VERSION):
+        if meta.get("format_version") not in ("1", str(FORMAT_VERSION)):
             raise BundleError(
-                f"{self.path} has format version {meta.get('format_version')}, this program reads {FORMAT_VERSION}"
+                f"{self.path} has format version {meta.get('format_version')}, this program reads 1 and "
+                f"{FORMAT_VERSION}"
             )
         ours = {"bundle": bundle.fingerprint, "index": index_fingerprint(bundle)}
         for what, fingerprint in ours.items():
@@ -129,9 +92,27 @@ class Store:
                     f"put that {what} back, or move {self.path.parent} away to continue without the changes"
                 )
 
+    def _extend(self) -> None:
+        """Adds what a file of the first format lacks, and makes deleted content unreadable from now on."""
+        self._connection.execute("PRAGMA secure_delete = ON")
+        if self.meta("format_version") != str(FORMAT_VERSION):
+            with self.transaction("IMMEDIATE"):
+                if self.meta("format_version") != str(FORMAT_VERSION):
+                    for statement in LATER_SCHEMA.split(";"):
+                        self._connection.execute(statement)
+                    self.put_meta("format_version", str(FORMAT_VERSION))
+
     def close(self) -> None:
         """Closes the connection."""
         self._connection.close()
+
+    def read(self, after: int) -> LogState:
+        """The state of the log, its entries after number `after`: of one moment."""
+        with self.transaction("DEFERRED"):
+            state = self.log(after)
+        if unknown := {entry.op for entry in state.entries} - OPS:
+            raise BundleError(f"{self.path} holds changes of a later program ({min(unknown)}): update fashion_hash")
+        return state
 
     def version(self) -> object:
         """A value that changes whenever another connection has written."""
@@ -140,10 +121,6 @@ class Store:
     def outdated(self) -> bool:
         """Whether the file must be opened again to see the latest changes."""
         return self._frozen and (wal_path(self.path).exists() or _stamp(self.path) != self._seen)
-
-    def first_row(self, query: str, values: tuple[Any, ...] = ()) -> tuple[Any, ...]:
-        """The first row of a result, or () for an empty result."""
-        return self._connection.execute(query, values).fetchone() or ()
 
     @contextmanager
     def transaction(self, mode: Literal["DEFERRED", "IMMEDIATE"]) -> Iterator[None]:
@@ -156,65 +133,6 @@ class Store:
             finally:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
-
-    def read(self, after: int) -> tuple[int, list[Entry]]:
-        """The number of the last compaction, and the log entries after number `after`."""
-        query = "SELECT seq, op, kind, ids, data FROM log WHERE seq > ? ORDER BY seq"
-        with self.transaction("DEFERRED"):
-            generation = int(self.first_row("SELECT value FROM meta WHERE key = 'generation'")[0])
-            return generation, [Entry(*row) for row in self._connection.execute(query, (after,))]
-
-    def item(self, item_type: str, row: int) -> Line | None:
-        """The catalogue line of an added item, or None."""
-        query = "SELECT item_id, title, details, picture FROM items WHERE type = ? AND row = ?"
-        line: Line | None = self._connection.execute(query, (item_type, row)).fetchone()
-        return line
-
-    def details(self, item_type: str, first: int) -> list[tuple[str | None, str]]:
-        """Title and details (JSON) of the added items of a type in row `first` and above, in order of rows."""
-        query = "SELECT title, details FROM items WHERE type = ? AND row >= ? ORDER BY row"
-        return self._connection.execute(query, (item_type, first)).fetchall()
-
-    def column_types(self) -> dict[str, ColumnType | None]:
-        """The types of the columns that came with added items."""
-        return read_column_types(self._connection)
-
-    def put_column_types(self, types: Mapping[str, ColumnType | None]) -> None:
-        """Adds the types of columns that no item had before."""
-        self._connection.execute(COLUMNS_SCHEMA)
-        self._connection.executemany("INSERT INTO columns VALUES (?, ?)", types.items())
-
-    def append(self, op: Op, item_type: str | None, ids: str, data: bytes) -> None:
-        """Adds an entry to the log."""
-        query = "INSERT INTO log (op, kind, ids, data) VALUES (?, ?, ?, ?)"
-        self._connection.execute(query, (op, item_type, ids, data))
-
-    def fold(self, generation: int, seq: int) -> None:
-        """Records a finished compaction, whose files include the log up to number `seq`."""
-        self._connection.execute("UPDATE meta SET value = ? WHERE key = 'generation'", (str(generation),))
-        self._connection.execute("DELETE FROM log WHERE seq <= ?", (seq,))
-
-    def user(self, user_id: str, num_slots: int) -> UserState | None:
-        """The state of a user, or None for one who was not added or updated after the export."""
-        try:
-            columns = self.first_row("SELECT code, liked, disliked FROM users WHERE user_id = ?", (user_id,))
-        except UnicodeEncodeError:
-            return None  # an invalid byte from a command line cannot be part of an id
-        if not columns:
-            return None
-        code, liked, disliked = columns
-        outfits = (np.frombuffer(data, dtype="<i4").reshape(-1, num_slots) for data in (liked, disliked))
-        return UserState(np.frombuffer(code, dtype=np.uint8), *outfits)
-
-    def put_user(self, user_id: str, state: UserState) -> None:
-        """Adds or replaces the state of a user."""
-        liked, disliked = (outfits.astype("<i4").tobytes() for outfits in (state.liked, state.disliked))
-        query = "INSERT OR REPLACE INTO users VALUES (?, ?, ?, ?)"
-        self._connection.execute(query, (user_id, state.code.tobytes(), liked, disliked))
-
-    def put_items(self, rows: Iterable[tuple[str, int, *Line]]) -> None:
-        """Adds lines to the catalogue: type, row, item id, title, details as JSON, picture."""
-        self._connection.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)", rows)
 
 
 def store_path(bundle_path: Path) -> Path:
@@ -260,7 +178,7 @@ def _create(bundle: Bundle, path: Path) -> None:
         temporary = Path(scratch) / FILE
         with sqlite_errors(path), closing(sqlite3.connect(temporary, isolation_level=None)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+            connection.executescript(f"BEGIN; {SCHEMA} {LATER_SCHEMA} COMMIT;")
             connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
         sync_file(temporary)
         with suppress(FileExistsError):

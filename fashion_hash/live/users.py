@@ -12,8 +12,8 @@ from fashion_hash.core.outfits import canonical_items
 from fashion_hash.errors import DataError, QueryError
 from fashion_hash.foldin.fold_in import Fold
 from fashion_hash.live.catalogue import LiveCatalogue
+from fashion_hash.live.records.tables import UserState
 from fashion_hash.live.snapshot import Snapshot, outfit_keys
-from fashion_hash.live.store import UserState
 
 # an outfit of the pool by id, or any items by slot name
 OutfitRef = str | dict[str, str]

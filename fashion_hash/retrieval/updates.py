@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from fashion_hash.bundle.generations import Stamp, remove_unused, stamp
 from fashion_hash.errors import FashionHashError
 from fashion_hash.live import changes, compaction
 from fashion_hash.live.catalogue import LiveCatalogue, Moved
+from fashion_hash.live.updates.batches import replayable
+from fashion_hash.live.updates.hidden import set_hidden
+from fashion_hash.live.updates.items import Coding, write_items
+from fashion_hash.live.updates.outfits import NamedOutfit, upsert_outfits
 from fashion_hash.live.users import OutfitRef, add_user, update_user
 from fashion_hash.retrieval.moment import OpenGeneration
 from fashion_hash.retrieval.search.live_tower import LiveTower
@@ -60,6 +64,61 @@ class CatalogueUpdates:
         read = changes.read_pictures(items)
         self._write(lambda now: changes.add_items(now.live, now.tower.with_codes(read), lambda: now.item_coder))
 
+    def update_items(self, items: Iterable[Mapping[str, Any]]) -> int:
+        """Changes items in place, in one step; every later answer, filter and page has the new values.
+
+        Args:
+            items: each with "item_id" and "type", and of the keys of `add_items` those that change; None empties a
+                column, the title or the picture. New "features", a new title where titles are a modality, and in a
+                bundle of requests alone new words, give the item a new code; what was not given keeps its code. An
+                item keeps its outfits, and users keep their likes of it. May be an iterator over more than fits
+                into memory.
+
+        Returns:
+            How many items differ from before.
+
+        Raises:
+            UnknownIdError: an unknown item.
+            FeatureError: as `add_items`; and where an outfit encoder codes all content of an item at once, features
+                of only a part of it.
+            DataError, QueryError, BundleError: as `add_items`.
+        """
+        batch = replayable(items)
+        return self._write(lambda now: write_items(now.live, batch, _coding(now), add=False))
+
+    def upsert_items(self, items: Iterable[Mapping[str, Any]]) -> int:
+        """Adds the items that are unknown and updates the others, in one step; the same items again change nothing.
+
+        Arguments, results and errors are those of `add_items` and `update_items`.
+        """
+        batch = replayable(items)
+        count = self._write(lambda now: write_items(now.live, batch, _coding(now), add=True))
+        self._compact_if_due()
+        return count
+
+    def hide_items(self, item_ids: Mapping[str, Sequence[str]]) -> int:
+        """Takes items out of all answers, by type and in one step, until `show_items`: they are out of stock, say.
+
+        Outfits that hold a hidden item stay in the pool and are not answered meanwhile. A hidden item may still be
+        named in a question: as an item to complete, to explain or to find similar ones for.
+
+        Returns:
+            How many of them were not hidden before.
+
+        Raises:
+            UnknownIdError: an unknown item.
+            QueryError: an unknown item type.
+        """
+        return self._write(lambda now: set_hidden(now.live, item_ids, True))
+
+    def show_items(self, item_ids: Mapping[str, Sequence[str]]) -> int:
+        """Brings hidden items back, and the outfits that hold them. Arguments and errors as `hide_items`.
+
+        Returns:
+            How many of them were hidden before.
+        """
+        return self._write(lambda now: set_hidden(now.live, item_ids, False))
+
     def remove_items(self, item_ids: Mapping[str, Sequence[str]]) -> list[str]:
         """Removes items by type, in one step, and every outfit of the pool that holds one of them.
 
@@ -82,6 +141,25 @@ class CatalogueUpdates:
         """
         self._write(lambda now: changes.add_outfits(now.live, outfits))
         self._compact_if_due()
+
+    def upsert_outfits(self, outfits: Mapping[str, Mapping[str, str]] | Iterable[NamedOutfit]) -> int:
+        """Adds the outfits that are unknown and changes the others, in one step; the same again change nothing.
+
+        Args:
+            outfits: by id, item ids by slot name; or pairs of these, from an iterator over more than fits into memory.
+
+        Returns:
+            How many outfits were added or changed.
+
+        Raises:
+            DataError: an outfit that is given twice, or holds an item twice.
+            QueryError: an outfit without items, or a slot that does not exist.
+            UnknownIdError: an unknown item; the message says when it is of another type.
+        """
+        batch = outfits if isinstance(outfits, Mapping) else replayable(outfits)
+        count = self._write(lambda now: upsert_outfits(now.live, batch))
+        self._compact_if_due()
+        return count
 
     def remove_outfits(self, outfit_ids: Sequence[str]) -> None:
         """Removes outfits from the pool in one step.
@@ -174,3 +252,7 @@ class CatalogueUpdates:
 
     def _compact_if_due(self) -> None:
         compaction.compact_in_background(self.live)
+
+
+def _coding(now: OpenGeneration) -> Coding:
+    return Coding(lambda: now.item_coder, now.tower.with_codes)

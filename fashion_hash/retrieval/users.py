@@ -15,8 +15,8 @@ from fashion_hash.errors import QueryError, shown
 from fashion_hash.index.engines.contract import NOTHING
 from fashion_hash.index.engines.open import open_engine
 from fashion_hash.live.catalogue import LiveCatalogue
+from fashion_hash.live.records.tables import UserState
 from fashion_hash.live.snapshot import Base, Snapshot
-from fashion_hash.live.store import UserState
 
 # the same files searched without a preference, kept as long as the files are
 _BASES_FOR_EVERYONE: WeakKeyDictionary[Base, Base] = WeakKeyDictionary()
@@ -84,10 +84,11 @@ def users_now(live: LiveCatalogue, user_ids: Iterable[str | int | None]) -> tupl
 
 
 def _user(live: LiveCatalogue, snapshot: Snapshot, user_id: str | None, state: UserState | None) -> User:
+    users = snapshot.bundle.users  # without those who were removed
     exported, none = live.bundle, np.zeros((0, len(live.bundle.slots)), dtype=np.int32)
-    row = -1 if user_id is None else exported.users.find(user_id)
+    row = -1 if user_id is None else users.find(user_id)
     if user_id is not None and row < 0 and state is None:
-        exported.users.row(user_id)  # raises
+        users.row(user_id)  # raises
     history = none if row < 0 else exported.history.items[exported.lines_of(row)]
     keys = exported.user_keys
     user_key = keys[row] if row >= 0 else np.zeros(keys.shape[1:], dtype=keys.dtype)

@@ -12,6 +12,7 @@ import json
 import operator
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from copy import copy
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
@@ -115,6 +116,17 @@ class Column:
             self.values[start:stop], self.kinds[start:stop] = encoded, kinds
             self.held |= set(kinds) - {ABSENT}
 
+    def replaced(self, rows: np.ndarray, values: Sequence[object]) -> Column:
+        """The column with other values in some rows: itself where they are the same, else a copy (texts are shared)."""
+        kinds, encoded = zip(*map(self._encode, values))
+        if (self.kinds[rows] == kinds).all() and (self.values[rows] == encoded).all():
+            return self
+        column = copy(self)
+        column.kinds, column.values = self.kinds.copy(), self.values.copy()
+        column.kinds[rows], column.values[rows] = kinds, encoded
+        column.held = frozenset(np.unique(column.kinds).tolist()) - {ABSENT}
+        return column
+
     def _encode(self, value: object) -> tuple[int, float]:
         if value is None or value != value:  # null, and NaN, which JSON lacks
             return ABSENT, 0.0
@@ -192,6 +204,20 @@ class ItemColumns:
             columns[name].write(start, values)
         self._columns = columns
         self._size = stop
+
+    def replaced(
+        self, rows: Sequence[int], details: Sequence[Mapping[str, Any]], dates: Collection[str] = ()
+    ) -> ItemColumns:
+        """The columns with other values of some items, as a table of its own. Columns that do not change are shared."""
+        table = ItemColumns()
+        table._size, table._columns = self._size, dict(self._columns)
+        places = np.array(rows, dtype=np.int64)
+        for name in dict.fromkeys(chain(self._columns, *details)) if rows else ():
+            column = self._columns.get(name) or Column(self._size, name in dates)
+            table._columns[name] = column.replaced(places, [item.get(name) for item in details])
+            if not table._columns[name].held:
+                del table._columns[name]
+        return table
 
     def column(self, name: str) -> tuple[np.ndarray, np.ndarray, list[str]]:
         """Kinds (N,), values (N,) and texts of a column as it is now; every kind is ABSENT if no item has it."""

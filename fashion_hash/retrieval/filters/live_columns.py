@@ -18,6 +18,7 @@ from fashion_hash.retrieval.filters.language import parse
 from fashion_hash.retrieval.filters.totals import PoolTotals
 
 KEPT = 8  # how many filters have their masks of the pool kept, each a byte an outfit
+VERSIONS = 3  # of the columns: a thread may still answer from an older snapshot
 
 
 class LiveColumns:
@@ -30,8 +31,8 @@ class LiveColumns:
     def __init__(self, live: LiveCatalogue) -> None:
         """Reads nothing yet."""
         self._live = live
-        self._tables: dict[str, ItemColumns] = {}
-        self._totals: tuple[Base, PoolTotals] | None = None
+        self._versions: OrderedDict[int, dict[str, ItemColumns]] = OrderedDict()  # by Snapshot.items_seq
+        self._totals: tuple[Base, int, PoolTotals] | None = None
         self._kept_of: Base | None = None
         self._kept: OrderedDict[str, np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
@@ -39,23 +40,44 @@ class LiveColumns:
     def of(self, snapshot: Snapshot) -> Mapping[str, ItemColumns]:
         """The columns by item type; they hold at least the items of the snapshot."""
         with self._lock:
+            tables = self._versions.setdefault(snapshot.items_seq, {})
+            self._versions.move_to_end(snapshot.items_seq)
+            while len(self._versions) > VERSIONS:
+                self._versions.popitem(last=False)
             for item_type in snapshot.bundle.types:
-                if item_type not in self._tables:
-                    path, dates = self._live.bundle.path / "catalogue.sqlite", self._live.date_columns()
-                    self._tables[item_type] = read_columns(path, item_type, dates)
-                table = self._tables[item_type]
-                if len(table) < len(snapshot.bundle.items[item_type]):
-                    added = [_details(*line) for line in self._live.details(item_type, len(table))]
-                    # asked after the lines: whatever columns these have, their types are known by now
-                    table.append(added, self._live.date_columns())
-            return self._tables
+                if item_type not in tables:
+                    tables[item_type] = self._read(snapshot, item_type)
+                self._append(tables[item_type], snapshot, item_type)
+            return tables
 
-    def totals(self, base: Base) -> PoolTotals:
-        """Sums over the outfits of a generation of files, kept until the next generation."""
+    def _read(self, snapshot: Snapshot, item_type: str) -> ItemColumns:
+        """The columns of a type as of a snapshot, made from the latest earlier ones that are kept."""
+        seq = snapshot.items_seq
+        earlier = [number for number, tables in self._versions.items() if number < seq and item_type in tables]
+        if earlier:
+            table = self._versions[max(earlier)][item_type]
+        else:
+            path, dates = self._live.bundle.path / "catalogue.sqlite", self._live.date_columns()
+            table = read_columns(path, item_type, dates)
+        self._append(table, snapshot, item_type)
+        lines = self._live.revisions(item_type, max(earlier, default=0), seq)
+        latest = {row: (title, details) for row, title, details in lines}
+        # asked after the lines: whatever columns these have, their types are known by now
+        dates = self._live.date_columns() if latest else frozenset()
+        return table.replaced(list(latest), [_details(*line) for line in latest.values()], dates)
+
+    def _append(self, table: ItemColumns, snapshot: Snapshot, item_type: str) -> None:
+        if len(table) < len(snapshot.bundle.items[item_type]):
+            added = [_details(*line) for line in self._live.details(item_type, len(table))]
+            table.append(added, self._live.date_columns())
+
+    def totals(self, snapshot: Snapshot) -> PoolTotals:
+        """Sums over the outfits in the files, kept until the next generation or update of items."""
+        key = snapshot.base, snapshot.items_seq
         with self._lock:
-            if self._totals is None or self._totals[0] is not base:
-                self._totals = base, PoolTotals(base.bundle.slots)
-            return self._totals[1]
+            if self._totals is None or self._totals[0] is not key[0] or self._totals[1] != key[1]:
+                self._totals = *key, PoolTotals(snapshot.bundle.slots)
+            return self._totals[2]
 
     def allowed(self, snapshot: Snapshot, chosen: Filter) -> np.ndarray | ItemTest | None:
         """Which outfits of a snapshot a filter lets through.
@@ -68,30 +90,30 @@ class LiveColumns:
             (N + A,) bool, or a test of items for an engine that takes one; None if all outfits pass.
         """
         if not chosen.where:
-            return None  # outfits with removed items have been removed as well
+            return None  # outfits with removed or hidden items are not offered anyway
         if snapshot.base.tests_items and snapshot.alive is None and not len(snapshot.added):
             test = item_test(chosen, snapshot.bundle.slots)
             if test is not None:
                 return test
         slots = snapshot.bundle.slots
-        allowed = self._allowed_of_files(snapshot.base, chosen)
+        allowed = self._allowed_of_files(snapshot, chosen)
         if not len(snapshot.added):
             return allowed
         return np.concatenate([allowed, allowed_outfits(chosen, slots, snapshot.added.items)])
 
-    def _allowed_of_files(self, base: Base, chosen: Filter) -> np.ndarray:
+    def _allowed_of_files(self, snapshot: Snapshot, chosen: Filter) -> np.ndarray:
         """Which outfits of the files pass; shops repeat a few filters, so the masks of the last ones are kept.
 
         A kept mask stays right when an item is removed later, because its outfits are removed with it.
         """
-        key = repr(chosen.where)
+        base, key = snapshot.base, f"{snapshot.items_seq} {chosen.where!r}"
         with self._lock:
             if self._kept_of is not base:
                 self._kept_of, self._kept = base, OrderedDict()
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
-        allowed = allowed_outfits(chosen, base.bundle.slots, base.pool.items, self.totals(base))
+        allowed = allowed_outfits(chosen, base.bundle.slots, base.pool.items, self.totals(snapshot))
         allowed.flags.writeable = False
         with self._lock:
             if self._kept_of is base:
@@ -101,25 +123,25 @@ class LiveColumns:
         return allowed
 
     def filter(self, snapshot: Snapshot, where: Mapping[str, object] | None) -> Filter:
-        """A filter over the items of a snapshot, without those that were removed.
+        """A filter over the items of a snapshot, without those that were removed or are hidden.
 
         Args:
             snapshot: the state of the catalogue.
-            where: see `language`; None and {} exclude only removed items.
+            where: see `language`; None and {} exclude only removed and hidden items.
 
         Raises:
             QueryError: as for `read_filter`.
         """
         if where is None or (isinstance(where, Mapping) and not where):
-            alive = {item_type: mask for item_type, mask in snapshot.items_alive.items() if mask is not None}
-            return Filter(parse(None, ()), alive, ())
+            all_offered = {item_type: mask for item_type, mask in snapshot.items_offered.items() if mask is not None}
+            return Filter(parse(None, ()), all_offered, ())
         chosen, masks = read_filter(where, self.of(snapshot)), {}
         counts = {item_type: len(snapshot.bundle.items[item_type]) for item_type in snapshot.bundle.types}
-        for item_type, alive_mask in snapshot.items_alive.items():
+        for item_type, offered in snapshot.items_offered.items():
             mask = chosen.masks.get(item_type)
             mask = None if mask is None else mask[: counts[item_type]]
-            if alive_mask is not None:
-                mask = alive_mask if mask is None else mask & alive_mask
+            if offered is not None:
+                mask = offered if mask is None else mask & offered
             if mask is not None:
                 masks[item_type] = mask
         total_bounds = tuple(

@@ -68,7 +68,8 @@ def rankings(
         ranked = pool_rankings(snapshot, users, query.k, include_liked=query.include_liked, allowed=allowed)
     for user, ranking in zip(users, ranked):
         if query.where and len(ranking.rows) < query.k:
-            rows = np.arange(len(snapshot.ids)) if snapshot.alive is None else np.flatnonzero(snapshot.alive)
+            offered = snapshot.offered
+            rows = np.arange(len(snapshot.ids)) if offered is None else np.flatnonzero(offered)
             excluded = np.flatnonzero(np.isin(rows, user.known_rows(query.include_liked)))
             pool = PoolOutfits(snapshot.bundle.slots, snapshot.items_of(rows), excluded)
             return ranked, explain_shortfall(query.k, len(ranking.rows), chosen, columns.of(snapshot), pool)

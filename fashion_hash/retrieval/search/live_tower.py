@@ -1,12 +1,14 @@
 """The request model of a live catalogue: codes of items that were added, and tastes as they are now.
 
 An added item has no learned embedding: its code comes from its words (title, brand, categories, description)
-and, where the encoder takes them, its picture. That is done when a request first meets it, and kept.
+and, where the encoder takes them, its picture. That is done when a request first meets it, and kept. The same holds
+for an item whose words or picture were updated.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -22,7 +24,8 @@ from fashion_hash.inference.request_tower import RequestTower
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.retrieval.users import User
 
-AT_ONCE = 1024  # added items that are encoded together
+AT_ONCE = 1024  # items that are encoded together
+VERSIONS = 2  # of the codes: a thread may still answer from an older snapshot
 
 
 class CodedItems(NamedTuple):
@@ -35,6 +38,13 @@ class CodedItems(NamedTuple):
     def first(self, count: int) -> CodedItems:
         """The first `count` items."""
         return CodedItems(*(part[:count] for part in self))
+
+    def replaced(self, rows: np.ndarray, items: CodedItems) -> CodedItems:
+        """A copy with other items in some rows."""
+        copies = CodedItems(*(part.copy() for part in self))
+        for part, new in zip(copies, items):
+            part[rows] = new
+        return copies
 
     def at(self, rows: np.ndarray) -> CodedItems:
         """Copies of the items at some rows."""
@@ -56,7 +66,8 @@ class LiveTower:
         self._encoder = encoder
         self._weights = weights
         self._tower: RequestTower | None = None
-        self._added: dict[str, CodedItems] = {}
+        # by item type and Snapshot.items_seq: the items of the export, and those that were added
+        self._coded: dict[str, OrderedDict[int, tuple[CodedItems, CodedItems]]] = {}
         self._lock = threading.Lock()
 
     @property
@@ -82,9 +93,43 @@ class LiveTower:
 
     def parts(self, snapshot: Snapshot, item_type: str) -> tuple[CodedItems, CodedItems]:
         """The items of a type: those of the export, then those that were added."""
-        tower = self.tower
-        exported = CodedItems(tower.item_codes[item_type], tower.item_vectors[item_type], tower.item_tastes[item_type])
-        return exported, self._added_items(tower, snapshot, item_type)
+        tower, seq = self.tower, snapshot.items_seq
+        count = len(snapshot.bundle.items[item_type]) - len(tower.item_codes[item_type])
+        with self._lock:
+            versions = self._coded.setdefault(item_type, OrderedDict())
+            if seq not in versions:
+                versions[seq] = self._updated(tower, snapshot, item_type)
+                while len(versions) > VERSIONS:
+                    versions.popitem(last=False)
+            exported, added = versions[seq]
+            added = _with_added(tower, snapshot, item_type, added, count)
+            versions[seq] = exported, added
+        return exported, added.first(count)
+
+    def _updated(self, tower: RequestTower, snapshot: Snapshot, item_type: str) -> tuple[CodedItems, CodedItems]:
+        """The items as of a snapshot, made from the latest earlier ones that are kept."""
+        earlier = [seq for seq in self._coded[item_type] if seq < snapshot.items_seq]
+        if earlier:
+            exported, added = self._coded[item_type][max(earlier)]
+        else:
+            exported = CodedItems(
+                tower.item_codes[item_type], tower.item_vectors[item_type], tower.item_tastes[item_type]
+            )
+            added = CodedItems(
+                np.zeros((0, tower.num_bits // 8), dtype=np.uint8),
+                np.zeros((0, tower.num_bits), dtype=np.float16),
+                np.zeros((0, len(tower.weights.unknown_taste_item)), dtype=np.float32),
+            )
+        changed = snapshot.bundle.catalogue.reworded(item_type, max(earlier, default=0))
+        first = len(exported.codes)
+        for start in range(0, len(changed), AT_ONCE):
+            rows = np.array(changed[start : start + AT_ONCE], dtype=np.int64)
+            new = _coded(tower, snapshot.bundle, item_type, rows.tolist())
+            old = rows < first
+            late = (rows >= first) & (rows < first + len(added.codes))
+            exported = exported.replaced(rows[old], new.at(old)) if old.any() else exported
+            added = added.replaced(rows[late] - first, new.at(late)) if late.any() else added
+        return exported, added
 
     def items(self, snapshot: Snapshot, item_type: str, rows: np.ndarray) -> CodedItems:
         """Items of a type by rows, those that were added included."""
@@ -122,7 +167,7 @@ class LiveTower:
         For a new user it is the mean over the items that they like; None when nothing is known.
         """
         tower, bundle = self.tower, self._exported
-        row = -1 if user.user_id is None else bundle.users.find(user.user_id)
+        row = -1 if user.user_id is None else snapshot.bundle.users.find(user.user_id)
         known = tower.taste_of_user(row) if row >= 0 else None
         if known is None:
             taste: np.ndarray | None = tower.taste_of_items(self._tastes(snapshot, user.liked))
@@ -147,25 +192,19 @@ class LiveTower:
                 tastes += [exported.tastes[rows[~late]], added.tastes[rows[late] - len(exported.codes)]]
         return np.concatenate(tastes)
 
-    def _added_items(self, tower: RequestTower, snapshot: Snapshot, item_type: str) -> CodedItems:
-        first = len(tower.item_codes[item_type])
-        count = len(snapshot.bundle.items[item_type]) - first
-        with self._lock:
-            known = self._added.get(item_type) or CodedItems(
-                np.zeros((0, tower.num_bits // 8), dtype=np.uint8),
-                np.zeros((0, tower.num_bits), dtype=np.float16),
-                np.zeros((0, len(tower.weights.unknown_taste_item)), dtype=np.float32),
-            )
-            for start in range(len(known.codes), count, AT_ONCE):
-                rows = range(first + start, first + min(start + AT_ONCE, count))
-                new = _coded(tower, snapshot.bundle, item_type, rows)
-                known = CodedItems(*(np.concatenate(pair) for pair in zip(known, new)))
-            self._added[item_type] = known
-        return known.first(count)
+
+def _with_added(tower: RequestTower, snapshot: Snapshot, item_type: str, added: CodedItems, count: int) -> CodedItems:
+    """The items that were added, at least `count`, out of those that are coded already."""
+    first = len(tower.item_codes[item_type])
+    for start in range(len(added.codes), count, AT_ONCE):
+        rows = range(first + start, first + min(start + AT_ONCE, count))
+        new = _coded(tower, snapshot.bundle, item_type, rows)
+        added = CodedItems(*(np.concatenate(pair) for pair in zip(added, new)))
+    return added
 
 
-def _coded(tower: RequestTower, bundle: Bundle, item_type: str, rows: range) -> CodedItems:
-    """Items added after the export, coded from their catalogue entries."""
+def _coded(tower: RequestTower, bundle: Bundle, item_type: str, rows: Sequence[int]) -> CodedItems:
+    """Items that were added or updated after the export, coded from their catalogue entries."""
     items = [bundle.catalogue.item(item_type, row) for row in rows]
     words = [catalogue_words({**item.details, "title": item.title}) for item in items]
     pictures = [bundle.catalogue.picture(item_type, row) for row in rows] if tower.encoder.takes_pictures else None
