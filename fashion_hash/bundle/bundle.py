@@ -136,6 +136,12 @@ class Bundle:
         return view
 
     @property
+    def known_user_keys(self) -> np.ndarray:
+        """`user_keys` without the rows of users who were removed, which hold nothing."""
+        findable = self.users.findable
+        return self.user_keys if findable.all() else self.user_keys[findable]
+
+    @property
     def tastes(self) -> np.ndarray:
         """The older name of `user_keys`."""
         return self.user_keys

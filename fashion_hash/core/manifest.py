@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fashion_hash.core.files import sha256, write_json
+from fashion_hash.core.files import sha256, sweep, sync_file, sync_folder, write_json
 from fashion_hash.errors import BundleError, unreadable
 
 # of a bundle with generations (fashion_hash.bundle.generations), and the manifest of each
 CURRENT, GENERATIONS, MANIFEST = "current", "generations", "manifest.json"
+EDIT = "edit"  # names the temporary folders of `replace_files`
 
 
 def seal(folder: Path, manifest: dict[str, Any]) -> None:
@@ -38,14 +43,33 @@ def read_manifest(folder: Path, what: str, version: int, *, verify: bool) -> dic
     Raises:
         BundleError: there is no manifest, its format or version is another one, or a file is missing or was changed.
     """
+    while True:
+        text = _read_text(folder, what)
+        try:
+            return _checked(folder, text, what, version, verify)
+        except BundleError:
+            if _read_text(folder, what) == text:
+                raise
+            # otherwise files were replaced (`replace_files`) between the manifest and the check: look again
+
+
+def _read_text(folder: Path, what: str) -> str:
     path = folder / MANIFEST
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
         raise BundleError(f"{folder} is not a {what}: it has no manifest.json") from None
     except OSError as error:
         raise unreadable(path, error, f"{path} cannot be read ({error})") from None
-    except (ValueError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise BundleError(f"{path} is not readable JSON ({error}): export it again") from None
+
+
+def _checked(folder: Path, text: str, what: str, version: int, verify: bool) -> dict[str, Any]:
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(text)
+    except ValueError as error:
         raise BundleError(f"{path} is not readable JSON ({error}): export it again") from None
     if not isinstance(manifest, dict) or manifest.get("format") != what:
         raise BundleError(f"{path} does not describe a {what}")
@@ -54,21 +78,29 @@ def read_manifest(folder: Path, what: str, version: int, *, verify: bool) -> dic
             f"{path} has format version {manifest.get('format_version')}, this program reads version "
             f"{version}: export it again with `fashion-hash build-index`"
         )
-    fingerprint = manifest.pop("fingerprint", None)
-    if hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16] != fingerprint:
+    fingerprint, resealed = manifest.get("fingerprint"), manifest.pop("seal", None)
+    if resealed is None:
+        del manifest["fingerprint"]
+    if _digest(manifest) != (fingerprint if resealed is None else resealed):
         raise BundleError(f"{path} was changed after it was written: export it again")
     _check_files(folder, what, manifest["files"], verify)
     return {**manifest, "fingerprint": fingerprint}
 
 
+def _digest(manifest: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def _check_files(folder: Path, what: str, files: dict[str, Any], verify: bool) -> None:
     for name, facts in files.items():
         file = folder / name
+        allowed = [facts, *facts.get("or", ())]
         if not file.is_file():
             raise BundleError(f"{file} is missing: export the {what} again")
-        if file.stat().st_size != facts["bytes"]:
-            raise BundleError(f"{file} has {file.stat().st_size} bytes instead of {facts['bytes']}: export it again")
-        if verify and _checksum(file) != facts["sha256"]:
+        size = file.stat().st_size
+        if all(size != each["bytes"] for each in allowed):
+            raise BundleError(f"{file} has {size} bytes instead of {facts['bytes']}: export it again")
+        if verify and _checksum(file) not in [each["sha256"] for each in allowed]:
             raise BundleError(f"{file} does not match its checksum, its bytes were changed: export it again")
 
 
@@ -77,6 +109,47 @@ def _checksum(file: Path) -> str:
         return sha256(file)
     except OSError as error:
         raise unreadable(file, error, f"{file} cannot be read ({error}): export it again") from None
+
+
+def replace_files(folder: Path, edits: Mapping[str, Callable[[Path], None]]) -> bool:
+    """Changes files of a sealed folder, whose fingerprint stays: other folders refer to it.
+
+    While files are replaced, one by one, the manifest allows both the old and the new bytes of each. So a process that
+    is killed leaves a folder that can be opened, and the same edits complete it. Who has the old files open keeps them.
+
+    Args:
+        folder: the sealed folder; nobody else may be changing it.
+        edits: by name, a function that changes a copy of the file; done again it must change nothing.
+
+    Returns:
+        Whether a file was changed.
+    """
+    sweep(folder, EDIT)
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    manifest.pop("seal", None)
+    with tempfile.TemporaryDirectory(prefix=f".{EDIT}.", suffix=".partial", dir=folder) as scratch:
+        facts: dict[str, dict[str, Any]] = {}
+        for name, edit in edits.items():
+            copy = Path(scratch) / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(folder / name, copy)
+            edit(copy)
+            sync_file(copy)
+            facts[name] = {"bytes": copy.stat().st_size, "sha256": sha256(copy)}
+        changed = [name for name in edits if facts[name] != manifest["files"][name]]
+        if not changed:
+            return False
+        both = {name: {**manifest["files"][name], "or": [*manifest["files"][name].get("or", ()), facts[name]]} for name in changed}
+        _reseal(folder, {**manifest, "files": {**manifest["files"], **both}})
+        for name in changed:
+            os.replace(Path(scratch) / name, folder / name)
+            sync_folder((folder / name).parent)
+        _reseal(folder, {**manifest, "files": {**manifest["files"], **{name: facts[name] for name in changed}}})
+    return True
+
+
+def _reseal(folder: Path, manifest: dict[str, Any]) -> None:
+    write_json(folder / MANIFEST, {**manifest, "seal": _digest(manifest)})
 
 
 def read_part(path: Path, what: str, version: int, absent: str) -> dict[str, Any]:

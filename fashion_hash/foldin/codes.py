@@ -154,7 +154,8 @@ class FoldIn:
             codes = packed[:: 1 + len(packed) // SAMPLE]
             self._mean_code[item_type] = unpack(codes).sum(axis=(0, 1), dtype=np.int64) / max(1, len(codes))
         # an undetermined bit takes the value that most users of the bundle have
-        users = bundle.user_codes[:: 1 + len(bundle.user_codes) // SAMPLE]
+        keys = bundle.known_user_keys
+        users = keys[:: 1 + len(keys) // SAMPLE]
         self._majority = binarise(unpack(users).sum(axis=0, dtype=np.int64))
 
     def by_sum(self, liked: np.ndarray, disliked: np.ndarray | None = None) -> Packed | None:

@@ -81,7 +81,8 @@ class FoldInVectors:
     @cached_property
     def _prior(self) -> tuple[np.ndarray, np.ndarray]:
         """The mean, (D,), and inverse covariance, (D, D), of the bundle's users."""
-        users = np.asarray(self._bundle.user_keys[:: 1 + len(self._bundle.user_keys) // SAMPLE], dtype=np.float64)
+        keys = self._bundle.known_user_keys
+        users = np.asarray(keys[:: 1 + len(keys) // SAMPLE], dtype=np.float64)
         mean = users.mean(axis=0) if len(users) else np.zeros(self._bundle.num_bits)
         apart = users - mean
         covariance = apart.T @ apart / max(1, len(users))
@@ -94,6 +95,7 @@ class FoldInVectors:
         """Random outfits that fill the same slots as outfits of the history; see _scored."""
         bundle, rng = self._bundle, generator(self._seed, "fold-in")
         history = bundle.history.items
+        history = history[(history != EMPTY).any(axis=1)]  # without the lines of users who were removed
         if len(history):
             pattern = history[rng.integers(0, len(history), RANDOM)] != EMPTY
         else:

@@ -166,6 +166,13 @@ class LiveCatalogue:
             Moved: another generation of the bundle has become current.
             BundleError: another process keeps writing, or the file cannot be written.
         """
+        with self.writer() as store, store.transaction("IMMEDIATE"):
+            self._check_current()  # whoever makes another generation current holds this transaction meanwhile
+            yield Writing(self.now(), store)
+
+    @contextmanager
+    def writer(self) -> Iterator[Store]:
+        """The file of changes, opened to write, outside of a transaction; other threads wait."""
         with self._write_lock:
             self._check_current()
             if self._writer is None:
@@ -173,9 +180,12 @@ class LiveCatalogue:
                     with writable(self.bundle.path):
                         create_store(self.bundle)
                 self._writer = Store.open(self.bundle, write=True)
-            with self._writer.transaction("IMMEDIATE"):
-                self._check_current()  # whoever makes another generation current holds this transaction meanwhile
-                yield Writing(self.now(), self._writer)
+            with sqlite_errors(self._writer.path):
+                yield self._writer
+
+    def ask(self, question: Callable[[Records], Answer | None]) -> Answer | None:
+        """What the file of changes answers; None without changes."""
+        return self._file.ask(question)
 
     def close(self) -> None:
         """Closes the files; they are opened again on the next use."""

@@ -13,12 +13,16 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
-from fashion_hash.bundle.bundle import LIVE_FOLDER
+from fashion_hash.bundle.bundle import LIVE_FOLDER, Bundle
 from fashion_hash.errors import BundleError, FashionHashError
 from fashion_hash.live.catalogue import LiveCatalogue
+from fashion_hash.live.forgetting.erase import erase_users
+from fashion_hash.live.forgetting.remove import ERASE
 from fashion_hash.live.generation import generation_path, write_generation
+from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.live.store import writable
 
 log = logging.getLogger(__name__)
@@ -43,21 +47,54 @@ def compact(live: LiveCatalogue) -> bool:
         snapshot = live.now()
         old = snapshot.base.generation
         _sweep(folder, keep=old)
-        if not snapshot.num_changes:
+        erase = live.ask(lambda store: store.meta(ERASE))
+        if not snapshot.num_changes and erase is None:
             return False
-        path = write_generation(snapshot, old + 1)
-        live.written = old + 1
-        try:
-            with live.writing() as (_, store):
-                store.fold(old + 1, snapshot.seq)
-        except BaseException:
-            if live.now().base.generation == old:
-                shutil.rmtree(path, ignore_errors=True)
-                live.written = None
-            raise
+        if erase is not None:
+            snapshot = _without_removed_users(live, snapshot)
+        if snapshot.num_changes:
+            _write_files(live, snapshot)
+        if erase is not None:
+            _erase_deleted(live, erase)
         live.now()
-        _sweep(folder, keep=old + 1)
+        _sweep(folder, keep=live.now().base.generation)
         return True
+
+
+def _write_files(live: LiveCatalogue, snapshot: Snapshot) -> None:
+    """Writes a snapshot as the next generation, and makes that current."""
+    old = snapshot.base.generation
+    path = write_generation(snapshot, old + 1)
+    live.written = old + 1
+    try:
+        with live.writing() as (_, store):
+            store.fold(old + 1, snapshot.seq)
+    except BaseException:
+        if live.now().base.generation == old:
+            shutil.rmtree(path, ignore_errors=True)
+            live.written = None
+        raise
+
+
+def _without_removed_users(live: LiveCatalogue, snapshot: Snapshot) -> Snapshot:
+    """Erases removed users from the exported files. Returns the snapshot with the history that is left."""
+    rows = live.ask(lambda store: store.removed_users())
+    if rows is None or not len(rows):
+        return snapshot
+    erase_users(live.bundle, rows)
+    history = Bundle.open(live.bundle.path, verify=False).history
+    return replace(snapshot, bundle=snapshot.bundle.view(history=history))
+
+
+def _erase_deleted(live: LiveCatalogue, erase: str) -> None:
+    """Leaves nothing in the file of changes that was deleted; tried again at the next compaction if others read on."""
+    with live.writer() as store:
+        if not store.rewrite():
+            return
+        with store.transaction("IMMEDIATE"):
+            if store.meta(ERASE) == erase:  # otherwise another user was removed meanwhile
+                store.put_meta(ERASE, None)
+        store.rewrite()
 
 
 def compact_in_background(live: LiveCatalogue) -> threading.Thread | None:

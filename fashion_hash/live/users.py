@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,7 +12,8 @@ from fashion_hash.core.ids import encode
 from fashion_hash.core.outfits import canonical_items
 from fashion_hash.errors import DataError, QueryError
 from fashion_hash.foldin.fold_in import Fold
-from fashion_hash.live.catalogue import LiveCatalogue
+from fashion_hash.live.catalogue import LiveCatalogue, Writing
+from fashion_hash.live.forgetting.remove import allow_again, is_suppressed
 from fashion_hash.live.records.tables import UserState
 from fashion_hash.live.snapshot import Snapshot, outfit_keys
 
@@ -19,29 +21,46 @@ from fashion_hash.live.snapshot import Snapshot, outfit_keys
 OutfitRef = str | dict[str, str]
 
 
-def add_user(
-    live: LiveCatalogue, fold: Fold, user_id: str, liked: Sequence[OutfitRef], disliked: Sequence[OutfitRef]
-) -> None:
+class Told(NamedTuple):
+    """What a user likes and dislikes: outfits by id, or as item ids by slot name."""
+
+    liked: Sequence[OutfitRef]
+    disliked: Sequence[OutfitRef]
+
+    def rows(self, snapshot: Snapshot) -> tuple[np.ndarray, np.ndarray]:
+        """The items of both, (L, S) int32."""
+        return told_rows(snapshot, self.liked), told_rows(snapshot, self.disliked)
+
+
+def add_user(live: LiveCatalogue, fold: Fold, user_id: str, told: Told, again: bool = False) -> None:
     """Adds a user; see Recommender.add_user."""
 
     def new_state(snapshot: Snapshot, state: UserState | None) -> UserState:
-        if state is not None or user_id in live.bundle.users:
+        if state is not None or user_id in snapshot.bundle.users:
             raise DataError(f"user {user_id!r} already exists: use update_user")
-        likes, dislikes = (told_rows(snapshot, outfits) for outfits in (liked, disliked))
+        likes, dislikes = told.rows(snapshot)
         return _folded(snapshot, fold, likes[:0], likes, dislikes)
 
-    _put(live, user_id, new_state)
+    def check(now: Writing) -> None:
+        if is_suppressed(now.store, user_id):
+            if not again:
+                raise DataError(
+                    f"user {user_id!r} was removed and is not added again by mistake: if they come back themselves, "
+                    "pass again=True"
+                )
+            allow_again(now.store, user_id)
+
+    _put(live, user_id, new_state, check)
 
 
-def update_user(
-    live: LiveCatalogue, fold: Fold, user_id: str, liked: Sequence[OutfitRef], disliked: Sequence[OutfitRef]
-) -> None:
+def update_user(live: LiveCatalogue, fold: Fold, user_id: str, told: Told) -> None:
     """Adds to what a user likes and dislikes; see Recommender.update_user."""
 
     def new_state(snapshot: Snapshot, state: UserState | None) -> UserState:
-        row = live.bundle.users.row(user_id) if state is None else live.bundle.users.find(user_id)
+        users = snapshot.bundle.users
+        row = users.row(user_id) if state is None else users.find(user_id)
         history = live.bundle.history.items[live.bundle.lines_of(row) if row >= 0 else []]
-        likes, dislikes = (told_rows(snapshot, outfits) for outfits in (liked, disliked))
+        likes, dislikes = told.rows(snapshot)
         slots = snapshot.bundle.slots
         _check_apart(slots, likes, dislikes)
         if state is not None:  # when a user's opinion changes, the latest one counts
@@ -51,20 +70,38 @@ def update_user(
             )
         return _folded(snapshot, fold, history, likes, dislikes)
 
-    _put(live, user_id, new_state)
+    def check(now: Writing) -> None:
+        users = now.snapshot.bundle.users
+        if user_id not in users and now.store.user(user_id, len(live.bundle.slots)) is None:
+            users.row(user_id)  # raises: removed meanwhile
+
+    _put(live, user_id, new_state, check)
 
 
-def _put(live: LiveCatalogue, user_id: str, new_state: Callable[[Snapshot, UserState | None], UserState]) -> None:
-    """Stores the new state of a user; it is computed before the transaction, so that other writers do not wait."""
+def _put(
+    live: LiveCatalogue,
+    user_id: str,
+    new_state: Callable[[Snapshot, UserState | None], UserState],
+    check: Callable[[Writing], None],
+) -> None:
+    """Stores the new state of a user; it is computed before the transaction, so that other writers do not wait.
+
+    Args:
+        live: the catalogue.
+        user_id: who.
+        new_state: makes the new state of the present one.
+        check: called within the transaction; raises when the user may not be written.
+    """
     if not isinstance(user_id, str):
         raise DataError(f"a user id must be a text, got {user_id!r}")
     encode("user", user_id, 0)
     while True:
         snapshot, [before] = live.now_with([user_id])
         after = new_state(snapshot, before)
-        with live.writing() as (_, store):
-            if _same(store.user(user_id, len(live.bundle.slots)), before):
-                store.put_user(user_id, after)
+        with live.writing() as now:
+            check(now)
+            if _same(now.store.user(user_id, len(live.bundle.slots)), before):
+                now.store.put_user(user_id, after)
                 return
 
 

@@ -10,11 +10,12 @@ from fashion_hash.bundle.generations import Stamp, remove_unused, stamp
 from fashion_hash.errors import FashionHashError
 from fashion_hash.live import changes, compaction
 from fashion_hash.live.catalogue import LiveCatalogue, Moved
+from fashion_hash.live.forgetting.remove import remove_users
 from fashion_hash.live.updates.batches import replayable
 from fashion_hash.live.updates.hidden import set_hidden
 from fashion_hash.live.updates.items import Coding, write_items
 from fashion_hash.live.updates.outfits import NamedOutfit, upsert_outfits
-from fashion_hash.live.users import OutfitRef, add_user, update_user
+from fashion_hash.live.users import OutfitRef, Told, add_user, update_user
 from fashion_hash.retrieval.moment import OpenGeneration
 from fashion_hash.retrieval.search.live_tower import LiveTower
 
@@ -170,7 +171,14 @@ class CatalogueUpdates:
         self._write(lambda now: changes.remove_outfits(now.live, outfit_ids))
         self._compact_if_due()
 
-    def add_user(self, user_id: str, liked: Sequence[OutfitRef] = (), disliked: Sequence[OutfitRef] = ()) -> None:
+    def add_user(
+        self,
+        user_id: str,
+        liked: Sequence[OutfitRef] = (),
+        disliked: Sequence[OutfitRef] = (),
+        *,
+        again: bool = False,
+    ) -> None:
         """Adds a user, with a code fitted to what they like (fold-in; nothing is trained).
 
         Args:
@@ -178,13 +186,14 @@ class CatalogueUpdates:
             liked: outfits, by id or as item ids by slot name. Without any, answers are those for an
                 anonymous user, and say so.
             disliked: outfits, by id or as item ids by slot name.
+            again: also a user who was removed (`remove_user`); they start anew.
 
         Raises:
-            DataError: the id already exists.
+            DataError: the id already exists, or is that of a user who was removed.
             QueryError: an outfit both liked and disliked, without items, or a slot that does not exist.
             UnknownIdError: an unknown outfit or item.
         """
-        self._write(lambda now: add_user(now.live, now.fold, user_id, liked, disliked))
+        self._write(lambda now: add_user(now.live, now.fold, user_id, Told(liked, disliked), again))
 
     def update_user(self, user_id: str, liked: Sequence[OutfitRef] = (), disliked: Sequence[OutfitRef] = ()) -> None:
         """Adds to what a user likes and dislikes, and fits their code to all of it.
@@ -192,7 +201,21 @@ class CatalogueUpdates:
         Later likes and dislikes override earlier ones. Arguments and errors as `add_user`, and UnknownIdError
         for an unknown user.
         """
-        self._write(lambda now: update_user(now.live, now.fold, user_id, liked, disliked))
+        self._write(lambda now: update_user(now.live, now.fold, user_id, Told(liked, disliked)))
+
+    def remove_user(self, user_id: str | Sequence[str]) -> None:
+        """Removes a user, or a list of users in one step: they are unknown at once.
+
+        At the next compaction their ids, codes, likes and dislikes are erased from the files. A salted digest of each
+        id stays, so that nobody adds the user again by mistake (`add_user(..., again=True)`) and training can leave
+        them out (`data.suppressed`). Removing a removed user again changes nothing.
+
+        Raises:
+            UnknownIdError: an unknown user.
+            DataError: not a text.
+        """
+        user_ids = [user_id] if isinstance(user_id, str) else user_id
+        self._write(lambda now: remove_users(now.live, user_ids))
 
     def compact(self) -> bool:
         """Folds all changes into index files now; with many changes it happens by itself, in a thread.

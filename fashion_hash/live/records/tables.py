@@ -163,7 +163,7 @@ class Records:
         entries = [Entry(*row) for row in self._connection.execute(query, (after,))]
         ops = {entry.op for entry in entries}
         hidden = self.hidden() if not after or ops & {"hide_items", "show_items"} else None
-        removed = self._removed_users() if not after or "remove_users" in ops else None
+        removed = self.removed_users() if not after or "remove_users" in ops else None
         return LogState(generation, folded, entries, hidden, removed)
 
     def hidden(self) -> dict[str, np.ndarray]:
@@ -174,7 +174,8 @@ class Records:
                 rows.setdefault(item_type, []).append(row)
         return {item_type: np.array(of_type, dtype=np.int64) for item_type, of_type in rows.items()}
 
-    def _removed_users(self) -> np.ndarray:
+    def removed_users(self) -> np.ndarray:
+        """Rows of the exported users who were removed, (n,) int64."""
         rows = self._connection.execute("SELECT row FROM removed_users").fetchall() if self.extended else []
         return np.array([row for (row,) in rows], dtype=np.int64)
 

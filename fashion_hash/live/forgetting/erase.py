@@ -1,0 +1,64 @@
+"""Erases removed users from the files of a bundle: their ids, codes, tastes and what they liked.
+
+Rows stay, so that no other row changes its number; what they held is overwritten. The files are copied, changed and
+exchanged one by one (core.manifest.replace_files): a kill leaves a bundle that opens, and the next compaction
+completes it. Processes that have the old files open keep them until they open the bundle again; blocks of a disk that
+held a replaced file are the file system's to use again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.core.manifest import replace_files
+from fashion_hash.core.outfits import EMPTY
+from fashion_hash.index import pool
+
+Edit = Callable[[Path], None]
+
+
+def erase_users(bundle: Bundle, rows: np.ndarray) -> None:
+    """Overwrites users in the files of a bundle and its index, those of the export.
+
+    Args:
+        bundle: an open bundle.
+        rows: (n,) int64, rows of users.
+    """
+    lines = np.concatenate([np.zeros(0, dtype=np.int64), *(bundle.lines_of(row) for row in rows.tolist())])
+    edits: dict[str, Edit] = {
+        "ids/users.order.npy": lambda path: _keep(path, rows),
+        "ids/users.ids.npy": lambda path: _fill(path, rows, b""),
+        "codes/users.npy": lambda path: _fill(path, rows, 0),
+        "encoder/users.npy": lambda path: _fill(path, rows, 0),
+        "requests/users.tastes.npy": lambda path: _fill(path, rows, 0),
+        "requests/users.known.npy": lambda path: _fill(path, rows, False),
+        "history/items.npy": lambda path: _fill(path, lines, EMPTY),
+    }
+    _replace(bundle.path, edits)
+    index = bundle.path / pool.FOLDER
+    liked = np.load(index / "liked.offsets.npy")
+    spans = [np.arange(*liked[row : row + 2]) for row in rows.tolist()]
+    places = np.concatenate([np.zeros(0, dtype=np.int64), *spans])
+    # any row will do, since nobody asks what a removed user liked
+    _replace(index, {"liked.rows.npy": lambda path: _fill(path, places, 0)})
+
+
+def _replace(folder: Path, edits: dict[str, Edit]) -> None:
+    replace_files(folder, {name: edit for name, edit in edits.items() if (folder / name).exists()})
+
+
+def _fill(path: Path, rows: np.ndarray, value: object) -> None:
+    """Overwrites rows of an array file."""
+    array = np.load(path, mmap_mode="r+", allow_pickle=False)
+    array[rows] = value
+    array.flush()
+
+
+def _keep(path: Path, gone: np.ndarray) -> None:
+    """Takes rows out of the order of an id table, so that they are not found."""
+    order = np.load(path, allow_pickle=False)
+    np.save(path, order[~np.isin(order, gone)])
