@@ -139,12 +139,13 @@ def replace_files(folder: Path, edits: Mapping[str, Callable[[Path], None]]) -> 
         changed = [name for name in edits if facts[name] != manifest["files"][name]]
         if not changed:
             return False
-        both = {name: {**manifest["files"][name], "or": [*manifest["files"][name].get("or", ()), facts[name]]} for name in changed}
-        _reseal(folder, {**manifest, "files": {**manifest["files"], **both}})
+        before = manifest["files"]
+        both = {name: {**before[name], "or": [*before[name].get("or", ()), facts[name]]} for name in changed}
+        _reseal(folder, {**manifest, "files": {**before, **both}})
         for name in changed:
             os.replace(Path(scratch) / name, folder / name)
             sync_folder((folder / name).parent)
-        _reseal(folder, {**manifest, "files": {**manifest["files"], **{name: facts[name] for name in changed}}})
+        _reseal(folder, {**manifest, "files": {**before, **{name: facts[name] for name in changed}}})
     return True
 
 
