@@ -89,16 +89,6 @@ class OutfitFacts:
         return self.ids, self.times, self.weights, self.kinds
 
 
-def join_facts(tables: Sequence[OutfitFacts | None]) -> OutfitFacts | None:
-    """Several tables of facts, one below the other; a fact that one of them lacks is left out."""
-    known = [table for table in tables if table is not None]
-    if not known or len(known) < len(tables):
-        return None
-    columns = zip(*(table._columns() for table in known))
-    joined = (None if any(part is None for part in parts) else np.concatenate(parts) for parts in columns)
-    return OutfitFacts(*joined)
-
-
 def training_weights(
     facts: OutfitFacts | None, kind_weights: Mapping[str, float] | None = None, half_life: float | None = None
 ) -> np.ndarray | None:

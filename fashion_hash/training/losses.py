@@ -13,13 +13,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def bpr_loss(positive: Tensor, negative: Tensor) -> Tensor:
+def bpr_loss(positive: Tensor, negative: Tensor, weight: Tensor | None = None) -> Tensor:
     """Bayesian personalised ranking: mean of softplus(-(positive - negative)).
 
     Args:
         positive: (B,) scores of positive outfits.
         negative: (B,) or (B, K) scores of their negatives; all pairs have the same weight, and a pair with
             the score -inf does not count.
+        weight: (B,) how much each positive counts, of mean 1 over all of them; None: all the same.
 
     Returns:
         A scalar; 0 if no pair counts.
@@ -31,8 +32,10 @@ def bpr_loss(positive: Tensor, negative: Tensor) -> Tensor:
     """
     if negative.dim() == positive.dim() + 1:
         positive = positive.unsqueeze(-1)  # (B, 1) against (B, K)
+        weight = None if weight is None else weight.unsqueeze(-1)
     count = torch.count_nonzero(negative > -torch.inf).clamp(min=1)
-    return F.softplus(negative - positive).sum() / count
+    losses = F.softplus(negative - positive)
+    return (losses if weight is None else losses * weight).sum() / count
 
 
 def cross_modal_loss(image: Tensor, text: Tensor, margin: float = 0.1) -> Tensor:
@@ -63,12 +66,13 @@ def cross_modal_loss(image: Tensor, text: Tensor, margin: float = 0.1) -> Tensor
     return total / (items - 1) / items
 
 
-def softmax_loss(positive: Tensor, negative: Tensor) -> Tensor:
+def softmax_loss(positive: Tensor, negative: Tensor, weight: Tensor | None = None) -> Tensor:
     """Softmax of a positive against all its negatives: mean of -log(e^s0 / (e^s0 + sum over k of e^sk)).
 
     Args:
         positive: (B,) scores of positive outfits.
         negative: (B, K) scores of their negatives; -inf is a negative that does not count.
+        weight: as for `bpr_loss`.
 
     Returns:
         A scalar, the mean over the outfits that have a negative; 0 if none has.
@@ -80,7 +84,8 @@ def softmax_loss(positive: Tensor, negative: Tensor) -> Tensor:
     """
     everything = torch.cat([positive[:, None], negative], dim=1)  # (B, 1 + K)
     count = torch.count_nonzero((negative > -torch.inf).any(dim=1)).clamp(min=1)
-    return (everything.logsumexp(dim=1) - positive).sum() / count
+    losses = everything.logsumexp(dim=1) - positive
+    return (losses if weight is None else losses * weight).sum() / count
 
 
 class Taught(NamedTuple):
@@ -145,8 +150,9 @@ def fnd_loss(
     return ranking(positive, distilled(negative, taught))
 
 
-RANKING_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"bpr": bpr_loss, "softmax": softmax_loss}
-"""By the names that `loss.kind` takes: the loss of positives (B,) and their negatives (B, K)."""
+RANKING_LOSSES: dict[str, Callable[..., Tensor]] = {"bpr": bpr_loss, "softmax": softmax_loss}
+"""By the names that `loss.kind` takes: the loss of positives (B,), their negatives (B, K) and, where outfits have
+weights, `weight` (B,)."""
 
 
 def soft_pairs_loss(score: Tensor, teacher: Tensor, temperature: float = 1.0, reach: int | None = None) -> Tensor:

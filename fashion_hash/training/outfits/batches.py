@@ -66,6 +66,7 @@ class Batch(NamedTuple):
         shared: negatives that all positives share, if there are any.
         views: (V, 2, S) positions of two views of each of the first V positives, for contrastive learning.
         judged: the distances by a teacher, if there is one.
+        weights: (B,) float32, how much each positive counts; None when all count the same.
     """
 
     users: Tensor
@@ -75,6 +76,7 @@ class Batch(NamedTuple):
     shared: Shared | None = None
     views: Tensor | None = None
     judged: Judged | None = None
+    weights: Tensor | None = None
 
 
 class Drawn(NamedTuple):

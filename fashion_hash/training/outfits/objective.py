@@ -5,6 +5,8 @@ Shapes: B positives of a batch, K negatives for each, C candidates of a step, S 
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -82,8 +84,11 @@ class Objective:
             return self._ranking(score[:, 0], negative, batch) + self._cross_modal(codes) + self._contrast(codes, batch)
 
     def _ranking(self, positive: Tensor, negative: Tensor, batch: Batch) -> Tensor:
+        ranking_loss = self._ranking_loss
+        if batch.weights is not None:
+            ranking_loss = partial(ranking_loss, weight=batch.weights.to(positive.device))
         if batch.judged is None or self._teacher is None:
-            return self._ranking_loss(positive, negative)
+            return ranking_loss(positive, negative)
         judged, settings = batch.judged, self._teacher
         reference, distances = judged.reference.to(positive.device), judged.negative.to(positive.device)
         if batch.shared is not None:
@@ -92,7 +97,7 @@ class Objective:
                 shared = reference[:, None].expand(-1, len(batch.shared.positions))
             distances = torch.cat([distances, shared.to(positive.device)], dim=1)
         taught = Taught(distances, reference, settings.alpha, settings.sigma, settings.clip)
-        loss = fnd_loss(positive, negative, taught, self._ranking_loss)
+        loss = fnd_loss(positive, negative, taught, ranking_loss)
         if settings.pairs:
             score = torch.cat([positive[:, None], negative], dim=1)  # in random order
             by_teacher = -torch.cat([judged.positive.to(positive.device)[:, None], distances], dim=1)

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
 
+from fashion_hash.config.data import DataConfig
 from fashion_hash.config.experiment import Config
 from fashion_hash.core.outfits import fill_empty
 from fashion_hash.core.seeds import generator
 from fashion_hash.data.dataset import Dataset
+from fashion_hash.data.facts import training_weights
 from fashion_hash.errors import ConfigError
 from fashion_hash.features.table import usable_outfits
 from fashion_hash.training.outfits.batches import Batch, Candidates, Drawn, Judged, make_batch
@@ -22,6 +25,8 @@ from fashion_hash.training.outfits.negatives import EpochNegatives
 from fashion_hash.training.outfits.teacher import Teacher
 from fashion_hash.training.outfits.views import make_views
 from fashion_hash.training.runs.item_inputs import ItemInputs
+
+DAY = 24 * 3600
 
 
 class TrainingData:
@@ -44,6 +49,7 @@ class TrainingData:
         self._slots = dataset.slots
         self._num_items = inputs.num_items
         self._rows = np.flatnonzero(usable)
+        self._weights = outfit_weights(config.data, dataset, self._rows)
         self._positives = positives
         self._repeat_empty = config.model.repeat_empty
         self._hide = _hide_shares(config, dataset)
@@ -86,7 +92,8 @@ class TrainingData:
             if views is not None and self._repeat_empty:
                 views = fill_empty(self._slots, views)
             batch = make_batch(self._slots, self._num_items, Drawn(users, items, hide, shared, views))
-            yield batch._replace(judged=self._judged(rows, against, shared, known))
+            weights = None if self._weights is None else torch.from_numpy(self._weights[rows])
+            yield batch._replace(judged=self._judged(rows, against, shared, known), weights=weights)
 
     def _known_distances(self) -> np.ndarray | None:
         """(N, K) the teacher's distances of an epoch's negatives; None if they are drawn batch by batch."""
@@ -107,6 +114,30 @@ class TrainingData:
             of_shared = self._teacher.completions(users, self._positives.items[rows], shared.slot, shared.items)
         reference, positive = torch.from_numpy(self._reference[rows]), torch.from_numpy(self._distance[rows])
         return Judged(reference, positive, torch.from_numpy(negative), of_shared)
+
+
+def outfit_weights(config: DataConfig, dataset: Dataset, rows: np.ndarray) -> np.ndarray | None:
+    """How much each training outfit counts: (N,) float32 of mean 1 over `rows`, or None when all count the same.
+
+    Args:
+        config: how kinds and ages are weighed.
+        dataset: its training split is used, N outfits.
+        rows: of the outfits that are trained on; the others have weight 0.
+
+    Raises:
+        DataError: the weights do not allow it (`training_weights`).
+    """
+    train = dataset.split("train")
+    facts = None if train.facts is None else train.facts[rows]
+    if facts is not None and not config.weighted:
+        facts = replace(facts, weights=None, kinds=None)
+    half_life = None if config.half_life is None else config.half_life * DAY
+    used = training_weights(facts, config.kind_weights, half_life)
+    if used is None:
+        return None
+    weights = np.zeros(len(train.positives), dtype=np.float32)
+    weights[rows] = used
+    return weights
 
 
 def _hide_shares(config: Config, dataset: Dataset) -> np.ndarray:
