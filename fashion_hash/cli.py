@@ -10,6 +10,7 @@ from importlib import import_module
 COMMANDS = {
     "demo": ("demo", "make a sample, train on it, index it and show outfits, in a minute"),
     "make-sample": ("data.make_sample", "make a small data set with planted tastes"),
+    "init": ("data.init", "look at a shop's tables and write a configuration for them"),
     "import-data": ("data.import_data", "check a data set before training on it"),
     "extract": ("data.extract", "extract vectors of any pictures into a store"),
     "extract-features": ("data.extract_features", "extract the image features of a configuration into its store"),

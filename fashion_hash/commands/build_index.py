@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fashion_hash.commands.run_command import Parser, run_command
+from fashion_hash.commands.run_command import Parser, check_writable, run_command
 
 if TYPE_CHECKING:
     from fashion_hash.bundle.bundle import Bundle
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # partner lists make composition fast; for this many items a type they take a minute or two, growing with the square
 PARTNERS_UP_TO = 30_000
+USERS_ON_A_PAGE = 3
 
 
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
@@ -29,6 +30,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
         metavar="FILE",
         help="the pool, a CSV or JSONL file of outfits (default: the distinct outfits of the data set)",
     )
+    parser.add_argument("--page", metavar="FILE", help="also write a page of the best outfits for a few users (.html)")
     return run_command(parser, _build, argv)
 
 
@@ -42,6 +44,8 @@ def _build(args: argparse.Namespace) -> int:
     from fashion_hash.index.partners import build_partners
     from fashion_hash.training.requests.run import RequestRun, open_run
 
+    if args.page:
+        check_writable("--page", args.page, ".html")
     run = open_run(args.run)
     path = Path(args.out) if args.out else run.path / "bundle"
     with hold(path, "building the bundle", BundleError):
@@ -63,7 +67,17 @@ def _build(args: argparse.Namespace) -> int:
         + ", ".join(f"{len(bundle.items[item_type])} {item_type} items" for item_type in bundle.types)
         + f", {bundle.num_bits} bits x {len(bundle.modalities)} modalities, {len(pool)} outfits indexed"
     )
-    return 0
+    return _write_page(path, args.page) if args.page else 0
+
+
+def _write_page(path: Path, page: str) -> int:
+    """Shows the best outfits of the first users, as `fashion-hash query` does, and writes them to a page."""
+    from fashion_hash.bundle.bundle import Bundle
+    from fashion_hash.commands import query
+
+    users = Bundle.open(path).users
+    asked = [argument for row in range(min(USERS_ON_A_PAGE, len(users))) for argument in ("--user", users.id(row))]
+    return query.main([str(path), *asked, "-k", "5", "--page", page])
 
 
 def _export_items(run: RequestRun, path: Path, args: argparse.Namespace) -> tuple[Bundle, Outfits, list[str] | None]:
@@ -92,7 +106,7 @@ def _export_outfits(
 
     of_outfits = Run.open(str(run.config.outfits)) if isinstance(run, RequestRun) else run
     dataset = load_data(of_outfits.config, folder=of_outfits.path)
-    ids, pool = None, dataset.outfits
+    ids, pool = None if dataset.pool is None else list(dataset.pool.ids), dataset.outfits
     if args.outfits:
         ids, pool = read_outfits_file(args.outfits, dataset.slots, dataset.items)
     if isinstance(run, RequestRun):

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from fashion_hash.config.sections import MOST, NotNegative, Positive, Section, Seed
+from fashion_hash.config.shop import ShopConfig
 
 SplitKind = Literal["time", "per_user", "cold_users", "cold_items"]
 
@@ -65,7 +66,7 @@ class DataConfig(Section):
     """Which data set to read.
 
     Attributes:
-        format: the format of its files: "polyvore_u" or "iqon3000".
+        format: the format of its files: "polyvore_u", "iqon3000" or "shop".
         root: the folder that holds it, relative to the working directory.
         subset: polyvore_u: the folder of outfits within the root, such as "tuples_630". May be left out when there
             is only one.
@@ -79,6 +80,7 @@ class DataConfig(Section):
         half_life: the time after which an outfit counts half in training, in days or as a text such as "90 days".
             By default age does not matter.
         weighted: whether the weights that the data gives count in training.
+        shop: the tables of format "shop" and their columns; by default both are recognised.
     """
 
     format: str
@@ -90,9 +92,10 @@ class DataConfig(Section):
     kind_weights: dict[str, NotNegative] | None = None
     half_life: Days | None = None
     weighted: bool = True
+    shop: ShopConfig | None = None
 
     @property
     def unused(self) -> set[str]:
-        """The keys of splits and weights that have their defaults."""
-        keys = ("split", "kind_weights", "half_life", "weighted")
+        """The keys of splits, weights and shop that have their defaults."""
+        keys = ("split", "kind_weights", "half_life", "weighted", "shop")
         return {key for key in keys if getattr(self, key) == type(self).model_fields[key].default}

@@ -97,18 +97,53 @@ class Content:
     """Where the pictures and words of the items lie; nothing of it is read until it is asked for.
 
     Attributes:
-        pictures: a folder of image files, or an LMDB environment of encoded images; the key of
-            an item is its id. None when the data set has no pictures.
+        pictures: a folder of image files, or an LMDB environment of encoded images. None when the data set has no
+            pictures.
         text_vectors: a file of given text vectors (the pickle of the Polyvore-U release).
         details: what else is known of the items, by item type and id: "title" (words) and any
             further columns (price, colour, ...), kept for display and filters.
         table: the table that `details` were read from, if there is one.
+        picture_keys: the keys of the items' pictures, by item id; the key of any other item is its id.
     """
 
     pictures: Path | None = None
     text_vectors: Path | None = None
     details: Mapping[str, Mapping[str, Mapping[str, Value]]] = field(default_factory=dict)
     table: ItemTable | None = None
+    picture_keys: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something odd in the files, which could be read all the same.
+
+    Attributes:
+        what: what it is, and what was done about it.
+        count: how often it occurs.
+        examples: the first cases.
+    """
+
+    what: str
+    count: int
+    examples: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        more = ", ..." if self.count > len(self.examples) else ""
+        cases = f": {', '.join(self.examples)}{more}" if self.examples else ""
+        return f"{self.count:,} x {self.what}{cases}"
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Outfits with ids of their own; two of them may consist of the same items.
+
+    Attributes:
+        ids: (N,) distinct outfit ids.
+        outfits: N outfits, all of user 0.
+    """
+
+    ids: tuple[str, ...]
+    outfits: Outfits
 
 
 @dataclass(frozen=True)
@@ -123,6 +158,8 @@ class Dataset:
         splits: the splits that exist, by name ("train", "valid", "test").
         content: where pictures and words lie.
         cold: the hidden users, if any; they have no rows in the vocabulary and the splits.
+        pool: the outfits of a shop under their own ids, liked or not; None where the outfits that are liked are all.
+        notes: what was odd in the files.
     """
 
     name: str
@@ -132,6 +169,8 @@ class Dataset:
     splits: Mapping[str, Split]
     content: Content = Content()
     cold: ColdUsers | None = None
+    pool: Pool | None = None
+    notes: tuple[Note, ...] = ()
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -152,7 +191,9 @@ class Dataset:
 
     @cached_property
     def outfits(self) -> Outfits:
-        """The distinct outfits of all splits' positives: the pool that an index is built over."""
+        """The pool that an index is built over: `pool`, or else the distinct outfits of all splits' positives."""
+        if self.pool is not None:
+            return self.pool.outfits
         return concatenate([self.splits[name].positives for name in SPLITS if name in self.splits]).distinct()
 
     @cached_property

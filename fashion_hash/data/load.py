@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from fashion_hash.config.shop import ShopConfig
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.formats import iqon, polyvore
 from fashion_hash.data.parsing.text_tables import Reporter, stop
+from fashion_hash.data.shop.read import find_shop, read_shop
 from fashion_hash.errors import ConfigError, suggest
 
 AnyFormat = TypeVar("AnyFormat")
@@ -32,6 +34,7 @@ class OutfitFormat(NamedTuple):
 FORMATS: Mapping[str, OutfitFormat] = {
     "polyvore_u": OutfitFormat(polyvore.read_polyvore_u, polyvore.find_subset),
     "iqon3000": OutfitFormat(iqon.read_iqon3000, iqon.find_tables),
+    "shop": OutfitFormat(read_shop, find_shop),
 }
 
 
@@ -42,15 +45,18 @@ def load_dataset(
     subset: str | None = None,
     slots: Sequence[str] | None = None,
     report: Reporter = stop,
+    shop: ShopConfig | None = None,
 ) -> Dataset:
     """Reads a data set into memory; pictures and text vectors stay on disk.
 
     Args:
-        format: a name in `FORMATS`, such as "polyvore_u" or "iqon3000".
+        format: a name in `FORMATS`, such as "polyvore_u", "iqon3000" or "shop".
         root: the folder of the data set.
         subset: polyvore_u: "tuples_630" or "630"; may be left out when there is only one.
-        slots: polyvore_u without header lines: the item type of each column.
+        slots: polyvore_u without header lines: the item type of each column. shop: that of each slot; by default
+            chosen from which types occur together.
         report: called with each fault in the files; the default raises the first.
+        shop: shop: which tables there are, and what their columns are called; by default both are recognised.
 
     Returns:
         The data set: ids, rows and splits.
@@ -59,7 +65,12 @@ def load_dataset(
         ConfigError: there is no such format, or it does not take one of the arguments.
         DataError: a file is missing or broken; the message names file and line.
     """
-    return format_named(format, FORMATS).read(root, subset, slots, report)
+    known = format_named(format, FORMATS)
+    if shop is None:
+        return known.read(root, subset, slots, report)
+    if format != "shop":
+        raise ConfigError(f"data.shop belongs to the format shop, not to {format}: leave it out, or change data.format")
+    return read_shop(root, subset, slots, report, shop)
 
 
 def format_named(name: str, formats: Mapping[str, AnyFormat]) -> AnyFormat:

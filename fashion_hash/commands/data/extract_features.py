@@ -33,7 +33,8 @@ def run(args: argparse.Namespace) -> int:
     if args.batch_size < 1:
         raise ConfigError(f"--batch-size must be at least 1, got {args.batch_size}")
     config = load_config(args.config, args.set)
-    dataset = load_dataset(config.data.format, config.data.root, subset=config.data.subset, slots=config.data.slots)
+    data = config.data
+    dataset = load_dataset(data.format, data.root, subset=data.subset, slots=data.slots, shop=data.shop)
     print(extract_for(config, dataset, choose_device(args.device or config.train.device), args.batch_size))
     return 0
 

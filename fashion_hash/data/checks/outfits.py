@@ -98,6 +98,7 @@ def check_dataset(
         faults.append(str(error))
         return Report(f"{format} at {root}", {}, [bad_lines(faults)])
     findings = [bad_lines(faults)] if faults else []
+    findings += [Finding("warning", note.what, note.count, list(note.examples)) for note in data.notes]
     findings += [*_splits(data), *_leaks(data), *_negatives(data), *_items(data)]
     findings += [*_pictures(data, decode_pictures), *_text_vectors(data), *item_table(data.content.table)]
     order = {"error": 0, "warning": 1, "note": 2}
@@ -245,7 +246,7 @@ def _pictures(data: Dataset, decode: bool) -> Iterator[Finding]:
         return
     items = _distinct_items(data)
     try:
-        missing, undecodable = survey(PictureStore(data.content.pictures), items, decode)
+        missing, undecodable = survey(PictureStore(data.content.pictures, data.content.picture_keys), items, decode)
     except DataError as error:
         yield Finding("error", "the pictures cannot be read", 1, [str(error)])
         return

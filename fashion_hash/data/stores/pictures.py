@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,12 +18,17 @@ from fashion_hash.errors import DataError, FeatureError
 class PictureStore:
     """Encoded pictures by key: the file name in a folder (or its path below it), or the key of an LMDB.
 
+    Args:
+        path: the folder or the LMDB.
+        names: other names of some keys, such as the ids of items.
+
     Raises:
         DataError: the folder or file does not exist.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, names: Mapping[str, str] | None = None) -> None:
         self.path = Path(path)
+        self._names = names or {}
         if not self.path.exists():
             raise DataError(f"no pictures at {self.path}: expected a folder of picture files or an LMDB")
         self.is_lmdb = lmdb_files.is_lmdb(self.path)
@@ -31,7 +36,7 @@ class PictureStore:
     def get(self, key: str) -> bytes | None:
         """The encoded picture, or None when there is none. Raises DataError when the store is broken."""
         if self.is_lmdb:
-            return lmdb_files.get_all(self.path, [key])[0]
+            return lmdb_files.get_all(self.path, [self._names.get(key, key)])[0]
         file = self._file(key)
         try:
             return file.read_bytes() if file is not None else None
@@ -56,6 +61,7 @@ class PictureStore:
 
     def _file(self, key: str) -> Path | None:
         """The file of a key; None when it is not there, or would lie outside of the folder."""
+        key = self._names.get(key, key)
         outside = Path(key).is_absolute() or ".." in Path(key).parts
         return self.path / key if not outside and os.path.isfile(self.path / key) else None
 

@@ -58,7 +58,7 @@ def load_and_split(config: Config, dataset: Dataset | None = None, folder: str |
     data = config.data
     given = dataset is not None
     if dataset is None:
-        dataset = load_dataset(data.format, data.root, subset=data.subset, slots=data.slots)
+        dataset = load_dataset(data.format, data.root, subset=data.subset, slots=data.slots, shop=data.shop)
     split = None
     if data.split is not None and not (given and len(dataset.splits) > 1):
         split = MadeSplit.make(dataset, data.split, None if folder is None else Path(folder) / SPLIT_FILE)

@@ -1,0 +1,1 @@
+"""A shop's own tables: recognised, read, and made into outfits."""

@@ -1,0 +1,40 @@
+"""What was odd in a shop's tables and how often, with a few examples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fashion_hash.data.dataset import Note
+
+EXAMPLES = 5
+
+
+class Notes:
+    """Collects notes while tables are read: of each kind a count and the first examples."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._examples: dict[str, list[str]] = {}
+
+    def add(self, what: str, example: str, count: int = 1) -> None:
+        """Counts one more case of `what`."""
+        self._counts[what] = self._counts.get(what, 0) + count
+        examples = self._examples.setdefault(what, [])
+        if len(examples) < EXAMPLES:
+            examples.append(example)
+
+    def add_all(self, what: str, count: int, examples: Iterable[str] = ()) -> None:
+        """Counts many cases at once; none if `count` is 0."""
+        if count:
+            self._counts[what] = self._counts.get(what, 0) + count
+            kept = self._examples.setdefault(what, [])
+            kept.extend(example for example, _ in zip(examples, range(EXAMPLES - len(kept))))
+
+    def count(self, what: str) -> int:
+        """How often something was noted."""
+        return self._counts.get(what, 0)
+
+    def all(self) -> tuple[Note, ...]:
+        """The notes, the most frequent first."""
+        ordered = sorted(self._counts, key=lambda what: -self._counts[what])
+        return tuple(Note(what, self._counts[what], tuple(self._examples[what])) for what in ordered)

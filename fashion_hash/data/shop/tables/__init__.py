@@ -1,0 +1,1 @@
+"""Which tables a shop has, and what their columns are called."""
