@@ -16,6 +16,7 @@ import pytest
 from filelock import FileLock
 
 import fashion_hash
+import fashion_hash.cli
 from fashion_hash.cli import COMMANDS
 from tests.paths import PACKAGE, PROJECT
 from tests.worlds.docs_world import make_docs_world
@@ -121,11 +122,25 @@ def tables():
             del sys.modules[name]
 
 
+SMALL = {  # what the tutorial's commands get in addition, so that they take seconds
+    "make-sample": ["--items", "100", "--users", "12", "--outfits-per-user", "12"],
+    "train": ["--set", "train.epochs=2"],
+}
+
+
+def run_commands(block, where):
+    for command in shell_lines(block):
+        if command[0] == "fashion-hash":
+            assert fashion_hash.cli.main([*command[1:], *SMALL.get(command[1], [])]) == 0, f"{where}: {command}"
+
+
 def run_page(page):
     names = {"__name__": "__main__"}
     for block in blocks(page):
         where = f"{name_of(page)}:{block.line}"
-        if block.language == "python":
+        if block.language == "bash" and page.name == "tutorial.md":  # a diary: its commands make what its code asks
+            run_commands(block, where)
+        elif block.language == "python":
             code = compile("\n" * block.line + block.text, str(page), "exec")
             if block.file is None or (PROJECT / block.file).exists():
                 exec(code, names)
@@ -168,16 +183,20 @@ def test_the_examples_of_docstrings_run(module):
 # -- commands
 
 
-def commands(page):
-    """The commands of a page's shell blocks, each as its words; continued lines are joined."""
-    lines = [block.text.replace("\\\n", " ") for block in blocks(page) if block.language == "bash"]
-    for line in "\n".join(lines).splitlines():
+def shell_lines(block):
+    """The commands of a shell block, each as its words; continued lines are joined."""
+    for line in block.text.replace("\\\n", " ").splitlines():
         for command in line.split(";"):
             words = shlex.split(command, comments=True)
             while words and "=" in words[0]:
                 words = words[1:]  # a variable of the environment
             if words:
                 yield words
+
+
+def commands(page):
+    """The commands of a page's shell blocks."""
+    return [words for block in blocks(page) if block.language == "bash" for words in shell_lines(block)]
 
 
 ALL_COMMANDS = [(page, words) for page in pages() for words in commands(page)]
