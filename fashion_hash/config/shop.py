@@ -26,13 +26,12 @@ class ShopConfig(Section):
             Outfits are formed from them where no table says which outfits users like.
         columns: our names of columns to those in the tables, such as {item_id: sku}; for one table only, under the
             name of its file: {looks.csv: {outfit_id: look}}.
+        leave_out: further columns of the items that are not to be read, such as vectors that nobody filters by.
         types: item types to other names, such as {tee: top}; types of the same name become one.
         pictures: the folder or LMDB of pictures, by item id (with or without the suffix of the file), or by what the
             column image holds.
         session_minutes: interactions without an order_id belong together if no more time lies between one and the
             next. All interactions of one day do where the times are days.
-        form: the form of the items' tables if they are not plain, such as a product feed: a name in the table of
-            `fashion_hash.data.shop.tables.forms`.
     """
 
     items: tuple[str, ...] = ()
@@ -41,10 +40,10 @@ class ShopConfig(Section):
     events: tuple[str, ...] = ()
     interactions: tuple[str, ...] = ()
     columns: dict[str, str | tuple[str, ...] | Columns] = Field(default_factory=dict)
+    leave_out: tuple[str, ...] = ()
     types: dict[str, str] = Field(default_factory=dict)
     pictures: str | None = None
     session_minutes: NotNegative = 30.0
-    form: str | None = None
 
     @field_validator("items", "details", "outfits", "events", "interactions", mode="before")
     @classmethod

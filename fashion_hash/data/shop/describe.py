@@ -27,6 +27,8 @@ def describe(data: ShopData, choice: SlotChoice, dataset: Dataset) -> Iterator[s
         yield f"          {files}: not used, because users have outfits"
     counts = data.items.by_type()
     yield f"items     {len(data.items):,}: {_listed(f'{number:,} {name}' for name, number in counts.items())}"
+    if data.type_column is not None:
+        yield f"          types from the column {data.type_column}: the items of an outfit differ in it"
     yield from _columns(data)
     yield from _outfits(data, dataset)
     yield from _times(data)
@@ -109,7 +111,7 @@ def _missing(data: ShopData) -> Iterator[str]:
         yield "pictures: the model learns from words and ids alone"
     if (data.likes.times == NO_TIME).all():
         yield "times: old and new outfits count the same, and no split by time is possible"
-    if not any("type" in table.mapped or table.form for table in data.tables.of("items")):
+    if data.type_column is None and not any("type" in table.mapped or table.form for table in data.tables.of("items")):
         yield "types of the items: all are of one type; map a column to it (data.shop.columns)"
 
 

@@ -19,7 +19,7 @@ from fashion_hash.data.shop.events import BY_STRENGTH, Events
 from fashion_hash.data.shop.item_sets import ItemSets
 from fashion_hash.data.shop.items import Items
 from fashion_hash.data.shop.likes import Likes
-from fashion_hash.data.shop.notes import Notes
+from fashion_hash.data.shop.notes import Notes, progress
 from fashion_hash.data.shop.tables.names import Source
 from fashion_hash.errors import DataError
 
@@ -78,7 +78,8 @@ def read_interactions(
         events = Events(source, notes)
         tables.append(events)
         columns = {name: names[0] for name, names in source.mapped.items()}
-        for line, row in read_table(source.path, list(dict.fromkeys(columns.values())), report):
+        rows = read_table(source.path, list(dict.fromkeys(columns.values())), report)
+        for line, row in progress(source.path, rows):
             try:
                 user, item_id = id_text(row[columns["user_id"]], "user_id"), id_text(row[columns["item_id"]], "item_id")
                 order = id_text(row[columns["order_id"]], "order_id") if "order_id" in columns else ""
@@ -90,11 +91,11 @@ def read_interactions(
                 continue
             if not user:
                 notes.add(f"rows of {source.path.name} without a user, passed over", f"line {line}")
-            elif item_id not in items.numbers:
+            elif (number := items.find(item_id)) is None:
                 notes.add(UNKNOWN_ITEMS, item_id or f"{source.path.name}:{line}")
             else:
                 owners.append(users.setdefault(user, len(users)))
-                numbers.append(items.numbers[item_id])
+                numbers.append(number)
                 order_rows.append(orders.setdefault((source.path.name, order), len(orders)) if order else -1)
                 events.keep(event, line, row)
     return Interactions(
@@ -135,7 +136,8 @@ def form_sets(interactions: Interactions, session_minutes: float, notes: Notes) 
     apart[1:] |= (kept.orders[1:] < 0) & (kept.times[1:] - kept.times[:-1] > gap)
     owners = np.cumsum(apart) - 1
     count = int(owners[-1]) + 1 if len(owners) else 0
-    ranked = np.lexsort((kept.items, -kept.times, -kept.strengths, owners))
+    # ~ turns the order round without overflow, which - has for NO_TIME
+    ranked = np.lexsort((kept.items, ~kept.times, -kept.strengths, owners))
     sets = ItemSets.of_pairs(owners[ranked], kept.items[ranked], count)
     first = np.flatnonzero(apart)
     return sets, Likes(

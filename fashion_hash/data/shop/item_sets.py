@@ -5,6 +5,7 @@ Shapes: N sets, M items of all sets together, S slots, T item types.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,8 @@ import numpy as np
 from fashion_hash.core.outfits import EMPTY, MAX_SLOTS, check_slots
 
 RARE_SHARE, RARE_COUNT = 0.005, 3  # a type in fewer sets gets no slot
+_MOST_TYPES, _ROWS_FOR_TYPES = 60, 2000
+_APART = 0.75  # of the sets, in how many the items must differ in their types
 REPEATED_SHARE = 0.1  # of the sets with a type, how many must hold it twice for a second slot
 
 
@@ -44,6 +47,36 @@ class ItemSets:
     def owners(self) -> np.ndarray:
         """(M,) int64, the set of each item."""
         return np.repeat(np.arange(len(self)), np.diff(self.starts))
+
+
+def type_column(sets: ItemSets, details: Sequence[Mapping[str, object]]) -> str | None:
+    """The column that tells the types of items, where no column is called so; None if there is none.
+
+    It holds 2 to 60 words, nearly every item has one, and the items of a set nearly always differ in it; of several
+    such columns the one of the fewest words.
+
+    Args:
+        sets: outfits, or what was bought together.
+        details: what is known of each item.
+    """
+    sizes = np.diff(sets.starts)
+    several = np.flatnonzero(sizes > 1)
+    if not len(several):
+        return None
+    candidates = []
+    for name in dict.fromkeys(column for row in details[:_ROWS_FOR_TYPES] for column in row):
+        words = [row.get(name) for row in details]
+        distinct = {word for word in words if isinstance(word, str)}
+        filled = sum(isinstance(word, str) for word in words)
+        if not 2 <= len(distinct) <= min(_MOST_TYPES, filled // 2) or filled < 0.9 * len(words):
+            continue
+        numbers = {word: number for number, word in enumerate(sorted(distinct))}
+        codes = np.array([numbers[word] if isinstance(word, str) else len(numbers) for word in words])
+        pairs = np.unique(sets.owners * (len(numbers) + 1) + codes[sets.items])
+        apart = np.bincount(pairs // (len(numbers) + 1), minlength=len(sets))[several] == sizes[several]
+        if apart.mean() >= _APART:
+            candidates.append((len(distinct), name))
+    return min(candidates)[1] if candidates else None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from fashion_hash.data.events import UNTYPED
 from fashion_hash.data.parsing.fields import id_text
 from fashion_hash.data.parsing.tables import Row, read_table
 from fashion_hash.data.parsing.text_tables import Reporter
-from fashion_hash.data.shop.notes import Notes
+from fashion_hash.data.shop.notes import Notes, progress
 from fashion_hash.data.shop.tables.forms import FORMS
 from fashion_hash.data.shop.tables.names import Source
 from fashion_hash.errors import DataError
@@ -29,20 +29,35 @@ class Items:
         types: the names of the item types, in the order in which they were met.
         type_of: for each item, a position in `types`.
         details: for each item, {column: value}, without its id and type.
+        variants: the number of the item of each variant id: sizes of one article, as feeds have them.
     """
 
     numbers: dict[str, int] = field(default_factory=dict)
     types: list[str] = field(default_factory=list)
     type_of: list[int] = field(default_factory=list)
     details: list[dict[str, Any]] = field(default_factory=list)
+    variants: dict[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+    def find(self, item_id: str) -> int | None:
+        """The number of an item, by its own id or that of one of its variants; None if it is not known."""
+        number = self.numbers.get(item_id)
+        return self.variants.get(item_id) if number is None else number
 
     @property
     def ids(self) -> list[str]:
         """The id of each item."""
         return list(self.numbers)
+
+    def take_types(self, column: str, rename: Mapping[str, str]) -> None:
+        """Takes the types from a column of the details, which then leaves them; items without a word keep theirs."""
+        places: dict[str, int] = {}
+        for number, row in enumerate(self.details):
+            word = str(row.pop(column, self.types[self.type_of[number]]))
+            self.type_of[number] = places.setdefault(rename.get(word, word), len(places))
+        self.types = list(places)
 
     def by_type(self) -> dict[str, int]:
         """The number of items of each type, the most frequent first."""
@@ -89,6 +104,8 @@ def read_items(sources: Sequence[Source], rename: Mapping[str, str], notes: Note
                     items.types.append(item_type)
                 items.type_of.append(type_at[item_type])
                 items.details.append({name: cell for name, cell in row.items() if cell is not None})
+                if source.form is not None and isinstance(variants := row.get("variants"), list):
+                    items.variants.update(dict.fromkeys(map(str, variants), items.numbers[item_id]))
     if not items.numbers:
         named = ", ".join(source.path.name for source in sources)
         raise DataError(f"{named or 'the shop'} holds no items: expected rows with an item_id and a type")
@@ -105,7 +122,7 @@ def add_details(items: Items, sources: Sequence[Source], notes: Notes, report: R
             except DataError as error:
                 report(DataError.at(source.path, line, str(error)))
                 continue
-            number = items.numbers.get(item_id)
+            number = items.find(item_id)
             if number is None:
                 notes.add(unknown, item_id)
             else:
@@ -139,7 +156,8 @@ def _rows(source: Source, report: Reporter) -> Iterator[tuple[int, Row]]:
         yield from FORMS[source.form].read(source.path, report)
         return
     ours = {theirs: name for name, names in source.mapped.items() for theirs in names}
-    for line, row in read_table(source.path, report=report):
+    columns = None if not source.left_out else [name for name in source.columns if name not in source.left_out]
+    for line, row in progress(source.path, read_table(source.path, columns, report)):
         renamed = {ours.get(name, name): cell for name, cell in row.items()}
         # a column that is called like one of ours but stands for something else gives way
         renamed.update({name: row.get(theirs) for theirs, name in ours.items()})

@@ -21,7 +21,7 @@ from fashion_hash.data.parsing.text_tables import Reporter
 from fashion_hash.data.shop.events import BY_STRENGTH, Events
 from fashion_hash.data.shop.item_sets import ItemSets
 from fashion_hash.data.shop.items import Items
-from fashion_hash.data.shop.notes import Notes
+from fashion_hash.data.shop.notes import Notes, progress
 from fashion_hash.data.shop.tables.names import Source
 from fashion_hash.errors import DataError
 
@@ -58,7 +58,7 @@ class Likes:
 
     def strongest(self) -> Likes:
         """One like of a user and a set: the one of the strongest kind, of these the latest."""
-        order = np.lexsort((-self.times, -self.strengths, self.sets, self.users))
+        order = np.lexsort((~self.times, -self.strengths, self.sets, self.users))
         keys = self.users[order].astype(np.int64) << 32 | self.sets[order]
         return self[np.sort(order[np.unique(keys, return_index=True)[1]])]
 
@@ -96,7 +96,7 @@ class Looks:
         events = self._new_events(source)
         told: set[tuple[int, str]] = set()  # long tables repeat outfit and user in every row
         long = "item_ids" not in source.mapped
-        for line, row in read_table(source.path, columns, self._report):
+        for line, row in progress(source.path, read_table(source.path, columns, self._report)):
             try:
                 user = self._id(source, row, "user_id")
                 event = events.read(line, row)
@@ -121,7 +121,7 @@ class Looks:
         columns = [name for names in source.mapped.values() for name in names]
         events = self._new_events(source)
         unknown = f"outfits of {source.path.name} that no table of outfits has, passed over"
-        for line, row in read_table(source.path, columns, self._report):
+        for line, row in progress(source.path, read_table(source.path, columns, self._report)):
             try:
                 user, outfit_id = self._id(source, row, "user_id"), self._id(source, row, "outfit_id")
                 event = events.read(line, row)
@@ -206,7 +206,7 @@ class Looks:
 
     def _add(self, number: int, item_ids: Sequence[str]) -> None:
         for item_id in item_ids:
-            at = self._items.numbers.get(item_id)
+            at = self._items.find(item_id)
             if at is None:
                 self._notes.add(UNKNOWN_ITEMS, item_id)
             else:

@@ -24,11 +24,12 @@ from fashion_hash.core.outfits import EMPTY, Outfits, item_types
 from fashion_hash.core.vocabulary import Vocabulary
 from fashion_hash.data.columns import Value
 from fashion_hash.data.dataset import SPLITS, Content, Dataset, Pool, Split
+from fashion_hash.data.events import UNTYPED
 from fashion_hash.data.facts import NO_TIME, OutfitFacts
 from fashion_hash.data.parsing.text_tables import Reporter, stop
 from fashion_hash.data.shop.interactions import UNKNOWN_ITEMS as UNKNOWN_IN_INTERACTIONS
 from fashion_hash.data.shop.interactions import form_sets, read_interactions
-from fashion_hash.data.shop.item_sets import Fitted, ItemSets, choose_slots, fit_slots
+from fashion_hash.data.shop.item_sets import Fitted, ItemSets, choose_slots, fit_slots, type_column
 from fashion_hash.data.shop.items import Items, add_details, read_items, type_details
 from fashion_hash.data.shop.likes import UNKNOWN_ITEMS, Likes, Looks, set_id
 from fashion_hash.data.shop.notes import EXAMPLES, Notes
@@ -55,6 +56,7 @@ class ShopData:
         users: user ids, in the order of their rows.
         formed: whether all sets were formed from interactions.
         from_interactions: whether it is interactions that say what users like.
+        type_column: the column that tells the types of the items, if it was found by its content.
         notes: what was odd.
     """
 
@@ -66,6 +68,7 @@ class ShopData:
     users: list[str]
     formed: bool
     from_interactions: bool
+    type_column: str | None = None
     notes: Notes = field(default_factory=Notes)
 
     @property
@@ -150,9 +153,12 @@ def read_tables(root: Path, config: ShopConfig, report: Reporter = stop) -> Shop
     if not len(likes):
         users, likes = [EVERYBODY], _liked_by_everybody(len(ids))
         notes.add_all("outfits, and no user who likes one: everybody is answered alike", len(ids))
+    column = None if items.types != [UNTYPED] else type_column(sets, items.details)
+    if column is not None:
+        items.take_types(column, config.types)
     _note_other_case(users, "user ids that differ in case only: they stay different users", notes)
     _note_other_case(items.numbers, "item ids that differ in case only: they stay different items", notes)
-    return ShopData(tables, items, ids, sets, likes, users, formed, from_interactions, notes)
+    return ShopData(tables, items, ids, sets, likes, users, formed, from_interactions, column, notes)
 
 
 def make_dataset(data: ShopData, slots: tuple[str, ...]) -> Dataset:

@@ -73,12 +73,13 @@ def config_text(data: ShopData, choice: SlotChoice, counts: Counts) -> str:
         for kind in KINDS
         for table in data.tables.of(kind)
     }
+    if data.type_column is not None:
+        for table in data.tables.of("items"):
+            columns[table.path.name]["type"] = data.type_column
     if columns := {name: mapped for name, mapped in columns.items() if mapped}:
         shop["columns"] = columns
     if data.tables.pictures is not None:
         shop["pictures"] = data.tables.pictures.relative_to(root).as_posix()
-    if form := next((table.form for table in data.tables.of("items") if table.form), None):
-        shop["form"] = form
     parts = [
         f"# Made by `fashion-hash init {root}`. Every key: docs/reference/configuration.md",
         _yaml({"name": run_name(root)}),

@@ -22,11 +22,15 @@ class Source:
         path: the file.
         mapped: our names of columns to those of the file.
         form: a name in `forms.FORMS` if it is not a plain table.
+        columns: the names of all columns.
+        left_out: the columns that are not read.
     """
 
     path: Path
     mapped: Mapped
     form: str | None = None
+    columns: tuple[str, ...] = ()
+    left_out: frozenset[str] = frozenset()
 
 
 _ID = ("id", "nr", "no", "number", "key", "code")
@@ -183,6 +187,14 @@ def check_mapping(config: ShopConfig, tables: Sequence[tuple[Path, Sequence[str]
                     f"data.shop.columns.{ours}: no table has a column {name!r}{suggest(name, every)}; "
                     f"the columns are {_listed(list(every))}"
                 )
+
+
+def check_left_out(config: ShopConfig, tables: Sequence[tuple[Path, Sequence[str]]]) -> None:
+    """Refuses to leave out columns that no table has. Raises ConfigError with the nearest names."""
+    every = dict.fromkeys(column for _, columns in tables for column in columns)
+    for name in config.leave_out:
+        if name not in every:
+            raise ConfigError(f"data.shop.leave_out: no table has a column {name!r}{suggest(name, every)}")
 
 
 def _of_file(config: ShopConfig, path: Path) -> Mapping[str, str | tuple[str, ...]]:

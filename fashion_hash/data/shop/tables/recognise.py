@@ -16,6 +16,7 @@ from fashion_hash.data.shop.tables.names import (
     SPELLINGS,
     Mapped,
     Source,
+    check_left_out,
     check_mapping,
     map_columns,
     mapped_names,
@@ -60,11 +61,13 @@ class ShopTables:
         root: their folder.
         tables: each of them, also those that are not read.
         pictures: the folder or LMDB of pictures, if there is one.
+        left_out: further columns of the items that are not read.
     """
 
     root: Path
     tables: tuple[Table, ...]
     pictures: Path | None = None
+    left_out: frozenset[str] = frozenset()
 
     def of(self, kind: str) -> list[Table]:
         """The tables of a kind."""
@@ -72,7 +75,12 @@ class ShopTables:
 
     def sources(self, kind: str) -> list[Source]:
         """The tables of a kind, as they are read."""
-        return [Source(table.path, table.mapped, table.form) for table in self.of(kind)]
+        return [
+            Source(
+                table.path, table.mapped, table.form, table.columns, self.left_out - set(sum(table.mapped.values(), ()))
+            )
+            for table in self.of(kind)
+        ]
 
 
 def find_tables(root: Path, config: ShopConfig | None = None) -> ShopTables:
@@ -98,17 +106,18 @@ def find_tables(root: Path, config: ShopConfig | None = None) -> ShopTables:
         tables = _recognised(root, config)
     read = [table for table in tables if table.kind in KINDS]
     check_mapping(config, [(table.path, table.columns) for table in tables])
+    check_left_out(config, [(table.path, table.columns) for table in tables])
     for table in read:
         _check_complete(table)
-    return ShopTables(root, tuple(tables), _pictures(root, config))
+    return ShopTables(root, tuple(tables), _pictures(root, config), frozenset(config.leave_out))
 
 
 def _named(path: Path, kind: str, config: ShopConfig, key: str) -> Table:
     if not path.is_file():
         holds = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
         raise ConfigError(f"{key}: no file {path}{suggest(path.name, holds)}")
-    if kind == "items" and config.form is not None:
-        return Table(path, kind, (), {}, config.form)
+    if kind == "items" and (form := form_of(path)) is not None:
+        return Table(path, kind, (), {}, form)
     columns = table_columns(path)
     return Table(path, kind, columns, map_columns(kind, path, columns, config))
 
@@ -128,7 +137,12 @@ def _recognised(root: Path, config: ShopConfig) -> list[Table]:
         kind = kind_of(columns, mapped_names(path, columns, config))
         tables.append(Table(path, kind, columns, map_columns(kind, path, columns, config) if kind else {}))
     if not any(table.kind == "items" for table in tables):
-        return tables
+        tables = [
+            replace(table, kind="items", mapped=map_columns("items", table.path, table.columns, config))
+            if table.kind == "details"
+            else table
+            for table in tables
+        ]
     with_types = [table for table in tables if table.kind == "items" and ("type" in table.mapped or table.form)]
     if with_types:  # a table with titles alone, such as translations, tells more of the same items
         tables = [
@@ -139,7 +153,7 @@ def _recognised(root: Path, config: ShopConfig) -> list[Table]:
         ]
     ids = _item_ids(tables)
     # a table of outfits and users may hold the items as well, in a column a slot
-    return [by_content(table, ids) if table.kind in ("", "events") else table for table in tables]
+    return [by_content(table, ids, config) if table.kind in ("", "events") else table for table in tables]
 
 
 def kind_of(columns: Sequence[str], mapped: Collection[str] = ()) -> str:
@@ -174,7 +188,7 @@ def kind_of(columns: Sequence[str], mapped: Collection[str] = ()) -> str:
     return ""
 
 
-def by_content(table: Table, item_ids: Collection[str]) -> Table:
+def by_content(table: Table, item_ids: Collection[str], config: ShopConfig) -> Table:
     """A table whose names do not tell, by where the ids of items stand in it.
 
     Several columns of item ids make a table of outfits with a column a slot; a single one with several ids in a cell
@@ -198,7 +212,7 @@ def by_content(table: Table, item_ids: Collection[str]) -> Table:
     if not several and len(single) < 2:
         return table
     free = [column for column in table.columns if column not in (*single, *several)]
-    mapped = map_columns("outfits", table.path, free, ShopConfig())
+    mapped = map_columns("outfits", table.path, free, config)
     mapped["item_ids"] = tuple(several[:1] or single)
     return replace(table, kind="outfits", mapped=mapped)
 
