@@ -1,5 +1,8 @@
 """`fashion-hash init`: a made shop, from its five tables to a page of outfits in two commands."""
 
+import csv
+import shutil
+
 import pytest
 
 from fashion_hash.cli import main
@@ -73,6 +76,31 @@ def test_a_column_can_be_named(workplace, tmp_path, capsys):
     assert not list(tmp_path.glob("*.yaml"))
     assert main(["init", "odd", "--column", "item_id=art"]) == 0
     assert "id: {hide: 0.1}" in (tmp_path / "odd.yaml").read_text(), "without words an item is its id"
+
+
+def test_pictures_become_features(workplace, made, capsys):
+    pytest.importorskip("skimage")
+    from PIL import Image
+
+    shop = workplace / "pictured"
+    shutil.copytree(made, shop)
+    (shop / "photos").mkdir()
+    with open(shop / "products.csv", encoding="utf-8") as stream:
+        products = list(csv.DictReader(stream))
+    for at, product in enumerate(products[1:]):
+        picture = Image.new("RGB", (40, 40), "white")
+        picture.paste((at * 4, 90, 200 - at * 3), (8, 8, 24, 32))
+        picture.save(shop / "photos" / f"{product['sku']}.png")
+    assert main(["init", "pictured"]) == 0
+    said = capsys.readouterr().out
+    assert "pictures  59 in pictured/photos" in said
+    assert f"1 x items without a picture in pictured/photos: {products[0]['sku']}" in said
+    config = load_config("pictured.yaml")
+    assert config.modalities == ("image", "text")
+    assert config.image.encoder == "descriptors"
+    assert main(["train", "pictured.yaml", "--set", "train.epochs=1"]) == 0
+    assert main(["init", "pictured", "--force"]) == 0, "the store of features is not a folder of pictures"
+    assert "pictures  59 in pictured/photos" in capsys.readouterr().out
 
 
 def test_types_that_never_meet_are_named(workplace, tmp_path, capsys):

@@ -14,7 +14,7 @@ from fashion_hash.data.shop.read import EVERYBODY, ShopData
 from fashion_hash.data.shop.tables.recognise import KINDS
 
 MANY = 100_000  # outfits from which on batches are large and share their negatives
-SOME_WORDS, ALL_WORDS = 0.5, 0.9  # shares of the items with a title: to use words, and to leave out ids
+SOME_KNOWN, MOST_KNOWN = 0.5, 0.9  # shares of the items with a title or a picture: to use them, to leave out ids
 
 
 @dataclass(frozen=True)
@@ -105,17 +105,23 @@ def _model_lines(counts: Counts) -> list[str]:
     """Sections of features, model, negatives, optimiser and training that fit the size."""
     lines: list[str] = []
     rates = ["user: 0.02"]
-    words = counts.titled >= SOME_WORDS * counts.items and counts.titled > 1
+    pictures = counts.pictured >= SOME_KNOWN * counts.items and counts.pictured > 1
+    if pictures:
+        lines.append("image: {encoder: descriptors, head: linear}  # pictures without weights to download")
+        rates.append("image_head: 0.002")
+    words = counts.titled >= SOME_KNOWN * counts.items and counts.titled > 1
     if words:
         dim = 64 if counts.titled < 1000 else 128 if counts.titled < 20_000 else 256
         lines.append(f"text: {{source: titles, dim: {dim}, head: linear}}  # words without weights to download")
         rates.append("text_head: 0.002")
-    if counts.titled < ALL_WORDS * counts.items:
+    if max(counts.titled, counts.pictured) < MOST_KNOWN * counts.items:
         lines.append("id: {hide: 0.1}  # a learned embedding an item; one in ten is hidden, for items that come later")
         rates.append("id: 0.01")
     rates.append("bit_weights: 0.001")
     bits = 64 if counts.items < 1000 else 128
     terms = ", terms: compatibility" if counts.users == 1 else ""  # nobody in particular to prefer anything
+    if pictures and words:
+        lines.append("loss: {cross_modal: 0.1, margin: 0.1}  # ties the picture of an item to its words")
     lines.append(f"model: {{num_bits: {bits}{terms}}}")
     if counts.outfits >= MANY:
         lines.append("negatives: {kind: shared, per_positive: 256}")
