@@ -14,7 +14,7 @@ from typing import Any
 from fashion_hash.data.columns import typed
 from fashion_hash.data.feeds.categories import item_type_of
 from fashion_hash.data.feeds.google_xml import looks_like_xml, read_xml
-from fashion_hash.data.feeds.variants import Variant, Variants, plain_text
+from fashion_hash.data.feeds.variants import Variant, Variants, item_id_of, plain_text
 from fashion_hash.data.parsing.fields import id_text
 from fashion_hash.data.parsing.tables import Row, read_table, table_columns, table_form
 from fashion_hash.data.parsing.text_tables import Reporter, stop
@@ -96,8 +96,8 @@ def _text(row: Row, name: str) -> str | None:
 
 def _item_id(row: Row, variant_id: str) -> str:
     """The article and colour of a variant; a variant without a group is an item by itself."""
-    group, colour = id_text(row.get("item_group_id"), "item_group_id"), _text(row, "color")
-    return variant_id if not group else f"{group}-{colour}" if colour else group
+    group = id_text(row.get("item_group_id"), "item_group_id")
+    return item_id_of(group, _text(row, "color")) if group else variant_id
 
 
 def _columns(row: Row) -> Row:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fashion_hash.data.columns import typed
 from fashion_hash.data.feeds.categories import item_type_of
-from fashion_hash.data.feeds.variants import Variant, Variants, plain_text
+from fashion_hash.data.feeds.variants import Variant, Variants, item_id_of, plain_text
 from fashion_hash.data.parsing.fields import id_text
 from fashion_hash.data.parsing.tables import Row, read_table, table_columns, table_form
 from fashion_hash.data.parsing.text_tables import Reporter, stop
@@ -126,7 +126,7 @@ def _add_variant(line: int, handle: str, row: Row, product: _Product, variants: 
         "price": _number(row, "variant price", "Variant Price"),
         "compare_at_price": _number(row, "variant compare at price", "Variant Compare At Price"),
     }
-    item_id = f"{handle}-{colour}" if colour else handle
+    item_id = item_id_of(handle, colour)
     # a leading apostrophe keeps spreadsheets from reading an SKU as a number
     sku = id_text(row.get("variant sku"), "Variant SKU").removeprefix("'") or None
     variants.add(line, item_id, Variant(sku, size, _in_stock(row)), columns)

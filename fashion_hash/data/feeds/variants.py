@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,6 +15,12 @@ from fashion_hash.data.parsing.tables import Row
 LOWEST = ("price", "sale_price", "compare_at_price")  # an item costs what its cheapest variant costs
 MOST_HTML = 50_000  # elements that are nested tens of thousands deep would take seconds
 FIRST = ("type", "title", "description", "image", "link", "active")  # as the first variant says
+
+
+def item_id_of(article: str, colour: str | None) -> str:
+    """The id of an article in a colour, such as "shirt-dark-blue"; without blanks, which separate ids in tables."""
+    slug = re.sub(r"[\W_]+", "-", (colour or "").casefold()).strip("-")
+    return f"{article}-{slug}" if slug else article
 
 
 class Variant(NamedTuple):

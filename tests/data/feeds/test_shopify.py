@@ -14,7 +14,7 @@ linen-shirt,Linen shirt,"<p>Cool &amp; <b>light</b>.</p>
 <ul><li>linen</li></ul><script>alert(1)</script>",Nord,Apparel & Accessories > Clothing > Clothing Tops > Shirts,Shirt,\
 "linen, summer, linen",TRUE,Size,S,Color,Red,'001,shopify,3,deny,59.90,79.90,https://cdn/2.jpg,2,https://cdn/red.jpg,active
 linen-shirt,,,,,,,,,M,,Red,002,shopify,0,deny,61.90,,https://cdn/1.jpg,1,,
-linen-shirt,,,,,,,,,S,,Blue,003,shopify,0,deny,59.90,,,,,
+linen-shirt,,,,,,,,,S,,Dark Blue,003,shopify,0,deny,59.90,,,,,
 linen-shirt,,,,,,,,,,,,,,,,,,https://cdn/3.jpg,3,,
 gift,Gift bag,,Sued,,,,true,Title,Default Title,,,,,,,4,,,,,draft
 mule,Mule,,Sued,,Mules,,false,Size,38,,,004,shopify,0,continue,90,,,,,active
@@ -30,8 +30,8 @@ def items_of(tmp_path: Path, text: str = CSV) -> dict:
 def test_products_become_items_of_one_colour(tmp_path: Path) -> None:
     items = items_of(tmp_path)
     assert items == {
-        "linen-shirt-Red": {
-            "item_id": "linen-shirt-Red",
+        "linen-shirt-red": {
+            "item_id": "linen-shirt-red",
             "type": "top",
             "title": "Linen shirt",
             "description": "Cool & light . linen",
@@ -47,15 +47,15 @@ def test_products_become_items_of_one_colour(tmp_path: Path) -> None:
             "sizes_in_stock": ["S"],
             "variants": ["001", "002"],
         },
-        "linen-shirt-Blue": {
-            "item_id": "linen-shirt-Blue",
+        "linen-shirt-dark-blue": {
+            "item_id": "linen-shirt-dark-blue",
             "type": "top",
             "title": "Linen shirt",
             "description": "Cool & light . linen",
             "brand": "Nord",
             "tags": ["linen", "summer"],
             "active": True,
-            "colour": "Blue",
+            "colour": "Dark Blue",
             "image": "https://cdn/1.jpg",
             "price": 59.9,
             "in_stock": False,
