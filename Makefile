@@ -1,5 +1,6 @@
 # make demo   the sample, a trained model, an index, outfits for three users as pictures and a page
 # make test   the ordinary tests
+# make fuzz   a kill at every moment of what writes files, and whatever else is tried at length
 # make check  ruff (lint, format) and mypy
 # make bare   the wheel, alone in a bare environment without torch, answers from bundles
 # make bench  the benchmarks, as tables
@@ -10,7 +11,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow check bare format bench docs figures clean
+.PHONY: demo test test-slow fuzz check bare format bench docs figures clean
 
 $(VENV)/.made: setup.cfg setup.py constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -31,6 +32,9 @@ test: $(VENV)/.made polyvore_data/.made
 
 test-slow: $(VENV)/.made polyvore_data/.made
 	$(BIN)/python -m pytest -n 2
+
+fuzz: $(VENV)/.made
+	$(BIN)/python -m pytest -m slow $(wildcard tests/kills tests/fuzz)
 
 check: $(VENV)/.made
 	$(BIN)/ruff check .

@@ -35,6 +35,11 @@ RE_RANKED = "shortlist and re-rank"
 ScoringKind = Literal["codes", "vectors"]
 
 
+def has_changes(folder: Path) -> bool:
+    """Whether live changes were made to the bundle in a folder; a killed call may have left an empty `live`."""
+    return any(list((folder / LIVE_FOLDER).glob(pattern)) for pattern in ("live.sqlite*", "generation-*"))
+
+
 def _file_name(item_type: str) -> str:
     """An item type as part of a file name: "jeans/denim" must not become a folder."""
     return quote(item_type, safe=" ")

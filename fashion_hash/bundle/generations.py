@@ -91,6 +91,7 @@ def next_generation(path: Path) -> Iterator[Path]:
     new = not path.exists()
     folder.mkdir(parents=True, exist_ok=True)
     sweep(folder)
+    sweep(path, CURRENT)
     _remove_generations(path, later=True)  # those that a killed process did not make current
     try:
         with atomic_folder(folder / str(1 + max(_numbers(path), default=0))) as temporary:

@@ -9,7 +9,16 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fashion_hash.bundle.bundle import EXACT, FORMAT, FORMAT_VERSION, LIVE_FOLDER, RE_RANKED, Bundle, _file_name
+from fashion_hash.bundle.bundle import (
+    EXACT,
+    FORMAT,
+    FORMAT_VERSION,
+    LIVE_FOLDER,
+    RE_RANKED,
+    Bundle,
+    _file_name,
+    has_changes,
+)
 from fashion_hash.bundle.catalogue import write_catalogue
 from fashion_hash.bundle.generations import has_generations, latest, next_generation
 from fashion_hash.core.codes import WEIGHT_STEP_BITS, check_num_bits, fixed_point, pack
@@ -137,10 +146,11 @@ def _write(folder: Path, contents: BundleContents, scoring: _ScoringContents) ->
 def check_unchanged(path: str | Path) -> None:
     """Raises BundleError when live changes were made to the bundle at `path`: replacing it would lose them."""
     folder = current_folder(Path(path))
-    if (live := folder / LIVE_FOLDER).exists():
+    if has_changes(folder):
         raise BundleError(
-            f"{live} holds changes to bundle {_fingerprint(folder)} that would be lost: `fashion-hash build-index` "
-            "carries them over to the new bundle; or export to another folder, or move them away first"
+            f"{folder / LIVE_FOLDER} holds changes to bundle {_fingerprint(folder)} that would be lost: "
+            "`fashion-hash build-index` carries them over to the new bundle; or export to another folder, or move "
+            "them away first"
         )
 
 

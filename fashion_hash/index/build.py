@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fashion_hash.bundle.bundle import LIVE_FOLDER, Bundle
+from fashion_hash.bundle.bundle import LIVE_FOLDER, Bundle, has_changes
 from fashion_hash.bundle.generations import is_next, make_current
 from fashion_hash.bundle.write import check_unchanged
 from fashion_hash.core.files import atomic_folder
@@ -58,10 +58,10 @@ def build_index(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str] | No
     comes_next, root = is_next(bundle.path), bundle.path.parent.parent
     if comes_next:
         check_unchanged(root)
-    if (live := bundle.path / LIVE_FOLDER).exists():
+    if has_changes(bundle.path):
         raise BundleError(
-            f"{live} holds changes to the present pool of bundle {bundle.fingerprint}, which would not fit another "
-            "index: move it away first"
+            f"{bundle.path / LIVE_FOLDER} holds changes to the present pool of bundle {bundle.fingerprint}, which "
+            "would not fit another index: move it away first"
         )
     if outfit_ids is None:
         width = max(6, len(str(len(outfits))))

@@ -176,9 +176,8 @@ class LiveCatalogue:
         with self._write_lock:
             self._check_current()
             if self._writer is None:
-                if not store_path(self.bundle.path).exists():
-                    with writable(self.bundle.path):
-                        create_store(self.bundle)
+                with writable(self.bundle.path):
+                    create_store(self.bundle)
                 self._writer = Store.open(self.bundle, write=True)
             with sqlite_errors(self._writer.path):
                 yield self._writer

@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Literal
 
 from fashion_hash.bundle.bundle import LIVE_FOLDER, Bundle
-from fashion_hash.core.files import sync_file, sync_folder
+from fashion_hash.core.files import sweep, sync_file, sync_folder
 from fashion_hash.core.manifest import read_manifest
 from fashion_hash.errors import BundleError, unreadable
 from fashion_hash.index import pool
@@ -152,19 +152,21 @@ def wal_path(path: Path) -> Path:
 
 
 def create_store(bundle: Bundle) -> None:
-    """Creates the file of a bundle; if two processes do so at the same time, the first file is kept."""
+    """Creates the file of a bundle where there is none; of two processes that do so, the first one's file is kept."""
     path = store_path(bundle.path)
     new = not path.parent.exists()
-    try:
-        path.parent.mkdir(exist_ok=True)
-        _create(bundle, path)
-    except BaseException as error:
-        if new:  # or no other index could be built
-            with suppress(OSError):
-                path.parent.rmdir()
-        if isinstance(error, OSError):
-            raise BundleError(f"{path} cannot be made ({error.strerror}); nothing was changed") from None
-        raise
+    if not path.exists():
+        try:
+            path.parent.mkdir(exist_ok=True)
+            _create(bundle, path)
+        except BaseException as error:
+            if new:  # an empty folder says nothing
+                with suppress(OSError):
+                    path.parent.rmdir()
+            # whoever was faster removed what this process was writing
+            if not (isinstance(error, OSError | BundleError) and path.exists()):
+                raise
+    sweep(path.parent, FILE)  # what killed processes left; whoever is creating the file now finds this one
 
 
 def _create(bundle: Bundle, path: Path) -> None:
@@ -174,7 +176,7 @@ def _create(bundle: Bundle, path: Path) -> None:
         "index": index_fingerprint(bundle),
         "generation": "0",
     }
-    with tempfile.TemporaryDirectory(prefix=".", suffix=".partial", dir=path.parent) as scratch:
+    with tempfile.TemporaryDirectory(prefix=f".{FILE}.", suffix=".partial", dir=path.parent) as scratch:
         temporary = Path(scratch) / FILE
         with sqlite_errors(path), closing(sqlite3.connect(temporary, isolation_level=None)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")

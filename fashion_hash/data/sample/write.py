@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from fashion_hash.core.files import atomic_folder, atomic_path, write_text
+from fashion_hash.core.files import atomic_folder, atomic_path, sweep, write_text
+from fashion_hash.core.locks import hold
 from fashion_hash.core.outfits import Outfits
 from fashion_hash.core.seeds import derive, generator
 from fashion_hash.data.sample.garments import TYPES
@@ -119,15 +120,19 @@ def make_sample(out: str | Path, *, force: bool = False, **settings: Any) -> Sum
     chosen = Settings(**settings)
     if chosen.pictures:
         import_lmdb()  # before anything is drawn
-    finish = _may_finish(out, chosen, force)
-    world, subsets = _plant(chosen)
-    with naming(out):
+    with naming(out), hold(out, "making a sample in it", DataError):
+        moved = _interrupted(out)
+        finish = _may_finish(out, chosen, force or moved)
+        world, subsets = _plant(chosen)
         if finish:
             written = _write(out, chosen, world, subsets)
-        else:
-            with atomic_folder(out.parent / f"{out.name}.new") as new:
+        elif moved or (out.is_dir() and any(out.iterdir())):
+            with atomic_folder(_beside(out)) as new:
                 written = _write(new, chosen, world, subsets)
-            _move_into(out.parent / f"{out.name}.new", out)
+            _move_into(_beside(out), out)
+        else:
+            with atomic_folder(out) as new:
+                written = _write(new, chosen, world, subsets)
     files = [file for file in out.rglob("*") if file.is_file()]
     return Summary(
         root=out,
@@ -139,6 +144,22 @@ def make_sample(out: str | Path, *, force: bool = False, **settings: Any) -> Sum
         bytes_total=sum(file.stat().st_size for file in files),
         seconds=time.monotonic() - began,
     )
+
+
+def _beside(out: Path) -> Path:
+    """Where a sample waits that is to take the place of what is in `out`."""
+    return out.with_name(f".{out.name}.new")
+
+
+def _interrupted(out: Path) -> bool:
+    """Removes what killed processes left; returns whether one of them was replacing what is in `out`."""
+    sweep(out.parent, out.name)
+    sweep(out.parent, _beside(out).name.removeprefix("."))
+    for folder in (out, out / "images", out / "images" / "291x291", out / "sentence_vector", *out.glob("tuples_*")):
+        sweep(folder)
+    began = _beside(out).exists()
+    shutil.rmtree(_beside(out), ignore_errors=True)
+    return began and out.is_dir() and not (out / TRUTH_FILE).exists()
 
 
 def _may_finish(out: Path, settings: Settings, force: bool) -> bool:
@@ -157,7 +178,6 @@ def _may_finish(out: Path, settings: Settings, force: bool) -> bool:
 
 def _move_into(new: Path, out: Path) -> None:
     """Exchanges what belongs to the layout; truth.json goes first and comes last: half a sample is none."""
-    out.mkdir(parents=True, exist_ok=True)
     (out / TRUTH_FILE).unlink(missing_ok=True)
     for name in LAYOUT:
         if (out / name).is_dir():
