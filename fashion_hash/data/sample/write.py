@@ -153,8 +153,7 @@ def _beside(out: Path) -> Path:
 
 def _interrupted(out: Path) -> bool:
     """Removes what killed processes left; returns whether one of them was replacing what is in `out`."""
-    sweep(out.parent, out.name)
-    sweep(out.parent, _beside(out).name.removeprefix("."))
+    sweep(out.parent, out.name, _beside(out).name)
     for folder in (out, out / "images", out / "images" / "291x291", out / "sentence_vector", *out.glob("tuples_*")):
         sweep(folder)
     began = _beside(out).exists()
