@@ -134,8 +134,6 @@ def _alone(folder: Path) -> Iterator[bool]:
     except Timeout:
         yield False
         return
-    except OSError as error:
-        raise BundleError(f"{folder} cannot be written ({error.strerror}); nothing was changed") from None
     try:
         yield True
     finally:

@@ -159,7 +159,7 @@ def test_a_file_that_can_be_read_is_itself_at_fault(tmp_path):
 
 def test_a_live_store_that_cannot_be_made_leaves_no_folder(bundle, monkeypatch):
     monkeypatch.setattr("fashion_hash.live.store.sync_file", lambda path: (_ for _ in ()).throw(OSError(28, "full")))
-    with pytest.raises(BundleError, match="cannot be made"):
+    with pytest.raises(BundleError, match=r"cannot be changed: .*: full; nothing was changed"):
         Recommender.load(bundle.path).add_user("new", liked=[])
     assert not (bundle.path / "live").exists()
 
