@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fashion_hash.bundle.bundle import LIVE_FOLDER, Bundle
-from fashion_hash.errors import BundleError, FashionHashError
+from fashion_hash.errors import FashionHashError
 from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.live.forgetting.erase import erase_users
 from fashion_hash.live.forgetting.remove import ERASE
