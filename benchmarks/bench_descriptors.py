@@ -44,7 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--encoder", help="another encoder to measure as well, such as resnet18 or open_clip/ViT-B-32")
     parser.add_argument("--weights", help="of that encoder (default: hub)")
     parser.add_argument("--size", type=int, default=224, help="pixels of a side for that encoder (default: 224)")
-    parser.add_argument("--sheet", type=Path, help="a PNG of items and their nearest neighbours by code")
+    parser.add_argument(
+        "--sheet", type=Path, help="a picture (PNG or JPEG) of items and their nearest neighbours by code"
+    )
+    parser.add_argument("--rows", type=int, default=20, help="how many items the sheet begins with (default: 20)")
     results.add_options(parser)
     options = parser.parse_args(arguments)
     if CHOSEN_WITH in options.seeds:
@@ -75,7 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         },
     }
     if options.sheet is not None:
-        draw(options.sheet, pictures, types, codes_of(vectors, vectors, options.bits))
+        chosen = chosen_rows(types, options.rows)
+        draw(options.sheet, pictures, chosen, codes_of(vectors, vectors, options.bits))
     if results.hand_over(options, figures):
         return
     print(f"{figures['machine']}\n{len(pictures)} pictures, {milliseconds:.1f} ms each, {figures['types']} types")
@@ -143,9 +147,15 @@ def vote(rows: np.ndarray, types: np.ndarray) -> np.ndarray:
     return names[votes.argmax(axis=1)]
 
 
-def draw(path: Path, pictures: Sequence[bytes], types: np.ndarray, codes: np.ndarray, side: int = 96) -> None:
-    """Two items of each type, each in front of its seven nearest neighbours by code."""
-    chosen = [row for name in np.unique(types) for row in np.flatnonzero(types == name)[:2]]
+def chosen_rows(types: np.ndarray, count: int) -> list[int]:
+    """The first items of the types in turns."""
+    rows = [np.flatnonzero(types == name) for name in np.unique(types)]
+    turns = [int(of_type[turn]) for turn in range(min(map(len, rows))) for of_type in rows]
+    return turns[:count]
+
+
+def draw(path: Path, pictures: Sequence[bytes], chosen: Sequence[int], codes: np.ndarray, side: int = 96) -> None:
+    """Items, each in front of its seven nearest neighbours by code."""
     rows = nearest(codes[chosen], codes, 8)
     sheet = Image.new("RGB", (8 * side + 8, len(chosen) * side), "white")
     for line, neighbours in enumerate(rows):
