@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--weights", help="of that encoder (default: hub)")
     parser.add_argument("--size", type=int, default=224, help="pixels of a side for that encoder (default: 224)")
     parser.add_argument(
-        "--sheet", type=Path, help="a picture (PNG or JPEG) of items and their nearest neighbours by code"
+        "--sheet", type=Path, help="a picture of items and their nearest neighbours by code"
     )
     parser.add_argument("--rows", type=int, default=20, help="how many items the sheet begins with (default: 20)")
     results.add_options(parser)
