@@ -110,6 +110,8 @@ class Config(Section):
         """The whole configuration as YAML, defaults included; `load_config` reads it back."""
         # left out where it is not given: files that are named after a digest of this text then keep their names
         unused = {"data": self.data.unused} | ({"model": {"kind"}} if self.model.kind is None else {})
+        if self.image is not None and self.image.encoder is None:
+            unused["image"] = {"encoder"}
         return yaml.safe_dump(self.model_dump(mode="json", exclude=unused), sort_keys=False)
 
 

@@ -4,6 +4,7 @@ import re
 import time
 
 import pytest
+import yaml
 
 from fashion_hash.config.experiment import Config, load_config, make_config
 from fashion_hash.config.requests import RequestConfig
@@ -74,6 +75,9 @@ def test_it_is_frozen(path):
         ("optimiser.schedule.kind=sometimes", ["optimiser.schedule.kind", "sometimes"]),
         ("name=../up", ["name"]),
         ("text=null", ["no modality"]),
+        ("image.encoder=descriptor", ['encoder must be "descriptors" or "open_clip/MODEL"', "image.backbone"]),
+        ("image.encoder=open_clip/", ['encoder must be "descriptors"']),
+        ("image={encoder: descriptors, mode: finetune}", ["finetune", "the encoder descriptors"]),
         ("train", ["section.key=value"]),
         ("name.first=x", ["name is a value"]),
         ("train.epochs=[1", ["not valid YAML"]),
@@ -220,3 +224,11 @@ def test_values_that_do_not_fit_are_told_in_words(section, message):
     with pytest.raises(ConfigError) as error:
         make_config(tiny_values(**section))
     assert message in str(error.value)
+
+
+def test_an_encoder_that_is_not_given_leaves_the_text_of_a_configuration_as_it_was():
+    values = {"name": "x", "data": {"format": "polyvore_u", "root": "r"}, "image": {}}
+    assert "encoder:" not in make_config(values).to_yaml().partition("image:")[2].partition("text:")[0]
+    encoded = make_config({**values, "image": {"encoder": "descriptors"}})
+    assert "encoder: descriptors" in encoded.to_yaml()
+    assert make_config(yaml.safe_load(encoded.to_yaml())) == encoded

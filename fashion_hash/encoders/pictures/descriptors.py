@@ -26,7 +26,7 @@ import numpy as np
 
 from fashion_hash.core.extras import require_extra
 from fashion_hash.core.files import write_json
-from fashion_hash.data.stores.decoding import decode
+from fashion_hash.data.stores.decoding import decoded
 from fashion_hash.encoders.contract import MANIFEST, manifest_of
 from fashion_hash.encoders.pictures.foreground import foreground
 
@@ -67,7 +67,8 @@ class DescriptorEncoder:
         vectors = np.zeros((len(pictures), self.dim), dtype=np.float32)
         for row, picture in enumerate(pictures):
             if picture is not None:
-                vectors[row] = describe(decode(picture))
+                with decoded(picture) as image:
+                    vectors[row] = describe(image)
         return vectors
 
     def save(self, folder: Path) -> None:

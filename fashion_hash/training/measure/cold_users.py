@@ -114,7 +114,7 @@ def fold_ins(
         return scorers
     assert dataset.cold is not None
     with TemporaryDirectory() as folder:
-        bundle = export_bundle(run, Path(folder) / "bundle", dataset, calibrate=calibrate)
+        bundle = export_bundle(run, Path(folder) / "bundle", dataset, calibrate=calibrate, onnx=False)
         for count in counts:
             told = told_outfits(dataset.cold, count)
             liked = [told.items[told.users == user] for user in range(len(dataset.cold.ids))]

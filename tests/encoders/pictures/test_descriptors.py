@@ -19,7 +19,7 @@ from fashion_hash.encoders.pictures.descriptors import (
     describe_parts,
 )
 from fashion_hash.encoders.pictures.foreground import foreground
-from fashion_hash.errors import FeatureError
+from fashion_hash.errors import FeatureError, MissingExtraError
 from tests.paths import PROJECT
 
 SHAPES = {
@@ -104,6 +104,12 @@ def test_pictures_without_a_garment_have_vectors_too(mode, size):
 def test_what_is_not_a_picture_is_an_error():
     with pytest.raises(FeatureError, match="cannot decode a picture of 6 bytes"):
         DescriptorEncoder().encode_pictures([b"<html>"])
+
+
+def test_the_package_is_named_where_it_is_missing(monkeypatch):
+    monkeypatch.setattr("fashion_hash.core.extras.find_spec", lambda package: None)
+    with pytest.raises(MissingExtraError, match=r"`descriptors` needs skimage.*fashion_hash\[descriptors\]"):
+        DescriptorEncoder().encode_pictures([encoded(garment("skirt"))])
 
 
 def test_saved_is_its_name_and_fingerprint(tmp_path):
