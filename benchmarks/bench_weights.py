@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=list(SETTINGS), help="settings to measure; all by default")
     results.add_options(parser)
     options = parser.parse_args()
-    figures: dict[str, list[tuple[float, float]]] = {}
+    figures: dict[str, dict[str, dict[str, float]]] = {}
     if not options.json:
         print(f"{options.data}, drift {options.drift:g}; {machine()}", flush=True)
         print("| training | validation AUC | test AUC |\n|---|--:|--:|", flush=True)
@@ -58,9 +58,10 @@ def main() -> None:
         for seed in range(options.seeds):
             whole = drift_world(seed, drift=options.drift) if options.data == "made" else reviews(Path(options.root))
             measured.append(_measured(whole, SETTINGS[name], seed, options.epochs))
-        figures[name] = measured
-        cells = [f"{np.mean(aucs):.3f} ± {np.std(aucs):.3f}" for aucs in zip(*measured)]
+        columns = zip(("valid", "test"), zip(*measured))
+        figures[name] = {split: {"mean": float(np.mean(aucs)), "std": float(np.std(aucs))} for split, aucs in columns}
         if not options.json:
+            cells = (f"{auc['mean']:.3f} ± {auc['std']:.3f}" for auc in figures[name].values())
             print(f"| {name} | {' | '.join(cells)} |", flush=True)
     results.hand_over(options, {"options": vars(options), "auc": figures})
 

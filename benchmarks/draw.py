@@ -320,6 +320,24 @@ def engines() -> str:
     return table(("outfits in the pool", "`factored`", "`hamming`", "`scan`"), rows, right=3)
 
 
+def weights() -> str:
+    """Weights of events and a half-life on a made shop."""
+    rows = [
+        (name, *(spread(auc[split], 3) for split in ("valid", "test")))
+        for name, auc in figures("weights")["auc"].items()
+    ]
+    return table(("what counts in training", "validation AUC", "test AUC"), rows, right=2)
+
+
+def shop_scale() -> str:
+    """Seconds and memory of each step at the size of a large shop."""
+    rows = [
+        (row["step"], f"{row['seconds']:.0f}", f"{row['computed']:.0f}", f"{row['peak_mb']:,}")
+        for row in figures("shop_scale")["steps"]
+    ]
+    return table(("step", "seconds", "of them computed", "peak memory so far, MB"), rows, right=3)
+
+
 def origins() -> str:
     """Where every file of figures comes from."""
     rows = []
@@ -341,6 +359,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "requests": requests,
     "fold-in": fold_in,
     "engines": engines,
+    "weights": weights,
+    "shop-scale": shop_scale,
     "origins": origins,
 }
 

@@ -26,6 +26,7 @@ from fashion_hash.data.splits.make import (
 from fashion_hash.errors import ConfigError, DataError
 from tests.worlds.tiny import tiny_dataset
 from tests.worlds.whole import SLOTS, whole_dataset
+from tests.worlds.whole import whole_dataset as with_ids
 
 KINDS = ("time", "per_user", "cold_users", "cold_items")
 
@@ -71,6 +72,14 @@ def test_every_kind_keeps_its_promise(kind, seed):
         assert kept == 400 or (kind == "time" and 370 <= kept < 400)  # later copies are left out
 
 
+def test_users_of_few_outfits_stay_in_training():
+    whole = whole_dataset(outfits=200, users=150)
+    users = undivided(whole)[0].users
+    for shares in ((0, 0.9), (0.9, 0), (0.45, 0.45)):
+        assigned = assign_splits(whole, SplitConfig(kind="per_user", valid=shares[0], test=shares[1]))
+        assert set(users[assigned == TRAIN]) == set(users)
+
+
 def test_mixed_outfits_are_tested_when_so_configured():
     whole = whole_dataset(items=40)
     with pytest.raises(DataError, match=r"no outfit of made would be in train.*data\.split\.mixed"):
@@ -84,7 +93,15 @@ def test_mixed_outfits_are_tested_when_so_configured():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_neither_the_order_of_the_file_nor_the_numbers_of_users_matter(kind):
+@pytest.mark.parametrize("ids", [True, False])
+def test_neither_the_order_of_the_file_nor_the_numbers_of_users_matter(kind, ids):
+    def whole_dataset(**options):
+        whole = with_ids(**options)
+        if not ids:
+            train = whole.splits["train"]
+            whole = replace(whole, splits={"train": replace(train, facts=replace(train.facts, ids=None))})
+        return whole
+
     chosen = SplitConfig(kind=kind, mixed="test", seed=5)
     order = np.random.default_rng(1).permutation(400)
     first = assign_splits(whole_dataset(copies=20), chosen)
