@@ -12,7 +12,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=500_000, help="of both types together (default 500,000)")
     parser.add_argument("--users", type=int, default=100_000)
     parser.add_argument("--bits", type=int, default=64)
+    parser.add_argument("--format", choices=("iqon3000", "shop"), default="iqon3000", help="of the files")
     parser.add_argument("--split", default="per_user", help="data.split.kind (default per_user)")
     results.add_options(parser)
     options = parser.parse_args()
@@ -74,7 +75,10 @@ def main() -> None:
 
 
 def write_shop(root: Path, options: argparse.Namespace) -> None:
-    """train.csv of tops and bottoms: a few items and users are in many outfits, most in few."""
+    """The files of outfits of a top and a bottom: a few items and users are in many outfits, most in few.
+
+    Form iqon3000: train.csv. Form shop: items.csv, and outfits.csv with times and weights.
+    """
     rng = np.random.default_rng(0)
     root.mkdir()
     each = options.items // 2
@@ -82,18 +86,33 @@ def write_shop(root: Path, options: argparse.Namespace) -> None:
     tops, bottoms = ((each * rng.random(options.outfits) ** 2).astype(np.int64) for _ in range(2))
     rare = np.arange(min(each, options.outfits))  # every item is in an outfit
     tops[rare], bottoms[rare[::-1]] = rare, rare
-    with open(root / "train.csv", "w", encoding="utf-8") as stream:
-        stream.write("user,top,bottom\n")
-        for start in range(0, options.outfits, 100_000):
-            rows = zip(*(column[start : start + 100_000].tolist() for column in (users, tops, bottoms)))
-            stream.writelines(f"u{user},t{top},b{bottom}\n" for user, top, bottom in rows)
+    outfits = zip(range(options.outfits), *(column.tolist() for column in (users, tops, bottoms)))
+    if options.format == "iqon3000":
+        _write(root / "train.csv", "user,top,bottom", (f"u{user},t{top},b{bottom}" for _, user, top, bottom in outfits))
+        return
+    items = (
+        f"{item_type[0]}{row},{item_type},the {item_type} {row},{row % 90}.50"
+        for item_type in ("top", "bottom")
+        for row in range(each)
+    )
+    _write(root / "items.csv", "item_id,type,title,price", items)
+    lines = (
+        f"o{row},u{user},t{top} b{bottom},{1_600_000_000 + row},{1 + row % 3}" for row, user, top, bottom in outfits
+    )
+    _write(root / "outfits.csv", "outfit_id,user_id,item_ids,timestamp,weight", lines)
+
+
+def _write(path: Path, header: str, lines: Iterable[str]) -> None:
+    with open(path, "w", encoding="utf-8") as stream:
+        stream.write(f"{header}\n")
+        stream.writelines(f"{line}\n" for line in lines)
 
 
 def _config(root: Path, options: argparse.Namespace) -> Config:
     return make_config(
         {
             "name": "scale",
-            "data": {"format": "iqon3000", "root": str(root), "split": {"kind": options.split, "valid": 0.02}},
+            "data": {"format": options.format, "root": str(root), "split": {"kind": options.split, "valid": 0.02}},
             "id": {},
             "model": {"num_bits": options.bits, "item_bias": True},
             "negatives": {"per_positive": 1},
