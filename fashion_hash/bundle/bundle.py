@@ -13,11 +13,11 @@ import numpy as np
 
 from fashion_hash.bundle.catalogue import Catalogue
 from fashion_hash.bundle.generations import Held, hold_current
-from fashion_hash.core.arrays import open_array
+from fashion_hash.core.arrays import check_rows, open_array
 from fashion_hash.core.ids import IdTable
-from fashion_hash.core.manifest import read_manifest
-from fashion_hash.core.outfits import Outfits, check_slots, item_types, slot_names
-from fashion_hash.errors import BundleError
+from fashion_hash.core.manifest import check_fields, read_manifest
+from fashion_hash.core.outfits import EMPTY, Outfits, check_slots, item_types, slot_names
+from fashion_hash.errors import BundleError, DataError, shown
 from fashion_hash.inference.outfit_encoder import (
     OutfitEncoderArrays,
     read_encoded,
@@ -30,6 +30,16 @@ FORMAT_VERSION = 1
 LIVE_FOLDER = "live"
 EXACT = dict.fromkeys(("pool", "score", "explain", "compose", "complete"), "exact")
 RE_RANKED = "shortlist and re-rank"
+MOST_BITS = 1 << 16
+FIELDS = {  # of the manifest, by their types
+    "name": str,
+    "slots": (list, str),
+    "modalities": (list, str),
+    "num_bits": int,
+    "preference_scale": int,
+    "compatibility_scale": int,
+    "repeat_empty": bool,
+}
 
 # how a bundle scores outfits: FHN by the codes of their items, an outfit encoder by vectors of whole outfits
 ScoringKind = Literal["codes", "vectors"]
@@ -77,9 +87,20 @@ class Bundle:
         self._held: Held | None = None  # keeps the files from being removed while this object or a view exists
         self.verify = verify
         self.manifest = manifest
+        check_fields(path / "manifest.json", manifest, FIELDS)
+        if not 8 <= manifest["num_bits"] <= MOST_BITS or manifest["num_bits"] % 8:
+            raise BundleError(
+                f"{path / 'manifest.json'}: num_bits must be a multiple of 8 of at most {MOST_BITS}, got "
+                f"{shown(manifest['num_bits'])}: export it again"
+            )
+        if min(manifest["preference_scale"], manifest["compatibility_scale"]) < 0:
+            raise BundleError(f"{path / 'manifest.json'}: the scales must be at least 0: export it again")
         self.name: str = manifest["name"]
         self.fingerprint: str = manifest["fingerprint"]
-        self.slots = check_slots(manifest["slots"])
+        try:
+            self.slots = check_slots(manifest["slots"])
+        except DataError as error:
+            raise BundleError(f"{path / 'manifest.json'}: {error}: export it again") from None
         self.slot_names = slot_names(self.slots)
         self.types = item_types(self.slots)
         self.modalities = tuple(manifest["modalities"])
@@ -110,6 +131,9 @@ class Bundle:
             self.user_keys, self.encoded_items = read_encoded(path / "encoder", self.encoder, len(self.users), sizes)
         users = self._array("history/users.npy")
         items = self._array("history/items.npy", L=len(users), S=len(self.slots))
+        check_rows(path / "history/users.npy", users, 0, len(self.users))
+        for slot, item_type in enumerate(self.slots):
+            check_rows(path / "history/items.npy", items[:, slot], EMPTY, len(self.items[item_type]))
         self.history = Outfits(self.slots, users, items)
 
     @classmethod

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
+from fashion_hash.bundle.sqlite_files import check_tables, connect, limited
 from fashion_hash.data.columns import USABLE, ColumnType, typed, types_of
 from fashion_hash.errors import BundleError, DataError, unreadable
 
@@ -131,9 +132,7 @@ class Catalogue:
         self._seq = 0
         try:
             # threads may share the connection: it only reads, and SQLite locks it internally
-            self._connection = sqlite3.connect(
-                f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
-            )
+            self._connection = connect_catalogue(path, "ro&immutable=1")
         except sqlite3.Error as error:
             raise self._unreadable(error) from None
         self._select("type", "", -1)
@@ -149,9 +148,15 @@ class Catalogue:
         columns = self._select("item_id, title, details", item_type, row) or self._line(item_type, row)
         if columns is None:
             raise BundleError(f"{self.path} has no item of type {item_type} in row {row}: export the bundle again")
+        item_id, title, details = columns[:3]
         revision = self._later and self._later.revision(item_type, int(row), self._seq)
-        title, details = revision or columns[1:3]
-        return Item(item_type, columns[0], title, json.loads(details))
+        title, details = revision or (title, details)
+        try:
+            if not isinstance(item_id, str) or not isinstance(title, str | None):
+                raise TypeError("an id or a title that is not a text")
+            return Item(item_type, item_id, title, read_object(details))
+        except (ValueError, TypeError, RecursionError) as error:
+            raise self._unreadable(ValueError(f"{item_type} row {row}: {error}")) from None
 
     def picture(self, item_type: str, row: int) -> bytes | None:
         """The encoded picture of an item (JPEG or PNG), or None when it has none."""
@@ -162,6 +167,8 @@ class Catalogue:
             line = self._line(item_type, row)
             return None if line is None else line[3]
         picture: bytes | None = columns[0]
+        if not isinstance(picture, bytes | None):
+            raise self._unreadable(ValueError(f"the picture of {item_type} row {row} is not bytes"))
         return picture
 
     def lines(self, item_type: str, rows: Sequence[int]) -> dict[int, tuple[str | None, str]]:
@@ -194,9 +201,10 @@ class Catalogue:
         if self.stated_types:
             return self.stated_types
         try:
-            lines = self._connection.execute("SELECT details FROM items")
-            older = types_of(json.loads(text) for (text,) in lines)
-        except (sqlite3.Error, ValueError) as error:
+            with limited(self._connection, self.path.stat().st_size):
+                lines = self._connection.execute("SELECT details FROM items")
+                older = types_of(read_object(text) for (text,) in lines)
+        except (sqlite3.Error, ValueError, TypeError, RecursionError) as error:
             raise self._unreadable(error) from None
         return {name: "text" if column_type == "date" else column_type for name, column_type in older.items()}
 
@@ -206,7 +214,9 @@ class Catalogue:
     def _select(self, columns: str, item_type: str, row: int) -> tuple[Any, ...] | None:
         query = f"SELECT {columns} FROM items WHERE type = ? AND row = ?"
         try:
-            columns_of_row: tuple[Any, ...] | None = self._connection.execute(query, (item_type, int(row))).fetchone()
+            with limited(self._connection):
+                selected = self._connection.execute(query, (item_type, int(row)))
+                columns_of_row: tuple[Any, ...] | None = selected.fetchone()
             return columns_of_row
         except sqlite3.Error as error:
             raise self._unreadable(error) from None
@@ -215,6 +225,23 @@ class Catalogue:
         return unreadable(
             self.path, error, f"{self.path} is not a readable catalogue ({error}): export the bundle again"
         )
+
+
+def connect_catalogue(path: Path, mode: str) -> sqlite3.Connection:
+    """Opens a catalogue file whose tables are the declared ones. Raises sqlite3.Error."""
+    connection = connect(path, mode)
+    check_tables(connection, SCHEMA + COLUMNS_SCHEMA, optional=("columns",))
+    return connection
+
+
+def read_object(text: object) -> dict[str, Any]:
+    """A cell of details: a JSON object. Raises ValueError, TypeError or RecursionError for anything else."""
+    if not isinstance(text, str):
+        raise TypeError(f"details are {type(text).__name__}, not text")
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise TypeError(f"details are a {type(value).__name__}, not an object")
+    return value
 
 
 def read_column_types(connection: sqlite3.Connection) -> dict[str, ColumnType | None]:

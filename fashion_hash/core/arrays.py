@@ -43,6 +43,9 @@ ARRAYS = {
     "requests/items.*.tastes.npy": ArrayType("f4", ("N", "T")),
     "requests/users.tastes.npy": ArrayType("f4", ("U", "D")),
     "requests/users.known.npy": ArrayType("?", ("U",)),
+    # text encoders, of titles and of words
+    "titles/components.npy": ArrayType("f4", ("F", "L")),
+    "titles/*.npy": ArrayType("f8", ("L",)),
     # index of a pool
     "index/outfits.npy": ArrayType("i4", ("N", "S")),
     "index/compatibility.npy": ArrayType("i8", ("N",)),
@@ -96,6 +99,19 @@ def open_array(path: Path, name: str, **sizes: int) -> np.ndarray:
             f"({listed}): export it or build the index again"
         )
     return array
+
+
+def check_rows(path: Path, rows: np.ndarray, low: int, high: int) -> None:
+    """Checks that an array holds row numbers from `low` to below `high`: kernels read what they point at.
+
+    Raises:
+        BundleError: a number is outside.
+    """
+    if rows.size and not (low <= int(rows.min()) and int(rows.max()) < high):
+        raise BundleError(
+            f"{path} holds rows {rows.min()} to {rows.max()}, expected {low} to {high - 1}: export it or build the "
+            "index again"
+        )
 
 
 def _size(letter: str | int, sizes: dict[str, int]) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fashion_hash.core.arrays import open_array
+from fashion_hash.core.arrays import check_rows, open_array
 from fashion_hash.errors import BundleError, DataError, UnknownIdError, suggest
 
 MANY = 64  # for at least this many ids, one search for all of them is faster
@@ -80,6 +80,7 @@ class IdTable:
         order = open_array(folder / f"{name}.order.npy", "ids/*.order.npy")
         if len(order) > len(ids):
             raise BundleError(f"{folder / name}.order.npy sorts {len(order)} rows of {len(ids)} ids: export it again")
+        check_rows(folder / f"{name}.order.npy", order, 0, len(ids))
         return cls(kind, ids, order)
 
     def save(self, folder: Path, name: str) -> None:

@@ -8,15 +8,17 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fashion_hash.core.files import sha256, sweep, sync_file, sync_folder, write_json
-from fashion_hash.errors import BundleError, unreadable
+from fashion_hash.errors import BundleError, shown, unreadable
 
 # of a bundle with generations (fashion_hash.bundle.generations), and the manifest of each
 CURRENT, GENERATIONS, MANIFEST = "current", "generations", "manifest.json"
 EDIT = "edit"  # names the temporary folders of `replace_files`
+
+MOST_BYTES = 1 << 26  # of a JSON file of a bundle
 
 
 def seal(folder: Path, manifest: dict[str, Any]) -> None:
@@ -56,12 +58,12 @@ def read_manifest(folder: Path, what: str, version: int, *, verify: bool) -> dic
 def _read_text(folder: Path, what: str) -> str:
     path = folder / MANIFEST
     try:
-        return path.read_text(encoding="utf-8")
+        return _text(path)
     except (FileNotFoundError, NotADirectoryError):
         raise BundleError(f"{folder} is not a {what}: it has no manifest.json") from None
     except OSError as error:
         raise unreadable(path, error, f"{path} cannot be read ({error})") from None
-    except UnicodeDecodeError as error:
+    except ValueError as error:
         raise BundleError(f"{path} is not readable JSON ({error}): export it again") from None
 
 
@@ -69,7 +71,7 @@ def _checked(folder: Path, text: str, what: str, version: int, verify: bool) -> 
     path = folder / MANIFEST
     try:
         manifest = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"{path} is not readable JSON ({error}): export it again") from None
     if not isinstance(manifest, dict) or manifest.get("format") != what:
         raise BundleError(f"{path} does not describe a {what}")
@@ -80,9 +82,10 @@ def _checked(folder: Path, text: str, what: str, version: int, verify: bool) -> 
         )
     fingerprint, resealed = manifest.get("fingerprint"), manifest.pop("seal", None)
     if resealed is None:
-        del manifest["fingerprint"]
+        manifest.pop("fingerprint", None)
     if _digest(manifest) != (fingerprint if resealed is None else resealed):
         raise BundleError(f"{path} was changed after it was written: export it again")
+    check_fields(path, manifest, {"files": dict, **({} if what.endswith("bundle") else {"bundle": str})})
     _check_files(folder, what, manifest["files"], verify)
     return {**manifest, "fingerprint": fingerprint}
 
@@ -93,8 +96,12 @@ def _digest(manifest: dict[str, Any]) -> str:
 
 def _check_files(folder: Path, what: str, files: dict[str, Any], verify: bool) -> None:
     for name, facts in files.items():
+        inside = not PurePosixPath(name).is_absolute() and ".." not in PurePosixPath(name).parts and "\0" not in name
+        if not inside or not isinstance(facts, dict):
+            raise BundleError(f"{folder / MANIFEST} names the file {shown(name)}, which it cannot: export it again")
+        check_fields(folder / MANIFEST, facts, {"bytes": int, "sha256": str})
         file = folder / name
-        allowed = [facts, *facts.get("or", ())]
+        allowed = [facts, *_others(folder, facts)]
         if not file.is_file():
             raise BundleError(f"{file} is missing: export the {what} again")
         size = file.stat().st_size
@@ -102,6 +109,46 @@ def _check_files(folder: Path, what: str, files: dict[str, Any], verify: bool) -
             raise BundleError(f"{file} has {size} bytes instead of {facts['bytes']}: export it again")
         if verify and _checksum(file) not in [each["sha256"] for each in allowed]:
             raise BundleError(f"{file} does not match its checksum, its bytes were changed: export it again")
+
+
+def _others(folder: Path, facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """What else a file may be while `replace_files` is at work."""
+    check_fields(folder / MANIFEST, {"or": [], **facts}, {"or": (list, dict)})
+    others: list[dict[str, Any]] = facts.get("or", [])
+    for other in others:
+        check_fields(folder / MANIFEST, other, {"bytes": int, "sha256": str})
+    return others
+
+
+def check_fields(path: Path, values: dict[str, Any], types: dict[str, Any]) -> None:
+    """Checks that values read from a JSON file are there and of their types. Others may stand beside them.
+
+    Args:
+        path: the file, for the message.
+        values: what it holds.
+        types: by name a type, or (list, type) for a list of such values.
+
+    Raises:
+        BundleError: a value is missing or of another type.
+    """
+    for name, expected in types.items():
+        value = values.get(name)
+        if isinstance(expected, tuple):
+            fits = isinstance(value, list) and all(isinstance(entry, expected[1]) for entry in value)
+        else:
+            fits = isinstance(value, expected) and (expected is bool or not isinstance(value, bool))
+        if not fits:
+            stated = f"a list of {expected[1].__name__}" if isinstance(expected, tuple) else expected.__name__
+            raise BundleError(f"{path}: {name} is {shown(value)}, expected {stated}: export it again")
+
+
+def _text(path: Path) -> str:
+    """The text of a JSON file. Raises OSError, or ValueError for one that is too large or not UTF-8."""
+    with open(path, "rb") as stream:
+        data = stream.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
+    return data.decode("utf-8")
 
 
 def _checksum(file: Path) -> str:
@@ -166,10 +213,10 @@ def read_part(path: Path, what: str, version: int, absent: str) -> dict[str, Any
         BundleError: no such file, unreadable, or of another format or version.
     """
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        about = json.loads(_text(path))
     except FileNotFoundError:
         raise BundleError(absent) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise unreadable(path, error, f"{path} is not readable ({error}): export the bundle again") from None
     version_found = (about.get("format"), about.get("format_version")) if isinstance(about, dict) else None
     if version_found != (what, version):

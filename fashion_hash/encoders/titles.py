@@ -16,8 +16,9 @@ from scipy.sparse import csr_matrix, hstack
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from fashion_hash.core.arrays import open_array
 from fashion_hash.core.files import atomic_folder, write_json
-from fashion_hash.errors import FeatureError
+from fashion_hash.errors import BundleError, FeatureError
 
 FORMAT, FORMAT_VERSION = "fashion_hash titles", 1
 _WORDS: dict[str, Any] = {"analyzer": "word", "ngram_range": (1, 2), "sublinear_tf": True}
@@ -119,15 +120,14 @@ class TitleVectors:
                     f"{folder} is {manifest['format']!r} version {manifest['version']}; this release reads "
                     f"{FORMAT!r} version {FORMAT_VERSION}: fit the titles again"
                 )
-            components = np.load(folder / "components.npy", allow_pickle=False)
+            sizes = {name: len(manifest[name]) for name in _PARTS}
+            shape = {"F": int(manifest["dim"]), "L": sum(sizes.values())}
+            components = open_array(folder / "components.npy", "titles/components.npy", **shape)
             parts = {}
             for name, options in _PARTS.items():
                 parts[name] = TfidfVectorizer(**options, vocabulary=manifest[name])
-                parts[name].idf_ = np.load(folder / f"{name}.npy", allow_pickle=False)
-            expected = (manifest["dim"], sum(len(manifest[name]) for name in _PARTS))
-            if components.shape != expected:
-                raise ValueError(f"components of shape {components.shape} instead of {expected}")
-        except (OSError, KeyError, TypeError, ValueError, EOFError) as error:
+                parts[name].idf_ = np.array(open_array(folder / f"{name}.npy", "titles/*.npy", L=sizes[name]))
+        except (BundleError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
             if isinstance(error, FeatureError):
                 raise
             raise FeatureError(f"{folder} does not hold a readable title encoder ({error}): fit it again") from None

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.core.arrays import open_array
+from fashion_hash.core.arrays import check_rows, open_array
 from fashion_hash.core.codes import Packed
 from fashion_hash.core.files import atomic_folder
 from fashion_hash.core.manifest import read_manifest, seal
@@ -119,6 +119,7 @@ def open_partners(bundle: Bundle, *, verify: bool | None = None) -> Partners:
         stem = _stem(bundle, a, b)
         rows = open_array(path / f"{stem}.rows.npy", "partners/*.rows.npy", N=len(bundle.items[a]))
         values = open_array(path / f"{stem}.values.npy", "partners/*.values.npy", N=len(rows), L=rows.shape[1])
+        check_rows(path / f"{stem}.rows.npy", rows, 0, len(bundle.items[b]))
         lists[a, b] = rows, values
     return lists
 

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.core.arrays import open_array
+from fashion_hash.core.arrays import check_rows, open_array
 from fashion_hash.core.ids import IdTable
 from fashion_hash.core.manifest import read_manifest
+from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import BundleError
 
 FORMAT = "fashion_hash pool index"
@@ -38,6 +39,8 @@ class Pool:
             return open_array(path / name, f"index/{name}{variant}", **sizes)
 
         self.items = array("outfits.npy")
+        for slot, item_type in enumerate(bundle.slots):
+            check_rows(path / "outfits.npy", self.items[:, slot], EMPTY, len(bundle.items[item_type]))
         self.compatibility = array("compatibility.npy")
         self.bias = array("bias.npy")
         self.num_items = array("num_items.npy")
@@ -50,6 +53,9 @@ class Pool:
         self._liked_offsets = array("liked.offsets.npy")
         sizes["L"] = int(self._liked_offsets[-1])
         self._liked_rows = array("liked.rows.npy")
+        check_rows(path / "liked.rows.npy", self._liked_rows, 0, len(self.ids))
+        if self._liked_offsets[0] or (np.diff(self._liked_offsets) < 0).any():
+            raise BundleError(f"{path / 'liked.offsets.npy'} is out of order: build the index again")
 
     @classmethod
     def open(cls, bundle: Bundle, *, verify: bool = True, path: Path | None = None) -> Pool:

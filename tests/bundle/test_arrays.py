@@ -36,7 +36,7 @@ def open_all(path: Path) -> None:
     bundle = Bundle.open(path, verify=False)
     index = Pool.open(bundle, verify=False)
     if (index.path / "scan").exists():
-        open_scan(index.path, bundle.num_bits)
+        open_scan(index.path, bundle.num_bits, len(index))
     if (path / "partners").exists():
         open_partners(bundle)
     assert bundle.requests is None or bundle.requests.num_bits

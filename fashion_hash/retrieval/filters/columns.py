@@ -8,10 +8,10 @@ all its columns are written.
 
 from __future__ import annotations
 
-import json
 import operator
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import closing
 from copy import copy
 from datetime import datetime
 from itertools import chain
@@ -20,8 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from fashion_hash.bundle.catalogue import connect_catalogue, read_object
+from fashion_hash.bundle.sqlite_files import limited
 from fashion_hash.data.columns import is_date, microseconds
-from fashion_hash.errors import BundleError, QueryError, shown, unreadable
+from fashion_hash.errors import QueryError, shown, unreadable
 from fashion_hash.retrieval.filters.language import ORDER, AllOf, AnyOf, Compare, Condition, Not, Value
 
 ABSENT, NUMBER, TEXT, FLAG, OTHER, DATE, LIST = range(7)
@@ -362,21 +364,18 @@ def read_details(path: Path, item_type: str, first: int = 0) -> list[dict[str, A
         BundleError: the file cannot be read, or rows are missing.
     """
     try:
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-        try:
+        details = []
+        with closing(connect_catalogue(path, "ro")) as connection, limited(connection, path.stat().st_size):
             query = "SELECT row, title, details FROM items WHERE type = ? AND row >= ? ORDER BY row"
-            lines = connection.execute(query, (item_type, first)).fetchall()
-        finally:
-            connection.close()
-        details: list[dict[str, Any]] = json.loads(f"[{','.join(text for _, _, text in lines)}]")
-    except (sqlite3.Error, ValueError, TypeError) as error:
+            for number, (row, title, text) in enumerate(connection.execute(query, (item_type, first)), first):
+                if row != number:  # damaged pages could name rows without end
+                    raise ValueError(f"it lacks the {item_type} item of row {number}")
+                if not isinstance(title, str | None):
+                    raise TypeError(f"the title of {item_type} row {row} is not a text")
+                details.append(read_object(text) | ({} if title is None else {"title": title}))
+    except (sqlite3.Error, ValueError, TypeError, RecursionError) as error:
         message = f"{path} is not a readable catalogue ({error}): export the bundle again"
         raise unreadable(path, error, message) from None
-    if any(row != number for number, (row, _, _) in enumerate(lines, first)):
-        raise BundleError(f"{path} lacks {item_type} items from row {first} on: export the bundle again")
-    for item, (_, title, _) in zip(details, lines):
-        if title is not None:
-            item["title"] = title
     return details
 
 

@@ -50,7 +50,7 @@ class SumScan(Engine):
     def __init__(self, bundle: Bundle, pool: Pool, *, threads: int = 1) -> None:
         super().__init__(bundle, pool)
         self._threads = threads
-        self.files = files = open_scan(pool.path, bundle.num_bits)
+        self.files = files = open_scan(pool.path, bundle.num_bits, len(pool))
         modalities, planes = len(bundle.modalities), files.planes
         self._order = scan_codes.bit_order(bundle.preference_weights, planes)
         self._weights = bundle.preference_weights[self._order].astype(np.int64)

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.core.arrays import open_array
+from fashion_hash.core.arrays import check_rows, open_array
 from fashion_hash.core.codes import WEIGHT_ONE, unpack
 from fashion_hash.core.files import write_json
 from fashion_hash.core.outfits import EMPTY
@@ -105,7 +105,7 @@ def build_scan(
     return folder
 
 
-def open_scan(index: Path, num_bits: int) -> ScanFiles:
+def open_scan(index: Path, num_bits: int, num_outfits: int) -> ScanFiles:
     """Maps the files. Raises BundleError when they are absent, broken or inconsistent."""
     folder = index / FOLDER
     if not folder.exists():
@@ -131,6 +131,7 @@ def open_scan(index: Path, num_bits: int) -> ScanFiles:
         open_array(folder / name, f"index/{FOLDER}/{name}", **sizes)
         for name in ("codes.npy", "constants.npy", "rows.npy")
     )
+    check_rows(folder / "rows.npy", rows, -1, num_outfits)
     return ScanFiles(unit, lowest, planes, segments, codes, constants, rows)
 
 
