@@ -84,7 +84,7 @@ def test_broken_folders_say_so(tmp_path, encoder):
         TitleVectors.load(tmp_path / "nowhere")
     encoder.save(tmp_path / "titles")
     np.save(tmp_path / "titles" / "components.npy", np.zeros((6, 3), dtype=np.float32))
-    with pytest.raises(FeatureError, match=r"components of shape \(6, 3\)"):
+    with pytest.raises(FeatureError, match=r"components\.npy holds float32 of shape \(6, 3\)"):
         TitleVectors.load(tmp_path / "titles")
     manifest = tmp_path / "titles" / "titles.json"
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"version": 9}))
