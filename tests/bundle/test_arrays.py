@@ -112,7 +112,11 @@ def test_partner_lists_are_verified_when_they_are_opened(tmp_path: Path, file: s
     change_a_byte(path / "partners" / file)
     with pytest.raises(BundleError, match=f"{file} does not match its checksum"):
         Recommender.load(path).compose(None, 1)
-    assert Recommender.load(path, verify=False).compose(None, 1).hits
+    if "values" in file:  # without checksums, rows are still compared with the number of items
+        assert Recommender.load(path, verify=False).compose(None, 1).hits
+    else:
+        with pytest.raises(BundleError, match=f"{file} holds rows 0 to"):
+            Recommender.load(path, verify=False).compose(None, 1)
 
 
 def test_a_generation_is_verified_whenever_it_is_opened(tmp_path: Path) -> None:
