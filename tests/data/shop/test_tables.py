@@ -114,8 +114,7 @@ def test_another_form_is_a_line_in_a_table(tmp_path, monkeypatch):
         yield 2, {"item_id": "jeans", "type": "bottom", "title": "Jeans"}
 
     form = forms.ItemForm(lambda path: path.suffix == ".feed", read)
-    monkeypatch.setattr(forms, "FORMS", {**forms.FORMS, "feed": form})
-    monkeypatch.setattr("fashion_hash.data.shop.items.FORMS", forms.FORMS)
+    monkeypatch.setitem(forms.FORMS, "feed", form)
     (tmp_path / "all.feed").write_text("x")
     write(tmp_path, outfits=["outfit_id,user_id,item_ids", "1,a,shirt-M jeans", "2,a,shirt-S shirt-M jeans"])
     dataset = load_dataset("shop", tmp_path, slots=("top", "bottom"))
@@ -124,6 +123,33 @@ def test_another_form_is_a_line_in_a_table(tmp_path, monkeypatch):
         "shop", tmp_path, slots=("top", "bottom"), shop=ShopConfig(items="all.feed", outfits="outfits.csv")
     )
     assert named.fingerprint == dataset.fingerprint
+
+
+GOOGLE = """id	title	image_link	product_type	item_group_id	color	size	availability	price
+g1-s	Linen shirt	https://cdn/x.jpg	Clothing > Tops	g1	white	S	in stock	30.00 EUR
+g1-m	Linen shirt	https://cdn/x.jpg	Clothing > Tops	g1	white	M	out of stock	30.00 EUR
+g2	Jeans	https://cdn/y.jpg	Clothing > Trousers		blue		in stock	50.00 EUR
+"""
+SHOPIFY = """Handle,Title,Type,Option1 Name,Option1 Value,Variant SKU,Variant Price
+linen,Linen shirt,Tops,Size,S,g1-s,30
+linen,,,,M,g1-m,30
+jeans,Jeans,Trousers,Size,32,g2,50
+"""
+
+
+@pytest.mark.parametrize(("name", "text"), [("feed.tsv", GOOGLE), ("products_export.csv", SHOPIFY)])
+def test_product_feeds_are_items(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    write(
+        tmp_path, bought=["order_id,customer_id,sku", "1,a,g1-s", "1,a,g2", "2,b,g1-m", "2,b,g2", "3,b,g1-m", "3,b,g2"]
+    )
+    dataset = load_dataset("shop", tmp_path)
+    assert len(dataset.slots) == 2
+    assert dataset.users.ids == ("a", "b")
+    assert dataset.splits["train"].positives.items.tolist() == [[0, 0]] * 3
+    details = [row for of_type in dataset.content.details.values() for row in of_type.values()]
+    assert {row["title"] for row in details} == {"Linen shirt", "Jeans"}
+    assert any(row.get("sizes") == ["S", "M"] for row in details)
 
 
 def test_one_table_in_two_forms(tmp_path):

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from fashion_hash.data.feeds.google import is_google_feed, read_google_feed
+from fashion_hash.data.feeds.shopify import is_shopify_csv, read_shopify_csv
 from fashion_hash.data.parsing.tables import Row
 from fashion_hash.data.parsing.text_tables import Reporter
 
@@ -26,7 +28,10 @@ class ItemForm(NamedTuple):
     read: Callable[[Path, Reporter], Iterator[tuple[int, Row]]]
 
 
-FORMS: Mapping[str, ItemForm] = {}
+FORMS: Mapping[str, ItemForm] = {
+    "google_merchant": ItemForm(is_google_feed, read_google_feed),
+    "shopify": ItemForm(is_shopify_csv, read_shopify_csv),
+}
 """The forms by name."""
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from fashion_hash.config.shop import ShopConfig
 from fashion_hash.data.parsing.tables import FORMS as TABLE_FORMS
 from fashion_hash.data.parsing.tables import read_table, table_columns, table_form
-from fashion_hash.data.shop.tables.forms import form_of
+from fashion_hash.data.shop.tables.forms import FORMS, form_of
 from fashion_hash.data.shop.tables.names import (
     BARE,
     SPELLINGS,
@@ -151,6 +151,8 @@ def _recognised(root: Path, config: ShopConfig) -> list[Table]:
             else table
             for table in tables
         ]
+    if all(table.kind not in ("", "events") for table in tables):
+        return tables
     ids = _item_ids(tables)
     # a table of outfits and users may hold the items as well, in a column a slot
     return [by_content(table, ids, config) if table.kind in ("", "events") else table for table in tables]
@@ -218,9 +220,13 @@ def by_content(table: Table, item_ids: Collection[str], config: ShopConfig) -> T
 
 
 def _item_ids(tables: Sequence[Table]) -> set[str]:
+    """The ids of all items, and of their variants."""
     ids: set[str] = set()
     for table in tables:
-        if table.kind == "items" and table.form is None:
+        if table.kind == "items" and table.form is not None:
+            for _, row in FORMS[table.form].read(table.path, lambda error: None):
+                ids.update(str(name) for name in (row.get("item_id"), *(row.get("variants") or ())) if name)
+        elif table.kind == "items":
             (column,) = table.mapped["item_id"]
             rows = read_table(table.path, [column], lambda error: None)
             ids.update(str(row[column]).strip() for _, row in rows if row[column] is not None)
