@@ -17,6 +17,7 @@ COMMANDS = {
     "train": ("train", "train one experiment"),
     "evaluate": ("evaluate", "measure a trained run"),
     "build-index": ("build_index", "export a run as a bundle and index its outfits"),
+    "forget": ("forget", "remove users for good and prove that nothing of them is left"),
     "query": ("query", "find the best outfits for a user, or items for a request"),
 }
 

@@ -183,6 +183,14 @@ def catalogue_line(
     item: Mapping[str, Any], types: dict[str, ColumnType | None]
 ) -> tuple[str | None, str, bytes | None]:
     """Title, details as JSON, picture; `types` gets the types of new columns."""
+    title, details, picture = item_details(item, types)
+    return title, json.dumps(details, ensure_ascii=False, allow_nan=False), picture
+
+
+def item_details(
+    item: Mapping[str, Any], types: dict[str, ColumnType | None]
+) -> tuple[str | None, dict[str, Any], bytes | None]:
+    """Title, details by column, picture; `types` gets the types of new columns."""
     title, picture = item.get("title"), item.get("picture")
     if title is not None and not isinstance(title, str):
         raise DataError(f"item {item['item_id']!r}: the title must be a text, got {title!r}")
@@ -201,7 +209,7 @@ def catalogue_line(
             details[name] = typed(name, item[name], types.get(name))
     except DataError as error:
         raise DataError(f"item {item['item_id']!r}: {error}") from None
-    return title, json.dumps(details, ensure_ascii=False, allow_nan=False), picture
+    return title, details, picture
 
 
 def _check_new(noun: str, ids: Sequence[str], known: Any) -> None:

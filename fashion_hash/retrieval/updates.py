@@ -207,8 +207,8 @@ class CatalogueUpdates:
         """Removes a user, or a list of users in one step: they are unknown at once.
 
         At the next compaction their ids, codes, likes and dislikes are erased from the files. A salted digest of each
-        id stays, so that nobody adds the user again by mistake (`add_user(..., again=True)`) and training can leave
-        them out (`data.suppressed`). Removing a removed user again changes nothing.
+        id stays, so that nobody adds the user again by mistake (`add_user(..., again=True)`). Removing a removed user
+        again changes nothing.
 
         Raises:
             UnknownIdError: an unknown user.

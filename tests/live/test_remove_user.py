@@ -1,5 +1,6 @@
 """Removed users are unknown at once, erased at the next compaction, and kept out."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,39 @@ def test_the_list_of_removed_users_tells_ids_but_holds_none(path: Path, tmp_path
     assert read_suppressed(tmp_path / "list.json", ["user-0", SECRET, "late-secret"]) == {SECRET, "late-secret"}
     with pytest.raises(DataError, match="is not a readable list of removed users"):
         read_suppressed(path / "manifest.json", ["user-0"])
+
+
+class Killed(BaseException):
+    pass
+
+
+def test_a_kill_at_any_replacement_leaves_a_bundle_that_opens_and_forgets(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Recommender.load(path).remove_user([SECRET, "late-secret"])
+    calls, replace = 0, os.replace
+    for until in range(40):
+        calls = 0
+
+        def replace_until(source: str, target: str, until: int = until) -> None:
+            nonlocal calls
+            calls += 1
+            if calls > until:
+                raise Killed
+            replace(source, target)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "replace", replace_until)
+            try:
+                done = Recommender.load(path).compact()
+            except Killed:
+                done = False
+        reader = Recommender.load(path, verify=True)
+        with pytest.raises(UnknownIdError):
+            reader.recommend(SECRET)
+        assert len(reader.recommend("user-0", 3).ids) == 3
+        if done:
+            break
+    assert done
+    assert until > 4
+    assert all(SECRET.encode() not in content for content in everything(path).values())

@@ -91,7 +91,7 @@ def remove_users(live: LiveCatalogue, user_ids: Sequence[str], *, strict: bool =
 
 
 def write_suppressed(live: LiveCatalogue, path: Path) -> int:
-    """Writes the list of removed users as a file for training (`data.suppressed`). Returns how many are on it."""
+    """Writes the list of removed users as a file, for `read_suppressed`. Returns how many are on it."""
     listed = live.ask(lambda store: (store.meta(SALT), store.suppressed()))
     salt, digests = listed or (None, [])
     write_json(path, {"salt": salt, "digests": [digest.hex() for digest in digests]})

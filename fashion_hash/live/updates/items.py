@@ -29,6 +29,7 @@ from fashion_hash.live.changes import (
     given_code,
     head_outputs,
     id_list,
+    item_details,
     item_records,
     outfits_holding,
     type_of_item,
@@ -55,11 +56,12 @@ class Coding(NamedTuple):
 
 
 class ItemState(NamedTuple):
-    """An item before or after an update: row, title and details."""
+    """An item before or after an update: row, title, details, and the details as JSON."""
 
     row: int
     title: str | None
     details: dict[str, Any]
+    text: str
 
     @property
     def words(self) -> str:
@@ -181,7 +183,7 @@ class _Batch:
         if not items:
             return
         lines = self._bundle.catalogue.lines(item_type, rows.tolist())
-        states = [ItemState(row, lines[row][0], json.loads(lines[row][1])) for row in rows.tolist()]
+        states = [ItemState(row, lines[row][0], json.loads(lines[row][1]), lines[row][1]) for row in rows.tolist()]
         updates = [Update(item, state, self._merged(item, state)) for item, state in zip(items, states)]
         revisions = [revision for update in updates if (revision := self._revision(item_type, update)) is not None]
         records = _new_codes(self._bundle, item_type, updates, self._coding)
@@ -193,23 +195,30 @@ class _Batch:
 
     def _merged(self, item: Item, state: ItemState) -> ItemState:
         """The item as it will be."""
-        title, text, _ = catalogue_line(item, self._types)
-        details = {**state.details, **json.loads(text)}
-        for name in [name for name in item if name in details and item[name] is None]:
+        title, given, _ = item_details(item, self._types)
+        title = title if "title" in item else state.title
+        if all(name in state.details and _same(state.details[name], value) for name, value in given.items()):
+            return state._replace(title=title)
+        details = {**state.details, **given}
+        for name in [name for name, value in given.items() if value is None]:
             del details[name]
-        return ItemState(state.row, title if "title" in item else state.title, details)
+        return ItemState(state.row, title, details, json.dumps(details, ensure_ascii=False, allow_nan=False))
 
     def _revision(self, item_type: str, update: Update) -> Revision | None:
         """The new line of an item, without the number of its log entry; None when the line stays as it is."""
         item, before, after = update
         picture = item.get("picture")
         has_picture = "picture" in item and self._bundle.catalogue.picture(item_type, before.row) != picture
-        text = json.dumps(after.details, ensure_ascii=False, allow_nan=False)
-        if not has_picture and after.title == before.title and text == json.dumps(before.details, ensure_ascii=False):
+        if not has_picture and after.title == before.title and after.text == before.text:
             return None
         reworded = has_picture or after.words != before.words
         picture = picture if has_picture else None
-        return Revision(item_type, before.row, 0, after.title, text, picture, has_picture, reworded)
+        return Revision(item_type, before.row, 0, after.title, after.text, picture, has_picture, reworded)
+
+
+def _same(value: Any, other: Any) -> bool:
+    """Whether two values of a column are written alike: 1, 1.0 and true are not."""
+    return type(value) is type(other) and bool(value == other) and not isinstance(value, list)
 
 
 def _new_codes(bundle: Bundle, item_type: str, updates: Sequence[Update], coding: Coding) -> np.ndarray:

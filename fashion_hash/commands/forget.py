@@ -1,0 +1,114 @@
+"""Remove users from a bundle for good, and prove that nothing of them is left."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from fashion_hash.commands.run_command import Parser, run_command
+
+MOST_LINES = 20  # of files that are listed for a user
+
+
+def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Runs the command; returns its exit status."""
+    parser = Parser(
+        prog=prog,
+        description="Remove users from a bundle, erase them from its files, and search every file for their ids.",
+    )
+    parser.add_argument("bundle", help="a bundle folder, such as runs/demo/bundle")
+    parser.add_argument("--user", action="append", default=[], metavar="ID", help="a user; may be given several times")
+    parser.add_argument("--users", metavar="FILE", help="a text file with an id on each line")
+    parser.add_argument("--run", metavar="RUN", help="also search this run folder and older ones beside it")
+    return run_command(parser, _forget, argv)
+
+
+def _forget(args: argparse.Namespace) -> int:
+    from fashion_hash.bundle.generations import remove_unused
+    from fashion_hash.errors import BundleError, QueryError
+    from fashion_hash.live.catalogue import LiveCatalogue
+    from fashion_hash.live.compaction import compact
+    from fashion_hash.live.forgetting.remove import ERASE, remove_users, write_suppressed
+
+    users = [*args.user, *(_lines(Path(args.users)) if args.users else ())]
+    if not users:
+        raise QueryError("no user is given: name one with --user, or a file with --users")
+    bundle = Path(args.bundle)
+    live = LiveCatalogue(bundle)
+    outcome = remove_users(live, users, strict=False)
+    compact(live)
+    if live.ask(lambda store: store.meta(ERASE)) is not None:
+        raise BundleError(
+            f"{bundle}: the users are removed, but another process reads or compacts the file of changes, so that "
+            "deleted pages are still in it: run the command again"
+        )
+    if args.run:
+        write_suppressed(live, Path(args.run) / "suppressed.json")
+    live.close()
+    del live
+    remove_unused(bundle)
+    print(f"removed {len(outcome.removed)} of {len(users)} users from {bundle}", end="")
+    print(f"; {len(outcome.unknown)} were not in it, and are kept out from now on" if outcome.unknown else "")
+    return _prove(users, bundle, Path(args.run) if args.run else None)
+
+
+def _prove(users: Sequence[str], bundle: Path, run: Path | None) -> int:
+    """Searches all files, prints what is found, and returns 1 when something is left."""
+    from fashion_hash.errors import visible
+    from fashion_hash.live.forgetting.search import ENCODINGS, PROVES_FROM, files_of, search
+
+    folders = [bundle, *([run, *sorted(run.parent.glob(f"{run.name}.old-*"))] if run else ())]
+    files = files_of(folders)
+    size = sum(file.stat().st_size for file in files)
+    print(f"searched {len(files)} files, {size:,} bytes, for each id in {', '.join(ENCODINGS)}")
+    left = 0
+    for user_id in users:
+        found = list(search(user_id, files))
+        whole = [occurrence for occurrence in found if occurrence.whole]
+        chance = [occurrence for occurrence in found if not occurrence.whole]
+        left += bool(whole)
+        total = sum(occurrence.times for occurrence in chance)
+        name = repr(user_id)
+        if whole:
+            print(f"{name} is still in {len(whole)} files, which this command does not write:")
+            for occurrence in whole[:MOST_LINES]:
+                print(f"  {visible(str(occurrence.file))}")
+        elif chance:
+            print(
+                f"{name} is nowhere as a value or a word. Its bytes occur {total:,} times in {len(chance)} files "
+                f"as parts of longer words and numbers; ids of less than {PROVES_FROM} bytes do so by chance"
+            )
+        else:
+            print(f"{name}: not one sequence of its bytes is left")
+    _print_data(users, run)
+    return int(left > 0)
+
+
+def _print_data(users: Sequence[str], run: Path | None) -> None:
+    """Names the files of the data set that hold the ids: they are the owner's to clean."""
+    from fashion_hash.config.experiment import load_experiment
+    from fashion_hash.errors import visible
+    from fashion_hash.live.forgetting.search import files_of, search
+
+    if run is None or not (run / "config.yaml").is_file():
+        return
+    root = Path(str(load_experiment(run / "config.yaml").data.root))
+    if not root.exists():
+        print(f"the data set of {run} is not at {root}: clean it where it is")
+        return
+    files = files_of([root])
+    holding = {str(one.file) for user_id in users for one in search(user_id, files) if one.whole}
+    if holding:
+        print(f"files of the data set hold ids and are left to you ({len(holding)}):")
+        for name in sorted(holding)[:MOST_LINES]:
+            print(f"  {visible(name)}")
+
+
+def _lines(path: Path) -> list[str]:
+    from fashion_hash.errors import DataError
+
+    try:
+        return [line for line in path.read_text(encoding="utf-8").splitlines() if line]
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({error})") from None
