@@ -14,7 +14,7 @@ LAYERS = [
     ("core",),
     ("config",),
     ("data",),
-    ("models", "evaluation", "encoders"),
+    ("models", "evaluation", "encoders", "understanding"),
     ("inference",),
     ("features", "bundle"),
     ("index",),

@@ -176,7 +176,7 @@ def make_config(values: dict[str, Any], source: str = "configuration") -> Config
         >>> make_config({"name": "mine", "data": data, "id": {}}).modalities
         ('id',)
     """
-    return _validated(Config, values, source)
+    return validated(Config, values, source)
 
 
 def make_request_config(values: dict[str, Any], source: str = "configuration") -> RequestConfig:
@@ -190,10 +190,17 @@ def make_request_config(values: dict[str, Any], source: str = "configuration") -
         ConfigError: as for `make_config`.
     """
     # a section without values is the section with its defaults
-    return _validated(RequestConfig, {**values, "requests": values.get("requests") or {}}, source)
+    return validated(RequestConfig, {**values, "requests": values.get("requests") or {}}, source)
 
 
-def _validated(config: type[AnyConfig], values: dict[str, Any], source: str) -> AnyConfig:
+def validated(config: type[AnyConfig], values: dict[str, Any], source: str) -> AnyConfig:
+    """Values as a model, or a ConfigError that says in words what does not fit.
+
+    Args:
+        config: the model.
+        values: as read from a file.
+        source: the file, for messages.
+    """
     try:
         return config.model_validate(values)
     except ValidationError as error:

@@ -5,6 +5,7 @@ Compiled kernels do not look where they read, so an array of another shape must 
     U  users            N  items of a type, or outfits of a pool     S  slots          M  modalities
     D  num_bits         W  D / 8, bytes of a packed code             L  any length     T  length of a taste
     E  floats of an encoded item                                     B  blocks of 64   G  bytes of a block's outfit
+    V  words of a catalogue
 """
 
 from __future__ import annotations
@@ -46,6 +47,11 @@ ARRAYS = {
     # text encoders, of titles and of words
     "titles/components.npy": ArrayType("f4", ("F", "L")),
     "titles/*.npy": ArrayType("f8", ("L",)),
+    # what requests say
+    "facts/idf.npy": ArrayType("f8", ("V",)),
+    "facts/*.starts.npy": ArrayType("i8", ("V + 1",)),
+    "facts/*.rows.npy": ArrayType("i4", ("L",)),
+    "facts/*.weights.npy": ArrayType("f4", ("L",)),
     # index of a pool
     "index/outfits.npy": ArrayType("i4", ("N", "S")),
     "index/compatibility.npy": ArrayType("i8", ("N",)),
@@ -118,8 +124,8 @@ def _size(letter: str | int, sizes: dict[str, int]) -> int:
     """The expected length of an axis; -1 for any."""
     if isinstance(letter, int):
         return letter
-    if letter == "U + 1":
-        return sizes["U"] + 1
+    if letter in ("U + 1", "V + 1"):
+        return sizes[letter[0]] + 1
     if letter == "64 B":
         return 64 * sizes["B"]
     return sizes.get(letter, -1)

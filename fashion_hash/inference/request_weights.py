@@ -5,6 +5,7 @@ A bundle whose run was trained on requests has a folder requests/:
     requests.json           format version, item types, num_bits, output, slope and numbers of layers
     tower.safetensors       the weights of the request tower and the item tower, and the defaults for unknowns
     encoder/                the text encoder (fashion_hash.encoders)
+    facts/                  what it understands of the catalogue (fashion_hash.understanding.facts)
     items.TYPE.codes.npy    (N, D/8) uint8    packed codes of the items
     items.TYPE.vectors.npy  (N, D) float16    the real vectors before binarisation, for a re-rank in floats
     items.TYPE.tastes.npy   (N, T) float32    what an item adds to the taste of users who engaged with it
@@ -39,6 +40,7 @@ from fashion_hash.core.manifest import read_part
 from fashion_hash.encoders.contract import TextEncoder
 from fashion_hash.errors import BundleError, unreadable
 from fashion_hash.inference.layers import Layer
+from fashion_hash.understanding.facts import RequestFacts, write_facts
 
 FORMAT, FORMAT_VERSION = "fashion_hash requests", 1
 Output = Literal["bits", "float"]
@@ -93,6 +95,7 @@ class RequestContents:
         item_tastes: by type, (N, T) float32, what each item adds to a taste.
         user_tastes: (U, D) float32; rows of unknown users are not read.
         user_known: (U,) bool, whether the taste of a user is known.
+        facts: what the bundle understands of requests; None for codes alone.
     """
 
     types: tuple[str, ...]
@@ -102,6 +105,7 @@ class RequestContents:
     item_tastes: Mapping[str, np.ndarray]
     user_tastes: np.ndarray
     user_known: np.ndarray
+    facts: RequestFacts | None = None
 
 
 def finish(outputs: np.ndarray, weights: TowerWeights) -> tuple[np.ndarray, np.ndarray]:
@@ -120,6 +124,8 @@ def write_requests(folder: Path, contents: RequestContents) -> None:
     _check(contents, num_bits)
     folder.mkdir()
     contents.encoder.save(folder / "encoder")
+    if contents.facts is not None:
+        write_facts(folder / "facts", contents.facts)
     for item_type in contents.types:
         bits, floats = finish(contents.item_outputs[item_type], weights)
         name = f"items.{file_name(item_type)}"

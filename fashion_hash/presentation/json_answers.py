@@ -43,10 +43,14 @@ def request_as_json(recommender: Recommender, user: str | None, answer: ItemHits
             "type": item_type,
             "score": score,
             "title": bundle.catalogue.item(item_type, bundle.items[item_type].row(item_id)).title,
+            "complete": complete,
         }
-        for item_id, item_type, score in zip(answer.ids.tolist(), answer.types.tolist(), answer.scores.tolist())
+        for item_id, item_type, score, complete in zip(
+            answer.ids.tolist(), answer.types.tolist(), answer.scores.tolist(), answer.complete.tolist()
+        )
     ]
-    return {**values, "reranked": answer.reranked, "items": items}
+    understood = [fact.to_dict() for fact in answer.understood]
+    return {**values, "understood": understood, "reranked": answer.reranked, "items": items}
 
 
 def _about(recommender: Recommender, k: int) -> dict[str, object]:

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from fashion_hash.retrieval.filters.shortfall import Shortfall
+from fashion_hash.understanding.read import Fact
 
 
 class Aligned(NamedTuple):
@@ -140,6 +141,9 @@ class ItemHits(Aligned):
         note: what the user should know, such as words that are not known; "" if nothing.
         known_words, unknown_words: of the request; words such as "the" are neither.
         reranked: whether the scores are those of the values before their signs were taken.
+        understood: the facts that the words name. Those that are hard decide before the score.
+        complete: (K',) bool, which items have every hard fact; the others come after them, and `note` says what
+            they lack.
         shortfall: why fewer than k came back, when a filter was asked for; None otherwise.
     """
 
@@ -149,4 +153,6 @@ class ItemHits(Aligned):
     known_words: tuple[str, ...]
     unknown_words: tuple[str, ...]
     reranked: bool = False
+    understood: tuple[Fact, ...] = ()
+    complete: np.ndarray
     shortfall: Shortfall | None = None

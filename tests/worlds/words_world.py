@@ -6,7 +6,7 @@ titles share its words. A taste is the mean of what was liked, and pulls a reque
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -17,10 +17,14 @@ import numpy as np
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.write import write_bundle
 from fashion_hash.core.outfits import Outfits, item_types
+from fashion_hash.data.descriptions import catalogue_words
 from fashion_hash.encoders import TextEncoder, WordsEncoder
 from fashion_hash.index.build import build_index
 from fashion_hash.inference.layers import Layer
 from fashion_hash.inference.request_weights import RequestContents, TowerWeights
+from fashion_hash.understanding.facts import RequestFacts
+from fashion_hash.understanding.terms import Terms, readable
+from fashion_hash.understanding.words import read_words
 from tests.worlds.random_bundles import random_contents, random_pool
 
 COLOURS = ("red", "blue", "green", "black", "white")
@@ -68,6 +72,20 @@ def towers(encoder: WordsEncoder, num_bits: int, pull: float = PULL, seed: int =
     )
 
 
+def _columns(title: str) -> dict[str, Any]:
+    colour, fabric, noun = title.split()
+    return {"colour": colour, "material": fabric, "kind": noun}
+
+
+def request_facts(details: Mapping[str, Mapping[str, Mapping[str, Any]]], lexical: float, soft: float) -> RequestFacts:
+    """What a bundle of these items understands of requests."""
+    words = read_words()
+    texts = {
+        kind: [readable(catalogue_words(item), item) for item in items.values()] for kind, items in details.items()
+    }
+    return RequestFacts(words, Terms.of(texts, words.stop_tokens), lexical, soft)
+
+
 def words_bundle(
     path: Path,
     slots: Sequence[str] = ("top", "bottom", "shoe"),
@@ -77,11 +95,13 @@ def words_bundle(
     seed: int = 0,
     named: TextEncoder | None = None,
     further: Callable[[int], dict[str, Any]] = lambda row: {},
+    facts: tuple[float, float] | None = None,
     **options: Any,
 ) -> Bundle:
     """A bundle with index and request model; `user-0` likes what is red, the last user nobody knows.
 
-    `named`: an encoder of the same length that the bundle says it was made with; `further`: more columns, by row.
+    `named`: an encoder of the same length that the bundle says it was made with; `further`: more columns, by row;
+    `facts`: weights of words and of soft facts, for a bundle that reads colour, material and kind in requests.
     """
     kinds = item_types(slots)
     names = {kind: titles(kind) for kind in kinds}
@@ -102,7 +122,7 @@ def words_bundle(
         tastes[user] = np.mean([outputs[kind][row] for line in mine for kind, row in zip(slots, line)], axis=0)
     details = {
         kind: {
-            one: {"title": title, "price": float(row), **further(row)}
+            one: {"title": title, "price": float(row), **further(row), **(_columns(title) if facts else {})}
             for row, (one, title) in enumerate(zip(ids[kind], some))
         }
         for kind, some in names.items()
@@ -125,6 +145,7 @@ def words_bundle(
         outputs,
         tastes,
         np.arange(5) < 4,
+        None if facts is None else request_facts(details, *facts),
     )
     bundle = write_bundle(path, replace(contents, requests=requests))
     build_index(bundle, random_pool(bundle, pool))

@@ -78,6 +78,10 @@ class Column:
         self._lists: dict[tuple[str | float, ...], int] = {}
         self._lists_with: dict[str | float, list[int]] = {}  # by element, texts casefolded
 
+    def listed(self) -> dict[str, int]:
+        """The texts in its lists, casefolded, and how many distinct lists hold each."""
+        return {element: len(places) for element, places in self._lists_with.items() if isinstance(element, str)}
+
     def place(self, text: str) -> int:
         """The place of a text, or -1."""
         return self._places.get(text, -1)
@@ -256,6 +260,11 @@ class ItemColumns:
         """The kinds of elements that the lists of a column hold: NUMBER, TEXT, none if there are no lists."""
         column = self._columns.get(name)
         return column.elements if column else frozenset()
+
+    def listed(self, name: str) -> dict[str, int]:
+        """The texts in the lists of a column, casefolded, and how many distinct lists hold each."""
+        column = self._columns.get(name)
+        return column.listed() if column else {}
 
     def mask(self, condition: Condition) -> np.ndarray:
         """Which items match a condition: (N,) bool."""

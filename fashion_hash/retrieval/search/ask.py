@@ -11,6 +11,7 @@ from fashion_hash.encoders.words import LONGEST
 from fashion_hash.errors import FeatureError, QueryError
 from fashion_hash.retrieval.answers import By
 from fashion_hash.retrieval.moment import Moment
+from fashion_hash.understanding.read import Understanding
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class SearchQuery:
         floats: (D,) float32, the values whose signs are the code.
         taste: (D,) float32, of the user; None where it is not known.
         known_words, unknown_words, note: see ItemHits.
+        said: the facts that the words name; None for a bundle that does not read facts.
     """
 
     text: str
@@ -34,6 +36,7 @@ class SearchQuery:
     known_words: tuple[str, ...]
     unknown_words: tuple[str, ...]
     note: str
+    said: Understanding | None = None
 
 
 def ask(moment: Moment, text: str | None) -> SearchQuery:
@@ -59,12 +62,22 @@ def ask(moment: Moment, text: str | None) -> SearchQuery:
             "Recommender.load(..., encoder_weights=PATH), `fashion-hash query --encoder-weights PATH`"
         ) from None
     words = tower.words(read)
-    by_text = bool(request.by_text[0])
+    said = moment.tower.facts.understand(moment.snapshot, moment.columns.of(moment.snapshot), read) if read else None
+    unknown = words.unknown if said is None else _unread(words.unknown, said)
+    by_text = bool(request.by_text[0]) or (said is not None and bool(said.facts))
     if not by_text and taste is None:
-        raise QueryError(_nothing(whole, words.unknown, user_id))
+        raise QueryError(_nothing(whole, unknown, user_id))
     by: By = "taste alone" if not by_text else "words alone" if taste is None else "taste and words"
-    note = _note(len(whole), by, words.unknown, user_id)
-    return SearchQuery(read, by, pack(request.bits)[0], request.floats[0], taste, words.known, words.unknown, note)
+    note = _note(len(whole), by, unknown, user_id)
+    if said is not None and said.notes:
+        note = "; ".join(filter(None, [note, *said.notes]))
+    return SearchQuery(read, by, pack(request.bits)[0], request.floats[0], taste, words.known, unknown, note, said)
+
+
+def _unread(unknown: tuple[str, ...], said: Understanding) -> tuple[str, ...]:
+    """The words that neither the encoder nor the catalogue knows."""
+    read = {word for fact in (*said.facts, *said.partner) for word in fact.words.lower().replace("-", " ").split()}
+    return tuple(word for word in unknown if word not in read)
 
 
 def readable(text: str) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.lookup import check_type
-from fashion_hash.core.codes import Packed
+from fashion_hash.core.codes import Packed, hamming
 from fashion_hash.errors import QueryError
 from fashion_hash.index.nearest import Near, nearest, within
 from fashion_hash.retrieval.answers import ItemHits
@@ -22,6 +22,8 @@ from fashion_hash.retrieval.checks import check_count
 from fashion_hash.retrieval.filters.shortfall import explain_shortfall
 from fashion_hash.retrieval.moment import Moment
 from fashion_hash.retrieval.search.ask import SearchQuery
+from fashion_hash.understanding.read import Understanding
+from fashion_hash.understanding.satisfaction import complete, missing
 
 SHORTLIST, SHORTLIST_LEAST = 10, 200  # a re-rank looks at so many times k, and at so many at least
 
@@ -72,23 +74,91 @@ def search_items(
             kept = bound.keeps(bound.amounts[type_name])
             masks[type_name] = masks[type_name] & kept if type_name in masks else kept
     count = max(SHORTLIST * k, SHORTLIST_LEAST) if rerank else k
-    near = near_items(moment, types, request.code, count, masks)
-    scores = shares(near.distances, 8 * len(request.code))
+    ranking = _by_bits(moment, types, request, count, masks)
     if rerank:
-        near = near.at(best_places(bundle, near, -near.distances, count))
-        scores = _float_scores(moment, request, near)
-    best = best_places(bundle, near, scores, k)
-    near = near.at(best)
+        ranking = ranking.at(best_places(bundle, ranking.near, ranking.scores, count, ranking.tiers))
+        changed = _float_scores(moment, request, ranking.near) - shares(ranking.near.distances, 8 * len(request.code))
+        ranking = ranking._replace(scores=ranking.scores + changed)
+    ranking = ranking.at(best_places(bundle, ranking.near, ranking.scores, k, ranking.tiers))
+    near = ranking.near
     ids = [bundle.items[type_name].id(row) for type_name, row in zip(near.item_types, near.rows.tolist())]
-    hits = ItemHits(np.array(ids, dtype=np.str_), scores[best])
+    hits = ItemHits(np.array(ids, dtype=np.str_), ranking.scores)
     hits.types = np.array(near.item_types, dtype=np.str_)
     hits.by, hits.note, hits.reranked = request.by, request.note, rerank
     hits.known_words, hits.unknown_words = request.known_words, request.unknown_words
-    if where and len(best) < k:
+    hits.complete = np.ones(len(ids), dtype=bool)
+    if request.said is not None:
+        hits.understood = request.said.facts
+        hits.complete = complete(request.said, ranking.tiers)
+        hits.note = "; ".join(filter(None, [hits.note, relaxed(request.said, ranking.tiers)]))
+    if where and len(ids) < k:
         tables = moment.columns.of(moment.snapshot)
         searched = {type_name: tables[type_name] for type_name in types}
-        hits.shortfall = explain_shortfall(k, len(best), chosen, searched, what="items")
+        hits.shortfall = explain_shortfall(k, len(ids), chosen, searched, what="items")
     return hits
+
+
+class Ranking(NamedTuple):
+    """Items that may be the best for a request.
+
+    Attributes:
+        near: the items.
+        scores: (C,) float64.
+        tiers: (C,) int64, of hard facts; they decide before the scores. 0 for all where no facts are read.
+    """
+
+    near: Candidates
+    scores: np.ndarray
+    tiers: np.ndarray
+
+    def at(self, places: np.ndarray) -> Ranking:
+        """The items at some places, in that order."""
+        return Ranking(self.near.at(places), self.scores[places], self.tiers[places])
+
+
+def _by_bits(
+    moment: Moment, types: tuple[str, ...], request: SearchQuery, count: int, allowed: Mapping[str, np.ndarray]
+) -> Ranking:
+    """The `count` best items at least, by bits and, where the bundle reads them, by facts."""
+    if request.said is None:
+        near = near_items(moment, types, request.code, count, allowed)
+        return Ranking(near, shares(near.distances, 8 * len(request.code)), np.zeros(len(near.rows), dtype=np.int64))
+    tables = moment.columns.of(moment.snapshot)
+    of_types = [
+        moment.tower.facts.of_type(moment.snapshot, tables, item_type, request.said, request.text)
+        for item_type in types
+    ]
+    masks = [allowed.get(item_type) for item_type in types]
+    kept = [np.arange(len(tier)) if mask is None else np.flatnonzero(mask) for (tier, _), mask in zip(of_types, masks)]
+    tiers = np.concatenate([tier[rows] for (tier, _), rows in zip(of_types, kept)])
+    least = np.partition(tiers, len(tiers) - count)[len(tiers) - count] if len(tiers) > count else -1
+    parts = []
+    for number, (item_type, (tier, added), rows) in enumerate(zip(types, of_types, kept)):
+        rows = rows[tier[rows] >= least]
+        distances = _distances(moment, item_type, request.code, rows)
+        scores = shares(distances, 8 * len(request.code)) + added[rows]
+        parts.append((np.full(len(rows), number), rows, distances, scores, tier[rows]))
+    numbers, rows, distances, scores, tiers = (np.concatenate(part) for part in zip(*parts))
+    return Ranking(Candidates(types, numbers, rows, distances), scores, tiers)
+
+
+def _distances(moment: Moment, item_type: str, code: Packed, rows: np.ndarray) -> np.ndarray:
+    """(n,) bits in which items differ from a request; rows ascend."""
+    exported, added = moment.tower.parts(moment.snapshot, item_type)
+    first = len(exported.codes)
+    early, late = rows[rows < first], rows[rows >= first] - first
+    return np.concatenate([hamming(exported.codes[early], code), hamming(added.codes[late], code)]).astype(np.int64)
+
+
+def relaxed(said: Understanding, tiers: np.ndarray) -> str:
+    """What the items lack that do not have every hard fact; "" where all have."""
+    short = tiers[~complete(said, tiers)]
+    if not len(short):
+        return ""
+    lacking = " and ".join(f"{fact.words!r}" for fact in missing(said, int(short[0])))
+    have = len(tiers) - len(short)
+    count = "no item has" if not have else "one item has" if have == 1 else f"{have} items have"
+    return f"{count} all that is asked; the next is without {lacking}"
 
 
 def near_items(
@@ -124,18 +194,27 @@ def shares(distances: np.ndarray, num_bits: int) -> np.ndarray:
     return (num_bits - distances) / num_bits
 
 
-def best_places(bundle: Bundle, near: Candidates, scores: np.ndarray, k: int) -> np.ndarray:
-    """Places of the k best: greatest score first, ties by id, then by item type."""
+def best_places(
+    bundle: Bundle, near: Candidates, scores: np.ndarray, k: int, tiers: np.ndarray | None = None
+) -> np.ndarray:
+    """Places of the k best: greatest tier first, then greatest score, ties by id, then by item type."""
+    tiers = np.zeros(len(scores), dtype=np.int64) if tiers is None else tiers
+    places = np.arange(len(scores))
     if len(scores) > k:
-        places = np.flatnonzero(scores >= np.partition(scores, len(scores) - k)[len(scores) - k])
-    else:
-        places = np.arange(len(scores))
+        last = np.partition(tiers, len(tiers) - k)[len(tiers) - k]  # the tier of the k-th
+        above, of_last = np.flatnonzero(tiers > last), np.flatnonzero(tiers == last)
+        left = k - len(above)
+        least = np.partition(scores[of_last], len(of_last) - left)[len(of_last) - left]
+        places = np.concatenate([above, of_last[scores[of_last] >= least]])
     numbers, rows = near.numbers[places], near.rows[places]
     ids = np.empty(len(places), dtype=object)
     for number, item_type in enumerate(near.types):
         mask = numbers == number
         ids[mask] = bundle.items[item_type].at(rows[mask])
-    order = sorted(range(len(places)), key=lambda place: (-scores[places[place]], ids[place], numbers[place]))
+    order = sorted(
+        range(len(places)),
+        key=lambda at: (-tiers[places[at]], -scores[places[at]], ids[at], numbers[at]),
+    )
     return places[order[:k]]
 
 

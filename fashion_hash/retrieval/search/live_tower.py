@@ -22,6 +22,7 @@ from fashion_hash.encoders import TextEncoder
 from fashion_hash.errors import BundleError, FeatureError
 from fashion_hash.inference.request_tower import RequestTower
 from fashion_hash.live.snapshot import Snapshot
+from fashion_hash.retrieval.search.facts import LiveFacts
 from fashion_hash.retrieval.users import User
 
 AT_ONCE = 1024  # items that are encoded together
@@ -58,6 +59,9 @@ class LiveTower:
         exported: the bundle.
         encoder: of texts, if it is already loaded; by default the encoder that the bundle names.
         weights: where the weights of a pretrained encoder are, if they moved since the export.
+
+    Attributes:
+        facts: what the bundle understands of requests.
     """
 
     def __init__(self, exported: Bundle, encoder: TextEncoder | None = None, weights: str | None = None) -> None:
@@ -68,6 +72,7 @@ class LiveTower:
         self._tower: RequestTower | None = None
         # by item type and Snapshot.items_seq: the items of the export, and those that were added
         self._coded: dict[str, OrderedDict[int, tuple[CodedItems, CodedItems]]] = {}
+        self.facts = LiveFacts(exported)
         self._lock = threading.Lock()
 
     @property

@@ -87,9 +87,9 @@ def _fit(
 def validate(model: WhisperLite, inputs: RequestInputs, slope: float) -> dict[str, Any]:
     """MRR and recall@10 of the validation requests, for binary and relaxed codes; None without validation."""
     data = inputs.data
-    if "valid" not in data.splits or not len(data.split("valid")):
+    requests = validation_sample(data, inputs.config.seed)
+    if requests is None:
         return {"valid_requests": 0, "valid_mrr": None, "valid_mrr_relaxed": None, "valid_recall@10": None}
-    requests = _sample(data.split("valid"), inputs.config.seed)
     score = make_scorer(model.eval(), inputs, "valid", requests, slope)
     binary = request_metrics(request_values(score, requests))
     relaxed = request_metrics(request_values(lambda asked: score(asked, "relaxed"), requests))
@@ -110,7 +110,11 @@ def make_scorer(
     return RequestScorer(model, inputs, inputs.histories(split), by_text, slope)
 
 
-def _sample(requests: Requests, seed: int) -> Requests:
+def validation_sample(data: RequestData, seed: int) -> Requests | None:
+    """The validation requests, or a sample of VALIDATE_AT_MOST of them; None without any."""
+    if "valid" not in data.splits or not len(data.split("valid")):
+        return None
+    requests = data.split("valid")
     if len(requests) <= VALIDATE_AT_MOST:
         return requests
     return requests[np.sort(generator(seed, "validation").choice(len(requests), VALIDATE_AT_MOST, replace=False))]

@@ -1,0 +1,167 @@
+"""What a request says, against a live catalogue: its facts, and items ordered by them, by words and by bits.
+
+Items are ordered by tiers of hard facts first (understanding/satisfaction.py), and within a tier by
+
+    request score + lexical * share of the request's words + soft * share of its soft facts
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import csc_matrix
+
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.data.descriptions import catalogue_words
+from fashion_hash.live.snapshot import Snapshot
+from fashion_hash.retrieval.filters.columns import FLAG, NUMBER, TEXT, ItemColumns
+from fashion_hash.retrieval.filters.language import parse
+from fashion_hash.understanding.facts import RequestFacts, read_facts
+from fashion_hash.understanding.lexicon import CatalogueValues, Lexicon
+from fashion_hash.understanding.read import Understanding, understand
+from fashion_hash.understanding.satisfaction import Where, soft_shares, tiers
+from fashion_hash.understanding.terms import readable
+
+VERSIONS = 2  # of the catalogue: a thread may still answer from an older snapshot
+Tables = Mapping[str, ItemColumns]
+
+
+class LateTerms(NamedTuple):
+    """The words of items: those of the export, and instead of some, and after them, those that came later.
+
+    Attributes:
+        exported: (N, V).
+        updated: (n,) int64, rows of items whose words were updated.
+        late: (n + A, V), of these items and of the A that were added.
+    """
+
+    exported: csc_matrix
+    updated: np.ndarray
+    late: csc_matrix
+
+    def merged(self, values: Callable[[csc_matrix], np.ndarray]) -> np.ndarray:
+        """(N + A,) what a function gives for each item."""
+        exported, late = values(self.exported), values(self.late)
+        exported[self.updated] = late[: len(self.updated)]
+        return np.concatenate([exported, late[len(self.updated) :]])
+
+
+class LiveFacts:
+    """What a bundle understands of requests, opened at the first request.
+
+    Args:
+        exported: the bundle.
+    """
+
+    def __init__(self, exported: Bundle) -> None:
+        """Opens nothing yet."""
+        self._exported = exported
+        self._facts: RequestFacts | None = None
+        self._is_open = False
+        self._lexicons: OrderedDict[tuple[int, ...], Lexicon] = OrderedDict()
+        self._late: OrderedDict[tuple[str, int, int], LateTerms] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def facts(self) -> RequestFacts | None:
+        """What the bundle keeps; None for bundles that were made before facts were read."""
+        with self._lock:
+            if not self._is_open:
+                sizes = {item_type: len(ids) for item_type, ids in self._exported.items.items()}
+                self._facts = read_facts(self._exported.path / "requests" / "facts", sizes)
+                self._is_open = True
+            return self._facts
+
+    def understand(self, snapshot: Snapshot, tables: Tables, text: str) -> Understanding | None:
+        """What a request says; None for a bundle that does not read facts.
+
+        Args:
+            snapshot: the state of the catalogue.
+            tables: its columns, by item type.
+            text: the words of the request.
+        """
+        facts = self.facts
+        return None if facts is None else understand(text, self._lexicon_of(snapshot, tables, facts))
+
+    def of_type(
+        self, snapshot: Snapshot, tables: Tables, item_type: str, said: Understanding, text: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(N,) int64 tiers, and (N,) float64 what words and soft facts add, for all items of a type."""
+        facts = self.facts
+        assert facts is not None
+        size = len(snapshot.bundle.items[item_type])
+        lexicon = self._lexicon_of(snapshot, tables, facts)
+        late = self._late_terms(snapshot, item_type, facts, lexicon)
+
+        def mask(where: Where) -> np.ndarray:
+            if "word" in where:
+                return late.merged(lambda weights: facts.terms.holding(weights, where["word"]))[:size]
+            return tables[item_type].mask(parse(where, ()).of(item_type))[:size]
+
+        lists = lexicon.values.lists
+        added = facts.soft * soft_shares(said, item_type, size, mask, lists)
+        asked = facts.terms.asked(text, lexicon.stop)
+        if facts.lexical and asked:
+            added += facts.lexical * late.merged(lambda weights: facts.terms.shares(weights, asked))[:size]
+        return tiers(said, item_type, size, mask, lists), added
+
+    def _lexicon_of(self, snapshot: Snapshot, tables: Tables, facts: RequestFacts) -> Lexicon:
+        key = (snapshot.items_seq, *(len(table) for table in tables.values()))
+        with self._lock:
+            if key not in self._lexicons:
+                self._lexicons[key] = Lexicon(facts.words, values_of(tables, facts.terms.counts))
+                while len(self._lexicons) > VERSIONS:
+                    self._lexicons.popitem(last=False)
+            return self._lexicons[key]
+
+    def _late_terms(self, snapshot: Snapshot, item_type: str, facts: RequestFacts, lexicon: Lexicon) -> LateTerms:
+        """The words of the items of a type, those that were updated or added included."""
+        first, count = len(self._exported.items[item_type]), len(snapshot.bundle.items[item_type])
+        key = item_type, snapshot.items_seq, count
+        with self._lock:
+            if key not in self._late:
+                catalogue = snapshot.bundle.catalogue
+                rows = sorted({row for row in catalogue.reworded(item_type, 0) if row < first})
+                items = [catalogue.item(item_type, row) for row in (*rows, *range(first, count))]
+                details = [{**item.details, "title": item.title} for item in items]
+                texts = [readable(catalogue_words(columns), columns) for columns in details]
+                weights = facts.terms.weights(texts, lexicon.stop)
+                late = LateTerms(facts.terms.by_type[item_type], np.array(rows, dtype=np.int64), weights)
+                self._late[key] = late
+                while len(self._late) > VERSIONS * len(self._exported.types):
+                    self._late.popitem(last=False)
+            return self._late[key]
+
+
+def values_of(tables: Tables, terms: Mapping[str, int]) -> CatalogueValues:
+    """What requests may name in the columns of a catalogue."""
+    texts: dict[str, Counter[str]] = {}
+    numbers: dict[str, list[np.ndarray]] = {}
+    flags: dict[str, None] = {}
+    lists: dict[str, None] = {}
+    for table in tables.values():
+        for column in table.names:
+            kinds, values, known = table.column(column)
+            counts = np.bincount(values[kinds == TEXT].astype(np.int64), minlength=0)
+            for place in np.flatnonzero(counts).tolist():
+                texts.setdefault(column, Counter())[known[place]] += int(counts[place])
+            if (of_column := values[kinds == NUMBER]).size:
+                numbers.setdefault(column, []).append(of_column)
+            if (kinds == FLAG).any():
+                flags[column] = None
+            if listed := table.listed(column):
+                texts.setdefault(column, Counter()).update(listed)
+                lists[column] = None
+    return CatalogueValues(
+        types=tuple(tables),
+        texts=texts,
+        numbers={column: np.sort(np.concatenate(parts)) for column, parts in numbers.items()},
+        flags=tuple(flags),
+        lists=frozenset(lists),
+        terms=terms,
+        num_items=sum(map(len, tables.values())),
+    )

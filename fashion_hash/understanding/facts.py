@@ -1,0 +1,118 @@
+"""What a bundle keeps to understand requests: the words that users say, the words of its catalogue, and their weights.
+
+Within a tier of hard facts (satisfaction.py) items are ordered by
+
+    request score + lexical * share of the request's words (terms.py) + soft * share of its soft facts
+
+The two weights are fitted on the validation requests. The folder requests/facts/ of a bundle:
+
+    facts.json            format version, weights, the words that users say
+    terms.json            the words of the catalogue and the mean length of an item
+    idf.npy               (V,) float64
+    TYPE.starts.npy       (V + 1,) int64    where each word's items begin
+    TYPE.rows.npy         (L,) int32        rows of the items with a word, word after word
+    TYPE.weights.npy      (L,) float32      what the word adds to them
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+from pydantic import ValidationError
+from scipy.sparse import csc_matrix
+
+from fashion_hash.core.arrays import open_array
+from fashion_hash.core.files import write_json
+from fashion_hash.core.manifest import read_part
+from fashion_hash.errors import BundleError
+from fashion_hash.understanding.terms import Terms
+from fashion_hash.understanding.words import Words
+
+FORMAT, FORMAT_VERSION = "fashion_hash facts", 1
+
+
+@dataclass(frozen=True)
+class RequestFacts:
+    """What a bundle keeps to understand requests.
+
+    Attributes:
+        words: what users say.
+        terms: the words of the catalogue.
+        lexical, soft: weights, beside 1 for the request score.
+    """
+
+    words: Words
+    terms: Terms
+    lexical: float = 0.0
+    soft: float = 0.0
+
+
+def write_facts(folder: Path, facts: RequestFacts) -> None:
+    """Writes a new folder."""
+    folder.mkdir()
+    terms = facts.terms
+    write_json(folder / "terms.json", {"words": list(terms.words), "mean_length": terms.mean_length})
+    np.save(folder / "idf.npy", terms.idf)
+    for item_type, weights in terms.by_type.items():
+        name = quote(item_type, safe=" ")
+        np.save(folder / f"{name}.starts.npy", weights.indptr.astype(np.int64))
+        np.save(folder / f"{name}.rows.npy", weights.indices.astype(np.int32))
+        np.save(folder / f"{name}.weights.npy", weights.data.astype(np.float32))
+    manifest = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "lexical": facts.lexical,
+        "soft": facts.soft,
+        "words": facts.words.model_dump(mode="json"),
+    }
+    write_json(folder / "facts.json", manifest)
+
+
+def read_facts(folder: Path, sizes: dict[str, int]) -> RequestFacts | None:
+    """Opens the folder, its arrays memory-mapped; None for a bundle without one.
+
+    Args:
+        folder: requests/facts of a bundle.
+        sizes: how many items of each type the bundle holds.
+
+    Raises:
+        BundleError: a file is missing, cannot be read, or does not fit the others.
+    """
+    if not folder.is_dir():
+        return None
+    path = folder / "facts.json"
+    manifest = read_part(path, FORMAT, FORMAT_VERSION, f"{path} is missing: export the bundle again")
+    try:
+        listed = json.loads((folder / "terms.json").read_text(encoding="utf-8"))
+        places = {str(word): place for place, word in enumerate(listed["words"])}
+        mean_length, lexical, soft = (float(number) for number in _numbers(manifest, listed))
+        words = Words.model_validate(manifest["words"])
+    except (OSError, KeyError, TypeError, ValueError, ValidationError) as error:
+        raise BundleError(f"{folder} cannot be read ({str(error)[:200]}): export the bundle again") from None
+    idf = open_array(folder / "idf.npy", "facts/idf.npy", V=len(places))
+    by_type = {item_type: _weights(folder, item_type, (size, len(places))) for item_type, size in sizes.items()}
+    return RequestFacts(words, Terms(places, idf, mean_length, by_type), lexical, soft)
+
+
+def _numbers(manifest: dict[str, object], listed: dict[str, object]) -> Sequence[float]:
+    numbers = (listed["mean_length"], manifest["lexical"], manifest["soft"])
+    plain = [float(number) for number in numbers if isinstance(number, int | float)]
+    if len(plain) < len(numbers) or not np.isfinite(plain).all() or plain[0] <= 0:
+        raise ValueError(f"mean length and weights must be finite numbers, got {numbers}")
+    return plain
+
+
+def _weights(folder: Path, item_type: str, shape: tuple[int, int]) -> csc_matrix:
+    name = quote(item_type, safe=" ")
+    starts = open_array(folder / f"{name}.starts.npy", "facts/*.starts.npy", V=shape[1])
+    rows = open_array(folder / f"{name}.rows.npy", "facts/*.rows.npy")
+    weights = open_array(folder / f"{name}.weights.npy", "facts/*.weights.npy", L=len(rows))
+    ascending = starts[0] == 0 and starts[-1] == len(rows) and (np.diff(starts) >= 0).all()
+    if not ascending or (len(rows) and not 0 <= rows.min() <= rows.max() < shape[0]):
+        raise BundleError(f"{folder}: the words of {item_type} items point nowhere: export the bundle again")
+    return csc_matrix((weights, rows, starts), shape=shape)

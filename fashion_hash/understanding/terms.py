@@ -1,0 +1,132 @@
+"""BM25 over titles, descriptions and columns: rare words, names and article numbers of a request find their items.
+
+The variant is Lucene's (Kamphuis et al., 2020): an item gets, for every word of the request that it holds,
+
+    idf * tf / (tf + k1 * (1 - b + b * length / mean length)),   idf = log(1 + (N - df + 0.5) / (df + 0.5))
+
+and its share is the sum over the sum of all idf of the request: 1 is out of reach, 0 is no word in common.
+
+Shapes: N items of a type, V words.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csc_matrix
+
+from fashion_hash.understanding.tokens import singular, tokens
+
+K1, B = 1.5, 0.75
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The words of a catalogue and where they occur.
+
+    Attributes:
+        words: the place of each word.
+        idf: (V,) float64, how rare each is.
+        mean_length: words of an item, on average.
+        by_type: by item type (N, V) float32, what each word adds to an item, idf included.
+    """
+
+    words: Mapping[str, int]
+    idf: np.ndarray
+    mean_length: float
+    by_type: Mapping[str, csc_matrix]
+
+    @classmethod
+    def of(cls, texts: Mapping[str, Sequence[str]], stop: Collection[str] = ()) -> Terms:
+        """Reads the texts of all items, by type.
+
+        Args:
+            texts: what can be read of each item.
+            stop: words that do not count.
+        """
+        counted = {item_type: [_counts(text, stop) for text in of_type] for item_type, of_type in texts.items()}
+        everything = [counts for of_type in counted.values() for counts in of_type]
+        document_count = Counter(word for counts in everything for word in counts)
+        words = {word: place for place, word in enumerate(sorted(document_count))}
+        df = np.array([document_count[word] for word in words], dtype=np.float64)
+        idf = np.log1p((len(everything) - df + 0.5) / (df + 0.5))
+        mean_length = sum(map(Counter.total, everything)) / max(1, len(everything)) or 1.0
+        terms = cls(words, idf, mean_length, {})
+        return cls(words, idf, mean_length, {name: terms._weights(of_type) for name, of_type in counted.items()})
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many items hold each word."""
+        counts = sum(
+            (np.diff(weights.indptr) for weights in self.by_type.values()), np.zeros(len(self.words), np.int64)
+        )
+        return dict(zip(self.words, counts.tolist()))
+
+    def weights(self, texts: Sequence[str], stop: Collection[str] = ()) -> csc_matrix:
+        """(N, V) float32: what each word adds to items that came later; words that are new count for nothing."""
+        return self._weights([_counts(text, stop) for text in texts])
+
+    def asked(self, text: str, stop: Collection[str] = ()) -> list[int]:
+        """The places of the words of a request, those that the catalogue knows."""
+        return [self.words[word] for word in _counts(text, stop) if word in self.words]
+
+    def shares(self, weights: csc_matrix, asked: Sequence[int]) -> np.ndarray:
+        """(N,) float32, how much of the words of a request each item holds.
+
+        Args:
+            weights: (N, V) of the items.
+            asked: places of words.
+        """
+        shares = np.zeros(weights.shape[0], dtype=np.float32)
+        for word in asked:
+            span = slice(weights.indptr[word], weights.indptr[word + 1])
+            shares[weights.indices[span]] += weights.data[span]
+        total = float(self.idf[list(asked)].sum())
+        return shares / np.float32(total) if total > 0 else shares
+
+    def holding(self, weights: csc_matrix, word: str) -> np.ndarray:
+        """(N,) bool, which items hold a word.
+
+        Args:
+            weights: (N, V) of the items.
+            word: folded and in the singular, as `tokens` makes it.
+        """
+        held = np.zeros(weights.shape[0], dtype=bool)
+        if (place := self.words.get(word)) is not None:
+            held[weights.indices[weights.indptr[place] : weights.indptr[place + 1]]] = True
+        return held
+
+    def _weights(self, counted: Sequence[Counter[str]]) -> csc_matrix:
+        rows, columns, values = [], [], []
+        for row, counts in enumerate(counted):
+            length = K1 * (1 - B + B * counts.total() / self.mean_length)
+            for word, count in counts.items():
+                if (place := self.words.get(word)) is not None:
+                    rows.append(row)
+                    columns.append(place)
+                    values.append(self.idf[place] * count / (count + length))
+        shape = (len(counted), len(self.words))
+        return csc_matrix((np.array(values, dtype=np.float32), (rows, columns)), shape=shape)
+
+
+def _counts(text: str, stop: Collection[str]) -> Counter[str]:
+    words = (singular(token.key) for token in tokens(text) if not token.ends_part and token.key not in stop)
+    return Counter(words)
+
+
+def readable(description: str, details: Mapping[str, object]) -> str:
+    """What can be read of an item: its description, and the texts of its columns that this does not hold."""
+    whole = description.casefold()
+    rest = [text for text in _texts(details) if text.casefold() not in whole]
+    return " / ".join([description, *rest])
+
+
+def _texts(columns: Mapping[str, object]) -> Iterable[str]:
+    for name, value in columns.items():
+        if isinstance(value, str) and name != "image":
+            yield value
+        elif isinstance(value, list):
+            yield from (element for element in value if isinstance(element, str))
