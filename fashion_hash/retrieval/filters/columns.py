@@ -78,10 +78,6 @@ class Column:
         self._lists: dict[tuple[str | float, ...], int] = {}
         self._lists_with: dict[str | float, list[int]] = {}  # by element, texts casefolded
 
-    def listed(self) -> dict[str, int]:
-        """The texts in its lists, casefolded, and how many distinct lists hold each."""
-        return {element: len(places) for element, places in self._lists_with.items() if isinstance(element, str)}
-
     def place(self, text: str) -> int:
         """The place of a text, or -1."""
         return self._places.get(text, -1)
@@ -263,8 +259,8 @@ class ItemColumns:
 
     def listed(self, name: str) -> dict[str, int]:
         """The texts in the lists of a column, casefolded, and how many distinct lists hold each."""
-        column = self._columns.get(name)
-        return column.listed() if column else {}
+        held = self._columns[name]._lists_with if name in self._columns else {}
+        return {element: len(places) for element, places in held.items() if isinstance(element, str)}
 
     def mask(self, condition: Condition) -> np.ndarray:
         """Which items match a condition: (N,) bool."""
