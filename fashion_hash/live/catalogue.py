@@ -29,10 +29,6 @@ class Writing(NamedTuple):
     store: Store
 
 
-class Moved(Exception):
-    """Another generation of the bundle is current: nothing was written, and the change belongs there."""
-
-
 class ChangesFile:
     """The file of changes, opened to read when it exists, and again when that is needed to see the latest changes.
 
@@ -163,8 +159,8 @@ class LiveCatalogue:
         """A transaction: other processes cannot write meanwhile, and either all of it or nothing is kept.
 
         Raises:
-            Moved: another generation of the bundle has become current.
-            BundleError: another process keeps writing, or the file cannot be written.
+            BundleError: another generation of the bundle has become current, another process keeps writing, or the file
+                cannot be written.
         """
         with self.writer() as store, store.transaction("IMMEDIATE"):
             self._check_current()  # whoever makes another generation current holds this transaction meanwhile
@@ -200,7 +196,9 @@ class LiveCatalogue:
 
     def _check_current(self) -> None:
         if self.has_moved():
-            raise Moved
+            raise BundleError(
+                f"{self._root}: another generation of the bundle is current, so nothing was written: open it again"
+            )
         if self._folder != self._root and not (self._root / CURRENT).exists():
             raise BundleError(
                 f"{self._root / CURRENT} is missing: the bundle was moved or removed after it was opened; open it "

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from fashion_hash.bundle.generations import Stamp, remove_unused, stamp
 from fashion_hash.errors import FashionHashError
 from fashion_hash.live import changes, compaction
-from fashion_hash.live.catalogue import LiveCatalogue, Moved
+from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.live.forgetting.remove import remove_users
 from fashion_hash.live.updates.batches import replayable
 from fashion_hash.live.updates.hidden import set_hidden
@@ -266,7 +266,7 @@ class CatalogueUpdates:
             generation = self._now()
             try:
                 return change(generation)
-            except (Moved, FashionHashError):  # an id may be unknown only to a generation that is no longer current
+            except FashionHashError:  # an id may be unknown only to a generation that is no longer current
                 if not generation.live.has_moved():
                     raise
             with self._moving:

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fashion_hash.live.catalogue import LiveCatalogue, Moved
+from fashion_hash.errors import BundleError
+from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.retrieval.recommender import Recommender
 from tests.worlds.generations import add_generation, generations
 
@@ -54,7 +55,7 @@ def test_a_change_to_a_generation_that_is_not_current_is_made_to_the_current_one
     writer.add_outfits({"one": {"top": "top-1"}})
     generation = writer._now()
     add_generation(path, seed=2)
-    with pytest.raises(Moved), stale.writing():
+    with pytest.raises(BundleError, match="another generation"), stale.writing():
         pass
     fresh_code = np.ones((2, 16))
     assert writer.live.bundle.path.name == "2"
