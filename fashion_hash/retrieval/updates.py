@@ -70,10 +70,10 @@ class CatalogueUpdates:
 
         Args:
             items: each with "item_id" and "type", and of the keys of `add_items` those that change; None empties a
-                column, the title or the picture. New "features", a new title where titles are a modality, and in a
-                bundle of requests alone new words, give the item a new code; what was not given keeps its code. An
-                item keeps its outfits, and users keep their likes of it. May be an iterator over more than fits
-                into memory.
+                column, the title or the picture. New "features", a new title or picture where these are a modality,
+                and in a bundle of requests alone new words, give the item a new code; what was not given keeps its
+                code. An item keeps its outfits, and users keep their likes of it. May be an iterator over more than
+                fits into memory.
 
         Returns:
             How many items differ from before.

@@ -92,6 +92,24 @@ def test_a_picture_gives_the_code_of_the_same_item_in_training(bundle, dataset, 
     assert snapshot.catalogue.picture("top", snapshot.items["top"].row("path")) == path.read_bytes()
 
 
+def test_another_picture_gives_another_code_in_place(bundle, dataset, tmp_path):
+    recommender = fh.Recommender.load(copy_of(bundle, tmp_path / "bundle"))
+    first, second = list(dataset.items["top"])[:2]
+    of_second = {"item_id": first, "type": "top", "picture": dataset.content.pictures / second}
+    assert recommender.update_items([of_second]) == 1
+    changed, other = codes(recommender.live.now().bundle, "top", first, second)
+    assert (changed == other).all()
+    assert recommender.update_items([of_second]) == 0  # nothing differs
+    shown = {**of_second, "picture": dataset.content.pictures / first, "features": {"image": None}}
+    assert recommender.update_items([shown]) == 1
+    assert (codes(recommender.live.now().bundle, "top", first)[0] == changed).all()
+    new = {"item_id": "new", "type": "top", "picture": str(dataset.content.pictures / second)}
+    assert recommender.upsert_items([new, {**of_second, "picture": dataset.content.pictures / first}]) == 2
+    back, added = codes(recommender.live.now().bundle, "top", first, "new")
+    assert (back == codes(bundle, "top", first)[0]).all()
+    assert (added == other).all()
+
+
 @pytest.mark.parametrize(
     ("picture", "error", "message"),
     [

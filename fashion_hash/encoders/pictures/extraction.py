@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import csv
 import multiprocessing
+import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -269,7 +271,15 @@ _in_worker: PictureEncoder
 
 def _open_in_worker(open_encoder: Open) -> None:
     global _in_worker
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _in_worker = open_encoder()
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for work for ever."""
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _encode_in_worker(pictures: Sequence[bytes]) -> list[Result]:

@@ -32,6 +32,7 @@ from fashion_hash.live.changes import (
     item_details,
     item_records,
     outfits_holding,
+    read_pictures,
     type_of_item,
 )
 from fashion_hash.live.records.tables import Revision
@@ -81,16 +82,23 @@ class Update(NamedTuple):
         """Whether the title changes."""
         return self.before.title != self.after.title
 
-    def content(self, titles: set[str]) -> set[str]:
-        """The modalities that must be coded again; `titles` are those that come from titles."""
+    @property
+    def pictured(self) -> bool:
+        """Whether there is a picture, and no feature of it, be it None, that comes before it."""
+        return self.item.get("picture") is not None and "image" not in (self.item.get("features") or {})
+
+    def content(self, titles: set[str], pictures: set[str]) -> set[str]:
+        """The modalities that must be coded again, of those that come from titles and those that come from pictures."""
         if self.item.get("code") is not None:
             return set()
         given = {name for name, feature in (self.item.get("features") or {}).items() if feature is not None}
+        given |= pictures if self.pictured else set()
         return given | (titles if self.retitled or given else set())
 
     def whole(self) -> Item:
         """What the hash heads read."""
-        return {"item_id": self.item["item_id"], "features": self.item.get("features"), "title": self.after.title}
+        whole = {name: self.item.get(name) for name in ("item_id", "features", "picture")}
+        return {**whole, "title": self.after.title}
 
 
 def write_items(live: LiveCatalogue, items: Iterable[Item], coding: Coding, *, add: bool) -> int:
@@ -110,7 +118,7 @@ def write_items(live: LiveCatalogue, items: Iterable[Item], coding: Coding, *, a
         place = 0
         for part in parts(items, PART):
             by_type: dict[str, list[Item]] = {}
-            for item in part:
+            for item in read_pictures(part):
                 by_type.setdefault(type_of_item(live.bundle, item, place), []).append(item)
                 place += 1
             for item_type, items_of_type in by_type.items():
@@ -257,15 +265,19 @@ def _code_words(bundle: Bundle, item_type: str, updates: Sequence[Update], codin
 def _code_content(
     bundle: Bundle, item_type: str, updates: Sequence[Update], coding: Coding, records: np.ndarray
 ) -> None:
-    """Items with new features, or a new title where titles are a modality: these modalities are coded again."""
-    has_features = any(item.get("features") for item, _, _ in updates)
+    """Items with new features, another picture or title where these are a modality: it is coded again."""
+    has_features = any(item.get("features") or item.get("picture") is not None for item, _, _ in updates)
     retitled = any(update.retitled for update in updates)
-    if not has_features and not (retitled and (bundle.path / "heads").is_dir()):
+    if not any(item.get("features") for item, _, _ in updates) and not (bundle.path / "heads").is_dir():
+        return  # titles and pictures are shown only
+    if not has_features and not retitled:
         return
     encoder = coding.encoder()
     content_heads = {name: heads for name, heads in encoder.heads.items() if isinstance(heads, ContentHeads)}
     titles = {name for name, heads in content_heads.items() if heads.titles is not None}
-    content = {place: update.content(titles) for place, update in enumerate(updates) if update.content(titles)}
+    pictures = {name for name, heads in content_heads.items() if heads.pictures is not None}
+    contents = enumerate(update.content(titles, pictures) for update in updates)
+    content = {place: modalities for place, modalities in contents if modalities}
     if not content:
         return
     scoring, places = scoring_of(bundle), list(content)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -161,11 +162,16 @@ def test_killed_and_continued_in_workers_nothing_is_done_twice(tmp_path):
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         if (store / "data.mdb").exists() and (store / "data.mdb").stat().st_size > 150_000:
+            workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
             process.send_signal(signal.SIGKILL)
             break
         time.sleep(0.01)
     process.wait()
     assert process.returncode == -signal.SIGKILL
+    assert len(workers) >= 2
+    while time.monotonic() < deadline and any(Path(f"/proc/{worker}").exists() for worker in workers):
+        time.sleep(0.05)
+    assert not any(Path(f"/proc/{worker}").exists() for worker in workers), "workers outlive their parent"
     half = vectors(store)
     assert 0 < len(half) < 150
     done = subprocess.run(command, capture_output=True, text=True, check=True, **options)
