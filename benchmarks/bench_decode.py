@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from PIL import Image
 
+import results
 from fashion_hash.data.stores.decoding import decoded
 
 # name: mode, width, height, format, options of Image.save
@@ -30,15 +31,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Prints a line for each case."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--threads", type=int, default=16)
-    threads = parser.parse_args(argv).threads
+    results.add_options(parser)
+    asked = parser.parse_args(argv)
+    rows = []
     context = multiprocessing.get_context("spawn")
     for name, (mode, width, height, kind, options) in PICTURES.items():
-        for count in (1, threads):
+        for count in (1, asked.threads):
             with context.Pool(1) as maker:
                 picture = maker.apply(encoded, (mode, width, height, kind, options))
             with context.Pool(1) as worker:
                 megabytes, seconds = worker.apply(measure, (picture, count))
-            print(f"{name}, {count} threads: {megabytes:.0f} MB, {seconds:.1f} s", flush=True)
+            rows.append({"pictures": name, "threads": count, "megabytes": megabytes, "seconds": seconds})
+    if not results.hand_over(asked, {"rows": rows}):
+        for row in rows:
+            print(f"{row['pictures']}, {row['threads']} threads: {row['megabytes']:.0f} MB, {row['seconds']:.1f} s")
     return 0
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import lmdb
 
+import results
 from fashion_hash.data.stores.lmdb_pages import check_pages
 
 
@@ -20,7 +21,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Prints a line for each size of values."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--bytes", type=int, default=1_000_000_000, help="of all values together")
-    total = parser.parse_args(argv).bytes
+    results.add_options(parser)
+    options = parser.parse_args(argv)
+    total, rows = options.bytes, []
     for size in (10_000, 2_000):
         with tempfile.TemporaryDirectory() as folder:
             with (
@@ -35,8 +38,13 @@ def main(argv: Sequence[str] | None = None) -> int:
                 start = time.perf_counter()
                 check_pages(file, for_writing=for_writing)
                 seconds.append(time.perf_counter() - start)
-            print(f"{total // size} values of {size} bytes, a file of {file.stat().st_size / 1e9:.2f} GB: ", end="")
-            print(f"{seconds[0]:.2f} s before reading, {seconds[1]:.2f} s before writing")
+            rows.append(
+                {"values": total // size, "bytes": size, "gigabytes": file.stat().st_size / 1e9, "seconds": seconds}
+            )
+    if not results.hand_over(options, {"rows": rows}):
+        for row in rows:
+            print(f"{row['values']} values of {row['bytes']} bytes, a file of {row['gigabytes']:.2f} GB: ", end="")
+            print(f"{row['seconds'][0]:.2f} s before reading, {row['seconds'][1]:.2f} s before writing")
     return 0
 
 
