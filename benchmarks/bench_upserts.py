@@ -1,6 +1,6 @@
 """Measures upsert_items and upsert_outfits: seconds and peak memory of batches of a million, the same batch twice.
 
-    python -m benchmarks.bench_upserts --items 1000000 --outfits 1000000
+    python benchmarks/bench_upserts.py --items 1000000 --outfits 1000000
 
 Half of the items and outfits of a batch are known and differ in price, or in an item; the others are new. Each batch
 comes from a generator and is written in one transaction.
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+import results
 from fashion_hash.bundle.write import BundleContents, write_bundle
 from fashion_hash.core.outfits import Outfits
 from fashion_hash.index.build import build_index
@@ -81,11 +82,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measures upserts.")
     parser.add_argument("--items", type=int, default=1_000_000)
     parser.add_argument("--outfits", type=int, default=1_000_000)
-    args = parser.parse_args()
+    results.add_options(parser)
+    args, rows = parser.parse_args(), []
     with tempfile.TemporaryDirectory() as folder:
         path = made_bundle(Path(folder), args.items // 2, args.outfits // 2)
         recommender = Recommender.load(path)
-        print(f"opened: {peak():.2f} GB")
+        opened = peak()
         for what, batch in (
             ("items", lambda: recommender.upsert_items(items(args.items, args.items // 2))),
             ("the same items", lambda: recommender.upsert_items(items(args.items, args.items // 2))),
@@ -97,9 +99,16 @@ def main() -> None:
             start, cpu = time.perf_counter(), time.process_time()
             changed = batch()
             seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
-            print(f"{what}: {seconds:.1f} s, {cpu:.1f} s of CPU, {changed:,} changed, peak {peak():.2f} GB", flush=True)
+            rows.append({"batch": what, "seconds": seconds, "cpu": cpu, "changed": changed, "gigabytes": peak()})
         while recommender.live.compacting.locked():  # a compaction by itself, in a thread
             time.sleep(0.1)
+    if not results.hand_over(args, {"opened_gigabytes": opened, "rows": rows}):
+        print(f"opened: {opened:.2f} GB")
+        for row in rows:
+            print(
+                f"{row['batch']}: {row['seconds']:.1f} s, {row['cpu']:.1f} s of CPU, {row['changed']:,} changed, "
+                f"peak {row['gigabytes']:.2f} GB"
+            )
 
 
 def peak() -> float:
