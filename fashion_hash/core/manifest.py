@@ -171,7 +171,7 @@ def replace_files(folder: Path, edits: Mapping[str, Callable[[Path], None]]) -> 
     Returns:
         Whether a file was changed.
     """
-    sweep(folder, EDIT)
+    sweep(folder, EDIT, MANIFEST)
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     manifest.pop("seal", None)
     with tempfile.TemporaryDirectory(prefix=f".{EDIT}.", suffix=".partial", dir=folder) as scratch:

@@ -163,6 +163,8 @@ def _answers(folder: Path) -> Any:
 # ---- live changes
 
 NEW_USERS = ("new user", "silent user")
+REMOVED = ("user-2", "new user")
+CALLS = 12
 
 
 def _new_bundle(folder: Path) -> None:
@@ -189,6 +191,20 @@ def _changes(path: Path) -> list[tuple[Callable[[Recommender], Any], Callable[[W
     def refold(world: World) -> None:
         world.users.pop("user-1")  # its new code is not for a world of brute force to compute
 
+    changed = {**drawn.new_item(rng, "top", "top-2"), "price": 9}
+    hidden: dict[str, dict[str, str]] = {}
+
+    def recode(world: World) -> None:
+        world.items["top"]["top-2"] = drawn.items["top"]["top-2"]
+
+    def hide(world: World) -> None:
+        hidden.update({name: outfit for name, outfit in world.outfits.items() if outfit.get("shoe") == "shoe-1"})
+        for name in hidden:
+            del world.outfits[name]
+
+    def replaced(world: World) -> None:
+        world.outfits["made-3"] = outfits["made-0"]
+
     liked, gone = [{"top": "top-1", "shoe": "shoe-2"}], ["new-top-1", "top-3"]
     return [
         (lambda asked: asked.add_items(items), add_to),
@@ -198,11 +214,18 @@ def _changes(path: Path) -> list[tuple[Callable[[Recommender], Any], Callable[[W
         (lambda asked: asked.update_user("user-1", liked=liked), refold),
         (lambda asked: asked.remove_items({"top": gone}), lambda world: world.remove_items("top", gone)),
         (lambda asked: asked.remove_outfits(["made-1", "made-2"]), removed_from),
+        (lambda asked: asked.update_items([changed]), recode),
+        (lambda asked: asked.hide_items({"shoe": ["shoe-1"]}), hide),
+        (lambda asked: asked.show_items({"shoe": ["shoe-1"]}), lambda world: world.outfits.update(hidden)),
+        (lambda asked: asked.upsert_outfits({"made-3": outfits["made-0"]}), replaced),
+        (lambda asked: asked.remove_user([*REMOVED]), lambda world: world.users.pop(REMOVED[0])),
     ]
 
 
 def _change(folder: Path, start: int, done: Done) -> None:
     path = folder / "bundle"
+    if start == CALLS:
+        return
     changes = _changes(path)
     recommender = Recommender.load(path)
     for call, _ in changes[start:]:
@@ -237,6 +260,17 @@ def _twice_compacted(folder: Path) -> None:
     recommender.compact()
     recommender.close()
     _change(folder, 0, lambda: None)
+
+
+def _forgotten(folder: Path) -> Any:
+    """The answers, and the files that still hold the id of a removed user."""
+    answers = _answers(folder)
+    files = [path for path in (folder / "bundle").rglob("*") if path.is_file()]
+    return [answers, sorted(path.name for path in files if REMOVED[1].encode() in path.read_bytes())]
+
+
+def _same_answers(state: Any, states: Sequence[Any], returned: int) -> int | None:
+    return 0 if state[0] == states[0][0] and (not returned or state == states[-1]) else None
 
 
 def _compact(folder: Path, start: int, done: Done) -> None:
@@ -319,6 +353,7 @@ SCENARIOS = {
         Scenario("live changes", _new_bundle, _change, _answers),
         Scenario("compaction", _changed_bundle, _compact, _answers, _again),
         Scenario("second compaction", _twice_compacted, _compact, _answers, _again),
+        Scenario("forgetting", _changed_bundle, _compact, _forgotten, _same_answers),
         Scenario("make-sample", _nothing, _make(False), _sampled, _none_or_either),
         Scenario("make-sample over another", _older_sample, _make(True), _sampled, _none_or_either),
         Scenario("extract-features", _pictures, _extract, _stored, _part),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.kills.scenarios import SCENARIOS, check_with_referee
+from tests.kills.scenarios import CALLS, SCENARIOS, check_with_referee
 from tests.paths import PROJECT
 from tests.worlds.live_world import new_bundle
 
@@ -40,4 +40,4 @@ def test_a_kill_at_every_moment(tmp_path: Path, name: str) -> None:
 
 
 def test_the_states_around_the_kills_are_those_of_brute_force(tmp_path: Path) -> None:
-    assert check_with_referee(new_bundle(tmp_path / "bundle", count=30).path) == 7
+    assert check_with_referee(new_bundle(tmp_path / "bundle", count=30).path) == CALLS
