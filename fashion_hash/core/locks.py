@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from fashion_hash.core.files import write_json
+from fashion_hash.core.files import sweep, write_json
 from fashion_hash.errors import FashionHashError
 
 
@@ -40,6 +40,7 @@ def hold(folder: Path, doing: str, error: type[FashionHashError]) -> Iterator[No
             "or name another folder"
         ) from None
     try:
+        sweep(folder.parent, holder.name)
         since = datetime.now().astimezone().isoformat(" ", "seconds")
         write_json(holder, {"process": os.getpid(), "host": socket.gethostname(), "since": since})
         yield
