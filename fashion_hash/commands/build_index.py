@@ -35,13 +35,13 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
 
 
 def _build(args: argparse.Namespace) -> int:
-    from fashion_hash.bundle.generations import latest, make_current, next_generation, remove_unused
-    from fashion_hash.bundle.write import check_unchanged
+    from fashion_hash.bundle.generations import latest, next_generation, remove_unused
     from fashion_hash.core.files import sweep
     from fashion_hash.core.locks import hold
     from fashion_hash.errors import BundleError
     from fashion_hash.index.build import build_index
     from fashion_hash.index.partners import build_partners
+    from fashion_hash.retrieval.carry import switch
     from fashion_hash.training.requests.run import RequestRun, open_run
 
     if args.page:
@@ -49,7 +49,6 @@ def _build(args: argparse.Namespace) -> int:
     run = open_run(args.run)
     path = Path(args.out) if args.out else run.path / "bundle"
     with hold(path, "building the bundle", BundleError):
-        check_unchanged(path)
         sweep(path.parent, path.name)
         with next_generation(path) as folder:  # beside the present one, which answers meanwhile
             if isinstance(run, RequestRun) and run.config.outfits is None:
@@ -59,14 +58,15 @@ def _build(args: argparse.Namespace) -> int:
             build_index(bundle, pool, ids)
             if max(len(bundle.items[item_type]) for item_type in bundle.types) <= PARTNERS_UP_TO:
                 build_partners(bundle)
-        check_unchanged(path)
-        make_current(latest(path))
+        carried = switch(path, latest(path))
         remove_unused(path)
     print(
         f"wrote {path}: {len(bundle.users)} users, "
         + ", ".join(f"{len(bundle.items[item_type])} {item_type} items" for item_type in bundle.types)
         + f", {bundle.num_bits} bits x {len(bundle.modalities)} modalities, {len(pool)} outfits indexed"
     )
+    for line in carried.lines():
+        print(line)
     return _write_page(path, args.page) if args.page else 0
 
 

@@ -45,6 +45,8 @@ def add_items(live: LiveCatalogue, items: Sequence[Mapping[str, Any]], encoder: 
             store.append("add_items", item_type, id_list(ids), prepared[item_type].tobytes())
             lines = enumerate(items_of_type, start=len(known))
             store.put_items((item_type, row, str(item["item_id"]), *catalogue_line(item, types)) for row, item in lines)
+            rows = range(len(known), len(known) + len(ids))
+            store.put_given(item_type, rows, [given_features(live.bundle, item) for item in items_of_type])
         store.put_column_types({name: types[name] for name in types if name not in before})
 
 
@@ -169,6 +171,17 @@ def given_code(bundle: Bundle, item: Mapping[str, Any]) -> np.ndarray:
             f"item {item['item_id']!r}: a code must have shape {shape} and values -1 and +1, got shape {code.shape}"
         )
     return code
+
+
+def given_features(bundle: Bundle, item: Mapping[str, Any]) -> dict[str, np.ndarray] | None:
+    """The raw features of an item; None for one that is only a code (those of words alone can be made again)."""
+    features = {name: np.asarray(value) for name, value in (item.get("features") or {}).items() if value is not None}
+    if wrong := [name for name, feature in features.items() if feature.dtype.kind not in "fiu"]:
+        raise FeatureError(
+            f"item {item['item_id']!r}: the {wrong[0]} feature must hold numbers, got {shown(features[wrong[0]])}"
+        )
+    only_code = item.get("code") is not None and not features and bundle.modalities != ("request",)
+    return None if only_code else features
 
 
 def given_bias(item: Mapping[str, Any]) -> int:

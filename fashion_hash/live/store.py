@@ -14,6 +14,7 @@ bundle/live/
     hidden         the items that are not offered at present
     removed_users  the rows of exported users who were removed
     suppressed     salted digests of the ids of removed users
+    given          the raw features that items came with, so that another model can code them again
 
 The first format has only the tables up to `columns`; a writer adds the others.
 
@@ -24,6 +25,7 @@ outfits by id and to items by row; rows of items are never reused.
 
 from __future__ import annotations
 
+import io
 import os
 import sqlite3
 import tempfile
@@ -133,6 +135,12 @@ class Store(Records):
             finally:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
+
+
+def _npy(feature: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, feature, allow_pickle=False)
+    return stream.getvalue()
 
 
 def store_path(bundle_path: Path) -> Path:

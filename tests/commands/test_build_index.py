@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fashion_hash.core import files
@@ -91,15 +92,20 @@ def test_the_second_of_two_is_told_who_builds(tmp_path: Path) -> None:
     assert build(tmp_path, seed=1).returncode == 0
 
 
-def test_a_bundle_with_live_changes_is_not_replaced(tmp_path: Path) -> None:
+def test_live_changes_are_carried_over_and_reported(tmp_path: Path) -> None:
     bundle = random_bundle(tmp_path / "bundle", seed=1)
     build_index(bundle, random_pool(bundle, 20))
     recommender = Recommender.load(tmp_path / "bundle")
-    recommender.add_user("eve", liked=[str(recommender.recommend(None, 1).ids[0])])
+    liked = recommender.outfit(str(recommender.recommend(None, 1).ids[0]))
+    recommender.add_user("eve", liked=[liked])
+    recommender.add_items([{"item_id": "new", "type": "top", "code": np.ones((1, 16))}])
     done = build(tmp_path, seed=2)
-    assert done.returncode == 2
-    assert "holds changes" in done.stderr
-    assert Recommender.load(tmp_path / "bundle").bundle.fingerprint == bundle.fingerprint
+    assert done.returncode == 0, done.stderr
+    assert "0 items added, 0 removed, 0 outfits added, 0 removed, 1 users; 0 were known" in done.stdout
+    assert "1 could not be carried over:\n  top 'new': it was given as a code" in done.stdout
+    assert recommender.bundle.fingerprint != bundle.fingerprint
+    assert recommender.liked("eve") == [liked]
+    assert Recommender.load(tmp_path / "bundle").recommend("eve", 1).personal
 
 
 @pytest.mark.parametrize("swaps", [True, False])

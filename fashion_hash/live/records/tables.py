@@ -5,6 +5,7 @@ A Records works on an open connection, in whatever transaction is open there; fa
 
 from __future__ import annotations
 
+import io
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
@@ -35,6 +36,10 @@ CREATE TABLE hidden (type TEXT NOT NULL, row INTEGER NOT NULL, PRIMARY KEY (type
 CREATE TABLE removed_users (row INTEGER PRIMARY KEY);
 CREATE TABLE suppressed (digest BLOB PRIMARY KEY) WITHOUT ROWID;
 """
+
+GIVEN_SCHEMA = """CREATE TABLE IF NOT EXISTS given (type TEXT NOT NULL, row INTEGER NOT NULL, modality TEXT NOT NULL,
+feature BLOB, PRIMARY KEY (type, row, modality)) WITHOUT ROWID;"""
+"""What items came with: raw features by modality as .npy, a line without one for a code. Older files lack the table."""
 
 Op = Literal[
     "add_items",
@@ -236,6 +241,42 @@ class Records:
         query = "SELECT row, title, details FROM revisions WHERE type = ? AND seq > ? AND seq <= ? ORDER BY seq, row"
         return self._connection.execute(query, (item_type, after, until)).fetchall()
 
+    def put_given(self, item_type: str, rows: Sequence[int], given: Sequence[Mapping[str, np.ndarray] | None]) -> None:
+        """Keeps the raw features that items came with, by modality; None for an item that is only a code."""
+        lines: list[tuple[str, int, str, bytes | None]] = []
+        for row, features in zip(rows, given):
+            lines += [(item_type, row, "", None)] if features is None else []
+            lines += [(item_type, row, name, _npy(feature)) for name, feature in (features or {}).items()]
+        if lines:
+            self._connection.execute(GIVEN_SCHEMA)
+            self._connection.executemany("INSERT OR REPLACE INTO given VALUES (?, ?, ?, ?)", lines)
+
+    def given(self, item_type: str, row: int) -> dict[str, np.ndarray] | None:
+        """The raw features that an item came with, by modality; None for one that is only a code."""
+        if not self.first_row("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'given'"):
+            return {}
+        query = "SELECT modality, feature FROM given WHERE type = ? AND row = ?"
+        lines = dict(self._connection.execute(query, (item_type, row)))
+        only_code = "" in lines
+        lines.pop("", None)
+        features = {name: np.load(io.BytesIO(feature), allow_pickle=False) for name, feature in lines.items()}
+        return None if only_code and not features else features
+
+    def updated(self, item_type: str, below: int) -> list[int]:
+        """Rows under `below` of the items that were updated or got features, ascending."""
+        if not self.extended:
+            return []
+        query = "SELECT DISTINCT row FROM revisions WHERE type = ? AND row < ?"
+        rows = {row for (row,) in self._connection.execute(query, (item_type, below))}
+        if self.first_row("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'given'"):
+            query = "SELECT DISTINCT row FROM given WHERE type = ? AND row < ? AND feature IS NOT NULL"
+            rows |= {row for (row,) in self._connection.execute(query, (item_type, below))}
+        return sorted(rows)
+
+    def users(self) -> list[str]:
+        """The ids of all users who were added or updated after the export."""
+        return [user_id for (user_id,) in self._connection.execute("SELECT user_id FROM users ORDER BY user_id")]
+
     def append(self, op: Op, item_type: str | None, ids: str, data: bytes) -> int:
         """Adds an entry to the log. Returns its number."""
         query = "INSERT INTO log (op, kind, ids, data) VALUES (?, ?, ?, ?)"
@@ -329,3 +370,9 @@ class Records:
     def put_items(self, rows: Iterable[tuple[str, int, *Line]]) -> None:
         """Adds lines to the catalogue: type, row, item id, title, details as JSON, picture."""
         self._connection.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+
+def _npy(feature: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, feature, allow_pickle=False)
+    return stream.getvalue()

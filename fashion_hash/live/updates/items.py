@@ -27,6 +27,7 @@ from fashion_hash.live.changes import (
     catalogue_line,
     given_bias,
     given_code,
+    given_features,
     head_outputs,
     id_list,
     item_details,
@@ -185,6 +186,8 @@ class _Batch:
         self._store.put_items(
             (item_type, row, str(item["item_id"]), *catalogue_line(item, self._types)) for row, item in lines
         )
+        given = [given_features(self._bundle, item) for item in items]
+        self._store.put_given(item_type, range(first, first + len(items)), given)
         self._count += len(items)
 
     def _update(self, items: Sequence[Item], item_type: str, rows: np.ndarray) -> None:
@@ -195,6 +198,9 @@ class _Batch:
         updates = [Update(item, state, self._merged(item, state)) for item, state in zip(items, states)]
         revisions = [revision for update in updates if (revision := self._revision(item_type, update)) is not None]
         records = _new_codes(self._bundle, item_type, updates, self._coding)
+        coded = [update for update in updates if update.item.get("features")]
+        given = [given_features(self._bundle, update.item) for update in coded]
+        self._store.put_given(item_type, [update.before.row for update in coded], given)
         if revisions or len(records):
             seq = self._store.append("update_items", item_type, "[]", records.tobytes())
             self._store.put_revisions(revision._replace(seq=seq) for revision in revisions)

@@ -1,0 +1,305 @@
+"""From one generation of a bundle to the next: what was told to the old one is told to the new one, then they switch.
+
+Everything is carried over by ids. Items are coded again from their raw features by the heads of the new model, users
+are folded in again. Most of it happens while writers go on; what was written meanwhile is carried over under the lock
+that writers take, within which the new generation becomes current.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fashion_hash.bundle.bundle import LIVE_FOLDER, Bundle
+from fashion_hash.bundle.generations import make_current
+from fashion_hash.bundle.lookup import outfit_rows
+from fashion_hash.core.codes import unpack
+from fashion_hash.core.manifest import current_folder
+from fashion_hash.data.told.tables import write_told
+from fashion_hash.data.told.told import ItemKey, ItemsBySlot, Told, ToldItem, ToldUser, outfit_key
+from fashion_hash.errors import BundleError, FashionHashError
+from fashion_hash.inference.hash_heads import FEATURES, ContentHeads
+from fashion_hash.live import changes
+from fashion_hash.live.catalogue import LiveCatalogue
+from fashion_hash.live.snapshot import outfit_keys
+from fashion_hash.live.told import told_folder, told_now, told_of
+from fashion_hash.live.users import add_user, update_user
+from fashion_hash.retrieval.moment import OpenGeneration
+
+ONLY_CODE = "it was given as a code, which means nothing to another model: add it again with features"
+NO_FEATURES = "its features were not kept by the version that added it: add it again with features"
+
+
+@dataclass
+class Carried:
+    """What was done to the new generation, and what could not be.
+
+    Attributes:
+        items, removed_items, outfits, removed_outfits, users: how many were carried over.
+        known: how many items, outfits and users the new generation has already.
+        left_behind: what could not be carried over, and why.
+        opinions_left: how many likes and dislikes hold an item that the new generation does not have.
+    """
+
+    items: int = 0
+    removed_items: int = 0
+    outfits: int = 0
+    removed_outfits: int = 0
+    users: int = 0
+    known: int = 0
+    opinions_left: int = 0
+    left_behind: dict[tuple[str, str, str], str] = field(default_factory=dict)
+
+    def lines(self) -> Iterator[str]:
+        """A report in words; nothing where there was nothing to do."""
+        if self == Carried():
+            return
+        done = (
+            f"{self.items:,} items added, {self.removed_items:,} removed, {self.outfits:,} outfits added, "
+            f"{self.removed_outfits:,} removed, {self.users:,} users"
+        )
+        yield f"carried over from the live catalogue: {done}; {self.known:,} were known to the new model already"
+        if self.opinions_left:
+            yield f"{self.opinions_left:,} likes and dislikes hold an item that the new bundle does not have"
+        if self.left_behind:
+            yield f"{len(self.left_behind):,} could not be carried over:"
+        for (kind, item_type, name), reason in self.left_behind.items():
+            yield f"  {item_type or kind} {name!r}: {reason}"
+
+
+def switch(path: Path, folder: Path, trained: Told | None = None) -> Carried:
+    """Tells a new generation what was told to the current one, and makes it current.
+
+    Args:
+        path: the bundle folder, held by the caller (core.locks.hold).
+        folder: the new generation, complete and not yet current.
+        trained: what was told when the new model was trained, if the training took it in.
+
+    Raises:
+        BundleError: one of the two cannot be opened, or writers left no time for the switch.
+    """
+    target = OpenGeneration(LiveCatalogue(folder))
+    try:
+        old = LiveCatalogue(path, verify=False)
+    except BundleError:
+        if (current_folder(path) / LIVE_FOLDER).exists():
+            raise
+        make_current(folder)  # nobody answers from it, and nothing was told to it
+        return Carried()
+    same_model = old.bundle.fingerprint == target.live.bundle.fingerprint
+    carrier = Carrier(target, trained or Told(), same_model)
+    carrier.carry(told_of(old))
+    with old.writing() as writing:
+        told = told_now(old, writing)
+        carrier.carry(told)
+        if told:
+            told.left_behind.clear()
+            told.left_behind.update(carrier.carried.left_behind)
+            write_told(told_folder(folder), told, {"bundle": target.live.bundle.fingerprint})
+        target.live.close()
+        make_current(folder)
+    old.close()
+    return carrier.carried
+
+
+class Carrier:
+    """Brings a generation to the state of another; a second call does only what is new since the first.
+
+    Args:
+        target: the generation that is changed.
+        trained: what its training took in.
+        same_model: whether both have the same model, so that codes can be taken as they are.
+    """
+
+    def __init__(self, target: OpenGeneration, trained: Told, same_model: bool) -> None:
+        self.carried = Carried()
+        self._target = target
+        self._live = target.live
+        self._trained = trained
+        self._same_model = same_model
+        self._done = Told()
+
+    def carry(self, told: Told) -> None:
+        """Makes the changes that are needed."""
+        items = {
+            key: item
+            for key, item in told.items.items()
+            if key not in self._done.items or not item.same(self._done.items[key])
+        }
+        changed = {key: item for key, item in items.items() if self._exists(key) and self._is_newer(key, item)}
+        self.carried.known += sum(self._exists(key) and key not in changed for key in items)
+        self._add_items({key: item for key, item in items.items() if not self._exists(key)})
+        self._carry_users(told)
+        gone = told.removed_items | {key for key in self._trained.items if key not in told.items}
+        self.carried.removed_items += self._remove_items(gone)
+        self._remove_items(changed)
+        self._add_items(changed)
+        self._add_outfits(told)
+        self._remove_outfits(told)
+        self._done = told
+
+    @property
+    def _bundle(self) -> Bundle:
+        return self._live.now().bundle
+
+    def _exists(self, key: ItemKey) -> bool:
+        item_type, item_id = key
+        return item_type in self._live.bundle.types and item_id in self._bundle.items[item_type]
+
+    def _is_newer(self, key: ItemKey, item: ToldItem) -> bool:
+        """Whether an item that the new generation has was told again, as another one, after the training."""
+        before = self._done.items.get(key) or self._trained.items.get(key)
+        return before is not None and not item.same(before)
+
+    def _add_items(self, items: Mapping[ItemKey, ToldItem]) -> None:
+        lines, left = {}, self.carried.left_behind
+        for key, item in items.items():
+            reason = self._reason(key, item)
+            if reason:
+                left["item", *key] = reason
+            else:
+                lines[key] = self._line(key, item)
+        try:
+            self._add(list(lines.values()))
+            self.carried.items += len(lines)
+            added = set(lines)
+        except FashionHashError:  # again one by one, to leave only the bad ones behind
+            added = set()
+            for key, line in lines.items():
+                try:
+                    self._add([line])
+                    added.add(key)
+                except FashionHashError as error:
+                    left["item", *key] = str(error)
+            self.carried.items += len(added)
+        for key in added:
+            left.pop(("item", *key), None)
+
+    def _add(self, lines: list[Mapping[str, Any]]) -> None:
+        if lines:
+            changes.add_items(self._live, self._target.tower.with_codes(lines), lambda: self._target.item_coder)
+
+    def _reason(self, key: ItemKey, item: ToldItem) -> str | None:
+        """Why an item cannot be coded; None if it can."""
+        if key[0] not in self._live.bundle.types:
+            return f"the new bundle has no item type {key[0]!r}"
+        if self._same_model and item.code is not None and self._live.bundle.scoring == "codes":
+            return None
+        if item.coded:
+            return ONLY_CODE
+        if not item.features and self._live.bundle.modalities != ("request",):
+            heads = self._target.item_coder.heads.values()
+            if any(isinstance(head, ContentHeads) and head.takes == FEATURES for head in heads) and not item.title:
+                return NO_FEATURES
+        return None
+
+    def _line(self, key: ItemKey, item: ToldItem) -> Mapping[str, Any]:
+        line: dict[str, Any] = {**item.details, "type": key[0], "item_id": key[1], "bias": item.bias}
+        if item.title is not None:
+            line["title"] = item.title
+        if item.picture is not None:
+            line["picture"] = item.picture
+        if item.features:
+            line["features"] = dict(item.features)
+        if self._same_model and item.code is not None and self._live.bundle.scoring == "codes":
+            line["code"] = unpack(item.code)
+        return line
+
+    def _remove_items(self, keys: Iterable[ItemKey]) -> int:
+        by_type: dict[str, list[str]] = {}
+        for key in sorted(keys):
+            if self._exists(key):
+                by_type.setdefault(key[0], []).append(key[1])
+        if by_type:
+            changes.remove_items(self._live, by_type)
+        return sum(map(len, by_type.values()))
+
+    def _carry_users(self, told: Told) -> None:
+        for user_id, user in told.users.items():
+            before = self._done.users.get(user_id, ToldUser())
+            if user_id in self._done.users and before == user:
+                continue
+            if self._carry_user(user_id, user):
+                self.carried.users += user_id not in self._done.users
+            else:
+                self.carried.known += user_id not in self._done.users
+
+    def _carry_user(self, user_id: str, user: ToldUser) -> bool:
+        """Tells what the new generation does not know of a user; returns whether there was anything."""
+        snapshot, [state] = self._live.now_with([user_id])
+        is_new = state is None and user_id not in self._live.bundle.users
+        slots, none = snapshot.bundle.slots, np.zeros((0, len(snapshot.bundle.slots)), dtype=np.int32)
+        present = None if is_new else self._target.moment(user_id).user
+        likes = self._unknown(user.liked, outfit_keys(slots, none if present is None else present.liked))
+        dislikes = self._unknown(user.disliked, outfit_keys(slots, none if present is None else present.disliked))
+        if is_new:
+            add_user(self._live, self._target.fold, user_id, likes, dislikes)
+        elif likes or dislikes:
+            update_user(self._live, self._target.fold, user_id, likes, dislikes)
+        return is_new or bool(likes or dislikes)
+
+    def _unknown(self, outfits: Iterable[ItemsBySlot], known: list[bytes]) -> list[dict[str, str]]:
+        """The outfits that are not among those known, without those that hold an unknown item."""
+        bundle, unknown = self._bundle, []
+        for outfit in outfits:
+            try:
+                [key] = outfit_keys(bundle.slots, outfit_rows(bundle, outfit)[None])
+            except FashionHashError:
+                self.carried.opinions_left += 1
+                continue
+            if key not in known:
+                unknown.append(dict(outfit))
+        return unknown
+
+    def _add_outfits(self, told: Told) -> None:
+        snapshot = self._live.now()
+        new: dict[str, ItemsBySlot] = {}
+        replaced = []
+        for name, items in told.outfits.items():
+            if self._done.outfits.get(name) == items and ("outfit", "", name) not in self.carried.left_behind:
+                continue
+            self.carried.left_behind.pop(("outfit", "", name), None)
+            try:
+                rows = outfit_rows(snapshot.bundle, items, f"outfit {name!r}")
+            except FashionHashError as error:
+                self.carried.left_behind["outfit", "", name] = str(error)
+                continue
+            row = snapshot.ids.find(name)
+            if row < 0:
+                new[name] = items
+            elif (snapshot.items_of(np.array([row]))[0] != rows).any():
+                new[name] = items
+                replaced.append(name)
+            else:
+                self.carried.known += 1
+        if replaced:
+            changes.remove_outfits(self._live, replaced)
+        if new:
+            changes.add_outfits(self._live, {name: dict(items) for name, items in new.items()})
+        self.carried.outfits += len(new)
+
+    def _remove_outfits(self, told: Told) -> None:
+        """Removes outfits by id where they have the same items, and otherwise by their items, whatever the ids are."""
+        snapshot = self._live.now()
+        kept = {outfit_key(items) for items in told.outfits.values()}
+        rows: set[int] = set()
+        for name, items in told.removed_outfits.items():
+            if name in self._done.removed_outfits:
+                continue
+            try:
+                outfit = outfit_rows(snapshot.bundle, items)
+            except FashionHashError:
+                continue  # it holds an item that does not exist, and so does no outfit of the new pool
+            same = {int(row) for row in snapshot.rows_of(outfit[None]) if snapshot.alive is None or snapshot.alive[row]}
+            row = snapshot.ids.find(name)
+            if row in same:
+                rows.add(row)
+            elif outfit_key(items) not in kept and name not in told.outfits:
+                rows |= same
+        if rows:
+            changes.remove_outfits(self._live, snapshot.ids.at(np.array(sorted(rows))))
+        self.carried.removed_outfits += len(rows)
