@@ -41,7 +41,7 @@ def _build(args: argparse.Namespace) -> int:
     from fashion_hash.errors import BundleError
     from fashion_hash.index.build import build_index
     from fashion_hash.index.partners import build_partners
-    from fashion_hash.retrieval.carry import switch
+    from fashion_hash.retrieval.generations.carry import switch
     from fashion_hash.training.requests.run import RequestRun, open_run
 
     if args.page:

@@ -17,7 +17,7 @@ from fashion_hash.index.partners import build_partners
 from fashion_hash.inference.hash_heads import FEATURES, ContentHeads
 from fashion_hash.inference.layers import Layer
 from fashion_hash.inference.normaliser import Normaliser
-from fashion_hash.retrieval.carry import Carried, switch
+from fashion_hash.retrieval.generations.carry import Carried, switch
 from tests.worlds.live_world import SLOTS
 from tests.worlds.random_bundles import random_contents, random_pool
 

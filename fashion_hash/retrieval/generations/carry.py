@@ -26,8 +26,8 @@ from fashion_hash.inference.hash_heads import FEATURES, ContentHeads
 from fashion_hash.live import changes
 from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.live.snapshot import outfit_keys
-from fashion_hash.live.told import told_folder, told_now, told_of
 from fashion_hash.live.users import add_user, update_user
+from fashion_hash.retrieval.generations.told import told_folder, told_now, told_of
 from fashion_hash.retrieval.moment import OpenGeneration
 
 ONLY_CODE = "it was given as a code, which means nothing to another model: add it again with features"

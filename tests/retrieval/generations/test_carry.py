@@ -11,7 +11,7 @@ from fashion_hash.data.told.tables import read_told, write_told
 from fashion_hash.foldin.fold_in import open_fold
 from fashion_hash.inference.hash_heads import ItemCoder
 from fashion_hash.live.catalogue import LiveCatalogue
-from fashion_hash.live.told import told_of
+from fashion_hash.retrieval.generations.told import told_of
 from fashion_hash.retrieval.recommender import Recommender
 from tests.worlds.generations import FEATURE, add_generation, retrain
 

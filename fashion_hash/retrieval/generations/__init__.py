@@ -1,0 +1,1 @@
+"""From one generation of a bundle to the next: what was told, carried over."""
