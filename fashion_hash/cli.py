@@ -15,6 +15,7 @@ COMMANDS = {
     "extract": ("data.extract", "extract vectors of any pictures into a store"),
     "extract-features": ("data.extract_features", "extract the image features of a configuration into its store"),
     "train": ("train", "train one experiment"),
+    "export-live": ("data.export_live", "write what a live catalogue was told as tables"),
     "evaluate": ("evaluate", "measure a trained run"),
     "build-index": ("build_index", "export a run as a bundle and index its outfits"),
     "forget": ("forget", "remove users for good and prove that nothing of them is left"),

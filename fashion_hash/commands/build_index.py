@@ -12,6 +12,7 @@ from fashion_hash.commands.run_command import Parser, check_writable, run_comman
 if TYPE_CHECKING:
     from fashion_hash.bundle.bundle import Bundle
     from fashion_hash.core.outfits import Outfits
+    from fashion_hash.data.told.told import Told
     from fashion_hash.training.requests.run import RequestRun
     from fashion_hash.training.runs.run import Run
 
@@ -58,7 +59,7 @@ def _build(args: argparse.Namespace) -> int:
             build_index(bundle, pool, ids)
             if max(len(bundle.items[item_type]) for item_type in bundle.types) <= PARTNERS_UP_TO:
                 build_partners(bundle)
-        carried = switch(path, latest(path))
+        carried = switch(path, latest(path), _trained_on(run))
         remove_unused(path)
     print(
         f"wrote {path}: {len(bundle.users)} users, "
@@ -78,6 +79,16 @@ def _write_page(path: Path, page: str) -> int:
     users = Bundle.open(path).users
     asked = [argument for row in range(min(USERS_ON_A_PAGE, len(users))) for argument in ("--user", users.id(row))]
     return query.main([str(path), *asked, "-k", "5", "--page", page])
+
+
+def _trained_on(run: Run | RequestRun) -> Told | None:
+    """What the training took from a live catalogue, so that it is not told to the bundle again."""
+    from fashion_hash.data.told.tables import read_told
+    from fashion_hash.training.runs.run import Run
+
+    if not isinstance(run, Run) or run.config.data.live is None:
+        return None
+    return read_told(Path(run.config.data.live))
 
 
 def _export_items(run: RequestRun, path: Path, args: argparse.Namespace) -> tuple[Bundle, Outfits, list[str] | None]:

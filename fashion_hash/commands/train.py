@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fashion_hash.commands.run_command import Parser, run_command
+
+if TYPE_CHECKING:
+    from fashion_hash.config.experiment import Config
+    from fashion_hash.config.requests import RequestConfig
 
 
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
@@ -20,6 +26,11 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
         help="override a key of the configuration, such as train.epochs=5; may be repeated",
     )
     parser.add_argument("--out", metavar="DIR", help="the run folder (default: runs/NAME)")
+    parser.add_argument(
+        "--with-live",
+        metavar="BUNDLE",
+        help="also train on what the live catalogue of this bundle was told: items, users, likes",
+    )
     parser.add_argument("--resume", action="store_true", help="continue the run in that folder after its last epoch")
     return run_command(parser, _train, argv)
 
@@ -33,6 +44,8 @@ def _train(args: argparse.Namespace) -> int:
     from fashion_hash.training.runs.run import Run
 
     config = load_experiment(args.config, args.set)
+    if args.with_live:
+        config = _with_live(config, args)
     run: Run | RequestRun
     if isinstance(config, RequestConfig):
         run = fit_requests(config, out=args.out, resume=args.resume, report=print)
@@ -45,3 +58,23 @@ def _train(args: argparse.Namespace) -> int:
         print(f": {run.measured} {best[run.measure]:.4f} binary, {relaxed:.4f} relaxed", end="")
     print(f"\nwrote {run.path}: config.yaml, metrics.jsonl, curve.png, best.safetensors, last.safetensors")
     return 0
+
+
+def _with_live(config: Config | RequestConfig, args: argparse.Namespace) -> Config:
+    """Writes what the live catalogue was told beside the run, and names it in the configuration."""
+    from fashion_hash.config.experiment import Config
+    from fashion_hash.data.told.tables import write_told
+    from fashion_hash.errors import ConfigError
+    from fashion_hash.retrieval.generations.told import told_by
+    from fashion_hash.training.runs.run_folder import run_folder
+
+    if not isinstance(config, Config):
+        raise ConfigError("--with-live: a configuration of requests takes no outfits and users of a live catalogue")
+    if args.resume:
+        raise ConfigError("--with-live: a resumed run goes on with what it was told when it began; leave it out")
+    told, path, number = told_by(Path(args.with_live)), run_folder(config, args.out), 1
+    while (folder := path.with_name(f"{path.name}.live-{number}")).exists():
+        number += 1
+    write_told(folder, told, {"bundle": args.with_live})
+    print(f"wrote {folder}: {told.counts()} since the export of {args.with_live}")
+    return config.model_copy(update={"data": config.data.model_copy(update={"live": str(folder)})})

@@ -81,6 +81,7 @@ class DataConfig(Section):
             By default age does not matter.
         weighted: whether the weights that the data gives count in training.
         shop: the tables of format "shop" and their columns; by default both are recognised.
+        live: a folder of what a live catalogue was told (`fashion-hash export-live`), which is trained on as well.
     """
 
     format: str
@@ -93,6 +94,7 @@ class DataConfig(Section):
     half_life: Days | None = None
     weighted: bool = True
     shop: ShopConfig | None = None
+    live: str | None = None
 
     @property
     def unused(self) -> set[str]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from fashion_hash.core.outfits import Outfits, concatenate, item_types
 from fashion_hash.core.vocabulary import Vocabulary
 from fashion_hash.data.columns import Value
@@ -104,6 +106,8 @@ class Content:
             further columns (price, colour, ...), kept for display and filters.
         table: the table that `details` were read from, if there is one.
         picture_keys: the keys of the items' pictures, by item id; the key of any other item is its id.
+        features: raw features that came with the items, by modality, item type and id; they go before those of stores.
+        notes: lines about what was joined with the data, for whoever trains on it.
     """
 
     pictures: Path | None = None
@@ -111,6 +115,8 @@ class Content:
     details: Mapping[str, Mapping[str, Mapping[str, Value]]] = field(default_factory=dict)
     table: ItemTable | None = None
     picture_keys: Mapping[str, str] = field(default_factory=dict)
+    features: Mapping[str, Mapping[str, Mapping[str, np.ndarray]]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

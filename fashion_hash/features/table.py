@@ -84,6 +84,7 @@ def make_table(
     Raises:
         FeatureError: no training item has a known feature, or a known feature is not finite.
     """
+    known = _with_given(dataset, modality, raw, known)
     seen = train_items(dataset)
     train = {item_type: np.flatnonzero(known[item_type] & seen[item_type]) for item_type in dataset.types}
     for item_type in dataset.types:
@@ -118,6 +119,24 @@ def make_table(
         features[item_type] = normaliser(raw[item_type])
         features[item_type][~known[item_type]] = unknown[item_type]
     return FeatureTable(modality, features, dict(known), normaliser, unknown)
+
+
+def _with_given(
+    dataset: Dataset, modality: str, raw: Mapping[str, np.ndarray], known: Mapping[str, np.ndarray]
+) -> Mapping[str, np.ndarray]:
+    """Fills in the features that came with the items themselves; returns which items have one now."""
+    known = dict(known)
+    for item_type, features in dataset.content.features.get(modality, {}).items():
+        known[item_type] = known[item_type].copy()
+        for item_id, feature in features.items():
+            row, dim = dataset.items[item_type].row(item_id), raw[item_type].shape[1]
+            if feature.shape != (dim,):
+                raise FeatureError(
+                    f"the {modality} feature that came with {item_type} {item_id!r} has shape {feature.shape}, but "
+                    f"those of {dataset.name} have ({dim},): make it from the same source, or leave the item out"
+                )
+            raw[item_type][row], known[item_type][row] = feature, True
+    return known
 
 
 def _blocks(raw: np.ndarray, rows: np.ndarray, size: int = 4096) -> Iterator[np.ndarray]:

@@ -57,7 +57,7 @@ def test_a_change_to_a_generation_that_is_not_current_is_made_to_the_current_one
     add_generation(path, seed=2)
     with pytest.raises(BundleError, match="another generation"), stale.writing():
         pass
-    fresh_code = np.ones((2, 16))
+    fresh_code = np.ones((1, 16))
     assert writer.live.bundle.path.name == "2"
     for number, write in enumerate(
         [

@@ -19,7 +19,7 @@ from fashion_hash.core.outfits import EMPTY
 from fashion_hash.data.told.tables import read_told
 from fashion_hash.data.told.told import ItemsBySlot, Told, ToldItem, ToldUser, outfit_key
 from fashion_hash.index.pool import Pool
-from fashion_hash.live.catalogue import LiveCatalogue, Writing
+from fashion_hash.live.catalogue import LiveCatalogue, Moved, Writing
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.live.store import Store, store_path
 
@@ -29,6 +29,22 @@ FOLDER = "told"
 def told_folder(bundle_path: Path) -> Path:
     """The tables of what came over from earlier generations."""
     return bundle_path / LIVE_FOLDER / FOLDER
+
+
+def told_by(path: Path) -> Told:
+    """What the live catalogue of a bundle was told up to now.
+
+    Raises:
+        BundleError: the bundle cannot be opened.
+    """
+    while True:
+        live = LiveCatalogue(path, verify=False)
+        try:
+            return told_of(live)
+        except Moved:
+            continue  # another generation became current meanwhile
+        finally:
+            live.close()
 
 
 def told_of(live: LiveCatalogue) -> Told:

@@ -148,6 +148,7 @@ def _summary(
         f"{len(dataset.split('train').positives) - data.left_out} training outfits{left_out}; "
         f"{' + '.join(config.modalities)}, {_form(config)}, {size:,} parameters on {inputs.device}"
     )
+    yield from dataset.content.notes
     if dataset.content.table is not None and dataset.content.table.complaint:
         yield f"warning: {dataset.content.table.complaint}"
     if teacher is not None:

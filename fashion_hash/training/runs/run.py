@@ -20,6 +20,8 @@ from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.load import load_dataset
 from fashion_hash.data.splits.cold_users import hide_cold_users
 from fashion_hash.data.splits.files import MadeSplit
+from fashion_hash.data.told.join import with_told
+from fashion_hash.data.told.tables import read_told
 from fashion_hash.errors import TrainingError
 from fashion_hash.models.make import make_network
 from fashion_hash.models.network import Network, Sizes
@@ -63,6 +65,8 @@ def load_and_split(config: Config, dataset: Dataset | None = None, folder: str |
     if data.split is not None and not (given and len(dataset.splits) > 1):
         split = MadeSplit.make(dataset, data.split, None if folder is None else Path(folder) / SPLIT_FILE)
         dataset = split.dataset
+    if data.live is not None and not dataset.content.notes:
+        dataset = with_told(dataset, read_told(Path(data.live)))
     if data.cold_users and dataset.cold is None:
         dataset = hide_cold_users(dataset, data.cold_users, config.seed)
     return Loaded(dataset, split)

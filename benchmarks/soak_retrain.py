@@ -1,0 +1,260 @@
+"""Questions, changes and nightly retrains together: does anything fail, get lost or mix two generations?
+
+    python benchmarks/soak_retrain.py [--seconds 180] [--json]
+
+Threads and processes ask for recommendations and compositions without a pause, other threads and processes add items,
+outfits and users, and in between the bundle gets a new generation, which carries over what was told and is made current.
+Every answer is compared with what the model of its generation must answer, ids and scores; every change that was
+acknowledged is asked for at once, and again at the end. `errors`, `lost` and `mixed` have to be 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from machine import machine
+
+import results
+from fashion_hash.bundle.generations import latest, next_generation, remove_unused
+from fashion_hash.bundle.write import BundleContents, write_bundle
+from fashion_hash.core.files import write_json
+from fashion_hash.core.locks import hold
+from fashion_hash.core.outfits import Outfits
+from fashion_hash.errors import BundleError
+from fashion_hash.index.build import build_index
+from fashion_hash.index.partners import build_partners
+from fashion_hash.inference.hash_heads import FEATURES, ContentHeads
+from fashion_hash.inference.layers import Layer
+from fashion_hash.inference.normaliser import Normaliser
+from fashion_hash.retrieval.generations.carry import switch
+from fashion_hash.retrieval.recommender import Recommender
+
+PROJECT = Path(__file__).resolve().parent.parent
+SLOTS, NUM_BITS, FEATURE, NUM_USERS = ("top", "bottom", "shoe"), 32, 8, 8
+NEAR = 0.5  # seconds after a switch that count as around it
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Prints a table, or one JSON object with --json."""
+    if (argv or sys.argv[1:])[:1] == ["--process"]:
+        role, folder, seconds, name = (argv or sys.argv[1:])[1:]
+        print(json.dumps(WORK[role](Path(folder), time.monotonic() + float(seconds), name)))
+        return 0
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--seconds", type=float, default=180.0)
+    parser.add_argument("--every", type=float, default=3.0, help="seconds between retrains")
+    parser.add_argument("--items", type=int, default=300, help="of each type")
+    parser.add_argument("--outfits", type=int, default=5000)
+    results.add_options(parser)
+    options = parser.parse_args(argv)
+    with tempfile.TemporaryDirectory() as folder:
+        figures = soak(Path(folder), options.seconds, options.every, options.items, options.outfits)
+    if not results.hand_over(options, {"machine": machine(), **figures}):
+        for name, value in figures.items():
+            print(f"{name:24}{value}")
+    return int(any(figures[name] for name in ("errors", "lost", "mixed")))
+
+
+def soak(folder: Path, seconds: float, every: float, items: int, outfits: int) -> dict[str, Any]:
+    """Runs everything for some seconds in a folder, and returns the figures."""
+    retrain(folder, 1, items, outfits)
+    ends, parts = time.monotonic() + seconds, []
+    processes = [
+        subprocess.Popen(
+            [sys.executable, __file__, "--process", role, str(folder), str(seconds), f"process {role}"],
+            cwd=PROJECT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for role in ("ask", "change")
+    ]
+    shared = Recommender.load(folder / "bundle")
+    roles = ("ask", "ask", "change")
+    threads = [
+        threading.Thread(
+            target=lambda role=role, name=f"thread {number}": parts.append(WORK[role](folder, ends, name, shared))
+        )
+        for number, role in enumerate(roles)
+    ]
+    for thread in threads:
+        thread.start()
+    switches, number = [], 1
+    while time.monotonic() < ends - every:
+        time.sleep(every)
+        number += 1
+        switches.append(retrain(folder, number, items, outfits))
+    for thread in threads:
+        thread.join()
+    errors = [process.returncode for process in processes if process.wait()]
+    parts += [json.loads(process.stdout.read()) for process in processes if process.stdout and not process.returncode]
+    return _figures(folder, parts, switches, len(errors) + len(roles) + len(processes) - len(parts) - len(errors))
+
+
+def _figures(folder: Path, parts: list[dict[str, Any]], switches: list[float], dead: int) -> dict[str, Any]:
+    recommender = Recommender.load(folder / "bundle")
+    written = [change for part in parts for change in part["written"]]
+    lost = [change for change in written if not _is_kept(recommender, *change)]
+    asked = np.array([line for part in parts for line in part["asked"]]).reshape(-1, 2)
+    near = np.zeros(len(asked), dtype=bool)
+    for moment in switches:
+        near |= (asked[:, 0] + asked[:, 1] > moment) & (asked[:, 0] < moment + NEAR)
+    errors = [error for part in parts for error in part["errors"]]
+    figures: dict[str, Any] = {
+        "answers": len(asked),
+        "changes": len(written),
+        "switches": len(switches),
+        "errors": len(errors) + dead,
+        "lost": len(lost),
+        "mixed": sum(part["mixed"] for part in parts),
+        "generations left": len(list((folder / "bundle/generations").iterdir())),
+    }
+    for name, of in (("near a switch", near), ("otherwise", ~near)):
+        if of.any():
+            p50, p99 = np.percentile(asked[of, 1] * 1000, [50, 99])
+            figures |= {f"ms p50 {name}": round(float(p50), 2), f"ms p99 {name}": round(float(p99), 2)}
+    if errors or lost:
+        figures["first"] = (errors or [str(lost[0])])[0]
+    return figures
+
+
+def retrain(folder: Path, number: int, items: int, outfits: int) -> float:
+    """Another random model, as build-index would put it in place; returns when it was current."""
+    path = folder / "bundle"
+    with hold(path, "building the bundle", BundleError):
+        with next_generation(path) as new:
+            bundle = write_bundle(new, _contents(number, items))
+            rng = np.random.default_rng(number)
+            rows = np.stack([rng.integers(0, items, outfits) for _ in SLOTS], axis=1)
+            build_index(
+                bundle, Outfits.of(SLOTS, np.zeros(outfits), rows), [f"g{number}-{row}" for row in range(outfits)]
+            )
+            build_partners(bundle)
+        recommender = Recommender.load(latest(path))
+        expected = {hit.outfit_id: hit.score for hit in recommender.answer("user-0", 50)}
+        write_json(folder / f"expected-{number}.json", expected)
+        switch(path, latest(path))
+        current = time.time()
+        remove_unused(path)
+    return current
+
+
+def _contents(number: int, items: int) -> BundleContents:
+    rng = np.random.default_rng([number, 1])
+
+    def signs(*shape: int) -> np.ndarray:
+        return np.where(rng.random(shape) < 0.5, np.int8(-1), np.int8(1))
+
+    layers = (Layer(rng.normal(0, 1, (NUM_BITS, FEATURE)).astype(np.float32)),)
+    plain = Normaliser("none", np.zeros(FEATURE, dtype=np.float32), np.ones(FEATURE, dtype=np.float32))
+    unknown = {item_type: np.ones(FEATURE, dtype=np.float32) for item_type in SLOTS}
+    return BundleContents(
+        name=f"night {number}",
+        slots=SLOTS,
+        modalities=("image",),
+        users=tuple(f"user-{user}" for user in range(NUM_USERS)),
+        items={item_type: tuple(f"{item_type}-{row}" for row in range(items)) for item_type in SLOTS},
+        user_codes=signs(NUM_USERS, NUM_BITS),
+        item_codes={item_type: signs(items, 1, NUM_BITS) for item_type in SLOTS},
+        item_bias={item_type: np.zeros(items) for item_type in SLOTS},
+        preference_weights=rng.uniform(0.5, 1.5, NUM_BITS),
+        compatibility_weights=rng.uniform(0.5, 1.5, NUM_BITS),
+        preference_scale=10,
+        compatibility_scale=10,
+        repeat_empty=False,
+        history=Outfits.of(SLOTS, [1], [[0, 0, 0]]),
+        details={},
+        pictures={},
+        model={},
+        heads={"image": ContentHeads(dict.fromkeys(SLOTS, layers), plain, unknown, FEATURES, "random")},
+    )
+
+
+def ask(folder: Path, ends: float, name: str, shared: Recommender | None = None) -> dict[str, Any]:
+    """Asks until the end; answers of "user-0" must be those of one generation, with its scores."""
+    recommender = shared or Recommender.load(folder / "bundle")
+    part: dict[str, Any] = {"asked": [], "written": [], "errors": [], "mixed": 0}
+    known: dict[str, dict[str, float]] = {}
+    turn = 0
+    while time.monotonic() < ends:
+        turn += 1
+        start, clock = time.time(), time.perf_counter()
+        try:
+            if turn % 10:
+                hits = recommender.answer("user-0", 20)
+            else:
+                hits = recommender.compose("user-0", 1).hits
+            part["asked"].append((start, time.perf_counter() - clock))
+        except Exception as error:
+            part["errors"].append(f"{name}: {type(error).__name__}: {error}")
+            continue
+        part["mixed"] += bool(turn % 10) and not _is_of_one(folder, known, hits)
+    return part
+
+
+def _is_of_one(folder: Path, known: dict[str, dict[str, float]], hits: list[Any]) -> bool:
+    trained = [hit for hit in hits if hit.outfit_id.startswith("g")]
+    of = {hit.outfit_id.split("-")[0][1:] for hit in trained}
+    if len(of) != 1:
+        return not trained
+    number = of.pop()
+    if number not in known:
+        known[number] = json.loads((folder / f"expected-{number}.json").read_text(encoding="utf-8"))
+    return all(known[number].get(hit.outfit_id) == hit.score for hit in trained)
+
+
+def change(folder: Path, ends: float, name: str, shared: Recommender | None = None) -> dict[str, Any]:
+    """Adds items, outfits and users until the end, and asks for each of them at once."""
+    recommender = shared or Recommender.load(folder / "bundle")
+    part: dict[str, Any] = {"asked": [], "written": [], "errors": [], "mixed": 0}
+    rng, step = np.random.default_rng(len(name)), 0
+    while time.monotonic() < ends:
+        step += 1
+        item, outfit, user = (f"{name} {what} {step}" for what in ("item", "outfit", "user"))
+        feature = rng.normal(0, 1, FEATURE).astype(np.float32)
+        outfits = {outfit: {"top": item, "shoe": "shoe-1"}, f"{outfit} b": {"top": "top-2", "bottom": "bottom-3"}}
+        calls: list[tuple[Callable[[], Any], list[tuple[str, str]]]] = [
+            (
+                lambda: recommender.add_items([{"item_id": item, "type": "top", "features": {"image": feature}}]),
+                [("item", item)],
+            ),
+            (lambda: recommender.add_outfits(outfits), [("outfit", outfit)]),
+            (lambda: recommender.remove_outfits([f"{outfit} b"]), [("no outfit", f"{outfit} b")]),
+            (lambda: recommender.add_user(user, liked=[{"top": item, "shoe": "shoe-2"}]), [("user", user)]),
+            (lambda: recommender.update_user("user-1", liked=[{"top": item}]), [("liked", item)]),
+        ]
+        for call, changes in calls if step % 5 == 0 else calls[:-1]:
+            try:
+                call()
+                part["written"] += changes
+                lost = [what for what in changes if not _is_kept(recommender, *what)]
+                part["errors"] += [f"{name}: {what} is not there at once" for what in lost]
+            except Exception as error:
+                part["errors"].append(f"{name}: {type(error).__name__}: {error}")
+        time.sleep(0.05)
+    return part
+
+
+def _is_kept(recommender: Recommender, kind: str, name: str) -> bool:
+    if kind == "item":
+        return name in recommender.bundle.items["top"]
+    if kind == "user":
+        return len(recommender.liked(name)) == 1 and recommender.recommend(name, 1).personal
+    if kind == "liked":
+        return {"top": name} in recommender.liked("user-1")
+    return (name in recommender.live.now().ids) == (kind == "outfit")
+
+
+WORK: dict[str, Callable[..., dict[str, Any]]] = {"ask": ask, "change": change}
+
+if __name__ == "__main__":
+    raise SystemExit(main())
