@@ -3,7 +3,7 @@
     python benchmarks/soak_retrain.py [--seconds 180] [--json]
 
 Threads and processes ask for recommendations and compositions without a pause, other threads and processes add items,
-outfits and users, and in between the bundle gets a new generation, which carries over what was told and is made current.
+outfits and users, and now and then the bundle gets a new generation, which takes over what was told to the last one.
 Every answer is compared with what the model of its generation must answer, ids and scores; every change that was
 acknowledged is asked for at once, and again at the end. `errors`, `lost` and `mixed` have to be 0.
 """
@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +43,15 @@ from fashion_hash.retrieval.recommender import Recommender
 
 PROJECT = Path(__file__).resolve().parent.parent
 SLOTS, NUM_BITS, FEATURE, NUM_USERS = ("top", "bottom", "shoe"), 32, 8, 8
+STOP = "stop"  # the file that ends all
 NEAR = 0.5  # seconds after a switch that count as around it
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Prints a table, or one JSON object with --json."""
     if (argv or sys.argv[1:])[:1] == ["--process"]:
-        role, folder, seconds, name = (argv or sys.argv[1:])[1:]
-        print(json.dumps(WORK[role](Path(folder), time.monotonic() + float(seconds), name)))
+        role, folder, name = (argv or sys.argv[1:])[1:]
+        print(json.dumps(WORK[role](Path(folder), name)))
         return 0
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--seconds", type=float, default=180.0)
@@ -71,8 +74,9 @@ def soak(folder: Path, seconds: float, every: float, items: int, outfits: int) -
     ends, parts = time.monotonic() + seconds, []
     processes = [
         subprocess.Popen(
-            [sys.executable, __file__, "--process", role, str(folder), str(seconds), f"process {role}"],
+            [sys.executable, __file__, "--process", role, str(folder), f"process {role}"],
             cwd=PROJECT,
+            env=os.environ | {"PYTHONPATH": str(PROJECT)},
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -82,22 +86,24 @@ def soak(folder: Path, seconds: float, every: float, items: int, outfits: int) -
     roles = ("ask", "ask", "change")
     threads = [
         threading.Thread(
-            target=lambda role=role, name=f"thread {number}": parts.append(WORK[role](folder, ends, name, shared))
+            target=lambda role=role, name=f"thread {number}": parts.append(WORK[role](folder, name, shared))
         )
         for number, role in enumerate(roles)
     ]
     for thread in threads:
         thread.start()
     switches, number = [], 1
-    while time.monotonic() < ends - every:
-        time.sleep(every)
-        number += 1
-        switches.append(retrain(folder, number, items, outfits))
+    try:
+        while time.monotonic() < ends or len(switches) < 2:
+            time.sleep(every)
+            number += 1
+            switches.append(retrain(folder, number, items, outfits))
+    finally:
+        (folder / STOP).touch()
     for thread in threads:
         thread.join()
-    errors = [process.returncode for process in processes if process.wait()]
-    parts += [json.loads(process.stdout.read()) for process in processes if process.stdout and not process.returncode]
-    return _figures(folder, parts, switches, len(errors) + len(roles) + len(processes) - len(parts) - len(errors))
+    parts += [json.loads(text) for process in processes if (text := process.communicate()[0])]
+    return _figures(folder, parts, switches, len(threads) + len(processes) - len(parts))
 
 
 def _figures(folder: Path, parts: list[dict[str, Any]], switches: list[float], dead: int) -> dict[str, Any]:
@@ -135,9 +141,8 @@ def retrain(folder: Path, number: int, items: int, outfits: int) -> float:
             bundle = write_bundle(new, _contents(number, items))
             rng = np.random.default_rng(number)
             rows = np.stack([rng.integers(0, items, outfits) for _ in SLOTS], axis=1)
-            build_index(
-                bundle, Outfits.of(SLOTS, np.zeros(outfits), rows), [f"g{number}-{row}" for row in range(outfits)]
-            )
+            pool = Outfits.of(SLOTS, np.zeros(outfits), rows)
+            build_index(bundle, pool, [f"g{number}-{row}" for row in range(outfits)])
             build_partners(bundle)
         recommender = Recommender.load(latest(path))
         expected = {hit.outfit_id: hit.score for hit in recommender.answer("user-0", 50)}
@@ -179,13 +184,13 @@ def _contents(number: int, items: int) -> BundleContents:
     )
 
 
-def ask(folder: Path, ends: float, name: str, shared: Recommender | None = None) -> dict[str, Any]:
+def ask(folder: Path, name: str, shared: Recommender | None = None) -> dict[str, Any]:
     """Asks until the end; answers of "user-0" must be those of one generation, with its scores."""
     recommender = shared or Recommender.load(folder / "bundle")
     part: dict[str, Any] = {"asked": [], "written": [], "errors": [], "mixed": 0}
     known: dict[str, dict[str, float]] = {}
     turn = 0
-    while time.monotonic() < ends:
+    while not (folder / STOP).exists():
         turn += 1
         start, clock = time.time(), time.perf_counter()
         try:
@@ -212,27 +217,15 @@ def _is_of_one(folder: Path, known: dict[str, dict[str, float]], hits: list[Any]
     return all(known[number].get(hit.outfit_id) == hit.score for hit in trained)
 
 
-def change(folder: Path, ends: float, name: str, shared: Recommender | None = None) -> dict[str, Any]:
+def change(folder: Path, name: str, shared: Recommender | None = None) -> dict[str, Any]:
     """Adds items, outfits and users until the end, and asks for each of them at once."""
     recommender = shared or Recommender.load(folder / "bundle")
     part: dict[str, Any] = {"asked": [], "written": [], "errors": [], "mixed": 0}
     rng, step = np.random.default_rng(len(name)), 0
-    while time.monotonic() < ends:
+    while not (folder / STOP).exists():
         step += 1
-        item, outfit, user = (f"{name} {what} {step}" for what in ("item", "outfit", "user"))
         feature = rng.normal(0, 1, FEATURE).astype(np.float32)
-        outfits = {outfit: {"top": item, "shoe": "shoe-1"}, f"{outfit} b": {"top": "top-2", "bottom": "bottom-3"}}
-        calls: list[tuple[Callable[[], Any], list[tuple[str, str]]]] = [
-            (
-                lambda: recommender.add_items([{"item_id": item, "type": "top", "features": {"image": feature}}]),
-                [("item", item)],
-            ),
-            (lambda: recommender.add_outfits(outfits), [("outfit", outfit)]),
-            (lambda: recommender.remove_outfits([f"{outfit} b"]), [("no outfit", f"{outfit} b")]),
-            (lambda: recommender.add_user(user, liked=[{"top": item, "shoe": "shoe-2"}]), [("user", user)]),
-            (lambda: recommender.update_user("user-1", liked=[{"top": item}]), [("liked", item)]),
-        ]
-        for call, changes in calls if step % 5 == 0 else calls[:-1]:
+        for call, changes in _changes(recommender, name, step, feature):
             try:
                 call()
                 part["written"] += changes
@@ -242,6 +235,20 @@ def change(folder: Path, ends: float, name: str, shared: Recommender | None = No
                 part["errors"].append(f"{name}: {type(error).__name__}: {error}")
         time.sleep(0.05)
     return part
+
+
+def _changes(
+    recommender: Recommender, name: str, step: int, feature: np.ndarray
+) -> Iterator[tuple[Callable[[], Any], list[tuple[str, str]]]]:
+    item, outfit, user = (f"{name} {what} {step}" for what in ("item", "outfit", "user"))
+    line = {"item_id": item, "type": "top", "features": {"image": feature}}
+    outfits = {outfit: {"top": item, "shoe": "shoe-1"}, f"{outfit} b": {"top": "top-2", "bottom": "bottom-3"}}
+    yield partial(recommender.add_items, [line]), [("item", item)]
+    yield partial(recommender.add_outfits, outfits), [("outfit", outfit)]
+    yield partial(recommender.remove_outfits, [f"{outfit} b"]), [("no outfit", f"{outfit} b")]
+    yield partial(recommender.add_user, user, liked=[{"top": item, "shoe": "shoe-2"}]), [("user", user)]
+    if step % 5 == 0:
+        yield partial(recommender.update_user, "user-1", liked=[{"top": item}]), [("liked", item)]
 
 
 def _is_kept(recommender: Recommender, kind: str, name: str) -> bool:

@@ -12,9 +12,9 @@ sys.path.append(str(PROJECT / "benchmarks"))
 from soak_retrain import soak
 
 
-@pytest.mark.parametrize("seconds", [5.0, pytest.param(180.0, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seconds", [3.0, pytest.param(180.0, marks=pytest.mark.slow)])
 def test_nothing_fails_is_lost_or_mixed(tmp_path: Path, seconds: float) -> None:
-    figures = soak(tmp_path, seconds, every=1.0, items=40, outfits=200)
+    figures = soak(tmp_path, seconds, every=0.5, items=40, outfits=200)
     assert (figures["errors"], figures["lost"], figures["mixed"]) == (0, 0, 0), figures
     assert figures["switches"] >= 2
     assert figures["answers"] > 10
