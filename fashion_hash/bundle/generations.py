@@ -5,7 +5,7 @@
       generations/1/, 2/ ...  complete bundles, each with its index and the changes that were made to it
 
 A folder without `current` is itself the only generation; the next `build-index` writes generation 1 into it. Numbers
-grow and are never used twice. Whoever opens a generation holds it by a shared lock on its manifest, which the
+grow and are never used twice. Whoever opens a generation holds it by a shared lock on its catalogue, which the
 operating system drops when the process ends. Generations before the current one are removed when nobody holds them.
 There are no links in the folder, so it can be copied as a whole.
 """
@@ -30,6 +30,9 @@ PARTS = (
     *("ids", "codes", "history", "heads", "requests", "encoder", "index", "partners", "live"),
     "catalogue.sqlite",
 )
+
+LOCKED = "catalogue.sqlite"
+"""The file that is locked: every bundle has it, and nothing replaces it while the bundle lives."""
 
 # changes whenever another generation becomes current; None where `current` does not exist
 Stamp = tuple[int, int, int] | None
@@ -166,7 +169,7 @@ def _remove_flat(path: Path) -> None:
 def _lock(folder: Path, exclusive: bool) -> Held | None:
     """A lock on a generation; None if others hold it, or the file system has no locks."""
     try:
-        handle = os.open(folder / MANIFEST, os.O_RDWR if exclusive else os.O_RDONLY)
+        handle = os.open(folder / LOCKED, os.O_RDWR if exclusive else os.O_RDONLY)
     except OSError:
         return None
     held = Held(handle)

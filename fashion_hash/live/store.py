@@ -25,7 +25,6 @@ outfits by id and to items by row; rows of items are never reused.
 
 from __future__ import annotations
 
-import io
 import os
 import sqlite3
 import tempfile
@@ -135,12 +134,6 @@ class Store(Records):
             finally:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
-
-
-def _npy(feature: np.ndarray) -> bytes:
-    stream = io.BytesIO()
-    np.save(stream, feature, allow_pickle=False)
-    return stream.getvalue()
 
 
 def store_path(bundle_path: Path) -> Path:

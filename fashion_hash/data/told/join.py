@@ -17,7 +17,7 @@ from fashion_hash.core.outfits import EMPTY, Outfits, canonical_columns, concate
 from fashion_hash.core.seeds import generator
 from fashion_hash.core.vocabulary import Vocabulary
 from fashion_hash.data.dataset import Content, Dataset, Groups, Split
-from fashion_hash.data.facts import NO_TIME, OutfitFacts, join_facts
+from fashion_hash.data.facts import NO_TIME, OutfitFacts
 from fashion_hash.data.negatives import NegativeSampler, as_groups
 from fashion_hash.data.told.told import ItemsBySlot, Told
 
@@ -61,7 +61,7 @@ def _items(dataset: Dataset, told: Told) -> tuple[dict[str, Vocabulary], Content
     features: dict[str, dict[str, dict[str, np.ndarray]]] = {}
     new: dict[str, list[str]] = {item_type: [] for item_type in dataset.types}
     known, with_features, bare, foreign = 0, 0, [], []
-    for (item_type, item_id), item in told.items.items():
+    for (item_type, item_id), item in {**told.updates, **told.items}.items():
         if item_type not in new:
             foreign.append(item_id)
             continue
@@ -142,14 +142,15 @@ def _facts(facts: OutfitFacts | None, rows: np.ndarray, count: int) -> OutfitFac
     """Facts about what is left, and about new outfits: they are likes, and as new as the newest outfit."""
     if facts is None:
         return None
+    old = facts[rows]
     newest = NO_TIME if facts.times is None else int(facts.times.max(initial=NO_TIME))
-    of_new = OutfitFacts.of(
-        [f"told {number}" for number in range(1, count + 1)],
-        np.full(count, newest),
-        np.full(count, np.nan),
-        ["liked"] * count,
+    ids = np.array([f"told {number}" for number in range(1, count + 1)], dtype=object)
+    return OutfitFacts(
+        None if old.ids is None else np.concatenate([old.ids, ids]),
+        None if old.times is None else np.concatenate([old.times, np.full(count, newest)]),
+        None if old.weights is None else np.concatenate([old.weights, np.full(count, np.nan)]),
+        None if old.kinds is None else np.concatenate([old.kinds, np.full(count, "liked", dtype=object)]),
     )
-    return join_facts([facts[rows], of_new])
 
 
 def _note(count: int, what: str) -> list[str]:

@@ -3,6 +3,8 @@
 FOLDER/
   about.json          format version, the bundle that it was read from, counts
   items.jsonl         item_id, type, title, image and every column of the catalogue; "live": features, bias
+  updates.jsonl       items of the export whose entry or features changed, in the same form
+  hidden.jsonl        items that are not offered for the time being
   outfits.jsonl       what users like: outfit_id, user_id, item_ids, items by slot
   pool.jsonl          outfits of the pool, which belong to no user: outfit_id, item_ids, items by slot
   users.jsonl         user_id, and what they like and dislike as items by slot
@@ -38,6 +40,12 @@ def write_told(folder: Path, told: Told, about: Mapping[str, Any]) -> None:
             new / "items.jsonl",
             (_item_row(new, number, *key, item) for number, (key, item) in enumerate(told.items.items(), start=1)),
         )
+        first = len(told.items) + 1
+        _write_lines(
+            new / "updates.jsonl",
+            (_item_row(new, number, *key, item) for number, (key, item) in enumerate(told.updates.items(), first)),
+        )
+        _write_lines(new / "hidden.jsonl", ({"item_id": name, "type": kind} for kind, name in sorted(told.hidden)))
         _write_lines(
             new / "pool.jsonl",
             (
@@ -94,14 +102,16 @@ def read_told(folder: Path) -> Told:
         f"{folder} holds no changes of a live catalogue (about.json): write them with `fashion-hash export-live`",
     )
     told = Told()
-    for place, row in _lines(folder / "items.jsonl"):
-        try:
-            key = row.pop("type"), row.pop("item_id")
-            extras = row.pop(EXTRAS, {})
-            told.items[key] = _item(folder, row, extras)
-        except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
-            raise DataError(f"{place}: not an item ({error}): export the changes again") from None
+    for name, items in (("items.jsonl", told.items), ("updates.jsonl", told.updates)):
+        for place, row in _lines(folder / name):
+            try:
+                key = row.pop("type"), row.pop("item_id")
+                extras = row.pop(EXTRAS, {})
+                items[key] = _item(folder, row, extras)
+            except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
+                raise DataError(f"{place}: not an item ({error}): export the changes again") from None
     readers = {
+        "hidden.jsonl": _read_hidden,
         "pool.jsonl": _read_outfit,
         "users.jsonl": _read_user,
         "removed.jsonl": _read_removed,
@@ -114,6 +124,10 @@ def read_told(folder: Path) -> Told:
             except (KeyError, TypeError, ValueError) as error:
                 raise DataError(f"{place}: not a line of {name} ({error}): export the changes again") from None
     return told
+
+
+def _read_hidden(told: Told, row: Mapping[str, Any]) -> None:
+    told.hidden.add((row["type"], row["item_id"]))
 
 
 def _read_outfit(told: Told, row: Mapping[str, Any]) -> None:

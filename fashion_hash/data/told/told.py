@@ -64,6 +64,8 @@ class Told:
     Attributes:
         items: items that were added.
         removed_items: items that were removed.
+        updates: items of the export whose entry, features or picture changed; the picture only if that changed.
+        hidden: items that are not offered for the time being.
         outfits: outfits that were added to the pool.
         removed_outfits: outfits that were removed from the pool.
         users: users who were added, or told more.
@@ -73,19 +75,24 @@ class Told:
 
     items: dict[ItemKey, ToldItem] = field(default_factory=dict)
     removed_items: set[ItemKey] = field(default_factory=set)
+    updates: dict[ItemKey, ToldItem] = field(default_factory=dict)
+    hidden: set[ItemKey] = field(default_factory=set)
     outfits: dict[str, ItemsBySlot] = field(default_factory=dict)
     removed_outfits: dict[str, ItemsBySlot] = field(default_factory=dict)
     users: dict[str, ToldUser] = field(default_factory=dict)
     left_behind: dict[tuple[str, str, str], str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return any((self.items, self.removed_items, self.outfits, self.removed_outfits, self.users))
+        changes = (self.items, self.removed_items, self.updates, self.hidden)
+        return any((*changes, self.outfits, self.removed_outfits, self.users))
 
     def counts(self) -> str:
         """The numbers in words, for messages."""
         numbers = {
             "items added": len(self.items),
             "items removed": len(self.removed_items),
+            "items updated": len(self.updates),
+            "items hidden": len(self.hidden),
             "outfits added": len(self.outfits),
             "outfits removed": len(self.removed_outfits),
             "users": len(self.users),

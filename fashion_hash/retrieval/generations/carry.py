@@ -25,7 +25,12 @@ from fashion_hash.errors import BundleError, FashionHashError
 from fashion_hash.inference.hash_heads import FEATURES, ContentHeads
 from fashion_hash.live import changes
 from fashion_hash.live.catalogue import LiveCatalogue
+from fashion_hash.live.forgetting.remove import SALT, digest_of, remove_users
+from fashion_hash.live.records.tables import Records
 from fashion_hash.live.snapshot import outfit_keys
+from fashion_hash.live.updates.hidden import set_hidden
+from fashion_hash.live.updates.items import Coding, write_items
+from fashion_hash.live.users import Told as Opinions
 from fashion_hash.live.users import add_user, update_user
 from fashion_hash.retrieval.generations.told import told_folder, told_now, told_of
 from fashion_hash.retrieval.moment import OpenGeneration
@@ -39,7 +44,8 @@ class Carried:
     """What was done to the new generation, and what could not be.
 
     Attributes:
-        items, removed_items, outfits, removed_outfits, users: how many were carried over.
+        items, removed_items, updated, outfits, removed_outfits, users: how many were carried over.
+        forgotten: how many users of the new generation had been removed from the old one.
         known: how many items, outfits and users the new generation has already.
         left_behind: what could not be carried over, and why.
         opinions_left: how many likes and dislikes hold an item that the new generation does not have.
@@ -47,6 +53,8 @@ class Carried:
 
     items: int = 0
     removed_items: int = 0
+    updated: int = 0
+    forgotten: int = 0
     outfits: int = 0
     removed_outfits: int = 0
     users: int = 0
@@ -59,10 +67,13 @@ class Carried:
         if self == Carried():
             return
         done = (
-            f"{self.items:,} items added, {self.removed_items:,} removed, {self.outfits:,} outfits added, "
+            f"{self.items:,} items added, {self.removed_items:,} removed, {self.updated:,} updated, "
+            f"{self.outfits:,} outfits added, "
             f"{self.removed_outfits:,} removed, {self.users:,} users"
         )
         yield f"carried over from the live catalogue: {done}; {self.known:,} were known to the new model already"
+        if self.forgotten:
+            yield f"{self.forgotten:,} users were removed from the old bundle and are removed from the new one"
         if self.opinions_left:
             yield f"{self.opinions_left:,} likes and dislikes hold an item that the new bundle does not have"
         if self.left_behind:
@@ -100,10 +111,26 @@ def switch(path: Path, folder: Path, trained: Told | None = None) -> Carried:
             told.left_behind.clear()
             told.left_behind.update(carrier.carried.left_behind)
             write_told(told_folder(folder), told, {"bundle": target.live.bundle.fingerprint})
+        carrier.carried.forgotten = _keep_out(target.live, writing.store)
         target.live.close()
         make_current(folder)
     old.close()
     return carrier.carried
+
+
+def _keep_out(live: LiveCatalogue, old: Records) -> int:
+    """Removes the users who were removed from the old generation, and keeps the list of them."""
+    salt, digests = old.meta(SALT), old.suppressed()
+    if salt is None or not digests:
+        return 0
+    with live.writing() as (_, store):
+        store.put_meta(SALT, salt)
+        for digest in digests:
+            store.suppress(digest)
+    gone = [user_id for user_id in live.bundle.users.all() if digest_of(salt, user_id) in set(digests)]
+    if gone:
+        remove_users(live, gone)
+    return len(gone)
 
 
 class Carrier:
@@ -138,8 +165,12 @@ class Carrier:
         self.carried.removed_items += self._remove_items(gone)
         self._remove_items(changed)
         self._add_items(changed)
+        self._update_items(told.updates)
         self._add_outfits(told)
         self._remove_outfits(told)
+        for hidden, keys in ((True, told.hidden - self._done.hidden), (False, self._done.hidden - told.hidden)):
+            if by_type := self._by_type(keys):
+                set_hidden(self._live, by_type, hidden)
         self._done = told
 
     @property
@@ -210,13 +241,34 @@ class Carrier:
         return line
 
     def _remove_items(self, keys: Iterable[ItemKey]) -> int:
+        by_type = self._by_type(keys)
+        if by_type:
+            changes.remove_items(self._live, by_type)
+        return sum(map(len, by_type.values()))
+
+    def _by_type(self, keys: Iterable[ItemKey]) -> dict[str, list[str]]:
+        """Those of the items that exist, by type."""
         by_type: dict[str, list[str]] = {}
         for key in sorted(keys):
             if self._exists(key):
                 by_type.setdefault(key[0], []).append(key[1])
-        if by_type:
-            changes.remove_items(self._live, by_type)
-        return sum(map(len, by_type.values()))
+        return by_type
+
+    def _update_items(self, updates: Mapping[ItemKey, ToldItem]) -> None:
+        """Items of the old export whose entry changed get the entry of now; the new model codes their features."""
+        coding = Coding(lambda: self._target.item_coder, self._target.tower.with_codes)
+        for key, item in updates.items():
+            before = self._done.updates.get(key) or self._trained.updates.get(key)
+            if not self._exists(key) or (before is not None and item.same(before)):
+                continue
+            line = {**item.details, "type": key[0], "item_id": key[1], "title": item.title}
+            line |= {"picture": item.picture} if item.picture is not None else {}
+            try:
+                write_items(self._live, [{**line, "features": dict(item.features)}], coding, add=False)
+                self.carried.updated += key not in self._done.updates
+                self.carried.left_behind.pop(("update", *key), None)
+            except FashionHashError as error:
+                self.carried.left_behind["update", *key] = str(error)
 
     def _carry_users(self, told: Told) -> None:
         for user_id, user in told.users.items():
@@ -237,9 +289,9 @@ class Carrier:
         likes = self._unknown(user.liked, outfit_keys(slots, none if present is None else present.liked))
         dislikes = self._unknown(user.disliked, outfit_keys(slots, none if present is None else present.disliked))
         if is_new:
-            add_user(self._live, self._target.fold, user_id, likes, dislikes)
+            add_user(self._live, self._target.fold, user_id, Opinions(likes, dislikes), again=True)
         elif likes or dislikes:
-            update_user(self._live, self._target.fold, user_id, likes, dislikes)
+            update_user(self._live, self._target.fold, user_id, Opinions(likes, dislikes))
         return is_new or bool(likes or dislikes)
 
     def _unknown(self, outfits: Iterable[ItemsBySlot], known: list[bytes]) -> list[dict[str, str]]:

@@ -6,7 +6,6 @@ in BUNDLE/live/told (data/told/tables.py), and is part of it: the tables that a 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,8 +80,19 @@ def _read_items(told: Told, before: Told, exported: Bundle, snapshot: Snapshot, 
         findable = ids.findable
         for row in (count + np.flatnonzero(findable[count:])).tolist():
             told.items[item_type, ids.id(row)] = _item(snapshot, store, item_type, row)
+        for row in store.updated(item_type, count):
+            if findable[row]:
+                told.updates[item_type, ids.id(row)] = _item(snapshot, store, item_type, row)
+        for row in store.hidden().get(item_type, np.zeros(0, dtype=np.int64)).tolist():
+            if findable[row]:
+                told.hidden.add((item_type, ids.id(row)))
         gone = np.flatnonzero(exported.items[item_type].findable & ~findable[:count])
         told.removed_items.update((item_type, ids.id(row)) for row in gone.tolist())
+    _join_earlier(told, before, snapshot)
+
+
+def _join_earlier(told: Told, before: Told, snapshot: Snapshot) -> None:
+    """Adds the items of earlier generations, as they are by now."""
     for key, item in before.items.items():
         if key in told.items:
             continue
@@ -90,20 +100,21 @@ def _read_items(told: Told, before: Told, exported: Bundle, snapshot: Snapshot, 
             told.items[key] = item
         else:
             told.removed_items.add(key)
+    for key, item in before.updates.items():
+        if _exists(snapshot, key):
+            told.updates.setdefault(key, item)
     told.removed_items.update(before.removed_items)
     told.removed_items.difference_update(told.items, [key for key in told.removed_items if _exists(snapshot, key)])
 
 
 def _item(snapshot: Snapshot, store: Store, item_type: str, row: int) -> ToldItem:
-    line = store.item(item_type, row)
-    assert line is not None
-    _, title, details, picture = line
-    features = store.given(item_type, row)
     bundle = snapshot.bundle
+    item, features = bundle.catalogue.item(item_type, row), store.given(item_type, row)
+    is_new = store.item(item_type, row) is not None or store.new_picture(item_type, row, snapshot.seq) is not None
     return ToldItem(
-        title=title,
-        details=json.loads(details),
-        picture=picture,
+        title=item.title,
+        details=item.details,
+        picture=bundle.catalogue.picture(item_type, row) if is_new else None,
         features=features or {},
         bias=float(bundle.item_bias[item_type][row]) / WEIGHT_ONE,
         coded=features is None,
@@ -153,7 +164,7 @@ def _read_users(told: Told, before: Told, exported: Bundle, snapshot: Snapshot, 
         liked, disliked = (_outfits(exported, snapshot, table) for table in (state.liked, state.disliked))
         told.users[user_id] = ToldUser(_later(user.liked, liked, disliked), _later(user.disliked, disliked, liked))
     for user_id, user in before.users.items():
-        if user_id not in told.users and user_id in exported.users:
+        if user_id not in told.users and user_id in snapshot.bundle.users:
             told.users[user_id] = user
 
 

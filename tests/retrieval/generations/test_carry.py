@@ -8,6 +8,7 @@ import pytest
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.core.codes import unpack
 from fashion_hash.data.told.tables import read_told, write_told
+from fashion_hash.errors import DataError, UnknownIdError
 from fashion_hash.foldin.fold_in import open_fold
 from fashion_hash.inference.hash_heads import ItemCoder
 from fashion_hash.live.catalogue import LiveCatalogue
@@ -172,3 +173,31 @@ def test_tables_hold_all_that_was_told(tmp_path: Path) -> None:
     assert again.items["shoe", "coded"].coded
     assert (again.outfits, again.removed_items, again.users) == (told.outfits, told.removed_items, told.users)
     assert told.removed_items == {("top", "top-3")}
+
+
+def test_updates_hidden_items_and_removed_users_stay_so(tmp_path: Path) -> None:
+    path = tmp_path / "bundle"
+    shop = told_bundle(path)
+    shop.update_items([{"item_id": "top-1", "type": "top", "price": 9, "features": {"image": feature(5)}}])
+    shop.update_items([{"item_id": "new", "type": "top", "title": "Renamed"}])
+    shop.hide_items({"shoe": ["shoe-4"]})
+    shop.remove_user(["user-2", "eve"])
+    for seed in (2, 3):
+        carried = retrain(path, seed=seed)
+        assert carried.forgotten == 1
+        assert carried.updated == 1
+        bundle = shop.bundle
+        row = bundle.items["top"].row("top-1")
+        assert bundle.catalogue.item("top", row).details["price"] == 9
+        expected = ItemCoder.open(path).codes("top", {"image": feature(5)})
+        assert (unpack(bundle.item_codes["top"][row]) == expected).all()
+        assert bundle.catalogue.item("top", bundle.items["top"].row("new")).title == "Renamed"
+        assert not [hit for hit in shop.compose("user-0", 30).hits if hit.items.get("shoe") == "shoe-4"]
+        for user in ("user-2", "eve"):
+            with pytest.raises(UnknownIdError):
+                shop.recommend(user, 1)
+            with pytest.raises(DataError, match="was removed"):
+                shop.add_user(user)
+    shop.show_items({"shoe": ["shoe-4"]})
+    retrain(path, seed=4)
+    assert told_of(shop.live).hidden == set()
