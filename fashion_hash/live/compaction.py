@@ -19,8 +19,8 @@ from pathlib import Path
 from fashion_hash.bundle.bundle import LIVE_FOLDER, Bundle
 from fashion_hash.errors import FashionHashError
 from fashion_hash.live.catalogue import LiveCatalogue
-from fashion_hash.live.forgetting.erase import erase_users
-from fashion_hash.live.forgetting.remove import ERASE
+from fashion_hash.live.forgetting.erase import erase_told, erase_users
+from fashion_hash.live.forgetting.remove import ERASE, is_suppressed
 from fashion_hash.live.generation import generation_path, write_generation
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.live.store import writable
@@ -51,6 +51,7 @@ def compact(live: LiveCatalogue) -> bool:
         if not snapshot.num_changes and erase is None:
             return False
         if erase is not None:
+            erase_told(live.bundle, lambda user_id: bool(live.ask(lambda store: is_suppressed(store, user_id))))
             snapshot = _without_removed_users(live, snapshot)
         if snapshot.num_changes:
             _write_files(live, snapshot)

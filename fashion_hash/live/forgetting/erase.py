@@ -13,11 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.bundle.bundle import LIVE_FOLDER, Bundle
 from fashion_hash.core.manifest import replace_files
 from fashion_hash.core.outfits import EMPTY
+from fashion_hash.data.told.tables import read_told, write_told
 from fashion_hash.index import pool
 
+TOLD_FOLDER = "told"
 Edit = Callable[[Path], None]
 
 
@@ -45,6 +47,17 @@ def erase_users(bundle: Bundle, rows: np.ndarray) -> None:
     places = np.concatenate([np.zeros(0, dtype=np.int64), *spans])
     # any row will do, since nobody asks what a removed user liked
     _replace(index, {"liked.rows.npy": lambda path: _fill(path, places, 0)})
+
+
+def erase_told(bundle: Bundle, is_removed: Callable[[str], bool]) -> None:
+    """Leaves removed users out of what came over from earlier generations of the bundle (data/told/tables.py)."""
+    folder = bundle.path / LIVE_FOLDER / TOLD_FOLDER
+    if folder.is_dir():
+        told = read_told(folder)
+        if gone := [user_id for user_id in told.users if is_removed(user_id)]:
+            for user_id in gone:
+                del told.users[user_id]
+            write_told(folder, told, {"bundle": bundle.fingerprint})
 
 
 def _replace(folder: Path, edits: dict[str, Edit]) -> None:

@@ -17,17 +17,17 @@ from fashion_hash.core.codes import WEIGHT_ONE
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.data.told.tables import read_told
 from fashion_hash.data.told.told import ItemsBySlot, Told, ToldItem, ToldUser, outfit_key
+from fashion_hash.errors import BundleError
 from fashion_hash.index.pool import Pool
-from fashion_hash.live.catalogue import LiveCatalogue, Moved, Writing
+from fashion_hash.live.catalogue import LiveCatalogue, Writing
+from fashion_hash.live.forgetting.erase import TOLD_FOLDER
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.live.store import Store, store_path
-
-FOLDER = "told"
 
 
 def told_folder(bundle_path: Path) -> Path:
     """The tables of what came over from earlier generations."""
-    return bundle_path / LIVE_FOLDER / FOLDER
+    return bundle_path / LIVE_FOLDER / TOLD_FOLDER
 
 
 def told_by(path: Path) -> Told:
@@ -40,8 +40,9 @@ def told_by(path: Path) -> Told:
         live = LiveCatalogue(path, verify=False)
         try:
             return told_of(live)
-        except Moved:
-            continue  # another generation became current meanwhile
+        except BundleError:
+            if not live.has_moved():
+                raise
         finally:
             live.close()
 
@@ -50,7 +51,7 @@ def told_of(live: LiveCatalogue) -> Told:
     """What was told up to now; writers wait meanwhile.
 
     Raises:
-        Moved: another generation of the bundle has become current.
+        BundleError: another generation of the bundle has become current.
     """
     if not store_path(live.bundle.path).exists():
         return earlier(live)

@@ -201,3 +201,15 @@ def test_updates_hidden_items_and_removed_users_stay_so(tmp_path: Path) -> None:
     shop.show_items({"shoe": ["shoe-4"]})
     retrain(path, seed=4)
     assert told_of(shop.live).hidden == set()
+
+
+def test_a_removed_user_is_erased_from_what_came_over(tmp_path: Path) -> None:
+    path = tmp_path / "bundle"
+    shop = told_bundle(path)
+    retrain(path, seed=2)
+    tables = shop.live.bundle.path / "live/told"
+    assert "eve" in (tables / "users.jsonl").read_text()
+    shop.remove_user("eve")
+    assert shop.compact()
+    assert "eve" not in "".join(file.read_text() for file in tables.glob("*.jsonl"))
+    assert ("top", "new") in told_of(shop.live).items
