@@ -84,9 +84,9 @@ def _write_page(path: Path, page: str) -> int:
 def _trained_on(run: Run | RequestRun) -> Told | None:
     """What the training took from a live catalogue, so that it is not told to the bundle again."""
     from fashion_hash.data.told.tables import read_told
-    from fashion_hash.training.runs.run import Run
+    from fashion_hash.training.requests.run import RequestRun
 
-    if not isinstance(run, Run) or run.config.data.live is None:
+    if isinstance(run, RequestRun) or run.config.data.live is None:
         return None
     return read_told(Path(run.config.data.live))
 

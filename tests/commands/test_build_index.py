@@ -22,8 +22,9 @@ import os, sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
+config = SimpleNamespace(data=SimpleNamespace(live=None))
 runs = ModuleType("fashion_hash.training.requests.run")
-runs.RequestRun, runs.open_run = type("RequestRun", (), {}), lambda _: SimpleNamespace(path=folder, config=None)
+runs.RequestRun, runs.open_run = type("RequestRun", (), {}), lambda _: SimpleNamespace(path=folder, config=config)
 for name in ("fashion_hash.training", "fashion_hash.training.requests", runs.__name__):
     sys.modules[name] = runs  # the learning half stays unloaded
 from fashion_hash.commands import build_index as command
