@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from fashion_hash.bundle.sqlite_files import check_tables, connect, limited
-from fashion_hash.data.columns import USABLE, ColumnType, typed, types_of
+from fashion_hash.data.columns import DESCRIBED, USABLE, ColumnType, typed, types_of
 from fashion_hash.errors import BundleError, DataError, unreadable
 
 SCHEMA = """
@@ -174,10 +174,13 @@ class Catalogue:
     def lines(self, item_type: str, rows: Sequence[int]) -> dict[int, tuple[str | None, str]]:
         """By row, title and details (JSON) of many items of a type."""
         try:
-            exported = self._connection.execute(LINES_AT, (item_type, json.dumps(rows))).fetchall()
+            with limited(self._connection, self.path.stat().st_size):
+                exported = self._connection.execute(LINES_AT, (item_type, json.dumps(rows))).fetchall()
         except sqlite3.Error as error:
             raise self._unreadable(error) from None
-        lines = {row: (title, details) for row, title, details in exported}
+        if any(not isinstance(title, str | None) or not isinstance(text, str) for _, title, text in exported):
+            raise self._unreadable(ValueError(f"the title or the details of a {item_type} are not a text"))
+        lines = {row: (title, text) for row, title, text in exported}
         return lines if self._later is None else {**lines, **self._later.lines(item_type, rows, self._seq)}
 
     def reworded(self, item_type: str, after: int) -> list[int]:
@@ -248,4 +251,7 @@ def read_column_types(connection: sqlite3.Connection) -> dict[str, ColumnType | 
     """The types of the columns as a catalogue file states them; none where the table is absent."""
     if connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'columns'").fetchone() is None:
         return {}
-    return dict(connection.execute("SELECT name, type FROM columns"))
+    types = dict(connection.execute("SELECT name, type FROM columns"))
+    if any(not isinstance(name, str) or types[name] not in (*DESCRIBED, None) for name in types):
+        raise sqlite3.DatabaseError("its table of columns holds an unknown type")
+    return types

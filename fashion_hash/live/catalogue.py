@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from fashion_hash.data.columns import ColumnType
 from fashion_hash.errors import BundleError, shown
 from fashion_hash.index.engines.open import EngineName
 from fashion_hash.live.generation import open_base
+from fashion_hash.live.records.checks import check_user
 from fashion_hash.live.records.tables import Records, UserState
 from fashion_hash.live.snapshot import Base, Changes, Snapshot
 from fashion_hash.live.store import Store, create_store, sqlite_errors, store_path, writable
@@ -132,7 +134,16 @@ class LiveCatalogue:
                 with sqlite_errors(store.path):
                     states = [store.user(user_id, len(self.bundle.slots)) for user_id in user_ids]
                     if (store, store.version()) == self._version:
+                        self._check_users(snapshot, states)
                         return snapshot, states
+
+    def _check_users(self, snapshot: Snapshot, states: Sequence[UserState | None]) -> None:
+        for state in states:
+            try:
+                if state is not None:
+                    check_user(snapshot.bundle, state)
+            except ValueError as error:
+                raise sqlite3.DatabaseError(f"a user does not fit the bundle: {error}") from None
 
     def details(self, item_type: str, first: int) -> list[tuple[str | None, str]]:
         """Title and details (JSON) of added items, see Records.details; empty without changes."""
@@ -226,7 +237,10 @@ class LiveCatalogue:
                     if store.read(0).generation == state.generation:
                         raise
                     # otherwise another compaction removed the folder before it was opened: try again
-            changes.read(state)
+            try:
+                changes.read(state)
+            except ValueError as error:
+                raise sqlite3.DatabaseError(f"its log does not fit the bundle: {error}") from None
         self._changes, self._version = changes, version
         return changes
 

@@ -8,7 +8,6 @@ Shapes: N outfits (or items) in the files, A added since, S slots, M modalities,
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -25,7 +24,9 @@ from fashion_hash.index.outfit_terms import OutfitTerms, slot_codes
 from fashion_hash.index.pool import CHUNK, Pool
 from fashion_hash.index.scoring import scoring_of
 from fashion_hash.live.ids import Growing, Names
-from fashion_hash.live.records.tables import Entry, LogState
+from fashion_hash.live.records.cells import Entry
+from fashion_hash.live.records.checks import check_count, check_of_types, check_outfits, check_range, read_ids
+from fashion_hash.live.records.tables import LogState
 
 MOST_FOUND = 100_000
 
@@ -193,7 +194,10 @@ class Changes:
         self.snapshot = self._snapshot(folded)
 
     def read(self, state: LogState) -> None:
-        """Reads further log entries and makes the next snapshot."""
+        """Reads further log entries and makes the next snapshot.
+
+        Raises ValueError for what does not fit the bundle; this object cannot be used afterwards.
+        """
         entries = state.entries
         if not entries and state.removed_users is None and state.hidden is None:
             return
@@ -203,28 +207,37 @@ class Changes:
             if entry.item_type is None:
                 self._read_outfits(entry, records, removed)
             elif entry.op == "remove_items":
-                removed.items[entry.item_type].extend(np.frombuffer(entry.data, dtype="<i8").tolist())
+                gone = np.frombuffer(entry.data, dtype="<i8")
+                check_of_types({entry.item_type: gone}, self._counts())
+                removed.items[entry.item_type].extend(gone.tolist())
             else:
+                check_of_types({entry.item_type: np.zeros(0)}, self._counts())
                 self._read_items(entry, entry.item_type)
         for item_type, rows in removed.items.items():
             self._items[item_type].remove(rows)
         if state.removed_users is not None:
+            check_range(state.removed_users, 0, len(self._users.base))
             self._users.remove(state.removed_users.tolist())
         if state.hidden is not None:
+            check_of_types(state.hidden, self._counts())
             self._hide(state.hidden)
         seq = entries[-1].seq if entries else self.snapshot.seq
         if state.removed_users is not None or any(entry.item_type is not None for entry in entries):
             self._bundle = self._with_items(seq)
         self._add_outfits(np.frombuffer(b"".join(records), dtype=self._outfit_record))
-        self._outfits.remove([*removed.outfits, *self._base.pool.ids.find_many(removed.of_files).tolist()])
+        of_files = self._base.pool.ids.find_many(removed.of_files)
+        check_range(of_files, 0, len(self._base.pool))
+        self._outfits.remove([*removed.outfits, *of_files.tolist()])
         self.snapshot = self._snapshot(seq)
 
     def _read_outfits(self, entry: Entry, records: list[bytes], removed: RemovedRows) -> None:
         if entry.op == "add_outfits":
-            self._outfits.add(json.loads(entry.ids))
+            ids = read_ids(entry.ids)
+            check_count(np.frombuffer(entry.data, dtype=self._outfit_record), ids)
+            self._outfits.add(ids)
             records.append(entry.data)
         elif entry.op == "remove_outfits":
-            for outfit_id in json.loads(entry.ids):
+            for outfit_id in read_ids(entry.ids):
                 if outfit_id in self._outfits.rows:
                     removed.outfits.append(self._outfits.rows[outfit_id])
                 else:
@@ -240,12 +253,16 @@ class Changes:
         self._num_updates += 1
         if entry.op == "update_items":
             records = np.frombuffer(entry.data, dtype=update_record(self._bundle))
+            check_range(records["row"], 0, self._counts()[item_type])
             if len(rows := records["row"]):
                 self._codes[item_type].replace(rows, records["code"])
                 self._bias[item_type].replace(rows, records["bias"])
                 if self._encoded:
                     self._encoded[item_type].replace(rows, records["encoded"])
             self._num_updates += len(rows)
+
+    def _counts(self) -> dict[str, int]:
+        return {item_type: len(names.base) + len(names.added) for item_type, names in self._items.items()}
 
     def _hide(self, hidden: dict[str, np.ndarray]) -> None:
         self._hidden, self._hidden_of_base = hidden, None
@@ -265,8 +282,9 @@ class Changes:
 
     def _add_items(self, entry: Entry) -> None:
         assert entry.item_type is not None
-        records = np.frombuffer(entry.data, dtype=item_record(self._bundle))
-        self._items[entry.item_type].add(json.loads(entry.ids))
+        records, ids = np.frombuffer(entry.data, dtype=item_record(self._bundle)), read_ids(entry.ids)
+        check_count(records, ids)
+        self._items[entry.item_type].add(ids)
         self._codes[entry.item_type].extend(records["code"])
         self._bias[entry.item_type].extend(records["bias"])
         if self._encoded:
@@ -274,6 +292,7 @@ class Changes:
 
     def _add_outfits(self, records: np.ndarray) -> None:
         first = len(self._sums)
+        check_outfits(self._bundle, records)
         for name, column in self._columns.items():
             column.extend(records[name])
         for start in range(0, len(records), CHUNK):

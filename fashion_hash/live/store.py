@@ -34,11 +34,13 @@ from pathlib import Path
 from typing import Literal
 
 from fashion_hash.bundle.bundle import LIVE_FOLDER, Bundle
+from fashion_hash.bundle.sqlite_files import check_tables, connect, limited
 from fashion_hash.core.files import sweep, sync_file, sync_folder
 from fashion_hash.core.manifest import read_manifest
-from fashion_hash.errors import BundleError, unreadable
+from fashion_hash.errors import BundleError, shown, unreadable
 from fashion_hash.index import pool
-from fashion_hash.live.records.tables import FORMAT_VERSION, LATER_SCHEMA, OPS, SCHEMA, LogState, Records
+from fashion_hash.live.records.cells import OPS
+from fashion_hash.live.records.tables import FORMAT_VERSION, GIVEN_SCHEMA, LATER_SCHEMA, SCHEMA, LogState, Records
 
 FILE = "live.sqlite"
 WAIT_SECONDS = 20.0  # for another writer's transaction
@@ -64,14 +66,15 @@ class Store(Records):
         with sqlite_errors(path):
             try:
                 store = cls(path, _connect(path, "rw"), False)
-                store.first_row("SELECT 1 FROM meta")
+                store.first_row("SELECT 1 FROM sqlite_master")
             except sqlite3.OperationalError:
                 # a read-only folder, and no writer has the file open: it holds the complete state
                 if write or wal_path(path).exists() or not path.is_file():
                     raise
                 store = cls(path, _connect(path, "ro&immutable=1"), True)
-            if verify and (result := store.first_row("PRAGMA quick_check(1)")) != ("ok",):
-                raise sqlite3.DatabaseError(str(result))
+            with limited(store._connection, path.stat().st_size):
+                if verify and (result := store.first_row("PRAGMA quick_check(1)")) != ("ok",):
+                    raise sqlite3.DatabaseError(str(result))
             store._connection.execute("PRAGMA synchronous = FULL")
             store._check(bundle)
             if write:
@@ -79,18 +82,23 @@ class Store(Records):
         return store
 
     def _check(self, bundle: Bundle) -> None:
-        meta = dict(self._connection.execute("SELECT key, value FROM meta"))
+        check_tables(self._connection, SCHEMA + GIVEN_SCHEMA, optional=("columns", "given"))
+        with limited(self._connection):
+            meta = dict(self._connection.execute("SELECT key, value FROM meta LIMIT 100"))
         if meta.get("format_version") not in ("1", str(FORMAT_VERSION)):
             raise BundleError(
-                f"{self.path} has format version {meta.get('format_version')}, this program reads 1 and "
+                f"{self.path} has format version {shown(meta.get('format_version'))}, this program reads 1 and "
                 f"{FORMAT_VERSION}"
             )
+        if meta["format_version"] != "1":
+            check_tables(self._connection, LATER_SCHEMA)
         ours = {"bundle": bundle.fingerprint, "index": index_fingerprint(bundle)}
         for what, fingerprint in ours.items():
-            if meta[what] != fingerprint:
+            if meta.get(what) != fingerprint:
                 raise BundleError(
-                    f"{self.path} holds changes of {what} {meta[what]}, but the {what} beside it is {fingerprint}: "
-                    f"put that {what} back, or move {self.path.parent} away to continue without the changes"
+                    f"{self.path} holds changes of {what} {meta.get(what)}, but the {what} beside it is "
+                    f"{fingerprint}: put that {what} back, or move {self.path.parent} away to continue without the "
+                    "changes"
                 )
 
     def _extend(self) -> None:
@@ -109,10 +117,12 @@ class Store(Records):
 
     def read(self, after: int) -> LogState:
         """The state of the log, its entries after number `after`: of one moment."""
-        with self.transaction("DEFERRED"):
+        with self.transaction("DEFERRED"), limited(self._connection, self.path.stat().st_size):
             state = self.log(after)
         if unknown := {entry.op for entry in state.entries} - OPS:
-            raise BundleError(f"{self.path} holds changes of a later program ({min(unknown)}): update fashion_hash")
+            raise BundleError(
+                f"{self.path} holds changes of a later program ({shown(min(unknown))}): update fashion_hash"
+            )
         return state
 
     def version(self) -> object:
@@ -211,10 +221,16 @@ def sqlite_errors(path: Path) -> Iterator[None]:
             message = f"{path} cannot be used ({error}); nothing was changed"
         raise unreadable(path, error, message) from None
     except sqlite3.DatabaseError as error:
-        raise BundleError(
-            f"{path} is not a readable live catalogue ({error}): restore it from a copy, or move {path.parent} "
-            "away to use the bundle as exported"
-        ) from None
+        raise unreadable_changes(path.parent.parent, str(error)) from None
+
+
+def unreadable_changes(bundle_path: Path, problem: str) -> BundleError:
+    """The error for a file of changes that holds what no program has written."""
+    path = store_path(bundle_path)
+    return BundleError(
+        f"{path} is not a readable live catalogue ({problem}): restore it from a copy, or move {path.parent} away to "
+        "use the bundle as exported"
+    )
 
 
 @contextmanager
@@ -230,5 +246,4 @@ def writable(bundle_path: Path) -> Iterator[None]:
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    uri = f"{path.resolve().as_uri()}?mode={mode}"
-    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=WAIT_SECONDS)
+    return connect(path, mode, isolation_level=None, timeout=WAIT_SECONDS)

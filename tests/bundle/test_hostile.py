@@ -103,6 +103,93 @@ def test_a_query_ends_in_time(monkeypatch):
         connection.execute(endless).fetchall()
 
 
+LIVE = {
+    "a view": "ALTER TABLE log RENAME TO real; CREATE VIEW log AS SELECT * FROM real",
+    "other columns": "ALTER TABLE users ADD COLUMN more TEXT",
+    "a later table that is missing": "DROP TABLE hidden",
+    "a later table with other columns": "ALTER TABLE removed_users ADD COLUMN more TEXT",
+    "no generation": "DELETE FROM meta WHERE key = 'generation'",
+    "a generation of words": "UPDATE meta SET value = 'x' WHERE key = 'generation'",
+    "a folded entry of words": "INSERT INTO meta VALUES ('folded', 'x')",
+    "no bundle": "DELETE FROM meta WHERE key = 'bundle'",
+    "an unknown operation": "UPDATE log SET op = 'explode'",
+    "no ids": "UPDATE log SET ids = '{}'",
+    "deep ids": "UPDATE log SET ids = '" + "[" * 20_000 + "'",
+    "numbers as ids": "UPDATE log SET ids = '[1]'",
+    "ids that are no text": "UPDATE log SET ids = '[\"\\ud800\"]'",
+    "more ids than outfits": 'UPDATE log SET ids = \'["a", "b"]\'',
+    "short records": "UPDATE log SET data = x'0000'",
+    "no records": "UPDATE log SET data = NULL",
+    "items that are not there": "UPDATE log SET data = CAST(x'ffffff7f' || substr(data, 5) AS BLOB)",
+    "outfits of no items": "UPDATE log SET data = zeroblob(length(data))",
+    "an unknown type": "UPDATE log SET op = 'add_items', kind = 'hat'",
+    "an unknown type to remove": "UPDATE log SET op = 'remove_items', kind = 'hat', data = zeroblob(8)",
+    "rows to remove that are not there": "UPDATE log SET op = 'remove_items', kind = 'top', data = x'ffffffffffffff7f'",
+    "outfits to remove that are not there": "UPDATE log SET op = 'remove_outfits'",
+    "codes of items that are not there": "UPDATE log SET op = 'update_items', kind = 'top', data = x'ff'",
+    "hidden items that are not there": "INSERT INTO hidden VALUES ('top', 99)",
+    "hidden items of an unknown type": "INSERT INTO hidden VALUES ('hat', 0)",
+    "hidden rows of texts": "INSERT INTO hidden VALUES ('top', 'x')",
+    "removed users that are not there": "INSERT INTO removed_users VALUES (-1)",
+    "columns of an unknown type": "INSERT INTO columns VALUES ('price', 'money')",
+    "a user of other bits": "UPDATE users SET code = x'00'",
+    "a user of other items": "UPDATE users SET liked = CAST(x'ffffff7f' || substr(liked, 5) AS BLOB)",
+    "a user of half an outfit": "UPDATE users SET liked = x'0000'",
+    "a user of texts": "UPDATE users SET liked = 'text'",
+}
+
+
+@pytest.mark.parametrize("what", LIVE)
+def test_foreign_changes_are_refused(bundle, what):
+    recommender = Recommender.load(bundle.path)
+    top = bundle.items["top"].id(0)
+    recommender.add_outfits({"new": {"top": top}})
+    recommender.add_user("someone", liked=[{"top": top}])
+    recommender.close()
+    with closing(sqlite3.connect(bundle.path / "live/live.sqlite")) as connection:
+        connection.executescript(LIVE[what])
+    with pytest.raises(BundleError, match=r"live\.sqlite"):
+        Recommender.load(bundle.path, verify=False).recommend("someone", 3, where={"price": 1})
+
+
+REVISIONS = {
+    "a row of texts": "UPDATE revisions SET row = 'x'",
+    "a row that is not there": "UPDATE revisions SET row = 99",
+    "details that are a list": "UPDATE revisions SET details = '[]'",
+    "a title of bytes": "UPDATE revisions SET title = x'00'",
+}
+
+
+@pytest.mark.parametrize("what", REVISIONS)
+def test_foreign_updates_are_refused(bundle, what):
+    recommender = Recommender.load(bundle.path)
+    recommender.update_items([{"item_id": bundle.items["top"].id(0), "type": "top", "price": 1}])
+    recommender.close()
+    with closing(sqlite3.connect(bundle.path / "live/live.sqlite")) as connection:
+        connection.executescript(REVISIONS[what])
+    with pytest.raises(BundleError, match=r"live\.sqlite"):
+        Recommender.load(bundle.path, verify=False).recommend(bundle.users.id(0), 3, where={"price": 1})
+
+
+CATALOGUE_CELLS = {
+    "a title of bytes": "UPDATE items SET title = x'00'",
+    "details of bytes": "UPDATE items SET details = x'00'",
+    "details that are a list": "UPDATE items SET details = '[1]'",
+    "no rows": "DELETE FROM items",
+}
+
+
+@pytest.mark.parametrize("what", CATALOGUE_CELLS)
+def test_an_update_reads_no_foreign_lines(bundle, what):
+    item_type = bundle.types[0]
+    with closing(sqlite3.connect(bundle.path / "catalogue.sqlite")) as connection:
+        connection.executescript(CATALOGUE_CELLS[what])
+    reseal(bundle.path)
+    recommender = Recommender.load(bundle.path, verify=False)
+    with pytest.raises(BundleError, match="catalogue"):
+        recommender.update_items([{"item_id": bundle.items[item_type].id(0), "type": item_type, "title": "new"}])
+
+
 MANIFESTS = {
     "name": 7,
     "slots": "top",

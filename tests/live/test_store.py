@@ -169,7 +169,7 @@ BAD: list[tuple[str, tuple, type[FashionHashError], str]] = [
         "add_items",
         ([{"item_id": "n", "type": "top", "code": CODE, "picture": "a"}],),
         DataError,
-        "item 'n': the picture",
+        "item 'n': cannot read the picture",
     ),
     ("remove_items", ({"top": ["nobody"]},), UnknownIdError, "unknown top 'nobody'"),
     ("remove_items", ({"hat": ["x"]},), QueryError, "no item type 'hat'"),

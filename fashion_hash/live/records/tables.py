@@ -5,17 +5,18 @@ A Records works on an open connection, in whatever transaction is open there; fa
 
 from __future__ import annotations
 
-import io
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fashion_hash.bundle.catalogue import COLUMNS_SCHEMA, LINES_AT, Line, read_column_types
 from fashion_hash.bundle.catalogue import SCHEMA as CATALOGUE_SCHEMA
 from fashion_hash.data.columns import ColumnType
+from fashion_hash.errors import shown
+from fashion_hash.live.records.cells import Entry, Op, cells, from_npy, picture, read_entry, to_npy, whole
 
 FORMAT_VERSION = 2
 SCHEMA = f"""
@@ -40,36 +41,6 @@ CREATE TABLE suppressed (digest BLOB PRIMARY KEY) WITHOUT ROWID;
 GIVEN_SCHEMA = """CREATE TABLE IF NOT EXISTS given (type TEXT NOT NULL, row INTEGER NOT NULL, modality TEXT NOT NULL,
 feature BLOB, PRIMARY KEY (type, row, modality)) WITHOUT ROWID;"""
 """What items came with: raw features by modality as .npy, a line without one for a code. Older files lack the table."""
-
-Op = Literal[
-    "add_items",
-    "remove_items",
-    "update_items",
-    "hide_items",
-    "show_items",
-    "add_outfits",
-    "remove_outfits",
-    "remove_users",
-]
-OPS = frozenset(get_args(Op))
-
-
-class Entry(NamedTuple):
-    """A line of the log.
-
-    Attributes:
-        seq: its number; numbers grow.
-        op: the operation.
-        item_type: the item type, for items; the column `kind`.
-        ids: a JSON list of ids.
-        data: rows of items or records, see snapshot.py and changes.py.
-    """
-
-    seq: int
-    op: Op
-    item_type: str | None
-    ids: str
-    data: bytes
 
 
 class LogState(NamedTuple):
@@ -154,6 +125,12 @@ class Records:
         if value is not None:
             self._connection.execute("INSERT INTO meta VALUES (?, ?)", (key, value))
 
+    def _number(self, key: str, otherwise: str | None = None) -> int:
+        value = self.meta(key) or otherwise
+        if value is None or not value.isascii() or not value.isdigit() or len(value) > 18:
+            raise sqlite3.DatabaseError(f"its {key} is {shown(value)}, expected a whole number")
+        return int(value)
+
     @property
     def extended(self) -> bool:
         """Whether the file has the tables of format version 2."""
@@ -164,8 +141,11 @@ class Records:
     def log(self, after: int) -> LogState:
         """The state of the log: its entries after number `after`, and what they refer to; within a transaction."""
         query = "SELECT seq, op, kind, ids, data FROM log WHERE seq > ? ORDER BY seq"
-        generation, folded = int(self.meta("generation") or 0), int(self.meta("folded") or 0)
-        entries = [Entry(*row) for row in self._connection.execute(query, (after,))]
+        generation, folded = self._number("generation"), self._number("folded", "0")
+        entries, last = [], after
+        for line in self._connection.execute(query, (after,)):
+            entries.append(read_entry(line, last))
+            last = entries[-1].seq
         ops = {entry.op for entry in entries}
         hidden = self.hidden() if not after or ops & {"hide_items", "show_items"} else None
         removed = self.removed_users() if not after or "remove_users" in ops else None
@@ -176,7 +156,7 @@ class Records:
         rows: dict[str, list[int]] = {}
         if self.extended:
             for item_type, row in self._connection.execute("SELECT type, row FROM hidden"):
-                rows.setdefault(item_type, []).append(row)
+                rows.setdefault(item_type, []).append(whole(row))
         return {item_type: np.array(of_type, dtype=np.int64) for item_type, of_type in rows.items()}
 
     def removed_users(self) -> np.ndarray:
@@ -188,12 +168,20 @@ class Records:
         """The catalogue line of an added item, or None."""
         query = "SELECT item_id, title, details, picture FROM items WHERE type = ? AND row = ?"
         line: Line | None = self._connection.execute(query, (item_type, row)).fetchone()
+        if line is not None:
+            cells(line[1], line[2])
+            picture(line[3])
         return line
 
     def details(self, item_type: str, first: int) -> list[tuple[str | None, str]]:
         """Title and details (JSON) of the added items of a type in row `first` and above, in order of rows."""
-        query = "SELECT title, details FROM items WHERE type = ? AND row >= ? ORDER BY row"
-        return self._connection.execute(query, (item_type, first)).fetchall()
+        query = "SELECT row, title, details FROM items WHERE type = ? AND row >= ? ORDER BY row"
+        lines = []
+        for number, (row, title, text) in enumerate(self._connection.execute(query, (item_type, first)), first):
+            if row != number:  # damaged pages could name rows without end
+                raise sqlite3.DatabaseError(f"it lacks the {item_type} item of row {number}")
+            lines.append(cells(title, text))
+        return lines
 
     def column_types(self) -> dict[str, ColumnType | None]:
         """The types of the columns that came with added items."""
@@ -209,19 +197,22 @@ class Records:
         if not self.extended:
             return None
         query = "SELECT title, details FROM revisions WHERE type = ? AND row = ? AND seq <= ? ORDER BY seq DESC LIMIT 1"
-        return self.first_row(query, (item_type, row, seq)) or None
+        line = self.first_row(query, (item_type, row, seq))
+        return cells(*line) if line else None
 
     def lines(self, item_type: str, rows: Sequence[int], seq: int) -> dict[int, tuple[str | None, str]]:
         """By row, title and details (JSON) of those of the items that were added or updated, as of log entry `seq`."""
         places = json.dumps(rows)
-        lines = {row: (title, text) for row, title, text in self._connection.execute(LINES_AT, (item_type, places))}
+        lines = {
+            row: cells(title, text) for row, title, text in self._connection.execute(LINES_AT, (item_type, places))
+        }
         if self.extended:
             query = (
                 "SELECT row, title, details, max(seq) FROM revisions WHERE type = ? AND seq <= ? "
                 "AND row IN (SELECT value FROM json_each(?)) GROUP BY row"
             )
             latest = self._connection.execute(query, (item_type, seq, places))
-            lines |= {row: (title, text) for row, title, text, _ in latest}
+            lines |= {row: cells(title, text) for row, title, text, _ in latest}
         return lines
 
     def new_picture(self, item_type: str, row: int, seq: int) -> tuple[bytes | None] | None:
@@ -232,21 +223,23 @@ class Records:
             "SELECT picture FROM revisions WHERE type = ? AND row = ? AND seq <= ? AND has_picture "
             "ORDER BY seq DESC LIMIT 1"
         )
-        return self.first_row(query, (item_type, row, seq)) or None
+        line = self.first_row(query, (item_type, row, seq))
+        return (picture(line[0]),) if line else None
 
     def revisions(self, item_type: str, after: int, until: int) -> list[tuple[int, str | None, str]]:
         """Rows, titles and details of the items that were updated by log entries `after` < seq <= `until`, in order."""
         if not self.extended:
             return []
         query = "SELECT row, title, details FROM revisions WHERE type = ? AND seq > ? AND seq <= ? ORDER BY seq, row"
-        return self._connection.execute(query, (item_type, after, until)).fetchall()
+        lines = self._connection.execute(query, (item_type, after, until))
+        return [(whole(row), *cells(title, text)) for row, title, text in lines]
 
     def put_given(self, item_type: str, rows: Sequence[int], given: Sequence[Mapping[str, np.ndarray] | None]) -> None:
         """Keeps the raw features that items came with, by modality; None for an item that is only a code."""
         lines: list[tuple[str, int, str, bytes | None]] = []
         for row, features in zip(rows, given):
             lines += [(item_type, row, "", None)] if features is None else []
-            lines += [(item_type, row, name, _npy(feature)) for name, feature in (features or {}).items()]
+            lines += [(item_type, row, name, to_npy(feature)) for name, feature in (features or {}).items()]
         if lines:
             self._connection.execute(GIVEN_SCHEMA)
             self._connection.executemany("INSERT OR REPLACE INTO given VALUES (?, ?, ?, ?)", lines)
@@ -259,7 +252,7 @@ class Records:
         lines = dict(self._connection.execute(query, (item_type, row)))
         only_code = "" in lines
         lines.pop("", None)
-        features = {name: np.load(io.BytesIO(feature), allow_pickle=False) for name, feature in lines.items()}
+        features = {name: from_npy(feature) for name, feature in lines.items()}
         return None if only_code and not features else features
 
     def updated(self, item_type: str, below: int) -> list[int]:
@@ -267,10 +260,10 @@ class Records:
         if not self.extended:
             return []
         query = "SELECT DISTINCT row FROM revisions WHERE type = ? AND row < ?"
-        rows = {row for (row,) in self._connection.execute(query, (item_type, below))}
+        rows = {whole(row) for (row,) in self._connection.execute(query, (item_type, below))}
         if self.first_row("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'given'"):
             query = "SELECT DISTINCT row FROM given WHERE type = ? AND row < ? AND feature IS NOT NULL"
-            rows |= {row for (row,) in self._connection.execute(query, (item_type, below))}
+            rows |= {whole(row) for (row,) in self._connection.execute(query, (item_type, below))}
         return sorted(rows)
 
     def users(self) -> list[str]:
@@ -306,8 +299,11 @@ class Records:
         if not columns:
             return None
         code, liked, disliked = columns
-        outfits = (np.frombuffer(data, dtype="<i4").reshape(-1, num_slots) for data in (liked, disliked))
-        return UserState(np.frombuffer(code, dtype=np.uint8), *outfits)
+        try:
+            outfits = (np.frombuffer(data, dtype="<i4").reshape(-1, num_slots) for data in (liked, disliked))
+            return UserState(np.frombuffer(code, dtype=np.uint8), *outfits)
+        except (ValueError, TypeError) as error:
+            raise sqlite3.DatabaseError(f"the record of user {shown(user_id)}: {error}") from None
 
     def put_user(self, user_id: str, state: UserState) -> None:
         """Adds or replaces the state of a user."""
@@ -324,7 +320,7 @@ class Records:
         if not self.extended:
             return []
         query = "SELECT DISTINCT row FROM revisions WHERE type = ? AND seq > ? AND seq <= ? AND reworded ORDER BY row"
-        return [row for (row,) in self._connection.execute(query, (item_type, after, until))]
+        return [whole(row) for (row,) in self._connection.execute(query, (item_type, after, until))]
 
     def put_revisions(self, rows: Iterable[Revision]) -> None:
         """Adds later lines of items."""
@@ -370,9 +366,3 @@ class Records:
     def put_items(self, rows: Iterable[tuple[str, int, *Line]]) -> None:
         """Adds lines to the catalogue: type, row, item id, title, details as JSON, picture."""
         self._connection.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)", rows)
-
-
-def _npy(feature: np.ndarray) -> bytes:
-    stream = io.BytesIO()
-    np.save(stream, feature, allow_pickle=False)
-    return stream.getvalue()

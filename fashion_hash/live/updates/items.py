@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.bundle.catalogue import read_object
 from fashion_hash.core.codes import pack
 from fashion_hash.core.ids import encode
 from fashion_hash.data.columns import ColumnType
 from fashion_hash.data.descriptions import catalogue_words
-from fashion_hash.errors import DataError, FeatureError
+from fashion_hash.errors import BundleError, DataError, FeatureError
 from fashion_hash.index.scoring import scoring_of
 from fashion_hash.inference.hash_heads import ContentHeads, ItemCoder
 from fashion_hash.live.catalogue import LiveCatalogue, Writing
@@ -194,7 +195,7 @@ class _Batch:
         if not items:
             return
         lines = self._bundle.catalogue.lines(item_type, rows.tolist())
-        states = [ItemState(row, lines[row][0], json.loads(lines[row][1]), lines[row][1]) for row in rows.tolist()]
+        states = [self._state(row, *lines.get(row, (None, None))) for row in rows.tolist()]
         updates = [Update(item, state, self._merged(item, state)) for item, state in zip(items, states)]
         revisions = [revision for update in updates if (revision := self._revision(item_type, update)) is not None]
         records = _new_codes(self._bundle, item_type, updates, self._coding)
@@ -206,6 +207,12 @@ class _Batch:
             self._store.put_revisions(revision._replace(seq=seq) for revision in revisions)
             self._recoded[item_type].append(records)
             self._count += len({revision.row for revision in revisions} | set(records["row"].tolist()))
+
+    def _state(self, row: int, title: str | None, text: str | None) -> ItemState:
+        try:
+            return ItemState(row, title, read_object(text), str(text))
+        except (ValueError, TypeError, RecursionError) as error:
+            raise BundleError(f"{self._bundle.path}: the item of row {row} in the catalogue: {error}") from None
 
     def _merged(self, item: Item, state: ItemState) -> ItemState:
         """The item as it will be."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 
 import numpy as np
 
+from fashion_hash.bundle.catalogue import read_object
+from fashion_hash.errors import BundleError
 from fashion_hash.index.engines.contract import ItemTest
 from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.live.snapshot import Base, Snapshot
+from fashion_hash.live.store import unreadable_changes
 from fashion_hash.retrieval.filters.apply import Filter, TotalBound, allowed_outfits, item_test, read_filter
 from fashion_hash.retrieval.filters.columns import ItemColumns, read_columns
 from fashion_hash.retrieval.filters.language import parse
@@ -61,15 +63,19 @@ class LiveColumns:
             table = read_columns(path, item_type, dates)
         self._append(table, snapshot, item_type)
         lines = self._live.revisions(item_type, max(earlier, default=0), seq)
+        if any(not 0 <= row < len(table) for row, _, _ in lines):
+            raise self._unreadable(f"it changes items of type {item_type} that do not exist")
         latest = {row: (title, details) for row, title, details in lines}
         # asked after the lines: whatever columns these have, their types are known by now
         dates = self._live.date_columns() if latest else frozenset()
-        return table.replaced(list(latest), [_details(*line) for line in latest.values()], dates)
+        return table.replaced(list(latest), [self._details(*line) for line in latest.values()], dates)
 
     def _append(self, table: ItemColumns, snapshot: Snapshot, item_type: str) -> None:
         if len(table) < len(snapshot.bundle.items[item_type]):
-            added = [_details(*line) for line in self._live.details(item_type, len(table))]
+            added = [self._details(*line) for line in self._live.details(item_type, len(table))]
             table.append(added, self._live.date_columns())
+            if len(table) < len(snapshot.bundle.items[item_type]):
+                raise self._unreadable(f"it lacks the {item_type} item of row {len(table)}")
 
     def totals(self, snapshot: Snapshot) -> PoolTotals:
         """Sums over the outfits in the files, kept until the next generation or update of items."""
@@ -155,7 +161,12 @@ class LiveColumns:
         )
         return Filter(chosen.where, masks, total_bounds)
 
+    def _details(self, title: str | None, text: str) -> dict[str, object]:
+        try:
+            details = read_object(text)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise self._unreadable(f"the details of an item: {error}") from None
+        return details if title is None else {**details, "title": title}
 
-def _details(title: str | None, text: str) -> dict[str, object]:
-    details: dict[str, object] = json.loads(text)
-    return details if title is None else {**details, "title": title}
+    def _unreadable(self, problem: str) -> BundleError:
+        return unreadable_changes(self._live.bundle.path, problem)
