@@ -13,6 +13,7 @@ of them holds the files below. One that was written by `write_bundle` alone hold
       codes/preference_weights.npy    (D,) int32          weights of the user-item bits, fixed point
       codes/compatibility_weights.npy (D,) int32          weights of the item-item bits, fixed point
       history/users.npy, items.npy    (L,), (L, S) int32  known positives: who liked which outfit
+      history/times.npy               (L,) int64          when, Unix seconds; only where the data says it
       catalogue.sqlite                title, details and picture of every item
       heads/                          hash heads: code new items (fashion_hash.inference.hash_heads)
       requests/                       turns words and taste into a query (fashion_hash.inference.request_weights)

@@ -135,6 +135,8 @@ class Bundle:
         for slot, item_type in enumerate(self.slots):
             check_rows(path / "history/items.npy", items[:, slot], EMPTY, len(self.items[item_type]))
         self.history = Outfits(self.slots, users, items)
+        timed = (path / "history/times.npy").is_file()  # only where the data says when users liked
+        self.history_times = self._array("history/times.npy", L=len(users)) if timed else None
 
     @classmethod
     def open(cls, path: str | Path, *, verify: bool = True) -> Bundle:

@@ -58,6 +58,8 @@ class BundleContents:
         heads: by modality, the hash heads that code new items; empty for none.
         requests: the request model over these items and users, or None.
         encoder: the outfit encoder, or None; with one, the codes above are those of its users and single items.
+        history_times: (L,) int64 Unix seconds, when each outfit of the history was liked (facts.NO_TIME where it is
+            not known); None if that is known of none.
     """
 
     name: str
@@ -80,6 +82,7 @@ class BundleContents:
     heads: Mapping[str, Heads] = field(default_factory=dict)
     requests: RequestContents | None = None
     encoder: EncoderContents | None = None
+    history_times: np.ndarray | None = None
 
 
 def write_bundle(path: str | Path, contents: BundleContents) -> Bundle:
@@ -120,6 +123,8 @@ def _write(folder: Path, contents: BundleContents, scoring: _ScoringContents) ->
         np.save(folder / f"codes/bias.{name}.npy", fixed_point(contents.item_bias[item_type]))
     np.save(folder / "history/users.npy", contents.history.users)
     np.save(folder / "history/items.npy", contents.history.items)
+    if contents.history_times is not None:
+        np.save(folder / "history/times.npy", contents.history_times.astype(np.int64))
     write_catalogue(folder / "catalogue.sqlite", contents.items, contents.details, contents.pictures)
     if contents.heads:
         write_heads(folder / "heads", item_types(contents.slots), scoring.head_width, contents.heads)

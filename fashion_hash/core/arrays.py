@@ -37,6 +37,7 @@ ARRAYS = {
     "codes/compatibility_weights.npy": ArrayType("i4", ("D",)),
     "history/users.npy": ArrayType("i4", ("L",)),
     "history/items.npy": ArrayType("i4", ("L", "S")),
+    "history/times.npy": ArrayType("i8", ("L",)),
     "encoder/users.npy": ArrayType("f4", ("U", "D")),
     "encoder/items.*.npy": ArrayType("f4", ("N", "E")),
     "requests/items.*.codes.npy": ArrayType("u1", ("N", "W")),

@@ -59,16 +59,7 @@ def update_user(live: LiveCatalogue, fold: Fold, user_id: str, told: Told) -> No
     def new_state(snapshot: Snapshot, state: UserState | None) -> UserState:
         users = snapshot.bundle.users
         row = users.row(user_id) if state is None else users.find(user_id)
-        history = live.bundle.history.items[live.bundle.lines_of(row) if row >= 0 else []]
-        likes, dislikes = told.rows(snapshot)
-        slots = snapshot.bundle.slots
-        _check_apart(slots, likes, dislikes)
-        if state is not None:  # when a user's opinion changes, the latest one counts
-            likes, dislikes = (
-                np.concatenate([_without(slots, state.liked, dislikes), likes]),
-                np.concatenate([_without(slots, state.disliked, likes), dislikes]),
-            )
-        return _folded(snapshot, fold, history, likes, dislikes)
+        return state_after(snapshot, fold, history_of(live, row), state, told)
 
     def check(now: Writing) -> None:
         users = now.snapshot.bundle.users
@@ -76,6 +67,33 @@ def update_user(live: LiveCatalogue, fold: Fold, user_id: str, told: Told) -> No
             users.row(user_id)  # raises: removed meanwhile
 
     _put(live, user_id, new_state, check)
+
+
+def history_of(live: LiveCatalogue, row: int) -> np.ndarray:
+    """The outfits that a user of the export likes, (L, S); none for row -1."""
+    history: np.ndarray = live.bundle.history.items[live.bundle.lines_of(row) if row >= 0 else []]
+    return history
+
+
+def state_after(snapshot: Snapshot, fold: Fold, history: np.ndarray, state: UserState | None, told: Told) -> UserState:
+    """The state of a user after they told more; nothing is stored.
+
+    Args:
+        snapshot: the catalogue.
+        fold: makes the code.
+        history: (L, S) what the user liked in the export.
+        state: what they told since; None for nothing.
+        told: what they tell now; it overrides what they told before.
+    """
+    likes, dislikes = told.rows(snapshot)
+    slots = snapshot.bundle.slots
+    _check_apart(slots, likes, dislikes)
+    if state is not None:  # when a user's opinion changes, the latest one counts
+        likes, dislikes = (
+            np.concatenate([_without(slots, state.liked, dislikes), likes]),
+            np.concatenate([_without(slots, state.disliked, likes), dislikes]),
+        )
+    return _folded(snapshot, fold, history, likes, dislikes)
 
 
 def _put(

@@ -25,6 +25,15 @@ def check_count(name: str, number: object) -> int:
     return int(number)
 
 
+def check_skip(skip: object) -> int:
+    """Returns how many hits to skip. Raises QueryError unless it is a whole number and at least 0."""
+    if isinstance(skip, bool) or not isinstance(skip, int | np.integer):
+        raise QueryError(f"skip must be a whole number, got {shown(skip)}")
+    if skip < 0:
+        raise QueryError(f"skip must be at least 0, got {skip}")
+    return int(skip)
+
+
 def check_weight(weight: object) -> float:
     """Returns the weight of a request. Raises QueryError unless it is a number from 0 to MOST_WEIGHT."""
     is_number = not isinstance(weight, bool) and isinstance(weight, int | float | np.integer | np.floating)

@@ -11,9 +11,10 @@ from fashion_hash.inference.hash_heads import ItemCoder
 from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.live.partners import LivePartners
 from fashion_hash.live.snapshot import Snapshot
+from fashion_hash.live.users import Told
 from fashion_hash.retrieval.filters.live_columns import LiveColumns
 from fashion_hash.retrieval.search.live_tower import LiveTower
-from fashion_hash.retrieval.users import User, users_now
+from fashion_hash.retrieval.users import User, user_now
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +56,9 @@ class OpenGeneration:
         self.columns = LiveColumns(live)
         self.partners = LivePartners(live.bundle)
 
-    def moment(self, user_id: str | int | None) -> Moment:
-        """The catalogue as it is now, for a user."""
-        snapshot, [user] = users_now(self.live, [user_id])
+    def moment(self, user_id: str | int | None, told: Told | None = None) -> Moment:
+        """The catalogue as it is now, for a user and what they tell for this answer alone."""
+        snapshot, user = user_now(self.live, user_id, told, lambda: self.fold)
         return Moment(snapshot, user, self.columns, self.partners, self.tower)
 
     @cached_property

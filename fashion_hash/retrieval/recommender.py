@@ -10,39 +10,29 @@ from typing import Any, Unpack, cast
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.bundle.lookup import find_item_of_any_type, items_by_slot, outfit_rows, slots_of_types
+from fashion_hash.bundle.lookup import outfit_rows, slots_of_types
 from fashion_hash.encoders import TextEncoder
 from fashion_hash.errors import QueryError
 from fashion_hash.index.engines.open import EngineName
 from fashion_hash.index.pool import Pool
 from fashion_hash.live.catalogue import LiveCatalogue
-from fashion_hash.live.users import OutfitRef, items_told
 from fashion_hash.retrieval.answers import Composed, Hit, Hits, ItemHits, OutfitHit, OutfitsFor, Score
 from fashion_hash.retrieval.checks import check_mapping, check_options, check_types
 from fashion_hash.retrieval.composition.composer import CompositionOptions, CompositionQuery, compose_outfits
-from fashion_hash.retrieval.explanation.codes import Explanation
-from fashion_hash.retrieval.explanation.requests import (
-    RequestExplanation,
-    RequestExplanationOptions,
-    RequestExplanationQuery,
-    explain_request,
-)
-from fashion_hash.retrieval.methods import METHODS
-from fashion_hash.retrieval.moment import Moment
+from fashion_hash.retrieval.explanations import Explanations
 from fashion_hash.retrieval.pool.search import PoolOptions, PoolQuery, rankings
-from fashion_hash.retrieval.scores import hits_of, hits_of_many, scores_of
+from fashion_hash.retrieval.scores import hits_of, hits_of_many
 from fashion_hash.retrieval.search.ask import ask
-from fashion_hash.retrieval.search.items import search_items
+from fashion_hash.retrieval.search.items import ItemQuery, SearchOptions, search_items
 from fashion_hash.retrieval.search.live_tower import LiveTower
 from fashion_hash.retrieval.search.outfits import OutfitsForOptions, outfits_for, read_options
-from fashion_hash.retrieval.search.similar_items import similar_items
 from fashion_hash.retrieval.updates import CatalogueUpdates
-from fashion_hash.retrieval.users import is_user_id, users_now
+from fashion_hash.retrieval.users import is_user_id, take_likes, users_now
 
 __all__ = ["Composed", "Hit", "Hits", "ItemHits", "OutfitHit", "OutfitsFor", "Recommender", "Score"]
 
 
-class Recommender(CatalogueUpdates):
+class Recommender(CatalogueUpdates, Explanations):
     """Answers from a bundle, its pool, and what has changed since the export. It does not need torch.
 
     Each answer is of one moment: it includes every change that any process made before the question, and no
@@ -110,11 +100,7 @@ class Recommender(CatalogueUpdates):
         self,
         user_ids: str | int | Iterable[str | int | None] | None,
         k: int = 10,
-        *,
-        include_liked: bool = False,
-        where: Mapping[str, Any] | None = None,
-        diversity: float = 0.0,
-        max_per: Mapping[str, int] | None = None,
+        **options: Unpack[PoolOptions],
     ) -> Hits:
         """The k best outfits of the pool for one user, or for each of many.
 
@@ -122,40 +108,62 @@ class Recommender(CatalogueUpdates):
             user_ids: one id or several. A number stands for its digits, None for an anonymous user.
             k: at most how many outfits for each user. Fewer come back when fewer are left; if a filter was
                 given, `shortfall` says why.
-            include_liked: also return outfits that the user is known to like.
-            where: which items, and which totals, an outfit may have: see retrieval/filters/language.py.
-            diversity: from 0, the best outfits, to 1, the most varied: maximal marginal relevance over the
-                codes of the best 10 k outfits, at least 200.
-            max_per: in how many of the outfits one "item", or one value of a column such as "brand", may occur.
+            **options: keyword options, all optional:
+
+                * include_liked (default False): also return outfits that the user is known to like.
+                * where: which items, and which totals, an outfit may have: see retrieval/filters/language.py.
+                * diversity (default 0.0): from 0, the best outfits, to 1, the most varied: maximal marginal relevance
+                  over the codes of the best 10 k outfits, at least 200.
+                * max_per: in how many of the outfits one "item", or one value of a column such as "brand", may occur.
+                * exclude: by item type the ids of items that no outfit may hold.
+                * exclude_outfits: ids of outfits to leave out; ids that are not, or no longer, in the pool are ignored.
+                * skip (default 0): leave out so many of the first outfits. With skip=k comes the next page, which
+                  repeats nothing: without diversity it is the rest of one longer list, with diversity each page of k
+                  continues the choice of the pages before.
+                * by: "score" (default), or "popular": how many users like the items of an outfit, on average. Scores
+                  are those counts then, and `personal` is False.
+                * half_life: with by="popular", the days after which a like counts half; by default all count alike.
+                  The bundle must say when its users liked (data with times).
+                * liked, disliked: outfits, by id or as item ids by slot name, that one user tells with this question.
+                  The answer is the one after `update_user`, or after `add_user` for None, but nothing is stored.
 
         Returns:
             Ids and scores, best first, ties by id. One user: (K',) each, K' at most k. Many users: (U, K)
             each, K at most k, filled up with "" and -inf.
 
         Raises:
-            QueryError: k, a filter, a cap or the diversity is not valid, or a user id is not a string or number.
-            UnknownIdError: an unknown user; the nearest known ids are named.
+            QueryError: k, a filter, a cap or another option is not valid, likes are told for several users, or a user
+                id is not a string or number.
+            UnknownIdError: an unknown user, or an unknown item in an option; the nearest known ids are named.
+            TypeError: an unknown option.
         """
-        query = PoolQuery(k, include_liked, where, diversity, max_per)
+        check_options("Recommender.recommend", options, PoolOptions)
+        told, query = take_likes(options), PoolQuery(k, **options)  # type: ignore[misc]
+        personal = query.by == "score"
         if is_user_id(user_ids):
-            moment = self._moment(user_ids)
+            moment = self._moment(user_ids, told)
             [ranking], shortfall = rankings(moment.columns, moment.snapshot, [moment.user], query)
             hits = Hits(np.array(moment.snapshot.ids.at(ranking.rows), dtype=np.str_), ranking.scores)
-            hits.personal, hits.shortfall = moment.user.personal, shortfall
+            hits.personal, hits.shortfall = moment.user.personal and personal, shortfall
             return hits
+        if told is not None:
+            raise QueryError("liked and disliked are those of one user: ask for each user alone")
         now = self._now()
         snapshot, users = users_now(now.live, cast("Iterable[str | int | None]", user_ids))
         ranked, shortfall = rankings(now.columns, snapshot, users, query)
-        return hits_of_many(snapshot, users, ranked, shortfall, min(k, snapshot.num_outfits))
+        hits = hits_of_many(snapshot, users, ranked, shortfall, min(k, snapshot.num_outfits))
+        hits.personal &= personal
+        return hits
 
     def answer(self, user_id: str | int | None, k: int = 10, **options: Unpack[PoolOptions]) -> list[Hit]:
         """The k best outfits for one user, each with its items and the terms of its score.
 
-        Arguments and errors are those of `recommend`; an unknown option is a TypeError.
+        Arguments and errors are those of `recommend`; an unknown option is a TypeError. With by="popular" the order
+        is that of popularity, and the terms are still those of the user's score.
         """
         check_options("Recommender.answer", options, PoolOptions)
-        moment = self._moment(user_id)
-        [ranking], _ = rankings(moment.columns, moment.snapshot, [moment.user], PoolQuery(k, **options))
+        moment = self._moment(user_id, take_likes(options))
+        [ranking], _ = rankings(moment.columns, moment.snapshot, [moment.user], PoolQuery(k, **options))  # type: ignore[misc]
         return hits_of(moment, moment.snapshot.items_of(ranking.rows), moment.snapshot.ids.at(ranking.rows))
 
     def compose(self, user_id: str | int | None, k: int = 10, **options: Unpack[CompositionOptions]) -> Composed:
@@ -177,6 +185,7 @@ class Recommender(CatalogueUpdates):
                 * max_repeats: no item in more than this many of the outfits.
                 * max_per, diversity (default 0.0): as for `recommend`.
                 * seconds: stop after about this time; the answer may then not be proven.
+                * skip (default 0), liked, disliked: as for `recommend`.
 
         Raises:
             QueryError: a number, slot or filter is not valid, or a slot is both given and asked for.
@@ -184,7 +193,8 @@ class Recommender(CatalogueUpdates):
             TypeError: an unknown option.
         """
         check_options("Recommender.compose", options, CompositionOptions)
-        return compose_outfits(self._moment(user_id), CompositionQuery(k, **options))
+        moment = self._moment(user_id, take_likes(options))
+        return compose_outfits(moment, CompositionQuery(k, **options))  # type: ignore[misc]
 
     def complete(
         self,
@@ -216,45 +226,8 @@ class Recommender(CatalogueUpdates):
         options["include"] = {**include, **items_by_slot}
         return self.compose(user_id, k, **options)
 
-    def similar_items(
-        self, item_id: str, k: int = 10, *, item_type: str | None = None, where: Mapping[str, Any] | None = None
-    ) -> Hits:
-        """Items of the same type that resemble an item.
-
-        Args:
-            item_id: the item; it is not among the answers.
-            k: at most how many.
-            item_type: its type, needed if an item of another type has the same id.
-            where: which items may come back: see retrieval/filters/language.py.
-
-        Returns:
-            (K',) ids and the share of bits in which the codes agree, 0 to 1, nearest first,
-            ties by id.
-
-        Raises:
-            QueryError: k, the item type or the filter is not valid, or the id belongs to items of two types.
-            UnknownIdError: an unknown item.
-        """
-        now = self._now()
-        snapshot = now.live.now()
-        item_type, row = find_item_of_any_type(snapshot.bundle, str(item_id), item_type)
-        allowed = now.columns.filter(snapshot, where).masks.get(item_type)
-        similar = similar_items(
-            snapshot.bundle.item_codes[item_type], row, k, allowed, snapshot.bundle.items[item_type]
-        )
-        hits = Hits(np.array(snapshot.bundle.items[item_type].at(similar.rows), dtype=np.str_), similar.shares)
-        hits.personal = False
-        return hits
-
     def search(
-        self,
-        text: str | None,
-        user: str | int | None = None,
-        k: int = 10,
-        *,
-        where: Mapping[str, Any] | None = None,
-        item_type: str | None = None,
-        rerank: bool = False,
+        self, text: str | None, user: str | int | None = None, k: int = 10, **options: Unpack[SearchOptions]
     ) -> ItemHits:
         """The k best items for a request: what the words say and, with a user, what the user likes.
 
@@ -264,9 +237,15 @@ class Recommender(CatalogueUpdates):
             text: the words; None or "" for the taste alone. Only the first 2,000 characters are read.
             user: who asks; None for the words alone.
             k: at most how many items.
-            where: which items: see retrieval/filters/language.py; a "total" is that of the item alone.
-            item_type: only items of this type.
-            rerank: order the best 10 k items by bits, at least 200, by the values whose signs are the bits.
+            **options: keyword options, all optional:
+
+                * where: which items: see retrieval/filters/language.py; a "total" is that of the item alone.
+                * item_type: only items of this type.
+                * rerank (default False): order the best 10 k items by bits, at least 200, by the values whose signs are
+                  the bits.
+                * exclude: by item type the ids of items to leave out.
+                * skip (default 0): leave out so many of the first items; not with rerank.
+                * liked, disliked: as for `recommend`.
 
         Raises:
             QueryError: neither text nor user, no known word and no taste, or an option is not valid.
@@ -274,9 +253,11 @@ class Recommender(CatalogueUpdates):
             BundleError: a bundle without a request model, or made with another encoder.
             MissingExtraError: the package of the bundle's text encoder is not installed.
             FeatureError: the weights of the bundle's text encoder are missing.
+            TypeError: an unknown option.
         """
-        moment = self._moment(user)
-        return search_items(moment, ask(moment, text), k, where, item_type, rerank)
+        check_options("Recommender.search", options, SearchOptions)
+        moment = self._moment(user, take_likes(options))
+        return search_items(moment, ask(moment, text), ItemQuery(k, **options))  # type: ignore[misc]
 
     def outfits_for(
         self, text: str | None, user: str | int | None = None, k: int = 10, **options: Unpack[OutfitsForOptions]
@@ -298,6 +279,8 @@ class Recommender(CatalogueUpdates):
                   point of the score, so that items that match about equally compete by their outfits.
                 * anchors (default 50): how many of the best items outfits are built around.
                 * per_anchor (default 2): at most this many outfits around one item; None for no limit.
+                * skip (default 0): as for `recommend`; `anchors` must be at least skip + k then.
+                * liked, disliked: as for `recommend`.
                 * types, where, include, exclude, max_per, diversity, seconds: as for `compose`. A cap of
                   "item" alone is exact and ignores given items; diversity and other caps choose from the
                   best 10 k outfits, at least 200, with at most 10 around one item instead of `per_anchor`.
@@ -307,87 +290,5 @@ class Recommender(CatalogueUpdates):
             TypeError: an unknown option.
         """
         check_options("Recommender.outfits_for", options, OutfitsForOptions)
-        moment = self._moment(user)
+        moment = self._moment(user, take_likes(options))
         return outfits_for(moment, ask(moment, text), *read_options(k, options))
-
-    def explain_request(
-        self, text: str | None, user: str | int | None, of: OutfitRef, **options: Unpack[RequestExplanationOptions]
-    ) -> RequestExplanation:
-        """Why a request finds an item or an outfit: the parts of words, taste and outfit add up exactly.
-
-        Args:
-            text: as for `search`.
-            user: as for `search`.
-            of: an item id, an outfit as item ids by slot name, or the id of an outfit.
-            **options: keyword options, all optional:
-
-                * item_type: the item's type, needed if an item of another type has the same id.
-                * weight (default 100.0): of the request in an outfit's total.
-                * anchor: the slot of an outfit whose item the request is about; by default that of the item
-                  that agrees best.
-                * neighbours (default 3): at most how many liked items and outfits are named.
-
-        Raises:
-            QueryError: an option is not valid; this and other errors as `search`.
-            UnknownIdError: an unknown user, or `of` is neither an item nor an outfit.
-            TypeError: an unknown option.
-        """
-        check_options("Recommender.explain_request", options, RequestExplanationOptions)
-        moment = self._moment(user)
-        return explain_request(moment, ask(moment, text), RequestExplanationQuery(of, **options))
-
-    def explain(
-        self, user_id: str | int | None, outfit: OutfitRef, *, neighbours: int = 3, top_bits: int = 3
-    ) -> Explanation:
-        """Why an outfit has its score: parts that add up to it exactly, and liked outfits near it.
-
-        Args:
-            user_id: who asks; None for an anonymous user.
-            outfit: its id, or any items by slot name.
-            neighbours: at most how many liked outfits are named.
-            top_bits: how many bits of each item are named.
-
-        Raises:
-            QueryError: no items, or a slot that does not exist.
-            UnknownIdError: an unknown user, outfit or item.
-        """
-        moment = self._moment(user_id)
-        items, user = items_told(moment.snapshot, outfit), moment.user
-        explain = METHODS[moment.bundle.scoring].explain
-        return explain(moment.bundle, user.user_key, items, user.liked, neighbours=neighbours, top_bits=top_bits)
-
-    def outfit(self, outfit_id: str) -> dict[str, str]:
-        """The item ids of an outfit of the pool by slot name ("top", "top_2", ...), filled slots only.
-
-        Raises:
-            UnknownIdError: an unknown outfit; the nearest known ids are named.
-        """
-        snapshot = self.live.now()
-        return items_by_slot(snapshot.bundle, items_told(snapshot, str(outfit_id)))
-
-    def score(self, user_id: str | int | None, outfit: OutfitRef) -> Score:
-        """The score of any items as an outfit, in the pool or not.
-
-        Args:
-            user_id: who asks; None for an anonymous user, whose preference is 0.
-            outfit: item ids by slot name, where a missing slot is empty; or the id of an outfit.
-
-        Raises:
-            QueryError: no items, or a slot that does not exist.
-            UnknownIdError: an unknown user, outfit or item.
-        """
-        moment = self._moment(user_id)
-        [score] = scores_of(moment.bundle, moment.user.user_key, items_told(moment.snapshot, outfit)[None])
-        return score
-
-    def liked(self, user_id: str | int) -> list[dict[str, str]]:
-        """The outfits that a user is known to like, as item ids by slot name, in order of the history.
-
-        Raises:
-            UnknownIdError: an unknown user.
-        """
-        moment = self._moment(user_id)
-        return [items_by_slot(moment.bundle, items) for items in moment.user.liked]
-
-    def _moment(self, user_id: str | int | None) -> Moment:
-        return self._now().moment(user_id)

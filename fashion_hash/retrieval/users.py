@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple, TypeGuard
+from typing import NamedTuple, TypedDict, TypeGuard
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -12,14 +12,34 @@ import numpy as np
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.views import impersonal
 from fashion_hash.errors import QueryError, shown
+from fashion_hash.foldin.fold_in import Fold
 from fashion_hash.index.engines.contract import NOTHING
 from fashion_hash.index.engines.open import open_engine
 from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.live.records.tables import UserState
 from fashion_hash.live.snapshot import Base, Snapshot
+from fashion_hash.live.users import OutfitRef, Told, history_of, state_after
+from fashion_hash.retrieval.checks import check_list
 
 # the same files searched without a preference, kept as long as the files are
 _BASES_FOR_EVERYONE: WeakKeyDictionary[Base, Base] = WeakKeyDictionary()
+
+
+class LikesInCall(TypedDict, total=False):
+    """What the user likes and dislikes, told with a question: it counts for this answer and is not stored."""
+
+    liked: Sequence[OutfitRef]
+    disliked: Sequence[OutfitRef]
+
+
+def take_likes(options: LikesInCall) -> Told | None:
+    """Takes `liked` and `disliked` out of the options of a call; None where neither names an outfit."""
+    told = Told(_outfits("liked", options.pop("liked", None)), _outfits("disliked", options.pop("disliked", None)))
+    return told if len(told.liked) or len(told.disliked) else None
+
+
+def _outfits(name: str, outfits: object) -> Sequence[OutfitRef]:
+    return [] if outfits is None else check_list(name, outfits, "outfits: ids of the pool, or item ids by slot name")
 
 
 class User(NamedTuple):
@@ -81,6 +101,32 @@ def users_now(live: LiveCatalogue, user_ids: Iterable[str | int | None]) -> tupl
     snapshot, states = live.now_with(named)
     state_of = dict(zip(named, states))
     return snapshot, [_user(live, snapshot, user_id, None if user_id is None else state_of[user_id]) for user_id in ids]
+
+
+def user_now(
+    live: LiveCatalogue, user_id: str | int | None, told: Told | None, fold: Callable[[], Fold]
+) -> tuple[Snapshot, User]:
+    """The catalogue as it is now, and a user in it, as if they had also told what they tell in this call.
+
+    Args:
+        live: the catalogue.
+        user_id: None for an anonymous user.
+        told: what counts for this answer alone; None for nothing.
+        fold: opens what makes the code.
+
+    Raises:
+        QueryError, UnknownIdError: as `users_now`, and as `update_user` for what is told.
+    """
+    if told is None:
+        snapshot, [user] = users_now(live, [user_id])
+        return snapshot, user
+    if not is_user_id(user_id):
+        raise QueryError(f"a user id must be a string, a number or None, got {shown(user_id)}")
+    name = None if user_id is None else str(user_id)
+    snapshot, states = live.now_with([] if name is None else [name])
+    [state], users = states or [None], snapshot.bundle.users
+    row = -1 if name is None else users.row(name) if state is None else users.find(name)
+    return snapshot, _user(live, snapshot, name, state_after(snapshot, fold(), history_of(live, row), state, told))
 
 
 def _user(live: LiveCatalogue, snapshot: Snapshot, user_id: str | None, state: UserState | None) -> User:

@@ -18,6 +18,7 @@ from fashion_hash.index.pool import Pool
 from fashion_hash.retrieval.composition.composer import CompositionOptions, CompositionQuery
 from fashion_hash.retrieval.explanation.requests import RequestExplanationOptions, RequestExplanationQuery
 from fashion_hash.retrieval.recommender import Recommender
+from fashion_hash.retrieval.search.items import ItemQuery, SearchOptions
 from fashion_hash.retrieval.search.outfits import AnchorQuery, OutfitsForOptions
 from tests.worlds.random_bundles import random_bundle, random_pool
 
@@ -216,6 +217,7 @@ def test_the_docstrings_name_every_option_and_its_default() -> None:
     queries = {
         Recommender.compose: (CompositionOptions, [CompositionQuery]),
         Recommender.outfits_for: (OutfitsForOptions, [AnchorQuery]),
+        Recommender.search: (SearchOptions, [ItemQuery]),
         Recommender.explain_request: (RequestExplanationOptions, [RequestExplanationQuery]),
     }
     for method, (options, defaults_of) in queries.items():

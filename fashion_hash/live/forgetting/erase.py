@@ -16,6 +16,7 @@ import numpy as np
 from fashion_hash.bundle.bundle import LIVE_FOLDER, Bundle
 from fashion_hash.core.manifest import replace_files
 from fashion_hash.core.outfits import EMPTY
+from fashion_hash.data.facts import NO_TIME
 from fashion_hash.data.told.tables import read_told, write_told
 from fashion_hash.index import pool
 
@@ -39,6 +40,7 @@ def erase_users(bundle: Bundle, rows: np.ndarray) -> None:
         "requests/users.tastes.npy": lambda path: _fill(path, rows, 0),
         "requests/users.known.npy": lambda path: _fill(path, rows, False),
         "history/items.npy": lambda path: _fill(path, lines, EMPTY),
+        "history/times.npy": lambda path: _fill(path, lines, NO_TIME),
     }
     _replace(bundle.path, edits)
     index = bundle.path / pool.FOLDER

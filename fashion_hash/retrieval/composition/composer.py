@@ -4,27 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.bundle.lookup import check_type, find_item, slot_of, slots_of_types
+from fashion_hash.bundle.lookup import find_item, slot_of, slots_of_types
 from fashion_hash.errors import DataError, QueryError
 from fashion_hash.retrieval.answers import Composed
-from fashion_hash.retrieval.checks import check_count, check_list, check_mapping, check_seconds, check_types
+from fashion_hash.retrieval.checks import (
+    check_count,
+    check_list,
+    check_mapping,
+    check_seconds,
+    check_skip,
+    check_types,
+)
 from fashion_hash.retrieval.composition.branch_and_bound import NO_LIMIT, SearchLimits
 from fashion_hash.retrieval.composition.compose import Compose, Composition
 from fashion_hash.retrieval.composition.problem import CompositionTask
 from fashion_hash.retrieval.filters.apply import Filter, allowed_rows, first_passing, within_total_bounds
+from fashion_hash.retrieval.filters.excluded import excluded_items
 from fashion_hash.retrieval.filters.shortfall import Shortfall, explain_shortfall
 from fashion_hash.retrieval.methods import METHODS
 from fashion_hash.retrieval.moment import Moment
 from fashion_hash.retrieval.pool.variety import Variety
 from fashion_hash.retrieval.scores import hits_of
+from fashion_hash.retrieval.users import LikesInCall
 
 
-class OutfitOptions(TypedDict, total=False):
+class OutfitOptions(LikesInCall, total=False):
     """Options of every composition; CompositionQuery holds their defaults and meaning."""
 
     types: Sequence[str] | None
@@ -34,6 +43,7 @@ class OutfitOptions(TypedDict, total=False):
     max_per: Mapping[str, int] | None
     diversity: float
     seconds: float | None
+    skip: int
 
 
 class CompositionOptions(OutfitOptions, total=False):
@@ -57,6 +67,7 @@ class CompositionQuery:
         max_per: in how many of the outfits one "item", or one value of a column such as "brand", may occur.
         diversity: from 0, the best outfits, to 1, the most varied.
         seconds: stop after about this time; the answer may then not be proven.
+        skip: leave out so many of the first outfits: k more follow.
     """
 
     k: int
@@ -68,6 +79,7 @@ class CompositionQuery:
     max_per: Mapping[str, int] | None = None
     diversity: float = 0.0
     seconds: float | None = None
+    skip: int = 0
 
 
 def compose_outfits(moment: Moment, query: CompositionQuery) -> Composed:
@@ -85,7 +97,7 @@ def choose_outfits(
     Best first, varied lists in order of choice; `proven` and `gap` are those of the choice. See
     methods.Methods for `exhaustive`.
     """
-    check_count("k", query.k)
+    k, skip = check_count("k", query.k), check_skip(query.skip)
     variety = Variety(query.diversity, {} if query.max_per is None else query.max_per, moment.columns)
     variety.check()
     chosen = moment.columns.filter(moment.snapshot, query.where)
@@ -101,7 +113,10 @@ def choose_outfits(
         return composition.items, composition.proven or not exhaustive
 
     varied = bool(variety.max_per or variety.diversity)
-    count = variety.first(query.k) if varied else query.k
+    count = skip + k
+    if varied:
+        # with diversity, the shortlist of the page before and as many outfits as it holds
+        count = variety.first(k) + -(-skip // k) * k if variety.diversity else variety.first(count)
     # with one open slot `allowed_rows` has left out whatever exceeds a total
     if chosen.total_bounds and len(task.open_slots) > 1:
         places, proven = first_passing(best, lambda items: within_total_bounds(chosen, slots, items), count)
@@ -112,18 +127,34 @@ def choose_outfits(
     proven = proven and composition.proven
     gap = composition.gap if not composition.proven else 0.0 if proven else np.inf
     if varied:
-        places = places[variety.choose(moment.snapshot, composition.items[places], composition.scores[places], query.k)]
+        places = places[_page(moment, variety, composition.at(places), query)]
+    else:
+        places = places[skip:]
     shortfall = None
-    if proven and (len(places) < query.k if query.where else not len(places)):
-        shortfall = explain_shortfall(query.k, len(places), chosen, moment.columns.of(moment.snapshot))
+    if proven and (len(places) < k if query.where else not (len(places) or skip)):
+        shortfall = explain_shortfall(k, len(places), chosen, moment.columns.of(moment.snapshot))
     return composition.at(places)._replace(proven=proven, gap=gap), shortfall
+
+
+def _page(moment: Moment, variety: Variety, ranking: Composition, query: CompositionQuery) -> np.ndarray:
+    """The places in a ranking of the outfits of a page."""
+    length = 0
+
+    def search(count: int) -> int:
+        nonlocal length
+        length = min(count, len(ranking.items))
+        return length
+
+    def choose(count: int, begun: Sequence[int]) -> np.ndarray:
+        return variety.choose(moment.snapshot, ranking.items[:length], ranking.scores[:length], count, begun)
+
+    return variety.page(search, choose, query.k, query.skip)
 
 
 def _task(moment: Moment, query: CompositionQuery, chosen: Filter) -> CompositionTask:
     """The slots to fill, and the rows that may fill them."""
     bundle = moment.bundle
     include = check_mapping("include", query.include, '{"top": "item-1"}')
-    exclude = check_mapping("exclude", query.exclude, '{"top": ["item-1"]}')
     fixed, narrowed = _included(bundle, include)
     slots = _open_slots(bundle, query.types, fixed, list(narrowed))
     places = {name: slot_of(bundle, name) for name in slots}
@@ -132,10 +163,7 @@ def _task(moment: Moment, query: CompositionQuery, chosen: Filter) -> Compositio
     allowed = {name: by_slot[slot] for name, slot in places.items() if slot in by_slot}
     for name, rows in narrowed.items():
         allowed[name] = np.intersect1d(allowed[name], rows) if name in allowed else rows
-    for item_type, ids in exclude.items():
-        check_type(bundle, item_type)
-        item_ids = check_list(f"exclude[{item_type!r}]", ids, "item ids")
-        excluded = [find_item(bundle, item_type, item_id) for item_id in item_ids]
+    for item_type, excluded in excluded_items(bundle, query.exclude).items():
         for name, slot in places.items():
             if bundle.slots[slot] == item_type:
                 rows = allowed.get(name, np.arange(len(bundle.items[item_type])))

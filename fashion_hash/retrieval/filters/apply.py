@@ -7,7 +7,7 @@ items, so that k answers come back whenever k exist.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -68,11 +68,22 @@ class Filter:
         where: the filter itself.
         masks: by item type (N,) bool, the allowed items; all items of a type that is absent here.
         total_bounds: the totals that whole outfits must keep to.
+        excludes: whether items are refused by id as well.
     """
 
     where: Where
     masks: Mapping[str, np.ndarray]
     total_bounds: tuple[TotalBound, ...]
+    excludes: bool = False
+
+    def without(self, excluded: Mapping[str, np.ndarray], counts: Mapping[str, int]) -> Filter:
+        """The filter that also refuses some items: rows by item type; `counts` says how many items each type has."""
+        masks = dict(self.masks)
+        for item_type, rows in excluded.items():
+            mask = masks.get(item_type)
+            masks[item_type] = np.ones(counts[item_type], dtype=bool) if mask is None else mask.copy()
+            masks[item_type][rows] = False
+        return replace(self, masks=masks, excludes=self.excludes or bool(excluded))
 
 
 def read_filter(where: Mapping[str, object] | None, columns: Mapping[str, ItemColumns]) -> Filter:

@@ -85,19 +85,20 @@ class LiveColumns:
                 self._totals = *key, PoolTotals(snapshot.bundle.slots)
             return self._totals[2]
 
-    def allowed(self, snapshot: Snapshot, chosen: Filter) -> np.ndarray | ItemTest | None:
+    def allowed(self, snapshot: Snapshot, chosen: Filter, tests: bool = True) -> np.ndarray | ItemTest | None:
         """Which outfits of a snapshot a filter lets through.
 
         Args:
             snapshot: N outfits in files and A that were added since.
             chosen: the filter.
+            tests: whether the answer may be a test of items.
 
         Returns:
             (N + A,) bool, or a test of items for an engine that takes one; None if all outfits pass.
         """
-        if not chosen.where:
+        if not chosen.where and not chosen.excludes:
             return None  # outfits with removed or hidden items are not offered anyway
-        if snapshot.base.tests_items and snapshot.alive is None and not len(snapshot.added):
+        if tests and snapshot.base.tests_items and snapshot.alive is None and not len(snapshot.added):
             test = item_test(chosen, snapshot.bundle.slots)
             if test is not None:
                 return test
@@ -112,6 +113,9 @@ class LiveColumns:
 
         A kept mask stays right when an item is removed later, because its outfits are removed with it.
         """
+        if chosen.excludes:  # whoever asks names other items each time
+            base = snapshot.base
+            return allowed_outfits(chosen, base.bundle.slots, base.pool.items, self.totals(snapshot))
         base, key = snapshot.base, f"{snapshot.items_seq} {chosen.where!r}"
         with self._lock:
             if self._kept_of is not base:

@@ -32,6 +32,20 @@ class Cap(NamedTuple):
     most: int
 
 
+class Candidates(NamedTuple):
+    """Outfits that a varied list is chosen from.
+
+    Attributes:
+        scores: (K',) float64, best first.
+        codes: (K', S, M, D / 8) uint8, of the items; anything in an empty slot.
+        present: (K', S) bool, whether a slot is filled.
+    """
+
+    scores: np.ndarray
+    codes: Packed
+    present: np.ndarray
+
+
 def read_caps(
     max_per: Mapping[str, int], slots: Sequence[str], items: np.ndarray, columns: Mapping[str, ItemColumns]
 ) -> list[Cap]:
@@ -91,12 +105,11 @@ def take_within_caps(caps: Sequence[Cap], count: int, k: int) -> np.ndarray:
 
 
 def mmr(
-    scores: np.ndarray,
-    codes: Packed,
-    present: np.ndarray,
+    candidates: Candidates,
     k: int,
     diversity: float,
     caps: Sequence[Cap] = (),
+    begun: Sequence[int] = (),
 ) -> np.ndarray:
     """Chooses candidates one by one, each with the greatest (1 - diversity) * score - diversity * likeness.
 
@@ -105,12 +118,11 @@ def mmr(
     that only one of them fills agrees in no bit; a slot that neither fills does not count.
 
     Args:
-        scores: (K',) float64, best first.
-        codes: (K', S, M, D / 8) uint8, of the items; anything in an empty slot.
-        present: (K', S) bool, whether a slot is filled.
+        candidates: the outfits.
         k: how many to choose; fewer are chosen if there are fewer, or caps allow fewer.
         diversity: 0 keeps the ranking, 1 looks only for variety (after the best outfit).
         caps: what the choice must keep to.
+        begun: the places that earlier pages chose, in order of choice: the choice begins with them.
 
     Returns:
         (k',) int64 places of the candidates, in order of choice.
@@ -124,6 +136,7 @@ def mmr(
     check_count("k", k)
     check_diversity(diversity)
     of_score = 1 - diversity  # and 1 - of_score, not diversity itself, weighs the likeness: both add up to 1
+    scores, codes, present = candidates
     scores, count = np.asarray(scores, dtype=np.float64), len(scores)
     spread = scores[0] - scores[-1] if count else 0.0
     relevance = (scores - scores[-1]) / spread if spread > 0 else np.zeros(count)
@@ -132,8 +145,11 @@ def mmr(
     uses = [np.zeros(int(cap.keys.max(initial=-1)) + 1, dtype=np.int64) for cap in caps]
     chosen: list[int] = []
     while len(chosen) < k and free.any():
-        value = of_score * relevance - (1 - of_score) * (alike if chosen else 0.0)
-        best = int(np.argmax(np.where(free, value, -np.inf)))
+        if len(chosen) < len(begun):
+            best = int(begun[len(chosen)])
+        else:
+            value = of_score * relevance - (1 - of_score) * (alike if chosen else 0.0)
+            best = int(np.argmax(np.where(free, value, -np.inf)))
         chosen.append(best)
         free[best] = False
         np.maximum(alike, likeness(words, worn, best, bits), out=alike)

@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypedDict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from fashion_hash.index.engines.contract import ItemTest, Ranking
+from fashion_hash.errors import QueryError, shown
+from fashion_hash.index.engines.contract import NOTHING, ItemTest, Ranking
 from fashion_hash.live.pool_search import search_pool
 from fashion_hash.live.snapshot import Snapshot
-from fashion_hash.retrieval.checks import check_count
+from fashion_hash.retrieval.checks import check_count, check_list, check_skip
+from fashion_hash.retrieval.filters.excluded import excluded_items
 from fashion_hash.retrieval.filters.live_columns import LiveColumns
 from fashion_hash.retrieval.filters.shortfall import PoolOutfits, Shortfall, explain_shortfall
-from fashion_hash.retrieval.pool.diversity import choose_from
+from fashion_hash.retrieval.pool.popular import check_half_life, popular_rankings
 from fashion_hash.retrieval.pool.variety import Variety
-from fashion_hash.retrieval.users import User, for_everyone
+from fashion_hash.retrieval.users import LikesInCall, User, for_everyone
+
+Order = Literal["score", "popular"]
 
 
-class PoolOptions(TypedDict, total=False):
+class PoolOptions(LikesInCall, total=False):
     """The options of Recommender.recommend; PoolQuery holds their defaults."""
 
     include_liked: bool
     where: Mapping[str, Any] | None
     diversity: float
     max_per: Mapping[str, int] | None
+    exclude: Mapping[str, Sequence[str]] | None
+    exclude_outfits: Iterable[str] | None
+    skip: int
+    by: Order
+    half_life: float | None
 
 
 class PoolQuery(NamedTuple):
@@ -35,12 +44,26 @@ class PoolQuery(NamedTuple):
     where: Mapping[str, Any] | None = None
     diversity: float = 0.0
     max_per: Mapping[str, int] | None = None
+    exclude: Mapping[str, Sequence[str]] | None = None
+    exclude_outfits: Iterable[str] | None = None
+    skip: int = 0
+    by: Order = "score"
+    half_life: float | None = None
+
+    def check(self) -> None:
+        """Raises QueryError for a number or a name without meaning."""
+        check_count("k", self.k)
+        check_skip(self.skip)
+        if self.by not in get_args(Order):
+            raise QueryError(f'by must be "score" or "popular", got {shown(self.by)}')
+        if check_half_life(self.half_life) is not None and self.by == "score":
+            raise QueryError('half_life applies to popularity: add by="popular", or leave it out')
 
     @property
     def is_plain(self) -> bool:
         """Whether no filter, diversity or cap is asked for: the ranking itself is the answer."""
         no_diversity = type(self.diversity) in (int, float) and self.diversity == 0
-        return no_diversity and self.where is None and self.max_per is None
+        return no_diversity and self.where is None and self.max_per is None and self.exclude is None
 
 
 def rankings(
@@ -55,33 +78,84 @@ def rankings(
     Raises:
         QueryError: k, the filter, the caps or the diversity are meaningless.
     """
-    check_count("k", query.k)
+    query.check()
+    unwanted = _outfit_rows(snapshot, query.exclude_outfits)
+    known = [np.union1d(user.known_rows(query.include_liked), unwanted) for user in users]
+    search = _Search(snapshot, users, known, query)
     if query.is_plain:
-        return pool_rankings(snapshot, users, query.k, include_liked=query.include_liked), None
+        return [_after(ranking, query.skip) for ranking in search.best(query.skip + query.k)], None
     variety = Variety(query.diversity, {} if query.max_per is None else query.max_per, columns)
     variety.check()
     chosen = columns.filter(snapshot, query.where)
-    allowed = columns.allowed(snapshot, chosen)
+    if query.exclude is not None:
+        counts = {item_type: len(snapshot.bundle.items[item_type]) for item_type in snapshot.bundle.types}
+        chosen = chosen.without(excluded_items(snapshot.bundle, query.exclude), counts)
+    search = search._replace(allowed=columns.allowed(snapshot, chosen, tests=query.by == "score"))
     if query.diversity or variety.max_per:
-        ranked = [_varied_ranking(snapshot, user, query, variety, allowed) for user in users]
+        ranked = [search.of(place).varied(variety) for place in range(len(users))]
     else:
-        ranked = pool_rankings(snapshot, users, query.k, include_liked=query.include_liked, allowed=allowed)
-    for user, ranking in zip(users, ranked):
+        ranked = [_after(ranking, query.skip) for ranking in search.best(query.skip + query.k)]
+    for rows, ranking in zip(known, ranked):
         if query.where and len(ranking.rows) < query.k:
             offered = snapshot.offered
-            rows = np.arange(len(snapshot.ids)) if offered is None else np.flatnonzero(offered)
-            excluded = np.flatnonzero(np.isin(rows, user.known_rows(query.include_liked)))
-            pool = PoolOutfits(snapshot.bundle.slots, snapshot.items_of(rows), excluded)
+            there = np.arange(len(snapshot.ids)) if offered is None else np.flatnonzero(offered)
+            excluded = np.flatnonzero(np.isin(there, rows))
+            pool = PoolOutfits(snapshot.bundle.slots, snapshot.items_of(there), excluded)
             return ranked, explain_shortfall(query.k, len(ranking.rows), chosen, columns.of(snapshot), pool)
     return ranked, None
+
+
+class _Search(NamedTuple):
+    """What is searched for users, whatever the length of the lists.
+
+    Attributes:
+        snapshot: N outfits in files and A that were added since.
+        users: who the outfits are for.
+        known: for each user the rows that are not answered.
+        query: what is asked.
+        allowed: (N + A,) bool, or a test of items; None for all outfits.
+    """
+
+    snapshot: Snapshot
+    users: Sequence[User]
+    known: Sequence[np.ndarray]
+    query: PoolQuery
+    allowed: np.ndarray | ItemTest | None = None
+
+    def of(self, place: int) -> _Search:
+        """The search for one of the users."""
+        return self._replace(users=[self.users[place]], known=[self.known[place]])
+
+    def best(self, count: int) -> list[Ranking]:
+        """The best outfits of each user."""
+        if self.query.by == "popular":
+            assert not isinstance(self.allowed, ItemTest)
+            half_life = self.query.half_life
+            return popular_rankings(self.snapshot, count, half_life, known=self.known, allowed=self.allowed)
+        return pool_rankings(self.snapshot, self.users, count, self.known, self.allowed)
+
+    def varied(self, variety: Variety) -> Ranking:
+        """Outfits of one user chosen from the best ones until there are k, in order of choice."""
+        ranking = Ranking(np.zeros(0, dtype=np.int64), np.zeros(0))
+
+        def search_best(count: int) -> int:
+            nonlocal ranking
+            [ranking] = self.best(count)
+            return len(ranking.rows)
+
+        def choose(count: int, begun: Sequence[int]) -> np.ndarray:
+            items = self.snapshot.items_of(ranking.rows)
+            return variety.choose(self.snapshot, items, ranking.scores, count, begun)
+
+        places = variety.page(search_best, choose, self.query.k, self.query.skip)
+        return Ranking(ranking.rows[places], ranking.scores[places])
 
 
 def pool_rankings(
     snapshot: Snapshot,
     users: Sequence[User],
     k: int,
-    *,
-    include_liked: bool = False,
+    known: Sequence[np.ndarray],
     allowed: np.ndarray | ItemTest | None = None,
 ) -> list[Ranking]:
     """The k best outfits of each of many users.
@@ -90,7 +164,7 @@ def pool_rankings(
         snapshot: N outfits in files and A that were added since.
         users: who the outfits are for.
         k: at most how many for each.
-        include_liked: also outfits that the user is known to like.
+        known: for each user the rows that are not answered.
         allowed: (N + A,) bool, or a test of items; None for all outfits.
     """
     ranked: dict[int, Ranking] = {}
@@ -98,25 +172,19 @@ def pool_rankings(
         places = [place for place, user in enumerate(users) if user.personal == personal]
         if places:
             keys = np.stack([users[place].user_key for place in places])
-            known = [users[place].known_rows(include_liked) for place in places]
             state = snapshot if personal else for_everyone(snapshot)
-            ranked.update(zip(places, search_pool(state, keys, k, known, allowed)))
+            ranked.update(zip(places, search_pool(state, keys, k, [known[place] for place in places], allowed)))
     return [ranked[place] for place in range(len(users))]
 
 
-def _varied_ranking(
-    snapshot: Snapshot, user: User, query: PoolQuery, variety: Variety, allowed: np.ndarray | ItemTest | None
-) -> Ranking:
-    """Outfits chosen from the best ones until there are k, in order of choice."""
-    ranking = Ranking(np.zeros(0, dtype=np.int64), np.zeros(0))
+def _outfit_rows(snapshot: Snapshot, outfit_ids: Iterable[str] | None) -> np.ndarray:
+    """The rows of outfits by id, ascending; an id that is not in the pool, or no longer, stands for none."""
+    if outfit_ids is None:
+        return NOTHING
+    ids = check_list("exclude_outfits", outfit_ids, "ids of outfits")
+    rows = np.array([snapshot.ids.find(str(outfit_id)) for outfit_id in ids], dtype=np.int64)
+    return np.unique(rows[rows >= 0])
 
-    def search_best(count: int) -> int:
-        nonlocal ranking
-        [ranking] = pool_rankings(snapshot, [user], count, include_liked=query.include_liked, allowed=allowed)
-        return len(ranking.rows)
 
-    def choose(_: int) -> np.ndarray:
-        return variety.choose(snapshot, snapshot.items_of(ranking.rows), ranking.scores, query.k)
-
-    chosen = choose_from(search_best, choose, query.k, variety.first(query.k))
-    return Ranking(ranking.rows[chosen], ranking.scores[chosen])
+def _after(ranking: Ranking, skip: int) -> Ranking:
+    return Ranking(ranking.rows[skip:], ranking.scores[skip:]) if skip else ranking

@@ -50,7 +50,7 @@ def ask(moment: Moment, text: str | None) -> SearchQuery:
     if text is not None and not isinstance(text, str):
         raise QueryError(f"text must be a string, the words of a request, got {text!r}")
     whole = readable(text or "").strip()
-    if not whole and user_id is None:
+    if not whole and user_id is None and not moment.user.personal:
         raise QueryError("nothing to search by: give the words of a request, a user whose taste is known, or both")
     read = whole if len(whole) <= LONGEST else whole[:LONGEST]
     tower, taste = moment.tower.tower, moment.tower.taste(moment.snapshot, moment.user)

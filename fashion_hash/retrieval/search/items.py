@@ -7,7 +7,8 @@ best come first, ties by id and then by item type.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,10 +19,12 @@ from fashion_hash.core.codes import Packed, hamming
 from fashion_hash.errors import QueryError
 from fashion_hash.index.nearest import Near, nearest, within
 from fashion_hash.retrieval.answers import ItemHits
-from fashion_hash.retrieval.checks import check_count
+from fashion_hash.retrieval.checks import check_count, check_skip
+from fashion_hash.retrieval.filters.excluded import excluded_items
 from fashion_hash.retrieval.filters.shortfall import explain_shortfall
 from fashion_hash.retrieval.moment import Moment
 from fashion_hash.retrieval.search.ask import SearchQuery
+from fashion_hash.retrieval.users import LikesInCall
 from fashion_hash.understanding.read import Understanding
 from fashion_hash.understanding.satisfaction import complete, missing
 
@@ -53,21 +56,57 @@ class Candidates(NamedTuple):
         return [self.types[number] for number in self.numbers.tolist()]
 
 
-def search_items(
-    moment: Moment,
-    request: SearchQuery,
-    k: int,
-    where: Mapping[str, Any] | None = None,
-    item_type: str | None = None,
-    rerank: bool = False,
-) -> ItemHits:
+class SearchOptions(LikesInCall, total=False):
+    """The options of Recommender.search; ItemQuery holds their defaults and meaning."""
+
+    where: Mapping[str, Any] | None
+    item_type: str | None
+    rerank: bool
+    exclude: Mapping[str, Sequence[str]] | None
+    skip: int
+
+
+@dataclass(frozen=True)
+class ItemQuery:
+    """Which items to search for.
+
+    Attributes:
+        k: at most how many.
+        where: which items: see retrieval/filters/language.py.
+        item_type: only items of this type.
+        rerank: order a shortlist by the values before their signs.
+        exclude: by item type the ids of items that are left out.
+        skip: leave out so many of the first items: k more follow.
+    """
+
+    k: int
+    where: Mapping[str, Any] | None = None
+    item_type: str | None = None
+    rerank: bool = False
+    exclude: Mapping[str, Sequence[str]] | None = None
+    skip: int = 0
+
+    def check(self) -> None:
+        """Raises QueryError for options without meaning."""
+        check_count("k", self.k)
+        check_skip(self.skip)
+        if not isinstance(self.rerank, bool):
+            raise QueryError(f"rerank must be True or False, got {self.rerank!r}")
+        if self.rerank and self.skip:
+            raise QueryError(
+                "skip does not go with rerank, whose shortlist belongs to one page: exclude the items of earlier pages"
+            )
+
+
+def search_items(moment: Moment, request: SearchQuery, query: ItemQuery) -> ItemHits:
     """The k best items for a request; see Recommender.search."""
-    k = check_count("k", k)
-    if not isinstance(rerank, bool):
-        raise QueryError(f"rerank must be True or False, got {rerank!r}")
+    query.check()
+    k, where, rerank = int(query.skip) + int(query.k), query.where, query.rerank
     bundle = moment.snapshot.bundle
-    types = bundle.types if item_type is None else (check_type(bundle, item_type),)
+    types = bundle.types if query.item_type is None else (check_type(bundle, query.item_type),)
     chosen = moment.columns.filter(moment.snapshot, where)
+    counts = {type_name: len(bundle.items[type_name]) for type_name in bundle.types}
+    chosen = chosen.without(excluded_items(bundle, query.exclude), counts)
     masks = dict(chosen.masks)
     for bound in chosen.total_bounds:  # an item by itself is an outfit of one item
         for type_name in types:
@@ -80,6 +119,7 @@ def search_items(
         changed = _float_scores(moment, request, ranking.near) - shares(ranking.near.distances, 8 * len(request.code))
         ranking = ranking._replace(scores=ranking.scores + changed)
     ranking = ranking.at(best_places(bundle, ranking.near, ranking.scores, k, ranking.tiers))
+    ranking = ranking.at(np.arange(query.skip, len(ranking.scores))) if query.skip else ranking
     near = ranking.near
     ids = [bundle.items[type_name].id(row) for type_name, row in zip(near.item_types, near.rows.tolist())]
     hits = ItemHits(np.array(ids, dtype=np.str_), ranking.scores)
@@ -91,10 +131,10 @@ def search_items(
         hits.understood = request.said.facts
         hits.complete = complete(request.said, ranking.tiers)
         hits.note = "; ".join(filter(None, [hits.note, relaxed(request.said, ranking.tiers)]))
-    if where and len(ids) < k:
+    if where and len(ids) < query.k:
         tables = moment.columns.of(moment.snapshot)
         searched = {type_name: tables[type_name] for type_name in types}
-        hits.shortfall = explain_shortfall(k, len(ids), chosen, searched, what="items")
+        hits.shortfall = explain_shortfall(query.k, len(ids), chosen, searched, what="items")
     return hits
 
 

@@ -21,7 +21,14 @@ from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import QueryError
 from fashion_hash.index.scoring import scoring_of
 from fashion_hash.retrieval.answers import OutfitHit, OutfitsFor
-from fashion_hash.retrieval.checks import MAX_PER_EXAMPLE, REQUEST_WEIGHT, check_count, check_mapping, check_weight
+from fashion_hash.retrieval.checks import (
+    MAX_PER_EXAMPLE,
+    REQUEST_WEIGHT,
+    check_count,
+    check_mapping,
+    check_skip,
+    check_weight,
+)
 from fashion_hash.retrieval.composition.branch_and_bound import SearchLimits
 from fashion_hash.retrieval.composition.compose import AnchorsHeld, Composition
 from fashion_hash.retrieval.composition.composer import CompositionQuery, OutfitOptions, choose_outfits
@@ -85,7 +92,12 @@ def outfits_for(moment: Moment, request: SearchQuery, query: CompositionQuery, a
     """See Recommender.outfits_for."""
     check_fhn(moment.bundle)
     around.check()
-    k = check_count("k", query.k)
+    k = check_count("k", query.k) + check_skip(query.skip)
+    if query.skip and int(around.anchors) < k:
+        raise QueryError(
+            f"anchors must be at least skip + k, {k}, so that all pages are built around the same items, "
+            f"got {around.anchors}"
+        )
     max_per = check_mapping("max_per", query.max_per, MAX_PER_EXAMPLE)
     check_diversity(query.diversity)
     if set(max_per) == {"item"} and not query.diversity:  # exactly, not out of a shortlist

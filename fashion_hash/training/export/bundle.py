@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ import numpy as np
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.write import BundleContents, write_bundle
 from fashion_hash.core.outfits import concatenate
-from fashion_hash.data.dataset import Dataset
+from fashion_hash.data.dataset import Dataset, Split
+from fashion_hash.data.facts import NO_TIME
 from fashion_hash.errors import BundleError, expect
 from fashion_hash.features.extraction import picture_store
 from fashion_hash.inference.outfit_encoder import EncoderContents, OutfitEncoderArrays
@@ -59,7 +60,7 @@ def export_bundle(
     model = scorer.model
     user_codes, item_codes, item_bias = code_arrays(scorer)
     # the bundle knows the outfits of training and validation; the test split stays unseen
-    known = [dataset.splits[name].positives for name in ("train", "valid") if name in dataset.splits]
+    seen = [dataset.splits[name] for name in ("train", "valid") if name in dataset.splits]
     store = picture_store(dataset) if dataset.content.pictures is not None else None
     contents = BundleContents(
         name=run.config.name,
@@ -69,7 +70,8 @@ def export_bundle(
         item_bias=item_bias,
         **_scored_by(model, user_codes, item_codes),
         repeat_empty=model.repeat_empty,
-        history=concatenate(known),
+        history=concatenate([split.positives for split in seen]),
+        history_times=_times(seen),
         details=dataset.content.details,
         pictures=thumbnails(dataset, store),
         model=_facts(run, dataset),
@@ -78,6 +80,16 @@ def export_bundle(
     )
     check_agreement(contents, scorer)
     return write_bundle(path or run.path / "bundle", contents)
+
+
+def _times(splits: Sequence[Split]) -> np.ndarray | None:
+    """When the positives of splits were liked, (L,) int64, NO_TIME where that is not known; None for none."""
+    times = [np.zeros(0, dtype=np.int64)]
+    for split in splits:
+        known = None if split.facts is None else split.facts.times
+        times.append(np.full(len(split.positives), NO_TIME) if known is None else known)
+    together = np.concatenate(times)
+    return together if (together != NO_TIME).any() else None
 
 
 def _scored_by(model: Network, user_codes: np.ndarray, item_codes: Mapping[str, np.ndarray]) -> dict[str, Any]:

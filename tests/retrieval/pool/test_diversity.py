@@ -11,7 +11,7 @@ from fashion_hash.core.codes import unpack
 from fashion_hash.errors import QueryError
 from fashion_hash.index.build import build_index
 from fashion_hash.retrieval.filters.columns import ItemColumns
-from fashion_hash.retrieval.pool.diversity import choose_from, mmr, read_caps, take_within_caps
+from fashion_hash.retrieval.pool.diversity import Candidates, choose_from, mmr, read_caps, take_within_caps
 from fashion_hash.retrieval.recommender import Recommender
 from tests.worlds.random_bundles import random_bundle, random_pool
 
@@ -103,15 +103,18 @@ def test_mmr_by_plain_loops(seed: int, diversity: float, caps: dict[str, int], w
         chosen.append(best)
         for name in caps:
             uses[name].update(names[name][best])
-    assert mmr(scores, codes, present, 12, diversity, read_caps(caps, SLOTS, items, columns)).tolist() == chosen
+    assert (
+        mmr(Candidates(scores, codes, present), 12, diversity, read_caps(caps, SLOTS, items, columns)).tolist()
+        == chosen
+    )
 
 
 def test_no_diversity_is_the_ranking() -> None:
     items, _, scores = case(0)
     codes = np.zeros((len(items), 3, 1, 8), dtype=np.uint8)
-    assert mmr(scores, codes, items >= 0, 5, 0.0).tolist() == [0, 1, 2, 3, 4]
-    assert mmr(scores[:2], codes[:2], items[:2] >= 0, 5, 1.0).tolist() == [0, 1]
-    assert mmr(scores[:0], codes[:0], items[:0] >= 0, 5, 0.5).tolist() == []
+    assert mmr(Candidates(scores, codes, items >= 0), 5, 0.0).tolist() == [0, 1, 2, 3, 4]
+    assert mmr(Candidates(scores[:2], codes[:2], items[:2] >= 0), 5, 1.0).tolist() == [0, 1]
+    assert mmr(Candidates(scores[:0], codes[:0], items[:0] >= 0), 5, 0.5).tolist() == []
 
 
 def test_asking_for_more_until_k_are_chosen() -> None:
@@ -152,7 +155,7 @@ def test_bad_caps(caps: dict[str, Any], message: str) -> None:
 def test_bad_diversities(diversity: Any) -> None:
     items, _, scores = case(0)
     with pytest.raises(QueryError, match=r"^diversity must be a number from 0 \(scores only\) to 1 .* got "):
-        mmr(scores, np.zeros((len(items), 3, 1, 8), dtype=np.uint8), items >= 0, 5, diversity)
+        mmr(Candidates(scores, np.zeros((len(items), 3, 1, 8), dtype=np.uint8), items >= 0), 5, diversity)
 
 
 @pytest.mark.parametrize(

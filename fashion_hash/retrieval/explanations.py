@@ -1,0 +1,153 @@
+"""What may be asked about a single item, outfit or user: what resembles it, its score, and why it has that score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Unpack
+
+import numpy as np
+
+from fashion_hash.bundle.lookup import find_item_of_any_type, items_by_slot
+from fashion_hash.live.users import OutfitRef, Told, items_told
+from fashion_hash.retrieval.answers import Hits, Score
+from fashion_hash.retrieval.checks import check_options
+from fashion_hash.retrieval.explanation.codes import Explanation
+from fashion_hash.retrieval.explanation.requests import (
+    RequestExplanation,
+    RequestExplanationOptions,
+    RequestExplanationQuery,
+    explain_request,
+)
+from fashion_hash.retrieval.methods import METHODS
+from fashion_hash.retrieval.moment import Moment, OpenGeneration
+from fashion_hash.retrieval.scores import scores_of
+from fashion_hash.retrieval.search.ask import ask
+from fashion_hash.retrieval.search.similar_items import similar_items
+from fashion_hash.retrieval.users import LikesInCall, take_likes
+
+
+class Explanations:
+    """The part of a Recommender that answers about what is named: items, outfits and users."""
+
+    def similar_items(
+        self, item_id: str, k: int = 10, *, item_type: str | None = None, where: Mapping[str, Any] | None = None
+    ) -> Hits:
+        """Items of the same type that resemble an item.
+
+        Args:
+            item_id: the item; it is not among the answers.
+            k: at most how many.
+            item_type: its type, needed if an item of another type has the same id.
+            where: which items may come back: see retrieval/filters/language.py.
+
+        Returns:
+            (K',) ids and the share of bits in which the codes agree, 0 to 1, nearest first,
+            ties by id.
+
+        Raises:
+            QueryError: k, the item type or the filter is not valid, or the id belongs to items of two types.
+            UnknownIdError: an unknown item.
+        """
+        now = self._now()
+        snapshot = now.live.now()
+        item_type, row = find_item_of_any_type(snapshot.bundle, str(item_id), item_type)
+        allowed = now.columns.filter(snapshot, where).masks.get(item_type)
+        similar = similar_items(
+            snapshot.bundle.item_codes[item_type], row, k, allowed, snapshot.bundle.items[item_type]
+        )
+        hits = Hits(np.array(snapshot.bundle.items[item_type].at(similar.rows), dtype=np.str_), similar.shares)
+        hits.personal = False
+        return hits
+
+    def explain_request(
+        self, text: str | None, user: str | int | None, of: OutfitRef, **options: Unpack[RequestExplanationOptions]
+    ) -> RequestExplanation:
+        """Why a request finds an item or an outfit: the parts of words, taste and outfit add up exactly.
+
+        Args:
+            text: as for `search`.
+            user: as for `search`.
+            of: an item id, an outfit as item ids by slot name, or the id of an outfit.
+            **options: keyword options, all optional:
+
+                * item_type: the item's type, needed if an item of another type has the same id.
+                * weight (default 100.0): of the request in an outfit's total.
+                * anchor: the slot of an outfit whose item the request is about; by default that of the item
+                  that agrees best.
+                * neighbours (default 3): at most how many liked items and outfits are named.
+
+        Raises:
+            QueryError: an option is not valid; this and other errors as `search`.
+            UnknownIdError: an unknown user, or `of` is neither an item nor an outfit.
+            TypeError: an unknown option.
+        """
+        check_options("Recommender.explain_request", options, RequestExplanationOptions)
+        moment = self._moment(user)
+        return explain_request(moment, ask(moment, text), RequestExplanationQuery(of, **options))
+
+    def explain(
+        self,
+        user_id: str | int | None,
+        outfit: OutfitRef,
+        *,
+        neighbours: int = 3,
+        top_bits: int = 3,
+        **likes: Unpack[LikesInCall],
+    ) -> Explanation:
+        """Why an outfit has its score: parts that add up to it exactly, and liked outfits near it.
+
+        Args:
+            user_id: who asks; None for an anonymous user.
+            outfit: its id, or any items by slot name.
+            neighbours: at most how many liked outfits are named.
+            top_bits: how many bits of each item are named.
+            **likes: liked, disliked: as for `recommend`.
+
+        Raises:
+            QueryError: no items, or a slot that does not exist.
+            UnknownIdError: an unknown user, outfit or item.
+        """
+        check_options("Recommender.explain", likes, LikesInCall)
+        moment = self._moment(user_id, take_likes(likes))
+        items, user = items_told(moment.snapshot, outfit), moment.user
+        explain = METHODS[moment.bundle.scoring].explain
+        return explain(moment.bundle, user.user_key, items, user.liked, neighbours=neighbours, top_bits=top_bits)
+
+    def outfit(self, outfit_id: str) -> dict[str, str]:
+        """The item ids of an outfit of the pool by slot name ("top", "top_2", ...), filled slots only.
+
+        Raises:
+            UnknownIdError: an unknown outfit; the nearest known ids are named.
+        """
+        snapshot = self._now().live.now()
+        return items_by_slot(snapshot.bundle, items_told(snapshot, str(outfit_id)))
+
+    def score(self, user_id: str | int | None, outfit: OutfitRef) -> Score:
+        """The score of any items as an outfit, in the pool or not.
+
+        Args:
+            user_id: who asks; None for an anonymous user, whose preference is 0.
+            outfit: item ids by slot name, where a missing slot is empty; or the id of an outfit.
+
+        Raises:
+            QueryError: no items, or a slot that does not exist.
+            UnknownIdError: an unknown user, outfit or item.
+        """
+        moment = self._moment(user_id)
+        [score] = scores_of(moment.bundle, moment.user.user_key, items_told(moment.snapshot, outfit)[None])
+        return score
+
+    def liked(self, user_id: str | int) -> list[dict[str, str]]:
+        """The outfits that a user is known to like, as item ids by slot name, in order of the history.
+
+        Raises:
+            UnknownIdError: an unknown user.
+        """
+        moment = self._moment(user_id)
+        return [items_by_slot(moment.bundle, items) for items in moment.user.liked]
+
+    def _moment(self, user_id: str | int | None, told: Told | None = None) -> Moment:
+        return self._now().moment(user_id, told)
+
+    def _now(self) -> OpenGeneration:
+        raise NotImplementedError  # the part that writes keeps what is open
