@@ -20,7 +20,9 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     parser.add_argument("bundle", help="a bundle folder, such as runs/demo/bundle")
     parser.add_argument("--user", action="append", default=[], metavar="ID", help="a user; may be given several times")
     parser.add_argument("--users", metavar="FILE", help="a text file with an id on each line")
-    parser.add_argument("--run", metavar="RUN", help="also search this run folder and older ones beside it")
+    parser.add_argument(
+        "--run", metavar="RUN", help="also search this run folder, older runs and live tables beside it"
+    )
     return run_command(parser, _forget, argv)
 
 
@@ -58,7 +60,8 @@ def _prove(users: Sequence[str], bundle: Path, run: Path | None) -> int:
     from fashion_hash.errors import visible
     from fashion_hash.live.forgetting.search import ENCODINGS, PROVES_FROM, files_of, search
 
-    folders = [bundle, *([run, *sorted(run.parent.glob(f"{run.name}.old-*"))] if run else ())]
+    beside = [] if run is None else [*run.parent.glob(f"{run.name}.old-*"), *run.parent.glob(f"{run.name}.live-*")]
+    folders = [bundle, *([run, *sorted(beside)] if run else ())]
     files = files_of(folders)
     size = sum(file.stat().st_size for file in files)
     print(f"searched {len(files)} files, {size:,} bytes, for each id in {', '.join(ENCODINGS)}")

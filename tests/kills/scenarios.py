@@ -16,7 +16,7 @@ import numpy as np
 from safetensors.torch import load_file
 
 from fashion_hash.commands.build_index import main as build_index
-from fashion_hash.config.experiment import Config, make_config
+from fashion_hash.config.experiment import Config, load_config, make_config
 from fashion_hash.core.manifest import CURRENT, MANIFEST
 from fashion_hash.data.load import load_dataset
 from fashion_hash.data.sample.truth import TRUTH_FILE
@@ -28,6 +28,7 @@ from fashion_hash.features.extraction import extract_features
 from fashion_hash.retrieval.recommender import Recommender
 from fashion_hash.training.outfits.loop import fit
 from fashion_hash.training.runs.run import Run
+from tests.worlds.generations import add_generation
 from tests.worlds.live_world import World, new_bundle
 from tests.worlds.tiny import tiny_dataset, tiny_values
 
@@ -86,7 +87,13 @@ def _trained(folder: Path) -> Any:
     if not _has_epoch(path):
         return 0
     run = Run.open(path)
-    return [run.config.seed, len(run.history), *(_digest(path / f"{name}.safetensors") for name in ("best", "last"))]
+    digests = [_digest(path / f"{name}.safetensors") for name in ("best", "last")]
+    return [run.config.seed, len(run.history), *digests, _offered(path / "bundle")]
+
+
+def _offered(path: Path) -> list[str]:
+    """What the bundle in a run folder offers a user; nothing where there is no bundle."""
+    return [str(name) for name in Recommender.load(path).recommend("user-1", 3).ids] if path.exists() else []
 
 
 def _digest(path: Path) -> str:
@@ -109,6 +116,35 @@ def _start_training(folder: Path, start: int, done: Done) -> None:
 
 def _old_run(folder: Path) -> None:
     fit(_config(seed=0), tiny_dataset(), folder / "run")
+    new_bundle(folder / "run/bundle", count=30)
+
+
+def _old_files(folder: Path) -> None:
+    """What matters of a run when another one of its name begins; no model is needed for that."""
+    path = folder / "run"
+    for name in ("encoder/encoder.json", "split.csv", "best.safetensors", "last.safetensors"):
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_text(name)
+    (path / "config.yaml").write_text(_config(seed=0).to_yaml())
+    add_generation(path / "bundle", count=30)
+
+
+def _begin(folder: Path, start: int, done: Done) -> None:
+    if start == 0:
+        Run.start(_config(seed=1), {}, folder / "run")
+        done()
+
+
+def _begun(folder: Path) -> Any:
+    """Which run has begun; the old one must be whole, in its folder or beside it, and the bundle must answer."""
+    path, files = folder / "run", ("encoder/encoder.json", "split.csv", "best.safetensors", "last.safetensors")
+    seeds = [load_config(place / "config.yaml").seed for place in (path, *folder.glob("run.old-*"))]
+    whole = [place.name for place in (path, folder / "run.old-1") if all((place / name).is_file() for name in files)]
+    assert whole, "no folder holds the whole old run"
+    offered = _offered(path / "bundle")
+    assert len(seeds) <= 2, "the old run was set aside twice"
+    assert offered
+    return [seeds[0], offered]
 
 
 # ---- bundles
@@ -348,6 +384,7 @@ SCENARIOS = {
     for scenario in (
         Scenario("train", _nothing, _start_training, _trained, _epochs),
         Scenario("train over another run", _old_run, _start_training, _trained, _epochs),
+        Scenario("a run of the same name", _old_files, _begin, _begun),
         Scenario("build-index", _two_runs, _index, _answers, _again),
         Scenario("build-index over a bundle", _one_bundle, _index, _answers, _again),
         Scenario("live changes", _new_bundle, _change, _answers),

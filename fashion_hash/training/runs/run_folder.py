@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
@@ -17,9 +16,13 @@ from fashion_hash.errors import TrainingError
 from fashion_hash.training.optimisers import PartOptimiser
 from fashion_hash.training.runs.checkpoint import Checkpoint, load_checkpoint, load_parameters, save_checkpoint
 from fashion_hash.training.runs.curve import draw_curve
+from fashion_hash.training.runs.older_run import set_aside, stays
 
 # what a run writes, beside the bundles that may be built into its folder meanwhile
-FILES = ("config.yaml", "last.safetensors", "best.safetensors", "metrics.jsonl", "curve.png", "encoder")
+FILES = (
+    *("config.yaml", "last.safetensors", "best.safetensors", "metrics.jsonl", "curve.png", "encoder"),
+    *("split.csv", "split.json"),
+)
 
 AnyConfig = TypeVar("AnyConfig", Config, RequestConfig)
 
@@ -56,6 +59,8 @@ class RunFolder(Generic[AnyConfig]):
     ) -> Self:
         """Creates a run folder; an existing run is moved to NAME.old-1, NAME.old-2, ..., and reported.
 
+        Its bundles stay, so that services answer from them until `build-index` writes their next generation.
+
         Args:
             config: the experiment.
             data: fingerprints of the training data, by name.
@@ -67,11 +72,8 @@ class RunFolder(Generic[AnyConfig]):
         """
         path = run_folder(config, out)
         if (path / "config.yaml").is_file():
-            number = 1
-            while (aside := path.with_name(f"{path.name}.old-{number}")).exists():
-                number += 1
-            os.replace(path, aside)
-            tell(f"an older run was moved to {aside}")
+            sweep(path, *FILES)
+            tell(f"an older run was moved to {set_aside(path)}")
         elif path.exists() and not _unwritten(path):
             raise TrainingError(f"{path} exists and is not a run folder: choose another folder with --out")
         path.mkdir(parents=True, exist_ok=True)
@@ -162,8 +164,8 @@ def run_folder(config: Config | RequestConfig, out: str | Path | None = None) ->
 
 
 def _unwritten(path: Path) -> bool:
-    """Whether training was interrupted while writing its first file: the folder is empty or has only a part of it."""
-    return path.is_dir() and all(file.match(".config.yaml.*.partial*") for file in path.iterdir())
+    """Whether a folder holds nothing of a run: it is empty, holds bundles, or training was killed at its first file."""
+    return path.is_dir() and all(stays(entry) for entry in path.iterdir())
 
 
 def _same_config(now: Config | RequestConfig, then: Config | RequestConfig, path: Path) -> None:

@@ -1,0 +1,113 @@
+"""A run of the same name, every night: the older run is kept, and its bundle goes on answering where it is."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from fashion_hash.config.experiment import make_config
+from fashion_hash.core.files import sha256
+from fashion_hash.core.locks import hold
+from fashion_hash.errors import BundleError
+from fashion_hash.retrieval.recommender import Recommender
+from fashion_hash.training.outfits.loop import fit
+from fashion_hash.training.runs.older_run import set_aside
+from fashion_hash.training.runs.run import Run
+from tests.worlds.generations import add_generation
+from tests.worlds.random_bundles import random_bundle
+from tests.worlds.tiny import tiny_dataset, tiny_values
+
+FILES = ("config.yaml", "last.safetensors", "split.csv", "encoder/vocabulary.txt", "notes/mine.txt")
+
+
+def digests(folder: Path) -> dict[str, str]:
+    files = (file for file in folder.rglob("*") if file.is_file() and "bundle" not in file.parts)
+    return {file.relative_to(folder).as_posix(): sha256(file) for file in files}
+
+
+def a_run(path: Path) -> Path:
+    for name in FILES:
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_text(name)
+    return path
+
+
+def test_a_bundle_answers_and_takes_changes_while_its_run_is_replaced(tmp_path: Path) -> None:
+    config, dataset, path = make_config(tiny_values(train={"epochs": 1})), tiny_dataset(), tmp_path / "run"
+    fit(config, dataset, path)
+    add_generation(path / "bundle", seed=1)
+    random_bundle(path / "flat", seed=2)
+    old, shop, lines = digests(path), Recommender.load(path / "bundle"), []
+
+    def report(line: str) -> None:
+        lines.append(line)
+        shop.add_user(f"user of line {len(lines)}")
+        assert Recommender.load(path / "bundle").recommend("user-1", 3).personal
+        with hold(path / "bundle", "building the bundle", BundleError):  # what build-index does meanwhile
+            assert (path / ".bundle.holder").exists()
+
+    run = fit(make_config(tiny_values(seed=5, train={"epochs": 1})), dataset, path, report=report)
+    assert f"{tmp_path / 'run.old-1'}" in lines[0]
+    assert digests(tmp_path / "run.old-1").items() >= {name: old[name] for name in old if "flat" not in name}.items()
+    assert not (tmp_path / "run.old-1/flat").exists()
+    assert Run.open(tmp_path / "run.old-1").config == config
+    assert (run.config.seed, len(run.history)) == (5, 1)
+    assert {entry.name for entry in path.iterdir() if entry.is_dir()} == {"bundle", "flat"}
+    assert Recommender.load(path / "bundle").liked(f"user of line {len(lines)}") == []
+
+
+def test_the_lock_of_a_bundle_that_is_built_meanwhile_stays(tmp_path: Path) -> None:
+    path = a_run(tmp_path / "run")
+    (path / "suppressed.json").write_text("{}")
+    with hold(path / "bundle", "building the bundle", BundleError):
+        half = path / "bundle/generations/.1.abc.partial"
+        half.mkdir(parents=True)
+        names = {entry.name for entry in path.iterdir() if entry.name.startswith(".")}
+        assert set_aside(path) == tmp_path / "run.old-1"
+        assert half.is_dir()
+        assert {entry.name for entry in path.iterdir()} == {*names, "bundle", "config.yaml", "suppressed.json"}
+    assert digests(tmp_path / "run.old-1").keys() == {*FILES, "suppressed.json"}
+
+
+def test_a_folder_of_bundles_alone_may_become_a_run_folder(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    fingerprint = add_generation(path / "bundle", seed=1).fingerprint
+    for resume in (True, False):
+        run = fit(make_config(tiny_values(train={"epochs": 1})), tiny_dataset(), path, resume=resume)
+        assert len(run.history) == 1
+    assert Recommender.load(path / "bundle").bundle.fingerprint == fingerprint
+
+
+def test_older_runs_are_numbered_and_what_a_kill_left_is_not_kept_twice(tmp_path: Path) -> None:
+    path = a_run(tmp_path / "run")
+    for number in (1, 2, 10):
+        (tmp_path / f"run.old-{number}").mkdir()
+    (tmp_path / "run.old-1x").mkdir()
+    (tmp_path / ".run.old-11.abc.partial").mkdir()
+    assert set_aside(path).name == "run.old-11"
+    assert set_aside(path).name == "run.old-11", "config.yaml is still the old one: it was killed before the new one"
+    a_run(path)
+    assert set_aside(path).name == "run.old-12"
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_an_older_run_is_whole_with_and_without_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    def refused(*args: object, **options: object) -> None:
+        raise OSError("no hard links on this file system")
+
+    if not links:
+        monkeypatch.setattr(os, "link", refused)
+    path = a_run(tmp_path / "run")
+    (path / "gone").symlink_to(tmp_path / "nowhere")
+    before = digests(path)
+    removed = []
+    monkeypatch.setattr(Path, "unlink", lambda file: removed.append(file.name) or os.unlink(file))
+    monkeypatch.setattr(shutil, "rmtree", lambda folder, **_: removed.append(folder.name))
+    aside = set_aside(path)
+    assert digests(aside) == before
+    assert (aside / "gone").is_symlink()
+    assert removed[0] == "last.safetensors", "what is left of a run is never taken for one that can be resumed"
