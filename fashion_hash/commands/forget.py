@@ -31,7 +31,7 @@ def _forget(args: argparse.Namespace) -> int:
     from fashion_hash.errors import BundleError, QueryError
     from fashion_hash.live.catalogue import LiveCatalogue
     from fashion_hash.live.compaction import compact
-    from fashion_hash.live.forgetting.remove import ERASE, remove_users, write_suppressed
+    from fashion_hash.live.forgetting.remove import ERASE, remove_users, removed_users
 
     users = [*args.user, *(_lines(Path(args.users)) if args.users else ())]
     if not users:
@@ -46,7 +46,7 @@ def _forget(args: argparse.Namespace) -> int:
             "deleted pages are still in it: run the command again"
         )
     if args.run:
-        write_suppressed(live, Path(args.run) / "suppressed.json")
+        removed_users(live).write(Path(args.run) / "suppressed.json")
     live.close()
     del live
     remove_unused(bundle)

@@ -63,18 +63,20 @@ def _train(args: argparse.Namespace) -> int:
 def _with_live(config: Config | RequestConfig, args: argparse.Namespace) -> Config:
     """Writes what the live catalogue was told beside the run, and names it in the configuration."""
     from fashion_hash.config.experiment import Config
-    from fashion_hash.data.told.tables import write_told
     from fashion_hash.errors import ConfigError
-    from fashion_hash.retrieval.generations.told import told_by
+    from fashion_hash.retrieval.generations.told import export_told
     from fashion_hash.training.runs.run_folder import run_folder
 
     if not isinstance(config, Config):
-        raise ConfigError("--with-live: a configuration of requests takes no outfits and users of a live catalogue")
+        raise ConfigError(
+            "--with-live: a configuration of requests takes no outfits and users of a live catalogue; "
+            "to leave out removed users, name their list with data.suppressed"
+        )
     if args.resume:
         raise ConfigError("--with-live: a resumed run goes on with what it was told when it began; leave it out")
-    told, path, number = told_by(Path(args.with_live)), run_folder(config, args.out), 1
+    path, number = run_folder(config, args.out), 1
     while (folder := path.with_name(f"{path.name}.live-{number}")).exists():
         number += 1
-    write_told(folder, told, {"bundle": args.with_live})
+    told = export_told(Path(args.with_live), folder)
     print(f"wrote {folder}: {told.counts()} since the export of {args.with_live}")
     return config.model_copy(update={"data": config.data.model_copy(update={"live": str(folder)})})

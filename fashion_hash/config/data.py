@@ -81,7 +81,9 @@ class DataConfig(Section):
             By default age does not matter.
         weighted: whether the weights that the data gives count in training.
         shop: the tables of format "shop" and their columns; by default both are recognised.
-        live: a folder of what a live catalogue was told (`fashion-hash export-live`), which is trained on as well.
+        live: a folder of what a live catalogue was told (`fashion-hash export-live`), which is trained on as well;
+            users who were removed from that catalogue are left out.
+        suppressed: a list of removed users (`fashion-hash forget --run`), whose outfits are left out of every split.
     """
 
     format: str
@@ -95,9 +97,10 @@ class DataConfig(Section):
     weighted: bool = True
     shop: ShopConfig | None = None
     live: str | None = None
+    suppressed: str | None = None
 
     @property
     def unused(self) -> set[str]:
-        """The keys of splits, weights and shop that have their defaults."""
-        keys = ("split", "kind_weights", "half_life", "weighted", "shop")
+        """The keys of splits, weights, shop and removed users that have their defaults."""
+        keys = ("split", "kind_weights", "half_life", "weighted", "shop", "suppressed")
         return {key for key in keys if getattr(self, key) == type(self).model_fields[key].default}

@@ -26,6 +26,7 @@ class RequestDataConfig(Section):
             ("blank").
         min_rating: reviews with fewer stars, or without stars, are left out.
         min_events: users with fewer events are left out.
+        suppressed: a list of removed users (`fashion-hash forget --run`), whose requests are left out.
     """
 
     format: str
@@ -38,6 +39,7 @@ class RequestDataConfig(Section):
     copies: Literal["drop", "blank"] = "drop"
     min_rating: float | None = None
     min_events: Count = 1
+    suppressed: str | None = None
 
 
 class TextEncoderConfig(Section):

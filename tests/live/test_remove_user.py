@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.data.splits.removed_users import RemovedUsers
 from fashion_hash.errors import DataError, UnknownIdError
 from fashion_hash.index.partners import build_partners
-from fashion_hash.live.forgetting.remove import read_suppressed, write_suppressed
+from fashion_hash.live.forgetting.remove import removed_users
 from fashion_hash.retrieval.recommender import Recommender
 from tests.worlds.live_world import new_bundle
 
@@ -98,13 +99,12 @@ def test_a_user_who_comes_back_starts_anew(path: Path) -> None:
 def test_the_list_of_removed_users_tells_ids_but_holds_none(path: Path, tmp_path: Path) -> None:
     writer = Recommender.load(path)
     writer.remove_user(["late-secret", SECRET])
-    assert write_suppressed(writer.live, tmp_path / "list.json") == 2
+    removed_users(writer.live).write(tmp_path / "list.json")
     text = (tmp_path / "list.json").read_text()
     assert SECRET not in text
     assert "late-secret" not in text
-    assert read_suppressed(tmp_path / "list.json", ["user-0", SECRET, "late-secret"]) == {SECRET, "late-secret"}
-    with pytest.raises(DataError, match="is not a readable list of removed users"):
-        read_suppressed(path / "manifest.json", ["user-0"])
+    listed = RemovedUsers.read(tmp_path / "list.json")
+    assert [user_id for user_id in ("user-0", SECRET, "late-secret") if user_id in listed] == [SECRET, "late-secret"]
 
 
 class Killed(BaseException):

@@ -18,15 +18,13 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
-    from fashion_hash.data.told.tables import write_told
     from fashion_hash.errors import QueryError
-    from fashion_hash.retrieval.generations.told import told_by
+    from fashion_hash.retrieval.generations.told import export_told
 
     folder = Path(args.folder)
     if folder.exists() and not (folder / "about.json").is_file() and (not folder.is_dir() or any(folder.iterdir())):
         raise QueryError(f"{folder} exists and was not written by this command: name another folder")
-    told = told_by(Path(args.bundle))
-    write_told(folder, told, {"bundle": args.bundle})
+    told = export_told(Path(args.bundle), folder)
     print(f"wrote {folder}: {told.counts()}")
     for (kind, item_type, name), reason in told.left_behind.items():
         print(f"  {item_type or kind} {name!r} is not in the present bundle: {reason}")

@@ -37,6 +37,7 @@ from fashion_hash.data.load import OutfitFormat, format_named, load_dataset
 from fashion_hash.data.parsing.text_tables import Reporter, stop
 from fashion_hash.data.requests.synthesis import make_requests, request_descriptions
 from fashion_hash.data.requests.table import RequestData, Requests
+from fashion_hash.data.splits.removed_users import RemovedUsers, log_without_users, without_users
 from fashion_hash.errors import ConfigError, DataError
 
 
@@ -57,6 +58,7 @@ FORMATS: Mapping[str, LogFormat] = {
     "yelp": LogFormat(yelp.read_requests, ("metadata", "min_rating", "min_events")),
     "request_table": LogFormat(request_table.read_requests, ("metadata", "min_events")),
 }
+REMOVED = "removed users, who are left out"
 _OUTFITS_TAKE = ("subset", "slots")
 _NOT_FOR_ALL = (
     "metadata",
@@ -67,7 +69,14 @@ _NOT_FOR_ALL = (
 )  # the rest is ignored where it has no meaning
 
 
-def load_requests(format: str, root: str | Path, *, report: Reporter = stop, **options: Any) -> RequestData:
+def load_requests(
+    format: str,
+    root: str | Path,
+    *,
+    report: Reporter = stop,
+    removed: RemovedUsers | None = None,
+    **options: Any,
+) -> RequestData:
     """Reads requests into memory.
 
     Args:
@@ -75,6 +84,7 @@ def load_requests(format: str, root: str | Path, *, report: Reporter = stop, **o
             requests are made from.
         root: the file, or the folder that holds it.
         report: called with each fault in the files; the default raises the first.
+        removed: users whose requests are left out, and whose words describe no item; `counts` says how many they are.
         **options: the fields of `fashion_hash.data.events.RequestOptions`, such as `metadata` and `min_events`.
 
     Returns:
@@ -86,16 +96,21 @@ def load_requests(format: str, root: str | Path, *, report: Reporter = stop, **o
     """
     chosen = RequestOptions(**options)
     every: dict[str, LogFormat | OutfitFormat] = {**FORMATS, **OUTFIT_FORMATS}
-    known = format_named(format, every)
+    known, removed = format_named(format, every), removed or RemovedUsers()
     if isinstance(known, OutfitFormat):
         _refuse_others(format, chosen, _OUTFITS_TAKE)
         outfits = load_dataset(format, root, subset=chosen.subset, slots=chosen.slots, report=report)
-        return from_outfits(outfits, chosen.seed, chosen.per_outfit)
+        outfits, gone = without_users(outfits, removed)
+        return _noted(from_outfits(outfits, chosen.seed, chosen.per_outfit), gone)
     _refuse_others(format, chosen, known.takes)
     read = known.read(root, chosen, report)
-    return replace(
-        from_log(f"{format}/{read.name}", read.log, read.catalogue, chosen.seed, chosen.copies), table=read.table
-    )
+    log, gone = log_without_users(read.log, removed)
+    data = from_log(f"{format}/{read.name}", log, read.catalogue, chosen.seed, chosen.copies)
+    return _noted(replace(data, table=read.table), gone)
+
+
+def _noted(data: RequestData, gone: int) -> RequestData:
+    return replace(data, counts={**data.counts, REMOVED: gone}) if gone else data
 
 
 def _refuse_others(format: str, options: RequestOptions, takes: Sequence[str]) -> None:

@@ -50,13 +50,17 @@ def hide_cold_users(dataset: Dataset, count: int, seed: int) -> Dataset:
     cold = ColdUsers(
         tuple(dataset.users.ids[user] for user in hidden),
         _of_users(train[order], hidden, len(dataset.users))[0],
-        {name: _split(dataset.splits[name], hidden, len(dataset.users)) for name in dataset.splits if name != "train"},
+        {
+            name: split_of_users(dataset.splits[name], hidden, len(dataset.users))
+            for name in dataset.splits
+            if name != "train"
+        },
     )
     return replace(
         dataset,
         name=f"{dataset.name} without {count} cold users",
         users=Vocabulary([dataset.users.ids[row] for row in stay], "user"),
-        splits={name: _split(split, stay, len(dataset.users)) for name, split in dataset.splits.items()},
+        splits={name: split_of_users(split, stay, len(dataset.users)) for name, split in dataset.splits.items()},
         cold=cold,
     )
 
@@ -67,8 +71,8 @@ def told_outfits(cold: ColdUsers, count: int) -> Outfits:
     return cold.told[nth < count]
 
 
-def _split(split: Split, users: np.ndarray, total: int) -> Split:
-    """The rows of some users, who are numbered anew."""
+def split_of_users(split: Split, users: np.ndarray, total: int) -> Split:
+    """The rows of some users of a split, who are numbered anew; `total` is the number of all users."""
     positives, kept = _of_users(split.positives, users, total)
     negatives = {kind: _groups(groups, kept, users, total) for kind, groups in split.negatives.items()}
     questions = None

@@ -19,6 +19,7 @@ from fashion_hash.core.files import atomic_path, write_json
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.data.dataset import SPLITS, Dataset
 from fashion_hash.data.splits.make import LEFT_OUT, assign_splits, check_assigned, split_lines, undivided, with_splits
+from fashion_hash.data.splits.removed_users import RemovedUsers
 from fashion_hash.errors import DataError
 
 COLUMNS = ("outfit_id", "user_id", "split")
@@ -41,13 +42,20 @@ class MadeSplit:
     settings: SplitConfig
 
     @classmethod
-    def make(cls, whole: Dataset, settings: SplitConfig, path: Path | None = None) -> MadeSplit:
+    def make(
+        cls,
+        whole: Dataset,
+        settings: SplitConfig,
+        path: Path | None = None,
+        removed: RemovedUsers | None = None,
+    ) -> MadeSplit:
         """Takes the split from a file, or makes it where there is no file.
 
         Args:
             whole: without splits.
             settings: how to divide it; `settings.file` is written when it does not exist.
             path: a file to look at first, such as split.csv in the folder of a run.
+            removed: users who have left the data; a file may still name them.
 
         Raises:
             ConfigError: the data set has splits of its own.
@@ -55,7 +63,7 @@ class MadeSplit:
         """
         for known in (path, None if settings.file is None else Path(settings.file)):
             if known is not None and known.exists():
-                return cls(whole, read_split(known, whole, settings), settings)
+                return cls(whole, read_split(known, whole, settings, removed), settings)
         made = cls(whole, assign_splits(whole, settings), settings)
         if settings.file is not None:
             made.write(Path(settings.file))
@@ -82,13 +90,14 @@ class MadeSplit:
                 writer.writerow((outfit_id, user_id, _NAMES[number]))
 
 
-def read_split(path: Path, whole: Dataset, settings: SplitConfig) -> np.ndarray:
+def read_split(path: Path, whole: Dataset, settings: SplitConfig, removed: RemovedUsers | None = None) -> np.ndarray:
     """The split of each outfit that a file gives: (N,) int8.
 
     Args:
         path: split.csv; its rows may stand in another order than the outfits.
         whole: a data set without splits.
         settings: how it should have been made.
+        removed: users whose outfits in the file are passed over.
 
     Raises:
         DataError: the file is broken, was made with other settings or for other outfits, or leaks.
@@ -96,6 +105,9 @@ def read_split(path: Path, whole: Dataset, settings: SplitConfig) -> np.ndarray:
     _check_settings(path, settings)
     names = list(_names(whole))
     rows = list(_read_rows(path))
+    if removed:
+        stay = {user_id for user_id in {row[1] for row in rows} if user_id not in removed}
+        rows = [row for row in rows if row[1] in stay]
     again = f"remove {path} and {_about(path).name} to split again"
     if [row[:2] for row in rows] != names:
         places = {row[:2]: row[2] for row in rows}

@@ -1,23 +1,15 @@
-"""Users who are removed, and the list that keeps them out.
-
-A removed user is unknown at once. The list holds no ids but salted digests: it can only tell whether an id that is
-asked for is in it. Whoever has the file and guesses an id can ask the same, so ids that can be enumerated are not
-secret from them.
-"""
+"""Users who are removed, and the list that keeps them out (data/splits/removed_users.py); they are unknown at once."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import secrets
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from fashion_hash.core.files import write_json
 from fashion_hash.core.ids import encode
+from fashion_hash.data.splits.removed_users import RemovedUsers, digest_of
 from fashion_hash.errors import DataError, QueryError
 from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.live.records.tables import Records
@@ -35,11 +27,6 @@ class Removed(NamedTuple):
 
     removed: list[str]
     unknown: list[str]
-
-
-def digest_of(salt: str, user_id: str) -> bytes:
-    """The digest of an id: 32 bytes, keyed with the salt (hexadecimal)."""
-    return hashlib.blake2b(user_id.encode(), key=bytes.fromhex(salt), digest_size=32).digest()
 
 
 def is_suppressed(store: Records, user_id: str) -> bool:
@@ -90,23 +77,7 @@ def remove_users(live: LiveCatalogue, user_ids: Sequence[str], *, strict: bool =
     return outcome
 
 
-def write_suppressed(live: LiveCatalogue, path: Path) -> int:
-    """Writes the list of removed users as a file, for `read_suppressed`. Returns how many are on it."""
-    listed = live.ask(lambda store: (store.meta(SALT), store.suppressed()))
-    salt, digests = listed or (None, [])
-    write_json(path, {"salt": salt, "digests": [digest.hex() for digest in digests]})
-    return len(digests)
-
-
-def read_suppressed(path: Path, user_ids: Iterable[str]) -> set[str]:
-    """Those of some users who are on a list that `write_suppressed` wrote.
-
-    Raises:
-        DataError: the file cannot be read.
-    """
-    try:
-        listed = json.loads(path.read_text(encoding="utf-8"))
-        salt, digests = listed["salt"], set(map(bytes.fromhex, listed["digests"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} is not a readable list of removed users ({error})") from None
-    return {user_id for user_id in user_ids if digests and digest_of(salt, user_id) in digests}
+def removed_users(live: LiveCatalogue) -> RemovedUsers:
+    """The list of the users who were removed from a bundle."""
+    salt, digests = live.ask(lambda store: (store.meta(SALT), store.suppressed())) or (None, [])
+    return RemovedUsers(((salt, frozenset(digests)),) if salt is not None and digests else ())

@@ -19,13 +19,14 @@ from fashion_hash.bundle.generations import make_current
 from fashion_hash.bundle.lookup import outfit_rows
 from fashion_hash.core.codes import unpack
 from fashion_hash.core.manifest import current_folder
+from fashion_hash.data.splits.removed_users import digest_of
 from fashion_hash.data.told.tables import write_told
 from fashion_hash.data.told.told import ItemKey, ItemsBySlot, Told, ToldItem, ToldUser, outfit_key
 from fashion_hash.errors import BundleError, FashionHashError
 from fashion_hash.inference.hash_heads import FEATURES, ContentHeads
 from fashion_hash.live import changes
 from fashion_hash.live.catalogue import LiveCatalogue
-from fashion_hash.live.forgetting.remove import SALT, digest_of, remove_users
+from fashion_hash.live.forgetting.remove import SALT, remove_users
 from fashion_hash.live.records.tables import Records
 from fashion_hash.live.snapshot import outfit_keys
 from fashion_hash.live.updates.hidden import set_hidden

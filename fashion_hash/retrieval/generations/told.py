@@ -15,12 +15,14 @@ from fashion_hash.bundle.bundle import LIVE_FOLDER, Bundle
 from fashion_hash.bundle.lookup import items_by_slot
 from fashion_hash.core.codes import WEIGHT_ONE
 from fashion_hash.core.outfits import EMPTY
-from fashion_hash.data.told.tables import read_told
+from fashion_hash.data.splits.removed_users import REMOVED_FILE, RemovedUsers
+from fashion_hash.data.told.tables import read_told, write_told
 from fashion_hash.data.told.told import ItemsBySlot, Told, ToldItem, ToldUser, outfit_key
 from fashion_hash.errors import BundleError
 from fashion_hash.index.pool import Pool
 from fashion_hash.live.catalogue import LiveCatalogue, Writing
 from fashion_hash.live.forgetting.erase import TOLD_FOLDER
+from fashion_hash.live.forgetting.remove import removed_users
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.live.store import Store, store_path
 
@@ -30,8 +32,21 @@ def told_folder(bundle_path: Path) -> Path:
     return bundle_path / LIVE_FOLDER / TOLD_FOLDER
 
 
-def told_by(path: Path) -> Told:
-    """What the live catalogue of a bundle was told up to now.
+def export_told(path: Path, folder: Path) -> Told:
+    """Writes what the live catalogue of a bundle was told as tables, with the list of removed users if there are any.
+
+    Raises:
+        BundleError: the bundle cannot be opened.
+    """
+    told, removed = told_by(path)
+    write_told(folder, told, {"bundle": str(path)})
+    if removed:
+        removed.write(folder / REMOVED_FILE)
+    return told
+
+
+def told_by(path: Path) -> tuple[Told, RemovedUsers]:
+    """What the live catalogue of a bundle was told up to now, and who was removed from it.
 
     Raises:
         BundleError: the bundle cannot be opened.
@@ -39,7 +54,7 @@ def told_by(path: Path) -> Told:
     while True:
         live = LiveCatalogue(path, verify=False)
         try:
-            return told_of(live)
+            return told_of(live), removed_users(live)
         except BundleError:
             if not live.has_moved():
                 raise

@@ -44,7 +44,7 @@ def export_requests(run: RequestRun, path: str | Path | None = None, data: Reque
         TrainingError: the data has changed since the training, or the run on outfits has other items.
         ConfigError: there are several item types and no run on outfits.
     """
-    data = data or load_request_data(run.config)
+    data = data or load_request_data(run.config, run.path)
     path = path or run.path / "bundle"
     if run.config.outfits is not None:
         outfits = Run.open(run.config.outfits)

@@ -45,7 +45,7 @@ def evaluate_requests(run: RequestRun, split: str = "test", data: RequestData | 
         DataError: the data has no such split, or the split is empty.
         TrainingError: the data has changed since the training.
     """
-    data = data or load_request_data(run.config)
+    data = data or load_request_data(run.config, run.path)
     requests = data.split(split)
     if not len(requests):
         raise DataError(

@@ -24,6 +24,7 @@ from fashion_hash.training.outfits.teacher import Teacher
 from fashion_hash.training.outfits.training_data import TrainingData
 from fashion_hash.training.runs.calibration import make_scorer
 from fashion_hash.training.runs.item_inputs import ItemInputs
+from fashion_hash.training.runs.removed import keep_removed
 from fashion_hash.training.runs.run import (
     SPLIT_FILE,
     Loaded,
@@ -89,6 +90,7 @@ def _fit(config: Config, loaded: Loaded, out: str | Path | None, resume: bool, t
             start_from(model, Path(config.train.start), dataset)
     else:
         run = Run.start(config, trained_on, out, tell)
+    keep_removed(run.path, config, loaded.removed)
     _keep_split(run, loaded.split, tell)
     for line in _summary(dataset, inputs, data, model, teacher):
         tell(line)

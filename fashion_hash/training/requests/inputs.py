@@ -21,13 +21,19 @@ from fashion_hash.errors import FeatureError
 from fashion_hash.inference.request_tower import item_features
 from fashion_hash.training.device import choose_device
 from fashion_hash.training.requests.histories import Histories
+from fashion_hash.training.runs.removed import removed_for
 
 MADE_OF_AN_ITEM, MADE_AT_MOST = 64, 20_000
 """The most requests generated from the description of one item, and of all items; each must be encoded."""
 
 
-def load_request_data(config: RequestConfig) -> RequestData:
-    """Reads the requests that a configuration names."""
+def load_request_data(config: RequestConfig, folder: Path | None = None) -> RequestData:
+    """Reads the requests that a configuration names, without the users whom it leaves out.
+
+    Args:
+        config: the experiment.
+        folder: the folder of the run, whose own list of removed users is used if there is one.
+    """
     data = config.data
     return load_requests(
         data.format,
@@ -39,6 +45,7 @@ def load_request_data(config: RequestConfig) -> RequestData:
         copies=data.copies,
         min_rating=data.min_rating,
         min_events=data.min_events,
+        removed=removed_for(config, folder),
         per_outfit=data.per_outfit,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,7 +13,9 @@ from fashion_hash.config.requests import RequestConfig
 from fashion_hash.core.files import atomic_folder
 from fashion_hash.core.locks import hold
 from fashion_hash.core.seeds import derive, generator
+from fashion_hash.data.requests.load import REMOVED
 from fashion_hash.data.requests.table import RequestData, Requests
+from fashion_hash.data.splits.removed_users import RemovedUsers, left_out_line
 from fashion_hash.errors import DataError, TrainingError
 from fashion_hash.evaluation.requests import request_metrics, request_values
 from fashion_hash.models.whisper_lite import WhisperLite
@@ -24,6 +26,7 @@ from fashion_hash.training.requests.inputs import RequestInputs, load_request_da
 from fashion_hash.training.requests.objective import request_loss
 from fashion_hash.training.requests.run import RequestRun, make_request_model
 from fashion_hash.training.requests.scoring import RequestScorer
+from fashion_hash.training.runs.removed import keep_removed, removed_for
 from fashion_hash.training.runs.run_folder import run_folder
 
 VALIDATE_AT_MOST = 2_000
@@ -39,13 +42,24 @@ def fit_requests(
     report: Callable[[str], None] | None = None,
 ) -> RequestRun:
     """Trains one experiment on requests; arguments, result and errors are those of `fashion_hash.fit`."""
-    with hold(run_folder(config, out), "training into it", TrainingError):
-        return _fit(config, data or load_request_data(config), out, resume, report or (lambda line: None))
+    folder = run_folder(config, out)
+    with hold(folder, "training into it", TrainingError):
+        removed = removed_for(config, folder if resume else None)
+        data = data or load_request_data(config, folder if resume else None)
+        return _fit(config, LoadedRequests(data, removed), out, resume, report or (lambda line: None))
+
+
+class LoadedRequests(NamedTuple):
+    """The data of an experiment, and the users whom it leaves out."""
+
+    data: RequestData
+    removed: RemovedUsers
 
 
 def _fit(
-    config: RequestConfig, data: RequestData, out: str | Path | None, resume: bool, tell: Callable[[str], None]
+    config: RequestConfig, loaded: LoadedRequests, out: str | Path | None, resume: bool, tell: Callable[[str], None]
 ) -> RequestRun:
+    data = loaded.data
     if not len(data.split("train")):
         raise DataError(f"{data.name} has no training requests: add events to its training split")
     folder = run_folder(config, out)
@@ -58,11 +72,14 @@ def _fit(
         run = RequestRun.resume(config, inputs.fingerprints, out, model, optimiser)
     else:
         run = RequestRun.start(config, inputs.fingerprints, out, tell)
+    keep_removed(run.path, config, loaded.removed)
     if kept is None:
         with atomic_folder(run.path / "encoder") as temporary:
             inputs.encoder.save(temporary)
     batches = RequestBatches(inputs)
     tell(_summary(config, inputs, batches, model))
+    if data.counts.get(REMOVED):
+        tell(left_out_line(data.counts[REMOVED]))
     if inputs.data.table is not None and inputs.data.table.complaint:
         tell(f"warning: {inputs.data.table.complaint}")
     if config.outfits is not None and not (Path(config.outfits) / "config.yaml").is_file():

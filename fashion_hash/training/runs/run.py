@@ -5,6 +5,7 @@ runs/NAME/
   metrics.jsonl      one line for each finished epoch
   curve.png          the metrics as a picture
   split.csv          the split, if it was made (data.split), and split.json about it
+  left_out.json      the list of removed users whom the training left out, if there is one
   last.safetensors   model, optimiser and history after the last finished epoch
   best.safetensors   the model of the best epoch by validation AUC of the binary codes
   bundle/            written by build_index
@@ -12,6 +13,7 @@ runs/NAME/
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +22,7 @@ from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.load import load_dataset
 from fashion_hash.data.splits.cold_users import hide_cold_users
 from fashion_hash.data.splits.files import MadeSplit
+from fashion_hash.data.splits.removed_users import RemovedUsers, left_out_line, without_users
 from fashion_hash.data.told.join import with_told
 from fashion_hash.data.told.tables import read_told
 from fashion_hash.errors import TrainingError
@@ -28,26 +31,28 @@ from fashion_hash.models.network import Network, Sizes
 from fashion_hash.models.projection import projection_head
 from fashion_hash.training.runs.checkpoint import load_checkpoint, load_parameters
 from fashion_hash.training.runs.item_inputs import ItemInputs
+from fashion_hash.training.runs.removed import removed_for
 from fashion_hash.training.runs.run_folder import RunFolder, same_data
 
 SPLIT_FILE = "split.csv"
 
 
 class Loaded(NamedTuple):
-    """The data of an experiment, and its split if that was made (data.split)."""
+    """The data of an experiment, its split if that was made (data.split), and the users whom it leaves out."""
 
     dataset: Dataset
     split: MadeSplit | None
+    removed: RemovedUsers
 
 
 def load_data(config: Config, dataset: Dataset | None = None, folder: str | Path | None = None) -> Dataset:
-    """The data set that a configuration names, divided as it says, its cold users hidden.
+    """The data set that a configuration names, divided as it says, without removed users, its cold users hidden.
 
     Args:
         config: the experiment.
         dataset: the data set, if it has been read already; if it has several splits, they stay as they are.
-        folder: the folder of the run, whose split.csv is used if there is one. Without it the split is made again,
-            and is the same as long as the data is.
+        folder: the folder of the run, whose split.csv and left_out.json are used if they exist. Without it the split
+            is made again, and is the same as long as the data is.
 
     Raises:
         ConfigError, DataError: the data cannot be read, or not divided as the configuration says.
@@ -56,20 +61,26 @@ def load_data(config: Config, dataset: Dataset | None = None, folder: str | Path
 
 
 def load_and_split(config: Config, dataset: Dataset | None = None, folder: str | Path | None = None) -> Loaded:
-    """As `load_data`, together with the split that was made."""
+    """As `load_data`, together with the split that was made and the users who were left out."""
     data = config.data
     given = dataset is not None
     if dataset is None:
         dataset = load_dataset(data.format, data.root, subset=data.subset, slots=data.slots, shop=data.shop)
-    split = None
+    removed, split = removed_for(config, folder), None
+    dataset, gone = without_users(dataset, removed)
     if data.split is not None and not (given and len(dataset.splits) > 1):
-        split = MadeSplit.make(dataset, data.split, None if folder is None else Path(folder) / SPLIT_FILE)
+        split = MadeSplit.make(dataset, data.split, None if folder is None else Path(folder) / SPLIT_FILE, removed)
         dataset = split.dataset
     if data.live is not None and not dataset.content.notes:
-        dataset = with_told(dataset, read_told(Path(data.live)))
+        told = read_told(Path(data.live))
+        users = {user_id: user for user_id, user in told.users.items() if user_id not in removed}
+        dataset = with_told(dataset, replace(told, users=users))
+    if gone:
+        notes = (left_out_line(gone), *dataset.content.notes)
+        dataset = replace(dataset, content=replace(dataset.content, notes=notes))
     if data.cold_users and dataset.cold is None:
         dataset = hide_cold_users(dataset, data.cold_users, config.seed)
-    return Loaded(dataset, split)
+    return Loaded(dataset, split, removed)
 
 
 def make_model(config: Config, dataset: Dataset, inputs: ItemInputs) -> Network:
