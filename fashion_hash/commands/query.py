@@ -13,6 +13,7 @@ from fashion_hash.commands.run_command import Parser, check_writable, run_comman
 from fashion_hash.errors import QueryError, shown, visible
 from fashion_hash.index.engines.open import ENGINES
 from fashion_hash.presentation.json_answers import outfits_as_json
+from fashion_hash.presentation.one_generation import of_one_generation
 from fashion_hash.presentation.printing import json_text
 from fashion_hash.presentation.table import outfit_table
 from fashion_hash.presentation.tiles import ItemView, OutfitView, outfit_view
@@ -64,8 +65,14 @@ def _query(options: argparse.Namespace) -> int:
     )
     where = _where(options.where)
     query = _query_users if options.text is None else query_text
-    text, views = query(recommender, options, where)
-    written = _draw(recommender, views, options)
+
+    def answered() -> tuple[str, Sequence[OutfitView | ItemView], str]:
+        text, gather = query(recommender, options, where)
+        views = gather() if options.sheet or options.page else []
+        return text, views, f"{recommender.bundle.name}, bundle {recommender.bundle.fingerprint}"
+
+    text, views, subtitle = of_one_generation(recommender, answered)
+    written = _draw(views, subtitle, options)
     print(text)
     for path in written:
         print(f"wrote {visible(path)}", file=sys.stderr if options.json else sys.stdout)
@@ -100,13 +107,8 @@ def _where(text: str | None) -> Mapping[str, Any] | None:
     return where
 
 
-def _draw(
-    recommender: Recommender, gather: Callable[[], Sequence[OutfitView | ItemView]], options: argparse.Namespace
-) -> list[str]:
+def _draw(views: Sequence[OutfitView | ItemView], subtitle: str, options: argparse.Namespace) -> list[str]:
     """Draws what was asked for; returns the files. Pillow is imported only if it is needed."""
-    if not (options.sheet or options.page):
-        return []
-    views, subtitle = gather(), f"{recommender.bundle.name}, bundle {recommender.bundle.fingerprint}"
     if options.sheet:
         from fashion_hash.presentation.sheet import draw_sheet
 
