@@ -42,6 +42,9 @@ MOST_WHOLE = 2**53  # whole numbers up to it keep their digits as float64, which
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
 # an exponent has a sign where a program wrote a number; without it, "12E4" is the code of an article
 _REAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-][0-9]+)?")
+# "59,90", "1.259,90" and "1,259.90", as shops export prices; "1,259" may be either and stays a text
+_COMMA = re.compile(r"-?((0|[1-9][0-9]*)|[1-9][0-9]{0,2}(\.[0-9]{3})+),[0-9]{1,2}")
+_GROUPED = re.compile(r"-?[1-9][0-9]{0,2}(,[0-9]{3})+\.[0-9]{1,2}")
 _NOT_FINITE = re.compile(r"(?i)[+-]?(nan|inf|infinity)")
 _DATE = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -235,6 +238,7 @@ def _readings_of_text(cell: str) -> frozenset[ColumnType] | None:
         return frozenset({"boolean", "text"})
     if _NOT_FINITE.fullmatch(cell):
         return None
+    cell = _with_point(cell)
     if _REAL.fullmatch(cell):
         if not math.isfinite(float(cell)):
             return None
@@ -267,6 +271,13 @@ def _readings_of_value(value: object) -> frozenset[ColumnType] | None:
     return _LISTS if numbers else None
 
 
+def _with_point(cell: str) -> str:
+    """A number with a decimal comma or with groups of thousands as Python writes it; other texts as they are."""
+    if _COMMA.fullmatch(cell):
+        return cell.replace(".", "").replace(",", ".")
+    return cell.replace(",", "") if _GROUPED.fullmatch(cell) else cell
+
+
 def _keeps_digits(cell: str) -> bool:
     """Whether a float64 holds a number with all its digits."""
     if _WHOLE.fullmatch(cell):
@@ -284,7 +295,7 @@ def _boolean(value: Any) -> bool:
 
 def _number(value: Any) -> int | float:
     if isinstance(value, str):
-        cell = value.strip()
+        cell = _with_point(value.strip())
         if _REAL.fullmatch(cell) and math.isfinite(float(cell)) and _keeps_digits(cell):
             return int(cell) if _WHOLE.fullmatch(cell) else float(cell)
     elif isinstance(value, int | float) and _readings_of_value(value) == _NUMBER_ONLY:

@@ -22,12 +22,17 @@ def type_in_file(*cells):
     [
         (["9", "12.50", "-1e-3", "1.5E+10", "0.1"], "number"),
         (["9", "007"], "text"),
+        (["59,90", "7", "-0,5"], "number"),
+        (["1.259,90", "12,5"], "number"),
+        (["1,259.90", "12.5"], "number"),
+        (["1,259", "12,5"], "text"),  # one thousand or one and a quarter
+        (["01,5", "2"], "text"),
         (["9", "12E4"], "text"),  # the code of an article, not 120,000
         (["12345678901234567890", "1"], "text"),
         (["9007199254740992"], "number"),
         (["9007199254740993"], "text"),
         (["0.1234567890123456789"], "text"),
-        (["1,5"], "text"),
+        (["1,5"], "number"),  # a decimal comma
         (["+1"], "text"),
         (["12", "NaN"], "number"),  # the cell is refused later
         (["NaN"], None),
@@ -108,7 +113,7 @@ def test_a_value_becomes_the_type_of_its_column(value, column_type, expected):
     ("value", "column_type", "message"),
     [
         ("cheap", "number", r"column 'x' holds numbers such as 59\.90, got 'cheap'"),
-        ("59,90", "number", "holds numbers"),
+        ("59,901", "number", "holds numbers"),
         ("007", "number", "holds numbers"),
         ("12E4", "number", "holds numbers"),
         ("1e+400", "number", "holds numbers"),
