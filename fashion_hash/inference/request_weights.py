@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 import numpy as np
@@ -40,7 +40,9 @@ from fashion_hash.core.manifest import read_part
 from fashion_hash.encoders.contract import TextEncoder
 from fashion_hash.errors import BundleError, unreadable
 from fashion_hash.inference.layers import Layer
-from fashion_hash.understanding.facts import RequestFacts, write_facts
+
+if TYPE_CHECKING:
+    from fashion_hash.understanding.facts import RequestFacts
 
 FORMAT, FORMAT_VERSION = "fashion_hash requests", 1
 Output = Literal["bits", "float"]
@@ -125,6 +127,8 @@ def write_requests(folder: Path, contents: RequestContents) -> None:
     folder.mkdir()
     contents.encoder.save(folder / "encoder")
     if contents.facts is not None:
+        from fashion_hash.understanding.facts import write_facts
+
         write_facts(folder / "facts", contents.facts)
     for item_type in contents.types:
         bits, floats = finish(contents.item_outputs[item_type], weights)

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from fashion_hash.retrieval.filters.shortfall import Shortfall
-from fashion_hash.understanding.read import Fact
+from fashion_hash.understanding.said import Fact
 
 
 class Aligned(NamedTuple):

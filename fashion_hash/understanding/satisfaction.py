@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fashion_hash.understanding.read import Fact, Understanding, listed
+from fashion_hash.understanding.said import Fact, Understanding, listed
 
 MOST_HARD = 30  # two bits each in a tier; further facts count as soft
 Where = Mapping[str, Any]

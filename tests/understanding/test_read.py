@@ -5,7 +5,8 @@ import pytest
 
 from fashion_hash.errors import ConfigError
 from fashion_hash.understanding.lexicon import CatalogueValues, Lexicon
-from fashion_hash.understanding.read import Understanding, number, understand
+from fashion_hash.understanding.read import number, understand
+from fashion_hash.understanding.said import Understanding
 from fashion_hash.understanding.tokens import folded, one_letter_apart, singular, tokens
 from fashion_hash.understanding.words import read_words
 

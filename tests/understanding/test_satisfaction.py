@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fashion_hash.understanding.read import Fact, Understanding
+from fashion_hash.understanding.said import Fact, Understanding
 from fashion_hash.understanding.satisfaction import complete, missing, soft_shares, tiers
 
 ITEMS = [

@@ -11,7 +11,7 @@ from fashion_hash.encoders.words import LONGEST
 from fashion_hash.errors import FeatureError, QueryError
 from fashion_hash.retrieval.answers import By
 from fashion_hash.retrieval.moment import Moment
-from fashion_hash.understanding.read import Understanding
+from fashion_hash.understanding.said import Understanding
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from fashion_hash.retrieval.filters.columns import FLAG, NUMBER, TEXT, ItemColum
 from fashion_hash.retrieval.filters.language import parse
 from fashion_hash.understanding.facts import RequestFacts, read_facts
 from fashion_hash.understanding.lexicon import CatalogueValues, Lexicon
-from fashion_hash.understanding.read import Understanding, understand
+from fashion_hash.understanding.read import understand
+from fashion_hash.understanding.said import Understanding
 from fashion_hash.understanding.satisfaction import Where, soft_shares, tiers
 from fashion_hash.understanding.terms import readable
 

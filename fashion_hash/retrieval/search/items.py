@@ -25,7 +25,7 @@ from fashion_hash.retrieval.filters.shortfall import explain_shortfall
 from fashion_hash.retrieval.moment import Moment
 from fashion_hash.retrieval.search.ask import SearchQuery
 from fashion_hash.retrieval.users import LikesInCall
-from fashion_hash.understanding.read import Understanding
+from fashion_hash.understanding.said import Understanding
 from fashion_hash.understanding.satisfaction import complete, missing
 
 SHORTLIST, SHORTLIST_LEAST = 10, 200  # a re-rank looks at so many times k, and at so many at least

@@ -10,7 +10,8 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,8 +23,10 @@ from fashion_hash.encoders import TextEncoder
 from fashion_hash.errors import BundleError, FeatureError
 from fashion_hash.inference.request_tower import RequestTower
 from fashion_hash.live.snapshot import Snapshot
-from fashion_hash.retrieval.search.facts import LiveFacts
 from fashion_hash.retrieval.users import User
+
+if TYPE_CHECKING:
+    from fashion_hash.retrieval.search.facts import LiveFacts
 
 AT_ONCE = 1024  # items that are encoded together
 VERSIONS = 2  # of the codes: a thread may still answer from an older snapshot
@@ -59,9 +62,6 @@ class LiveTower:
         exported: the bundle.
         encoder: of texts, if it is already loaded; by default the encoder that the bundle names.
         weights: where the weights of a pretrained encoder are, if they moved since the export.
-
-    Attributes:
-        facts: what the bundle understands of requests.
     """
 
     def __init__(self, exported: Bundle, encoder: TextEncoder | None = None, weights: str | None = None) -> None:
@@ -72,7 +72,6 @@ class LiveTower:
         self._tower: RequestTower | None = None
         # by item type and Snapshot.items_seq: the items of the export, and those that were added
         self._coded: dict[str, OrderedDict[int, tuple[CodedItems, CodedItems]]] = {}
-        self.facts = LiveFacts(exported)
         self._lock = threading.Lock()
 
     @property
@@ -95,6 +94,13 @@ class LiveTower:
                 self._exported.check_requests(tower)
                 self._tower = tower
             return self._tower
+
+    @cached_property
+    def facts(self) -> LiveFacts:
+        """What the bundle understands of requests; its modules are only loaded for requests."""
+        from fashion_hash.retrieval.search.facts import LiveFacts
+
+        return LiveFacts(self._exported)
 
     def parts(self, snapshot: Snapshot, item_type: str) -> tuple[CodedItems, CodedItems]:
         """The items of a type: those of the export, then those that were added."""

@@ -14,7 +14,8 @@ from fashion_hash.evaluation.requests import Places, Score, reciprocal_rank
 from fashion_hash.understanding.details import DetailMasks, catalogue_values
 from fashion_hash.understanding.facts import RequestFacts
 from fashion_hash.understanding.lexicon import Lexicon
-from fashion_hash.understanding.read import Understanding, understand
+from fashion_hash.understanding.read import understand
+from fashion_hash.understanding.said import Understanding
 from fashion_hash.understanding.satisfaction import soft_shares, tiers
 from fashion_hash.understanding.terms import Terms, readable
 from fashion_hash.understanding.words import Words, read_words
