@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fashion_hash.commands.forget import main
-from fashion_hash.data.splits.removed_users import RemovedUsers
+from fashion_hash.data.splits.removed_list import RemovedUsers
 from fashion_hash.live.forgetting.search import files_of, search
 from fashion_hash.retrieval.recommender import Recommender
 from tests.worlds.live_world import new_bundle

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.data.splits.removed_users import RemovedUsers
+from fashion_hash.data.splits.removed_list import RemovedUsers
 from fashion_hash.errors import DataError, UnknownIdError
 from fashion_hash.index.partners import build_partners
 from fashion_hash.live.forgetting.remove import removed_users

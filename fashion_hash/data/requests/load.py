@@ -37,7 +37,8 @@ from fashion_hash.data.load import OutfitFormat, format_named, load_dataset
 from fashion_hash.data.parsing.text_tables import Reporter, stop
 from fashion_hash.data.requests.synthesis import make_requests, request_descriptions
 from fashion_hash.data.requests.table import RequestData, Requests
-from fashion_hash.data.splits.removed_users import RemovedUsers, log_without_users, without_users
+from fashion_hash.data.splits.removed_list import RemovedUsers
+from fashion_hash.data.splits.removed_users import log_without_users, without_users
 from fashion_hash.errors import ConfigError, DataError
 
 

@@ -19,7 +19,7 @@ from fashion_hash.core.files import atomic_path, write_json
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.data.dataset import SPLITS, Dataset
 from fashion_hash.data.splits.make import LEFT_OUT, assign_splits, check_assigned, split_lines, undivided, with_splits
-from fashion_hash.data.splits.removed_users import RemovedUsers
+from fashion_hash.data.splits.removed_list import RemovedUsers
 from fashion_hash.errors import DataError
 
 COLUMNS = ("outfit_id", "user_id", "split")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fashion_hash.core.ids import encode
-from fashion_hash.data.splits.removed_users import RemovedUsers, digest_of
+from fashion_hash.data.splits.removed_list import RemovedUsers, digest_of
 from fashion_hash.errors import DataError, QueryError
 from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.live.records.tables import Records

@@ -19,7 +19,7 @@ from fashion_hash.bundle.generations import make_current
 from fashion_hash.bundle.lookup import outfit_rows
 from fashion_hash.core.codes import unpack
 from fashion_hash.core.manifest import current_folder
-from fashion_hash.data.splits.removed_users import digest_of
+from fashion_hash.data.splits.removed_list import digest_of
 from fashion_hash.data.told.tables import write_told
 from fashion_hash.data.told.told import ItemKey, ItemsBySlot, Told, ToldItem, ToldUser, outfit_key
 from fashion_hash.errors import BundleError, FashionHashError

@@ -15,7 +15,7 @@ from fashion_hash.bundle.bundle import LIVE_FOLDER, Bundle
 from fashion_hash.bundle.lookup import items_by_slot
 from fashion_hash.core.codes import WEIGHT_ONE
 from fashion_hash.core.outfits import EMPTY
-from fashion_hash.data.splits.removed_users import REMOVED_FILE, RemovedUsers
+from fashion_hash.data.splits.removed_list import REMOVED_FILE, RemovedUsers
 from fashion_hash.data.told.tables import read_told, write_told
 from fashion_hash.data.told.told import ItemsBySlot, Told, ToldItem, ToldUser, outfit_key
 from fashion_hash.errors import BundleError

@@ -15,7 +15,7 @@ from fashion_hash.core.locks import hold
 from fashion_hash.core.seeds import derive, generator
 from fashion_hash.data.requests.load import REMOVED
 from fashion_hash.data.requests.table import RequestData, Requests
-from fashion_hash.data.splits.removed_users import RemovedUsers, left_out_line
+from fashion_hash.data.splits.removed_list import RemovedUsers, left_out_line
 from fashion_hash.errors import DataError, TrainingError
 from fashion_hash.evaluation.requests import request_metrics, request_values
 from fashion_hash.models.whisper_lite import WhisperLite

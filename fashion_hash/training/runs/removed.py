@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fashion_hash.config.experiment import Config
 from fashion_hash.config.requests import RequestConfig
-from fashion_hash.data.splits.removed_users import REMOVED_FILE, RemovedUsers
+from fashion_hash.data.splits.removed_list import REMOVED_FILE, RemovedUsers
 
 LEFT_OUT_FILE = "left_out.json"
 

@@ -22,7 +22,8 @@ from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.load import load_dataset
 from fashion_hash.data.splits.cold_users import hide_cold_users
 from fashion_hash.data.splits.files import MadeSplit
-from fashion_hash.data.splits.removed_users import RemovedUsers, left_out_line, without_users
+from fashion_hash.data.splits.removed_list import RemovedUsers, left_out_line
+from fashion_hash.data.splits.removed_users import without_users
 from fashion_hash.data.told.join import with_told
 from fashion_hash.data.told.tables import read_told
 from fashion_hash.errors import TrainingError

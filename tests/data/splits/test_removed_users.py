@@ -12,7 +12,8 @@ from fashion_hash.data.dataset import Pool, Split
 from fashion_hash.data.requests.load import REMOVED, load_requests
 from fashion_hash.data.shop.likes import set_id
 from fashion_hash.data.splits.files import MadeSplit, SplitConfig
-from fashion_hash.data.splits.removed_users import RemovedUsers, digest_of, without_users
+from fashion_hash.data.splits.removed_list import RemovedUsers, digest_of
+from fashion_hash.data.splits.removed_users import without_users
 from fashion_hash.errors import DataError
 from tests.worlds.request_files import form_2014
 from tests.worlds.tiny import tiny_dataset
