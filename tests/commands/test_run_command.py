@@ -90,5 +90,8 @@ def test_a_sample_that_cannot_be_written_names_its_folder(tmp_path: Path) -> Non
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
     )
     assert done.returncode == 2, done
-    assert done.stderr.splitlines()[-1] == f"error: {tmp_path / 's'}: File too large"
+    assert done.stderr.splitlines()[-1] == (
+        f"error: {tmp_path / 's'}: File too large: the system limits the size of files (ulimit -f): "
+        "raise the limit and try again"
+    )
     assert not (tmp_path / "s").exists()
