@@ -8,6 +8,13 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from fashion_hash.commands.query_options import (
+    add_choice_options,
+    check_choice_options,
+    likes,
+    list_note,
+    pool_choice,
+)
 from fashion_hash.commands.query_text import add_text_options, check_text_options, query_text
 from fashion_hash.commands.run_command import Parser, check_writable, run_command
 from fashion_hash.errors import QueryError, shown, visible
@@ -39,6 +46,7 @@ def _parser(prog: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     parser.add_argument("--sheet", metavar="FILE.png", help="also draw the answers as a picture")
     parser.add_argument("--page", metavar="FILE.html", help="also write the answers as a web page")
+    add_choice_options(parser)
     add_text_options(parser)
     parser.add_argument(
         "--engine",
@@ -57,6 +65,7 @@ def _query(options: argparse.Namespace) -> int:
         if path is not None:
             check_writable(option, path, suffix)
     check_text_options(options)
+    check_choice_options(options)
     recommender = Recommender.load(
         options.bundle,
         verify=not options.no_verify,
@@ -83,16 +92,21 @@ def _query_users(
     recommender: Recommender, options: argparse.Namespace, where: Mapping[str, Any] | None
 ) -> tuple[str, Callable[[], Sequence[OutfitView | ItemView]]]:
     """The best outfits of the pool for each user, as text, and what gathers their views."""
+    users: list[str | None] = list(dict.fromkeys(options.user)) or [None]
+    asked = pool_choice(options)
     answers = {
-        user: recommender.answer(user, options.k, include_liked=options.include_liked, where=where)
-        for user in options.user
+        user: recommender.answer(user, options.k, include_liked=options.include_liked, where=where, **asked)
+        for user in users
     }
     if options.json:
         text = json_text(outfits_as_json(recommender, answers, options.k), sys.stdout.encoding)
     else:
         tables = [outfit_table(recommender, user, hits, options.include_liked) for user, hits in answers.items()]
         text = "\n".join(tables)
-    return text, lambda: [outfit_view(recommender, user, hits) for user, hits in answers.items()]
+    note = list_note(options)
+    return text, lambda: [
+        outfit_view(recommender, user, hits, note=note, **likes(options)) for user, hits in answers.items()
+    ]
 
 
 def _where(text: str | None) -> Mapping[str, Any] | None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from fashion_hash.commands.query_options import choice, likes, list_note, variety
 from fashion_hash.errors import QueryError
 from fashion_hash.presentation.json_answers import request_as_json, requests_as_json
 from fashion_hash.presentation.printing import json_text
@@ -46,8 +47,10 @@ def check_text_options(options: argparse.Namespace) -> None:
         QueryError: options are missing, or do not go together.
     """
     if options.text is None:
-        if not options.user:
-            raise QueryError('nothing to answer: give --user ID, --text "WORDS", or both')
+        if not (options.user or options.liked or options.disliked or options.popular):
+            raise QueryError(
+                'nothing to answer: give --user ID, --text "WORDS", or both; or --liked OUTFIT, or --popular'
+            )
         if used := _used(options, _OF_TEXT):
             raise QueryError(f'{used[0]} needs a request: add --text "WORDS"')
         return
@@ -78,7 +81,7 @@ def query_text(
             + (f"\nwhy the first:\n{why}\n" if why else "")
             for (user, answer), why in zip(answers, reasons)
         )
-    return text, lambda: [_view(recommender, options.text, user, answer) for user, answer in answers]
+    return text, lambda: [_view(recommender, options, user, answer) for user, answer in answers]
 
 
 def _table(recommender: Recommender, answer: Answer) -> str:
@@ -89,9 +92,16 @@ def _answer(
     recommender: Recommender, options: argparse.Namespace, user: str | None, where: Mapping[str, Any] | None
 ) -> Answer:
     if options.outfits:
-        return recommender.outfits_for(options.text, user, options.k, weight=_weight(options), where=where)
+        asked = choice(options) | variety(options)
+        return recommender.outfits_for(options.text, user, options.k, weight=_weight(options), where=where, **asked)
     return recommender.search(
-        options.text, user, options.k, where=where, item_type=options.item_type, rerank=options.rerank
+        options.text,
+        user,
+        options.k,
+        where=where,
+        item_type=options.item_type,
+        rerank=options.rerank,
+        **choice(options),
     )
 
 
@@ -113,10 +123,13 @@ def _weight(options: argparse.Namespace) -> float:
     return REQUEST_WEIGHT if options.weight is None else float(options.weight)
 
 
-def _view(recommender: Recommender, text: str, user: str | None, answer: Answer) -> OutfitView | ItemView:
-    request = Request(text, answer.by, answer.note)
+def _view(
+    recommender: Recommender, options: argparse.Namespace, user: str | None, answer: Answer
+) -> OutfitView | ItemView:
+    request = Request(options.text, answer.by, answer.note)
     if isinstance(answer, OutfitsFor):
-        return outfit_view(recommender, user, answer.hits, request=request)
+        note = list_note(options)
+        return outfit_view(recommender, user, answer.hits, request=request, note=note, **likes(options))
     return item_view(recommender, user, answer, request)
 
 

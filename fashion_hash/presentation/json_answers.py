@@ -9,9 +9,9 @@ from fashion_hash.retrieval.answers import Hit, ItemHits, OutfitsFor
 from fashion_hash.retrieval.recommender import Recommender
 
 
-def outfits_as_json(recommender: Recommender, answers: Mapping[str, Sequence[Hit]], k: int) -> dict[str, object]:
-    """The best outfits of the pool, by user."""
-    users = {user: {"hits": [asdict(hit) for hit in hits]} for user, hits in answers.items()}
+def outfits_as_json(recommender: Recommender, answers: Mapping[str | None, Sequence[Hit]], k: int) -> dict[str, object]:
+    """The best outfits of the pool, by user; "" is anyone."""
+    users = {user or "": {"hits": [asdict(hit) for hit in hits]} for user, hits in answers.items()}
     return {**_about(recommender, k), "users": users}
 
 

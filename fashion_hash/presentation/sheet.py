@@ -15,14 +15,15 @@ from PIL.ImageFont import FreeTypeFont
 from fashion_hash.core.files import atomic_path
 from fashion_hash.data.stores.decoding import decode
 from fashion_hash.errors import FeatureError, MissingExtraError, naming, visible
-from fashion_hash.presentation.tiles import ItemView, OutfitView, Tile
+from fashion_hash.presentation.reasons import Reason
+from fashion_hash.presentation.tiles import ItemView, OutfitView, Tile, total_price
 from fashion_hash.retrieval.answers import Hit, OutfitHit
 
-PAPER, INK, QUIET, LINE = "#faf8f5", "#26221f", "#857d75", "#e4ded6"
-PREFERENCE, COMPATIBILITY, REQUEST = "#b4654a", "#4f7a6d", "#4a5f8f"
+PAPER, INK, QUIET, LINE = "#faf8f5", "#26221f", "#6b635c", "#e4ded6"
+COLOURS = {"": QUIET, "taste": "#a6543a", "harmony": "#3f6d60", "request": "#43588a"}
 PLACEHOLDERS = ("#e9ddd3", "#dbe3dc", "#dde0ea", "#eadfe6", "#e8e4cf", "#d8e4e6")
 MARGIN, GAP, TILE, SMALL = 48, 12, 168, 92
-RANK, FACTS = 72, 400
+RANK, FACTS = 72, 460
 ABREAST = 5  # items in a row
 LONGEST = 500  # letters of a text, before it is measured
 
@@ -36,13 +37,12 @@ class _Style(NamedTuple):
 
 
 class _Bar(NamedTuple):
-    """A term of a score; its bar is full at `longest`, and its number is written with a `sign`."""
+    """A term of an outfit: its share of the bar, 0 to 1, and what is written behind it."""
 
     name: str
-    value: float
-    longest: float
+    share: float
+    text: str
     colour: str
-    sign: str = "+"
 
 
 def draw_sheet(views: Sequence[OutfitView | ItemView], path: str | Path, subtitle: str = "") -> None:
@@ -74,11 +74,10 @@ def _outfit_section(view: OutfitView, subtitle: str) -> Image.Image:
     row_height = TILE + 2 * GAP
     image, top = _begin(view, subtitle, width, max(1, len(view.hits)) * row_height)
     draw = ImageDraw.Draw(image)
-    _heading(draw, "Recommended", f"best {len(view.hits)}", top, width)
+    _heading(draw, "Recommended", view.note, top, width)
     top += 44
     if not view.hits:
         draw.text((MARGIN, top), "No outfits found.", QUIET, _font(15))
-    longest = max([1e-9] + [max(abs(hit.preference), abs(hit.compatibility)) for hit, _ in view.hits])
     facts = MARGIN + RANK + most_tiles * (TILE + GAP) + GAP
     for rank, (hit, tiles) in enumerate(view.hits, start=1):
         draw.text((MARGIN, top + TILE // 2), str(rank), QUIET, _font(30), anchor="lm")
@@ -87,36 +86,54 @@ def _outfit_section(view: OutfitView, subtitle: str) -> Image.Image:
             left = MARGIN + RANK + number * (TILE + GAP)
             image.paste(_tile(tile, TILE), (left, top))
             if tile.slot == anchor:
-                draw.rectangle((left - 3, top - 3, left + TILE + 2, top + TILE + 2), outline=REQUEST, width=3)
-        _facts(draw, hit, tiles, longest, (facts, top, width - MARGIN))
+                draw.rectangle(
+                    (left - 3, top - 3, left + TILE + 2, top + TILE + 2), outline=COLOURS["request"], width=3
+                )
+        _facts(draw, hit, tiles, view.reason(rank - 1), (facts, top, width - MARGIN))
         draw.line((MARGIN, top + TILE + GAP, width - MARGIN, top + TILE + GAP), LINE)
         top += row_height
     return image
 
 
 def _facts(
-    draw: ImageDraw.ImageDraw, hit: Hit, tiles: Sequence[Tile], longest: float, place: tuple[int, int, int]
+    draw: ImageDraw.ImageDraw, hit: Hit, tiles: Sequence[Tile], reason: Reason, place: tuple[int, int, int]
 ) -> None:
-    """The score of an outfit, its terms and titles; `place` is left, top and right."""
+    """Why, where the terms stand, and the items with their prices; `place` is left, top and right."""
     left, top, right = place
-    total = hit.total if isinstance(hit, OutfitHit) else hit.score
-    draw.text((left, top), f"{total:.3f}", INK, _font(30))
-    _write(draw, (right, top + 12), hit.outfit_id, 160, _Style(14, QUIET, "ra"))
-    bars = [
-        _Bar("preference", hit.preference, longest, PREFERENCE),
-        _Bar("compatibility", hit.compatibility, longest, COMPATIBILITY),
-    ]
+    down = top
+    for line in _lines(reason.text, 14, right - left, 3):
+        draw.text((left, down), line, INK, _font(14, line))
+        down += 18
+    down += 4 * (down > top)
+    bars = [_Bar(name, 1 - percent / 100, f"top {percent} %", COLOURS[about]) for name, percent, about in reason.ranks]
     if isinstance(hit, OutfitHit):
-        bars.insert(0, _Bar("request", hit.request, 1.0, REQUEST, sign=""))
-    down = top + 46
+        bars.insert(0, _Bar("request", hit.request, f"{hit.request:.0%}", COLOURS["request"]))
     for bar in bars:
         _draw_bar(draw, bar, left, down, right)
-        down += 22
-    down += 8
-    line = min(20, (top + TILE - down) // max(1, len(tiles)))
-    size = max(9, min(14, round(line * 0.75)))
-    for number, tile in enumerate(tiles):
-        _write(draw, (left, down + number * line), tile.label, right - left, _Style(size, INK))
+        down += 19
+    down += 4
+    texts = [" · ".join(filter(None, [tile.label, tile.line])) for tile in tiles]
+    if price := total_price(tiles):
+        texts.append(f"together {price}")
+    line_height = min(18, (top + TILE - down) // max(1, len(texts)))
+    size = max(9, min(13, round(line_height * 0.8)))
+    for number, text in enumerate(texts):
+        _write(draw, (left, down + number * line_height), text, right - left, _Style(size, INK))
+
+
+def _lines(text: str, size: int, width: int, most: int) -> list[str]:
+    """A text on several lines of a width; the last is shortened."""
+    words, lines = visible(text).split(), [""]
+    for number, word in enumerate(words):
+        longer = f"{lines[-1]} {word}".strip()
+        if _font(size, longer).getlength(longer) <= width or not lines[-1]:
+            lines[-1] = longer
+        elif len(lines) < most:
+            lines.append(word)
+        else:
+            lines[-1] = _fit(" ".join([lines[-1], *words[number:]]), size, width)
+            break
+    return [_fit(line, size, width) for line in lines if line]
 
 
 def _begin(view: OutfitView | ItemView, subtitle: str, width: int, rows: int) -> tuple[Image.Image, int]:
@@ -135,8 +152,10 @@ def _begin(view: OutfitView | ItemView, subtitle: str, width: int, rows: int) ->
     liked_height = 0 if view.user_id is None else 68 + (tallest * (SMALL + 4) if view.liked else 32)
     image = Image.new("RGB", (width, 180 + liked_height + rows + MARGIN), PAPER)
     draw = ImageDraw.Draw(image)
-    who = "anyone" if view.user_id is None else view.user_id
-    heading, below = f"Outfits for {who}", subtitle
+    who = "anyone" if view.user_id is None else f"user {view.user_id}"
+    heading, below = who[:1].upper() + who[1:], subtitle
+    if isinstance(view, OutfitView) and view.about:
+        below = f"{view.about}  ·  {subtitle}"
     if view.request is not None:
         heading = f"“{view.request.text}”" if view.request.text.strip() else f"What {who} likes"
         note = f" ({view.request.note})" if view.request.note else ""
@@ -175,9 +194,9 @@ def _item_section(view: ItemView, subtitle: str) -> Image.Image:
         draw.text((left + TILE, high + TILE + 6), f"{score:.1%}", INK, _font(16), anchor="ra")
         draw.rectangle((left, high + TILE + 30, left + TILE, high + TILE + 36), LINE)
         length = round(TILE * min(1.0, max(0.0, score)))
-        draw.rectangle((left, high + TILE + 30, left + length, high + TILE + 36), REQUEST)
+        draw.rectangle((left, high + TILE + 30, left + length, high + TILE + 36), COLOURS["request"])
         _write(draw, (left, high + TILE + 42), tile.label, TILE, _Style(13, INK))
-        _write(draw, (left, high + TILE + 60), tile.item_id, TILE, _Style(11, QUIET))
+        _write(draw, (left, high + TILE + 60), tile.line or tile.item_id, TILE, _Style(11, QUIET))
     return image
 
 
@@ -195,14 +214,11 @@ def _heading(draw: ImageDraw.ImageDraw, text: str, note: str, top: int, width: i
 
 def _draw_bar(draw: ImageDraw.ImageDraw, bar: _Bar, left: int, top: int, right: int) -> None:
     draw.text((left, top), bar.name, QUIET, _font(13))
-    draw.text((right, top), f"{bar.value:{bar.sign}.3f}", INK, _font(13), anchor="ra")
-    start, room = left + 98, right - left - 98 - 64
+    draw.text((right, top), bar.text, INK, _font(13), anchor="ra")
+    start, room = left + 98, right - left - 98 - 72
     draw.rectangle((start, top + 3, start + room, top + 11), LINE)
-    length = round(room * min(1.0, abs(bar.value) / bar.longest))
-    if bar.value >= 0:
-        draw.rectangle((start, top + 3, start + length, top + 11), bar.colour)
-    else:  # below zero: an outline, so that a bad match never looks like a good one
-        draw.rectangle((start, top + 3, start + length, top + 11), PAPER, outline=bar.colour)
+    length = round(room * min(1.0, max(0.0, bar.share)))
+    draw.rectangle((start, top + 3, start + length, top + 11), bar.colour)
 
 
 def _tile(tile: Tile, side: int) -> Image.Image:

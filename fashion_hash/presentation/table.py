@@ -11,18 +11,18 @@ from fashion_hash.retrieval.answers import Hit, ItemHits, OutfitsFor
 from fashion_hash.retrieval.recommender import Recommender
 
 
-def outfit_table(recommender: Recommender, user: str, hits: Sequence[Hit], include_liked: bool) -> str:
+def outfit_table(recommender: Recommender, user: str | None, hits: Sequence[Hit], include_liked: bool) -> str:
     """The best outfits of the pool for a user, a line each.
 
     Args:
         recommender: what answered.
-        user: the id of the user.
+        user: the id of the user; None for anyone.
         hits: the answer.
         include_liked: whether liked outfits were asked for as well.
     """
-    count = len(recommender.liked(user))
+    count = 0 if user is None else len(recommender.liked(user))
     liked = f"{count} liked outfit{'' if count == 1 else 's'} {'included' if include_liked else 'left out'}"
-    lines = [f"{visible(user)}: best {len(hits)} of {len(recommender)} outfits, {liked}"]
+    lines = [f"{'anyone' if user is None else visible(user)}: best {len(hits)} of {len(recommender)} outfits, {liked}"]
     ids = _aligned("outfit", [hit.outfit_id for hit in hits])
     lines.append(f"{'':>4}  {ids[0]}  {'score':>8} = preference + compatibility +    bias  items")
     for rank, (hit, outfit_id) in enumerate(zip(hits, ids[1:]), start=1):

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Unpack
 
 from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.presentation.details import NOTHING_SHOWN, Shown, money, shown
+from fashion_hash.presentation.reasons import Reason, Reasons
 from fashion_hash.retrieval.answers import ItemHits
 from fashion_hash.retrieval.recommender import Hit, Recommender
+from fashion_hash.retrieval.users import LikesInCall, take_likes
 
 
 @dataclass(frozen=True)
@@ -19,17 +23,35 @@ class Tile:
         item_id: its id.
         title: its title, or None.
         picture: encoded JPEG, PNG or GIF bytes, or None.
+        shown: its price, brand and stock.
     """
 
     slot: str
     item_id: str
     title: str | None
     picture: bytes | None
+    shown: Shown = NOTHING_SHOWN
 
     @property
     def label(self) -> str:
         """The title, or the id of an item without one."""
         return self.title or self.item_id
+
+    @property
+    def line(self) -> str:
+        """Brand, price and stock on one line; empty where the catalogue has none."""
+        shown = self.shown
+        price = "" if shown.price is None else money(shown.price, shown.currency)
+        return " · ".join(filter(None, [shown.brand, price, shown.stock]))
+
+
+def total_price(tiles: Sequence[Tile]) -> str:
+    """The price of all items together; empty unless each has one, in one currency."""
+    prices = [tile.shown.price for tile in tiles]
+    currencies = {tile.shown.currency for tile in tiles}
+    if not tiles or None in prices or len(currencies) > 1:
+        return ""
+    return money(sum(price for price in prices if price is not None), currencies.pop())
 
 
 @dataclass(frozen=True)
@@ -57,6 +79,9 @@ class OutfitView:
         liked: the tiles of the first of these outfits.
         hits: the answer, each hit with its tiles.
         request: the request that was answered; None for the best outfits of the pool.
+        reasons: why each hit is shown; empty where nothing is said.
+        about: what is known of the user.
+        note: of how many outfits these are the best, and how they were chosen.
     """
 
     user_id: str | None
@@ -64,6 +89,13 @@ class OutfitView:
     liked: list[list[Tile]]
     hits: list[tuple[Hit, list[Tile]]]
     request: Request | None = None
+    reasons: tuple[Reason, ...] = ()
+    about: str = ""
+    note: str = ""
+
+    def reason(self, place: int) -> Reason:
+        """Why the hit at a place is shown."""
+        return self.reasons[place] if place < len(self.reasons) else Reason()
 
 
 @dataclass(frozen=True)
@@ -91,12 +123,19 @@ def tiles(bundle: Bundle, items_by_slot: Mapping[str, str]) -> list[Tile]:
     return [_tile(bundle, slot, types[slot], item_id) for slot, item_id in items_by_slot.items()]
 
 
+class ViewOptions(LikesInCall, total=False):
+    """What else is said about a list of outfits: a note on how it was chosen, and what was told with the question."""
+
+    note: str
+
+
 def outfit_view(
     recommender: Recommender,
     user_id: str | None,
     hits: Sequence[Hit],
     at_most_liked: int = 6,
     request: Request | None = None,
+    **options: Unpack[ViewOptions],
 ) -> OutfitView:
     """Gathers titles and pictures of a user's hits, and of the first outfits that the user likes.
 
@@ -106,10 +145,21 @@ def outfit_view(
         hits: the answer.
         at_most_liked: how many liked outfits to show.
         request: the request that was answered, if any.
+        **options: note, how the list was chosen; liked, disliked, what was told with the question.
     """
-    bundle = recommender.bundle
+    bundle, note = recommender.bundle, options.pop("note", "")
+    reasons = Reasons(recommender, user_id, take_likes(options))
     num_liked, liked = _liked(recommender, user_id, at_most_liked)
-    return OutfitView(user_id, num_liked, liked, [(hit, tiles(bundle, hit.items)) for hit in hits], request)
+    return OutfitView(
+        user_id,
+        num_liked,
+        liked,
+        [(hit, tiles(bundle, hit.items)) for hit in hits],
+        request,
+        tuple(map(reasons.of, hits)),
+        _about(reasons),
+        _note(reasons, len(hits), note),
+    )
 
 
 def item_view(
@@ -123,6 +173,21 @@ def item_view(
     return ItemView(user_id, num_liked, liked, items, request)
 
 
+def _about(reasons: Reasons) -> str:
+    """What is known of a user."""
+    count = reasons.num_liked
+    known = f"{count:,} liked outfit{'' if count == 1 else 's'}" if count else "nothing known, so the same for everyone"
+    return " · ".join([known, *([f"more than usual: {', '.join(tastes)}"] if (tastes := reasons.tastes) else [])])
+
+
+def _note(reasons: Reasons, count: int, note: str) -> str:
+    """Of how many outfits these are, how they were chosen, and what percentages are counted over."""
+    outfits = f"{count:,} of {reasons.num_outfits:,} outfits"
+    sampled = reasons.num_compared < reasons.num_outfits
+    counted = f"percentages are counted over {reasons.num_compared:,} of them" if sampled else ""
+    return "; ".join(filter(None, [outfits, note, counted]))
+
+
 def _liked(recommender: Recommender, user_id: str | None, at_most: int) -> tuple[int, list[list[Tile]]]:
     """How many outfits a user likes, and the tiles of the first ones."""
     liked = [] if user_id is None else recommender.liked(user_id)
@@ -131,5 +196,5 @@ def _liked(recommender: Recommender, user_id: str | None, at_most: int) -> tuple
 
 def _tile(bundle: Bundle, slot: str, item_type: str, item_id: str) -> Tile:
     row = bundle.items[item_type].row(item_id)
-    title = bundle.catalogue.item(item_type, row).title
-    return Tile(slot, item_id, title, bundle.catalogue.picture(item_type, row))
+    item = bundle.catalogue.item(item_type, row)
+    return Tile(slot, item_id, item.title, bundle.catalogue.picture(item_type, row), shown(item.details))
