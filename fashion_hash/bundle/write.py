@@ -220,6 +220,9 @@ def _check_requests(contents: BundleContents, types: tuple[str, ...]) -> None:
 def _check_history(contents: BundleContents) -> None:
     if contents.history.slots != contents.slots:
         raise BundleError(f"the history has the slots {contents.history.slots}, but the bundle has {contents.slots}")
+    if contents.history_times is not None and contents.history_times.shape != (len(contents.history),):
+        shape = contents.history_times.shape
+        raise BundleError(f"history_times has the shape {shape}, but the history has {len(contents.history)} outfits")
     columns = [("users", contents.history.users, 0, len(contents.users))]
     for slot, item_type in enumerate(contents.slots):
         columns.append((item_type, contents.history.items[:, slot], EMPTY, len(contents.items[item_type])))

@@ -43,7 +43,7 @@ def check_agreement(contents: BundleContents, scorer: ModelScorer) -> None:
     table = _outfits(contents)
     by_model = scorer(table)
     # a score needs ids, codes and weights alone
-    light = replace(contents, history=table[:0], details={}, pictures={}, heads={}, requests=None)
+    light = replace(contents, history=table[:0], history_times=None, details={}, pictures={}, heads={}, requests=None)
     with TemporaryDirectory() as folder:
         bundle = write_bundle(Path(folder) / "bundle", light)
         by_bundle = _scores(bundle, table)

@@ -1,10 +1,13 @@
 """The bundle says in integers what the network says in floats."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.config.experiment import make_config
+from fashion_hash.data.facts import NO_TIME, OutfitFacts
 from fashion_hash.data.load import load_dataset
 from fashion_hash.index import exact
 from fashion_hash.index.build import build_index
@@ -67,6 +70,17 @@ def test_what_a_user_likes_comes_from_train_and_valid_only(tmp_path):
         ids, _ = recommender.recommend(user, everything)
         assert len(ids) == everything - len(known)
         assert len(recommender.recommend(user, everything, include_liked=True).ids) == everything
+
+
+def test_a_bundle_knows_when_its_users_liked_where_the_data_says_it(tmp_path):
+    dataset = tiny_dataset(("top", "bottom"), users=3, items=40)
+    train = dataset.splits["train"]
+    times = np.arange(len(train.positives)) + 1_700_000_000
+    splits = {**dataset.splits, "train": replace(train, facts=OutfitFacts.of(times=times))}
+    dataset = replace(dataset, splits=splits)
+    run = fit(make_config(tiny_values()), dataset, tmp_path / "run")
+    bundle = export_bundle(run, dataset=dataset)
+    assert bundle.history_times.tolist() == times.tolist() + [NO_TIME] * len(splits["valid"].positives)
 
 
 def test_a_bundle_is_replaced_in_one_step_and_its_old_index_goes_with_it(tmp_path):
