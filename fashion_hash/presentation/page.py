@@ -12,7 +12,7 @@ from fashion_hash.core.files import write_text
 from fashion_hash.errors import naming
 from fashion_hash.presentation.page_style import STYLE
 from fashion_hash.presentation.reasons import Rank, Reason
-from fashion_hash.presentation.tiles import ItemView, OutfitView, Tile, total_price
+from fashion_hash.presentation.tiles import ItemView, OutfitView, Tile, called, total_price
 from fashion_hash.retrieval.recommender import Hit, OutfitHit
 
 _PLACEHOLDERS = ("#e9ddd3", "#dbe3dc", "#dde0ea", "#eadfe6", "#e8e4cf", "#d8e4e6")
@@ -47,7 +47,7 @@ def _section(view: OutfitView | ItemView) -> str:
 
 def _heading(view: OutfitView | ItemView) -> str:
     """The request, the user with what is known of them, and what they liked before."""
-    who = "anyone" if view.user_id is None else f"user {view.user_id}"
+    who = called(view.user_id)
     about = view.about if isinstance(view, OutfitView) else ""
     if view.request is None:
         lines = f"<h2>{escape(who[:1].upper() + who[1:])}</h2>\n"

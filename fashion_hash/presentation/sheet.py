@@ -16,7 +16,7 @@ from fashion_hash.core.files import atomic_path
 from fashion_hash.data.stores.decoding import decode
 from fashion_hash.errors import FeatureError, MissingExtraError, naming, visible
 from fashion_hash.presentation.reasons import Reason
-from fashion_hash.presentation.tiles import ItemView, OutfitView, Tile, total_price
+from fashion_hash.presentation.tiles import ItemView, OutfitView, Tile, called, total_price
 from fashion_hash.retrieval.answers import Hit, OutfitHit
 
 PAPER, INK, QUIET, LINE = "#faf8f5", "#26221f", "#6b635c", "#e4ded6"
@@ -152,7 +152,7 @@ def _begin(view: OutfitView | ItemView, subtitle: str, width: int, rows: int) ->
     liked_height = 0 if view.user_id is None else 68 + (tallest * (SMALL + 4) if view.liked else 32)
     image = Image.new("RGB", (width, 180 + liked_height + rows + MARGIN), PAPER)
     draw = ImageDraw.Draw(image)
-    who = "anyone" if view.user_id is None else f"user {view.user_id}"
+    who = called(view.user_id)
     heading, below = who[:1].upper() + who[1:], subtitle
     if isinstance(view, OutfitView) and view.about:
         below = f"{view.about}  ·  {subtitle}"

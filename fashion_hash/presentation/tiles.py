@@ -117,6 +117,13 @@ class ItemView:
     request: Request
 
 
+def called(user_id: str | None) -> str:
+    """How a user is named in a heading: an id alone says little, unless it says that it is a user's."""
+    if user_id is None:
+        return "anyone"
+    return user_id if user_id.casefold().startswith("user") else f"user {user_id}"
+
+
 def tiles(bundle: Bundle, items_by_slot: Mapping[str, str]) -> list[Tile]:
     """The tiles of an outfit given as item ids by slot name."""
     types = dict(zip(bundle.slot_names, bundle.slots))

@@ -29,7 +29,9 @@ def test_a_switch_between_answer_and_page_asks_again(
 
     monkeypatch.setattr(Recommender, "answer", answer_and_switch)
     page = tmp_path / "page.html"
-    assert query.main([str(path), "--user", "user-1", "-k", "20", "--json", "--page", str(page)]) == 0
+    assert (
+        query.main([str(path), "--user", "user-1", "-k", "20", "--max-per", "none", "--json", "--page", str(page)]) == 0
+    )
     bundle = Bundle.open(path)
     shown = json.loads(capsys.readouterr().out)
     assert shown["fingerprint"] == bundle.fingerprint
