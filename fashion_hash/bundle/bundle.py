@@ -114,6 +114,8 @@ class Bundle:
             for item_type in self.types
         }
         self.user_codes = self._array("codes/users.npy", U=len(self.users))
+        untrained = (path / "codes/users.known.npy").is_file()  # only where users have no training outfit
+        self.users_known = self._array("codes/users.known.npy", U=len(self.users)) if untrained else None
         self.item_codes = self._by_type("codes/items", M=len(self.modalities))
         self.item_bias = self._by_type("codes/bias")
         self.preference_weights = self._array("codes/preference_weights.npy")
@@ -168,9 +170,13 @@ class Bundle:
 
     @property
     def known_user_keys(self) -> np.ndarray:
-        """`user_keys` without the rows of users who were removed, which hold nothing."""
-        findable = self.users.findable
-        return self.user_keys if findable.all() else self.user_keys[findable]
+        """`user_keys` without the rows that say nothing: of users who were removed, or have no training outfit."""
+        known = self.users.findable if self.users_known is None else self.users.findable & self.users_known
+        return self.user_keys if known.all() else self.user_keys[known]
+
+    def is_known(self, user_row: int) -> bool:
+        """Whether the model was trained on outfits of a user, so that their code says what they like."""
+        return self.users_known is None or bool(self.users_known[user_row])
 
     @property
     def tastes(self) -> np.ndarray:

@@ -60,6 +60,7 @@ class BundleContents:
         encoder: the outfit encoder, or None; with one, the codes above are those of its users and single items.
         history_times: (L,) int64 Unix seconds, when each outfit of the history was liked (facts.NO_TIME where it is
             not known); None if that is known of none.
+        users_known: (U,) bool, whose codes were trained; the others are answered as anonymous users. None for all.
     """
 
     name: str
@@ -83,6 +84,7 @@ class BundleContents:
     requests: RequestContents | None = None
     encoder: EncoderContents | None = None
     history_times: np.ndarray | None = None
+    users_known: np.ndarray | None = None
 
 
 def write_bundle(path: str | Path, contents: BundleContents) -> Bundle:
@@ -121,6 +123,8 @@ def _write(folder: Path, contents: BundleContents, scoring: _ScoringContents) ->
         IdTable.of(item_type, contents.items[item_type]).save(folder / "ids", f"items.{name}")
         np.save(folder / f"codes/items.{name}.npy", pack(contents.item_codes[item_type]))
         np.save(folder / f"codes/bias.{name}.npy", fixed_point(contents.item_bias[item_type]))
+    if contents.users_known is not None:
+        np.save(folder / "codes/users.known.npy", contents.users_known.astype(bool))
     np.save(folder / "history/users.npy", contents.history.users)
     np.save(folder / "history/items.npy", contents.history.items)
     if contents.history_times is not None:
@@ -191,6 +195,8 @@ def _check_arrays(contents: BundleContents, types: Sequence[str]) -> None:
         item_codes, item_bias = contents.item_codes[item_type], contents.item_bias[item_type]
         codes.append((f"item_codes[{item_type!r}]", item_codes, (size, num_modalities, num_bits)))
         weights.append((f"item_bias[{item_type!r}]", item_bias, (size,)))
+    if contents.users_known is not None and np.shape(contents.users_known) != (len(contents.users),):
+        raise BundleError(f"users_known has shape {np.shape(contents.users_known)}, expected {(len(contents.users),)}")
     for name, array, shape in codes + weights:
         if np.shape(array) != shape:
             raise BundleError(f"{name} has shape {np.shape(array)}, expected {shape}")

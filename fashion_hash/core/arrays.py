@@ -31,6 +31,7 @@ ARRAYS = {
     "ids/*.ids.npy": ArrayType("S", ("N",)),
     "ids/*.order.npy": ArrayType("i4", ("L",)),
     "codes/users.npy": ArrayType("u1", ("U", "W")),
+    "codes/users.known.npy": ArrayType("?", ("U",)),
     "codes/items.*.npy": ArrayType("u1", ("N", "M", "W")),
     "codes/bias.*.npy": ArrayType("i4", ("N",)),
     "codes/preference_weights.npy": ArrayType("i4", ("D",)),

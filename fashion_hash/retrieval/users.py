@@ -137,12 +137,13 @@ def _user(live: LiveCatalogue, snapshot: Snapshot, user_id: str | None, state: U
         users.row(user_id)  # raises
     history = none if row < 0 else exported.history.items[exported.lines_of(row)]
     keys = exported.user_keys
-    user_key = keys[row] if row >= 0 else np.zeros(keys.shape[1:], dtype=keys.dtype)
+    known = row >= 0 and exported.is_known(row)
+    user_key = keys[row] if known else np.zeros(keys.shape[1:], dtype=keys.dtype)
     liked_rows = snapshot.base.pool.liked(row) if row >= 0 else NOTHING
     if len(history) and len(snapshot.added):
         liked_rows = np.concatenate([liked_rows, snapshot.rows_of_added(history)])
     if state is None:
-        return User(user_id, user_key, history, none, liked_rows, NOTHING, row >= 0)
+        return User(user_id, user_key, history, none, liked_rows, NOTHING, known)
     if len(state.code):
         user_key = state.code.view(user_key.dtype)
     return User(
@@ -152,7 +153,7 @@ def _user(live: LiveCatalogue, snapshot: Snapshot, user_id: str | None, state: U
         disliked=state.disliked,
         liked_rows=np.union1d(liked_rows, snapshot.rows_of(state.liked)),
         disliked_rows=snapshot.rows_of(state.disliked),
-        personal=bool(len(state.code)) or row >= 0,
+        personal=bool(len(state.code)) or known,
     )
 
 

@@ -26,7 +26,7 @@ from fashion_hash.training.export.heads import export_heads
 from fashion_hash.training.export.thumbnails import thumbnails
 from fashion_hash.training.runs.calibration import make_scorer
 from fashion_hash.training.runs.run import Run, load_data
-from fashion_hash.training.runs.scoring import code_arrays
+from fashion_hash.training.runs.scoring import code_arrays, trained_users
 
 
 def export_bundle(
@@ -72,6 +72,7 @@ def export_bundle(
         repeat_empty=model.repeat_empty,
         history=concatenate([split.positives for split in seen]),
         history_times=_times(seen),
+        users_known=None if (trained := trained_users(dataset)).all() else trained,
         details=dataset.content.details,
         pictures=thumbnails(dataset, store),
         model=_facts(run, dataset),

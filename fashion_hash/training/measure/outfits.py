@@ -18,7 +18,7 @@ from fashion_hash.evaluation.report import report
 from fashion_hash.training.measure.cold_users import cold_scorer, fold_ins, mean_user
 from fashion_hash.training.runs.calibration import make_scorer
 from fashion_hash.training.runs.run import Run, load_data
-from fashion_hash.training.runs.scoring import ModelScorer
+from fashion_hash.training.runs.scoring import ModelScorer, as_answered, trained_users
 from fashion_hash.training.runs.validation import drawn_beside, drawn_negatives
 
 COLD = (1, COLD_TOLD)
@@ -75,8 +75,8 @@ def evaluate(
     model, inputs, slope = run.model(dataset)
     relaxed, binary = (make_scorer(run.config, model, inputs, form, dataset, calibrate) for form in (slope, None))
     model_scorers: dict[str, Score] = {
-        "relaxed": relaxed,
-        "binary": binary,
+        "relaxed": as_answered(relaxed, trained_users(dataset)),
+        "binary": as_answered(binary, trained_users(dataset)),
         "no_user": binary.no_user,
         "no_item_pairs": binary.no_item_pairs,
     }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from fashion_hash.core.outfits import EMPTY, Outfits
+from fashion_hash.data.dataset import Dataset
 from fashion_hash.models.network import ItemCodes, Network
 from fashion_hash.training.runs.item_inputs import ItemInputs
 
@@ -60,6 +61,27 @@ class ModelScorer:
         """(N,): the score without the compatibility."""
         terms = self.terms(outfits)
         return np.asarray(terms[:, 1] + terms[:, 3])
+
+
+def trained_users(dataset: Dataset) -> np.ndarray:
+    """(U,) bool: the users with a training outfit; the codes of the others are those of the initialisation."""
+    return np.bincount(dataset.split("train").positives.users, minlength=len(dataset.users)) > 0
+
+
+def as_answered(scorer: ModelScorer, trained: np.ndarray) -> Callable[[Outfits], np.ndarray]:
+    """The scores (N,) that a bundle answers with: users without a training outfit are anonymous.
+
+    Args:
+        scorer: of a trained model.
+        trained: see `trained_users`.
+    """
+    if trained.all():
+        return scorer
+
+    def scores(outfits: Outfits) -> np.ndarray:
+        return np.where(trained[outfits.users], scorer(outfits), scorer.no_user(outfits))
+
+    return scores
 
 
 def _all_items(model: Network, inputs: ItemInputs, slope: float | None) -> ItemCodes:

@@ -9,10 +9,10 @@ from fashion_hash.core.outfits import Outfits
 from fashion_hash.core.seeds import generator
 from fashion_hash.data.dataset import Dataset, Groups, Split
 from fashion_hash.data.negatives import NegativeSampler, as_groups
-from fashion_hash.evaluation.protocols import Score, evaluate_split
+from fashion_hash.evaluation.protocols import evaluate_split
 from fashion_hash.models.network import Network
 from fashion_hash.training.runs.item_inputs import ItemInputs
-from fashion_hash.training.runs.scoring import ModelScorer
+from fashion_hash.training.runs.scoring import ModelScorer, as_answered, trained_users
 
 DRAWN_RATIO = 10
 
@@ -61,11 +61,14 @@ def validation_split(dataset: Dataset, seed: int) -> Split | None:
 class Validation:
     """Measures a model on the validation split, against its random negatives or drawn ones.
 
+    Users without a training outfit are anonymous, as in a bundle.
+
     Every metric is None if the data set has no validation split.
     """
 
     def __init__(self, config: Config, dataset: Dataset, inputs: ItemInputs) -> None:
         self._inputs = inputs
+        self._trained = trained_users(dataset)
         self._split = validation_split(dataset, config.seed)
 
     def __call__(self, model: Network, slope: float) -> dict[str, Any]:
@@ -73,9 +76,9 @@ class Validation:
         forms = {"valid_auc": None, "valid_auc_relaxed": slope}
         return {key: self.auc(ModelScorer(model, self._inputs, form)) for key, form in forms.items()}
 
-    def auc(self, score: Score) -> float | None:
+    def auc(self, scorer: ModelScorer) -> float | None:
         """AUC of a scorer on the validation split; None without one."""
         if self._split is None:
             return None
-        (metrics,) = evaluate_split(score, self._split).values()
+        (metrics,) = evaluate_split(as_answered(scorer, self._trained), self._split).values()
         return float(metrics["auc"])
