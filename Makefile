@@ -1,6 +1,6 @@
 # make demo   the sample, a trained model, an index, outfits for three users as pictures and a page
 # make test   the ordinary tests
-# make fuzz   a kill at every moment of what writes files, and whatever else is tried at length
+# make fuzz   a kill at every moment of what writes files, and thousands of damaged files (FUZZ_CASES or FUZZ_MINUTES a kind)
 # make check  ruff (lint, format) and mypy
 # make bare   the wheel, alone in a bare environment without torch, answers from bundles
 # make bench  the benchmarks, as tables
