@@ -162,7 +162,8 @@ class Carrier:
         self.carried.known += sum(self._exists(key) and key not in changed for key in items)
         self._add_items({key: item for key, item in items.items() if not self._exists(key)})
         self._carry_users(told)
-        gone = told.removed_items | {key for key in self._trained.items if key not in told.items}
+        before = {*self._trained.items, *self._done.items}  # added, and removed again while this was under way
+        gone = told.removed_items | {key for key in before if key not in told.items}
         self.carried.removed_items += self._remove_items(gone)
         self._remove_items(changed)
         self._add_items(changed)
@@ -339,7 +340,8 @@ class Carrier:
         """Removes outfits by id where they have the same items, and otherwise by their items, whatever the ids are."""
         snapshot = self._live.now()
         kept = {outfit_key(items) for items in told.outfits.values()}
-        rows: set[int] = set()
+        taken_back = (snapshot.ids.find(name) for name in self._done.outfits if name not in told.outfits)
+        rows = {row for row in taken_back if row >= 0}
         for name, items in told.removed_outfits.items():
             if name in self._done.removed_outfits:
                 continue
