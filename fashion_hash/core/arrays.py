@@ -10,6 +10,7 @@ Compiled kernels do not look where they read, so an array of another shape must 
 
 from __future__ import annotations
 
+import tokenize
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,6 +73,9 @@ ARRAYS = {
     "partners/*.values.npy": ArrayType("f4", ("N", "L")),
 }
 
+# what numpy.load raises for a file that is damaged, its header too
+NOT_AN_ARRAY = (OSError, ValueError, EOFError, TypeError, SyntaxError, OverflowError, tokenize.TokenError)
+
 
 def open_array(path: Path, name: str, **sizes: int) -> np.ndarray:
     """Opens an array file, memory-mapped and read-only.
@@ -87,7 +91,7 @@ def open_array(path: Path, name: str, **sizes: int) -> np.ndarray:
     try:
         # as a plain array: np.memmap takes ten times as long to hand out an element
         array = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
-    except (OSError, ValueError, EOFError) as error:
+    except NOT_AN_ARRAY as error:
         raise unreadable(path, error, f"{path} is not a readable array ({error}): export it again") from None
     dtype, letters = ARRAYS[name]
     shape = tuple(_size(letter, sizes) for letter in letters)

@@ -6,7 +6,7 @@ Each function either makes the whole change, or raises and changes nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,8 @@ def read_pictures(items: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, A
     Raises:
         DataError: a picture is neither bytes nor the path of a file that can be read.
     """
+    if isinstance(items, str) or not isinstance(items, Iterable):
+        raise DataError(f"items must be a list, got {shown(items)}")
     return [
         {**item, "picture": _picture(item)} if isinstance(item, Mapping) and item.get("picture") is not None else item
         for item in items
@@ -77,8 +79,7 @@ def _picture(item: Mapping[str, Any]) -> bytes:
 
 def remove_items(live: LiveCatalogue, item_ids: Mapping[str, Sequence[str]]) -> list[str]:
     """Removes items and the outfits that contain them; see Recommender.remove_items."""
-    for item_type in item_ids:
-        check_type(live.bundle, item_type)
+    check_by_type(live.bundle, item_ids)
     with live.writing() as writing:
         snapshot, store = writing
         removed = {item_type: rows_of_ids(snapshot.bundle.items[item_type], ids) for item_type, ids in item_ids.items()}
@@ -92,6 +93,10 @@ def remove_items(live: LiveCatalogue, item_ids: Mapping[str, Sequence[str]]) -> 
 
 def add_outfits(live: LiveCatalogue, outfits: Mapping[str, Mapping[str, str]]) -> None:
     """Adds outfits to the pool; see Recommender.add_outfits."""
+    if not isinstance(outfits, Mapping):
+        raise DataError(f"outfits must be a mapping from ids to items by slot, got {shown(outfits)}")
+    if not outfits:
+        return
     with live.writing() as (snapshot, store):
         ids = [str(outfit) for outfit in outfits]
         _check_new("outfit", ids, snapshot.ids)
@@ -116,6 +121,8 @@ def remove_outfits(live: LiveCatalogue, outfit_ids: Sequence[str]) -> None:
 
 def type_of_item(bundle: Bundle, item: Mapping[str, Any], place: int) -> str:
     """The type of a new item; `place` is its place in the list. Raises DataError when it has no id or type."""
+    if not isinstance(item, Mapping):
+        raise DataError(f"item {place} must be a mapping of keys to values, got {shown(item)}")
     for key in ("item_id", "type"):
         if key not in item:
             raise DataError(f"item {place} has no {key!r}: its keys are {list(item)}")
@@ -234,10 +241,18 @@ def _check_new(noun: str, ids: Sequence[str], known: Any) -> None:
         seen.add(new_id)
 
 
+def check_by_type(bundle: Bundle, item_ids: Mapping[str, Sequence[str]]) -> None:
+    """Raises QueryError unless lists are given by types of the bundle."""
+    if not isinstance(item_ids, Mapping):
+        raise QueryError(f"item ids must be lists by item type, such as {{'top': ['t1']}}, got {shown(item_ids)}")
+    for item_type in item_ids:
+        check_type(bundle, item_type)
+
+
 def rows_of_ids(known: IdTable, ids: Sequence[str]) -> np.ndarray:
     """The rows of ids, (n,) int64. Raises UnknownIdError for an unknown one, DataError for one given twice."""
-    if isinstance(ids, str):
-        raise QueryError(f"give a list of {known.kind} ids, not the text {ids!r}")
+    if isinstance(ids, str) or not isinstance(ids, Sequence | np.ndarray):
+        raise QueryError(f"give a list of {known.kind} ids, got {shown(ids)}")
     rows = known.find_many(ids)
     if (rows < 0).any():
         known.row(ids[int(np.argmin(rows))])  # raises

@@ -10,7 +10,7 @@ import numpy as np
 from fashion_hash.bundle.lookup import outfit_rows
 from fashion_hash.core.ids import encode
 from fashion_hash.core.outfits import canonical_items
-from fashion_hash.errors import DataError, QueryError
+from fashion_hash.errors import DataError, QueryError, shown
 from fashion_hash.foldin.fold_in import Fold
 from fashion_hash.live.catalogue import LiveCatalogue, Writing
 from fashion_hash.live.forgetting.remove import allow_again, is_suppressed
@@ -131,8 +131,8 @@ def _same(first: UserState | None, second: UserState | None) -> bool:
 
 def told_rows(snapshot: Snapshot, outfits: Sequence[OutfitRef]) -> np.ndarray:
     """The items of outfits given by id or by items, (L, S) int32; raises like `items_told`."""
-    if isinstance(outfits, str | dict):
-        raise QueryError(f"outfits must be a list, got {outfits!r}: put it into brackets")
+    if isinstance(outfits, str | dict) or not isinstance(outfits, Sequence | np.ndarray):
+        raise QueryError(f"outfits must be a list, got {shown(outfits)}: put it into brackets")
     rows = np.zeros((len(outfits), len(snapshot.bundle.slots)), dtype=np.int32)
     for place, outfit in enumerate(outfits):
         rows[place] = items_told(snapshot, outfit, f"outfit {place + 1} of {len(outfits)}")

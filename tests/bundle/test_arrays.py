@@ -11,7 +11,7 @@ import pytest
 
 from fashion_hash.bundle import bundle as opened
 from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.core.arrays import ARRAYS
+from fashion_hash.core.arrays import ARRAYS, open_array
 from fashion_hash.errors import BundleError
 from fashion_hash.index import partners, pool
 from fashion_hash.index.engines.sums.files import open_scan
@@ -130,3 +130,14 @@ def test_a_generation_is_verified_whenever_it_is_opened(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"bias\.npy does not match its checksum"):
         reader.recommend(None, 1)
     assert len(trusting) == len(writer)
+
+
+HEADERS = (b"{'descr': (", b"{'a': \n  1\n 2", b"[1]", b"{'descr': '<f4', 'shape': 1", b"\xff(" * 9, b"")
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_a_damaged_header_is_named(tmp_path: Path, header: bytes) -> None:
+    path = tmp_path / "users.npy"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(64))
+    with pytest.raises(BundleError, match=r"users\.npy is not a readable array"):
+        open_array(path, "codes/users.npy")

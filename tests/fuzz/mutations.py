@@ -82,7 +82,7 @@ def change_array(rng: Random, content: bytes) -> bytes:
         changed = array.copy()
         if changed.size and changed.dtype.kind in "iuf":
             limits = np.iinfo(changed.dtype) if changed.dtype.kind != "f" else np.finfo(changed.dtype)
-            numbers = [limits.max, limits.min, 0, 1, len(array)] + [-1] * (changed.dtype.kind != "u")
+            numbers = [limits.max, limits.min, 0, 1, min(len(array), limits.max)] + [-1] * (changed.dtype.kind != "u")
             for _ in range(rng.choice([1, 1, 3, 20])):
                 changed.reshape(-1)[rng.randrange(changed.size)] = rng.choice(numbers)
             if changed.dtype.kind == "f" and rng.random() < 0.3:
@@ -186,6 +186,7 @@ def change_file(rng: Random, path: Path, others: list[Path]) -> None:
         path.unlink()
         path.mkdir()
     elif drawn < 0.12:
+        others = [other for other in others if other != path and other.is_file()]
         similar = [other for other in others if other.suffix == path.suffix] or others
         shutil.copyfile(rng.choice(similar), path)
     elif path.suffix == ".sqlite":

@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fashion_hash.core.arrays import NOT_AN_ARRAY
+
 ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be")
 DATABASES = (".sqlite", ".sqlite-wal", ".sqlite-shm")
 # files that hold numbers alone: an id in them is chance
@@ -83,7 +85,7 @@ def _is_word(user_id: str, text: str) -> bool:
 def _in_ids(key: bytes, file: Path) -> bool:
     try:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+    except NOT_AN_ARRAY:
         return True  # it is no array that this program wrote
     return (array.dtype.kind == "S" and bool((array == key).any())) or array.dtype.kind not in "Sfiub"
 

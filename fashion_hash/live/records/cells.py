@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
+from fashion_hash.core.arrays import NOT_AN_ARRAY
 from fashion_hash.errors import shown
 
 Op = Literal[
@@ -90,5 +91,5 @@ def from_npy(cell: object) -> np.ndarray:
         if dtype.hasobject or np.prod(shape, dtype=float) * dtype.itemsize != len(cell) - stream.tell():
             raise ValueError(f"{len(cell)} bytes for shape {shown(shape)} of {dtype}")
         return np.asarray(np.load(io.BytesIO(cell), allow_pickle=False))
-    except (ValueError, TypeError, EOFError) as error:
+    except NOT_AN_ARRAY as error:
         raise sqlite3.DatabaseError(f"a feature of an item cannot be read: {error}") from None

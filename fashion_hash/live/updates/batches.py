@@ -6,13 +6,15 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
 
-from fashion_hash.errors import BundleError
+from fashion_hash.errors import BundleError, DataError, shown
 
 Piece = TypeVar("Piece")
 
 
 def replayable(values: Iterable[Piece]) -> Iterable[Piece]:
     """A batch that can be read from its start as often as needed; an iterator can be read only once, and says so."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise DataError(f"items or outfits must be a list or another iterable, got {shown(values)}")
     return values if iter(values) is not values else _Once(values)
 
 

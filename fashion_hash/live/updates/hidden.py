@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from fashion_hash.bundle.lookup import check_type
 from fashion_hash.live.catalogue import LiveCatalogue
-from fashion_hash.live.changes import rows_of_ids
+from fashion_hash.live.changes import check_by_type, rows_of_ids
 
 
 def set_hidden(live: LiveCatalogue, item_ids: Mapping[str, Sequence[str]], hidden: bool) -> int:
     """Hides or shows items; see Recommender.hide_items. Returns how many were shown or hidden before."""
-    for item_type in item_ids:
-        check_type(live.bundle, item_type)
+    check_by_type(live.bundle, item_ids)
     with live.writing() as (snapshot, store):
         known = {item_type: rows_of_ids(snapshot.bundle.items[item_type], ids) for item_type, ids in item_ids.items()}
         before = store.hidden()
