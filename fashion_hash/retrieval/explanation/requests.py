@@ -26,6 +26,8 @@ from fashion_hash.retrieval.explanation.codes import Explanation, explain
 from fashion_hash.retrieval.moment import Moment
 from fashion_hash.retrieval.search.ask import SearchQuery
 from fashion_hash.retrieval.search.outfits import anchor_of, check_fhn
+from fashion_hash.understanding.said import Fact
+from fashion_hash.understanding.satisfaction import missing
 
 
 class LikedItem(NamedTuple):
@@ -60,6 +62,9 @@ class RequestExplanation:
         without: how the share of agreeing bits changes without each known word.
         liked: liked items near the item.
         outfit: the parts of the FHN score; None of an item by itself.
+        facts: what the words of the item and the soft facts that it has add to its score; 0 in an outfit.
+        understood: the facts that the words name.
+        lacking: the hard facts that an item by itself lacks; they decide before the score.
     """
 
     text: str
@@ -80,11 +85,14 @@ class RequestExplanation:
     without: tuple[WithoutWord, ...]
     liked: tuple[LikedItem, ...]
     outfit: Explanation | None
+    facts: Fraction = Fraction(0)
+    understood: tuple[Fact, ...] = ()
+    lacking: tuple[Fact, ...] = ()
 
     @property
     def exact(self) -> Fraction:
         """The total: of an outfit that of its OutfitHit, of an item its score."""
-        return self.words + self.taste + (self.outfit.exact if self.outfit else 0)
+        return self.words + self.taste + self.facts + (self.outfit.exact if self.outfit else 0)
 
     @property
     def total(self) -> float:
@@ -99,7 +107,17 @@ class RequestExplanation:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         plain = {name: value for name, value in vars(self).items() if name not in ("without", "liked", "outfit")}
-        plain |= {"words": float(self.words), "taste": float(self.taste), "request": self.request, "total": self.total}
+        plain |= {
+            "understood": [fact.to_dict() for fact in self.understood],
+            "lacking": [fact.to_dict() for fact in self.lacking],
+        }
+        plain |= {
+            "facts": float(self.facts),
+            "words": float(self.words),
+            "taste": float(self.taste),
+            "request": self.request,
+            "total": self.total,
+        }
         plain["without"] = [{"word": without.word, "change": float(without.change)} for without in self.without]
         plain["liked"] = [item._asdict() for item in self.liked]
         plain["outfit"] = self.outfit.to_dict() if self.outfit else None
@@ -109,6 +127,8 @@ class RequestExplanation:
         """A few lines for people; what could steer a terminal is escaped."""
         name = f"{self.slot or self.type} {self.item_id}" + (f" ({self.title})" if self.title else "")
         parts = f"words {float(self.words):+.4f}, taste {float(self.taste):+.4f}"
+        if self.facts:
+            parts += f", facts {float(self.facts):+.4f}"
         if self.outfit:
             parts += f", outfit {float(self.outfit.exact):+.4f}"
         lines = [
@@ -119,6 +139,10 @@ class RequestExplanation:
             + ("" if self.agreeing_words is None else f", {self.agreeing_words} with its words alone")
             + f"; by {self.by}"
         )
+        if self.understood:
+            lines.append(f"understood: {'; '.join(map(str, self.understood))}")
+        if self.lacking:
+            lines.append(f"this item lacks: {'; '.join(map(str, self.lacking))}")
         if self.known_words:
             lines.append(f"words known: {', '.join(self.known_words)}")
         lines += [f"without {word!r}: {float(change):+.4f} of the bits" for word, change in self.without]
@@ -197,7 +221,18 @@ def explain_request(moment: Moment, request: SearchQuery, query: RequestExplanat
         without=_without_words(moment, request, code, agreeing),
         liked=_nearest_liked(moment, (item_type, row), code, query.neighbours),
         outfit=outfit,
+        understood=() if request.said is None else request.said.facts,
+        **(_facts(moment, request, item_type, row) if outfit is None else {}),
     )
+
+
+def _facts(moment: Moment, request: SearchQuery, item_type: str, row: int) -> dict[str, Any]:
+    """What facts and words add to the score of an item, and the hard facts that it lacks."""
+    if request.said is None:
+        return {}
+    tables = moment.columns.of(moment.snapshot)
+    tiers, added = moment.tower.facts.of_type(moment.snapshot, tables, item_type, request.said, request.text)
+    return {"facts": Fraction(float(added[row])), "lacking": missing(request.said, int(tiers[row]))}
 
 
 def _agreeing_words(moment: Moment, request: SearchQuery, code: Packed, agreeing: int) -> int | None:

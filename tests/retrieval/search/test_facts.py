@@ -109,6 +109,17 @@ def test_hard_facts_decide_before_taste(recommender: Recommender) -> None:
     ]
 
 
+def test_explanations_add_up_to_the_score(recommender: Recommender) -> None:
+    for text in ("red skirt", "something linen in silk, rather S", "red skirt under 0.5"):
+        hits = recommender.search(text, "user-3", 12)
+        for item_id, kind, score, complete in zip(hits.ids, hits.types, hits.scores, hits.complete):
+            why = recommender.explain_request(text, "user-3", str(item_id), item_type=str(kind))
+            assert why.total == score
+            assert (why.lacking == ()) == complete
+            assert why.to_dict()["understood"] == [fact.to_dict() for fact in hits.understood]
+            assert "understood: " in why.to_text()
+
+
 def test_what_no_item_has_is_given_up_last_first(recommender: Recommender) -> None:
     hits = recommender.search("red skirt under 0.5", k=3)
     assert not hits.complete.any()
