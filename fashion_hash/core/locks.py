@@ -55,5 +55,5 @@ def _described(holder: Path) -> str:
     try:
         who = json.loads(holder.read_text(encoding="utf-8"))
         return f"process {who['process']} on {who['host']} has since {who['since']} been"
-    except (OSError, ValueError, KeyError, TypeError):  # it has just begun, or just ended
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # it has just begun, or just ended
         return "another process is"

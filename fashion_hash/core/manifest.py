@@ -60,6 +60,10 @@ def _read_text(folder: Path, what: str) -> str:
     try:
         return _text(path)
     except (FileNotFoundError, NotADirectoryError):
+        if (folder / GENERATIONS).is_dir():
+            raise BundleError(
+                f"{folder} holds no finished generation: `fashion-hash build-index` was interrupted; run it again"
+            ) from None
         raise BundleError(f"{folder} is not a {what}: it has no manifest.json") from None
     except OSError as error:
         raise unreadable(path, error, f"{path} cannot be read ({error})") from None

@@ -106,6 +106,7 @@ class Content:
             further columns (price, colour, ...), kept for display and filters.
         table: the table that `details` were read from, if there is one.
         picture_keys: the keys of the items' pictures, by item id; the key of any other item is its id.
+        newer_pictures: encoded pictures by item id, which go before those of `pictures`.
         features: raw features that came with the items, by modality, item type and id; they go before those of stores.
         notes: lines about what was joined with the data, for whoever trains on it.
     """
@@ -115,6 +116,7 @@ class Content:
     details: Mapping[str, Mapping[str, Mapping[str, Value]]] = field(default_factory=dict)
     table: ItemTable | None = None
     picture_keys: Mapping[str, str] = field(default_factory=dict)
+    newer_pictures: Mapping[str, bytes] = field(default_factory=dict)
     features: Mapping[str, Mapping[str, Mapping[str, np.ndarray]]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

@@ -26,7 +26,7 @@ def open_encoder(folder: str | Path, weights: str | None = None) -> TextEncoder:
         about = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         version = about["format"], about["format_version"]
         kind, fingerprint, dim = about["kind"], str(about["fingerprint"]), int(about["dim"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise FeatureError(f"{folder} does not hold a readable encoder ({error}): export it again") from None
     if version != (FORMAT, FORMAT_VERSION):
         raise FeatureError(f"{folder / MANIFEST} is not {FORMAT!r} of version {FORMAT_VERSION}: export it again")

@@ -76,7 +76,7 @@ def picture_store(dataset: Dataset) -> PictureStore:
             f"{dataset.name} has no pictures: add them where its format keeps them (images/lmdb or "
             "images/291x291), or remove the section image from the configuration"
         )
-    return PictureStore(dataset.content.pictures, dataset.content.picture_keys)
+    return PictureStore(dataset.content.pictures, dataset.content.picture_keys, dataset.content.newer_pictures)
 
 
 def item_ids(dataset: Dataset) -> list[str]:

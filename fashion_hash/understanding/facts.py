@@ -92,7 +92,7 @@ def read_facts(folder: Path, sizes: dict[str, int]) -> RequestFacts | None:
         places = {str(word): place for place, word in enumerate(listed["words"])}
         mean_length, lexical, soft = (float(number) for number in _numbers(manifest, listed))
         words = Words.model_validate(manifest["words"])
-    except (OSError, KeyError, TypeError, ValueError, ValidationError) as error:
+    except (OSError, KeyError, TypeError, ValueError, RecursionError, ValidationError) as error:
         raise BundleError(f"{folder} cannot be read ({str(error)[:200]}): export the bundle again") from None
     idf = open_array(folder / "idf.npy", "facts/idf.npy", V=len(places))
     by_type = {item_type: _weights(folder, item_type, (size, len(places))) for item_type, size in sizes.items()}

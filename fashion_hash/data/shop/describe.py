@@ -74,7 +74,8 @@ def _outfits(data: ShopData, dataset: Dataset) -> Iterator[str]:
     assert dataset.pool is not None
     sizes = dataset.pool.outfits.mask.sum(axis=1)
     where = "formed from interactions" if data.formed else "with ids of their own"
-    yield f"outfits   {len(dataset.pool.ids):,}, {where}, of {sizes.min()} to {sizes.max()} items"
+    span = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
+    yield f"outfits   {len(dataset.pool.ids):,}, {where}, of {span} items"
     if data.users == [EVERYBODY]:
         yield "users     none: everybody gets the same answers"
     else:

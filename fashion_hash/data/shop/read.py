@@ -297,7 +297,7 @@ def _check_meeting(items: Items, met: int, unknown: str, paths: Sequence[Path], 
 def _hint(items: Items, examples: Iterable[str]) -> str:
     """How the ids of two tables would meet, if there is a simple way."""
     ways: dict[str, Callable[[str], str]] = {
-        "other letters, capital or small": str.casefold,
+        "capital and small letters": str.casefold,
         "leading zeros": lambda name: name.lstrip("0"),
         "a trailing .0": lambda name: name.removesuffix(".0"),
     }

@@ -21,20 +21,29 @@ class PictureStore:
     Args:
         path: the folder or the LMDB.
         names: other names of some keys, such as the ids of items.
+        newer: encoded pictures by key, which go before those of the folder or LMDB.
 
     Raises:
         DataError: the folder or file does not exist.
     """
 
-    def __init__(self, path: str | Path, names: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        names: Mapping[str, str] | None = None,
+        newer: Mapping[str, bytes] | None = None,
+    ) -> None:
         self.path = Path(path)
         self._names = names or {}
+        self._newer = newer or {}
         if not self.path.exists():
             raise DataError(f"no pictures at {self.path}: expected a folder of picture files or an LMDB")
         self.is_lmdb = lmdb_files.is_lmdb(self.path)
 
     def get(self, key: str) -> bytes | None:
         """The encoded picture, or None when there is none. Raises DataError when the store is broken."""
+        if key in self._newer:
+            return self._newer[key]
         if self.is_lmdb:
             return lmdb_files.get_all(self.path, [self._names.get(key, key)])[0]
         file = self._file(key)
@@ -44,7 +53,7 @@ class PictureStore:
             raise DataError(f"cannot read {file}: {error.strerror}") from None
 
     def __contains__(self, key: str) -> bool:
-        if self.is_lmdb:
+        if self.is_lmdb or key in self._newer:
             return self.get(key) is not None
         return self._file(key) is not None
 

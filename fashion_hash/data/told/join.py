@@ -59,6 +59,7 @@ def _items(dataset: Dataset, told: Told) -> tuple[dict[str, Vocabulary], Content
     """Vocabularies and content with the items that were told."""
     details: dict[str, dict[str, Mapping[str, Any]]] = {name: dict(of) for name, of in dataset.content.details.items()}
     features: dict[str, dict[str, dict[str, np.ndarray]]] = {}
+    pictures: dict[str, bytes] = {}
     new: dict[str, list[str]] = {item_type: [] for item_type in dataset.types}
     known, with_features, bare, foreign = 0, 0, [], []
     for (item_type, item_id), item in {**told.updates, **told.items}.items():
@@ -67,7 +68,7 @@ def _items(dataset: Dataset, told: Told) -> tuple[dict[str, Vocabulary], Content
             continue
         if item_id in dataset.items[item_type]:
             known += 1
-        elif not item.features and not item.title:
+        elif not item.features and not item.title and item.picture is None:
             bare.append(item_id)
             continue
         else:
@@ -76,18 +77,21 @@ def _items(dataset: Dataset, told: Told) -> tuple[dict[str, Vocabulary], Content
         of_type = details.setdefault(item_type, {})
         of_type[item_id] = {**of_type.get(item_id, {}), **item.details, **title}
         with_features += bool(item.features)
+        if item.picture is not None:
+            pictures[item_id] = item.picture
         for modality, feature in item.features.items():
             features.setdefault(modality, {}).setdefault(item_type, {})[item_id] = feature
     items = {name: Vocabulary([*dataset.items[name], *new[name]], name) for name in dataset.types}
     notes = [
         f"{sum(map(len, new.values())):,} items ({with_features:,} with features)",
+        *_note(len(pictures), "items with a new picture"),
         *_note(known, "items were in the data already: their titles, details and features are replaced"),
-        *_note(len(bare), f"items left out: they have neither features nor a title, such as {bare[:1]}"),
+        *_note(len(bare), f"items left out: they have neither features nor a title nor a picture, such as {bare[:1]}"),
         *_note(
             len(foreign), f"items left out: their type is not among {', '.join(dataset.types)}, such as {foreign[:1]}"
         ),
     ]
-    return items, replace(dataset.content, details=details, features=features), notes
+    return items, replace(dataset.content, details=details, features=features, newer_pictures=pictures), notes
 
 
 def _new_users(dataset: Dataset, told: Told, items: Mapping[str, Vocabulary]) -> list[str]:

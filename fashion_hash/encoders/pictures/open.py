@@ -62,7 +62,7 @@ def open_pictures_encoder(folder: Path) -> PictureEncoder:
             return NotExported(str(about["name"]), int(about["dim"]), fingerprint)
         if kind == OnnxEncoder.kind:
             return OnnxEncoder.open(folder, about)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise FeatureError(f"{path} is not readable ({error}): export the bundle again") from None
     if kind != DescriptorEncoder.kind:
         raise FeatureError(f"{path} names the encoder {kind!r}, which this release does not have")

@@ -8,16 +8,19 @@ held a replaced file are the file system's to use again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from fashion_hash.bundle.bundle import LIVE_FOLDER, Bundle
+from fashion_hash.core.arrays import NOT_AN_ARRAY, open_array
 from fashion_hash.core.manifest import replace_files
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.data.facts import NO_TIME
 from fashion_hash.data.told.tables import read_told, write_told
+from fashion_hash.errors import BundleError
 from fashion_hash.index import pool
 
 TOLD_FOLDER = "told"
@@ -44,7 +47,7 @@ def erase_users(bundle: Bundle, rows: np.ndarray) -> None:
     }
     _replace(bundle.path, edits)
     index = bundle.path / pool.FOLDER
-    liked = np.load(index / "liked.offsets.npy")
+    liked = open_array(index / "liked.offsets.npy", "index/liked.offsets.npy", U=len(bundle.users))
     spans = [np.arange(*liked[row : row + 2]) for row in rows.tolist()]
     places = np.concatenate([np.zeros(0, dtype=np.int64), *spans])
     # any row will do, since nobody asks what a removed user liked
@@ -68,12 +71,24 @@ def _replace(folder: Path, edits: dict[str, Edit]) -> None:
 
 def _fill(path: Path, rows: np.ndarray, value: object) -> None:
     """Overwrites rows of an array file."""
-    array = np.load(path, mmap_mode="r+", allow_pickle=False)
-    array[rows] = value
-    array.flush()
+    with _readable(path):
+        array = np.load(path, mmap_mode="r+", allow_pickle=False)
+        array[rows] = value
+        array.flush()
 
 
 def _keep(path: Path, gone: np.ndarray) -> None:
     """Takes rows out of the order of an id table, so that they are not found."""
-    order = np.load(path, allow_pickle=False)
-    np.save(path, order[~np.isin(order, gone)])
+    with _readable(path):
+        order = np.load(path, allow_pickle=False)
+        np.save(path, order[~np.isin(order, gone)])
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (*NOT_AN_ARRAY, IndexError) as error:
+        if isinstance(error, OSError) and error.errno:  # the disk, not the array
+            raise
+        raise BundleError(f"{path.name} is not a readable array ({error}): export the bundle again") from None

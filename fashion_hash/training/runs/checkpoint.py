@@ -53,7 +53,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise TrainingError(f"{path} does not exist: train first") from None
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, ValueError, RecursionError) as error:
         raise TrainingError(f"{path} is not a readable checkpoint ({error}): train again") from None
 
     def under(prefix: str) -> dict[str, Tensor]:

@@ -1,5 +1,7 @@
 """What a live catalogue was told becomes data to train on, and counts are exact."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from fashion_hash.data.facts import NO_TIME, OutfitFacts
 from fashion_hash.data.told.join import with_told
 from fashion_hash.data.told.told import Told, ToldItem, ToldUser
 from fashion_hash.errors import FeatureError
+from fashion_hash.features.extraction import picture_store
 from fashion_hash.features.table import make_table
 from tests.worlds.tiny import tiny_dataset
 
@@ -54,7 +57,7 @@ def test_items_users_and_likes_are_trained_on() -> None:
     for line in (
         "2 items (2 with features)",
         "1 items were in the data already",
-        "1 items left out: they have neither features nor a title, such as ['bare']",
+        "1 items left out: they have neither features nor a title nor a picture, such as ['bare']",
         "1 items left out: their type is not among top, bottom, shoe, such as ['hat-1']",
         "2 liked outfits of 2 users for training (1 users are new)",
         "1 liked outfits left out: they hold an item",
@@ -79,6 +82,19 @@ def test_facts_of_likes_are_as_new_as_the_newest() -> None:
     assert joined.times[-2:].tolist() == [len(train.positives) - 1] * 2
     assert joined.kinds[-1] == "liked"
     assert NO_TIME not in joined.times
+
+
+def test_pictures_that_came_with_items_go_before_those_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "top1.jpg").write_bytes(b"old")
+    (tmp_path / "top2.jpg").write_bytes(b"kept")
+    dataset = tiny_dataset(content=Content(pictures=tmp_path))
+    items = {("top", "new"): ToldItem(None, {}, b"new"), ("top", "top1.jpg"): ToldItem(None, {}, b"newer")}
+    joined = with_told(dataset, Told(items=items))
+    assert joined.items["top"].ids[-1] == "new"
+    store = picture_store(joined)
+    assert [store.get(key) for key in ("new", "top1.jpg", "top2.jpg", "none")] == [b"new", b"newer", b"kept", None]
+    assert ["new" in store, "none" in store] == [True, False]
+    assert "2 items with a new picture" in "\n".join(joined.content.notes)
 
 
 def test_features_that_came_with_items_go_before_those_of_stores() -> None:

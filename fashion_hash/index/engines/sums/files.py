@@ -117,7 +117,7 @@ def open_scan(index: Path, num_bits: int, num_outfits: int) -> ScanFiles:
         facts: dict[str, Any] = json.loads((folder / "scan.json").read_text(encoding="utf-8"))
         segments = tuple(Segment(*map(int, segment)) for segment in facts["segments"])
         unit, lowest, planes = float(facts["unit"]), float(facts["lowest"]), int(facts["planes"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BundleError(
             f"{folder} holds no readable scan ({error}): build the index again with `fashion-hash build-index`"
         ) from None
