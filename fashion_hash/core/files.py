@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +116,8 @@ def sweep(folder: Path, *names: str) -> None:
     patterns = [f".{glob.escape(name)}.*.partial*" for name in names] or [".*.partial*"]
     for left in [left for pattern in patterns for left in folder.glob(pattern)]:
         if left.is_dir():
-            shutil.rmtree(left)
+            with suppress(FileNotFoundError):  # another process was faster
+                shutil.rmtree(left)
         else:
             left.unlink(missing_ok=True)
 

@@ -50,7 +50,8 @@ def _heading(view: OutfitView | ItemView) -> str:
     who = called(view.user_id)
     about = view.about if isinstance(view, OutfitView) else ""
     if view.request is None:
-        lines = f"<h2>{escape(who[:1].upper() + who[1:])}</h2>\n"
+        heading = who if who == view.user_id else who[:1].upper() + who[1:]
+        lines = f"<h2>{escape(heading)}</h2>\n"
     else:
         asked = f"for {who}, by {view.request.by}" + (f" ({view.request.note})" if view.request.note else "")
         words = f"“{shortened(view.request.text)}”" if view.request.text.strip() else f"What {who} likes"

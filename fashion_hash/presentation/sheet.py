@@ -153,7 +153,7 @@ def _begin(view: OutfitView | ItemView, subtitle: str, width: int, rows: int) ->
     image = Image.new("RGB", (width, 180 + liked_height + rows + MARGIN), PAPER)
     draw = ImageDraw.Draw(image)
     who = called(view.user_id)
-    heading, below = who[:1].upper() + who[1:], subtitle
+    heading, below = who if who == view.user_id else who[:1].upper() + who[1:], subtitle
     if isinstance(view, OutfitView) and view.about:
         below = f"{view.about}  ·  {subtitle}"
     if view.request is not None:
