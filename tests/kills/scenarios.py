@@ -68,7 +68,7 @@ def _config(**changes: Any) -> Config:
 
 
 def _train(folder: Path, seed: int) -> None:
-    """Goes on with the run in the folder if it is this one, as somebody would who finds it interrupted."""
+    """Goes on with the run in the folder if it is this one, as whoever finds it interrupted would."""
     config, path = _config(seed=seed), folder / "run"
     begun = (path / "config.yaml").is_file() and Run.open(path).config == config if _has_epoch(path) else path.is_dir()
     fit(config, tiny_dataset(), path, resume=begun and not _is_other(path, config))

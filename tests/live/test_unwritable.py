@@ -1,4 +1,4 @@
-"""A bundle that may not be written answers, and says so when somebody changes it."""
+"""A bundle that may not be written answers, and says so when it is changed."""
 
 import os
 import shutil

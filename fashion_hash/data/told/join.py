@@ -95,7 +95,7 @@ def _items(dataset: Dataset, told: Told) -> tuple[dict[str, Vocabulary], Content
 
 
 def _new_users(dataset: Dataset, told: Told, items: Mapping[str, Vocabulary]) -> list[str]:
-    """New users of whom a model can learn: they like an outfit whose items are known."""
+    """New users that a model can learn from: they like an outfit whose items are known."""
     names = dict(zip(slot_names(dataset.slots), dataset.slots))
     return [
         user_id
