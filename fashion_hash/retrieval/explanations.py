@@ -150,4 +150,4 @@ class Explanations:
         return self._now().moment(user_id, told)
 
     def _now(self) -> OpenGeneration:
-        raise NotImplementedError  # the part that writes keeps what is open
+        raise NotImplementedError  # abstract: CatalogueUpdates implements it

@@ -36,7 +36,7 @@ class Layout(NamedTuple):
 
     Attributes:
         page_size: Z.
-        last_page: the number of the last page that was ever in use.
+        last_page: the number of the last page in use so far.
         transaction: the number of the last transaction.
     """
 

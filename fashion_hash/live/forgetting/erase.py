@@ -50,7 +50,7 @@ def erase_users(bundle: Bundle, rows: np.ndarray) -> None:
     liked = open_array(index / "liked.offsets.npy", "index/liked.offsets.npy", U=len(bundle.users))
     spans = [np.arange(*liked[row : row + 2]) for row in rows.tolist()]
     places = np.concatenate([np.zeros(0, dtype=np.int64), *spans])
-    # any row will do, since nobody asks what a removed user liked
+    # any row will do: the likes of a removed user are never read
     _replace(index, {"liked.rows.npy": lambda path: _fill(path, places, 0)})
 
 

@@ -80,5 +80,5 @@ def _link(source: Path, target: Path) -> None:
 def _link_file(source: str | Path, target: str | Path) -> None:
     try:
         os.link(source, target, follow_symlinks=False)
-    except (OSError, NotImplementedError):
+    except (OSError, NotImplementedError):  # no hard links here, or not of symbolic links
         shutil.copy2(source, target, follow_symlinks=False)
