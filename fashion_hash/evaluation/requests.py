@@ -115,20 +115,42 @@ def _places(score: Score, requests: Requests) -> Places:
             # the first block is one request: only its scores tell how large the catalogue is
             block = slice(start, start + (max(1, _NUMBERS // catalogue) if catalogue else 1))
             asked = requests[block]
-            scores: npt.NDArray[Any] = np.asarray(score(asked))
-            catalogue = catalogue or (scores.shape[1] if scores.ndim == 2 else 0)
-            if scores.shape != (len(asked), catalogue) or catalogue <= int(asked.items.max()):
-                raise QueryError(
-                    f"scores of shape {scores.shape} for {len(asked)} requests, the item in row "
-                    f"{int(asked.items.max())} among them: expected one row per request and one column per item"
-                )
-            if np.isnan(scores).any():
-                raise QueryError(f"the scores of request {start + int(np.isnan(scores).any(axis=1).argmax())} hold NaN")
-            truth = scores[np.arange(len(asked)), asked.items][:, None]
-            above[block], tied[block] = (scores > truth).sum(axis=1), (scores == truth).sum(axis=1)
+            scores = checked_scores(score, asked, start, catalogue)
+            catalogue = scores.shape[1]
+            above[block], tied[block] = places_in(scores, asked.items)
             progress.update(len(asked))
             start += len(asked)
     return Places(above, tied)
+
+
+def checked_scores(score: Score, asked: Requests, start: int = 0, catalogue: int = 0) -> npt.NDArray[Any]:
+    """(B, C) the scores of a block of requests.
+
+    Args:
+        score: the scorer.
+        asked: the block.
+        start: the number of its first request, for messages.
+        catalogue: C where it is known, else 0.
+
+    Raises:
+        QueryError: scores of another shape, or NaN among them.
+    """
+    scores: npt.NDArray[Any] = np.asarray(score(asked))
+    catalogue = catalogue or (scores.shape[1] if scores.ndim == 2 else 0)
+    if scores.shape != (len(asked), catalogue) or catalogue <= int(asked.items.max()):
+        raise QueryError(
+            f"scores of shape {scores.shape} for {len(asked)} requests, the item in row "
+            f"{int(asked.items.max())} among them: expected one row per request and one column per item"
+        )
+    if np.isnan(scores).any():
+        raise QueryError(f"the scores of request {start + int(np.isnan(scores).any(axis=1).argmax())} hold NaN")
+    return scores
+
+
+def places_in(scores: npt.NDArray[Any], items: npt.NDArray[Any]) -> Places:
+    """The places of the items that were taken, (B,) rows of the catalogue, by scores, (B, C)."""
+    truth = scores[np.arange(len(items)), items][:, None]
+    return Places((scores > truth).sum(axis=1), (scores == truth).sum(axis=1))
 
 
 def chance(num_items: int) -> Score:

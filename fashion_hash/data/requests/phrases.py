@@ -148,7 +148,7 @@ def sentence(
     core = " ".join([*adjectives, said.get("kind") or noun(item_type, {}, rng)]) if named else ""
     core = core or f"something {' '.join(adjectives)}"
     opener = _OPENERS[rng.integers(len(_OPENERS))]
-    text = opener + (_with_article(core) if opener and named else core)
+    text = opener + (with_article(core) if opener and named else core)
     tails = [said[attribute] for attribute in TAILS if attribute in said]
     if tails[:1] == ["for a wedding"] and len(tails) > 1 and not tails[1].endswith("days"):
         tails = [f"for a {tails[1].split()[-1]} wedding"]
@@ -167,7 +167,8 @@ def _plural(name: str) -> bool:
     return name.endswith("s") and not name.endswith("ss")
 
 
-def _with_article(name: str) -> str:
+def with_article(name: str) -> str:
+    """A name with its article: "a skirt", "an ankle boot", "some heels"."""
     if _plural(name) and "pair of" not in name:
         return f"some {name}"
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
