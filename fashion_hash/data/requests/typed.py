@@ -14,14 +14,15 @@ The same seed gives the same requests.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from fashion_hash.core.seeds import generator
+from fashion_hash.data.requests.columns import BRAND, CatalogueColumns, Condition
 from fashion_hash.data.requests.judged import JudgedRequests
 from fashion_hash.data.requests.misspelling import misspell
-from fashion_hash.data.requests.phrases import SPELLINGS, TAILS, Fact, facts_of, noun, with_article
+from fashion_hash.data.requests.phrases import TAILS, facts_of, noun, with_article
 from fashion_hash.data.requests.table import NOBODY, RequestData, Requests
 
 PER_KIND = 100
@@ -30,11 +31,7 @@ PER_KIND = 100
 FEWEST_HARD = 2
 """At least so many items have every hard fact of a request; with fewer, the first places could not all be right."""
 
-HARD = ("kind", "colour", "brand", "price")
-"""Columns whose facts are hard; an exclusion is hard whatever its column."""
-
 _TRIES = 30
-_BRAND, _PRICE = "brand", "price"
 _PATTERN_NAMES = {"striped": "stripes", "checked": "checks", "dotted": "dots", "floral": "flowers"}
 _GREETINGS = ("Hi! ", "Hello, ", "Good morning. ", "Hey there, ", "")
 _STORIES = (
@@ -52,14 +49,6 @@ _CLOSINGS = (
     " - any ideas?",
     ". My size is 38.",
 )
-
-
-class Condition(NamedTuple):
-    """A fact that a request names: its words, the items that have it, (C,) bool, and whether it is hard."""
-
-    words: str
-    rows: np.ndarray
-    hard: bool
 
 
 class Asked(NamedTuple):
@@ -130,59 +119,6 @@ def retyped(data: RequestData, requests: Requests, share: float, seed: int = 0) 
     return Requests(requests.users, requests.items, tuple(texts), requests.times)
 
 
-class CatalogueColumns:
-    """The columns of a catalogue, and which items have a value.
-
-    Attributes:
-        details: of each item of the whole catalogue, by our names of the columns.
-        item_types: (C,) the type of each item.
-        prices: (C,) float64, NaN where an item has none.
-        words: every word of a value, folded; a slip of the pen must not make one of them.
-    """
-
-    def __init__(self, data: RequestData) -> None:
-        """Reads the details of every item."""
-        self.details: list[Mapping[str, Any]] = [
-            {SPELLINGS.get(column, column): value for column, value in known.get(item_id, {}).items()}
-            for item_type in data.types
-            for known in (data.details.get(item_type, {}),)
-            for item_id in data.items[item_type].ids
-        ]
-        self.item_types = [item_type for item_type in data.types for _ in data.items[item_type].ids]
-        prices = [known.get(_PRICE) for known in self.details]
-        self.prices = np.array([price if _is_price(price) else np.nan for price in prices], dtype=np.float64)
-        self._of_type = {name: np.array([other == name for other in self.item_types]) for name in data.types}
-        self._with: dict[tuple[str, str], np.ndarray] = {}
-        for row, known in enumerate(self.details):
-            for column, value in known.items():
-                if isinstance(value, str) and column not in ("title", "description", "image"):
-                    self._with.setdefault((column, value), np.zeros(len(self.details), dtype=bool))[row] = True
-        self.words = {word for _, value in self._with for word in value.casefold().replace("-", " ").split()}
-
-    def fact(self, fact: Fact) -> Condition:
-        """The condition of a fact."""
-        return Condition(fact.words, self.having(fact.attribute, *fact.values), fact.attribute in HARD)
-
-    def having(self, column: str, *values: str) -> np.ndarray:
-        """(C,) bool, the items with one of some values."""
-        nothing = np.zeros(len(self.details), dtype=bool)
-        return np.any([self._with.get((column, value), nothing) for value in values] or [nothing], axis=0)
-
-    def without(self, column: str, value: str) -> np.ndarray:
-        """(C,) bool, the items that an exclusion leaves: "not leather" excludes patent leather as well."""
-        words = value.split()
-        of_column = [other for name, other in self._with if name == column]
-        return ~self.having(column, *(other for other in of_column if other.split()[-len(words) :] == words))
-
-    def values(self, column: str, among: np.ndarray) -> list[str]:
-        """The values of a column that items have among some, (C,) bool, in order."""
-        return sorted(value for (name, value), rows in self._with.items() if name == column and (rows & among).any())
-
-    def of_type(self, row: int) -> np.ndarray:
-        """(C,) bool, the items of the type of an item."""
-        return self._of_type[self.item_types[row]]
-
-
 class _Taken:
     """An item that was taken, and an item that it may go with."""
 
@@ -193,8 +129,8 @@ class _Taken:
     def facts(self, rng: np.random.Generator) -> dict[str, Condition]:
         """What may be said of it, by column, in words that are drawn."""
         facts = {fact.attribute: self.columns.fact(fact) for fact in facts_of(self.details, rng)}
-        if isinstance(brand := self.details.get(_BRAND), str):
-            facts[_BRAND] = Condition(brand, self.columns.having(_BRAND, brand), True)
+        if isinstance(brand := self.details.get(BRAND), str):
+            facts[BRAND] = Condition(brand, self.columns.having(BRAND, brand), True)
         return facts
 
     def called(self, facts: Mapping[str, Condition], rng: np.random.Generator) -> Condition:
@@ -262,7 +198,7 @@ def _negated(taken: _Taken, rng: np.random.Generator) -> Asked | None:
     """What it is, and something that it must not be."""
     columns, facts = taken.columns, taken.facts(rng)
     core = _core(taken, facts, (), rng)
-    column = ("colour", "colour", "pattern", "material", _BRAND)[rng.integers(5)]
+    column = ("colour", "colour", "pattern", "material", BRAND)[rng.integers(5)]
     of_kind = core.conditions[-1].rows
     others = [value for value in columns.values(column, of_kind) if value not in (taken.details.get(column), "plain")]
     if column not in taken.details or not others:
@@ -273,7 +209,7 @@ def _negated(taken: _Taken, rng: np.random.Generator) -> Asked | None:
         return None
     if column == "pattern":
         phrase = f"without {_PATTERN_NAMES.get(value, value)}"
-    elif column == _BRAND:
+    elif column == BRAND:
         phrase = f"but nothing from {value}"
     else:
         patterns = (", not {}", " but not {}", ", anything but {}", " that are not {}", ", no {} please")
@@ -315,9 +251,9 @@ def _several(taken: _Taken, rng: np.random.Generator) -> Asked | None:
     core = _core(taken, facts, chosen, rng)
     parts = [core.text]
     conditions = list(core.conditions)
-    if _BRAND in facts and rng.random() < 0.4:
-        parts.append(f"{('by', 'from')[rng.integers(2)]} {facts[_BRAND].words}")
-        conditions.append(facts[_BRAND])
+    if BRAND in facts and rng.random() < 0.4:
+        parts.append(f"{('by', 'from')[rng.integers(2)]} {facts[BRAND].words}")
+        conditions.append(facts[BRAND])
     if price is not None and rng.random() < 0.4:
         parts.append(price.words)
         conditions.append(price)
@@ -396,8 +332,4 @@ def _fitting(conditions: Sequence[Condition], num_items: int) -> np.ndarray:
 
 
 def _drawn(texts: Sequence[str], rng: np.random.Generator) -> str:
-    return texts[rng.integers(len(texts))]
-
-
-def _is_price(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return texts[int(rng.integers(len(texts)))]
