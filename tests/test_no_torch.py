@@ -16,7 +16,7 @@ from fashion_hash.commands.query import main
 status = main(sys.argv[1:])
 assert status == 0, status
 loaded = {name.partition(".")[0] for name in sys.modules}
-heavy = {"torch", "torchvision", "faiss", "PIL", "pydantic", "sklearn", "tqdm", "numba"}
+heavy = {"torch", "torchvision", "faiss", "PIL", "pydantic", "sklearn", "tqdm", "numba", "jinja2"}
 print("loaded:", sorted(loaded & heavy))
 """
 
@@ -27,7 +27,8 @@ print("loaded:", sorted(loaded & heavy))
         ([], []),
         (["--json"], []),
         (["--engine", "hamming"], ["faiss"]),
-        (["--sheet", "sheet.png", "--page", "page.html"], ["PIL"]),
+        (["--sheet", "sheet.png"], ["PIL"]),
+        (["--page", "page.html"], ["jinja2"]),
     ],
 )
 def test_the_query_path_imports_only_what_it_uses(tmp_path: Path, options: list[str], loaded: list[str]) -> None:

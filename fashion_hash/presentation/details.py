@@ -1,10 +1,12 @@
-"""Price, brand and stock of an item, out of whatever columns its catalogue has."""
+"""How numbers and facts are said, and price, brand and stock of an item, out of whatever columns its catalogue has."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+
+from fashion_hash.understanding.said import Fact, listed
 
 # letters and digits only, in lower case; the first that an item has wins
 PRICE = (
@@ -30,6 +32,8 @@ STOCK = (
     *("quantity", "qty", "lager", "verfuegbar", "disponible", "disponibile"),
 )
 FEW = 3
+BOUNDS = {"<": "under", "<=": "at most", ">": "over", ">=": "at least", "=": "of"}
+NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten", "Eleven", "Twelve")
 
 
 class Shown(NamedTuple):
@@ -64,6 +68,25 @@ def shown(details: Mapping[str, Any]) -> Shown:
 def money(amount: float, currency: str = "") -> str:
     """An amount as it is read: "1,059.90 EUR"."""
     return f"{amount:,.2f} {currency}".strip()
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things as a heading says it: "Six outfits", "1,200 items"."""
+    return f"{NUMBERS[count] if count < len(NUMBERS) else f'{count:,}'} {noun}{'' if count == 1 else 's'}"
+
+
+def fact_words(fact: Fact) -> str:
+    """A fact of a request as a chip says it: "colour red", "price at most 50", "not wool", "rather summer"."""
+    column = fact.column.replace("_", " ")
+    if isinstance(fact.value, Mapping):
+        bounds = [f"{BOUNDS.get(op, op)} {value:g}" for op, value in fact.value.items() if op != "contains"]
+        texts = [f"“{value}” in the {column}" for op, value in fact.value.items() if op == "contains"]
+        said = " and ".join([*([f"{column} {' and '.join(bounds)}"] if bounds else []), *texts])
+        return f"not {said}" if fact.excluded else said
+    values = " or ".join(map(str, listed(fact.value)))
+    if not values:  # true or false
+        return column if bool(fact.value) != fact.excluded else f"not {column}"
+    return f"not {values}" if fact.excluded else f"{column} {values}" if fact.hard else f"rather {values}"
 
 
 def _number(value: object) -> float | None:

@@ -62,6 +62,11 @@ class Reason(NamedTuple):
         """The sentence."""
         return "".join(clause.text for clause in self.sentence)
 
+    @property
+    def shown_ranks(self) -> tuple[Rank, ...]:
+        """The ranks that differ between outfits of a list: taste and harmony where they are known, else that of all."""
+        return tuple(rank for rank in self.ranks if rank.about) or self.ranks
+
 
 class Reasons:
     """Makes the reasons of one user's answer.
@@ -89,6 +94,7 @@ class Reasons:
         self._liked = sorted({item for outfit in self._user.liked for item in self._items(outfit)})
         self._counts, self._shares = self._traits_of_user()
         self._pairs: dict[tuple[int, int], np.ndarray] = {}
+        self._said: Counter[str] = Counter()  # so that the sentences of a list name what differs
 
     @property
     def tastes(self) -> list[str]:
@@ -125,14 +131,15 @@ class Reasons:
 
     def _taste(self, items: np.ndarray) -> list[Clause]:
         """What the outfit has that the user likes."""
-        held = Counter(trait for item in self._items(items) for trait in self._traits([item])[item])
-        best = sorted(held.keys() & self._shares.keys(), key=self._order)
+        held = {trait for item in self._items(items) for trait in self._traits([item])[item]} & self._shares.keys()
+        best = _distinct(sorted(held, key=lambda trait: (self._said[trait[1]], *self._order(trait))), 2)
         clauses: list[Clause] = []
-        for number, name in enumerate(_distinct(best, 2)):
-            share = self._shares[next(trait for trait in best if trait[1] == name)]
-            of = "of the liked items" if not number else ""
-            numbers = f", like {_percent(share.liked)} {of}".rstrip() + f" ({_percent(share.usual)} of all)"
-            clauses += [*([Clause(", and ")] if number else []), Clause(name, "taste"), Clause(numbers)]
+        for name in best:
+            self._said[name] += 1
+            clauses += [*([Clause(" and ")] if clauses else []), Clause(name, "taste")]
+        if clauses:
+            lift = min(self._shares[trait].lift for trait in held if trait[1] in best)
+            clauses.append(Clause(f", liked {_times(lift)} as often as usual"))
         if clauses or not len(self._user.liked):
             return clauses
         if again := [item for item in self._items(items) if item in self._liked]:
@@ -250,6 +257,11 @@ class Share(NamedTuple):
     usual: float
     sure: float
 
+    @property
+    def lift(self) -> float:
+        """How many times as often as usual."""
+        return self.liked / self.usual
+
 
 def _text(table: ItemColumns, name: str, row: int) -> str | None:
     kinds, values, texts = table.column(name)
@@ -265,5 +277,7 @@ def _distinct(traits: Sequence[Trait], most: int) -> list[str]:
     return names
 
 
-def _percent(share: float) -> str:
-    return "under 1 %" if share < 0.01 else f"{100 * share:.0f} %"
+def _times(lift: float) -> str:
+    """A ratio of at least LIFT in words that are true: "at least twice"."""
+    whole = int(lift + 1e-9)
+    return "half again" if whole < 2 else "at least twice" if whole == 2 else f"at least {whole} times"

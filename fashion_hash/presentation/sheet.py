@@ -15,8 +15,9 @@ from PIL.ImageFont import FreeTypeFont
 from fashion_hash.core.files import atomic_path
 from fashion_hash.data.stores.decoding import decode
 from fashion_hash.errors import FeatureError, MissingExtraError, naming, visible
+from fashion_hash.presentation.details import counted, fact_words
 from fashion_hash.presentation.reasons import Reason
-from fashion_hash.presentation.tiles import ItemView, OutfitView, Tile, called, total_price
+from fashion_hash.presentation.tiles import ItemView, OutfitView, Tile, headed, laid_out, total_price
 from fashion_hash.retrieval.answers import Hit, OutfitHit
 
 PAPER, INK, QUIET, LINE = "#faf8f5", "#26221f", "#6b635c", "#e4ded6"
@@ -74,7 +75,7 @@ def _outfit_section(view: OutfitView, subtitle: str) -> Image.Image:
     row_height = TILE + 2 * GAP
     image, top = _begin(view, subtitle, width, max(1, len(view.hits)) * row_height)
     draw = ImageDraw.Draw(image)
-    _heading(draw, "Recommended", view.note, top, width)
+    _heading(draw, counted(len(view.hits), "outfit"), view.note, top, width)
     top += 44
     if not view.hits:
         draw.text((MARGIN, top), "No outfits found.", QUIET, _font(15))
@@ -82,7 +83,7 @@ def _outfit_section(view: OutfitView, subtitle: str) -> Image.Image:
     for rank, (hit, tiles) in enumerate(view.hits, start=1):
         draw.text((MARGIN, top + TILE // 2), str(rank), QUIET, _font(30), anchor="lm")
         anchor = hit.anchor if isinstance(hit, OutfitHit) else None
-        for number, tile in enumerate(tiles):
+        for number, tile in enumerate(laid_out(tiles)):
             left = MARGIN + RANK + number * (TILE + GAP)
             image.paste(_tile(tile, TILE), (left, top))
             if tile.slot == anchor:
@@ -105,7 +106,9 @@ def _facts(
         draw.text((left, down), line, INK, _font(14, line))
         down += 18
     down += 4 * (down > top)
-    bars = [_Bar(name, 1 - percent / 100, f"top {percent} %", COLOURS[about]) for name, percent, about in reason.ranks]
+    bars = [
+        _Bar(name, 1 - percent / 100, f"top {percent} %", COLOURS[about]) for name, percent, about in reason.shown_ranks
+    ]
     if isinstance(hit, OutfitHit):
         bars.insert(0, _Bar("request", hit.request, f"{hit.request:.0%}", COLOURS["request"]))
     for bar in bars:
@@ -152,14 +155,14 @@ def _begin(view: OutfitView | ItemView, subtitle: str, width: int, rows: int) ->
     liked_height = 0 if view.user_id is None else 68 + (tallest * (SMALL + 4) if view.liked else 32)
     image = Image.new("RGB", (width, 180 + liked_height + rows + MARGIN), PAPER)
     draw = ImageDraw.Draw(image)
-    who = called(view.user_id)
-    heading, below = who if who == view.user_id else who[:1].upper() + who[1:], subtitle
-    if isinstance(view, OutfitView) and view.about:
-        below = f"{view.about}  ·  {subtitle}"
+    heading, about = headed(view.user_id), [view.about]
+    if view.tastes:
+        about.append(f"more than usual: {', '.join(view.tastes)}")
     if view.request is not None:
-        heading = f"“{view.request.text}”" if view.request.text.strip() else f"What {who} likes"
-        note = f" ({view.request.note})" if view.request.note else ""
-        below = f"for {who}, by {view.request.by}{note}  ·  {subtitle}"
+        heading, about = view.request.heading(view.user_id), [view.request.asked(view.user_id)]
+        if view.request.understood:
+            about.insert(0, "understood: " + ", ".join(map(fact_words, view.request.understood)))
+    below = "  ·  ".join(filter(None, [*about, subtitle]))
     _write(draw, (MARGIN, 40), heading, width - 2 * MARGIN, _Style(34, INK))
     _write(draw, (MARGIN, 86), below, width - 2 * MARGIN, _Style(15, QUIET))
     if view.user_id is None:
@@ -170,7 +173,7 @@ def _begin(view: OutfitView | ItemView, subtitle: str, width: int, rows: int) ->
     for outfit in view.liked:
         if left + SMALL > width - MARGIN:
             break
-        for number, tile in enumerate(outfit):
+        for number, tile in enumerate(laid_out(outfit)):
             image.paste(_tile(tile, SMALL), (left, top + number * (SMALL + 4)))
         left += SMALL + 2 * GAP
     if not view.liked:
@@ -183,7 +186,7 @@ def _item_section(view: ItemView, subtitle: str) -> Image.Image:
     width, row_height = 2 * MARGIN + ABREAST * (TILE + 2 * GAP) - 2 * GAP, TILE + 84
     image, top = _begin(view, subtitle, width, max(1, -(-len(view.items) // ABREAST)) * row_height)
     draw = ImageDraw.Draw(image)
-    _heading(draw, "Found", "share of bits that agree with the request", top, width)
+    _heading(draw, counted(len(view.items), "item"), "with the share of bits that agree with the request", top, width)
     top += 44
     if not view.items:
         draw.text((MARGIN, top), "No items found.", QUIET, _font(15))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Unpack
@@ -12,6 +14,18 @@ from fashion_hash.presentation.reasons import Reason, Reasons
 from fashion_hash.retrieval.answers import ItemHits
 from fashion_hash.retrieval.recommender import Hit, Recommender
 from fashion_hash.retrieval.users import LikesInCall, take_likes
+from fashion_hash.understanding.said import Fact
+
+# words in names of item types, from large pieces to small ones; a type with none of them stands before the shoes
+LARGE = (
+    ("coat", "dress", "jumpsuit", "suit", "outerwear", "jacket", "kimono"),
+    ("top", "shirt", "blouse", "sweater", "knit", "cardigan", "hoodie", "tee"),
+    ("bottom", "trouser", "pant", "jean", "skirt", "short", "legging"),
+)
+SMALL = (
+    ("shoe", "boot", "sneaker", "sandal"),
+    ("bag", "hat", "scarf", "belt", "glove", "jewel", "watch", "earring", "necklace", "sock", "accessor", "sunglass"),
+)
 
 
 @dataclass(frozen=True)
@@ -24,6 +38,7 @@ class Tile:
         title: its title, or None.
         picture: encoded JPEG, PNG or GIF bytes, or None.
         shown: its price, brand and stock.
+        item_type: its type.
     """
 
     slot: str
@@ -31,6 +46,12 @@ class Tile:
     title: str | None
     picture: bytes | None
     shown: Shown = NOTHING_SHOWN
+    item_type: str = ""
+
+    @property
+    def colour(self) -> str:
+        """The name of the colour behind its words where it has no picture."""
+        return f"c{zlib.crc32(self.item_id.encode()) % 6}"
 
     @property
     def label(self) -> str:
@@ -38,11 +59,19 @@ class Tile:
         return self.title or self.item_id
 
     @property
+    def price(self) -> str:
+        """The price, as it is read; empty where the catalogue has none."""
+        return "" if self.shown.price is None else money(self.shown.price, self.shown.currency)
+
+    @property
+    def maker(self) -> str:
+        """Brand and stock; empty where the catalogue has neither."""
+        return " · ".join(filter(None, [self.shown.brand, self.shown.stock]))
+
+    @property
     def line(self) -> str:
         """Brand, price and stock on one line; empty where the catalogue has none."""
-        shown = self.shown
-        price = "" if shown.price is None else money(shown.price, shown.currency)
-        return " · ".join(filter(None, [shown.brand, price, shown.stock]))
+        return " · ".join(filter(None, [self.shown.brand, self.price, self.shown.stock]))
 
 
 def total_price(tiles: Sequence[Tile]) -> str:
@@ -54,6 +83,18 @@ def total_price(tiles: Sequence[Tile]) -> str:
     return money(sum(price for price in prices if price is not None), currencies.pop())
 
 
+def laid_out(tiles: Sequence[Tile]) -> list[Tile]:
+    """An outfit as it is laid flat: the largest piece first."""
+    sizes = (*LARGE, (), *SMALL)
+
+    def place(tile: Tile) -> int:
+        words = re.findall(r"[a-z]+", (tile.item_type or tile.slot).casefold())
+        fitting = (size for size, names in enumerate(sizes) if any(word.startswith(names) for word in words))
+        return next(fitting, len(LARGE))
+
+    return sorted(tiles, key=place)
+
+
 @dataclass(frozen=True)
 class Request:
     """A request in words.
@@ -62,11 +103,29 @@ class Request:
         text: the words.
         by: what the answer is based on, see ItemHits.
         note: what to know about the answer; may be empty.
+        understood: the facts that the words name.
+        unknown: the words that say nothing to the model.
     """
 
     text: str
     by: str
     note: str
+    understood: tuple[Fact, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+    def heading(self, user_id: str | None) -> str:
+        """The words in quotation marks; without words, whose taste is answered."""
+        return f"“{shortened(self.text)}”" if self.text.strip() else f"What {called(user_id)} likes"
+
+    def asked(self, user_id: str | None) -> str:
+        """For whom, and by what."""
+        return f"for {called(user_id)}, by {self.by}" + (f" ({self.note})" if self.note else "")
+
+
+def shortened(text: str, at_most: int = 160) -> str:
+    """A text on one line, shortened to a number of letters."""
+    text = " ".join(text.split())
+    return text if len(text) <= at_most else text[: at_most - 1].rstrip() + "…"
 
 
 @dataclass(frozen=True)
@@ -82,6 +141,7 @@ class OutfitView:
         reasons: why each hit is shown; empty where nothing is said.
         about: what is known of the user.
         note: of how many outfits these are the best, and how they were chosen.
+        tastes: what the user likes more often than usual.
     """
 
     user_id: str | None
@@ -92,6 +152,12 @@ class OutfitView:
     reasons: tuple[Reason, ...] = ()
     about: str = ""
     note: str = ""
+    tastes: tuple[str, ...] = ()
+
+    @property
+    def who(self) -> str:
+        """The user, as a heading says it."""
+        return headed(self.user_id)
 
     def reason(self, place: int) -> Reason:
         """Why the hit at a place is shown."""
@@ -108,6 +174,8 @@ class ItemView:
         liked: the tiles of the first of these outfits.
         items: the answer, each tile with its request score, from 0 to 1.
         request: the request that was answered.
+        about: what is known of the user.
+        tastes: what the user likes more often than usual.
     """
 
     user_id: str | None
@@ -115,6 +183,8 @@ class ItemView:
     liked: list[list[Tile]]
     items: list[tuple[float, Tile]]
     request: Request
+    about: str = ""
+    tastes: tuple[str, ...] = ()
 
 
 def called(user_id: str | None) -> str:
@@ -122,6 +192,12 @@ def called(user_id: str | None) -> str:
     if user_id is None:
         return "anyone"
     return user_id if user_id.casefold().startswith("user") else f"user {user_id}"
+
+
+def headed(user_id: str | None) -> str:
+    """`called` at the start of a heading: a word of ours is written large, an id as it is."""
+    who = called(user_id)
+    return who if who == user_id else who[:1].upper() + who[1:]
 
 
 def tiles(bundle: Bundle, items_by_slot: Mapping[str, str]) -> list[Tile]:
@@ -165,7 +241,8 @@ def outfit_view(
         request,
         tuple(map(reasons.of, hits)),
         _about(reasons),
-        _note(reasons, len(hits), note),
+        _note(reasons, note),
+        tuple(reasons.tastes),
     )
 
 
@@ -183,16 +260,14 @@ def item_view(
 def _about(reasons: Reasons) -> str:
     """What is known of a user."""
     count = reasons.num_liked
-    known = f"{count:,} liked outfit{'' if count == 1 else 's'}" if count else "nothing known, so the same for everyone"
-    return " · ".join([known, *([f"more than usual: {', '.join(tastes)}"] if (tastes := reasons.tastes) else [])])
+    return f"{count:,} liked outfit{'' if count == 1 else 's'}" if count else "nothing known, so the same for everyone"
 
 
-def _note(reasons: Reasons, count: int, note: str) -> str:
+def _note(reasons: Reasons, note: str) -> str:
     """Of how many outfits these are, how they were chosen, and what percentages are counted over."""
-    outfits = f"{count:,} of {reasons.num_outfits:,} outfits"
     sampled = reasons.num_compared < reasons.num_outfits
-    counted = f"percentages are counted over {reasons.num_compared:,} of them" if sampled else ""
-    return "; ".join(filter(None, [outfits, note, counted]))
+    compared = f"percentages are counted over {reasons.num_compared:,} of them" if sampled else ""
+    return " · ".join(filter(None, [f"of {reasons.num_outfits:,}", note, compared]))
 
 
 def _liked(recommender: Recommender, user_id: str | None, at_most: int) -> tuple[int, list[list[Tile]]]:
@@ -204,4 +279,4 @@ def _liked(recommender: Recommender, user_id: str | None, at_most: int) -> tuple
 def _tile(bundle: Bundle, slot: str, item_type: str, item_id: str) -> Tile:
     row = bundle.items[item_type].row(item_id)
     item = bundle.catalogue.item(item_type, row)
-    return Tile(slot, item_id, item.title, bundle.catalogue.picture(item_type, row), shown(item.details))
+    return Tile(slot, item_id, item.title, bundle.catalogue.picture(item_type, row), shown(item.details), item_type)

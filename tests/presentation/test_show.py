@@ -68,7 +68,7 @@ def test_the_page_is_whole_and_escaped(bundle_path: Path, tmp_path: Path) -> Non
     assert "script" not in tags.seen
     assert "b" not in [tag for tag in tags.seen[: tags.seen.index("section")]]
     assert "&lt;script&gt;" in text
-    assert text.count("<h2>") == 2
+    assert text.count("<aside>") == 2
     tops = [
         tile
         for view in views

@@ -38,4 +38,4 @@ def test_six_unless_told_otherwise(recommender: Recommender, tmp_path: Path) -> 
     assert [(len(view.liked), view.num_liked) for view in views] == [(6, 8), (3, 3), (0, 0)]
     write_page(views, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert page.count("(6 of 8)") == page.count("(3 of 3)") == 1
+    assert page.count(">6 of 8<") == page.count(">3 of 3<") == 1
