@@ -117,7 +117,7 @@ def judged_values(score: Score, judged: JudgedRequests) -> dict[str, Floats]:
     return {name: np.concatenate(parts) for name, parts in values.items()}
 
 
-def judged_metrics(values: Mapping[str, Floats], kinds: Sequence[str]) -> dict[str, dict[str, float]]:
+def judged_metrics(values: Mapping[str, Floats], kinds: Sequence[str]) -> dict[str, dict[str, float | None]]:
     """The mean of each metric, over all requests and by their kind.
 
     Args:
@@ -125,7 +125,7 @@ def judged_metrics(values: Mapping[str, Floats], kinds: Sequence[str]) -> dict[s
         kinds: (Q,) the kind of each request.
 
     Returns:
-        {"all": {metric: mean, "queries": number}, kind: {...}}; a metric that is defined for no request is NaN.
+        {"all": {metric: mean, "queries": number}, kind: {...}}; a metric that is defined for no request is None.
     """
     of_each: npt.NDArray[Any] = np.array(kinds)
     groups = {ALL: np.ones(len(kinds), dtype=bool), **{kind: of_each == kind for kind in dict.fromkeys(kinds)}}
@@ -135,6 +135,6 @@ def judged_metrics(values: Mapping[str, Floats], kinds: Sequence[str]) -> dict[s
     }
 
 
-def _mean(values: Floats) -> float:
+def _mean(values: Floats) -> float | None:
     known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else float("nan")
+    return float(known.mean()) if len(known) else None

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fashion_hash.data.requests.table import NOBODY, Requests
+from fashion_hash.data.requests.table import Requests
 from fashion_hash.errors import DataError
 
 
@@ -53,8 +53,7 @@ class JudgedRequests:
 
     def anonymous(self) -> JudgedRequests:
         """The same requests, asked by nobody in particular."""
-        users = np.full(len(self), NOBODY, dtype=np.int32)
-        return replace(self, requests=replace(self.requests, users=users))
+        return replace(self, requests=self.requests.anonymous())
 
 
 def row_mask(rows: Sequence[np.ndarray], num_items: int) -> np.ndarray:

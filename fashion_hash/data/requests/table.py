@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,10 @@ class Requests:
         chosen = np.arange(len(self))[rows]
         texts = tuple(self.texts[row] for row in chosen)
         return Requests(self.users[chosen], self.items[chosen], texts, self.times[chosen])
+
+    def anonymous(self) -> Requests:
+        """The same requests, asked by nobody in particular."""
+        return replace(self, users=np.full(len(self), NOBODY, dtype=np.int32))
 
 
 @dataclass(frozen=True)

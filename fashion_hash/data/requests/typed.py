@@ -148,22 +148,20 @@ class _Taken:
         if rng.random() < 0.2:
             least = int(step * max(0, np.floor(price / step) - rng.integers(1, 4)))
             within = (self.columns.prices >= least) & (self.columns.prices <= most)
-            return Condition(_BETWEEN[rng.integers(len(_BETWEEN))].format(least, most), within, True)
-        words, at_most = _UNDER[rng.integers(len(_UNDER))]
-        within = self.columns.prices <= most if at_most else self.columns.prices < most
-        return Condition(words.format(most), within, True)
+            return Condition(_drawn(_BETWEEN, rng).format(least, most), within, True)
+        return Condition(_drawn(_UNDER, rng).format(most), self.columns.prices <= most, True)
 
 
 _BETWEEN = ("between {} and {}", "between {} and {} euros", "from {} to {} euros")
-_UNDER: tuple[tuple[str, bool], ...] = (  # and whether the number itself is still allowed
-    ("under {}", False),
-    ("under €{}", False),
-    ("below {} euros", False),
-    ("for less than ${}", False),
-    ("up to {} euros", True),
-    ("max {} eur", True),
-    ("for at most {}", True),
-    ("not more than £{}", True),
+_UNDER = (  # a price of exactly that is still within it
+    "under {}",
+    "under €{}",
+    "below {} euros",
+    "for less than ${}",
+    "up to {} euros",
+    "max {} eur",
+    "for at most {}",
+    "not more than £{}",
 )
 
 
@@ -213,7 +211,7 @@ def _negated(taken: _Taken, rng: np.random.Generator) -> Asked | None:
         phrase = f"but nothing from {value}"
     else:
         patterns = (", not {}", " but not {}", ", anything but {}", " that are not {}", ", no {} please")
-        phrase = patterns[rng.integers(len(patterns))].format(value)
+        phrase = _drawn(patterns, rng).format(value)
     text = core.text + (phrase if phrase.startswith((",", " ")) else f" {phrase}")
     return Asked(text, (*core.conditions, Condition(phrase.strip(", "), left, True)))
 
@@ -239,7 +237,7 @@ def _with_partner(taken: _Taken, rng: np.random.Generator) -> Asked | None:
     colour = str(other.get("colour", "")).strip()
     name = noun(taken.columns.item_types[taken.partner], other, rng)
     links = ("to go with my {}", "that goes with my {}", "to wear with my {}", "matching my {}", "for my {}")
-    phrase = links[rng.integers(len(links))].format(f"{colour} {name}".strip())
+    phrase = _drawn(links, rng).format(f"{colour} {name}".strip())
     return Asked(f"{core.text} {phrase}", core.conditions)
 
 
@@ -252,7 +250,7 @@ def _several(taken: _Taken, rng: np.random.Generator) -> Asked | None:
     parts = [core.text]
     conditions = list(core.conditions)
     if BRAND in facts and rng.random() < 0.4:
-        parts.append(f"{('by', 'from')[rng.integers(2)]} {facts[BRAND].words}")
+        parts.append(f"{_drawn(('by', 'from'), rng)} {facts[BRAND].words}")
         conditions.append(facts[BRAND])
     if price is not None and rng.random() < 0.4:
         parts.append(price.words)

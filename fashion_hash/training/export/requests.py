@@ -20,13 +20,11 @@ from fashion_hash.inference.request_weights import RequestContents, TowerWeights
 from fashion_hash.models.hashing import binarise
 from fashion_hash.models.whisper_lite import WhisperLite
 from fashion_hash.training.export.bundle import export_bundle
-from fashion_hash.training.requests.facts import CatalogueFacts, fit_facts
+from fashion_hash.training.requests.answer import facts_of_run
 from fashion_hash.training.requests.inputs import RequestInputs, load_request_data
-from fashion_hash.training.requests.loop import make_scorer, validation_sample
 from fashion_hash.training.requests.run import RequestRun
 from fashion_hash.training.requests.scoring import item_outputs, seen_in_training, user_tastes
 from fashion_hash.training.runs.run import Run, load_data
-from fashion_hash.understanding.facts import RequestFacts
 
 
 def export_requests(run: RequestRun, path: str | Path | None = None, data: RequestData | None = None) -> Bundle:
@@ -139,20 +137,8 @@ def request_contents(
         item_tastes={item_type: taste_parts[of_type] for item_type, of_type in rows.items()},
         user_tastes=_array(tastes),
         user_known=known,
-        facts=_facts_of_bundle(run, data),
+        facts=facts_of_run(run, data),
     )
-
-
-def _facts_of_bundle(run: RequestRun, data: RequestData) -> RequestFacts:
-    """What the bundle understands of requests, its weights fitted on the validation requests."""
-    model, inputs, slope = run.model(data)
-    valid = validation_sample(data, run.config.seed)
-    bits = (
-        (lambda requests: np.zeros((len(requests), 0)))
-        if valid is None
-        else make_scorer(model, inputs, "valid", valid, slope)
-    )
-    return fit_facts(CatalogueFacts(data), bits, run.config.requests.num_bits, valid)
 
 
 def user_codes(run: RequestRun, data: RequestData) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -107,7 +107,7 @@ def validate(model: WhisperLite, inputs: RequestInputs, slope: float) -> dict[st
     requests = validation_sample(data, inputs.config.seed)
     if requests is None:
         return {"valid_requests": 0, "valid_mrr": None, "valid_mrr_relaxed": None, "valid_recall@10": None}
-    score = make_scorer(model.eval(), inputs, "valid", requests, slope)
+    score = make_scorer(model.eval(), inputs, "valid", requests.texts, slope)
     binary = request_metrics(request_values(score, requests))
     relaxed = request_metrics(request_values(lambda asked: score(asked, "relaxed"), requests))
     return {
@@ -119,12 +119,11 @@ def validate(model: WhisperLite, inputs: RequestInputs, slope: float) -> dict[st
 
 
 def make_scorer(
-    model: WhisperLite, inputs: RequestInputs, split: str, requests: Requests, slope: float
+    model: WhisperLite, inputs: RequestInputs, split: str, texts: Sequence[str], slope: float
 ) -> RequestScorer:
-    """The scorer of a split's requests."""
-    vectors, rows = inputs.vectors(requests.texts)
-    by_text = dict(zip(requests.texts, vectors[rows]))
-    return RequestScorer(model, inputs, inputs.histories(split), by_text, slope)
+    """The scorer of requests with some texts, by users as they are known before a split."""
+    vectors, rows = inputs.vectors(texts)
+    return RequestScorer(model, inputs, inputs.histories(split), dict(zip(texts, vectors[rows])), slope)
 
 
 def validation_sample(data: RequestData, seed: int) -> Requests | None:

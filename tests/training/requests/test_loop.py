@@ -106,7 +106,7 @@ def test_the_bundle_answers_as_the_model(run: RequestRun, data: RequestData, tmp
     tower, requests = bundle.requests, data.split("test")
     assert tower is not None
     model, inputs, slope = run.model(data)
-    score = make_scorer(model, inputs, "test", requests, slope)
+    score = make_scorer(model, inputs, "test", requests.texts, slope)
     for text, taste in ((True, True), (True, False), (False, True)):
         asked = tower.request(
             [one if text else None for one in requests.texts],

@@ -1,0 +1,102 @@
+"""Evaluation of a run on requests: where the taken item ranks, and whether the first items satisfy what is said."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fashion_hash.config.experiment import make_request_config
+from fashion_hash.data.requests.typed import typed_requests
+from fashion_hash.evaluation.judged import ALL, JUDGED_METRICS, adherence_at
+from fashion_hash.training.measure.requests import (
+    ANSWER,
+    ANSWER_ANYONE,
+    BITS,
+    BM25,
+    CHANCE,
+    TEXT_ONLY,
+    USER_ONLY,
+    ZERO_SHOT,
+    evaluate_requests,
+    request_table,
+)
+from fashion_hash.training.requests.answer import answer_scorer
+from fashion_hash.training.requests.loop import fit_requests
+from tests.worlds.tiny_requests import tiny_request_values, tiny_requests
+
+
+@pytest.fixture(scope="module")
+def data():
+    plain = tiny_requests(users=16, events=8, kinds=("top", "shoe"))
+    details = {
+        item_type: {
+            item_id: {"colour": item_id.split("-")[0], "material": item_id.split("-")[1], "price": 10.0 + at}
+            for at, item_id in enumerate(vocabulary.ids)
+        }
+        for item_type, vocabulary in plain.items.items()
+    }
+    return replace(plain, details=details)
+
+
+@pytest.fixture(scope="module")
+def run(data, tmp_path_factory):
+    return fit_requests(
+        make_request_config(tiny_request_values(train={"epochs": 2})), data, tmp_path_factory.mktemp("runs") / "run"
+    )
+
+
+@pytest.fixture(scope="module")
+def report(run, data):
+    return evaluate_requests(run, data=data)
+
+
+def test_every_row_has_every_kind_of_request(report, data, run):
+    judged = typed_requests(data, "test", run.config.seed)
+    kinds = {ALL, *judged.kinds}
+    assert {"short", "price", "negation"} <= kinds
+    for row in (ANSWER, ANSWER_ANYONE, BITS, TEXT_ONLY, USER_ONLY, BM25, ZERO_SHOT, CHANCE):
+        of_kinds = report["judged"]["scorers"][row]
+        assert set(of_kinds) == kinds
+        assert all(set(metrics) == {*JUDGED_METRICS, "queries"} for metrics in of_kinds.values())
+        assert row in report["scorers"]
+
+
+def test_facts_decide_before_bits(report):
+    rows = report["judged"]["scorers"]
+    for row in (ANSWER, ANSWER_ANYONE):
+        assert rows[row]["short"]["adherence@2"] == 1
+        assert rows[row]["price"]["adherence@2"] == 1
+    assert rows[CHANCE][ALL]["adherence@2"] < 0.5
+    assert rows[ANSWER][ALL]["satisfied_ndcg@10"] > rows[BITS][ALL]["satisfied_ndcg@10"]
+
+
+def test_without_a_user_is_the_same_for_all(run, data):
+    judged = typed_requests(data, "test", per_kind=4)
+    answer = answer_scorer(run, data, lambda asked: np.zeros((len(asked), data.num_items)))
+    np.testing.assert_array_equal(answer(judged.requests), answer(judged.anonymous().requests))
+
+
+def test_the_table_splits_by_kind(report):
+    text = request_table(report)
+    headings = [line.split() for line in text.splitlines()]
+    assert ["all", "kinds", *JUDGED_METRICS] in headings
+    kinds = [kind for kind in report["judged"]["scorers"][ANSWER] if kind != ALL]
+    assert ["adherence@2", *kinds] in headings
+    assert ["satisfied_ndcg@10", *kinds] in headings
+    assert "nan" not in json.dumps(report).casefold()
+
+
+def test_no_columns_no_judged_requests(run):
+    plain = tiny_requests(users=16, events=8, kinds=("top", "shoe"))
+    assert len(typed_requests(plain, "test")) == 0
+
+
+def test_adherence_is_of_the_catalogue_in_its_order(data):
+    """The rows of judged requests are those of the scores."""
+    judged = typed_requests(data, "test", per_kind=6)
+    perfect = np.zeros((len(judged), data.num_items))
+    for at, rows in enumerate(judged.hard):
+        perfect[at, rows] = 1
+    fits = perfect.astype(bool)
+    assert (adherence_at(perfect, fits, 2) == 1).all()
