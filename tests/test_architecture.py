@@ -22,6 +22,7 @@ LAYERS = [
     ("live", "training"),
     ("retrieval",),
     ("presentation",),
+    ("serving",),
     ("commands",),
     ("cli",),
 ]

@@ -66,6 +66,18 @@ class Hit:
     personal: bool = True
 
 
+class HitList(list[Hit]):
+    """Outfits of the pool for one user, best first, ties by id.
+
+    Attributes:
+        personal: see Hits.
+        shortfall: why fewer than k came back, when a filter was asked for; None otherwise.
+    """
+
+    personal: bool = True
+    shortfall: Shortfall | None = None
+
+
 @dataclass(frozen=True)
 class Composed:
     """Outfits that were put together.

@@ -18,6 +18,7 @@ from fashion_hash.retrieval.explanation.requests import (
     RequestExplanationQuery,
     explain_request,
 )
+from fashion_hash.retrieval.filters.columns import ItemColumns
 from fashion_hash.retrieval.methods import METHODS
 from fashion_hash.retrieval.moment import Moment, OpenGeneration
 from fashion_hash.retrieval.scores import scores_of
@@ -145,6 +146,16 @@ class Explanations:
         """
         moment = self._moment(user_id)
         return [items_by_slot(moment.bundle, items) for items in moment.user.liked]
+
+    def columns(self) -> Mapping[str, ItemColumns]:
+        """The catalogue by column, for each item type: what filters may name."""
+        now = self._now()
+        return now.columns.of(now.live.now())
+
+    def knows_user(self, user_id: str) -> bool:
+        """Whether a user is in the bundle, or was added and not removed."""
+        snapshot, [state] = self._now().live.now_with([user_id])
+        return state is not None or user_id in snapshot.bundle.users
 
     def _moment(self, user_id: str | int | None, told: Told | None = None) -> Moment:
         return self._now().moment(user_id, told)

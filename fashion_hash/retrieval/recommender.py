@@ -16,7 +16,7 @@ from fashion_hash.errors import QueryError
 from fashion_hash.index.engines.open import EngineName
 from fashion_hash.index.pool import Pool
 from fashion_hash.live.catalogue import LiveCatalogue
-from fashion_hash.retrieval.answers import Composed, Hit, Hits, ItemHits, OutfitHit, OutfitsFor, Score
+from fashion_hash.retrieval.answers import Composed, Hit, HitList, Hits, ItemHits, OutfitHit, OutfitsFor, Score
 from fashion_hash.retrieval.checks import check_mapping, check_options, check_types
 from fashion_hash.retrieval.composition.composer import CompositionOptions, CompositionQuery, compose_outfits
 from fashion_hash.retrieval.explanations import Explanations
@@ -155,16 +155,21 @@ class Recommender(CatalogueUpdates, Explanations):
         hits.personal &= personal
         return hits
 
-    def answer(self, user_id: str | int | None, k: int = 10, **options: Unpack[PoolOptions]) -> list[Hit]:
+    def answer(self, user_id: str | int | None, k: int = 10, **options: Unpack[PoolOptions]) -> HitList:
         """The k best outfits for one user, each with its items and the terms of its score.
 
         Arguments and errors are those of `recommend`; an unknown option is a TypeError. With by="popular" the order
-        is that of popularity, and the terms are still those of the user's score.
+        is that of popularity, and the terms are still those of the user's score. The list has the attributes `personal`
+        and `shortfall`.
         """
         check_options("Recommender.answer", options, PoolOptions)
         moment = self._moment(user_id, take_likes(options))
-        [ranking], _ = rankings(moment.columns, moment.snapshot, [moment.user], PoolQuery(k, **options))  # type: ignore[misc]
-        return hits_of(moment, moment.snapshot.items_of(ranking.rows), moment.snapshot.ids.at(ranking.rows))
+        query = PoolQuery(k, **options)  # type: ignore[misc]
+        [ranking], shortfall = rankings(moment.columns, moment.snapshot, [moment.user], query)
+        rows = ranking.rows
+        hits = HitList(hits_of(moment, moment.snapshot.items_of(rows), moment.snapshot.ids.at(rows)))
+        hits.personal, hits.shortfall = moment.user.personal and query.by == "score", shortfall
+        return hits
 
     def compose(self, user_id: str | int | None, k: int = 10, **options: Unpack[CompositionOptions]) -> Composed:
         """The k best outfits that can be formed from all items of the catalogue.

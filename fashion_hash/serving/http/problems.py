@@ -1,0 +1,191 @@
+"""Errors as problem+json (RFC 9457): what is wrong, in which field, and what to do."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from fashion_hash.errors import BundleError, FashionHashError, MissingExtraError, UnknownIdError, shown
+
+MEDIA_TYPE = "application/problem+json"
+TITLES = {
+    400: "The request cannot be read",
+    401: "A token is needed",
+    403: "The token does not allow this",
+    404: "Not found",
+    405: "This method is not allowed here",
+    408: "The body took too long to arrive",
+    409: "This contradicts what is there",
+    413: "The body is too large",
+    415: "The body has another media type",
+    422: "The request does not make sense",
+    429: "Too many requests",
+    500: "The service failed",
+    503: "The service cannot answer now",
+    507: "There is no space left to write",
+}
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_log = logging.getLogger("fashion_hash.serving")
+
+
+class Problem(Exception):
+    """An error that a route raises; the handler makes a reply of it.
+
+    Args:
+        status: of the reply.
+        detail: what is wrong and what to do.
+        pointer: of the field of the body (RFC 6901), or the name of a parameter; "" where it is about neither.
+        headers: more headers of the reply.
+    """
+
+    def __init__(self, status: int, detail: str, pointer: str = "", headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.pointer, self.headers = status, detail, pointer, headers or {}
+
+
+def problem_reply(
+    status: int,
+    detail: str,
+    errors: Sequence[Mapping[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
+    request_id: str = "",
+) -> Response:
+    """A reply in problem+json."""
+    title = TITLES.get(status, "The request failed")
+    body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    if errors:
+        body["errors"] = list(errors)
+    if request_id:
+        body["request_id"] = request_id
+    content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+    return Response(content, status, dict(headers or {}), MEDIA_TYPE)
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Makes every error of the application a problem."""
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(FashionHashError, _on_known)
+    app.add_exception_handler(OSError, _on_known)
+    app.add_exception_handler(Exception, _on_bug)
+
+
+def as_problem(error: Exception) -> Problem:
+    """What an error of fashion_hash or of the system means to a caller."""
+    message = str(error)
+    if isinstance(error, UnknownIdError):
+        return Problem(404, message)
+    if any(_is_full(cause) for cause in _causes(error)):
+        return Problem(507, "nothing was changed: there is no space left to write; free some and try again")
+    if isinstance(error, BundleError | MissingExtraError | OSError):
+        _log.error("%s", message)
+        return Problem(503, "the files of the bundle cannot be used now: see the log", headers={"Retry-After": "5"})
+    conflict = "already exists" in message or "was removed" in message
+    return Problem(409 if conflict else 422, message, _field_of(message))
+
+
+def _field_of(message: str) -> str:
+    """The pointer of the field that a message begins with, such as "k must be ..."."""
+    named = re.match(r"(\w+)(?: \S+)? must be ", message)
+    return f"/{named[1]}" if named else ""
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _is_full(error: BaseException) -> bool:
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+    return isinstance(error, OSError) and error.errno in _FULL
+
+
+def _reply_to(request: Request, problem: Problem) -> Response:
+    errors = [{"pointer": problem.pointer, "detail": problem.detail}] if problem.pointer else []
+    return problem_reply(problem.status, problem.detail, errors, problem.headers, request_id_of(request))
+
+
+def request_id_of(request: Request) -> str:
+    """The id of a request (http/frame.py)."""
+    return str(request.scope.get("request_id", ""))
+
+
+async def _on_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return _reply_to(request, error)
+
+
+async def _on_known(request: Request, error: Exception) -> Response:
+    return _reply_to(request, as_problem(error))
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    detail = str(error.detail)
+    if error.status_code == 404:
+        detail = "there is nothing at this path: /openapi.json lists the paths"
+    elif error.status_code == 405:
+        detail = f"{request.method} is not allowed here: /openapi.json lists the methods"
+    return problem_reply(error.status_code, detail, headers=error.headers, request_id=request_id_of(request))
+
+
+async def _on_bug(request: Request, error: Exception) -> Response:
+    _log.error("request %s failed", request_id_of(request), exc_info=error)
+    detail = "this is a fault of the service; its log has more under the request id"
+    return problem_reply(500, detail, request_id=request_id_of(request))
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = [{"pointer": _pointer(each["loc"]), "detail": _sentence(each)} for each in error.errors()[:20]]
+    first = errors[0]
+    unreadable = error.errors()[0]["type"] == "json_invalid"
+    detail = first["detail"] if not first["pointer"] else f"{first['pointer']}: {first['detail']}"
+    return problem_reply(400 if unreadable else 422, detail, errors, request_id=request_id_of(request))
+
+
+def _pointer(location: Sequence[str | int]) -> str:
+    """A JSON pointer for a field of the body, "path:NAME" and such for parameters."""
+    where, *rest = location
+    if where == "body":
+        parts = (str(part).replace("~", "~0").replace("/", "~1") for part in rest if not _is_branch(part))
+        return "".join(f"/{part}" for part in parts)
+    return f"{where}:{'.'.join(map(str, rest))}"
+
+
+def _is_branch(part: str | int) -> bool:
+    """Whether a part of a location names the branch of a union rather than a field."""
+    return isinstance(part, str) and ("[" in part or part in ("str", "int", "float", "bool"))
+
+
+def _sentence(error: Mapping[str, Any]) -> str:
+    kind, context, value = error["type"], error.get("ctx", {}), shown(error.get("input"))
+    sentences = {
+        "missing": "this field is missing",
+        "extra_forbidden": "this field is unknown: /openapi.json lists the fields",
+        "greater_than_equal": f"must be at least {context.get('ge')}, got {value}",
+        "greater_than": f"must be above {context.get('gt')}, got {value}",
+        "less_than_equal": f"must be at most {context.get('le')}, got {value}",
+        "too_long": f"must hold at most {context.get('max_length')} entries",
+        "too_short": f"must hold at least {context.get('min_length')} entries",
+        "string_too_long": f"must have at most {context.get('max_length')} letters",
+        "string_too_short": "must not be empty",
+        "json_invalid": f"the body is not JSON: {context.get('error')}",
+        "literal_error": f"must be {context.get('expected')}, got {value}",
+        "value_error": str(context.get("error")),
+    }
+    said = str(error["msg"])
+    return sentences.get(kind, f"{said[:1].lower()}{said[1:]}, got {value}")

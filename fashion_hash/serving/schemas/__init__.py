@@ -1,0 +1,1 @@
+"""Bodies and replies, as the OpenAPI document describes them."""

@@ -1,0 +1,165 @@
+"""What programs send to ask something."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, StrictBool
+
+from fashion_hash.serving.schemas.fields import (
+    MOST_USERS,
+    Body,
+    Caps,
+    Count,
+    Cursor,
+    Diversity,
+    Excluded,
+    Id,
+    Include,
+    ItemsByType,
+    Likes,
+    Milliseconds,
+    OutfitRef,
+    Session,
+    Text,
+    Types,
+    Unknown,
+    Where,
+)
+
+
+class PoolBody(Body):
+    """A question for the best outfits of the pool."""
+
+    k: Count = 10
+    where: Where = None
+    exclude: ItemsByType = None
+    exclude_outfits: Excluded
+    include_liked: StrictBool = False
+    diversity: Diversity = 0.0
+    max_per: Caps = None
+    liked: Likes
+    disliked: Likes
+    cursor: Cursor = None
+    session: Session = None
+    if_unknown: Unknown = "refuse"
+    timeout_ms: Milliseconds = None
+
+
+class ComposeBody(Body):
+    """A question for outfits that are put together from all items."""
+
+    k: Count = 10
+    types: Types = None
+    where: Where = None
+    include: Include = None
+    exclude: ItemsByType = None
+    max_repeats: Annotated[int | None, Field(ge=1, strict=True)] = None
+    max_per: Caps = None
+    diversity: Diversity = 0.0
+    liked: Likes
+    disliked: Likes
+    cursor: Cursor = None
+    session: Session = None
+    if_unknown: Unknown = "refuse"
+    timeout_ms: Milliseconds = None
+
+
+class CompleteBody(Body):
+    """A question for what goes with some items."""
+
+    items: Annotated[dict[str, Id], Field(min_length=1, description="Item ids by slot name.")]
+    k: Count = 10
+    types: Types = None
+    where: Where = None
+    include: Include = None
+    exclude: ItemsByType = None
+    max_repeats: Annotated[int | None, Field(ge=1, strict=True)] = None
+    max_per: Caps = None
+    diversity: Diversity = 0.0
+    liked: Likes
+    disliked: Likes
+    cursor: Cursor = None
+    session: Session = None
+    if_unknown: Unknown = "refuse"
+    timeout_ms: Milliseconds = None
+
+
+class SearchBody(Body):
+    """A request in words, a user, or both, for items."""
+
+    text: Text = ""
+    user: Id | None = None
+    k: Count = 10
+    item_type: str | None = None
+    where: Where = None
+    exclude: ItemsByType = None
+    rerank: StrictBool = False
+    liked: Likes
+    disliked: Likes
+    cursor: Cursor = None
+    if_unknown: Unknown = "refuse"
+    timeout_ms: Milliseconds = None
+
+
+class OutfitsForBody(Body):
+    """A request in words, a user, or both, for outfits."""
+
+    text: Text = ""
+    user: Id | None = None
+    k: Count = 10
+    weight: Annotated[float, Field(ge=0, le=10_000, description="Of the request, beside the score.")] = 100.0
+    anchors: Annotated[int, Field(ge=1, le=1_000, strict=True)] = 50
+    per_anchor: Annotated[int | None, Field(ge=1, le=1_000, strict=True)] = 2
+    types: Types = None
+    where: Where = None
+    include: Include = None
+    exclude: ItemsByType = None
+    max_per: Caps = None
+    diversity: Diversity = 0.0
+    liked: Likes
+    disliked: Likes
+    cursor: Cursor = None
+    if_unknown: Unknown = "refuse"
+    timeout_ms: Milliseconds = None
+
+
+class ScoreBody(Body):
+    """A question for the scores of some outfits."""
+
+    user: Id | None = None
+    outfits: Annotated[list[OutfitRef], Field(min_length=1, max_length=1_000)]
+    if_unknown: Unknown = "refuse"
+
+
+class ExplainBody(Body):
+    """A question why an outfit has its score or, with `text`, why a request finds an item or an outfit."""
+
+    user: Id | None = None
+    outfit: OutfitRef | None = None
+    item: Id | None = None
+    item_type: str | None = None
+    text: Text = ""
+    weight: Annotated[float, Field(ge=0, le=10_000)] = 100.0
+    neighbours: Annotated[int, Field(ge=0, le=100, strict=True)] = 3
+    liked: Likes
+    disliked: Likes
+    if_unknown: Unknown = "refuse"
+
+
+class BatchBody(Body):
+    """The same question for many users."""
+
+    users: Annotated[list[Id], Field(min_length=1, max_length=MOST_USERS)]
+    k: Annotated[int, Field(ge=1, le=100, strict=True)] = 10
+    where: Where = None
+    exclude: ItemsByType = None
+    exclude_outfits: Excluded
+    include_liked: StrictBool = False
+    if_unknown: Unknown = "refuse"
+
+
+class ReloadBody(Body):
+    """Which model to open again."""
+
+    model: Annotated[str | None, Field(description="Its name; by default all.")] = None

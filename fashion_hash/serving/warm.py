@@ -1,0 +1,24 @@
+"""Asks a Recommender what users will ask, so that kernels are compiled and files are read before they do."""
+
+from __future__ import annotations
+
+from fashion_hash.errors import QueryError
+from fashion_hash.retrieval.recommender import Recommender
+
+
+def warm(recommender: Recommender) -> None:
+    """Answers one question of each kind; raises what the answers raise."""
+    bundle = recommender.bundle
+    user = bundle.users.id(0) if len(bundle.users) and bundle.users.findable[0] else None
+    if len(recommender):
+        for asks in (user, None):
+            recommender.answer(asks, 10)
+        recommender.recommend([user, None], 10)
+    if len(bundle.slots) > 1 and all(len(bundle.items[item_type]) for item_type in bundle.types):
+        for asks in (user, None):
+            recommender.compose(asks, 10, seconds=2.0)
+    if bundle.requests is not None:
+        try:
+            recommender.search("red", user, 10)
+        except QueryError:
+            return  # a word that this bundle does not know

@@ -1,0 +1,66 @@
+"""One process of the service: opens the bundles, builds the application, and ends when its supervisor has gone."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+
+from fastapi import FastAPI
+
+from fashion_hash.serving.app import create_app
+from fashion_hash.serving.models import Models
+from fashion_hash.serving.settings import Settings
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Makes the application in the process that answers; it is pickled on its way there.
+
+    Attributes:
+        bundles: as in the command line.
+        split: as in the command line.
+        settings: of the service.
+        verify: whether the checksums of all files are compared first.
+    """
+
+    bundles: Sequence[str]
+    split: str | None
+    settings: Settings
+    verify: bool
+
+    def __call__(self) -> FastAPI:
+        """Opens the bundles."""
+        log_to_stderr()
+        end_with_parent()
+        models = Models.open(self.bundles, self.split, verify=self.verify)
+        return create_app(models, self.settings)
+
+
+def log_to_stderr() -> None:
+    """Sends the logs of the service to stderr: the access log as lines of JSON, the rest with time and level."""
+    for name, form in (("fashion_hash.access", "%(message)s"), ("fashion_hash.serving", None), ("uvicorn", None)):
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter(form or "%(asctime)s %(process)d %(levelname)s %(message)s"))
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [handler], False
+        logger.setLevel(logging.WARNING if name == "uvicorn" else logging.INFO)
+
+
+def end_with_parent() -> None:
+    """Ends this process, as SIGTERM does, when the process that started it is gone; it would hold the port."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
