@@ -2,10 +2,11 @@
 
     python benchmarks/soak_retrain.py [--seconds 180] [--commands] [--json]
 
-Threads and processes ask for recommendations and compositions without a pause, other threads and processes add items,
-outfits and users, and now and then the bundle gets a new generation, which takes over what was told to the last one: a
-random model, or with --commands what `fashion-hash train --with-live` and `build-index` make of a small shop, each time
-into the same names.
+Threads and processes ask for recommendations and compositions (without a pause, or with --pause seconds after each
+question, which leaves the trainings of --commands something of a small machine), others add items, outfits and users,
+and now and then the bundle gets a new generation, which takes over what was told to the last one: a random model, or
+with --commands what `fashion-hash train --with-live` and `build-index` make of a small shop, each time into the same
+names.
 Every answer is compared with what the model of its generation must answer, ids and scores; every change that was
 acknowledged is asked for at once, and again at the end. `errors`, `lost` and `mixed` have to be 0.
 """
@@ -47,7 +48,7 @@ from fashion_hash.retrieval.recommender import Recommender
 PROJECT = Path(__file__).resolve().parent.parent
 SLOTS, NUM_BITS, FEATURE, NUM_USERS = ("top", "bottom", "shoe"), 32, 8, 8
 BUNDLE = "run/bundle"
-STOP = "stop"  # the file that ends all
+STOP, PAUSE = "stop", "pause"  # the file that ends all, and the one that says how long to rest between questions
 NEAR = 0.5  # seconds after a switch that count as around it
 
 
@@ -62,12 +63,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--every", type=float, default=3.0, help="seconds between retrains")
     parser.add_argument("--items", type=int, default=300, help="of each type")
     parser.add_argument("--outfits", type=int, default=5000)
+    parser.add_argument("--pause", type=float, help="seconds between two questions (default: 0; with --commands .05)")
     parser.add_argument("--commands", action="store_true", help="retrain by the commands of a nightly job")
     results.add_options(parser)
     options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
         if options.commands:
             nights.make_shop(Path(folder), options.items, options.outfits, NUM_USERS)
+        pause = options.pause if options.pause is not None else 0.05 * options.commands
+        (Path(folder) / PAUSE).write_text(str(pause))
         figures = soak(Path(folder), options.seconds, options.every, options.items, options.outfits)
     if not results.hand_over(options, {"machine": machine(), **figures}):
         for name, value in figures.items():
@@ -212,9 +216,10 @@ def ask(folder: Path, name: str, shared: Recommender | None = None) -> dict[str,
     part: dict[str, Any] = {"asked": [], "written": [], "errors": [], "mixed": 0}
     known: dict[str, dict[str, float]] = {}
     doubtful: list[dict[str, float]] = []
-    turn = 0
+    turn, pause = 0, float((folder / PAUSE).read_text()) if (folder / PAUSE).exists() else 0.0
     while not (folder / STOP).exists():
         turn += 1
+        time.sleep(pause)
         start, clock = time.time(), time.perf_counter()
         try:
             if turn % 10:

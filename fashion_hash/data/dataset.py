@@ -127,7 +127,7 @@ class Note:
 
     Attributes:
         what: what it is, and what was done about it.
-        count: how often it occurs.
+        count: how often it occurs; 0 for what is not counted.
         examples: the first cases.
     """
 
@@ -138,7 +138,7 @@ class Note:
     def __str__(self) -> str:
         more = ", ..." if self.count > len(self.examples) else ""
         cases = f": {', '.join(self.examples)}{more}" if self.examples else ""
-        return f"{self.count:,} x {self.what}{cases}"
+        return f"{self.count:,} x {self.what}{cases}" if self.count else self.what
 
 
 @dataclass(frozen=True)

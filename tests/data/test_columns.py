@@ -6,7 +6,9 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from fashion_hash.data.columns import ColumnTypes, date_of, date_text, microseconds, type_of, typed, typed_row, types_of
+from fashion_hash.data.column_types import ColumnTypes
+from fashion_hash.data.columns import date_text, microseconds, type_of, typed, types_of
+from fashion_hash.data.parsing.cells import date_of
 from fashion_hash.errors import DataError
 
 
@@ -43,7 +45,39 @@ def type_in_file(*cells):
         (["2026-01-31", "2026-02-30"], "date"),  # refused later
         (["20260131"], "number"),
         (["2026-01-31", "soon"], "text"),
-        (["31.01.2026"], "text"),
+        (["31.01.2026", "9.2.2026 18:05"], "date"),
+        (["09.02.2026"], "date"),  # with full stops the day stands first
+        (["09.02.2026", "02.30.2026", "30.02.2026"], "text"),
+        (["31.01.2026", "2026-02-09"], "text"),  # two ways in one column
+        (["02/09/2026", "31/01/2026"], "date"),
+        (["02/09/2026", "01/31/2026"], "date"),
+        (["02-09-2026", "31-01-2026"], "date"),
+        (["02/09/2026"], "text"),  # in February or in September?
+        (["02/02/2026"], "date"),
+        (["01/31/2026", "31/01/2026"], "text"),
+        (["31.01.2026", "31.02.2026"], "text"),
+        (["ja", "Nein"], "boolean"),
+        (["oui", "non", "non"], "boolean"),
+        (["sí", "no"], "boolean"),
+        (["YES", "no"], "boolean"),
+        (["WAHR", "FALSCH"], "boolean"),
+        (["ja", "no"], "text"),
+        (["no", "se", "dk"], "text"),  # countries
+        (["no"], "text"),
+        (["ja", "ja"], "text"),  # a language?
+        (["S|M|L", "M", "L|S"], "texts"),
+        (["S, M, L", "M", "L,S"], "texts"),
+        (["navy; white", "white; navy"], "texts"),
+        (["S, M", "M|L"], "text"),
+        (["38|39.5", "39.5"], "numbers"),
+        (["38, 39, 40", "39, 40", "38"], "numbers"),
+        (["38|M", "38"], "texts"),
+        (["Mai, Anna", "Lo, Ben"], "text"),  # nothing repeats
+        (["M", "L", "S, M", "XL"], "text"),  # hardly any list
+        (["80% wool, 20% silk", "80% silk, 20% wool"], "text"),
+        (["soft, warm and never itching", "soft, warm"], "text"),
+        (["1,259", "1,500"], "text"),
+        (["1,5", "2,5"], "number"),
         (['["S", "M"]', "[]"], "texts"),
         (["[38, 39.5]", "[]"], "numbers"),
         (["[38]", '["M"]'], "texts"),
@@ -57,7 +91,7 @@ def type_in_file(*cells):
         ([True, 1], "text"),
         ([["S"], ["M"], []], "texts"),
         ([[38], ["M"]], "texts"),
-        ([["S"], "M"], "texts"),  # "M" is refused later
+        ([["S"], "M"], "texts"),
         (["", None], None),
     ],
 )
@@ -83,6 +117,17 @@ def test_titles_stay_texts():
         ("", "number", None),
         (None, "text", None),
         ("True", "boolean", True),
+        ("Ja", "boolean", True),
+        ("no", "boolean", False),
+        ("31.01.2026", "date", "2026-01-31"),
+        ("9.2.2026 8:05", "date", "2026-02-09T08:05:00Z"),
+        ("31/01/2026", "date", "2026-01-31"),
+        ("01/31/2026", "date", "2026-01-31"),
+        ("S|M", "texts", ["S", "M"]),
+        ("S, M", "texts", ["S", "M"]),
+        ("S", "texts", ["S"]),
+        ("38|39,5", "numbers", [38, 39.5]),
+        ("39,5", "numbers", [39.5]),
         (np.True_, "boolean", True),
         ("2026-01-31", "date", "2026-01-31"),
         ("2026-01-31 18:00", "date", "2026-01-31T18:00:00Z"),
@@ -122,7 +167,11 @@ def test_a_value_becomes_the_type_of_its_column(value, column_type, expected):
         (float("nan"), "number", r"column 'x' cannot hold nan \(float\): give a text, a finite number"),
         ([5], "number", r"got \[5\] \(list\)"),
         (1, "boolean", r"column 'x' holds true and false, got 1 \(int\)"),
-        ("yes", "boolean", "got 'yes'"),
+        ("perhaps", "boolean", "got 'perhaps'"),
+        ("02/09/2026", "date", "got '02/09/2026': nothing says which number is the day; write it as 2026-01-31"),
+        ("30.02.2026", "date", r"got '30\.02\.2026'$"),
+        ("S, M; L", "texts", "holds lists of texts"),
+        ("S|M", "numbers", "holds lists of numbers"),
         (
             "2026-02-30",
             "date",
@@ -131,7 +180,7 @@ def test_a_value_becomes_the_type_of_its_column(value, column_type, expected):
         ("20260131", "date", "got '20260131'"),
         ("0001-01-01T00:00+01:00", "date", "holds dates"),
         (20260131, "date", r"got 20260131 \(int\)"),
-        ("S", "texts", r"column 'x' holds lists of texts such as \[\"S\", \"M\"\], got 'S'"),
+        ("as long as a sentence", "texts", r"column 'x' holds lists of texts such as \[\"S\", \"M\"\], got 'as"),
         (["S", None], "texts", r"cannot hold \['S', None\] \(list\)"),
         ([["S"]], "texts", "cannot hold"),
         ({"S"}, "texts", r"\(set\)"),
@@ -175,11 +224,74 @@ def test_values_that_have_types_already():
     }
 
 
-def test_a_row_leaves_out_what_is_empty():
-    assert typed_row({"price": "5", "brand": "", "size": None, "note": "a"}, {"price": "number"}) == {
+def columns_of(**columns):
+    types = ColumnTypes()
+    rows = [dict(zip(columns, cells)) for cells in zip(*columns.values())]
+    for number, row in enumerate(rows):
+        types.see(row, number)
+    return types, rows
+
+
+def test_a_row_is_typed_as_its_columns():
+    types, rows = columns_of(
+        price=["5", "6,50"],
+        cost=["5,50", "6,50"],
+        brand=["", "A"],
+        size=[None, None],
+        note=["a", "b"],
+        sale=["ja", "nein"],
+        since=["02/09/2026", "02/28/2026"],
+        until=["01.02.2026", "13.02.2026"],
+        sizes=["S|M", "M"],
+        tags=[["x"], "y, z"],
+    )
+    assert types.typed_row(rows[0]) == {
         "price": 5,
+        "cost": 5.5,
         "note": "a",
+        "sale": True,
+        "since": "2026-02-09",
+        "until": "2026-02-01",
+        "sizes": ["S", "M"],
+        "tags": ["x"],
     }
+    assert types.typed_row(rows[1])["tags"] == ["y", "z"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (["1", "2", "3", "4", "n/a", "6"], "5 of 6 cells are numbers, but 'n/a' (4) is not"),
+        (["n/a", "1", "2", "3", "4"], "4 of 5 cells are numbers, but 'n/a' (0) is not"),
+        (["1", "2", "3", "4", "007"], ""),  # codes
+        (["38", "39", "M", "L"], ""),
+        (["ja", "nein", "ja", "ja", "vielleicht"], "4 of 5 cells are true and false, but 'vielleicht' (4) is not"),
+        (["ja", "ja"], "all of its cells are 'ja'"),
+        (["02/09/2026", "03/09/2026"], "its cells are dates, and nothing says which number is the day"),
+        (["31/01/2026", "01/31/2026"], "its cells are dates, and they differ in which number is the day"),
+        (["31.01.2026"] * 4 + ["bald"], "4 of 5 cells are dates, but 'bald' (4) is not"),
+        (["S|M", "M|L", "S|L|M", "S, L"], "3 of 4 cells are lists such as S|M|L, but 'S, L' (3) is not"),
+        (["navy", "white"], ""),
+        (["a", "ja", "5"], ""),
+    ],
+)
+def test_a_column_that_nearly_has_a_type_is_named(cells, said):
+    types, _ = columns_of(x=cells)
+    assert types.found() == {"x": "text"}
+    assert [odd.words(None if odd.place is None else str(odd.place)) for odd in types.odd()] == [
+        f"column 'x' stays text: {said}"
+    ] * bool(said)
+
+
+def test_the_millionth_cell_counts_as_the_first():
+    types = ColumnTypes()
+    for number in range(3000):
+        types.see({"x": f"{number},50", "y": "brand"}, number)
+    types.see({"x": "sold out", "y": "5"}, 3000)
+    assert types.found() == {"x": "text", "y": "text"}
+    assert [odd.words() for odd in types.odd()] == [
+        "column 'x' stays text: its cells are numbers, but 'sold out' is not"
+    ]
 
 
 def test_moments():

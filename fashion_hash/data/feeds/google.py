@@ -33,7 +33,8 @@ _PRICE = re.compile(r"(?P<before>[A-Z]{3})?\s*(?P<number>[0-9]+(\.[0-9]+)?)\s*(?
 # read into other columns, or what a variant has for itself
 _USED = {
     "id", "title", "description", "image_link", "additional_image_link", "google_product_category", "product_type",
-    "item_group_id", "size", "availability", "price", "sale_price", "gtin", "mpn", "identifier_exists", "shipping",
+    "item_group_id", "color", "size", "availability", "price", "sale_price", "gtin", "mpn", "identifier_exists",
+    "shipping",
 }  # fmt: skip
 
 
@@ -107,6 +108,7 @@ def _columns(row: Row) -> Row:
         "title": plain_text(row.get("title")),
         "description": plain_text(row.get("description")),
         "image": _text(row, "image_link"),
+        "colour": _text(row, "color"),
         "price": price,
         "sale_price": price_of("sale_price", row.get("sale_price"))[0],
         "currency": currency,

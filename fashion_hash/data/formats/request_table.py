@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fashion_hash.data.columns import ColumnTypes, typed_row
+from fashion_hash.data.column_types import ColumnTypes
 from fashion_hash.data.descriptions import clean
 from fashion_hash.data.events import UNTYPED, Catalogue, Event, ReadLog, RequestOptions, collect, reviewed_items
 from fashion_hash.data.parsing.fields import check_columns, id_text
@@ -99,7 +99,7 @@ def read_item_table(path: str | Path, report: Reporter = stop) -> Catalogue:
     """
     rows: list[tuple[int, str, str, dict[str, Any]]] = []
     seen: dict[str, int] = {}
-    types = ColumnTypes()
+    types = ColumnTypes[int]()
     for line, row in _rows(Path(path), ("item",), report):
         try:
             item_id, item_type = id_text(row.pop("item"), "item_id"), id_text(row.pop("type", ""), "type") or UNTYPED
@@ -111,13 +111,12 @@ def read_item_table(path: str | Path, report: Reporter = stop) -> Catalogue:
             report(DataError.at(path, line, str(error)))
             continue
         seen[item_id] = line
-        types.see(row)
+        types.see(row, line)
         rows.append((line, item_type, item_id, row))
     catalogue: dict[str, dict[str, dict[str, Any]]] = {}
-    column_types = types.found()
     for line, item_type, item_id, row in rows:
         try:
-            catalogue.setdefault(item_type, {})[item_id] = typed_row(row, column_types)
+            catalogue.setdefault(item_type, {})[item_id] = types.typed_row(row)
         except DataError as error:
             report(DataError.at(path, line, str(error)))
     if not catalogue:

@@ -12,7 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from fashion_hash.core.outfits import EMPTY, Outfits, check_slots, slot_names
-from fashion_hash.data.columns import ColumnTypes, Value, typed_row
+from fashion_hash.data.column_types import ColumnTypes
+from fashion_hash.data.columns import Value
 from fashion_hash.data.parsing.fields import id_text, separator_hint
 from fashion_hash.data.parsing.text_tables import Reporter, located, read_text, stop
 from fashion_hash.errors import DataError, suggest
@@ -41,10 +42,9 @@ def read_items_csv(path: str | Path, report: Reporter = stop) -> dict[str, dict[
     """
     path = Path(path)
     rows = _csv_rows(path, ("item_id", "type"), report)
-    types = ColumnTypes()
-    for _, row in rows:
-        types.see(row)
-    column_types = types.found()
+    types = ColumnTypes[int]()
+    for line, row in rows:
+        types.see(row, line)
     items: dict[str, dict[str, dict[str, Value]]] = {}
     for line, row in rows:
         try:
@@ -53,7 +53,7 @@ def read_items_csv(path: str | Path, report: Reporter = stop) -> dict[str, dict[
                 raise DataError(f"the {'type' if item_id else 'item_id'} is empty")
             if item_id in items.get(item_type, {}):
                 raise DataError(f"{item_type} {item_id!r} occurs twice")
-            details = typed_row(row, column_types)
+            details = types.typed_row(row)
         except DataError as error:
             report(DataError.at(path, line, str(error)))
             continue

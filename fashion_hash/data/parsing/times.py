@@ -1,7 +1,7 @@
 """Times as files write them, as Unix seconds; times without a zone are UTC. The only place where times are read.
 
 A cell alone is read when it can mean one thing only: ISO dates, seconds, milliseconds. A column as a whole also
-decides whether 03/04/2024 is in March or in April, and is refused when it does not.
+decides whether 03/04/2024 is in March or in April, and is refused when it does not; 03.04.2024 is in April.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fashion_hash.data.facts import NO_TIME
+from fashion_hash.data.parsing.cells import DATE_PARTS
 from fashion_hash.data.parsing.fields import short
 from fashion_hash.errors import DataError
 
@@ -25,7 +26,6 @@ _ISO = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?\s*(Z|UTC|[+-][0-9]{2}:?[0-9]{2})?)?"
 )
-_PARTED = re.compile(r"([0-9]{1,2})([./])([0-9]{1,2})\2([0-9]{4})(?:[T ]+([0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?))?")
 _COMPACT = re.compile(r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])")
 
 ACCEPTED = "2024-01-31, 2024-01-31T18:05:00+01:00, seconds or milliseconds since 1970, 31.01.2024 or 01/31/2024"
@@ -35,6 +35,7 @@ _WORDS = {
     "milliseconds": "milliseconds since 1970",
     ".": "dates with full stops",
     "/": "dates with slashes",
+    "-": "dates with hyphens",
 }
 
 
@@ -49,7 +50,8 @@ def column_times(cells: Sequence[object], column: str, path: Path, lines: Sequen
     """The times of a whole column: (N,) int64, Unix seconds; NO_TIME for an empty cell.
 
     All cells have one format: ISO dates with or without time and zone; seconds or milliseconds since 1970; or
-    days, months and years with full stops or slashes, in an order that a day above 12 in any line makes sure of.
+    days, months and years with full stops, slashes or hyphens, in an order that a day above 12 in any line makes sure
+    of. With full stops the day stands first, unless a line says otherwise.
 
     Args:
         cells: N texts, numbers or dates (as Parquet gives them); None, NaN and "" are empty.
@@ -140,8 +142,9 @@ def _recognise(cell: object, column: str) -> _Cell | None:
             return _Cell("iso", _unix(datetime.fromisoformat(moment)))
         except ValueError as error:
             raise DataError(f"{column} is {short(cell)}: {error}") from None
-    if match := _PARTED.fullmatch(text):
-        return _Cell(match[2], (int(match[1]), int(match[3]), int(match[4]), match[5] or "0:00"))
+    if match := DATE_PARTS.fullmatch(text):
+        parts = int(match["left"]), int(match["right"]), int(match["year"]), match["clock"] or "0:00"
+        return _Cell(match["mark"], parts)
     raise DataError(f"{column} is {short(cell)}: expected a time such as {ACCEPTED}")
 
 
@@ -158,6 +161,8 @@ def _day_first(recognised: Sequence[_Cell | None], column: str, path: Path, line
             f"{column}: the day and the month have another order than in line {lines[min(day_first, month_first)]}: "
             "write dates as 2024-01-31",
         )
+    if day_first is None and month_first is None and any(seen and seen.form == "." for seen in recognised):
+        return True  # wherever dates are written with full stops
     if day_first is None and month_first is None and any(left != right for _, (left, right) in dates):
         row = next(row for row, (left, right) in dates if left != right)
         raise DataError.at(

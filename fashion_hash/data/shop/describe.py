@@ -13,6 +13,7 @@ from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.facts import NO_TIME
 from fashion_hash.data.shop.item_sets import SlotChoice
 from fashion_hash.data.shop.read import EVERYBODY, ShopData
+from fashion_hash.data.shop.tables.names import WITH_FURTHER
 from fashion_hash.data.shop.tables.recognise import ShopTables, Table
 
 _MOST = 12  # names in a line
@@ -57,7 +58,9 @@ def _kind(table: Table) -> str:
         return f"not recognised, not used (columns {_listed(table.columns)})"
     names = {ours: " + ".join(theirs) for ours, theirs in table.mapped.items()}
     mapped = ", ".join(ours if ours == theirs else f"{ours} = {theirs}" for ours, theirs in names.items())
-    return f"{table.kind} ({mapped})"
+    read = {theirs for names in table.mapped.values() for theirs in names}
+    left = [column for column in table.columns if column not in read and table.kind not in WITH_FURTHER]
+    return f"{table.kind} ({mapped})" + (f"; not used: {_listed(left)}" if left else "")
 
 
 def _columns(data: ShopData) -> Iterator[str]:

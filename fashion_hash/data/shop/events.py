@@ -11,18 +11,8 @@ from fashion_hash.data.facts import KIND_WEIGHTS, NO_TIME
 from fashion_hash.data.parsing.tables import Row
 from fashion_hash.data.parsing.times import column_times
 from fashion_hash.data.shop.notes import Notes
-from fashion_hash.data.shop.tables.names import Source
+from fashion_hash.data.shop.tables.names import EVENT_KINDS, Source, plain_name
 from fashion_hash.errors import DataError
-
-KINDS = {
-    **{name: "bought" for name in ("bought", "buy", "purchase", "purchased", "order", "ordered", "transaction")},
-    **{name: "liked" for name in ("liked", "like", "favorite", "favourite", "fav", "wishlist", "saved", "save")},
-    **{
-        name: "clicked" for name in ("clicked", "click", "view", "viewed", "detail", "cart", "add_to_cart", "addtocart")
-    },
-    **{name: "shown" for name in ("shown", "show", "impression", "impressions", "seen", "exposed")},
-}
-"""Kinds of events, by what shops call them."""
 
 BY_STRENGTH = ("", *sorted(KIND_WEIGHTS, key=lambda kind: KIND_WEIGHTS[kind]))
 """The kinds of events from the weakest to the strongest; the first is for events whose kind is not said."""
@@ -68,7 +58,7 @@ class Events:
         place = f"{self._source.path.name}:{line}"
         strength, weight = 0, float("nan")
         if (kind := self._cell(row, "kind")) is not None:
-            name = KINDS.get(str(kind).strip().lower().replace(" ", "_").replace("-", "_"))
+            name = EVENT_KINDS.get(plain_name(str(kind)))
             if name is None:
                 self._notes.add(f"events of the unknown kind {str(kind)[:40]!r}, left out", place)
                 return None

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fashion_hash.data.columns import ColumnTypes, Value, typed_row
+from fashion_hash.data.column_types import ColumnTypes
 from fashion_hash.data.events import UNTYPED
 from fashion_hash.data.parsing.fields import id_text
 from fashion_hash.data.parsing.tables import Row, read_table
@@ -18,6 +18,9 @@ from fashion_hash.data.shop.notes import Notes, progress
 from fashion_hash.data.shop.tables.forms import FORMS
 from fashion_hash.data.shop.tables.names import Source
 from fashion_hash.errors import DataError
+
+Cell = tuple[int, str]
+"""The number of an item, and a column."""
 
 
 @dataclass
@@ -129,25 +132,64 @@ def add_details(items: Items, sources: Sequence[Source], notes: Notes, report: R
                 items.details[number].update({name: cell for name, cell in row.items() if cell is not None})
 
 
-def type_details(items: Items, path: Path, report: Reporter) -> None:
+def type_details(
+    items: Items, tables: Sequence[Source], details: Sequence[Source], notes: Notes, report: Reporter
+) -> None:
     """Types the columns of the items, in place: numbers, true and false, dates, lists, text.
 
     Args:
         items: as read.
-        path: for messages.
+        tables: the tables of items.
+        details: the tables of further columns.
+        notes: columns that stay text although most of their cells are something else are noted here.
         report: called with each item that has a value that cannot be kept, such as infinity.
     """
-    types = ColumnTypes()
-    for row in items.details:
-        types.see(row)
-    found = types.found()
-    for number, (item_id, row) in enumerate(zip(items.numbers, items.details)):
-        try:
-            typed: dict[str, Value] = typed_row(row, found)
-        except DataError as error:
-            report(DataError(f"{path}: item {item_id!r}: {error}"))
-            typed = {}
-        items.details[number] = typed
+    types = ColumnTypes[int]()
+    for number, row in enumerate(items.details):
+        types.see(row, number)
+    bad: dict[Cell, DataError] = {}
+    for number, row in enumerate(items.details):
+        for name in list(row):
+            try:
+                value = types.typed(name, row[name])
+            except DataError as error:
+                bad[number, name], value = error, None
+            if value is None:
+                del row[name]
+            else:
+                row[name] = value
+    odd = types.odd()
+    cells = [*bad, *((column.place, column.column) for column in odd if column.place is not None)]
+    places = _find(items, tables, details, cells) if cells else {}
+    for column in odd:
+        at = places.get((column.place, column.column)) if column.place is not None else None
+        notes.say(column.words(f"{at[0].name}:{at[1]}" if at else None))
+    ids = items.ids if bad else []
+    for (number, name), problem in bad.items():
+        path, line = places[number, name]
+        report(DataError.at(path, line, f"item {ids[number]!r}: {problem}"))
+
+
+def _find(
+    items: Items, tables: Sequence[Source], details: Sequence[Source], cells: Sequence[Cell]
+) -> dict[Cell, tuple[Path, int]]:
+    """The file and the line of some cells: tables are read again, so that lines need not be kept for all of them."""
+    asked: dict[int, list[str]] = {}
+    for number, name in cells:
+        asked.setdefault(number, []).append(name)
+    places: dict[Cell, tuple[Path, int]] = {}
+    for source in (*tables, *details):
+        for line, row in _rows(source, lambda error: None):
+            try:
+                known = items.find(id_text(row.get("item_id"), "item_id"))
+            except DataError:
+                continue
+            if known is None or known not in asked:
+                continue
+            for name in asked[known]:
+                if row.get(name) is not None and (source in details or (known, name) not in places):
+                    places[known, name] = (source.path, line)
+    return places
 
 
 def _rows(source: Source, report: Reporter) -> Iterator[tuple[int, Row]]:

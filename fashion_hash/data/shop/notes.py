@@ -41,6 +41,11 @@ class Notes:
             kept = self._examples.setdefault(what, [])
             kept.extend(example for example, _ in zip(examples, range(EXAMPLES - len(kept))))
 
+    def say(self, what: str) -> None:
+        """Notes something that is not counted."""
+        self._counts.setdefault(what, 0)
+        self._examples.setdefault(what, [])
+
     def count(self, what: str) -> int:
         """How often something was noted."""
         return self._counts.get(what, 0)

@@ -125,7 +125,7 @@ def read_tables(root: Path, config: ShopConfig, report: Reporter = stop) -> Shop
         raise DataError(f"{root} holds no table of items: expected columns item_id and type (it holds {_holds(root)})")
     items = read_items(tables.sources("items"), config.types, notes, report)
     add_details(items, tables.sources("details"), notes, report)
-    type_details(items, root, report)
+    type_details(items, tables.sources("items"), tables.sources("details"), notes, report)
     looks = Looks(items, notes, report)
     for source in tables.sources("outfits"):
         looks.read(source)

@@ -26,9 +26,9 @@ from fashion_hash.retrieval.filters.columns import (
     ItemColumns,
 )
 from fashion_hash.retrieval.filters.contradictions import check_contradictions, kind_of
-from fashion_hash.retrieval.filters.dates import with_dates
 from fashion_hash.retrieval.filters.language import OPERATORS, Compare, Value, Where, comparisons, parse, plain
 from fashion_hash.retrieval.filters.totals import PoolTotals, add_up, is_fast
+from fashion_hash.retrieval.filters.typed_values import with_typed_values
 
 UNBOUNDED = 2**62
 # if a smaller share of the outfits passes, an engine would test most of them before it finds enough
@@ -97,7 +97,7 @@ def read_filter(where: Mapping[str, object] | None, columns: Mapping[str, ItemCo
         QueryError: the filter is malformed or contradicts itself, no item has a column, or a column
             never holds values that an operator takes, or of the kind it is compared with.
     """
-    parsed = with_dates(parse(where, tuple(columns)), columns)
+    parsed = with_typed_values(parse(where, tuple(columns)), columns)
     check_contradictions(parsed)
     _check_columns(parsed, columns)
     total_bounds = tuple(

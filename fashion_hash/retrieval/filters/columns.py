@@ -22,7 +22,8 @@ import numpy as np
 
 from fashion_hash.bundle.catalogue import connect_catalogue, read_object
 from fashion_hash.bundle.sqlite_files import limited
-from fashion_hash.data.columns import is_date, microseconds
+from fashion_hash.data.columns import microseconds
+from fashion_hash.data.parsing.cells import is_date
 from fashion_hash.errors import QueryError, shown, unreadable
 from fashion_hash.retrieval.filters.language import ORDER, AllOf, AnyOf, Compare, Condition, Not, Value
 

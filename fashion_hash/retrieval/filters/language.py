@@ -22,12 +22,13 @@ Item types and "total" are allowed at the top level only. A key is read as a wor
 first, then as an item type, then as a column. Whatever is not under an item type holds for the items
 of every type. Filters may be nested 50 deep.
 
-A column of dates is compared with dates, "2026-01-31" or "2026-01-31T18:00:00+01:00" (ISO; without a zone,
-UTC); a date without a time is its midnight. `contains` and `overlaps` take upper and lower case as the same.
+A column of dates is compared with dates, "2026-01-31", "31.01.2026" or "2026-01-31T18:00:00+01:00" (without a
+zone, UTC); a date without a time is its midnight. A text that is compared with a column of numbers, or of true
+and false, is read as one if it can be: "59,90", "ja". `contains` and `overlaps` take upper and lower case as the same.
 
 An item without the column (or with null) matches no comparison, not even `!=` or `not in`; "not" is
-the plain complement, which holds for such an item. A value of another type (the text "5" for the
-number 5) is unequal. Numbers are compared as float64. Totals are exact to a millionth; an outfit with
+the plain complement, which holds for such an item. A value of another type (the number 5 for the
+text "5") is unequal. Numbers are compared as float64. Totals are exact to a millionth; an outfit with
 an item that lacks the number has no total and is left out. An empty slot always passes.
 """
 
@@ -40,7 +41,8 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from fashion_hash.data.columns import date_of, date_text, unboxed
+from fashion_hash.data.columns import date_text, unboxed
+from fashion_hash.data.parsing.cells import date_of
 from fashion_hash.errors import QueryError, shown, suggest
 
 Value = str | float | bool | datetime

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fashion_hash.data.columns import ColumnTypes, typed_row
+from fashion_hash.data.column_types import ColumnTypes
 from fashion_hash.data.feeds.google import is_google_feed, price_of, read_google_feed
 from fashion_hash.data.feeds.google_xml import read_xml
 from fashion_hash.errors import DataError
@@ -78,7 +78,7 @@ def test_a_feed_as_a_table(tmp_path: Path) -> None:
         "currency": "EUR",
         "in_stock": True,
         "brand": "Nord",
-        "color": "red",
+        "colour": "red",
         "material": "linen",
         "sizes": ["S", "M"],
         "sizes_in_stock": ["S"],
@@ -97,7 +97,7 @@ def test_a_feed_as_a_table(tmp_path: Path) -> None:
         "texts",
         "text",
     ]
-    assert all(typed_row(row, found) == row for row in items.values())
+    assert all(types.typed_row(row) == row for row in items.values())
 
 
 def test_the_same_in_other_wrappings(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_a_feed_in_rss(tmp_path: Path, zipped: bool) -> None:
                 "price": 59.9,
                 "currency": "EUR",
                 "in_stock": True,
-                "color": "red",
+                "colour": "red",
                 "sizes": ["S", "M"],
                 "sizes_in_stock": ["S"],
                 "variants": ["s1", "s2"],

@@ -58,6 +58,9 @@ def test_the_whole_column_says_where_the_day_stands():
     assert days("03/04/2024", "25/04/2024") == [date(2024, 4, 3), date(2024, 4, 25)]
     assert days("03/04/2024", "04/25/2024") == [date(2024, 3, 4), date(2024, 4, 25)]
     assert days("03.04.2024", "25.04.2024") == [date(2024, 4, 3), date(2024, 4, 25)]
+    assert days("03-04-2024", "25-04-2024") == [date(2024, 4, 3), date(2024, 4, 25)]
+    assert days("03.04.2024", "04.05.2024") == [date(2024, 4, 3), date(2024, 5, 4)]
+    assert days("03.04.2024", "04.25.2024") == [date(2024, 3, 4), date(2024, 4, 25)]
     assert days("04/04/2024") == [date(2024, 4, 4)]
 
 
@@ -76,7 +79,7 @@ def test_the_whole_column_says_where_the_day_stands():
             ("04/04/2024", "03/04/2024"),
             r"outfits\.csv:3: timestamp: no line of the column says which number is the day",
         ),
-        (("03.04.2024",), r"outfits\.csv:2: timestamp: no line"),
+        (("03-04-2024",), r"outfits\.csv:2: timestamp: no line"),
         (
             (DAY, "", "2024-01-31"),
             r"outfits\.csv:4: timestamp is '2024-01-31', but line 2 has 1706659200: ISO dates and seconds since 1970",

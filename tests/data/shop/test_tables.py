@@ -67,10 +67,11 @@ def test_kinds_by_content(tmp_path):
     tables = {table.path.name: table for table in find_tables(tmp_path).tables}
     assert tables["worn.csv"].kind == "outfits"
     assert tables["worn.csv"].mapped["item_ids"] == ("stuecke",)
-    assert (tables["preise.csv"].kind, tables["preise.csv"].mapped) == ("details", {"item_id": ("artno",)})
+    assert tables["preise.csv"].kind == "details"
+    assert tables["preise.csv"].mapped == {"item_id": ("artno",), "price": ("preis",)}
     assert tables["wetter.csv"].kind == ""
     dataset = load_dataset("shop", tmp_path, slots=("top", "bottom"))
-    assert dataset.content.details["top"]["t1"] == {"preis": 5}
+    assert dataset.content.details["top"]["t1"] == {"price": 5}
     assert dataset.users.ids == ("everybody",), "von is not known as a user"
     config = ShopConfig(columns={"worn.csv": {"user_id": "von", "outfit_id": "nr"}})
     assert load_dataset("shop", tmp_path, slots=("top", "bottom"), shop=config).users.ids == ("ann", "bob")

@@ -77,7 +77,8 @@ def tables(count: int = 40, seed: int = 0) -> dict[str, ItemColumns]:
         ({"price": {"<": 10, ">=": 10}}, "price < 10 and price >= 10 exclude each other"),
         ({"price": {"=": 3, "in": [4, 5]}}, r"price = 3 and price in \[4, 5\] exclude each other"),
         ({"price": {"=": 3, ">": 4}}, "price = 3 and price > 4 exclude each other"),
-        ({"price": {"=": 3, "<": "4"}}, "price = 3 and price < '4' exclude each other"),
+        ({"price": {"=": 3, ">": "4"}}, "price = 3 and price > 4 exclude each other"),
+        ({"colour": {"=": 3, "<": "4"}}, "colour = 3 and colour < '4' exclude each other"),
         ({"price": {"=": 3, "!=": 3}}, "price = 3 and price != 3 exclude each other"),
         ({"price": {"exists": False, "<": 3}}, "price does not exist and price < 3 exclude each other"),
         (

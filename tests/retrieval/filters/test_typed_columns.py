@@ -10,8 +10,8 @@ import pytest
 from fashion_hash.errors import QueryError
 from fashion_hash.retrieval.filters.apply import read_filter
 from fashion_hash.retrieval.filters.columns import ItemColumns
-from fashion_hash.retrieval.filters.dates import with_dates
 from fashion_hash.retrieval.filters.language import parse
+from fashion_hash.retrieval.filters.typed_values import with_typed_values
 from fashion_hash.retrieval.recommender import Recommender
 from tests.retrieval.filters.referee import passes
 from tests.worlds.words_world import words_bundle
@@ -74,7 +74,7 @@ def test_columns_are_plain_python(seed: int) -> None:
         where = random_where(rng)
         expected = [row for row, item in enumerate(items) if passes(where, item, DATES)]
         for columns in (whole, grown):
-            condition = with_dates(parse(where, ["top"]), {"top": columns}).everywhere
+            condition = with_typed_values(parse(where, ["top"]), {"top": columns}).everywhere
             assert np.flatnonzero(columns.mask(condition)).tolist() == expected, where
 
 
@@ -159,6 +159,24 @@ COLUMNS = {
 
 
 @pytest.mark.parametrize(
+    ("where", "passing"),
+    [
+        ({"sale": "ja"}, True),
+        ({"sale": {"!=": "NON"}}, True),
+        ({"sale": {"in": ["no", False]}}, False),
+        ({"price": "5,00"}, True),
+        ({"price": {"<": "4.99"}}, False),
+        ({"top": {"price": {"not in": ["5", "6"]}}}, False),
+        ({"added": "31.01.2026"}, True),
+        ({"any": [{"added": {">": "31/01/2026"}}, {"not": {"sale": "wahr"}}]}, False),
+    ],
+)
+def test_texts_are_read_as_the_column(where: dict[str, Any], passing: bool) -> None:
+    condition = with_typed_values(parse(where, ["top", "shoe"]), COLUMNS).of("top")
+    assert COLUMNS["top"].mask(condition).tolist() == [passing]
+
+
+@pytest.mark.parametrize(
     ("where", "message"),
     [
         (
@@ -167,7 +185,10 @@ COLUMNS = {
         ),
         ({"added": {">=": "2026"}}, r"where\.added\.>=: '2026' is not a date"),
         ({"added": {"in": ["2026-01-01", "2026-02-30"]}}, r"where\.added\.in: '2026-02-30' is not a date"),
-        ({"top": {"added": "01.02.2026"}}, r"where\.top\.added: '01\.02\.2026' is not a date"),
+        ({"top": {"added": "01.02.26"}}, r"where\.top\.added: '01\.02\.26' is not a date"),
+        ({"added": "01/02/2026"}, r"where\.added: '01/02/2026' is not a date"),  # which of the two?
+        ({"sale": "perhaps"}, r"'perhaps' is text, but column 'sale' holds true and false"),
+        ({"price": "cheap"}, r"'cheap' is text, but column 'price' holds numbers"),
         ({"added": {"<": 2026}}, r"where\.added\.<: 2026 is a number, but column 'added' holds dates"),
         (
             {"added": {"contains": "2026"}},

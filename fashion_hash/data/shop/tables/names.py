@@ -1,13 +1,15 @@
-"""What shops call the columns of their tables, and the mapping from our names to theirs."""
+"""What shops call the columns of their tables (names.yaml), and the mapping from our names to theirs."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fashion_hash.config.shop import ShopConfig
+from fashion_hash.config.yaml_text import parse_yaml
 from fashion_hash.errors import ConfigError, suggest
 
 Mapped = dict[str, tuple[str, ...]]
@@ -33,45 +35,34 @@ class Source:
     left_out: frozenset[str] = frozenset()
 
 
-_ID = ("id", "nr", "no", "number", "key", "code")
+_ID = ("id", "nr", "no", "number", "key", "code", "nummer", "numero", "codigo")
+_NAMES = Path(__file__).with_name("names.yaml")
 
-# our name, and what else it may be called: letters and digits only, in lower case. The first that a table has wins.
-SPELLINGS: Mapping[str, tuple[str, ...]] = {
-    "item_id": (
-        *("itemid", "item", "sku", "productid", "product", "articleid", "article", "articlenumber", "articleno"),
-        *("productcode", "productsku", "itemsku", "variantid", "variantsku", "itemnumber", "styleid", "asin", "gtin"),
-        *("ean", "artikelnummer", "artikel", "referencia", "reference"),
-    ),
-    "type": (
-        *("type", "itemtype", "category", "producttype", "productcategory", "categoryname", "itemcategory"),
-        *("garmenttype", "producttypename", "productgroupname", "subcategory", "articletype", "kategorie"),
-        *("categoria", "categorie", "productgroup", "department", "class"),
-    ),
-    "title": ("title", "productname", "name", "itemname", "prodname", "producttitle", "displayname", "itemtitle"),
-    "description": ("description", "desc", "longdescription", "productdescription", "detaildesc", "bodyhtml", "body"),
-    "image": (
-        *("image", "imageurl", "imagelink", "imagepath", "imagefile", "picture", "pictureurl", "photo", "img"),
-        *("imgurl", "imagesrc", "filename", "thumbnail"),
-    ),
-    "outfit_id": ("outfitid", "outfit", "lookid", "look", "setid", "combinationid", "ensembleid", "bundleid"),
-    "user_id": (
-        *("userid", "user", "customerid", "customer", "uid", "clientid", "client", "memberid", "shopperid"),
-        *("visitorid", "accountid", "personid", "profileid", "kundennummer", "kundenid"),
-    ),
-    "item_ids": ("itemids", "items", "productids", "products", "skus", "articleids", "articles", "pieces", "itemlist"),
-    "order_id": (
-        *("orderid", "order", "basketid", "basket", "cartid", "transactionid", "sessionid", "session", "visitid"),
-        *("ordernumber", "invoiceid", "invoiceno", "receiptid", "checkoutid"),
-    ),
-    "kind": ("kind", "eventtype", "event", "eventname", "action", "interaction", "interactiontype", "behavior"),
-    "timestamp": (
-        *("timestamp", "time", "datetime", "date", "createdat", "created", "ts", "eventtime", "eventtimestamp", "tdat"),
-        *("orderedat", "orderdate", "purchasedat", "purchasedate", "boughtat", "clickedat", "likedat", "savedat"),
-        *("day", "occurredat"),
-    ),
-    "weight": ("weight", "score", "strength", "importance"),
-    "split": ("split", "fold", "partition"),
-}
+
+def plain_name(name: str) -> str:
+    """A column's name without case, blanks, marks and accents: "Product ID" and "productId" are the same."""
+    letters = unicodedata.normalize("NFKD", name.casefold())
+    return re.sub(r"[^0-9a-z]", "", letters)
+
+
+def _by_name(section: Mapping[str, Mapping[str, Sequence[str]]]) -> dict[str, tuple[str, ...]]:
+    """The spellings of all languages, in the order of the file."""
+    return {name: tuple(word for words in of.values() for word in words) for name, of in section.items()}
+
+
+_FILE = parse_yaml(_NAMES.read_text(encoding="utf-8"), str(_NAMES))
+
+SPELLINGS: Mapping[str, tuple[str, ...]] = _by_name(_FILE["columns"])
+"""By our name of a column, what else it may be called, as `plain_name` writes it. The first that a table has wins."""
+
+FURTHER: Mapping[str, tuple[str, ...]] = _by_name(_FILE["further"])
+"""The same for further columns of the items, which get a name of ours only where tables are recognised."""
+
+EVENT_KINDS: Mapping[str, str] = {word: kind for kind, words in _by_name(_FILE["kinds"]).items() for word in words}
+"""Kinds of events, by what shops call them."""
+
+ABOUT_USERS = frozenset(word for words in _FILE["about_users"].values() for word in words)
+"""Columns of a table about users alone."""
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "items": ("item_id", "type", "title", "description", "image"),
@@ -83,24 +74,28 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 """The columns of each kind of table."""
 
+WITH_FURTHER = ("items", "details")
+"""Kinds of tables that have further columns."""
+
 BARE: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "items": {"item_id": _ID},
     "details": {"item_id": _ID},
-    "outfits": {"outfit_id": (*_ID, "orderid", "order", "basketid", "transactionid", "sessionid")},
-    "events": {"outfit_id": ("orderid", "order", "basketid", "transactionid", "sessionid")},
+    "outfits": {"outfit_id": (*_ID, *SPELLINGS["order_id"])},
+    "events": {"outfit_id": SPELLINGS["order_id"]},
     "interactions": {"kind": ("type", "status")},
     "users": {"user_id": _ID},
 }
 """What a column may be called in one kind of table beside its `SPELLINGS`, such as `id`."""
 
 
-def plain_name(name: str) -> str:
-    """A column's name without case, blanks and marks: "Product ID", "product_id" and "productId" are the same."""
-    return re.sub(r"[^0-9a-z]", "", name.casefold())
+def recognise_columns(kind: str, columns: Sequence[str], further: bool = False) -> Mapped:
+    """Our names for the columns of a table of this kind, by how they are spelt; columns without one are left out.
 
-
-def recognise_columns(kind: str, columns: Sequence[str]) -> Mapped:
-    """Our names for the columns of a table of this kind, by how they are spelt; columns without one are left out."""
+    Args:
+        kind: of table, a key of `COLUMNS`.
+        columns: the names of its columns.
+        further: whether further columns of the items get a name of ours as well.
+    """
     by_plain: dict[str, str] = {}
     for column in columns:
         by_plain.setdefault(plain_name(column), column)
@@ -110,10 +105,15 @@ def recognise_columns(kind: str, columns: Sequence[str]) -> Mapped:
         spelt = next((by_plain[spelling] for spelling in spellings if spelling in by_plain), None)
         if spelt is not None and (spelt,) not in mapped.values():
             mapped[name] = (spelt,)
+    if further and kind in WITH_FURTHER:
+        for name, spellings in FURTHER.items():
+            spelt = next((by_plain[spelling] for spelling in spellings if spelling in by_plain), None)
+            if spelt is not None and name not in by_plain and (spelt,) not in mapped.values():
+                mapped[name] = (spelt,)
     return mapped
 
 
-def map_columns(kind: str, path: Path, columns: Sequence[str], config: ShopConfig) -> Mapped:
+def map_columns(kind: str, path: Path, columns: Sequence[str], config: ShopConfig, further: bool = False) -> Mapped:
     """Our names for the columns of a table: as the configuration says, else by how they are spelt.
 
     Args:
@@ -121,22 +121,24 @@ def map_columns(kind: str, path: Path, columns: Sequence[str], config: ShopConfi
         path: of the table; its name may have a mapping of its own.
         columns: the names of its columns.
         config: says which columns are mapped.
+        further: whether further columns of the items are recognised by their spelling as well.
 
     Raises:
         ConfigError: the mapping of this table names a column that it lacks, or one of ours that does not exist.
     """
     given: Mapped = {}
+    allowed = (*COLUMNS[kind], *(FURTHER if kind in WITH_FURTHER else ()))
     for ours, theirs in config.columns.items():
         if isinstance(theirs, dict):
             continue
         names = _names(theirs)
-        if ours in COLUMNS[kind] and all(name in columns for name in names):
+        if ours in allowed and all(name in columns for name in names):
             given[ours] = names
     for ours, theirs in _of_file(config, path).items():
         key = f"data.shop.columns.{path.name}"
-        if ours not in COLUMNS[kind]:
-            known = COLUMNS[kind]
-            raise ConfigError(f"{key}: unknown column {ours!r}{suggest(ours, known)}; known are {', '.join(known)}")
+        if ours not in allowed:
+            known = ", ".join(allowed)
+            raise ConfigError(f"{key}: unknown column {ours!r}{suggest(ours, allowed)}; known are {known}")
         for name in _names(theirs):
             if name not in columns:
                 raise ConfigError(
@@ -145,9 +147,9 @@ def map_columns(kind: str, path: Path, columns: Sequence[str], config: ShopConfi
         given[ours] = _names(theirs)
     taken = {name for names in given.values() for name in names}
     free = [column for column in columns if column not in taken]
-    spelt = {ours: names for ours, names in recognise_columns(kind, free).items() if ours not in given}
+    spelt = {ours: names for ours, names in recognise_columns(kind, free, further).items() if ours not in given}
     both = {**spelt, **given}
-    return {ours: both[ours] for ours in COLUMNS[kind] if ours in both}
+    return {ours: both[ours] for ours in allowed if ours in both}
 
 
 def mapped_names(path: Path, columns: Sequence[str], config: ShopConfig) -> set[str]:
@@ -176,7 +178,7 @@ def check_mapping(config: ShopConfig, tables: Sequence[tuple[Path, Sequence[str]
                     f"the tables are {', '.join(sorted(files))}"
                 )
             continue
-        known = dict.fromkeys(name for names in COLUMNS.values() for name in names)
+        known = dict.fromkeys([*(name for names in COLUMNS.values() for name in names), *FURTHER])
         if ours not in known:
             raise ConfigError(
                 f"data.shop.columns: unknown column {ours!r}{suggest(ours, known)}; known are {', '.join(known)}"

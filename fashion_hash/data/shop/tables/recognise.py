@@ -12,7 +12,9 @@ from fashion_hash.data.parsing.tables import FORMS as TABLE_FORMS
 from fashion_hash.data.parsing.tables import read_table, table_columns, table_form
 from fashion_hash.data.shop.tables.forms import FORMS, form_of
 from fashion_hash.data.shop.tables.names import (
+    ABOUT_USERS,
     BARE,
+    FURTHER,
     SPELLINGS,
     Mapped,
     Source,
@@ -29,7 +31,6 @@ KINDS = ("items", "details", "outfits", "events", "interactions")
 """The kinds of tables that are read; a folder may also hold tables of users and others, which are not."""
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
-_ABOUT_USERS = ("email", "firstname", "lastname", "phone", "birthday", "birthdate", "postcode", "zip", "newsletter")
 _SAMPLE = 2000  # rows that are looked at
 _MEETS = 0.6  # the share of a column's cells that must be known ids to tell what the column is
 
@@ -135,10 +136,10 @@ def _recognised(root: Path, config: ShopConfig) -> list[Table]:
             continue
         columns = table_columns(path)
         kind = kind_of(columns, mapped_names(path, columns, config))
-        tables.append(Table(path, kind, columns, map_columns(kind, path, columns, config) if kind else {}))
+        tables.append(Table(path, kind, columns, map_columns(kind, path, columns, config, True) if kind else {}))
     if not any(table.kind == "items" for table in tables):
         tables = [
-            replace(table, kind="items", mapped=map_columns("items", table.path, table.columns, config))
+            replace(table, kind="items", mapped=map_columns("items", table.path, table.columns, config, True))
             if table.kind == "details"
             else table
             for table in tables
@@ -146,7 +147,7 @@ def _recognised(root: Path, config: ShopConfig) -> list[Table]:
     with_types = [table for table in tables if table.kind == "items" and ("type" in table.mapped or table.form)]
     if with_types:  # a table with titles alone, such as translations, tells more of the same items
         tables = [
-            replace(table, kind="details", mapped={"item_id": table.mapped["item_id"]})
+            replace(table, kind="details", mapped=_of_details(table.mapped))
             if table.kind == "items" and table not in with_types
             else table
             for table in tables
@@ -156,6 +157,11 @@ def _recognised(root: Path, config: ShopConfig) -> list[Table]:
     ids = _item_ids(tables)
     # a table of outfits and users may hold the items as well, in a column a slot
     return [by_content(table, ids, config) if table.kind in ("", "events") else table for table in tables]
+
+
+def _of_details(mapped: Mapped) -> Mapped:
+    """The columns of a table of items as one of details: titles and images keep the names that the table gives them."""
+    return {name: names for name, names in mapped.items() if name == "item_id" or name in FURTHER}
 
 
 def kind_of(columns: Sequence[str], mapped: Collection[str] = ()) -> str:
@@ -181,7 +187,7 @@ def kind_of(columns: Sequence[str], mapped: Collection[str] = ()) -> str:
         return "events"
     if has("order_id") and has("item_id"):
         return "outfits"  # the items of each order; a table of events says whose it is
-    if plain & set(_ABOUT_USERS) and not has("item_id"):
+    if plain & ABOUT_USERS and not has("item_id"):
         return "users"
     if has("item_id") or (bare and has("type")):
         return "items" if has("type") or has("title") else "details"
@@ -210,7 +216,9 @@ def by_content(table: Table, item_ids: Collection[str], config: ShopConfig) -> T
             if parts and sum(part.strip("[]\"';") in item_ids for part in parts) >= _MEETS * len(parts):
                 several.append(column)
     if not table.kind and not several and len(single) == 1:
-        return replace(table, kind="details", mapped={"item_id": (single[0],)})
+        free = [column for column in table.columns if column != single[0]]
+        mapped = map_columns("details", table.path, free, config, True)
+        return replace(table, kind="details", mapped={"item_id": (single[0],), **mapped})
     if not several and len(single) < 2:
         return table
     free = [column for column in table.columns if column not in (*single, *several)]
