@@ -22,6 +22,8 @@ class RequestDataConfig(Section):
         slots: requests made from outfits: the item type of each column, for files without a header line.
         seed: fixes the order of events of the same moment, and the requests that are made from outfits.
         per_outfit: requests made from outfits: how many items of each outfit are asked for.
+        typed: requests made from outfits: the share of the training requests in the words that users type into a search
+            field ("red skirt", "heels under 80") instead of sentences.
         copies: copies of a held-out review are left out ("drop"), or stay part of the taste without their words
             ("blank").
         min_rating: reviews with fewer stars, or without stars, are left out.
@@ -36,6 +38,7 @@ class RequestDataConfig(Section):
     slots: tuple[str, ...] | None = None
     seed: Seed = 0
     per_outfit: Count = 3
+    typed: Share = 0.0
     copies: Literal["drop", "blank"] = "drop"
     min_rating: float | None = None
     min_events: Count = 1
@@ -202,6 +205,8 @@ class RequestTrainConfig(Section):
         descriptions: how many requests of a batch are made from the descriptions of items, as a share of the logged
             ones. Items are drawn evenly, so that those nobody asked for are learned too.
         select: which epoch answers: the "best" on the validation requests, or the "last".
+        best_by: what makes an epoch the best: "mrr" of the items that were taken, or "satisfied_ndcg" of requests as
+            users type them, which needs columns such as colour and kind; both by the binary codes alone.
         select_from: with fewer validation requests than this, the last epoch answers in any case.
         patience: with select "best", training stops after this many epochs without a better one; null never stops.
     """
@@ -214,6 +219,7 @@ class RequestTrainConfig(Section):
     steps: Count = 1
     descriptions: Annotated[float, Field(ge=0, le=4)] = 0.5
     select: Literal["best", "last"] = "best"
+    best_by: Literal["mrr", "satisfied_ndcg"] = "mrr"
     select_from: Count = 100
     patience: Count | None = 5
 

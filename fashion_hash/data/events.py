@@ -50,6 +50,7 @@ class RequestOptions:
         min_rating: reviews with fewer stars, or without stars, are left out.
         min_events: users with fewer events are left out.
         per_outfit: formats of outfits: how many items of each outfit are asked for.
+        typed: formats of outfits: the share of training requests in the words that users type into a search field.
     """
 
     metadata: str | Path | None = None
@@ -60,6 +61,7 @@ class RequestOptions:
     min_rating: float | None = None
     min_events: int = 1
     per_outfit: int = 3
+    typed: float = 0.0
 
 
 class Event(NamedTuple):

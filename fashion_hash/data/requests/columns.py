@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fashion_hash.data.requests.phrases import SPELLINGS, Fact
+from fashion_hash.data.requests.phrases import SPELLINGS, Fact, vocabulary
 from fashion_hash.data.requests.table import RequestData
 
 BRAND, PRICE = "brand", "price"
@@ -34,7 +34,7 @@ class CatalogueColumns:
         details: of each item of the whole catalogue, by our names of the columns.
         item_types: (C,) the type of each item.
         prices: (C,) float64, NaN where an item has none.
-        words: every word of a value, folded; a slip of the pen must not make one of them.
+        words: every word of a value and of the tables of `phrases`, in lower case; no slip may look like one.
     """
 
     def __init__(self, data: RequestData) -> None:
@@ -54,7 +54,8 @@ class CatalogueColumns:
             for column, value in known.items():
                 if isinstance(value, str) and column not in ("title", "description", "image"):
                     self._with.setdefault((column, value), np.zeros(len(self.details), dtype=bool))[row] = True
-        self.words = {word for _, value in self._with for word in value.casefold().replace("-", " ").split()}
+        values = {word for _, value in self._with for word in value.casefold().replace("-", " ").split()}
+        self.words = values | vocabulary()
 
     def fact(self, fact: Fact) -> Condition:
         """The condition of a fact."""

@@ -37,6 +37,7 @@ from fashion_hash.data.load import OutfitFormat, format_named, load_dataset
 from fashion_hash.data.parsing.text_tables import Reporter, stop
 from fashion_hash.data.requests.synthesis import make_requests, request_descriptions
 from fashion_hash.data.requests.table import RequestData, Requests
+from fashion_hash.data.requests.typed import retyped
 from fashion_hash.data.splits.removed_list import RemovedUsers
 from fashion_hash.data.splits.removed_users import log_without_users, without_users
 from fashion_hash.errors import ConfigError, DataError
@@ -60,11 +61,12 @@ FORMATS: Mapping[str, LogFormat] = {
     "request_table": LogFormat(request_table.read_requests, ("metadata", "min_events")),
 }
 REMOVED = "removed users, who are left out"
-_OUTFITS_TAKE = ("subset", "slots")
+_OUTFITS_TAKE = ("subset", "slots", "typed")
 _NOT_FOR_ALL = (
     "metadata",
     "subset",
     "slots",
+    "typed",
     "min_rating",
     "min_events",
 )  # the rest is ignored where it has no meaning
@@ -102,7 +104,7 @@ def load_requests(
         _refuse_others(format, chosen, _OUTFITS_TAKE)
         outfits = load_dataset(format, root, subset=chosen.subset, slots=chosen.slots, report=report)
         outfits, gone = without_users(outfits, removed)
-        return _noted(from_outfits(outfits, chosen.seed, chosen.per_outfit), gone)
+        return _noted(from_outfits(outfits, chosen.seed, chosen.per_outfit, chosen.typed), gone)
     _refuse_others(format, chosen, known.takes)
     read = known.read(root, chosen, report)
     log, gone = log_without_users(read.log, removed)
@@ -186,13 +188,15 @@ def _check_words(name: str, log: Log, train: np.ndarray, blank: set[int]) -> Non
         )
 
 
-def from_outfits(data: Dataset, seed: int = 0, per_outfit: int = 3) -> RequestData:
+def from_outfits(data: Dataset, seed: int = 0, per_outfit: int = 3, typed: float = 0.0) -> RequestData:
     """Makes requests from the outfits of a data set (`synthesis.make_requests`); users and items keep their rows.
 
     Args:
         data: outfits with titles or attributes.
         seed: of every draw.
         per_outfit: how many items of each outfit are asked for.
+        typed: the share of the training requests that is put in the words that users type into a search field
+            (`typed.retyped`); validation and test keep their words.
 
     Raises:
         DataError: nothing is known of the items that could be asked for.
@@ -208,7 +212,7 @@ def from_outfits(data: Dataset, seed: int = 0, per_outfit: int = 3) -> RequestDa
         )
         for name, split in made.items()
     }
-    return RequestData(
+    requests = RequestData(
         f"requests of {data.name}",
         data.users,
         {item_type: data.items[item_type] for item_type in data.types},
@@ -219,3 +223,7 @@ def from_outfits(data: Dataset, seed: int = 0, per_outfit: int = 3) -> RequestDa
         {"outfits without a request (nothing to say about the item)": sum(split.left_out for split in made.values())},
         data.content.table,
     )
+    if not typed:
+        return requests
+    train = retyped(requests, requests.split("train"), typed, seed)
+    return replace(requests, splits={**requests.splits, "train": train})

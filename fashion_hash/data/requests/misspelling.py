@@ -20,7 +20,7 @@ def misspell(text: str, known: Collection[str], rng: np.random.Generator) -> str
 
     Args:
         text: of a request.
-        known: words that a slip must not produce.
+        known: words that a slip must not produce, nor come near: "spirt" may be a shirt or a skirt.
         rng: where the draws come from.
     """
     words = [match for match in _WORD.finditer(text) if len(match.group()) >= SHORTEST]
@@ -29,7 +29,7 @@ def misspell(text: str, known: Collection[str], rng: np.random.Generator) -> str
     for _ in range(_TRIES):
         match = words[rng.integers(len(words))]
         wrong = _slip(match.group(), rng)
-        if wrong != match.group() and not _is_known(wrong, known):
+        if wrong != match.group() and not _may_be_another(wrong, match.group(), known):
             return text[: match.start()] + wrong + text[match.end() :]
     return None
 
@@ -46,6 +46,20 @@ def _slip(word: str, rng: np.random.Generator) -> str:
     return word[:at] + _LETTERS[rng.integers(len(_LETTERS))] + word[at + 1 :]
 
 
-def _is_known(word: str, known: Collection[str]) -> bool:
-    folded = word.casefold()
-    return folded in known or folded.removesuffix("s") in known or f"{folded}s" in known
+def _may_be_another(wrong: str, word: str, known: Collection[str]) -> bool:
+    """Whether a slip is a known word, or one slip away from a known word that was not meant."""
+    folded, stem = wrong.casefold(), word.casefold().removesuffix("s")
+    if folded in known or folded.removesuffix("s") in known or f"{folded}s" in known:
+        return True
+    others = {form for other in known for form in (other, f"{other}s") if other.removesuffix("s") != stem}
+    return any(other in others for other in _slips(folded))
+
+
+def _slips(word: str) -> set[str]:
+    """Every word that is one slip away."""
+    parts = [(word[:at], word[at:]) for at in range(len(word) + 1)]
+    left_out = {before + after[1:] for before, after in parts if after}
+    exchanged = {before + after[1] + after[0] + after[2:] for before, after in parts if len(after) > 1}
+    replaced = {before + letter + after[1:] for before, after in parts if after for letter in _LETTERS}
+    added = {before + letter + after for before, after in parts for letter in _LETTERS}
+    return left_out | exchanged | replaced | added

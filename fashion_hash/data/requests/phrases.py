@@ -123,6 +123,13 @@ def facts_of(details: Mapping[str, object], rng: np.random.Generator) -> list[Fa
     return facts
 
 
+def vocabulary() -> set[str]:
+    """Every word of the tables: what may be said of a garment."""
+    names = [name for table in (_STYLES, _KINDS, _TYPES) for name in (*table, *sum(table.values(), ()))]
+    phrases = [*names, *(words for table in _GROUPS.values() for words in table)]
+    return {word for phrase in phrases for word in phrase.replace("-", " ").split()}
+
+
 def noun(item_type: str, said: Mapping[str, object], rng: np.random.Generator) -> str:
     """What a garment is called: by its own kind where that is known, else by its item type."""
     name = str(said.get("kind", ""))

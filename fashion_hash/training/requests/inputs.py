@@ -47,6 +47,7 @@ def load_request_data(config: RequestConfig, folder: Path | None = None) -> Requ
         min_events=data.min_events,
         removed=removed_for(config, folder),
         per_outfit=data.per_outfit,
+        typed=data.typed,
     )
 
 

@@ -13,11 +13,14 @@ from fashion_hash.config.requests import RequestConfig
 from fashion_hash.core.files import atomic_folder
 from fashion_hash.core.locks import hold
 from fashion_hash.core.seeds import derive, generator
+from fashion_hash.data.requests.judged import JudgedRequests
 from fashion_hash.data.requests.load import REMOVED
 from fashion_hash.data.requests.table import RequestData, Requests
+from fashion_hash.data.requests.typed import typed_requests
 from fashion_hash.data.splits.removed_list import RemovedUsers, left_out_line
-from fashion_hash.errors import DataError, TrainingError
-from fashion_hash.evaluation.requests import request_metrics, request_values
+from fashion_hash.errors import ConfigError, DataError, TrainingError
+from fashion_hash.evaluation.judged import ALL, judged_metrics, judged_values
+from fashion_hash.evaluation.requests import Score, request_metrics, request_values
 from fashion_hash.models.whisper_lite import WhisperLite
 from fashion_hash.training.epochs import Recipe, run_epochs
 from fashion_hash.training.optimisers import PartOptimiser
@@ -28,6 +31,12 @@ from fashion_hash.training.requests.run import RequestRun, make_request_model
 from fashion_hash.training.requests.scoring import RequestScorer
 from fashion_hash.training.runs.removed import keep_removed, removed_for
 from fashion_hash.training.runs.run_folder import run_folder
+
+JUDGED = ("adherence@2", "satisfied_ndcg@10")
+"""The metrics of judged validation requests that every epoch has, for binary and relaxed codes."""
+
+JUDGED_PER_KIND = 40
+"""How many validation requests of each kind are judged after each epoch."""
 
 VALIDATE_AT_MOST = 2_000
 """The largest number of validation requests to score after each epoch; a sample of this size replaces more."""
@@ -86,9 +95,12 @@ def _fit(
         tell(f"{config.outfits} is not a run yet: exporting this run will need it (key outfits)")
     signs_from = config.train.signs_from * config.train.epochs
 
+    judged = judged_sample(config, data)
+
     def measure(slope: float) -> dict[str, Any]:
         scale = float(model.log_scale.detach().exp())
-        return {"scale": scale, **validate(model, inputs, slope), "requests": batches.size}
+        measured = validate(model, inputs, slope) | validate_judged(model, inputs, slope, judged)
+        return {"scale": scale, **measured, "requests": batches.size}
 
     recipe = Recipe(
         batches=batches.epoch,
@@ -116,6 +128,38 @@ def validate(model: WhisperLite, inputs: RequestInputs, slope: float) -> dict[st
         "valid_mrr_relaxed": relaxed["mrr"],
         "valid_recall@10": binary["recall@10"],
     }
+
+
+def validate_judged(
+    model: WhisperLite, inputs: RequestInputs, slope: float, judged: JudgedRequests | None
+) -> dict[str, float | None]:
+    """How well the first items satisfy validation requests as users type them; None where there are none."""
+    keys = {f"valid_{name}{form}": (name, form) for name in JUDGED for form in ("", "_relaxed")}
+    if judged is None:
+        return dict.fromkeys(keys)
+    score = make_scorer(model.eval(), inputs, "valid", judged.requests.texts, slope)
+    scorers: dict[str, Score] = {"": score, "_relaxed": lambda asked: score(asked, "relaxed")}
+    of_form = {
+        form: judged_metrics(judged_values(scorer, judged), judged.kinds)[ALL] for form, scorer in scorers.items()
+    }
+    return {key: of_form[form][name] for key, (name, form) in keys.items()}
+
+
+def judged_sample(config: RequestConfig, data: RequestData) -> JudgedRequests | None:
+    """Validation requests as users type them; None without validation, or without columns to make them from.
+
+    Raises:
+        ConfigError: the best epoch is chosen by them, and there are none.
+    """
+    if "valid" not in data.splits or not len(data.split("valid")):
+        return None
+    judged = typed_requests(data, "valid", config.seed, JUDGED_PER_KIND)
+    if not len(judged) and config.train.best_by == "satisfied_ndcg":
+        raise ConfigError(
+            f"train.best_by satisfied_ndcg needs requests that name columns such as colour and kind, and {data.name} "
+            "has none of them: use best_by mrr"
+        )
+    return judged if len(judged) else None
 
 
 def make_scorer(

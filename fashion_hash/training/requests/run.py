@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import ClassVar
+from typing import NamedTuple
 
 import torch
 
@@ -22,11 +22,21 @@ START_AT_MOST = 10_000
 """The largest number of item vectors that the projections are initialised from."""
 
 
+class Measure(NamedTuple):
+    """A validation metric: its key in the metrics of an epoch, and its name for display."""
+
+    key: str
+    name: str
+
+
+MEASURES = {
+    "mrr": Measure("valid_mrr", "validation MRR"),
+    "satisfied_ndcg": Measure("valid_satisfied_ndcg@10", "validation satisfied NDCG@10"),
+}
+
+
 class RequestRun(RunFolder[RequestConfig]):
     """A run on requests; see `RunFolder`. It also holds encoder/."""
-
-    measure: ClassVar[str] = "valid_mrr"
-    measured: ClassVar[str] = "validation MRR"
 
     @classmethod
     def open(cls, path: str | Path) -> RequestRun:
@@ -35,6 +45,16 @@ class RequestRun(RunFolder[RequestConfig]):
         if not isinstance(run, RequestRun):
             raise TrainingError(f"{path} is a run on outfits, not on requests")
         return run
+
+    @property
+    def measure(self) -> str:
+        """The key of the validation metric that decides the best epoch (train.best_by)."""
+        return MEASURES[self.config.train.best_by].key
+
+    @property
+    def measured(self) -> str:
+        """The name of this metric for display."""
+        return MEASURES[self.config.train.best_by].name
 
     @property
     def best_epoch(self) -> int:

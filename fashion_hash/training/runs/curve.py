@@ -6,7 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fashion_hash.core.files import atomic_path
+
+SATISFIED = {"valid_adherence@2": "adherence@2", "valid_satisfied_ndcg@10": "satisfied NDCG@10"}
+"""Validation metrics that are drawn where a run has them, by key."""
 
 
 def draw_curve(
@@ -17,6 +22,8 @@ def draw_curve(
     measured: str = "validation AUC",
 ) -> None:
     """Draws the loss and a validation metric, relaxed and binary, over the epochs; replaces `path`.
+
+    Runs on requests with judged validation requests have a third panel, of how well the first items satisfy them.
 
     Args:
         path: the picture file.
@@ -31,9 +38,16 @@ def draw_curve(
     from matplotlib.ticker import MaxNLocator
 
     epochs = [metrics["epoch"] for metrics in history]
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    satisfied = {key: label for key, label in SATISFIED.items() if history[-1].get(key) is not None}
+    figure = Figure(figsize=(13.5 if satisfied else 9, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
-    loss, auc = figure.subplots(1, 2)
+    loss, auc, *more = figure.subplots(1, 3 if satisfied else 2)
+    for axes in more:
+        for (key, label), colour in zip(satisfied.items(), ("#2b5fc9", "#c98b2b")):
+            values = [metrics.get(key) for metrics in history]
+            axes.plot(epochs, [np.nan if value is None else value for value in values], color=colour, label=label)
+        axes.set(title="requests as users type them", xlabel="epoch")
+        axes.legend(frameon=False, loc="lower right")
     loss.plot(epochs, [metrics["loss"] for metrics in history], color="#444444", marker=".", markersize=3)
     loss.set(title=f"{title}: training loss", xlabel="epoch")
     if history[-1][measure] is not None:
@@ -50,7 +64,7 @@ def draw_curve(
         )
         auc.legend(frameon=False, loc="lower right")
     auc.set(title=measured, xlabel="epoch")
-    for axes in (loss, auc):
+    for axes in (loss, auc, *more):
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.25)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from torch import nn
 
@@ -35,13 +35,7 @@ class RunFolder(Generic[AnyConfig]):
         config: its configuration.
         history: the metrics of every finished epoch.
         data: fingerprints of the training data, by name.
-        measure: the key of the validation metric for binary codes, which decides the best epoch; the key for
-            relaxed codes ends in "_relaxed".
-        measured: the name of this metric for display.
     """
-
-    measure: ClassVar[str] = "valid_auc"
-    measured: ClassVar[str] = "validation AUC"
 
     def __init__(self, path: Path, config: AnyConfig, history: list[dict[str, Any]], data: dict[str, str]) -> None:
         self.path = path
@@ -123,6 +117,19 @@ class RunFolder(Generic[AnyConfig]):
                 save_checkpoint(self.path / "best.safetensors", Checkpoint(model.state_dict(), {}, facts))
         save_checkpoint(self.path / "last.safetensors", Checkpoint(model.state_dict(), optimiser.state(), facts))
         self._write_metrics()
+
+    @property
+    def measure(self) -> str:
+        """The key of the validation metric for binary codes, which decides the best epoch.
+
+        The key for relaxed codes ends in "_relaxed".
+        """
+        return "valid_auc"
+
+    @property
+    def measured(self) -> str:
+        """The name of this metric for display."""
+        return "validation AUC"
 
     @property
     def best_epoch(self) -> int:

@@ -13,14 +13,19 @@ from fashion_hash.data.requests.table import NOBODY
 from fashion_hash.data.requests.typed import FEWEST_HARD, TYPED_KINDS, retyped, typed_requests
 from fashion_hash.data.sample.garments import COLOURS, KINDS
 from fashion_hash.data.sample.write import make_sample
+from fashion_hash.errors import ConfigError
 from tests.worlds.tiny_requests import tiny_requests
 
 EACH = 25
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    root = make_sample(tmp_path_factory.mktemp("sample") / "s", users=25, outfits_per_user=24, pictures=False).root
+def root(tmp_path_factory):
+    return make_sample(tmp_path_factory.mktemp("sample") / "s", users=25, outfits_per_user=24, pictures=False).root
+
+
+@pytest.fixture(scope="module")
+def data(root):
     return load_requests("polyvore_u", root, subset="630")
 
 
@@ -103,6 +108,9 @@ def test_slips_touch_one_word(data):
         assert abs(len(wrong) - len("burgundy trousers")) <= 1
     assert misspell("red hat", (), rng) is None
     assert misspell("skirts", {"skirt"}, rng) != "skirt"
+    for _ in range(200):  # "spirt" may be either, and "short" is a word
+        wrong = misspell("shirts", {"shirts", "skirt", "shorts", "short"}, rng)
+        assert wrong not in ("spirts", "shrts", "shorts", "skirts")
 
 
 def test_the_same_seed_the_same_requests(data, judged):
@@ -138,6 +146,16 @@ def test_a_share_of_the_texts_is_typed_anew(data):
     assert (changed.items == train.items).all()
     assert retyped(data, train, 0.5).texts == changed.texts
     assert retyped(data, train, 0.0).texts == train.texts
+
+
+def test_training_requests_may_be_typed(root, data):
+    half = load_requests("polyvore_u", root, subset="630", typed=0.5)
+    assert half.split("train").texts == retyped(data, data.split("train"), 0.5).texts
+    for split in ("valid", "test"):
+        assert half.split(split).texts == data.split(split).texts
+    assert half.fingerprint != data.fingerprint
+    with pytest.raises(ConfigError, match="request_table does not take typed"):
+        load_requests("request_table", root, typed=0.5)
 
 
 def test_requests_of_nobody(data):
