@@ -64,6 +64,7 @@ class Told:
     Attributes:
         items: items that were added.
         removed_items: items that were removed.
+        replaced: items among `items` in whose place the export has another one of the same id; not kept in tables.
         updates: items of the export whose entry, features or picture changed; the picture only if that changed.
         hidden: items that are not offered for the time being.
         outfits: outfits that were added to the pool.
@@ -75,6 +76,7 @@ class Told:
 
     items: dict[ItemKey, ToldItem] = field(default_factory=dict)
     removed_items: set[ItemKey] = field(default_factory=set)
+    replaced: set[ItemKey] = field(default_factory=set)
     updates: dict[ItemKey, ToldItem] = field(default_factory=dict)
     hidden: set[ItemKey] = field(default_factory=set)
     outfits: dict[str, ItemsBySlot] = field(default_factory=dict)

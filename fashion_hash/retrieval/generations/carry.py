@@ -33,6 +33,7 @@ from fashion_hash.live.updates.hidden import set_hidden
 from fashion_hash.live.updates.items import Coding, write_items
 from fashion_hash.live.users import Told as Opinions
 from fashion_hash.live.users import add_user, update_user
+from fashion_hash.retrieval.generations.outfits import OutfitCarrier
 from fashion_hash.retrieval.generations.told import told_folder, told_now, told_of
 from fashion_hash.retrieval.moment import OpenGeneration
 
@@ -128,10 +129,18 @@ def _keep_out(live: LiveCatalogue, old: Records) -> int:
         store.put_meta(SALT, salt)
         for digest in digests:
             store.suppress(digest)
-    gone = [user_id for user_id in live.bundle.users.all() if digest_of(salt, user_id) in set(digests)]
+        users = [*live.bundle.users.all(), *store.users()]  # also who was carried over before they were removed
+    removed = set(digests)
+    gone = [user_id for user_id in users if digest_of(salt, user_id) in removed]
     if gone:
         remove_users(live, gone)
     return len(gone)
+
+
+def _took_back(before: ToldUser, now: ToldUser) -> bool:
+    """Whether a user no longer has an opinion of an outfit: they were removed and came back."""
+    still = {outfit_key(outfit) for outfit in (*now.liked, *now.disliked)}
+    return any(outfit_key(outfit) not in still for outfit in (*before.liked, *before.disliked))
 
 
 class Carrier:
@@ -150,6 +159,7 @@ class Carrier:
         self._trained = trained
         self._same_model = same_model
         self._done = Told()
+        self._outfits = OutfitCarrier(target.live, self.carried.left_behind)
 
     def carry(self, told: Told) -> None:
         """Makes the changes that are needed."""
@@ -158,7 +168,7 @@ class Carrier:
             for key, item in told.items.items()
             if key not in self._done.items or not item.same(self._done.items[key])
         }
-        changed = {key: item for key, item in items.items() if self._exists(key) and self._is_newer(key, item)}
+        changed = {key: item for key, item in items.items() if self._exists(key) and self._is_newer(key, item, told)}
         self.carried.known += sum(self._exists(key) and key not in changed for key in items)
         self._add_items({key: item for key, item in items.items() if not self._exists(key)})
         self._carry_users(told)
@@ -168,8 +178,8 @@ class Carrier:
         self._remove_items(changed)
         self._add_items(changed)
         self._update_items(told.updates)
-        self._add_outfits(told)
-        self._remove_outfits(told)
+        self.carried.known += self._outfits.carry(told, self._done)
+        self.carried.outfits, self.carried.removed_outfits = self._outfits.added, self._outfits.removed
         for hidden, keys in ((True, told.hidden - self._done.hidden), (False, self._done.hidden - told.hidden)):
             if by_type := self._by_type(keys):
                 set_hidden(self._live, by_type, hidden)
@@ -183,10 +193,10 @@ class Carrier:
         item_type, item_id = key
         return item_type in self._live.bundle.types and item_id in self._bundle.items[item_type]
 
-    def _is_newer(self, key: ItemKey, item: ToldItem) -> bool:
+    def _is_newer(self, key: ItemKey, item: ToldItem, told: Told) -> bool:
         """Whether an item that the new generation has was told again, as another one, after the training."""
         before = self._done.items.get(key) or self._trained.items.get(key)
-        return before is not None and not item.same(before)
+        return key in told.replaced if before is None else not item.same(before)
 
     def _add_items(self, items: Mapping[ItemKey, ToldItem]) -> None:
         lines, left = {}, self.carried.left_behind
@@ -277,6 +287,8 @@ class Carrier:
             before = self._done.users.get(user_id, ToldUser())
             if user_id in self._done.users and before == user:
                 continue
+            if user_id not in self._live.bundle.users and _took_back(before, user):
+                remove_users(self._live, [user_id])
             if self._carry_user(user_id, user):
                 self.carried.users += user_id not in self._done.users
             else:
@@ -308,53 +320,3 @@ class Carrier:
             if key not in known:
                 unknown.append(dict(outfit))
         return unknown
-
-    def _add_outfits(self, told: Told) -> None:
-        snapshot = self._live.now()
-        new: dict[str, ItemsBySlot] = {}
-        replaced = []
-        for name, items in told.outfits.items():
-            if self._done.outfits.get(name) == items and ("outfit", "", name) not in self.carried.left_behind:
-                continue
-            self.carried.left_behind.pop(("outfit", "", name), None)
-            try:
-                rows = outfit_rows(snapshot.bundle, items, f"outfit {name!r}")
-            except FashionHashError as error:
-                self.carried.left_behind["outfit", "", name] = str(error)
-                continue
-            row = snapshot.ids.find(name)
-            if row < 0:
-                new[name] = items
-            elif (snapshot.items_of(np.array([row]))[0] != rows).any():
-                new[name] = items
-                replaced.append(name)
-            else:
-                self.carried.known += 1
-        if replaced:
-            changes.remove_outfits(self._live, replaced)
-        if new:
-            changes.add_outfits(self._live, {name: dict(items) for name, items in new.items()})
-        self.carried.outfits += len(new)
-
-    def _remove_outfits(self, told: Told) -> None:
-        """Removes outfits by id where they have the same items, and otherwise by their items, whatever the ids are."""
-        snapshot = self._live.now()
-        kept = {outfit_key(items) for items in told.outfits.values()}
-        taken_back = (snapshot.ids.find(name) for name in self._done.outfits if name not in told.outfits)
-        rows = {row for row in taken_back if row >= 0}
-        for name, items in told.removed_outfits.items():
-            if name in self._done.removed_outfits:
-                continue
-            try:
-                outfit = outfit_rows(snapshot.bundle, items)
-            except FashionHashError:
-                continue  # it holds an item that does not exist, and so does no outfit of the new pool
-            same = {int(row) for row in snapshot.rows_of(outfit[None]) if snapshot.alive is None or snapshot.alive[row]}
-            row = snapshot.ids.find(name)
-            if row in same:
-                rows.add(row)
-            elif outfit_key(items) not in kept and name not in told.outfits:
-                rows |= same
-        if rows:
-            changes.remove_outfits(self._live, snapshot.ids.at(np.array(sorted(rows))))
-        self.carried.removed_outfits += len(rows)

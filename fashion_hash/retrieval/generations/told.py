@@ -104,6 +104,7 @@ def _read_items(told: Told, before: Told, exported: Bundle, snapshot: Snapshot, 
                 told.hidden.add((item_type, ids.id(row)))
         gone = np.flatnonzero(exported.items[item_type].findable & ~findable[:count])
         told.removed_items.update((item_type, ids.id(row)) for row in gone.tolist())
+        told.replaced.update(key for key in told.items if key[0] == item_type and key in told.removed_items)
     _join_earlier(told, before, snapshot)
 
 

@@ -145,13 +145,13 @@ def test_outfits_are_merged_by_id_and_by_items(tmp_path: Path) -> None:
     shop, same = Recommender.load(path), "outfit-000007"
     second = add_generation(tmp_path / "second", seed=2)
     other = Recommender.load(second.root).outfit(same)
-    shop.remove_outfits([same, "outfit-000008"])
+    shop.remove_outfits([same, "outfit-000009"])
     shop.add_outfits({same: {"top": "top-1"}, "again": other})
     shop.remove_outfits(["again"])
     carried = retrain(path, seed=2)
     assert carried.outfits == 1
     assert shop.outfit(same) == {"top": "top-1"}, "an id that the shop gave an outfit keeps its outfit"
-    assert shop.outfit("outfit-000008") == Recommender.load(second.root).outfit("outfit-000008"), "another outfit"
+    assert shop.outfit("outfit-000009") == Recommender.load(second.root).outfit("outfit-000009"), "another outfit"
 
 
 def test_a_bundle_without_changes_is_replaced_silently(tmp_path: Path) -> None:

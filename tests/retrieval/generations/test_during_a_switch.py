@@ -1,0 +1,150 @@
+"""What is told, and taken back, while a new generation is being told: the new one ends in the state of the old one."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fashion_hash.errors import FashionHashError, UnknownIdError
+from fashion_hash.live.catalogue import LiveCatalogue
+from fashion_hash.retrieval.generations import carry
+from fashion_hash.retrieval.generations.told import told_of
+from fashion_hash.retrieval.recommender import Recommender
+from tests.worlds.generations import FEATURE, add_generation, retrain
+
+TYPES, USERS = ("top", "bottom", "shoe"), ("user-0", "user-1", "eve", "adam")
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Recommender:
+    add_generation(tmp_path / "bundle", seed=1)
+    return Recommender.load(tmp_path / "bundle")
+
+
+def switch(shop: Recommender, meanwhile: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Builds the same model and pool again; changes are made when most of what was told is carried over already."""
+
+    def and_then(live: LiveCatalogue) -> Any:
+        told = told_of(live)
+        meanwhile()
+        return told
+
+    monkeypatch.setattr(carry, "told_of", and_then)
+    retrain(shop.live.bundle.root, seed=1)
+    monkeypatch.undo()
+
+
+def state(shop: Recommender) -> dict[str, Any]:
+    """Everything that can be told."""
+    bundle, ids = shop.live.now().bundle, shop.live.now().ids
+    users: dict[str, Any] = {}
+    for user in USERS:
+        try:
+            users[user] = sorted(map(str, shop.liked(user)))
+        except UnknownIdError:
+            users[user] = None
+    return {
+        "items": {
+            item_type: {
+                item_id: bundle.item_codes[item_type][bundle.items[item_type].row(item_id)].tobytes()
+                for item_id in bundle.items[item_type].all()
+            }
+            for item_type in TYPES
+        },
+        "outfits": {name: shop.outfit(name) for name in ids.all() if name in ids},
+        "users": users,
+        "hidden": sorted(told_of(shop.live).hidden),
+    }
+
+
+def item(rng: np.random.Generator, item_type: str, item_id: str) -> dict[str, Any]:
+    return {"item_id": item_id, "type": item_type, "features": {"image": rng.normal(0, 1, FEATURE)}, "price": 7}
+
+
+def change(shop: Recommender, rng: np.random.Generator, exported: dict[str, dict[str, str]]) -> None:
+    """A random change, which may be refused."""
+    item_type, user = str(rng.choice(TYPES)), str(rng.choice(USERS))
+    item_id = str(rng.choice([f"{item_type}-{rng.integers(4)}", f"new-{rng.integers(3)}"]))
+    outfit, made = str(rng.choice(list(exported))), f"made-{rng.integers(3)}"
+    items = {"top": f"top-{rng.integers(3)}", "shoe": f"shoe-{rng.integers(3)}"}
+    calls: list[Callable[[], Any]] = [
+        lambda: shop.add_items([item(rng, item_type, item_id)]),
+        lambda: shop.remove_items({item_type: [item_id]}),
+        lambda: shop.hide_items({item_type: [item_id]}),
+        lambda: shop.show_items({item_type: [item_id]}),
+        lambda: shop.upsert_outfits({made: items}),
+        lambda: shop.upsert_outfits({outfit: items}),
+        lambda: shop.upsert_outfits({outfit: exported[outfit]}),
+        lambda: shop.remove_outfits([str(rng.choice([outfit, made]))]),
+        lambda: shop.add_user(user, liked=[items], again=user in ("eve", "adam")),
+        lambda: shop.update_user(user, liked=[items]),
+        lambda: shop.update_user(user, disliked=[items]),
+        lambda: shop.remove_user(user),
+    ]
+    with suppress(FashionHashError):
+        calls[rng.integers(len(calls))]()
+
+
+def check_random_changes(shop: Recommender, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(seed)
+    outfits = ((name, shop.outfit(name)) for name in shop.live.now().ids.all())
+    exported = dict([(name, items) for name, items in outfits if items.get("top") != items.get("top_2")][:3])
+    for _ in range(8):
+        change(shop, rng, exported)
+    states = []
+
+    def meanwhile() -> None:
+        for _ in range(8):
+            change(shop, rng, exported)
+        states.append(state(shop))
+
+    switch(shop, meanwhile, monkeypatch)
+    assert state(shop) == states[-1]
+
+
+def test_some_random_changes(shop: Recommender, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_random_changes(shop, 0, monkeypatch)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1, 100))
+def test_random_changes(shop: Recommender, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_random_changes(shop, seed, monkeypatch)
+
+
+def test_what_is_taken_back_meanwhile_is_taken_back(shop: Recommender, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An outfit and an item that were added, an outfit that was removed, a user who came, and one who came back."""
+    rng, exported = np.random.default_rng(0), "outfit-000001"
+    items = shop.outfit(exported)
+    shop.add_items([item(rng, "top", "new-0")])
+    shop.add_outfits({"made-0": {"top": "new-0", "shoe": "shoe-1"}, "made-1": {"top": "top-1"}})
+    shop.remove_outfits([exported])
+    shop.add_user("eve", liked=[{"top": "top-1"}])
+    shop.add_user("adam", liked=[{"top": "top-1"}])
+    states = []
+
+    def meanwhile() -> None:
+        shop.remove_items({"top": ["new-0"]})
+        shop.remove_outfits(["made-1"])
+        shop.add_outfits({exported: items})
+        shop.remove_user(["eve", "adam"])
+        shop.add_user("adam", liked=[{"top": "top-2"}], again=True)
+        states.append(state(shop))
+
+    switch(shop, meanwhile, monkeypatch)
+    assert state(shop) == states[-1]
+    assert shop.outfit(exported) == items
+
+
+def test_an_item_in_the_place_of_an_exported_one_stays_there(
+    shop: Recommender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.remove_items({"shoe": ["shoe-3"]})
+    shop.add_items([item(np.random.default_rng(0), "shoe", "shoe-3")])
+    before = state(shop)
+    for _ in range(2):  # also from the generation after it
+        switch(shop, lambda: None, monkeypatch)
+        assert state(shop) == before
