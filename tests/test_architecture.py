@@ -21,7 +21,7 @@ LAYERS = [
     ("foldin",),
     ("live", "training"),
     ("retrieval",),
-    ("presentation",),
+    ("presentation", "feedback"),
     ("serving",),
     ("commands",),
     ("cli",),

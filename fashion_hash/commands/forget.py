@@ -29,6 +29,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
 def _forget(args: argparse.Namespace) -> int:
     from fashion_hash.bundle.generations import remove_unused
     from fashion_hash.errors import BundleError, QueryError
+    from fashion_hash.feedback.store import FeedbackStore, feedback_folder
     from fashion_hash.live.catalogue import LiveCatalogue
     from fashion_hash.live.compaction import compact
     from fashion_hash.live.forgetting.remove import ERASE, remove_users, removed_users
@@ -49,6 +50,7 @@ def _forget(args: argparse.Namespace) -> int:
         removed_users(live).write(Path(args.run) / "suppressed.json")
     live.close()
     del live
+    FeedbackStore(feedback_folder(bundle)).forget(users)
     remove_unused(bundle)
     print(f"removed {len(outcome.removed)} of {len(users)} users from {bundle}", end="")
     print(f"; {len(outcome.unknown)} were not in it, and are kept out from now on" if outcome.unknown else "")

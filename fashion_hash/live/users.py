@@ -22,10 +22,11 @@ OutfitRef = str | dict[str, str]
 
 
 class Told(NamedTuple):
-    """What a user likes and dislikes: outfits by id, or as item ids by slot name."""
+    """What a user likes and dislikes, and what no longer: outfits by id, or as item ids by slot name."""
 
     liked: Sequence[OutfitRef]
     disliked: Sequence[OutfitRef]
+    neutral: Sequence[OutfitRef] = ()
 
     def rows(self, snapshot: Snapshot) -> tuple[np.ndarray, np.ndarray]:
         """The items of both, (L, S) int32."""
@@ -41,16 +42,7 @@ def add_user(live: LiveCatalogue, fold: Fold, user_id: str, told: Told, again: b
         likes, dislikes = told.rows(snapshot)
         return _folded(snapshot, fold, likes[:0], likes, dislikes)
 
-    def check(now: Writing) -> None:
-        if is_suppressed(now.store, user_id):
-            if not again:
-                raise DataError(
-                    f"user {user_id!r} was removed and is not added again by mistake: if they come back themselves, "
-                    "pass again=True"
-                )
-            allow_again(now.store, user_id)
-
-    _put(live, user_id, new_state, check)
+    _put(live, user_id, new_state, lambda now: _check_not_removed(now, user_id, again))
 
 
 def update_user(live: LiveCatalogue, fold: Fold, user_id: str, told: Told) -> None:
@@ -67,6 +59,30 @@ def update_user(live: LiveCatalogue, fold: Fold, user_id: str, told: Told) -> No
             users.row(user_id)  # raises: removed meanwhile
 
     _put(live, user_id, new_state, check)
+
+
+def put_user(live: LiveCatalogue, fold: Fold, user_id: str, told: Told, again: bool = False) -> bool:
+    """Replaces what a user told, or adds the user; see Recommender.put_user."""
+    new = False
+
+    def new_state(snapshot: Snapshot, state: UserState | None) -> UserState:
+        nonlocal new
+        row = snapshot.bundle.users.find(user_id)
+        new = row < 0 and state is None
+        return _folded(snapshot, fold, history_of(live, row), *told.rows(snapshot))
+
+    _put(live, user_id, new_state, lambda now: _check_not_removed(now, user_id, again))
+    return new
+
+
+def _check_not_removed(now: Writing, user_id: str, again: bool) -> None:
+    if is_suppressed(now.store, user_id):
+        if not again:
+            raise DataError(
+                f"user {user_id!r} was removed and is not added again by mistake: if they come back themselves, "
+                "pass again=True"
+            )
+        allow_again(now.store, user_id)
 
 
 def history_of(live: LiveCatalogue, row: int) -> np.ndarray:
@@ -89,9 +105,10 @@ def state_after(snapshot: Snapshot, fold: Fold, history: np.ndarray, state: User
     slots = snapshot.bundle.slots
     _check_apart(slots, likes, dislikes)
     if state is not None:  # when a user's opinion changes, the latest one counts
+        neutral = told_rows(snapshot, told.neutral)
         likes, dislikes = (
-            np.concatenate([_without(slots, state.liked, dislikes), likes]),
-            np.concatenate([_without(slots, state.disliked, likes), dislikes]),
+            np.concatenate([_without(slots, state.liked, np.concatenate([dislikes, neutral])), likes]),
+            np.concatenate([_without(slots, state.disliked, np.concatenate([likes, neutral])), dislikes]),
         )
     return _folded(snapshot, fold, history, likes, dislikes)
 

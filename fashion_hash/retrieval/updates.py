@@ -15,7 +15,7 @@ from fashion_hash.live.updates.batches import replayable
 from fashion_hash.live.updates.hidden import set_hidden
 from fashion_hash.live.updates.items import Coding, write_items
 from fashion_hash.live.updates.outfits import NamedOutfit, upsert_outfits
-from fashion_hash.live.users import OutfitRef, Told, add_user, update_user
+from fashion_hash.live.users import OutfitRef, Told, add_user, put_user, update_user
 from fashion_hash.retrieval.moment import OpenGeneration
 from fashion_hash.retrieval.search.live_tower import LiveTower
 
@@ -195,13 +195,38 @@ class CatalogueUpdates:
         """
         self._write(lambda now: add_user(now.live, now.fold, user_id, Told(liked, disliked), again))
 
-    def update_user(self, user_id: str, liked: Sequence[OutfitRef] = (), disliked: Sequence[OutfitRef] = ()) -> None:
+    def update_user(
+        self,
+        user_id: str,
+        liked: Sequence[OutfitRef] = (),
+        disliked: Sequence[OutfitRef] = (),
+        *,
+        neutral: Sequence[OutfitRef] = (),
+    ) -> None:
         """Adds to what a user likes and dislikes, and fits their code to all of it.
 
-        Later likes and dislikes override earlier ones. Arguments and errors as `add_user`, and UnknownIdError
-        for an unknown user.
+        Later likes and dislikes override earlier ones; `neutral` are outfits of which what the user told no longer
+        counts. Likes that the model was trained on stay. Arguments and errors as `add_user`, and UnknownIdError for an
+        unknown user.
         """
-        self._write(lambda now: update_user(now.live, now.fold, user_id, Told(liked, disliked)))
+        self._write(lambda now: update_user(now.live, now.fold, user_id, Told(liked, disliked, neutral)))
+
+    def put_user(
+        self,
+        user_id: str,
+        liked: Sequence[OutfitRef] = (),
+        disliked: Sequence[OutfitRef] = (),
+        *,
+        again: bool = False,
+    ) -> bool:
+        """Replaces all that a user told by these likes and dislikes, or adds the user; the same again changes nothing.
+
+        Likes that the model was trained on stay. Arguments and errors as `add_user`, but for an id that exists.
+
+        Returns:
+            Whether the user is new.
+        """
+        return self._write(lambda now: put_user(now.live, now.fold, user_id, Told(liked, disliked), again))
 
     def remove_user(self, user_id: str | Sequence[str]) -> None:
         """Removes a user, or a list of users in one step: they are unknown at once.

@@ -14,7 +14,7 @@ from fashion_hash.serving.http.frame import Frame
 from fashion_hash.serving.http.paths import EscapedPaths
 from fashion_hash.serving.http.problems import add_handlers
 from fashion_hash.serving.models import Models
-from fashion_hash.serving.routes import items, model, outfits, search, users
+from fashion_hash.serving.routes import catalogue_changes, feedback, items, model, outfits, search, user_changes, users
 from fashion_hash.serving.schemas.replies import ProblemDetail
 from fashion_hash.serving.security import Tokens, read_tokens
 from fashion_hash.serving.service import Service
@@ -67,7 +67,7 @@ def create_app(models: Models, settings: Settings | None = None, tokens: Tokens 
     )
     app.state.service = service
     add_handlers(app)
-    for room in (users, search, outfits, items, model):
+    for room in (users, search, outfits, items, user_changes, catalogue_changes, feedback, model):
         app.include_router(room.router)
     app.add_middleware(BoundedBodies, most_bytes=settings.body_bytes, seconds=settings.body_seconds)
     app.add_middleware(EscapedPaths)

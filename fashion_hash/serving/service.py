@@ -11,7 +11,9 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
+from fashion_hash.feedback.store import FeedbackStore, feedback_folder
 from fashion_hash.serving.http.problems import Problem
+from fashion_hash.serving.idempotency import Replies
 from fashion_hash.serving.metrics import Metrics
 from fashion_hash.serving.models import Model, Models
 from fashion_hash.serving.security import Tokens
@@ -19,6 +21,7 @@ from fashion_hash.serving.settings import Settings
 
 Result = TypeVar("Result")
 RETRY = {"retry-after": "1"}
+WRITERS = 8  # threads that write; they mostly wait for each other and for the disk
 
 
 class Lane:
@@ -81,6 +84,8 @@ class Service:
         pool: the lane of questions that the pool answers.
         work: the lane of compositions and requests in words, which take longer.
         writes: the lane of everything that writes.
+        feedback: what users did.
+        replies: to changes that may be sent again.
         ready: whether all models are warm and the service does not end.
     """
 
@@ -94,7 +99,9 @@ class Service:
         threads, queue, seconds = self.settings.threads, self.settings.queue, self.settings.queue_seconds
         self.pool = Lane(threads, queue, seconds)
         self.work = Lane(threads, queue, seconds)
-        self.writes = Lane(2, queue, max(seconds, 30.0))
+        self.writes = Lane(WRITERS, queue, max(seconds, 30.0))
+        state = self.settings.state or feedback_folder(next(iter(self.models)).path)
+        self.feedback, self.replies = FeedbackStore(state), Replies(state)
 
     def model_of(self, request: Request, subject: str | None, name: str | None = None) -> Model:
         """The model that answers a request, which metrics and the access log name.
@@ -113,6 +120,7 @@ class Service:
         self.ready = False
         for lane in (self.pool, self.work, self.writes):
             lane.close()
+        self.feedback.close()
         for model in self.models:
             model.recommender.close()
 

@@ -48,7 +48,7 @@ def test_a_cursor_of_another_question_is_refused(client):
 
 def test_strangers_do_not_all_get_one_list_and_a_session_keeps_its_own(client):
     def first(session: str) -> tuple[str, ...]:
-        return tuple(hit["outfit_id"] for hit in ask(client, "/v1/outfits", k=8, session=session)["outfits"])
+        return tuple(hit["outfit_id"] for hit in ask(client, "/v1/recommend", k=8, session=session)["outfits"])
 
     lists = {first(f"session-{number}") for number in range(6)}
     assert len(lists) == 6
@@ -58,7 +58,7 @@ def test_strangers_do_not_all_get_one_list_and_a_session_keeps_its_own(client):
 def test_a_strangers_pages_repeat_nothing(client):
     ids, cursor, count = [], None, len(recommender(client))
     for _ in range(count):
-        got = ask(client, "/v1/outfits", k=7, session="s", cursor=cursor)
+        got = ask(client, "/v1/recommend", k=7, session="s", cursor=cursor)
         ids += [outfit["outfit_id"] for outfit in got["outfits"]]
         if (cursor := got["next"]) is None:
             break
@@ -67,7 +67,7 @@ def test_a_strangers_pages_repeat_nothing(client):
 
 def test_likes_in_the_body_make_an_answer_personal_and_are_not_stored(client):
     liked = [{"top": "top-1", "shoe": "shoe-2"}]
-    got = ask(client, "/v1/outfits", k=5, liked=liked)
+    got = ask(client, "/v1/recommend", k=5, liked=liked)
     assert got["personal"]
     expected = recommender(client).answer(None, 5, liked=liked)
     assert [outfit["outfit_id"] for outfit in got["outfits"]] == [hit.outfit_id for hit in expected]
@@ -123,13 +123,13 @@ def test_items_similar_items_columns_and_models(client):
     [
         ("/v1/users/nobody/outfits", {}, 404, None),
         ("/v1/users/a%2Fb%25%27%22/outfits", {}, 404, None),
-        ("/v1/outfits", {"k": 0}, 422, "/k"),
-        ("/v1/outfits", {"k": 1_000_000}, 422, "/k"),
-        ("/v1/outfits", {"k": True}, 422, "/k"),
-        ("/v1/outfits", {"where": {"price": {"<<": 1}}}, 422, None),
-        ("/v1/outfits", {"kk": 1}, 422, "/kk"),
-        ("/v1/outfits", {"cursor": "nonsense"}, 422, "/cursor"),
-        ("/v1/outfits", {"liked": [{"top": "no-such-top"}]}, 404, None),
+        ("/v1/recommend", {"k": 0}, 422, "/k"),
+        ("/v1/recommend", {"k": 1_000_000}, 422, "/k"),
+        ("/v1/recommend", {"k": True}, 422, "/k"),
+        ("/v1/recommend", {"where": {"price": {"<<": 1}}}, 422, None),
+        ("/v1/recommend", {"kk": 1}, 422, "/kk"),
+        ("/v1/recommend", {"cursor": "nonsense"}, 422, "/cursor"),
+        ("/v1/recommend", {"liked": [{"top": "no-such-top"}]}, 404, None),
         ("/v1/compose", {"types": ["hat"]}, 422, None),
         ("/v1/search", {"text": "red"}, 422, None),
         ("/v1/nothing", {}, 404, None),

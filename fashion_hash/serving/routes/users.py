@@ -31,7 +31,7 @@ async def recommend(request: Request, user_id: PathId, body: PoolBody, model: Mo
     return await _recommend(request, user_id, body, model)
 
 
-@router.post("/v1/outfits", response_model=OutfitsAnswer)
+@router.post("/v1/recommend", response_model=OutfitsAnswer)
 async def recommend_to_anyone(request: Request, body: PoolBody, model: ModelName = None) -> Response:
     """The best outfits of the pool for somebody without an id, by the likes that the body tells or the session."""
     return await _recommend(request, None, body, model)

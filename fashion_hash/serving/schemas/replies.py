@@ -199,3 +199,22 @@ class ModelCards(BaseModel):
     """The models of the service."""
 
     models: list[ModelCard]
+
+
+class ModelFeedback(BaseModel):
+    """The feedback about the answers of a model."""
+
+    model: str
+    users: int
+    shown: int
+    liked: int
+    disliked: int
+    bought: int
+    undone: int
+    liked_share: float | None
+
+
+class FeedbackReport(BaseModel):
+    """The feedback by model."""
+
+    models: list[ModelFeedback]

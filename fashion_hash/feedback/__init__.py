@@ -1,0 +1,1 @@
+"""What users did with answers: kept durably, written as tables that training reads, and reported by model."""

@@ -1,0 +1,91 @@
+"""Replies by idempotency key: a change that is sent again is not made again, and gets the reply of the first time."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+from fashion_hash.errors import BundleError, naming
+
+FILE = "replies.sqlite"
+KEPT_SECONDS = 7 * 24 * 3600.0
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS replies (
+    key TEXT PRIMARY KEY,
+    body TEXT NOT NULL,
+    time REAL NOT NULL,
+    status INTEGER NOT NULL,
+    reply BLOB NOT NULL
+) WITHOUT ROWID;
+"""
+
+
+class Kept(NamedTuple):
+    """A reply that was given before."""
+
+    status: int
+    content: bytes
+
+
+class OtherBodyError(Exception):
+    """The key was used for another change."""
+
+
+class Replies:
+    """An open file of replies. Threads share an instance; every process opens its own.
+
+    Changes are idempotent themselves, so that a process which is killed between a change and its reply does no harm.
+
+    Args:
+        folder: where the file is; it is created at the first key.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE
+        self._lock = threading.Lock()
+
+    def once(self, key: str, body: bytes, change: Callable[[], Kept]) -> Kept:
+        """Makes a change unless it was made under this key, and returns its reply.
+
+        Args:
+            key: what names the change; only its digest is kept.
+            body: what was sent, with its path.
+            change: makes it; when it raises, nothing is kept.
+
+        Raises:
+            OtherBodyError: the key belongs to another change.
+            BundleError: the file cannot be used.
+        """
+        name, digest = (hashlib.sha256(part).hexdigest() for part in (key.encode("utf-8", "replace"), body))
+        with self._lock, naming(self._path.parent):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with closing(_connect(self._path)) as connection:
+                    query = "SELECT body, status, reply FROM replies WHERE key = ?"
+                    row = connection.execute(query, (name,)).fetchone()
+                    if row is not None:
+                        if row[0] != digest:
+                            raise OtherBodyError
+                        return Kept(row[1], row[2])
+                    kept = change()
+                    now = time.time()
+                    connection.execute("DELETE FROM replies WHERE time < ?", (now - KEPT_SECONDS,))
+                    values = (name, digest, now, kept.status, kept.content)
+                    connection.execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?)", values)
+                    return kept
+            except sqlite3.Error as error:
+                raise BundleError(f"{self._path} cannot be used ({error})") from error
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, timeout=20.0)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.executescript(SCHEMA)
+    return connection

@@ -1,0 +1,62 @@
+"""How changes are made: in the lane of writers, once for each idempotency key."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import Header, Request
+from starlette.responses import Response
+
+from fashion_hash.serving.http.problems import Problem
+from fashion_hash.serving.idempotency import Kept, OtherBodyError
+from fashion_hash.serving.models import Model
+from fashion_hash.serving.service import Service, service_of
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        description="Names the change: sent again within a week it is not made again and gets the same reply.",
+    ),
+]
+
+
+async def change(
+    request: Request,
+    key: str | None,
+    make: Callable[[], dict[str, Any]],
+    status: Callable[[dict[str, Any]], int] = lambda facts: 200,
+) -> Response:
+    """Makes a change and replies with what it returns.
+
+    Args:
+        request: the request.
+        key: its idempotency key.
+        make: makes the change.
+        status: of the reply, from what `make` returned.
+    """
+    service = service_of(request)
+    body = f"{request.method} {request.scope['path']}\n".encode() + await request.body()
+
+    def run() -> Kept:
+        facts = make()
+        content = json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        return Kept(status(facts), content)
+
+    try:
+        kept = await service.writes.run(run if key is None else lambda: service.replies.once(key, body, run))
+    except OtherBodyError:
+        detail = "this Idempotency-Key was used for another change: make a new one"
+        raise Problem(422, detail, "header:Idempotency-Key") from None
+    return Response(kept.content, kept.status, {"cache-control": "no-store"}, "application/json")
+
+
+def models_to_change(service: Service, request: Request, name: str | None) -> list[Model]:
+    """The models that a change of the catalogue is made to: all, unless one is named."""
+    if name is None:
+        return list(service.models)
+    return [service.model_of(request, None, name)]
