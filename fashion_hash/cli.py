@@ -20,7 +20,7 @@ COMMANDS = {
     "build-index": ("build_index", "export a run as a bundle and index its outfits"),
     "forget": ("forget", "remove users for good and prove that nothing of them is left"),
     "query": ("query", "find the best outfits for a user, or items for a request"),
-    "feedback": ("feedback", "write the feedback of a service as tables, or report it"),
+    "feedback": ("data.feedback", "write the feedback of a service as tables, or report it"),
     "serve": ("serve", "answer over HTTP from one bundle or several"),
 }
 
