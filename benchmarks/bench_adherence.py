@@ -1,0 +1,182 @@
+"""Do the first items of an answer have what a request says? Adherence in bits, floats and bits with facts.
+
+    python benchmarks/bench_adherence.py [--seeds 0 1 2] [--bits 256] [--sample FOLDER] [--set key=value]...
+        [--runs FOLDER] [--bundle FOLDER] [--json]
+
+Trains configs/requests_sample.yaml once a seed and measures, on the test split:
+  * the share of the first two items with every hard fact, for 120 pairs of a colour and a kind that at least two items
+    have, said in four ways (request_sets.py), with a user and without; and, for the plain pairs, with the kind and with
+    the colour alone;
+  * satisfied NDCG@10 of 800 requests as users type them (data/requests/typed.py);
+  * recall@10 and MRR of the items that were taken, for the requests of the split.
+What an item has is read off the columns of the catalogue, not off the words.
+
+--bits 64 128 256: trains codes of each length. --runs keeps the runs in a folder, and uses those that are there.
+--bundle: instead of training, asks an exported bundle through Recommender.search, which is what users get.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from machine import machine
+from request_sets import SETS, facts_alone, request_sets
+
+import results
+from fashion_hash.config.experiment import load_experiment
+from fashion_hash.config.requests import RequestConfig
+from fashion_hash.data.requests.judged import JudgedRequests
+from fashion_hash.data.requests.table import NOBODY, RequestData
+from fashion_hash.data.requests.typed import typed_requests
+from fashion_hash.data.sample.write import make_sample
+from fashion_hash.evaluation.judged import ALL, judged_metrics, judged_values
+from fashion_hash.evaluation.requests import request_metrics, request_values
+from fashion_hash.retrieval.recommender import Recommender
+from fashion_hash.training.measure import requests as rows
+from fashion_hash.training.requests.inputs import load_request_data
+from fashion_hash.training.requests.loop import fit_requests
+from fashion_hash.training.requests.run import RequestRun
+
+PROJECT = Path(__file__).resolve().parent.parent
+USER, ANYONE = "with a user", "without"
+SHOWN = (rows.ANSWER, rows.BITS, rows.RERANK, rows.FLOAT, rows.TEXT_ONLY, rows.USER_ONLY, rows.BM25, rows.ZERO_SHOT)
+Figures = dict[str, dict[str, float]]  # by row, by column
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Prints the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--bits", type=int, nargs="+", default=[256])
+    parser.add_argument("--sample", type=Path, default=PROJECT / "polyvore_data")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--runs", type=Path, help="a folder that keeps the runs")
+    parser.add_argument("--bundle", type=Path, help="an exported bundle of the sample that takes requests")
+    parser.add_argument("--threads", type=int, default=1)
+    results.add_options(parser)
+    options = parser.parse_args(argv)
+    torch.set_num_threads(options.threads)
+    if not options.sample.exists():
+        make_sample(options.sample, pictures=False)
+    if options.bundle is not None:
+        figures: dict[str, Any] = {"bundle": of_bundle(options.bundle, _config(options, options.seeds[0], None))}
+    else:
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = options.runs or Path(temporary)
+            figures = {str(bits): _of_seeds(options, bits, folder) for bits in options.bits}
+    if results.hand_over(options, {"seeds": options.seeds, "figures": figures}):
+        return 0
+    for name, table in figures.items():
+        print(f"{name} bits" if name.isdigit() else name)
+        print(_table(table))
+    print(machine())
+    return 0
+
+
+def _config(options: argparse.Namespace, seed: int, bits: int | None) -> RequestConfig:
+    overrides = [f"data.root={options.sample}", f"seed={seed}", *options.set]
+    overrides += [] if bits is None else [f"requests.num_bits={bits}"]
+    config = load_experiment(PROJECT / "configs" / "requests_sample.yaml", overrides)
+    assert isinstance(config, RequestConfig)
+    return config
+
+
+def _of_seeds(options: argparse.Namespace, bits: int, folder: Path) -> dict[str, Any]:
+    of_seeds = []
+    for seed in options.seeds:
+        config = _config(options, seed, bits)
+        data = load_request_data(config)
+        path = folder / f"bits{bits}-seed{seed}"
+        done = path / "curve.png"  # drawn after the last epoch
+        run = RequestRun.open(path) if done.is_file() else fit_requests(config, data, path)
+        of_seeds.append(measure(run, data, seed))
+        print(f"{bits} bits, seed {seed}: {of_seeds[-1][rows.ANSWER]}", file=sys.stderr, flush=True)
+    values = {
+        row: {column: [figures[row][column] for figures in of_seeds] for column in of_seeds[0][row]}
+        for row in of_seeds[0]
+    }
+    return {
+        name: {row: {column: of_values(of) for column, of in columns.items()} for row, columns in values.items()}
+        for name, of_values in (("mean", statistics.mean), ("spread", statistics.pstdev))
+    }
+
+
+def measure(run: RequestRun, data: RequestData, seed: int) -> Figures:
+    """Every column of the table for every row of `SHOWN`."""
+    sets, typed = request_sets(data, seed), typed_requests(data, "test", seed)
+    taken = data.split("test")
+    texts = (*sets.requests.texts, *typed.requests.texts, *taken.texts)
+    scorers = rows.request_scorers(run, "test", data, texts)
+    figures: Figures = {}
+    for row in SHOWN:
+        score = scorers[row]
+        of_row: dict[str, float] = {}
+        for name, asked in ((USER, sets), (ANYONE, sets.anonymous())):
+            metrics = judged_metrics(judged_values(score, asked), asked.kinds)
+            of_row |= {f"{kind}, {name}": _known(metrics[kind]["adherence@2"]) for kind in SETS}
+        for name, alone in facts_alone(data, sets).items():
+            of_row[f"with the {name}"] = _known(
+                judged_metrics(judged_values(score, alone), alone.kinds)[ALL]["adherence@2"]
+            )
+        metrics = judged_metrics(judged_values(score, typed), typed.kinds)
+        of_row |= {"typed: adherence@2": _known(metrics[ALL]["adherence@2"])}
+        of_row |= {"typed: satisfied NDCG@10": _known(metrics[ALL]["satisfied_ndcg@10"])}
+        of_taken = request_metrics(request_values(score, taken))
+        of_row |= {"taken: recall@10": of_taken["recall@10"], "taken: MRR": of_taken["mrr"]}
+        figures[row] = of_row
+    return figures
+
+
+def of_bundle(path: Path, config: RequestConfig) -> dict[str, Any]:
+    """The share of the first two items with every hard fact, as a bundle answers, by set."""
+    data = load_request_data(config)
+    sets, recommender = request_sets(data, config.seed), Recommender.load(path)
+    row_of = {item_id: row for row, item_id in enumerate(item for kind in data.types for item in data.items[kind].ids)}
+    figures: Figures = {"search": {}}
+    for name, asked in ((USER, sets), (ANYONE, sets.anonymous())):
+        shares = _shares(recommender, data, asked, row_of)
+        for kind in SETS:
+            of_kind = [share for share, other in zip(shares, asked.kinds) if other == kind]
+            figures["search"][f"{kind}, {name}"] = statistics.mean(of_kind)
+    return {"mean": figures}
+
+
+def _shares(
+    recommender: Recommender, data: RequestData, asked: JudgedRequests, row_of: Mapping[str, int]
+) -> list[float]:
+    shares = []
+    for user, text, hard in zip(asked.requests.users.tolist(), asked.requests.texts, asked.hard):
+        hits = recommender.search(text, user=None if user == NOBODY else data.users.ids[user], k=2)
+        shares.append(float(np.isin([row_of[item] for item in hits.ids.tolist()], hard).mean()))
+    return shares
+
+
+def _known(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def _table(table: Mapping[str, Any]) -> str:
+    """One line for each column, one column for each row of the figures."""
+    mean, spread = table["mean"], table.get("spread")
+    names = list(next(iter(mean.values())))
+    width, cell = max(map(len, names)), max(15, *(len(row) + 2 for row in mean))
+    lines = [" " * width + "".join(row.rjust(cell) for row in mean)]
+    for name in names:
+        cells = []
+        for row in mean:
+            shown = f"{mean[row][name]:.3f}"
+            cells.append((f"{shown} ± {spread[row][name]:.3f}" if spread else shown).rjust(cell))
+        lines.append(name.ljust(width) + "".join(cells))
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
