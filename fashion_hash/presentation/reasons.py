@@ -97,6 +97,11 @@ class Reasons:
         self._said: Counter[str] = Counter()  # so that the sentences of a list name what differs
 
     @property
+    def personal(self) -> bool:
+        """Whether anything is known of the user."""
+        return self._user.personal
+
+    @property
     def tastes(self) -> list[str]:
         """What the user likes more often than usual, the surest first."""
         return _distinct(sorted(self._shares, key=self._order), 4)

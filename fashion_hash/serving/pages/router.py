@@ -1,0 +1,97 @@
+"""The routes of the pages."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+
+from fastapi import APIRouter, Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from fashion_hash.errors import FashionHashError
+from fashion_hash.presentation.one_generation import of_one_generation
+from fashion_hash.serving.http.access import CanRead
+from fashion_hash.serving.http.problems import TITLES, Problem, as_problem
+from fashion_hash.serving.pages import canvas as canvas_page
+from fashion_hash.serving.pages import stylist as stylist_page
+from fashion_hash.serving.pages.desk import FOLDER, Desk, Elsewhere, style
+from fashion_hash.serving.pages.visit import Visit
+from fashion_hash.serving.service import Service, service_of
+
+router = APIRouter(include_in_schema=False, dependencies=[CanRead])
+_log = logging.getLogger("fashion_hash.serving.pages")
+HEADERS = {
+    "content-security-policy": "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cache-control": "private, no-cache",
+}
+ASSET = {"cache-control": "public, max-age=31536000, immutable"}
+
+Page = Callable[[Desk], "str | Elsewhere"]
+
+
+@router.get("/")
+async def stylist(request: Request) -> Response:
+    """Outfits for a user, for somebody new, or who it should be for."""
+    return await _page(request, stylist_page.stylist)
+
+
+@router.get("/canvas")
+async def canvas(request: Request) -> Response:
+    """An outfit built slot by slot."""
+    return await _page(request, canvas_page.canvas)
+
+
+@router.get("/pages/style.css")
+async def style_sheet() -> Response:
+    """The style of all pages."""
+    return Response(style(), headers=ASSET, media_type="text/css")
+
+
+@router.get("/pages/htmx.js")
+async def htmx() -> Response:
+    """htmx, which replaces a part of a page instead of all of it; pages work without it."""
+    return Response((FOLDER / "static/htmx.min.js").read_bytes(), headers=ASSET, media_type="text/javascript")
+
+
+async def _page(request: Request, page: Page) -> Response:
+    """A page of the model that the visitor belongs to, or one that says what is wrong."""
+    service, desk = service_of(request), None
+    began = time.perf_counter()
+    try:
+        visit = Visit.read(request.query_params.multi_items())
+        model = service.model_of(request, visit.user or "somebody new", visit.rest.get("model"))
+
+        def made() -> str | Elsewhere:
+            return of_one_generation(model.recommender, lambda: page(_desk(service, visit, request, began)))
+
+        text = await service.work.run(made)
+    except (FashionHashError, Problem, OSError) as error:
+        return await _failed(request, error if isinstance(error, Problem) else as_problem(error))
+    if isinstance(text, Elsewhere):
+        return RedirectResponse(text, 303, HEADERS)
+    return HTMLResponse(text, headers=HEADERS)
+
+
+def _desk(service: Service, visit: Visit, request: Request, began: float) -> Desk:
+    model = service.model_of(request, visit.user or "somebody new", visit.rest.get("model"))
+    several = len(list(service.models)) > 1
+    return Desk(model, visit, bool(service.tokens), several, str(request.base_url).rstrip("/"), began)
+
+
+async def _failed(request: Request, problem: Problem) -> Response:
+    """A page that says what is wrong and what to do."""
+    service = service_of(request)
+    model = next(iter(service.models))
+    title = TITLES.get(problem.status, "This page cannot be shown")
+    make = partial(Desk(model, Visit()).render, "error.html", title=title, detail=_sentence(problem.detail))
+    return HTMLResponse(await service.work.run(make), problem.status, {**HEADERS, **problem.headers})
+
+
+def _sentence(text: str) -> str:
+    """A message as a sentence."""
+    return f"{text[:1].upper()}{text[1:]}" + ("" if text.endswith((".", "!", "?")) else ".")
