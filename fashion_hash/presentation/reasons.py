@@ -23,7 +23,6 @@ from fashion_hash.live.users import Told
 from fashion_hash.retrieval.answers import Hit
 from fashion_hash.retrieval.explanation.codes import nearest_liked
 from fashion_hash.retrieval.filters.columns import TEXT, ItemColumns
-from fashion_hash.retrieval.filters.live_columns import LiveColumns
 from fashion_hash.retrieval.recommender import Recommender
 from fashion_hash.retrieval.users import user_now
 
@@ -82,7 +81,7 @@ class Reasons:
         live = recommender.live
         self._snapshot, self._user = user_now(live, user_id, told, lambda: open_fold(live.bundle))
         self._bundle = self._user.bundle_of(self._snapshot)
-        self._tables = LiveColumns(live).of(self._snapshot)
+        self._tables = recommender.columns()
         self._scoring = scoring_of(self._bundle)
         offered = self._snapshot.offered
         rows = np.arange(len(self._snapshot.ids)) if offered is None else np.flatnonzero(offered)

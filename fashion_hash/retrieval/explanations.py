@@ -152,6 +152,18 @@ class Explanations:
         now = self._now()
         return now.columns.of(now.live.now())
 
+    def allowed_items(self, where: Mapping[str, Any] | None = None) -> dict[str, np.ndarray]:
+        """By item type, which items are offered and pass a filter: (N,) bool; a type is missing where all do.
+
+        Args:
+            where: see retrieval/filters/language.py; None for no filter.
+
+        Raises:
+            QueryError: the filter is not valid.
+        """
+        now = self._now()
+        return dict(now.columns.filter(now.live.now(), where).masks)
+
     def knows_user(self, user_id: str) -> bool:
         """Whether a user is in the bundle, or was added and not removed."""
         snapshot, [state] = self._now().live.now_with([user_id])

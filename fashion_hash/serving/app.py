@@ -14,6 +14,7 @@ from fashion_hash.serving.http.frame import Frame
 from fashion_hash.serving.http.paths import EscapedPaths
 from fashion_hash.serving.http.problems import add_handlers
 from fashion_hash.serving.models import Models
+from fashion_hash.serving.pages.router import router as pages
 from fashion_hash.serving.routes import catalogue_changes, feedback, items, model, outfits, search, user_changes, users
 from fashion_hash.serving.schemas.replies import ProblemDetail
 from fashion_hash.serving.security import Tokens, read_tokens
@@ -69,6 +70,7 @@ def create_app(models: Models, settings: Settings | None = None, tokens: Tokens 
     add_handlers(app)
     for room in (users, search, outfits, items, user_changes, catalogue_changes, feedback, model):
         app.include_router(room.router)
+    app.include_router(pages)
     app.add_middleware(BoundedBodies, most_bytes=settings.body_bytes, seconds=settings.body_seconds)
     app.add_middleware(EscapedPaths)
     app.add_middleware(Frame, metrics=service.metrics, hosts=settings.hosts, access_log=settings.access_log)

@@ -147,11 +147,11 @@ def _slot(desk: Desk, name: str, held: Mapping[str, str], locked: Mapping[str, s
     toggled = {other: item_id for other, item_id in locked.items() if other != name}
     if name not in locked and now is not None:
         toggled[name] = now
-    tile = next((tile for tile, _, on in alternatives if on), None)
+    held_tile = next((tile for tile, _, on in alternatives if on), None)
     return Slot(
         name,
         name.replace("_", " ").capitalize(),
-        tile,
+        held_tile,
         name in locked,
         alternatives,
         address(desk, held, toggled),

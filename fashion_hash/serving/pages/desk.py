@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment
 
+from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.errors import QueryError
 from fashion_hash.live.users import OutfitRef, Told
 from fashion_hash.presentation.reasons import Reason, Reasons
@@ -61,14 +62,14 @@ class Desk:
         visit: what the visitor said so far.
         can_keep: whether likes can be stored.
         base: the address of the service.
-        several: whether the service has several models.
+        names: of the models of the service.
         began: when the request came, by time.perf_counter.
     """
 
     model: Model
     visit: Visit
     can_keep: bool = False
-    several: bool = False
+    names: tuple[str, ...] = ()
     base: str = ""
     began: float = field(default_factory=time.perf_counter)
 
@@ -79,7 +80,7 @@ class Desk:
         self._reasons: Reasons | None = None
 
     @property
-    def bundle(self) -> Any:
+    def bundle(self) -> Bundle:
         """The bundle as it is now."""
         return self.recommender.bundle
 
@@ -133,6 +134,15 @@ class Desk:
         """The pieces of an outfit."""
         return tiles(self.bundle, items)
 
+    def tile(self, item_type: str, item_id: str) -> Tile:
+        """An item by itself."""
+        [tile] = tiles(self.bundle, {self.bundle.slot_names[self.bundle.slots.index(item_type)]: item_id})
+        return tile
+
+    def allowed(self) -> dict[str, Any]:
+        """By item type, which items pass the filters and are offered; a type is missing where all do."""
+        return self.recommender.allowed_items(self.where)
+
     def look(self, hit: Hit) -> Look:
         """An outfit as a card shows it."""
         outfit: OutfitRef = hit.outfit_id or dict(hit.items)
@@ -165,7 +175,7 @@ class Desk:
         if picture_format(tile.picture) is None:
             return ""
         path = f"/v1/items/{quote(tile.item_type, safe='')}/{quote(tile.item_id, safe='')}/picture"
-        model = f"&model={quote(self.model.name)}" if self.several else ""
+        model = f"&model={quote(self.model.name)}" if len(self.names) > 1 else ""
         return f"{path}?v={zlib.crc32(tile.picture or b''):08x}{model}"
 
     def link(self, tile: Tile) -> str:

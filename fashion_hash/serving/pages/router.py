@@ -15,8 +15,12 @@ from fashion_hash.presentation.one_generation import of_one_generation
 from fashion_hash.serving.http.access import CanRead
 from fashion_hash.serving.http.problems import TITLES, Problem, as_problem
 from fashion_hash.serving.pages import canvas as canvas_page
+from fashion_hash.serving.pages import item as item_page
+from fashion_hash.serving.pages import search as search_page
 from fashion_hash.serving.pages import stylist as stylist_page
+from fashion_hash.serving.pages.about import about
 from fashion_hash.serving.pages.desk import FOLDER, Desk, Elsewhere, style
+from fashion_hash.serving.pages.keep import check_same_origin, keep_likes
 from fashion_hash.serving.pages.visit import Visit
 from fashion_hash.serving.service import Service, service_of
 
@@ -46,6 +50,39 @@ async def canvas(request: Request) -> Response:
     return await _page(request, canvas_page.canvas)
 
 
+@router.get("/search")
+async def search(request: Request) -> Response:
+    """Items for words, and outfits around them."""
+    return await _page(request, search_page.search)
+
+
+@router.get("/item")
+async def item(request: Request) -> Response:
+    """An item, what resembles it, and outfits with it."""
+    return await _page(request, item_page.item)
+
+
+@router.get("/model")
+async def model(request: Request) -> Response:
+    """What answers, how good it is, and how it is used."""
+    service = service_of(request)
+    return await _page(request, lambda desk: about(desk, service.metrics))
+
+
+@router.post("/pages/keep")
+async def keep(request: Request) -> Response:
+    """Stores what was said on a visit. Only a form of this service may ask for it, with a token for writing."""
+    service = service_of(request)
+    form = await request.form(max_files=0, max_fields=1_000)
+    fields = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+    try:
+        check_same_origin(request)
+        text = await service.writes.run(lambda: keep_likes(service, request, fields))
+    except (FashionHashError, Problem, OSError) as error:
+        return await _failed(request, error if isinstance(error, Problem) else as_problem(error))
+    return RedirectResponse(text, 303, HEADERS)
+
+
 @router.get("/pages/style.css")
 async def style_sheet() -> Response:
     """The style of all pages."""
@@ -60,7 +97,7 @@ async def htmx() -> Response:
 
 async def _page(request: Request, page: Page) -> Response:
     """A page of the model that the visitor belongs to, or one that says what is wrong."""
-    service, desk = service_of(request), None
+    service = service_of(request)
     began = time.perf_counter()
     try:
         visit = Visit.read(request.query_params.multi_items())
@@ -79,8 +116,8 @@ async def _page(request: Request, page: Page) -> Response:
 
 def _desk(service: Service, visit: Visit, request: Request, began: float) -> Desk:
     model = service.model_of(request, visit.user or "somebody new", visit.rest.get("model"))
-    several = len(list(service.models)) > 1
-    return Desk(model, visit, bool(service.tokens), several, str(request.base_url).rstrip("/"), began)
+    names = tuple(each.name for each in service.models)
+    return Desk(model, visit, bool(service.tokens), names, str(request.base_url).rstrip("/"), began)
 
 
 async def _failed(request: Request, problem: Problem) -> Response:

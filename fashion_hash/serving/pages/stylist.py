@@ -29,7 +29,7 @@ def stylist(desk: Desk) -> str:
         where=desk.where,
         max_per=desk.caps,
         skip=skip,
-        **visit.likes,  # type: ignore[arg-type]
+        **visit.likes,
     )
     milliseconds = 1000 * (time.perf_counter() - began)
     most, (num_before, before) = visit.rest.get("most"), desk.liked_before()
@@ -60,7 +60,7 @@ def choose(desk: Desk) -> str:
         max_per={"item": 1},
         skip=skip,
         where=desk.where,
-        **visit.likes,  # type: ignore[arg-type]
+        **visit.likes,
     )
     users = [] if visit.said else [_shown(desk, user) for user in known_users(desk.recommender, USERS)]
     return desk.render(

@@ -1,4 +1,4 @@
-"""What a visitor said so far: all of it stands in the address, so that a page can be sent to somebody and gone back from."""
+"""What a visitor said so far: all of it stands in the address, which can be sent to somebody and gone back from."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Visit:
         return self._outfits("not")
 
     @property
-    def likes(self) -> dict[str, list[OutfitRef]]:
+    def likes(self) -> dict[str, Any]:
         """What was said, as options of a Recommender."""
         return {name: value for name, value in (("liked", self.liked), ("disliked", self.disliked)) if value}
 

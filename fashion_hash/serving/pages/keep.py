@@ -1,0 +1,61 @@
+"""Keeping what was said on a visit: the one thing that a page can change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+
+from fashion_hash.serving.http.problems import Problem
+from fashion_hash.serving.pages.desk import need
+from fashion_hash.serving.pages.visit import Visit
+from fashion_hash.serving.service import Service
+
+
+def check_same_origin(request: Request) -> None:
+    """Refuses a form that a page of somebody else sent, or that does not say where it comes from.
+
+    Browsers send Sec-Fetch-Site or Origin with every form; a page cannot change either.
+
+    Raises:
+        Problem: 403.
+    """
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    same = site == "same-origin" if site is not None else _host(origin) == request.headers.get("host", "")
+    if not same:
+        raise Problem(403, "this form was not sent from a page of this service: open the page here and try again")
+
+
+def _host(origin: str | None) -> str | None:
+    return None if origin is None else urlsplit(origin).netloc
+
+
+def keep_likes(service: Service, request: Request, fields: Sequence[tuple[str, str]]) -> str:
+    """Stores the verdicts of a visit, and fits the user's code to them.
+
+    Args:
+        service: that was asked.
+        request: the form.
+        fields: those of the visit, `token`, and for somebody new `name`.
+
+    Returns:
+        The address of the user's page.
+
+    Raises:
+        Problem: the token is unknown or only for reading.
+        QueryError, DataError, UnknownIdError: as Recommender.add_user and update_user.
+    """
+    visit = Visit.read([each for each in fields if each[0] not in ("token", "name")])
+    values = dict(fields)
+    allowed = service.tokens.allows(values.get("token", "").strip(), "write")
+    if not allowed:
+        detail = "the token is unknown: see that it is complete" if allowed is None else "the token is only for reading"
+        raise Problem(403, detail)
+    user = visit.user or need(values.get("name", "").strip(), "a name for this person")
+    recommender = service.model_of(request, user, visit.rest.get("model")).recommender
+    if visit.user is None:
+        recommender.add_user(user, visit.liked, visit.disliked)
+    else:
+        recommender.update_user(user, visit.liked, visit.disliked)
+    return visit.of(user).without_filters().address("/", model=visit.rest.get("model"), kept=str(len(visit.said)))
