@@ -32,7 +32,7 @@ from fashion_hash.config.training import (
     TeacherConfig,
     TrainConfig,
 )
-from fashion_hash.config.yaml_text import MOST_CHARACTERS, parse_yaml
+from fashion_hash.config.yaml_text import MOST_CHARACTERS, line_of, parse_yaml
 from fashion_hash.errors import ConfigError, suggest
 
 AnyConfig = TypeVar("AnyConfig", bound=BaseModel)
@@ -193,13 +193,14 @@ def make_request_config(values: dict[str, Any], source: str = "configuration") -
     return validated(RequestConfig, {**values, "requests": values.get("requests") or {}}, source)
 
 
-def validated(config: type[AnyConfig], values: dict[str, Any], source: str) -> AnyConfig:
+def validated(config: type[AnyConfig], values: dict[str, Any], source: str, text: str | None = None) -> AnyConfig:
     """Values as a model, or a ConfigError that says in words what does not fit.
 
     Args:
         config: the model.
         values: as read from a file.
         source: the file, for messages.
+        text: of the file, for the line of the first thing that does not fit; None for messages without a line.
     """
     try:
         return config.model_validate(values)
@@ -208,7 +209,8 @@ def validated(config: type[AnyConfig], values: dict[str, Any], source: str) -> A
         words = [_explain(dict(problem), config) for problem in problems[:_MOST_PROBLEMS]]
         if len(problems) > len(words):
             words.append(f"and {len(problems) - len(words):,} more problems")
-        message = f"{source}: {'; '.join(words)}"
+        line = None if text is None else line_of(text, problems[0]["loc"])
+        message = f"{source}{'' if line is None else f':{line}'}: {'; '.join(words)}"
     except (RecursionError, OverflowError) as error:
         message = f"{source}: {error}"
     raise ConfigError(message if len(message) <= _MOST_LETTERS else f"{message[: _MOST_LETTERS - 4]} ...")

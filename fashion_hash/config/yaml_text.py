@@ -7,6 +7,7 @@ bound. All of that is refused here, before anything is built, so that a wrong fi
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
@@ -82,6 +83,32 @@ def parse_yaml(text: str, source: str) -> Any:
     finally:
         if loader is not None:
             loader.dispose()
+
+
+def line_of(text: str, keys: Sequence[str | int]) -> int | None:
+    """The line of a value in a YAML text that `parse_yaml` has read; that of the last key that exists.
+
+    Args:
+        text: the text.
+        keys: keys and places in lists that lead to the value.
+    """
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+    finally:
+        loader.dispose()
+    line: int | None = None
+    for key in keys:
+        entries: list[tuple[object, yaml.Node, yaml.Node]] = []
+        if isinstance(node, yaml.MappingNode):
+            entries = [(name.value, name, value) for name, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            entries = [(place, value, value) for place, value in enumerate(node.value)]
+        reached = next(((first, value) for name, first, value in entries if str(name) == str(key)), None)
+        if reached is None:
+            break
+        line, node = reached[0].start_mark.line + 1, reached[1]
+    return line
 
 
 class _Check:

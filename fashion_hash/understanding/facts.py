@@ -29,9 +29,9 @@ from scipy.sparse import csc_matrix
 from fashion_hash.core.arrays import open_array
 from fashion_hash.core.files import write_json
 from fashion_hash.core.manifest import read_part
-from fashion_hash.errors import BundleError
+from fashion_hash.errors import BundleError, ConfigError
 from fashion_hash.understanding.terms import Terms
-from fashion_hash.understanding.words import Words
+from fashion_hash.understanding.words import Words, words_of_bundle
 
 FORMAT, FORMAT_VERSION = "fashion_hash facts", 1
 
@@ -91,8 +91,17 @@ def read_facts(folder: Path, sizes: dict[str, int]) -> RequestFacts | None:
         listed = json.loads((folder / "terms.json").read_text(encoding="utf-8"))
         places = {str(word): place for place, word in enumerate(listed["words"])}
         mean_length, lexical, soft = (float(number) for number in _numbers(manifest, listed))
-        words = Words.model_validate(manifest["words"])
-    except (OSError, KeyError, TypeError, ValueError, RecursionError, ValidationError) as error:
+        words = words_of_bundle(manifest["words"])
+    except (
+        OSError,
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RecursionError,
+        ValidationError,
+        ConfigError,
+    ) as error:
         raise BundleError(f"{folder} cannot be read ({str(error)[:200]}): export the bundle again") from None
     idf = open_array(folder / "idf.npy", "facts/idf.npy", V=len(places))
     by_type = {item_type: _weights(folder, item_type, (size, len(places))) for item_type, size in sizes.items()}

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
 from fashion_hash.understanding.lexicon import Lexicon, Meaning, Phrase
+from fashion_hash.understanding.numbers import quantile_bounds, read_number
 from fashion_hash.understanding.said import Fact, Understanding, listed
-from fashion_hash.understanding.tokens import Token, singular, tokens
+from fashion_hash.understanding.tokens import Token
 
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 NUMBERED_FROM = 4  # letters of the number of an article
-_THOUSANDS = re.compile(r"\d{1,3}(?:[.,]\d{3})+")
+EXCLUDED, NAMED = 99, 98  # how much exclusions and names of titles count
 
 
 def understand(text: str, lexicon: Lexicon) -> Understanding:
-    """Reads a request.
+    """Reads a request, in time that grows with its length.
 
     Args:
         text: the words of a user.
@@ -31,36 +28,83 @@ def understand(text: str, lexicon: Lexicon) -> Understanding:
     return reader.result()
 
 
+@dataclass
+class _Part:
+    """What is said of one item.
+
+    Attributes:
+        asked: whether it is asked for, or what the asked one is to go with.
+        start: the first token of the part, its cue included.
+        tentative: "and" where it is another item only if something says what it is, "with" where it may be a part of
+            the item before ("with dots"); "" for an item of its own.
+        facts: what is said.
+        stop: the token behind its last.
+    """
+
+    asked: bool
+    start: int
+    tentative: str = ""
+    facts: list[Fact] = field(default_factory=list)
+    stop: int = 0
+
+
 class _Reader:
     """Goes through the tokens from left to right; the longest phrase that means something is taken."""
 
     def __init__(self, text: str, lexicon: Lexicon) -> None:
         self.text, self.lexicon = text, lexicon
-        self.tokens = tokens(text, lexicon.words.articles)
+        self.tokens = lexicon.words.tokenizer.tokens(text)
         self.at = 0
-        self.excluding = self.partner = self.beside = False
+        self.excluding = False
         self.last_excluded = False  # whether the last fact was excluded: "not black or white"
-        self.facts: list[Fact] = []
-        self.partners: list[Fact] = []
+        self.parts = [_Part(asked=True, start=0)]
         self.rest: list[str] = []
         self.notes: list[str] = []
+        role_of = lexicon.words.role_of
+        # the columns that say what an item is
+        self.nouns = {"type", *(column for column in lexicon.values.texts if role_of(column) == "kind")}
+
+    @property
+    def part(self) -> _Part:
+        """The part that is being read."""
+        return self.parts[-1]
 
     def step(self) -> None:
         """Reads what stands at `at`, and moves on."""
         token = self.tokens[self.at]
         if token.ends_part:
-            self.excluding = self.partner = self.beside = False
-            self.at += 1
+            self._end()
         elif self._number() or self._phrase() or self._range() or self._cue():
             return
         elif token.key in self.lexicon.stop or len(token.key) < 2:
-            if token.key == "but":
-                self.partner = self.beside = False
-            elif token.key == "with" and any(fact.column in self._nouns for fact in self.facts):
-                self.beside = True  # "a black dress with white dots": white is not the dress
             self.at += 1
         elif not self._misspelt():
             self._other(token)
+
+    def _end(self) -> None:
+        """A mark between parts of a sentence."""
+        self.excluding = False
+        if self.part.asked and not self.part.tentative:
+            self._begin("and", 1)
+        else:
+            self._settle()
+            self._return(self.at)
+            self.at += 1
+
+    def _number(self) -> bool:
+        """A price or a measure."""
+        read = read_number(self.tokens, self.at, self.lexicon, self.excluding)
+        if read is None:
+            return False
+        words = self._words(read.stop - self.at)
+        self.at, self.excluding = read.stop, False
+        if read.fact is not None:
+            (self._last_asked() if read.is_price else self.part).facts.append(replace(read.fact, words=words))
+        elif read.left_out:
+            self.notes.append(f"{words!r} was left out: {read.left_out}")
+        else:
+            self.rest.append(words)
+        return True
 
     def _phrase(self) -> bool:
         """A phrase of the catalogue."""
@@ -71,68 +115,124 @@ class _Reader:
         return False
 
     def _range(self) -> bool:
-        """A word for a part of the catalogue's prices: "cheap"."""
-        reading = self.lexicon.ranges.get(self._keys(1))
-        if reading is None or self.partner:
-            return False
-        column, (low, high) = reading
-        bounds = quantile_bounds(self.lexicon.values.numbers[column], low, high)
-        self.facts.append(Fact(column, bounds, False, self._words(1), excluded=self.excluding))
-        self.excluding = False
-        self.at += 1
-        return True
-
-    def _cue(self) -> bool:
-        """A word that turns what follows: an exclusion, what the item is to go with, "or"."""
-        for name in ("partner", "excluding", "also"):
-            if length := self._cue_length(name):
-                if name == "partner":
-                    self.partner, self.excluding = True, False
-                elif name == "excluding":
-                    self.excluding = True
-                else:
-                    self.excluding = self.last_excluded
+        """Words for a part of the catalogue's prices: "cheap", "pas cher"."""
+        for length in range(min(3, len(self.tokens) - self.at), 0, -1):
+            reading = self.lexicon.ranges.get(self._keys(length))
+            if reading is not None and self.part.asked:
+                column, (low, high) = reading
+                bounds = quantile_bounds(self.lexicon.values.numbers[column], low, high)
+                self.part.facts.append(Fact(column, bounds, False, self._words(length), excluded=self.excluding))
+                self.excluding = False
                 self.at += length
                 return True
         return False
 
-    def _cue_length(self, name: str, at: int | None = None) -> int:
-        """How many tokens of a cue stand at a place; 0 for none."""
-        at = self.at if at is None else at
-        for length in range(min(4, len(self.tokens) - at), 0, -1):
-            if self._keys(length, at) in self.lexicon.cues[name]:
-                return length
-        return 0
+    def _cue(self) -> bool:
+        """Words that turn what follows: an exclusion, what the item is to go with, "or", "and"."""
+        for name in ("partner", "excluding", "beside", "joining", "but", "also"):
+            if length := self.lexicon.cue_length(name, self.tokens, self.at):
+                if name == "partner":
+                    self._settle()
+                    self.parts.append(_Part(asked=False, start=self.at))
+                    self.excluding = False
+                elif name == "excluding":
+                    if self._keys(1) in self.lexicon.cues["but"]:
+                        self._settle()
+                        self._return(self.at)
+                    self.excluding = True
+                elif name == "also":
+                    self.excluding = self.last_excluded
+                elif name == "but":
+                    self._settle()
+                    self._return(self.at)
+                else:
+                    self._begin("with" if name == "beside" else "and", 0)
+                self.at += length
+                return True
+        return False
+
+    def _begin(self, tentative: str, length: int) -> None:
+        """Perhaps another item, if the part before says what it is."""
+        self._settle()
+        asked = self.part.asked and tentative == "and"
+        if self._has_noun(self.part) or not self.part.asked:
+            self.parts.append(_Part(asked, self.at, tentative))
+        self.at += length
+
+    def _return(self, at: int) -> None:
+        """Back from what the item is to go with to the item itself."""
+        self.part.stop = at
+        if not self.part.asked:
+            asked = self._last_asked()
+            self.parts.append(_Part(True, at, "and" if self._has_noun(asked) else "same"))
+
+    def _settle(self) -> None:
+        """A tentative part that does not say what it is belongs to the part before."""
+        part = self.part
+        part.stop = self.at
+        if not part.tentative or (self._has_noun(part) and part.tentative != "same"):
+            return
+        self.parts.pop()
+        before = self.part if part.tentative == "and" and self.part.asked == part.asked else self._last_asked()
+        if part.tentative != "with":
+            before.facts += part.facts
+            return
+        told = {fact.column for fact in before.facts}
+        for fact in part.facts:  # "a black dress with white dots": white is not the dress
+            if fact.excluded or fact.column not in told:
+                measured = isinstance(fact.value, dict)  # "with a heel under 5 cm"
+                before.facts.append(replace(fact, hard=fact.hard and (fact.excluded or measured)))
+
+    def _last_asked(self) -> _Part:
+        return next(part for part in reversed(self.parts) if part.asked)
+
+    def _has_noun(self, part: _Part) -> bool:
+        return any(fact.column in self.nouns and not fact.excluded for fact in part.facts)
 
     def _misspelt(self) -> bool:
-        """A phrase of the catalogue with one letter wrong."""
+        """A phrase of the catalogue, or a word of its titles, with one letter wrong."""
         token = self.tokens[self.at]
         word = self.lexicon.corrected(token.key)
-        if word is None:
+        if word is not None:
+            part, before = self.part, len(self.part.facts)
+            self.tokens[self.at] = token._replace(key=word)
+            if self._phrase():
+                self.notes.append(f"{token.text!r} was read as {word!r}")
+                part.facts[before:] = [replace(fact, read_as=word) for fact in part.facts[before:]]
+                return True
+            self.tokens[self.at] = token
+        term = self.lexicon.corrected_term(token.key)
+        if term is None or not self.part.asked:
             return False
-        kept = self.tokens[self.at]
-        self.tokens[self.at] = kept._replace(key=word)
-        before = len(self.facts), len(self.partners)
-        if not self._phrase():
-            self.tokens[self.at] = kept
-            return False
-        self.notes.append(f"{kept.text!r} was read as {word!r}")
-        for facts, start in zip((self.facts, self.partners), before):
-            facts[start:] = [replace(fact, read_as=word) for fact in facts[start:]]
+        self.notes.append(f"{token.text!r} was read as {term!r}")
+        self._name(term, token, read_as=term)
         return True
 
     def _other(self, token: Token) -> None:
         """A word that no column knows: it may be excluded by the titles."""
-        word = singular(token.key)
-        if self.excluding and word in self.lexicon.values.terms and not self.partner:
-            self.facts.append(Fact("title", {"contains": word}, True, self._words(1), excluded=True, importance=99))
-            self.last_excluded = True
-        elif not (self.partner or self.excluding):
-            if self.lexicon.is_rare(word):
-                numbered = any(letter.isdigit() for letter in word) and len(word) >= NUMBERED_FROM
-                self.facts.append(Fact("title", {"contains": word}, numbered, self._words(1), importance=98))
+        word = self.lexicon.words.singular(token.key)
+        if self.excluding or not self.part.asked:
+            if self.excluding and self.part.asked and word in self.lexicon.values.terms:
+                self._name(word, token)
+                return
+        elif self.lexicon.is_rare(word):
+            self._name(word, token)
+            return
+        else:
             self.rest.append(token.text)
         self.excluding = False
+        self.at += 1
+
+    def _name(self, word: str, token: Token, read_as: str = "") -> None:
+        """A word of titles."""
+        numbered = any(letter.isdigit() for letter in word) and len(word) >= NUMBERED_FROM
+        hard, importance = (True, EXCLUDED) if self.excluding else (numbered, NAMED)
+        self.part.facts.append(
+            Fact("title", {"contains": word}, hard, token.text, self.excluding, importance, read_as=read_as)
+        )
+        if not self.excluding:
+            self.rest.append(token.text)
+        self.last_excluded, self.excluding = self.excluding, False
         self.at += 1
 
     def _add(self, meanings: Sequence[Meaning], length: int) -> None:
@@ -145,38 +245,43 @@ class _Reader:
             hard=self.excluding or words.hard(first.role),
             words=self._words(length),
             excluded=self.excluding,
-            importance=99 if self.excluding else words.importance(first.role),
+            importance=EXCLUDED if self.excluding else words.importance(first.role),
             nearly=() if self.excluding else first.nearly,
         )
-        if self.beside and not self.excluding:
-            told = fact.column in self._nouns or any(fact.column == other.column for other in self.facts)
-            (self.partners if told else self.facts).append(replace(fact, hard=False))
-        else:
-            (self.partners if self.partner else self.facts).append(fact)
+        self.part.facts.append(fact)
         self.last_excluded, self.excluding = self.excluding, False
         self.at += length
 
-    def _number(self) -> bool:
-        """A price: "under 50", "50 euros or less", "between 20 and 50", "$30 - $60"."""
-        return False if self.partner else _Price(self).read()
-
-    @property
-    def _nouns(self) -> set[str]:
-        """The columns that say what an item is."""
-        role_of = self.lexicon.words.role_of
-        return {"type", *(column for column in self.lexicon.values.texts if role_of(column) == "kind")}
-
     def _keys(self, length: int, at: int | None = None) -> Phrase:
+        """What is compared of the tokens at a place."""
         at = self.at if at is None else at
         return tuple(token.key for token in self.tokens[at : at + length])
 
     def _words(self, length: int) -> str:
+        """The tokens at `at` as they were typed."""
         part = self.tokens[self.at : self.at + length]
         return self.text[part[0].start : part[-1].stop]
 
     def result(self) -> Understanding:
         """What was read, with alternatives of one column joined and contradictions settled."""
-        facts = _joined(self.facts)
+        self._settle()
+        asked = [facts for part in self.parts if part.asked and (facts := self._settled(part.facts))]
+        beside = [facts for part in self.parts if not part.asked and (facts := _joined(part.facts))]
+        numbered, partner = (
+            [replace(fact, item=n) for n, part in enumerate(group) for fact in part] for group in (asked, beside)
+        )
+        if not any(fact.column in self.nouns and not fact.excluded for fact in numbered):
+            # what goes with my jeans is not another pair of jeans
+            numbered += [
+                replace(fact, hard=True, excluded=True, importance=EXCLUDED, nearly=(), item=0)
+                for fact in partner
+                if fact.column in self.nouns and not fact.excluded
+            ]
+        notes = tuple(dict.fromkeys(self.notes))
+        return Understanding(tuple(numbered), tuple(partner), tuple(self.rest), notes, self._about())
+
+    def _settled(self, facts: Sequence[Fact]) -> list[Fact]:
+        facts = _joined(facts)
         excluded = {(fact.column, value) for fact in facts if fact.excluded for value in listed(fact.value)}
         settled = []
         for fact in facts:
@@ -188,128 +293,36 @@ class _Reader:
                 nearly = tuple(value for value in fact.nearly if (fact.column, value) not in excluded)
                 fact = replace(fact, value=left[0] if len(left) == 1 else left, nearly=nearly)
             settled.append(fact)
-        return Understanding(tuple(settled), tuple(self.partners), tuple(self.rest), tuple(dict.fromkeys(self.notes)))
+        return settled
 
-
-class _Price:
-    """Reads a price at the place of a reader."""
-
-    def __init__(self, reader: _Reader) -> None:
-        self.reader, self.at = reader, reader.at
-
-    def read(self) -> bool:
-        start = self.at
-        cue = self._cue()
-        first = self._amount()
-        if first is None:
-            return False
-        value, currency = first
-        bounds: dict[str, float] | None = None
-        if cue != "at_least" and (cue == "between" or currency or self._range_follows()) and (second := self._second()):
-            bounds = {">=": min(value, second), "<=": max(value, second)}
-        elif cue == "at_least" or cue == "between":
-            bounds = {">=": value} if cue == "at_least" else None
-        elif cue == "at_most" or self._skip("or_less") or currency:
-            bounds = {"<=": value}
-        if bounds is None:
-            return False
-        self._take(start, bounds)
-        return True
-
-    def _cue(self) -> str:
-        for name in ("at_most", "between", "at_least"):
-            if length := self.reader._cue_length(name, self.at):
-                self.at += length
-                return name
-        return ""
-
-    def _amount(self) -> tuple[float, bool] | None:
-        """A number with or without a currency, and whether it has one."""
-        at, items = self.at, self.reader.tokens
-        before = at < len(items) and items[at].key in self.reader.lexicon.currencies
-        at += before
-        if at >= len(items) or not _NUMBER.fullmatch(items[at].key):
-            return None
-        value = number(items[at].key)
-        at += 1
-        after = at < len(items) and items[at].key in self.reader.lexicon.currencies
-        self.at = at + after
-        return value, before or after
-
-    def _range_follows(self) -> bool:
-        return self._key(self.at) in ("-", "–", "—") and bool(_NUMBER.fullmatch(self._key(self.at + 1)))
-
-    def _second(self) -> float | None:
-        """The other end of a range: "and 50", "to 50", "- 50"."""
-        if self._key(self.at) not in ("and", "to", "-", "–", "—"):
-            return None
-        kept, self.at = self.at, self.at + 1
-        amount = self._amount()
-        if amount is None:
-            self.at = kept
-            return None
-        return amount[0]
-
-    def _skip(self, name: str) -> bool:
-        length = self.reader._cue_length(name, self.at)
-        self.at += length
-        return length > 0
-
-    def _key(self, at: int) -> str:
-        return self.reader.tokens[at].key if at < len(self.reader.tokens) else ""
-
-    def _take(self, start: int, bounds: dict[str, float]) -> None:
-        reader = self.reader
-        words = reader._words(self.at - start)
-        reader.at = self.at
-        reader.excluding = False
-        columns = reader.lexicon.columns_of("price")
-        if not columns:
-            reader.notes.append(f"{words!r} was left out: the catalogue has no prices")
-            return
-        plain = {op: int(value) if value == int(value) else value for op, value in bounds.items()}
-        role = reader.lexicon.words
-        reader.facts.append(Fact(columns[0], plain, role.hard("price"), words, importance=role.importance("price")))
-
-
-def number(text: str) -> float:
-    """A number as users type it: "49.90", "49,90", "1,200"."""
-    if _THOUSANDS.fullmatch(text):
-        return float(text.replace(",", "").replace(".", ""))
-    head, mark, tail = text.replace(",", ".").rpartition(".")
-    return float(head.replace(".", "") + mark + tail) if mark else float(tail)
+    def _about(self) -> str:
+        """The text without what the item is to go with; the whole text if nothing else is said."""
+        kept, at = "", 0
+        for part in self.parts:
+            if not part.asked and part.facts and part.start < len(self.tokens):
+                kept += self.text[at : self.tokens[part.start].start]
+                at = self.tokens[part.stop].start if part.stop < len(self.tokens) else len(self.text)
+        kept += self.text[at:]
+        says = any(part.asked and part.facts for part in self.parts) or self.rest
+        return " ".join(kept.split()) if at and says else self.text
 
 
 def _joined(facts: Sequence[Fact]) -> list[Fact]:
     """Facts of one column as alternatives of each other: "red or blue"; bounds of one column together."""
-    joined: list[Fact] = []
-    for fact in facts:
-        place = next((at for at, other in enumerate(joined) if _same_column(other, fact)), None)
-        if place is None:
-            joined.append(fact)
+    joined: dict[object, Fact] = {}
+    for place, fact in enumerate(facts):
+        bounds = isinstance(fact.value, dict)
+        alone = fact.column == "title" or isinstance(fact.value, bool)
+        key = (place if alone and not bounds else str(fact.value) if alone else bounds, fact.column, fact.excluded)
+        other = joined.get(key)
+        if other is None:
+            joined[key] = fact
             continue
-        other = joined[place]
         words = other.words if fact.words in other.words else f"{other.words}, {fact.words}"
         if isinstance(fact.value, dict) and isinstance(other.value, dict):
-            joined[place] = replace(other, value={**other.value, **fact.value}, words=words)
+            joined[key] = replace(other, value={**other.value, **fact.value}, words=words)
             continue
         values = list(dict.fromkeys([*listed(other.value), *listed(fact.value)]))
         nearly = tuple(dict.fromkeys(v for v in (*other.nearly, *fact.nearly) if v not in values))
-        joined[place] = replace(other, value=values[0] if len(values) == 1 else values, nearly=nearly, words=words)
-    return joined
-
-
-def _same_column(first: Fact, second: Fact) -> bool:
-    if first.column != second.column or first.excluded != second.excluded or first.column == "title":
-        return False
-    return isinstance(first.value, dict) == isinstance(second.value, dict) and not isinstance(first.value, bool)
-
-
-def quantile_bounds(numbers: np.ndarray, low: float, high: float) -> dict[str, float]:
-    """The part of a column of numbers from one quantile to another, as comparisons."""
-    bounds = {}
-    if low > 0:
-        bounds[">="] = float(np.quantile(numbers, low))
-    if high < 1:
-        bounds["<="] = float(np.quantile(numbers, high))
-    return bounds
+        joined[key] = replace(other, value=values[0] if len(values) == 1 else values, nearly=nearly, words=words)
+    return list(joined.values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -12,7 +12,7 @@ class Fact:
     """Something that a request says, in terms of the catalogue.
 
     Attributes:
-        column: the column it is about; "type" for the item type.
+        column: the column it is about; "type" for the item type, "title" for the words of titles.
         value: the value, the values of which one must hold, or comparisons such as {"<=": 50}.
         hard: whether it decides before taste orders.
         words: the words that say it, as they were typed.
@@ -20,6 +20,7 @@ class Fact:
         importance: the greater, the later it is given up where nothing fits all of a request.
         nearly: values that fit half.
         read_as: the word that a misspelt word was read as; "" for most facts.
+        item: which of the items asked for it is about, from 0: "a red skirt and black boots" asks for two.
     """
 
     column: str
@@ -30,6 +31,7 @@ class Fact:
     importance: int = 0
     nearly: tuple[str, ...] = ()
     read_as: str = ""
+    item: int = 0
 
     def __str__(self) -> str:
         """The fact as an answer shows it: "colour = red", "price <= 50", "colour is not black"."""
@@ -43,14 +45,20 @@ class Fact:
         return f"{self.column} {'is not' if self.excluded else '=' if self.hard else 'rather'} {values}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON: column, value, hard, words, and excluded."""
-        return {
+        """Plain values, for JSON, which `facts=` reads back: column, value, hard, words, excluded, and what else holds.
+
+        `nearly` and `item` are left out where they are empty and 0.
+        """
+        plain: dict[str, Any] = {
             "column": self.column,
             "value": self.value,
             "hard": self.hard,
             "words": self.words,
             "excluded": self.excluded,
         }
+        if self.nearly:
+            plain["nearly"] = list(self.nearly)
+        return {**plain, "item": self.item} if self.item else plain
 
 
 @dataclass(frozen=True)
@@ -58,16 +66,18 @@ class Understanding:
     """What a request says.
 
     Attributes:
-        facts: in the order of the text.
-        partner: facts of what the item is to go with; they say nothing about the item itself.
+        facts: of the items asked for, in the order of the text.
+        partner: facts of what the item is to go with or comes with; they say nothing about the item itself.
         rest: the other words that say something, as typed.
         notes: what a user should know about the reading, each a short sentence.
+        about: the text without what the item is to go with.
     """
 
     facts: tuple[Fact, ...] = ()
     partner: tuple[Fact, ...] = ()
     rest: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    about: str = ""
 
     @property
     def hard(self) -> tuple[Fact, ...]:
@@ -78,6 +88,27 @@ class Understanding:
     def soft(self) -> tuple[Fact, ...]:
         """The other facts."""
         return tuple(fact for fact in self.facts if not fact.hard)
+
+    @property
+    def items(self) -> tuple[Understanding, ...]:
+        """What is said of each of the items asked for; one at least."""
+        return _by_item(self, self.facts) or (replace(self, facts=()),)
+
+    @property
+    def companions(self) -> tuple[Understanding, ...]:
+        """What is said of each of the items that the first one comes with in an outfit; others asked for are such."""
+        others = tuple(replace(item, partner=()) for item in self.items[1:])
+        beside = tuple(replace(fact, hard=True) for fact in self.partner)
+        return (*others, *_by_item(Understanding(), beside))
+
+
+def _by_item(understanding: Understanding, facts: tuple[Fact, ...]) -> tuple[Understanding, ...]:
+    """An understanding for each item that facts are about."""
+    numbers = sorted({fact.item for fact in facts})
+    return tuple(
+        replace(understanding, facts=tuple(replace(fact, item=0) for fact in facts if fact.item == number))
+        for number in numbers
+    )
 
 
 def listed(value: Any) -> list[str]:

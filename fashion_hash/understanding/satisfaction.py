@@ -22,6 +22,8 @@ Mask = Callable[[Where], np.ndarray]
 def tiers(understanding: Understanding, item_type: str, size: int, mask: Mask, lists: frozenset[str]) -> np.ndarray:
     """(N,) int64, the tier of each item of a type; equal for all without hard facts.
 
+    Where several items are asked for, an item has the best of its tiers as one of them.
+
     Args:
         understanding: what the request says.
         item_type: of the items.
@@ -29,37 +31,63 @@ def tiers(understanding: Understanding, item_type: str, size: int, mask: Mask, l
         mask: which items match a filter, (N,) bool.
         lists: columns that hold lists.
     """
-    has, exactly = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
-    facts = understanding.hard[:MOST_HARD]
-    for fact in facts:
-        degree = degrees(fact, item_type, size, mask, lists)
-        has = 2 * has + (degree > 0)
-        exactly = 2 * exactly + (degree == 2)
-    return np.asarray((has << len(facts)) + exactly)
+    items = understanding.items
+    count = num_digits(understanding)
+    best = np.full(size, -1, dtype=np.int64)
+    for item in items:
+        has, exactly = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
+        facts = item.hard[:MOST_HARD]
+        for fact in facts:
+            degree = degrees(fact, item_type, size, mask, lists)
+            has = 2 * has + (degree > 0)
+            exactly = 2 * exactly + (degree == 2)
+        rest = count - len(facts)  # what is not asked of this item, it has
+        ones = 2**rest - 1
+        np.maximum(best, (((has << rest) + ones) << count) + (exactly << rest) + ones, out=best)
+    return best
+
+
+def num_digits(understanding: Understanding) -> int:
+    """How many binary digits each half of a tier has: the most hard facts of one item."""
+    return max(len(item.hard[:MOST_HARD]) for item in understanding.items)
 
 
 def complete(understanding: Understanding, tier: np.ndarray) -> np.ndarray:
     """Which items have every hard fact, by their tiers."""
-    count = len(understanding.hard[:MOST_HARD])
+    count = num_digits(understanding)
     return np.asarray(tier >> count == 2**count - 1)
 
 
 def missing(understanding: Understanding, tier: int) -> tuple[Fact, ...]:
-    """The hard facts that an item of a tier lacks, most important first."""
-    facts = understanding.hard[:MOST_HARD]
-    has = tier >> len(facts)
-    return tuple(fact for place, fact in enumerate(reversed(facts)) if not has >> place & 1)[::-1]
+    """The hard facts that an item of a tier lacks, most important first.
+
+    Where several items are asked for, these are the facts of the first that the tier can belong to.
+    """
+    count = num_digits(understanding)
+    has = tier >> count
+    for item in understanding.items:
+        facts = item.hard[:MOST_HARD]
+        rest = count - len(facts)
+        if has % 2**rest == 2**rest - 1:
+            return tuple(fact for place, fact in enumerate(facts) if not has >> (count - 1 - place) & 1)
+    return ()
 
 
 def soft_shares(
     understanding: Understanding, item_type: str, size: int, mask: Mask, lists: frozenset[str]
 ) -> np.ndarray:
-    """(N,) float64, which share of the soft facts each item has; nearly counts half; 0 without soft facts."""
-    facts = [*understanding.soft, *understanding.hard[MOST_HARD:]]
-    total = np.zeros(size)
-    for fact in facts:
-        total += degrees(fact, item_type, size, mask, lists) / 2
-    return total / max(1, len(facts))
+    """(N,) float64, which share of the soft facts each item has; nearly counts half; 0 without soft facts.
+
+    Where several items are asked for, an item has the greatest of its shares as one of them.
+    """
+    best = np.zeros(size)
+    for item in understanding.items:
+        facts = [*item.soft, *item.hard[MOST_HARD:]]
+        total = np.zeros(size)
+        for fact in facts:
+            total += degrees(fact, item_type, size, mask, lists) / 2
+        np.maximum(best, total / max(1, len(facts)), out=best)
+    return best
 
 
 def degrees(fact: Fact, item_type: str, size: int, mask: Mask, lists: frozenset[str]) -> np.ndarray:

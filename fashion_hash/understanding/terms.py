@@ -12,13 +12,14 @@ Shapes: N items of a type, V words.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.sparse import csc_matrix
 
-from fashion_hash.understanding.tokens import singular, tokens
+from fashion_hash.understanding.words import Words
 
 K1, B = 1.5, 0.75
 
@@ -40,14 +41,14 @@ class Terms:
     by_type: Mapping[str, csc_matrix]
 
     @classmethod
-    def of(cls, texts: Mapping[str, Sequence[str]], stop: Collection[str] = ()) -> Terms:
+    def of(cls, texts: Mapping[str, Sequence[str]], rules: Words) -> Terms:
         """Reads the texts of all items, by type.
 
         Args:
             texts: what can be read of each item.
-            stop: words that do not count.
+            rules: the words of their language, for plurals and words that do not count.
         """
-        counted = {item_type: [_counts(text, stop) for text in of_type] for item_type, of_type in texts.items()}
+        counted = {item_type: [_counts(text, rules) for text in of_type] for item_type, of_type in texts.items()}
         everything = [counts for of_type in counted.values() for counts in of_type]
         document_count = Counter(word for counts in everything for word in counts)
         words = {word: place for place, word in enumerate(sorted(document_count))}
@@ -57,7 +58,7 @@ class Terms:
         terms = cls(words, idf, mean_length, {})
         return cls(words, idf, mean_length, {name: terms._weights(of_type) for name, of_type in counted.items()})
 
-    @property
+    @cached_property
     def counts(self) -> dict[str, int]:
         """How many items hold each word."""
         counts = sum(
@@ -65,13 +66,13 @@ class Terms:
         )
         return dict(zip(self.words, counts.tolist()))
 
-    def weights(self, texts: Sequence[str], stop: Collection[str] = ()) -> csc_matrix:
+    def weights(self, texts: Sequence[str], rules: Words) -> csc_matrix:
         """(N, V) float32: what each word adds to items that came later; words that are new count for nothing."""
-        return self._weights([_counts(text, stop) for text in texts])
+        return self._weights([_counts(text, rules) for text in texts])
 
-    def asked(self, text: str, stop: Collection[str] = ()) -> list[int]:
+    def asked(self, text: str, rules: Words) -> list[int]:
         """The places of the words of a request, those that the catalogue knows."""
-        return [self.words[word] for word in _counts(text, stop) if word in self.words]
+        return [self.words[word] for word in _counts(text, rules) if word in self.words]
 
     def shares(self, weights: csc_matrix, asked: Sequence[int]) -> np.ndarray:
         """(N,) float32, how much of the words of a request each item holds.
@@ -112,9 +113,9 @@ class Terms:
         return csc_matrix((np.array(values, dtype=np.float32), (rows, columns)), shape=shape)
 
 
-def _counts(text: str, stop: Collection[str]) -> Counter[str]:
-    words = (singular(token.key) for token in tokens(text) if not token.ends_part and token.key not in stop)
-    return Counter(words)
+def _counts(text: str, rules: Words) -> Counter[str]:
+    stop, singular = rules.stop_tokens, rules.singular
+    return Counter(singular(key) for key in rules.tokenizer.keys(text) if key not in stop)
 
 
 def readable(description: str, details: Mapping[str, object]) -> str:

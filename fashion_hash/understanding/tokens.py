@@ -1,18 +1,25 @@
-"""Requests and values as tokens that can be compared: case, accents, hyphens, articles and plurals apart."""
+"""Requests and values as tokens that can be compared: case, accents, hyphens, articles and plurals apart.
+
+What depends on a language (articles, plurals, units) comes from its file of words, see words.py.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
-# a number (not the code of an article, "12E4"), a word, a currency, or what ends a part of a sentence
-_CURRENCY = "eur|euros?|usd|dollars?|gbp|pounds?"
-_TOKEN = re.compile(
-    rf"\d+(?:[.,]\d+)*(?=(?:{_CURRENCY})?(?![^\W_]))|[^\W_]+(?:['’][^\W\d_]+)*|[€$£]|[,;.!?:()–—-]", re.IGNORECASE
-)
 _ENDS = frozenset(",;.!?:()–—-")
+# marks that belong to the letter before them and are no letters to `re`: accents, points, and vowels of India
+_MARKS = (
+    "\u0300-\u036f\u0483-\u0487\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0900-\u0903\u093a-\u094f"
+    "\u0e31-\u0e3a\u0e47-\u0e4e"
+)
+_LETTER = rf"(?:[^\W_]|[{_MARKS}])"
+_LEAST_STEM = 3  # letters that are left of a word in the singular
+_KEPT = 100_000  # words whose singular is kept
 
 
 class Token(NamedTuple):
@@ -35,58 +42,92 @@ class Token(NamedTuple):
         return self.key in _ENDS
 
 
-def tokens(text: str, articles: Collection[str] = ()) -> list[Token]:
-    """The tokens of a text; hyphens between letters and articles are left out."""
-    every = (Token(folded(match.group()), match.group(), match.start(), match.end()) for match in _matches(text))
-    return [token for token in every if token.key not in articles]
+class Tokenizer:
+    """Cuts texts into tokens, as one language does.
 
+    Args:
+        articles: words that are left out; those that end in an apostrophe stand before another word ("l'été").
+        units: what may stand directly behind a number: "50eur", "8cm".
+        plurals: endings of plurals, and what stands in their place in the singular.
+    """
 
-def keys(text: str, articles: Collection[str] = ()) -> tuple[str, ...]:
-    """What is compared of a phrase."""
-    return tuple(token.key for token in tokens(text, articles) if not token.ends_part)
+    def __init__(
+        self, articles: Collection[str] = (), units: Collection[str] = (), plurals: Mapping[str, str] | None = None
+    ) -> None:
+        spelled = sorted((folded(unit) for unit in units if unit[:1].isalpha()), key=len, reverse=True)
+        behind = f"(?:{'|'.join(map(re.escape, spelled))})?" if spelled else ""
+        before = [re.escape(folded(article)[:-1]) for article in articles if folded(article).endswith("'")]
+        self._elided = re.compile(f"^(?:{'|'.join(before)})'(?=.)") if before else None
+        # a number (not the code of an article, "12E4"), a word, a currency, or what ends a part of a sentence
+        self._token = re.compile(
+            rf"\d+(?:[.,]\d+)*(?={behind}(?![^\W_]))|[^\W_]{_LETTER}*(?:['’](?:[^\W\d_]|[{_MARKS}])+)*"
+            r"|[€$£¥&+]|[,;.!?:()–—-]",
+            re.IGNORECASE,
+        )
+        self._articles = {folded(article) for article in articles}
+        self._plurals = sorted((plurals or {}).items(), key=lambda rule: -len(rule[0]))
+        self.singular = lru_cache(_KEPT)(self._singular)
+
+    def tokens(self, text: str) -> list[Token]:
+        """The tokens of a text; hyphens between letters and articles are left out."""
+        every = (Token(self._key(match.group()), match.group(), *match.span()) for match in self._matches(text))
+        return [token for token in every if token.key not in self._articles]
+
+    def keys(self, text: str) -> tuple[str, ...]:
+        """What is compared of a phrase."""
+        return tuple(token.key for token in self.tokens(text) if not token.ends_part)
+
+    def forms(self, phrase: tuple[str, ...], only_plural: Collection[str] = ()) -> Iterator[tuple[str, ...]]:
+        """A phrase as it is, with its last word in the singular, and with all of its words so."""
+        yield phrase
+        if phrase and phrase[-1] not in only_plural and (last := self.singular(phrase[-1])) != phrase[-1]:
+            yield (*phrase[:-1], last)
+        if len(phrase) > 1:
+            stems = tuple(word if word in only_plural else self.singular(word) for word in phrase)
+            if stems[:-1] != phrase[:-1]:
+                yield stems
+
+    def _singular(self, word: str) -> str:
+        """The singular of a plural, or the word itself."""
+        for ending, instead in self._plurals:
+            if word.endswith(ending) and len(word) - len(ending) + len(instead) >= _LEAST_STEM:
+                return word[: len(word) - len(ending)] + instead
+        return word
+
+    def _key(self, word: str) -> str:
+        key = folded(word)
+        return self._elided.sub("", key) if self._elided is not None and "'" in key else key
+
+    def _matches(self, text: str) -> Iterable[re.Match[str]]:
+        for match in self._token.finditer(text):
+            if match.group() == "-":  # other hyphens are parts of words
+                before, after = text[max(0, match.start() - 1) : match.start()], text[match.end() : match.end() + 1]
+                if not ((before.isdigit() and after.isdigit()) or (before.isspace() and after.isspace())):
+                    continue
+            yield match
 
 
 def folded(word: str) -> str:
     """A word casefolded and without accents: "Écru" and "ecru" are the same."""
+    if word.isascii():
+        return word.lower()
     letters = unicodedata.normalize("NFKD", word.replace("’", "'").casefold())
     return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
 
-def singular(word: str) -> str:
-    """The singular of an English plural, or the word itself."""
-    if len(word) <= 3 or not word.endswith("s") or word.endswith(("ss", "us", "is")):
-        return word
-    if word.endswith("ies") and len(word) > 4:
-        return word[:-3] + "y"
-    if word.endswith(("ches", "shes", "xes", "sses", "zes")):
-        return word[:-2]
-    return word[:-1]
+def neighbours(word: str, alphabet: Collection[str]) -> Iterator[str]:
+    """Every word with one letter added, left out or changed, or two that changed places; some of them twice.
 
-
-def forms(phrase: tuple[str, ...], only_plural: Collection[str] = ()) -> Iterator[tuple[str, ...]]:
-    """A phrase as it is, and with its last word in the singular."""
-    yield phrase
-    if phrase and phrase[-1] not in only_plural and (last := singular(phrase[-1])) != phrase[-1]:
-        yield (*phrase[:-1], last)
-
-
-def _matches(text: str) -> Iterable[re.Match[str]]:
-    for match in _TOKEN.finditer(text):
-        before, after = text[: match.start()][-1:], text[match.end() :][:1]
-        if match.group() != "-" or (before.isdigit() and after.isdigit()) or (before.isspace() and after.isspace()):
-            yield match  # other hyphens are parts of words
-
-
-def one_letter_apart(first: str, second: str) -> bool:
-    """Whether two different words differ by one letter added, left out or changed, or by two that changed places."""
-    if abs(len(first) - len(second)) > 1 or first == second:
-        return False
-    if len(first) == len(second):
-        places = [at for at, (a, b) in enumerate(zip(first, second)) if a != b]
-        if len(places) == 1:
-            return True
-        swapped = len(places) == 2 and places[1] == places[0] + 1
-        return swapped and first[places[0]] == second[places[1]] and first[places[1]] == second[places[0]]
-    longer, shorter = (first, second) if len(first) > len(second) else (second, first)
-    at = next((at for at, (a, b) in enumerate(zip(longer, shorter)) if a != b), len(shorter))
-    return longer[at + 1 :] == shorter[at:]
+    Args:
+        word: the word.
+        alphabet: the letters that may come in.
+    """
+    for at in range(len(word)):
+        yield word[:at] + word[at + 1 :]
+        if at + 1 < len(word):
+            yield word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+        for letter in alphabet:
+            yield word[:at] + letter + word[at + 1 :]
+    for at in range(len(word) + 1):
+        for letter in alphabet:
+            yield word[:at] + letter + word[at:]

@@ -5,9 +5,10 @@ import pytest
 
 from fashion_hash.errors import ConfigError
 from fashion_hash.understanding.lexicon import CatalogueValues, Lexicon
-from fashion_hash.understanding.read import number, understand
+from fashion_hash.understanding.numbers import number
+from fashion_hash.understanding.read import understand
 from fashion_hash.understanding.said import Understanding
-from fashion_hash.understanding.tokens import folded, one_letter_apart, singular, tokens
+from fashion_hash.understanding.tokens import folded, neighbours
 from fashion_hash.understanding.words import read_words
 
 KINDS = {
@@ -40,6 +41,8 @@ VALUES = CatalogueValues(
     num_items=100,
 )
 LEXICON = Lexicon(read_words(), VALUES)
+TOKENIZER = LEXICON.words.tokenizer
+TOKENIZER = LEXICON.words.tokenizer
 
 
 def read(text: str) -> Understanding:
@@ -278,13 +281,29 @@ def test_a_column_of_many_values_is_read_quickly():
 )  # fmt: skip
 def test_one_letter_apart(first, second, apart):
     assert one_letter_apart(first, second) == one_letter_apart(second, first) == apart
+    assert (second in set(neighbours(first, "abcdirstk")) - {first}) == apart
+
+
+def one_letter_apart(first: str, second: str) -> bool:
+    """Whether two different words differ by one letter added, left out or changed, or two that changed places."""
+    if abs(len(first) - len(second)) > 1 or first == second:
+        return False
+    if len(first) == len(second):
+        places = [at for at, (a, b) in enumerate(zip(first, second)) if a != b]
+        if len(places) == 1:
+            return True
+        swapped = len(places) == 2 and places[1] == places[0] + 1
+        return swapped and first[places[0]] == second[places[1]] and first[places[1]] == second[places[0]]
+    longer, shorter = (first, second) if len(first) > len(second) else (second, first)
+    at = next((at for at, (a, b) in enumerate(zip(longer, shorter)) if a != b), len(shorter))
+    return longer[at + 1 :] == shorter[at:]
 
 
 def test_tokens():
-    assert [token.key for token in tokens("Écru t-shirt, 20-50€ & l'été")] == [
-        "ecru", "t", "shirt", ",", "20", "-", "50", "€", "l'ete",
+    assert [token.key for token in TOKENIZER.tokens("Écru t-shirt, 20-50€ & l'été")] == [
+        "ecru", "t", "shirt", ",", "20", "-", "50", "€", "&", "l'ete",
     ]  # fmt: skip
-    assert [singular(word) for word in ("boots", "dresses", "dress", "watches", "berries", "bus", "shoes")] == [
+    assert list(map(TOKENIZER.singular, ("boots", "dresses", "dress", "watches", "berries", "bus", "shoes"))) == [
         "boot", "dress", "dress", "watch", "berry", "bus", "shoe",
     ]  # fmt: skip
     assert folded("Größe") == "grosse"

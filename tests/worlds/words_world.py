@@ -83,7 +83,7 @@ def request_facts(details: Mapping[str, Mapping[str, Mapping[str, Any]]], lexica
     texts = {
         kind: [readable(catalogue_words(item), item) for item in items.values()] for kind, items in details.items()
     }
-    return RequestFacts(words, Terms.of(texts, words.stop_tokens), lexical, soft)
+    return RequestFacts(words, Terms.of(texts, words), lexical, soft)
 
 
 def words_bundle(

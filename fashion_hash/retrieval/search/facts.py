@@ -96,7 +96,7 @@ class LiveFacts:
         assert facts is not None
         size = len(snapshot.bundle.items[item_type])
         lexicon = self._lexicon_of(snapshot, tables, facts)
-        late = self._late_terms(snapshot, item_type, facts, lexicon)
+        late = self._late_terms(snapshot, item_type, facts)
 
         def mask(where: Where) -> np.ndarray:
             if "word" in where:
@@ -105,7 +105,7 @@ class LiveFacts:
 
         lists = lexicon.values.lists
         added = facts.soft * soft_shares(said, item_type, size, mask, lists)
-        asked = facts.terms.asked(text, lexicon.stop)
+        asked = facts.terms.asked(text, facts.words)
         if facts.lexical and asked:
             added += facts.lexical * late.merged(lambda weights: facts.terms.shares(weights, asked))[:size]
         return tiers(said, item_type, size, mask, lists), added
@@ -119,7 +119,7 @@ class LiveFacts:
                     self._lexicons.popitem(last=False)
             return self._lexicons[key]
 
-    def _late_terms(self, snapshot: Snapshot, item_type: str, facts: RequestFacts, lexicon: Lexicon) -> LateTerms:
+    def _late_terms(self, snapshot: Snapshot, item_type: str, facts: RequestFacts) -> LateTerms:
         """The words of the items of a type, those that were updated or added included."""
         first, count = len(self._exported.items[item_type]), len(snapshot.bundle.items[item_type])
         key = item_type, snapshot.items_seq, count
@@ -130,7 +130,7 @@ class LiveFacts:
                 items = [catalogue.item(item_type, row) for row in (*rows, *range(first, count))]
                 details = [{**item.details, "title": item.title} for item in items]
                 texts = [readable(catalogue_words(columns), columns) for columns in details]
-                weights = facts.terms.weights(texts, lexicon.stop)
+                weights = facts.terms.weights(texts, facts.words)
                 late = LateTerms(facts.terms.by_type[item_type], np.array(rows, dtype=np.int64), weights)
                 self._late[key] = late
                 while len(self._late) > VERSIONS * len(self._exported.types):

@@ -41,7 +41,7 @@ class CatalogueFacts:
             item_type: list(map(readable, data.descriptions[item_type], details))
             for item_type, details in self._details.items()
         }
-        self.terms = Terms.of(texts, self.words.stop_tokens)
+        self.terms = Terms.of(texts, self.words)
         self.lexicon = Lexicon(self.words, catalogue_values(self._details, self.terms.counts))
         self._masks = {
             name: DetailMasks(details, partial(self.terms.holding, self.terms.by_type[name]))
@@ -64,7 +64,7 @@ class CatalogueFacts:
 
     def lexical(self, text: str) -> np.ndarray:
         """(C,) float32, the share of the request's words that each item holds."""
-        asked = self.terms.asked(text, self.lexicon.stop)
+        asked = self.terms.asked(text, self.words)
         return np.concatenate([self.terms.shares(weights, asked) for weights in self.terms.by_type.values()])
 
 
@@ -110,7 +110,9 @@ class FactScorer:
         shares = (np.asarray(self._bits(requests), dtype=np.float64) / self._num_bits + 1) / 2
         for text, row in zip(requests.texts, shares):
             said = self._catalogue.understand(text)
-            yield Parts(self._catalogue.tiers(said), row, self._catalogue.soft(said), self._catalogue.lexical(text))
+            yield Parts(
+                self._catalogue.tiers(said), row, self._catalogue.soft(said), self._catalogue.lexical(said.about)
+            )
 
 
 def fit_facts(catalogue: CatalogueFacts, bits: Score, num_bits: int, requests: Requests | None) -> RequestFacts:

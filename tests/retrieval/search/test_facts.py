@@ -64,7 +64,7 @@ def referee(recommender: Recommender, text: str, user: str | None) -> list[tuple
     [asked] = tower.request([text], [None if row is None else tower.taste_of_user(row)]).bits
     ranked = []
     for kind in bundle.types:
-        weights = facts.terms.weights([readable(*_words(item)) for item in details[kind]], lexicon.stop)
+        weights = facts.terms.weights([readable(*_words(item)) for item in details[kind]], facts.words)
         masks = DetailMasks(details[kind], lambda word, weights=weights: facts.terms.holding(weights, word))
         tier = tiers(said, kind, len(masks), masks, lexicon.values.lists)
         soft = soft_shares(said, kind, len(masks), masks, lexicon.values.lists)
@@ -73,7 +73,7 @@ def referee(recommender: Recommender, text: str, user: str | None) -> list[tuple
             share = int(np.unpackbits(~(code ^ pack(asked))).sum()) / 256
             texts = readable(*_words(item))
             lexical = facts.terms.shares(
-                facts.terms.weights([texts], lexicon.stop), facts.terms.asked(text, lexicon.stop)
+                facts.terms.weights([texts], facts.words), facts.terms.asked(text, facts.words)
             )
             score = share + (SOFT * soft[at] + LEXICAL * float(lexical[0]))
             ranked.append((-int(tier[at]), -score, bundle.items[kind].id(at), kind))
@@ -209,9 +209,7 @@ def test_facts_are_written_and_read(recommender: Recommender) -> None:
     assert facts is not None
     assert (facts.lexical, facts.soft) == (LEXICAL, SOFT)
     details = details_of(recommender)
-    terms = Terms.of(
-        {kind: [readable(*_words(item)) for item in of] for kind, of in details.items()}, facts.words.stop_tokens
-    )
+    terms = Terms.of({kind: [readable(*_words(item)) for item in of] for kind, of in details.items()}, facts.words)
     assert facts.terms.words == terms.words
     assert facts.terms.mean_length == terms.mean_length
     for kind in sizes:
