@@ -78,7 +78,9 @@ class Lexicon:
         self.words, self.values = words, values
         self._named = _named(words, values)
         same = earlier is not None and earlier.words is words and earlier._named == self._named
-        self.phrases = earlier.phrases if earlier is not None and same else _phrases(words, values)
+        self.phrases: dict[Phrase, tuple[Meaning, ...]] = (
+            earlier.phrases if earlier is not None and same else _phrases(words, values)
+        )
         self.longest = max((len(phrase) for phrase in self.phrases), default=0)
         self.stop = words.stop_tokens
         self.real = self.stop | words.vague_tokens | {token for word in words.real for token in self.keys(word)}
