@@ -5,7 +5,7 @@ Compiled kernels do not look where they read, so an array of another shape must 
     U  users            N  items of a type, or outfits of a pool     S  slots          M  modalities
     D  num_bits         W  D / 8, bytes of a packed code             L  any length     T  length of a taste
     E  floats of an encoded item                                     B  blocks of 64   G  bytes of a block's outfit
-    V  words of a catalogue
+    V  words of a catalogue                                          F  floats of a text encoder
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ ARRAYS = {
     "requests/items.*.tastes.npy": ArrayType("f4", ("N", "T")),
     "requests/users.tastes.npy": ArrayType("f4", ("U", "D")),
     "requests/users.known.npy": ArrayType("?", ("U",)),
+    "requests/sum/*.vectors.npy": ArrayType("i1", ("N", "F")),
+    "requests/sum/*.popular.npy": ArrayType("f4", ("N",)),
     # text encoders, of titles and of words
     "titles/components.npy": ArrayType("f4", ("F", "L")),
     "titles/*.npy": ArrayType("f8", ("L",)),

@@ -28,20 +28,23 @@ class RequestCodes(NamedTuple):
         floats: (Q, D) float32; their products with `RequestTower.item_vectors` are scores.
         by_text: (Q,) bool, True where the request has a known word.
         by_taste: (Q,) bool, True where the request has a taste.
+        vectors: (Q, F) float32, the encoder's vectors of the texts; zeros without a known word.
     """
 
     bits: np.ndarray
     floats: np.ndarray
     by_text: np.ndarray
     by_taste: np.ndarray
+    vectors: np.ndarray
 
 
 class ItemCodes(NamedTuple):
-    """New items: (N, D) int8 bits, (N, D) float32 floats, (N, T) float32 tastes."""
+    """New items: (N, D) int8 bits, (N, D) float32 floats, (N, T) float32 tastes, (N, F) float32 encoder's vectors."""
 
     bits: np.ndarray
     floats: np.ndarray
     tastes: np.ndarray
+    encoded: np.ndarray
 
 
 class RequestTower:
@@ -174,14 +177,22 @@ class RequestTower:
         tastes = [None] * len(texts) if tastes is None else tastes
         if len(tastes) != len(texts):
             raise QueryError(f"got {len(tastes)} tastes for {len(texts)} texts: give one per text, None for no taste")
+        return self.request_of(self.encoder.encode_texts([text or "" for text in texts]), tastes)
+
+    def request_of(self, vectors: np.ndarray, tastes: Sequence[np.ndarray | None] | np.ndarray) -> RequestCodes:
+        """`request` for texts that are encoded already.
+
+        Args:
+            vectors: (Q, F) float32; zeros to answer by taste alone.
+            tastes: Q tastes, as for `request`.
+        """
         weights = self.weights
-        taste = np.tile(weights.no_taste, (len(texts), 1))
+        taste = np.tile(weights.no_taste, (len(vectors), 1))
         for row, user_taste in enumerate(tastes):
             if user_taste is not None:
                 if (shape := np.shape(user_taste)) != weights.no_taste.shape:
                     raise QueryError(f"taste {row} has shape {shape}, but this model takes ({self.taste_dim},)")
                 taste[row] = user_taste
-        vectors = self.encoder.encode_texts([text or "" for text in texts])
         by_text = np.asarray(vectors.any(axis=1))
         # each row is multiplied on its own, (1, F), so that a batch gives the same floats as single requests
         projected = (vectors[:, None] @ weights.request_project.T)[:, 0]
@@ -189,7 +200,7 @@ class RequestTower:
         inputs = np.concatenate([asked, taste], axis=1)[:, None]
         outputs = weights.gates[0] * asked + weights.gates[1] * taste + apply_layers(weights.request_mlp, inputs)[:, 0]
         by_taste = np.array([user_taste is not None for user_taste in tastes], dtype=bool)
-        return RequestCodes(*finish(outputs, weights), by_text, by_taste)
+        return RequestCodes(*finish(outputs, weights), by_text, by_taste, vectors)
 
     def items(self, descriptions: Sequence[str | None], pictures: Sequence[bytes | None] | None = None) -> ItemCodes:
         """Bits, floats and tastes of new items, from their words (title and description).
@@ -204,7 +215,7 @@ class RequestTower:
         shown = np.where(known, (vectors[:, None] @ weights.item_project.T)[:, 0], weights.no_description)
         outputs = shown + apply_layers(weights.item_mlp, shown[:, None])[:, 0] + weights.unknown_item
         tastes = vectors @ weights.taste_project.T + weights.unknown_taste_item
-        return ItemCodes(*finish(outputs, weights), tastes.astype(np.float32))
+        return ItemCodes(*finish(outputs, weights), tastes.astype(np.float32), vectors)
 
     def _check_type(self, item_type: str) -> None:
         if item_type not in self.types:

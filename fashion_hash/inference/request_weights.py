@@ -6,6 +6,7 @@ A bundle whose run was trained on requests has a folder requests/:
     tower.safetensors       the weights of the request tower and the item tower, and the defaults for unknowns
     encoder/                the text encoder (fashion_hash.encoders)
     facts/                  what it understands of the catalogue (fashion_hash.understanding.facts)
+    sum/                    what counts beside the bits (fashion_hash.inference.request_sum)
     items.TYPE.codes.npy    (N, D/8) uint8    packed codes of the items
     items.TYPE.vectors.npy  (N, D) float16    the real vectors before binarisation, for a re-rank in floats
     items.TYPE.tastes.npy   (N, T) float32    what an item adds to the taste of users who engaged with it
@@ -42,6 +43,7 @@ from fashion_hash.errors import BundleError, unreadable
 from fashion_hash.inference.layers import Layer
 
 if TYPE_CHECKING:
+    from fashion_hash.inference.request_sum import RequestSum
     from fashion_hash.understanding.facts import RequestFacts
 
 FORMAT, FORMAT_VERSION = "fashion_hash requests", 1
@@ -98,6 +100,7 @@ class RequestContents:
         user_tastes: (U, D) float32; rows of unknown users are not read.
         user_known: (U,) bool, whether the taste of a user is known.
         facts: what the bundle understands of requests; None for codes alone.
+        sum: what counts beside the bits; None for nothing.
     """
 
     types: tuple[str, ...]
@@ -108,6 +111,7 @@ class RequestContents:
     user_tastes: np.ndarray
     user_known: np.ndarray
     facts: RequestFacts | None = None
+    sum: RequestSum | None = None
 
 
 def finish(outputs: np.ndarray, weights: TowerWeights) -> tuple[np.ndarray, np.ndarray]:
@@ -130,6 +134,10 @@ def write_requests(folder: Path, contents: RequestContents) -> None:
         from fashion_hash.understanding.facts import write_facts
 
         write_facts(folder / "facts", contents.facts)
+    if contents.sum is not None:
+        from fashion_hash.inference.request_sum import write_sum
+
+        write_sum(folder / "sum", contents.sum)
     for item_type in contents.types:
         bits, floats = finish(contents.item_outputs[item_type], weights)
         name = f"items.{file_name(item_type)}"

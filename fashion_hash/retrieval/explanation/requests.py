@@ -2,7 +2,8 @@
 
 The request score of an item is the share of bits in which its code agrees with the request's. The words'
 part is the share in which it agrees with the code of the words alone; the taste's part is what the taste
-changes in that, and may be negative. For an outfit both are multiplied by the weight, and the parts of
+changes in that, and may be negative. Where more than bits counts (inference/request_sum.py), the words alone and the
+encoder add to the words' part, and the taste alone to the taste's. For an outfit both are multiplied by the weight, and the parts of
 the FHN score (codes.py) are added.
 """
 
@@ -25,6 +26,7 @@ from fashion_hash.retrieval.checks import REQUEST_WEIGHT, check_weight
 from fashion_hash.retrieval.explanation.codes import Explanation, explain
 from fashion_hash.retrieval.moment import Moment
 from fashion_hash.retrieval.search.ask import SearchQuery
+from fashion_hash.retrieval.search.items import added_beside
 from fashion_hash.retrieval.search.outfits import anchor_of, check_fhn
 from fashion_hash.understanding.said import Fact
 from fashion_hash.understanding.satisfaction import missing
@@ -63,6 +65,7 @@ class RequestExplanation:
         liked: liked items near the item.
         outfit: the parts of the FHN score; None of an item by itself.
         facts: what the words of the item and the soft facts that it has add to its score; 0 in an outfit.
+        popular: what it adds that others took the item; 0 in an outfit.
         understood: the facts that the words name.
         lacking: the hard facts that an item by itself lacks; they decide before the score.
     """
@@ -86,13 +89,14 @@ class RequestExplanation:
     liked: tuple[LikedItem, ...]
     outfit: Explanation | None
     facts: Fraction = Fraction(0)
+    popular: Fraction = Fraction(0)
     understood: tuple[Fact, ...] = ()
     lacking: tuple[Fact, ...] = ()
 
     @property
     def exact(self) -> Fraction:
         """The total: of an outfit that of its OutfitHit, of an item its score."""
-        return self.words + self.taste + self.facts + (self.outfit.exact if self.outfit else 0)
+        return self.words + self.taste + self.facts + self.popular + (self.outfit.exact if self.outfit else 0)
 
     @property
     def total(self) -> float:
@@ -113,6 +117,7 @@ class RequestExplanation:
         }
         plain |= {
             "facts": float(self.facts),
+            "popular": float(self.popular),
             "words": float(self.words),
             "taste": float(self.taste),
             "request": self.request,
@@ -129,6 +134,8 @@ class RequestExplanation:
         parts = f"words {float(self.words):+.4f}, taste {float(self.taste):+.4f}"
         if self.facts:
             parts += f", facts {float(self.facts):+.4f}"
+        if self.popular:
+            parts += f", popular {float(self.popular):+.4f}"
         if self.outfit:
             parts += f", outfit {float(self.outfit.exact):+.4f}"
         lines = [
@@ -202,6 +209,7 @@ def explain_request(moment: Moment, request: SearchQuery, query: RequestExplanat
     agreeing_words = _agreeing_words(moment, request, code, agreeing)
     total, words = (_part(number, bits, weight) for number in (agreeing, agreeing_words or 0))
     item = bundle.catalogue.item(item_type, row)
+    facts = _facts(moment, request, item_type, row) if outfit is None else _Facts()
     return RequestExplanation(
         text=request.text,
         by=request.by,
@@ -216,23 +224,41 @@ def explain_request(moment: Moment, request: SearchQuery, query: RequestExplanat
         agreeing=agreeing,
         agreeing_words=agreeing_words,
         weight=None if weight is None else float(weight),
-        words=words,
-        taste=total - words,
+        words=words + facts.words,
+        taste=total - words + facts.taste,
         without=_without_words(moment, request, code, agreeing),
         liked=_nearest_liked(moment, (item_type, row), code, query.neighbours),
         outfit=outfit,
         understood=() if request.said is None else request.said.facts,
-        **(_facts(moment, request, item_type, row) if outfit is None else {}),
+        facts=facts.facts,
+        popular=facts.popular,
+        lacking=facts.lacking,
     )
 
 
-def _facts(moment: Moment, request: SearchQuery, item_type: str, row: int) -> dict[str, Any]:
-    """What facts and words add to the score of an item, and the hard facts that it lacks."""
+class _Facts(NamedTuple):
+    """What is added to the share of agreeing bits, by what it comes from, and the hard facts that an item lacks."""
+
+    facts: Fraction = Fraction(0)
+    words: Fraction = Fraction(0)
+    taste: Fraction = Fraction(0)
+    popular: Fraction = Fraction(0)
+    lacking: tuple[Fact, ...] = ()
+
+
+def _facts(moment: Moment, request: SearchQuery, item_type: str, row: int) -> _Facts:
     if request.said is None:
-        return {}
-    tables = moment.columns.of(moment.snapshot)
+        return _Facts()
+    tables, at = moment.columns.of(moment.snapshot), np.array([row])
     tiers, added = moment.tower.facts.of_type(moment.snapshot, tables, item_type, request.said, request.text)
-    return {"facts": Fraction(float(added[row])), "lacking": missing(request.said, int(tiers[row]))}
+    lacking, of_facts = missing(request.said, int(tiers[row])), added[at]
+    beside = added_beside(moment, request, item_type, at)
+    if beside is None:
+        return _Facts(Fraction(float(of_facts[0])), lacking=lacking)
+    parts = [Fraction(float(part[0])) for part in beside]
+    # the score adds them up in floats, so that facts take what rounding leaves
+    total = Fraction(float((of_facts + beside.total)[0]))
+    return _Facts(total - sum(parts), *parts, lacking)
 
 
 def _agreeing_words(moment: Moment, request: SearchQuery, code: Packed, agreeing: int) -> int | None:

@@ -11,6 +11,7 @@ from fashion_hash.encoders.words import LONGEST
 from fashion_hash.errors import FeatureError, QueryError
 from fashion_hash.retrieval.answers import By
 from fashion_hash.retrieval.moment import Moment
+from fashion_hash.retrieval.search.beside import Beside
 from fashion_hash.understanding.said import Understanding
 
 
@@ -26,6 +27,7 @@ class SearchQuery:
         taste: (D,) float32, of the user; None where it is not known.
         known_words, unknown_words, note: see ItemHits.
         said: the facts that the words name; None for a bundle that does not read facts.
+        beside: what counts beside the bits; None for a bundle in which nothing else does.
     """
 
     text: str
@@ -37,6 +39,7 @@ class SearchQuery:
     unknown_words: tuple[str, ...]
     note: str
     said: Understanding | None = None
+    beside: Beside | None = None
 
 
 def ask(moment: Moment, text: str | None) -> SearchQuery:
@@ -71,7 +74,9 @@ def ask(moment: Moment, text: str | None) -> SearchQuery:
     note = _note(len(whole), by, unknown, user_id)
     if said is not None and said.notes:
         note = "; ".join(filter(None, [note, *said.notes]))
-    return SearchQuery(read, by, pack(request.bits)[0], request.floats[0], taste, words.known, unknown, note, said)
+    beside = moment.tower.beside.ask(tower, request, taste, moment.user.liked)
+    code = pack(request.bits)[0]
+    return SearchQuery(read, by, code, request.floats[0], taste, words.known, unknown, note, said, beside)
 
 
 def _unread(unknown: tuple[str, ...], said: Understanding) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from fashion_hash.retrieval.filters.excluded import excluded_items
 from fashion_hash.retrieval.filters.shortfall import explain_shortfall
 from fashion_hash.retrieval.moment import Moment
 from fashion_hash.retrieval.search.ask import SearchQuery
+from fashion_hash.retrieval.search.beside import Added
 from fashion_hash.retrieval.users import LikesInCall
 from fashion_hash.understanding.said import Understanding
 from fashion_hash.understanding.satisfaction import complete, missing
@@ -176,10 +177,31 @@ def _by_bits(
     for number, (item_type, (tier, added), rows) in enumerate(zip(types, of_types, kept)):
         rows = rows[tier[rows] >= least]
         distances = _distances(moment, item_type, request.code, rows)
-        scores = shares(distances, 8 * len(request.code)) + added[rows]
+        scores = shares(distances, 8 * len(request.code)) + (added[rows] + _beside(moment, request, item_type, rows))
         parts.append((np.full(len(rows), number), rows, distances, scores, tier[rows]))
     numbers, rows, distances, scores, tiers = (np.concatenate(part) for part in zip(*parts))
     return Ranking(Candidates(types, numbers, rows, distances), scores, tiers)
+
+
+def _beside(moment: Moment, request: SearchQuery, item_type: str, rows: np.ndarray) -> np.ndarray:
+    """(n,) float64, what counts beside the bits; rows ascend."""
+    added = added_beside(moment, request, item_type, rows)
+    return np.zeros(len(rows)) if added is None else added.total
+
+
+def added_beside(moment: Moment, request: SearchQuery, item_type: str, rows: np.ndarray) -> Added | None:
+    """What counts beside the bits for items of a type; None where nothing else does.
+
+    Args:
+        moment: the catalogue.
+        request: what is asked.
+        item_type: of the items.
+        rows: (n,) their rows, ascending.
+    """
+    if request.beside is None:
+        return None
+    parts = moment.tower.parts(moment.snapshot, item_type)
+    return moment.tower.beside.of_rows(moment.tower.tower, request.beside, item_type, rows, parts)
 
 
 def _distances(moment: Moment, item_type: str, code: Packed, rows: np.ndarray) -> np.ndarray:

@@ -21,11 +21,13 @@ from fashion_hash.core.outfits import EMPTY
 from fashion_hash.data.descriptions import catalogue_words
 from fashion_hash.encoders import TextEncoder
 from fashion_hash.errors import BundleError, FeatureError
+from fashion_hash.inference.request_sum import rounded
 from fashion_hash.inference.request_tower import RequestTower
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.retrieval.users import User
 
 if TYPE_CHECKING:
+    from fashion_hash.retrieval.search.beside import LiveSum
     from fashion_hash.retrieval.search.facts import LiveFacts
 
 AT_ONCE = 1024  # items that are encoded together
@@ -33,11 +35,14 @@ VERSIONS = 2  # of the codes: a thread may still answer from an older snapshot
 
 
 class CodedItems(NamedTuple):
-    """Codes (N, D / 8) uint8, vectors (N, D) float16 and tastes (N, T) float32 of items of one type."""
+    """Items of one type: codes (N, D / 8) uint8, vectors (N, D) float16, tastes (N, T) float32, and the encoder's
+    vectors (N, F) int8, as request_sum rounds them; (N, 0) where they do not count.
+    """
 
     codes: Packed
     vectors: np.ndarray
     tastes: np.ndarray
+    encoded: np.ndarray
 
     def first(self, count: int) -> CodedItems:
         """The first `count` items."""
@@ -102,6 +107,13 @@ class LiveTower:
 
         return LiveFacts(self._exported)
 
+    @cached_property
+    def beside(self) -> LiveSum:
+        """What counts beside the bits of requests."""
+        from fashion_hash.retrieval.search.beside import LiveSum
+
+        return LiveSum(self._exported)
+
     def parts(self, snapshot: Snapshot, item_type: str) -> tuple[CodedItems, CodedItems]:
         """The items of a type: those of the export, then those that were added."""
         tower, seq = self.tower, snapshot.items_seq
@@ -123,19 +135,15 @@ class LiveTower:
         if earlier:
             exported, added = self._coded[item_type][max(earlier)]
         else:
-            exported = CodedItems(
-                tower.item_codes[item_type], tower.item_vectors[item_type], tower.item_tastes[item_type]
-            )
-            added = CodedItems(
-                np.zeros((0, tower.num_bits // 8), dtype=np.uint8),
-                np.zeros((0, tower.num_bits), dtype=np.float16),
-                np.zeros((0, len(tower.weights.unknown_taste_item)), dtype=np.float32),
-            )
+            kept, codes = self.beside.sum_of(tower), tower.item_codes[item_type]
+            encoded = np.zeros((len(codes), 0), dtype=np.int8) if kept is None else kept.vectors[item_type]
+            exported = CodedItems(codes, tower.item_vectors[item_type], tower.item_tastes[item_type], encoded)
+            added = exported.first(0)
         changed = snapshot.bundle.catalogue.reworded(item_type, max(earlier, default=0))
         first = len(exported.codes)
         for start in range(0, len(changed), AT_ONCE):
             rows = np.array(changed[start : start + AT_ONCE], dtype=np.int64)
-            new = _coded(tower, snapshot.bundle, item_type, rows.tolist())
+            new = _coded(tower, snapshot.bundle, item_type, rows.tolist(), exported.encoded.shape[1] > 0)
             old = rows < first
             late = (rows >= first) & (rows < first + len(added.codes))
             exported = exported.replaced(rows[old], new.at(old)) if old.any() else exported
@@ -209,15 +217,18 @@ def _with_added(tower: RequestTower, snapshot: Snapshot, item_type: str, added: 
     first = len(tower.item_codes[item_type])
     for start in range(len(added.codes), count, AT_ONCE):
         rows = range(first + start, first + min(start + AT_ONCE, count))
-        new = _coded(tower, snapshot.bundle, item_type, rows)
+        new = _coded(tower, snapshot.bundle, item_type, rows, added.encoded.shape[1] > 0)
         added = CodedItems(*(np.concatenate(pair) for pair in zip(added, new)))
     return added
 
 
-def _coded(tower: RequestTower, bundle: Bundle, item_type: str, rows: Sequence[int]) -> CodedItems:
+def _coded(
+    tower: RequestTower, bundle: Bundle, item_type: str, rows: Sequence[int], encoder_counts: bool
+) -> CodedItems:
     """Items that were added or updated after the export, coded from their catalogue entries."""
     items = [bundle.catalogue.item(item_type, row) for row in rows]
     words = [catalogue_words({**item.details, "title": item.title}) for item in items]
     pictures = [bundle.catalogue.picture(item_type, row) for row in rows] if tower.encoder.takes_pictures else None
     coded = tower.items(words, pictures)
-    return CodedItems(pack(coded.bits), coded.floats.astype(np.float16), coded.tastes)
+    encoded = rounded(coded.encoded if encoder_counts else coded.encoded[:, :0])
+    return CodedItems(pack(coded.bits), coded.floats.astype(np.float16), coded.tastes, encoded)

@@ -1,0 +1,136 @@
+"""What counts beside the bits of a request, against a live catalogue; see inference/request_sum.py."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.core.codes import Packed, hamming, pack
+from fashion_hash.core.outfits import EMPTY
+from fashion_hash.inference.request_sum import RequestSum, cosines, read_sum, rounded
+from fashion_hash.inference.request_tower import RequestCodes, RequestTower
+
+if TYPE_CHECKING:
+    from fashion_hash.retrieval.search.live_tower import CodedItems
+
+
+class Beside(NamedTuple):
+    """What a request is compared by beside its own code.
+
+    Attributes:
+        vector: (F,) int8, of the encoder; zeros without a known word.
+        words, taste: (D / 8,) uint8, packed, of the words alone and of the taste alone; None where there are none.
+        known: how much is known of the user, from 0 to 1.
+    """
+
+    vector: np.ndarray
+    words: Packed | None
+    taste: Packed | None
+    known: float
+
+
+class Added(NamedTuple):
+    """What counts beside the bits, for some items: each (n,) float64.
+
+    Attributes:
+        words: of the words alone and of the encoder.
+        taste: of the taste alone.
+        popular: how often the items were taken.
+    """
+
+    words: np.ndarray
+    taste: np.ndarray
+    popular: np.ndarray
+
+    @property
+    def total(self) -> np.ndarray:
+        """(n,) their sum."""
+        return np.asarray(self.words + self.taste + self.popular)
+
+
+class LiveSum:
+    """What counts beside the bits in a bundle, opened at the first request.
+
+    Args:
+        exported: the bundle.
+    """
+
+    def __init__(self, exported: Bundle) -> None:
+        """Opens nothing yet."""
+        self._exported = exported
+        self._sum: RequestSum | None = None
+        self._is_open = False
+        self._lock = threading.Lock()
+
+    def sum_of(self, tower: RequestTower) -> RequestSum | None:
+        """What the bundle keeps; None for bundles in which only bits, words and facts count."""
+        with self._lock:
+            if not self._is_open:
+                sizes = {item_type: len(ids) for item_type, ids in self._exported.items.items()}
+                self._sum = read_sum(self._exported.path / "requests" / "sum", sizes, tower.encoder.dim)
+                self._is_open = True
+            return self._sum
+
+    def ask(
+        self, tower: RequestTower, request: RequestCodes, taste: np.ndarray | None, liked: np.ndarray
+    ) -> Beside | None:
+        """What a request is compared by beside its own code; None where nothing else counts.
+
+        Args:
+            tower: the request tower.
+            request: the codes of one request.
+            taste: (D,) of the user; None where it is not known.
+            liked: (L, S) the outfits that the user likes.
+        """
+        kept = self.sum_of(tower)
+        if kept is None:
+            return None
+        words = tower.request_of(request.vectors, [None]).bits if request.by_text[0] else None
+        alone = None if taste is None else tower.request_of(np.zeros_like(request.vectors), [taste]).bits
+        # a taste without liked items was learned with the user's row
+        known = 0.0 if taste is None else float(kept.weights.known(max(1, int((liked != EMPTY).sum()))))
+        codes = (None if bits is None else pack(bits)[0] for bits in (words, alone))
+        return Beside(rounded(request.vectors[0]), *codes, known)
+
+    def of_rows(
+        self,
+        tower: RequestTower,
+        beside: Beside,
+        item_type: str,
+        rows: np.ndarray,
+        parts: tuple[CodedItems, CodedItems],
+    ) -> Added:
+        """What counts beside the bits for some items.
+
+        Args:
+            tower: the request tower.
+            beside: what the request is compared by.
+            item_type: of the items.
+            rows: (n,) their rows, ascending.
+            parts: the items of the type: those of the export, then those that were added.
+        """
+        kept = self.sum_of(tower)
+        assert kept is not None
+        weights, first = kept.weights, len(parts[0].codes)
+        early, late = rows[rows < first], rows[rows >= first] - first
+        words, taste, popular = np.zeros((3, len(rows)))
+        at = 0
+        for items, of_part in zip(parts, (early, late)):
+            part = slice(at, at := at + len(of_part))
+            if weights.encoder and beside.vector.any():
+                words[part] += weights.encoder * cosines(items.encoded, beside.vector, of_part)
+            if weights.words and beside.words is not None:
+                words[part] += weights.words * _share(items.codes[of_part], beside.words)
+            if weights.taste and beside.taste is not None:
+                taste[part] += weights.taste * beside.known * _share(items.codes[of_part], beside.taste)
+        if weights.popular:  # nobody has taken what was added yet
+            popular[: len(early)] = weights.popular * kept.popular[item_type][early].astype(np.float64)
+        return Added(words, taste, popular)
+
+
+def _share(codes: Packed, code: Packed) -> np.ndarray:
+    bits = 8 * len(code)
+    return (bits - hamming(codes, code)) / bits
