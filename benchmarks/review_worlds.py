@@ -15,15 +15,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-FILLER = (
-    "love it|great|very happy with this|arrived on time|as described|would buy again|good quality|not what I expected|"
-    "five stars|perfect|my daughter loves it|works well|nice|ok for the price|thank you|bought this as a present|"
-    "fast shipping|exactly as pictured|I use it every day|a little disappointed|will order more|does the job"
-).split("|")
-BRANDS = "Avella Borealis Cocoon Dermalux Eden Fable Gloria Halcyon Iris Juniper Kestrel Lumen".split()
-LINES = "Classic Pure Night Velvet Fresh Royal Urban Silk Bloom Desert".split()
+FILLER = [
+    *("love it", "great", "very happy with this", "arrived on time", "as described", "would buy again", "good quality"),
+    *("not what I expected", "five stars", "perfect", "my daughter loves it", "works well", "nice", "ok for the price"),
+    *("thank you", "bought this as a present", "fast shipping", "exactly as pictured", "I use it every day"),
+    *("a little disappointed", "will order more", "does the job"),
+]
+BRANDS = [
+    *("Avella", "Borealis", "Cocoon", "Dermalux", "Eden", "Fable"),
+    *("Gloria", "Halcyon", "Iris", "Juniper", "Kestrel", "Lumen"),
+]
+LINES = ["Classic", "Pure", "Night", "Velvet", "Fresh", "Royal", "Urban", "Silk", "Bloom", "Desert"]
 BEAUTY = (
-    "shampoo:hair,wash,dandruff,scalp,lather|conditioner:hair,soft,tangles,frizz|face cream:skin,dry,wrinkles,moisturiser|"
+    "shampoo:hair,wash,dandruff,scalp,lather|conditioner:hair,soft,tangles,frizz|"
+    "face cream:skin,dry,wrinkles,moisturiser|"
     "hand cream:hands,dry,cracked,winter|perfume:smell,scent,lasting,bottle|lipstick:lips,colour,shade,matte|"
     "mascara:lashes,clumps,length,eyes|nail polish:nails,chips,coat,colour|body lotion:skin,smooth,legs,absorbs|"
     "sun lotion:sun,burn,beach,greasy|razor:shave,blades,close,legs|brush:bristles,handle,hair,detangle|"

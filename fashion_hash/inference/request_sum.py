@@ -26,6 +26,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -33,7 +35,6 @@ from fashion_hash.core.arrays import open_array
 from fashion_hash.core.files import write_json
 from fashion_hash.core.manifest import read_part
 from fashion_hash.errors import BundleError
-from fashion_hash.inference.request_weights import file_name
 
 FORMAT, FORMAT_VERSION = "fashion_hash sum", 1
 STEPS = 127
@@ -79,7 +80,7 @@ class RequestSum:
 
 def rounded(vectors: np.ndarray) -> np.ndarray:
     """Unit vectors as int8."""
-    return np.rint(np.clip(vectors, -1, 1) * STEPS).astype(np.int8)
+    return np.asarray(np.rint(np.clip(vectors, -1, 1) * STEPS), dtype=np.int8)
 
 
 def cosines(items: np.ndarray, request: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
@@ -90,12 +91,12 @@ def cosines(items: np.ndarray, request: np.ndarray, rows: np.ndarray | None = No
         request: (F,) int8.
         rows: (n,) of the items; all by default.
     """
-    exact = np.float32 if STEPS**2 * items.shape[1] <= 2**24 else np.float64
+    exact: type[np.floating[Any]] = np.float32 if STEPS**2 * items.shape[1] <= 2**24 else np.float64
     asked, count = request.astype(exact), len(items) if rows is None else len(rows)
     products = np.zeros(count)
     for start in range(0, count, AT_ONCE):
         part = slice(start, start + AT_ONCE)
-        products[part] = items[part if rows is None else rows[part]].astype(exact) @ asked
+        products[part] = np.dot(items[part if rows is None else rows[part]].astype(exact), asked)
     return products / STEPS**2
 
 
@@ -104,8 +105,8 @@ def write_sum(folder: Path, contents: RequestSum) -> None:
     folder.mkdir()
     for item_type, counts in contents.popular.items():
         vectors = contents.vectors[item_type] if contents.weights.encoder else np.zeros((len(counts), 0), np.int8)
-        np.save(folder / f"{file_name(item_type)}.vectors.npy", vectors)
-        np.save(folder / f"{file_name(item_type)}.popular.npy", counts.astype(np.float32))
+        np.save(folder / f"{_file_name(item_type)}.vectors.npy", vectors)
+        np.save(folder / f"{_file_name(item_type)}.popular.npy", counts.astype(np.float32))
     weights = {field.name: float(getattr(contents.weights, field.name)) for field in fields(SumWeights)}
     write_json(folder / "sum.json", {"format": FORMAT, "format_version": FORMAT_VERSION, "weights": weights})
 
@@ -128,7 +129,7 @@ def read_sum(folder: Path, sizes: Mapping[str, int], features: int) -> RequestSu
     length = features if weights.encoder else 0
     vectors, popular = {}, {}
     for item_type, size in sizes.items():
-        stem = folder / file_name(item_type)
+        stem = folder / _file_name(item_type)
         vectors[item_type] = open_array(Path(f"{stem}.vectors.npy"), "requests/sum/*.vectors.npy", N=size, F=length)
         popular[item_type] = open_array(Path(f"{stem}.popular.npy"), "requests/sum/*.popular.npy", N=size)
         if not np.isfinite(popular[item_type]).all():
@@ -145,3 +146,7 @@ def _weights(path: Path, manifest: Mapping[str, object]) -> SumWeights:
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < np.inf:
             raise BundleError(f"{path}: the weight {name} must be a number of at least 0, got {value!r}")
     return replace(SumWeights(), **{name: float(values[name]) for name in names})
+
+
+def _file_name(item_type: str) -> str:
+    return quote(item_type, safe=" ")

@@ -58,6 +58,13 @@ class Terms:
         terms = cls(words, idf, mean_length, {})
         return cls(words, idf, mean_length, {name: terms._weights(of_type) for name, of_type in counted.items()})
 
+    def in_order(self, rows: Mapping[str, np.ndarray]) -> Terms:
+        """The same words of items in another order: by item type the row here of each item there."""
+        by_type = {item_type: self.by_type[item_type][of_type].tocsc() for item_type, of_type in rows.items()}
+        for weights in by_type.values():
+            weights.sort_indices()
+        return Terms(self.words, self.idf, self.mean_length, by_type)
+
     @cached_property
     def counts(self) -> dict[str, int]:
         """How many items hold each word."""

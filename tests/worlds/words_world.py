@@ -21,6 +21,7 @@ from fashion_hash.data.descriptions import catalogue_words
 from fashion_hash.encoders import TextEncoder, WordsEncoder
 from fashion_hash.index.build import build_index
 from fashion_hash.inference.layers import Layer
+from fashion_hash.inference.request_sum import RequestSum, SumWeights, rounded
 from fashion_hash.inference.request_weights import RequestContents, TowerWeights
 from fashion_hash.understanding.facts import RequestFacts
 from fashion_hash.understanding.terms import Terms, readable
@@ -86,6 +87,12 @@ def request_facts(details: Mapping[str, Mapping[str, Mapping[str, Any]]], lexica
     return RequestFacts(words, Terms.of(texts, words), lexical, soft)
 
 
+def request_sum(weights: SumWeights, vectors: Mapping[str, np.ndarray]) -> RequestSum:
+    """What counts beside the bits: the vectors of items, by type, and that row r was taken r times."""
+    popular = {kind: np.log1p(np.arange(len(of_type), dtype=np.float32)) for kind, of_type in vectors.items()}
+    return RequestSum(weights, {kind: rounded(of_type) for kind, of_type in vectors.items()}, popular)
+
+
 def words_bundle(
     path: Path,
     slots: Sequence[str] = ("top", "bottom", "shoe"),
@@ -96,12 +103,14 @@ def words_bundle(
     named: TextEncoder | None = None,
     further: Callable[[int], dict[str, Any]] = lambda row: {},
     facts: tuple[float, float] | None = None,
+    beside: SumWeights | None = None,
     **options: Any,
 ) -> Bundle:
     """A bundle with index and request model; `user-0` likes what is red, the last user nobody knows.
 
     `named`: an encoder of the same length that the bundle says it was made with; `further`: more columns, by row;
-    `facts`: weights of words and of soft facts, for a bundle that reads colour, material and kind in requests.
+    `facts`: weights of words and of soft facts, for a bundle that reads colour, material and kind in requests;
+    `beside`: weights of what counts beside the bits: row r of each type was taken r times.
     """
     kinds = item_types(slots)
     names = {kind: titles(kind) for kind in kinds}
@@ -146,6 +155,7 @@ def words_bundle(
         tastes,
         np.arange(5) < 4,
         None if facts is None else request_facts(details, *facts),
+        None if beside is None else request_sum(beside, vectors),
     )
     bundle = write_bundle(path, replace(contents, requests=requests))
     build_index(bundle, random_pool(bundle, pool))

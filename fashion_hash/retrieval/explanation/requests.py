@@ -3,8 +3,8 @@
 The request score of an item is the share of bits in which its code agrees with the request's. The words'
 part is the share in which it agrees with the code of the words alone; the taste's part is what the taste
 changes in that, and may be negative. Where more than bits counts (inference/request_sum.py), the words alone and the
-encoder add to the words' part, and the taste alone to the taste's. For an outfit both are multiplied by the weight, and the parts of
-the FHN score (codes.py) are added.
+encoder add to the words' part, and the taste alone to the taste's. For an outfit both are multiplied by the weight, and
+the parts of the FHN score (codes.py) are added.
 """
 
 from __future__ import annotations
@@ -247,18 +247,18 @@ class _Facts(NamedTuple):
 
 
 def _facts(moment: Moment, request: SearchQuery, item_type: str, row: int) -> _Facts:
-    if request.said is None:
-        return _Facts()
-    tables, at = moment.columns.of(moment.snapshot), np.array([row])
-    tiers, added = moment.tower.facts.of_type(moment.snapshot, tables, item_type, request.said, request.text)
-    lacking, of_facts = missing(request.said, int(tiers[row])), added[at]
+    at, of_facts, lacking = np.array([row]), np.zeros(1), tuple[Fact, ...]()
+    if request.said is not None:
+        tables = moment.columns.of(moment.snapshot)
+        tiers, added = moment.tower.facts.of_type(moment.snapshot, tables, item_type, request.said, request.text)
+        lacking, of_facts = missing(request.said, int(tiers[row])), added[at]
     beside = added_beside(moment, request, item_type, at)
     if beside is None:
         return _Facts(Fraction(float(of_facts[0])), lacking=lacking)
-    parts = [Fraction(float(part[0])) for part in beside]
+    words, taste, popular = (Fraction(float(part[0])) for part in beside)
     # the score adds them up in floats, so that facts take what rounding leaves
     total = Fraction(float((of_facts + beside.total)[0]))
-    return _Facts(total - sum(parts), *parts, lacking)
+    return _Facts(total - words - taste - popular, words, taste, popular, lacking)
 
 
 def _agreeing_words(moment: Moment, request: SearchQuery, code: Packed, agreeing: int) -> int | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,9 +13,6 @@ from fashion_hash.core.codes import Packed, hamming, pack
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.inference.request_sum import RequestSum, cosines, read_sum, rounded
 from fashion_hash.inference.request_tower import RequestCodes, RequestTower
-
-if TYPE_CHECKING:
-    from fashion_hash.retrieval.search.live_tower import CodedItems
 
 
 class Beside(NamedTuple):
@@ -91,9 +89,16 @@ class LiveSum:
         words = tower.request_of(request.vectors, [None]).bits if request.by_text[0] else None
         alone = None if taste is None else tower.request_of(np.zeros_like(request.vectors), [taste]).bits
         # a taste without liked items was learned with the user's row
-        known = 0.0 if taste is None else float(kept.weights.known(max(1, int((liked != EMPTY).sum()))))
-        codes = (None if bits is None else pack(bits)[0] for bits in (words, alone))
-        return Beside(rounded(request.vectors[0]), *codes, known)
+        known = 0.0 if taste is None else float(kept.weights.known(max(1, self._different(liked))))
+        of_words, of_taste = (None if bits is None else pack(bits)[0] for bits in (words, alone))
+        return Beside(rounded(request.vectors[0]), of_words, of_taste, known)
+
+    def _different(self, liked: np.ndarray) -> int:
+        """How many different items some outfits hold."""
+        slots = self._exported.slots
+        return sum(
+            len(np.setdiff1d(liked[:, [slot == item_type for slot in slots]], [EMPTY])) for item_type in set(slots)
+        )
 
     def of_rows(
         self,
@@ -101,7 +106,7 @@ class LiveSum:
         beside: Beside,
         item_type: str,
         rows: np.ndarray,
-        parts: tuple[CodedItems, CodedItems],
+        parts: Sequence[tuple[Packed, np.ndarray]],
     ) -> Added:
         """What counts beside the bits for some items.
 
@@ -110,22 +115,23 @@ class LiveSum:
             beside: what the request is compared by.
             item_type: of the items.
             rows: (n,) their rows, ascending.
-            parts: the items of the type: those of the export, then those that were added.
+            parts: codes (N, D / 8) uint8, packed, and vectors (N, F) int8 of the items of the type: those of the
+                export, then those that were added.
         """
         kept = self.sum_of(tower)
         assert kept is not None
-        weights, first = kept.weights, len(parts[0].codes)
+        weights, first = kept.weights, len(parts[0][0])
         early, late = rows[rows < first], rows[rows >= first] - first
         words, taste, popular = np.zeros((3, len(rows)))
         at = 0
-        for items, of_part in zip(parts, (early, late)):
+        for (codes, vectors), of_part in zip(parts, (early, late)):
             part = slice(at, at := at + len(of_part))
             if weights.encoder and beside.vector.any():
-                words[part] += weights.encoder * cosines(items.encoded, beside.vector, of_part)
+                words[part] += weights.encoder * cosines(vectors, beside.vector, of_part)
             if weights.words and beside.words is not None:
-                words[part] += weights.words * _share(items.codes[of_part], beside.words)
+                words[part] += weights.words * _share(codes[of_part], beside.words)
             if weights.taste and beside.taste is not None:
-                taste[part] += weights.taste * beside.known * _share(items.codes[of_part], beside.taste)
+                taste[part] += weights.taste * beside.known * _share(codes[of_part], beside.taste)
         if weights.popular:  # nobody has taken what was added yet
             popular[: len(early)] = weights.popular * kept.popular[item_type][early].astype(np.float64)
         return Added(words, taste, popular)

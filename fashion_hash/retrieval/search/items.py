@@ -20,6 +20,7 @@ from fashion_hash.errors import QueryError
 from fashion_hash.index.nearest import Near, nearest, within
 from fashion_hash.retrieval.answers import ItemHits
 from fashion_hash.retrieval.checks import check_count, check_skip
+from fashion_hash.retrieval.filters.columns import ItemColumns
 from fashion_hash.retrieval.filters.excluded import excluded_items
 from fashion_hash.retrieval.filters.shortfall import explain_shortfall
 from fashion_hash.retrieval.moment import Moment
@@ -161,14 +162,11 @@ def _by_bits(
     moment: Moment, types: tuple[str, ...], request: SearchQuery, count: int, allowed: Mapping[str, np.ndarray]
 ) -> Ranking:
     """The `count` best items at least, by bits and, where the bundle reads them, by facts."""
-    if request.said is None:
+    if request.said is None and request.beside is None:
         near = near_items(moment, types, request.code, count, allowed)
         return Ranking(near, shares(near.distances, 8 * len(request.code)), np.zeros(len(near.rows), dtype=np.int64))
     tables = moment.columns.of(moment.snapshot)
-    of_types = [
-        moment.tower.facts.of_type(moment.snapshot, tables, item_type, request.said, request.text)
-        for item_type in types
-    ]
+    of_types = [_facts(moment, tables, item_type, request) for item_type in types]
     masks = [allowed.get(item_type) for item_type in types]
     kept = [np.arange(len(tier)) if mask is None else np.flatnonzero(mask) for (tier, _), mask in zip(of_types, masks)]
     tiers = np.concatenate([tier[rows] for (tier, _), rows in zip(of_types, kept)])
@@ -181,6 +179,16 @@ def _by_bits(
         parts.append((np.full(len(rows), number), rows, distances, scores, tier[rows]))
     numbers, rows, distances, scores, tiers = (np.concatenate(part) for part in zip(*parts))
     return Ranking(Candidates(types, numbers, rows, distances), scores, tiers)
+
+
+def _facts(
+    moment: Moment, tables: Mapping[str, ItemColumns], item_type: str, request: SearchQuery
+) -> tuple[np.ndarray, np.ndarray]:
+    """(N,) int64 tiers, and (N,) float64 what words and soft facts add; zeros where no words are read."""
+    if request.said is None:
+        size = len(moment.snapshot.bundle.items[item_type])
+        return np.zeros(size, dtype=np.int64), np.zeros(size)
+    return moment.tower.facts.of_type(moment.snapshot, tables, item_type, request.said, request.text)
 
 
 def _beside(moment: Moment, request: SearchQuery, item_type: str, rows: np.ndarray) -> np.ndarray:
@@ -200,7 +208,7 @@ def added_beside(moment: Moment, request: SearchQuery, item_type: str, rows: np.
     """
     if request.beside is None:
         return None
-    parts = moment.tower.parts(moment.snapshot, item_type)
+    parts = [(items.codes, items.encoded) for items in moment.tower.parts(moment.snapshot, item_type)]
     return moment.tower.beside.of_rows(moment.tower.tower, request.beside, item_type, rows, parts)
 
 

@@ -35,8 +35,13 @@ VERSIONS = 2  # of the codes: a thread may still answer from an older snapshot
 
 
 class CodedItems(NamedTuple):
-    """Items of one type: codes (N, D / 8) uint8, vectors (N, D) float16, tastes (N, T) float32, and the encoder's
-    vectors (N, F) int8, as request_sum rounds them; (N, 0) where they do not count.
+    """Items of one type.
+
+    Attributes:
+        codes: (N, D / 8) uint8, packed.
+        vectors: (N, D) float16, the values whose signs are the codes.
+        tastes: (N, T) float32, what each adds to a taste.
+        encoded: (N, F) int8, the encoder's vectors, rounded; (N, 0) where they do not count.
     """
 
     codes: Packed

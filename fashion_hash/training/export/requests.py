@@ -16,15 +16,18 @@ from fashion_hash.core.outfits import Outfits
 from fashion_hash.data.requests.table import NOBODY, RequestData
 from fashion_hash.errors import ConfigError, TrainingError, suggest
 from fashion_hash.inference.layers import Layer
+from fashion_hash.inference.request_sum import RequestSum, rounded
 from fashion_hash.inference.request_weights import RequestContents, TowerWeights
 from fashion_hash.models.hashing import binarise
 from fashion_hash.models.whisper_lite import WhisperLite
 from fashion_hash.training.export.bundle import export_bundle
-from fashion_hash.training.requests.answer import facts_of_run
+from fashion_hash.training.requests.answer import fit_run, known_before, popular_of
+from fashion_hash.training.requests.facts import CatalogueFacts
 from fashion_hash.training.requests.inputs import RequestInputs, load_request_data
 from fashion_hash.training.requests.run import RequestRun
 from fashion_hash.training.requests.scoring import item_outputs, seen_in_training, user_tastes
 from fashion_hash.training.runs.run import Run, load_data
+from fashion_hash.understanding.facts import RequestFacts
 
 
 def export_requests(run: RequestRun, path: str | Path | None = None, data: RequestData | None = None) -> Bundle:
@@ -127,6 +130,10 @@ def request_contents(
     user_rows = np.array([data.users.find(user) for user in users], dtype=np.int64)
     tastes, known = _tastes(model, inputs, added, user_rows)
     weights = tower_weights(model, slope)
+    catalogue = CatalogueFacts(data)
+    fitted = fit_run(run, data, catalogue)
+    encoded, popular = rounded(inputs.item_features), popular_of(data, known_before("test"))
+    words = catalogue.terms.in_order({item_type: data.items[item_type].rows(ids) for item_type, ids in items.items()})
     nothing = np.zeros((len(outputs), 0), dtype=np.float32)
     taste_parts = nothing if added is None else _array(added)
     return RequestContents(
@@ -137,7 +144,12 @@ def request_contents(
         item_tastes={item_type: taste_parts[of_type] for item_type, of_type in rows.items()},
         user_tastes=_array(tastes),
         user_known=known,
-        facts=facts_of_run(run, data),
+        facts=RequestFacts(catalogue.words, words, fitted.lexical, fitted.soft),
+        sum=RequestSum(
+            fitted.sum,
+            {item_type: encoded[of_type] for item_type, of_type in rows.items()},
+            {item_type: popular[of_type] for item_type, of_type in rows.items()},
+        ),
     )
 
 

@@ -91,7 +91,7 @@ def request_scorers(run: RequestRun, split: str, data: RequestData, texts: Seque
     """
     model, inputs, slope = run.model(data)
     score = make_scorer(model, inputs, split, texts, slope)
-    answer = answer_scorer(run, data, score)
+    answer = answer_scorer(run, data, split, score)
     return {
         ANSWER: answer,
         ANSWER_ANYONE: lambda asked: answer(asked.anonymous()),

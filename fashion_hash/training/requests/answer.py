@@ -1,43 +1,242 @@
-"""What the bundle of a run answers, as a scorer: facts first, then bits, words and soft facts."""
+"""What the bundle of a run answers, as a scorer: facts first, then a sum whose weights validation fits.
+
+Shapes: B requests, C items of the catalogue, T terms of the sum.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
+
 import numpy as np
 
+from fashion_hash.core.seeds import generator
 from fashion_hash.data.requests.table import RequestData, Requests
-from fashion_hash.evaluation.requests import Score
-from fashion_hash.training.requests.facts import CatalogueFacts, FactScorer, fit_facts
+from fashion_hash.evaluation.requests import places_in, recall_at, reciprocal_rank
+from fashion_hash.inference.request_sum import SumWeights
+from fashion_hash.training.requests.facts import CatalogueFacts
 from fashion_hash.training.requests.loop import make_scorer, validation_sample
 from fashion_hash.training.requests.run import RequestRun
-from fashion_hash.understanding.facts import RequestFacts
+from fashion_hash.training.requests.weights import Terms, alone, choose, fit
+
+NAMES = ("bits", "words", "taste", "encoder", "lexical", "soft", "popular")
+BITS, WORDS, TASTE, ENCODER, LEXICAL, SOFT, POPULAR = range(len(NAMES))
+TERMS = Terms(
+    NAMES,
+    part=np.array([1.0, 0.3, 0.5, 1.0, 1.0, 0.5, 0.2]),
+    spread=np.array([0.06, 0.06, 0.06, 0.1, 0.1, 0.3, 1.0]),
+    least=np.array([0.02, 0, 0, 0, 0.02, 0.02, 0]),
+)
+"""The terms of the sum, each for what an item has of it: the share of agreeing bits, the same with the words alone and
+with the taste alone, the encoder's cosine, the share of the request's words, the share of its soft facts, and log(1 +
+how often it was taken). Words and soft facts always count a little: they may be asked for later."""
+HALVES = (0.0, 2.0, 8.0)
+"""How many items a user must have taken for half the weight of the taste: what is tried."""
+FIT_AT_MOST, COMPARED, BEST_OF_EACH = 1_000, 400, 40
+"""The most requests that weights are fitted on, the most items that one of them is compared with, and how many of these
+are the best by each term."""
 
 
-def facts_of_run(run: RequestRun, data: RequestData, catalogue: CatalogueFacts | None = None) -> RequestFacts:
-    """What the bundle of a run understands of requests, its weights fitted on the validation requests.
+class RequestScores(Protocol):
+    """Scores of a catalogue for requests, as `RequestScorer` gives them."""
+
+    num_bits: int
+
+    def __call__(self, requests: Requests, *, text: bool = True, taste: bool = True) -> np.ndarray:
+        """(B, C) by bits."""
+
+    def encoder(self, text: str) -> np.ndarray:
+        """(C,) by the encoder alone."""
+
+    def taken(self, requests: Requests) -> np.ndarray:
+        """(B,) how many items the users took."""
+
+
+class AnswerWeights(NamedTuple):
+    """The weights beside 1 for the share of agreeing bits.
+
+    Attributes:
+        lexical, soft: of words and of soft facts.
+        sum: of all else.
+    """
+
+    lexical: float
+    soft: float
+    sum: SumWeights
+
+
+class Parts(NamedTuple):
+    """What the order of a catalogue is made of, for one request.
+
+    Attributes:
+        tiers: (C,) int64.
+        terms: (C, T) float64, in the order of NAMES.
+        taken: how many items the user took; 0 of nobody.
+    """
+
+    tiers: np.ndarray
+    terms: np.ndarray
+    taken: int
+
+
+class AnswerScorer:
+    """Scores of a catalogue as the bundle orders it.
+
+    Args:
+        catalogue: what requests may speak of.
+        scores: of the run's model.
+        popular: (C,) log(1 + how often each item was taken).
+        weights: of the sum.
+    """
+
+    def __init__(
+        self, catalogue: CatalogueFacts, scores: RequestScores, popular: np.ndarray, weights: AnswerWeights
+    ) -> None:
+        self._catalogue, self._scores, self._popular = catalogue, scores, popular
+        lexical, soft, rest = weights
+        self._half = rest.half
+        self._weights = np.array([1.0, rest.words, rest.taste, rest.encoder, lexical, soft, rest.popular])
+
+    def __call__(self, requests: Requests) -> np.ndarray:
+        """(B, C) float64: the rank of the tier, plus the score within the tier, below 1."""
+        rows = []
+        for parts in parts_of(self._catalogue, self._scores, self._popular, requests):
+            score = parts.terms @ weights_for(self._weights, parts.taken, self._half)
+            low, high = float(score.min(initial=0)), float(score.max(initial=0))
+            rank = np.unique(parts.tiers, return_inverse=True)[1]
+            rows.append(rank + (score - low) / ((high - low) * (1 + 1e-9) + 1e-12))
+        return np.stack(rows)
+
+
+def parts_of(
+    catalogue: CatalogueFacts, scores: RequestScores, popular: np.ndarray, requests: Requests
+) -> Iterator[Parts]:
+    """What the scores of each request are made of; arguments as of AnswerScorer."""
+    for at in range(len(requests)):
+        asked = requests[slice(at, at + 1)]
+        text, taken = asked.texts[0], int(scores.taken(asked)[0])
+        said = catalogue.understand(text)
+        by_encoder = scores.encoder(text)
+        by_words = _shares(scores(asked, taste=False), scores.num_bits) if by_encoder.any() else 0.0 * popular
+        by_taste = _shares(scores(asked, text=False), scores.num_bits) if taken else 0.0 * popular
+        terms = [
+            _shares(scores(asked), scores.num_bits),
+            by_words,
+            by_taste,
+            by_encoder,
+            catalogue.lexical(said.about),
+            catalogue.soft(said),
+            popular,
+        ]
+        yield Parts(catalogue.tiers(said), np.stack(terms, axis=1).astype(np.float64), taken)
+
+
+def weights_for(weights: np.ndarray, taken: int, half: float) -> np.ndarray:
+    """(T,) the weights for a user who took so many items: the taste counts by how much is known of it."""
+    own = weights.copy()
+    own[TASTE] *= float(SumWeights(half=half).known(taken))
+    return own
+
+
+def fit_answer(
+    catalogue: CatalogueFacts, scores: RequestScores, popular: np.ndarray, requests: Requests | None, seed: int = 0
+) -> AnswerWeights:
+    """The weights of the sum, fitted on the validation requests; without any, those of the prior.
+
+    No single term may stand clearly above the sum: where one does, by the mean of MRR and recall@10, it decides.
+
+    Args:
+        catalogue: what requests may speak of.
+        scores: of the run's model, for the validation requests.
+        popular: (C,) log(1 + how often each item was taken in training).
+        requests: the validation requests.
+        seed: of the items that requests are compared with.
+    """
+    if requests is None or not len(requests):
+        return _answer_weights(TERMS.part / TERMS.spread, 0.0)
+    if len(requests) > FIT_AT_MOST:
+        requests = requests[np.linspace(0, len(requests) - 1, FIT_AT_MOST).astype(np.int64)]
+    rng = generator(seed, "weights")
+    candidates, taken = [], []
+    for parts, item in zip(parts_of(catalogue, scores, popular, requests), requests.items.tolist()):
+        candidates.append(parts.terms[_compared(parts, item, rng)])
+        taken.append(parts.taken)
+    present = np.arange(max(map(len, candidates))) < np.array([len(rows) for rows in candidates])[:, None]
+    padded = np.zeros((*present.shape, len(NAMES)))
+    padded[present] = np.concatenate(candidates)
+    fits = []
+    for half in HALVES:
+        known = padded.copy()
+        known[:, :, TASTE] *= SumWeights(half=half).known(np.array(taken))[:, None]
+        fits.append(fit(TERMS, known, present))
+    best = min(range(len(HALVES)), key=lambda place: fits[place].loss)
+    weighings = [fits[best].weights, *(alone(term, fits[best].spread) for term in range(len(NAMES)) if term != SOFT)]
+    values: list[list[float]] = [[] for _ in weighings]
+    for parts, item in zip(parts_of(catalogue, scores, popular, requests), requests.items.tolist()):
+        for weights, of_requests in zip(weighings, values):
+            score = parts.terms @ weights_for(weights, parts.taken, HALVES[best])
+            score = np.where(parts.tiers < parts.tiers[item], -np.inf, score)
+            score = np.where(parts.tiers > parts.tiers[item], np.inf, score)
+            places = places_in(score[None], np.array([item]))
+            of_requests.append(float((reciprocal_rank(places) + recall_at(places, 10))[0]) / 2)
+    return _answer_weights(weighings[choose([np.array(of_requests) for of_requests in values])], HALVES[best])
+
+
+def _compared(parts: Parts, item: int, rng: np.random.Generator) -> np.ndarray:
+    """The rows of the item that was taken, first, and of others of its tier that it is compared with."""
+    others = np.flatnonzero(parts.tiers == parts.tiers[item])
+    others = others[others != item]
+    if len(others) > COMPARED:
+        best = [np.argpartition(-parts.terms[others, term], BEST_OF_EACH)[:BEST_OF_EACH] for term in range(len(NAMES))]
+        chosen = np.union1d(np.concatenate(best), rng.choice(len(others), COMPARED // 2, replace=False))
+        others = others[chosen]
+    return np.concatenate([[item], others])
+
+
+def _answer_weights(weights: np.ndarray, half: float) -> AnswerWeights:
+    relative = [float(f"{weight / weights[BITS]:.4g}") for weight in weights]
+    rest = SumWeights(relative[WORDS], relative[TASTE], relative[ENCODER], relative[POPULAR], half)
+    return AnswerWeights(max(relative[LEXICAL], 0.01), max(relative[SOFT], 0.01), rest)
+
+
+def popular_of(data: RequestData, splits: Sequence[str]) -> np.ndarray:
+    """(C,) log(1 + how often each item was taken in some splits)."""
+    taken = [data.splits[name].items for name in splits if name in data.splits]
+    return np.asarray(np.log1p(np.bincount(np.concatenate(taken), minlength=data.num_items)))
+
+
+def known_before(split: str) -> tuple[str, ...]:
+    """The splits whose events are known when the requests of a split are answered."""
+    return ("train", "valid") if split == "test" else ("train",)
+
+
+def fit_run(run: RequestRun, data: RequestData, catalogue: CatalogueFacts) -> AnswerWeights:
+    """The weights of the sum of a run's best epoch, fitted on its validation requests.
 
     Args:
         run: a finished run.
         data: the data of the run.
-        catalogue: what requests may speak of; read from the data by default.
+        catalogue: what requests may speak of.
     """
     model, inputs, slope = run.model(data)
     valid = validation_sample(data, run.config.seed)
-    bits: Score = _no_scores if valid is None else make_scorer(model, inputs, "valid", valid.texts, slope)
-    return fit_facts(catalogue or CatalogueFacts(data), bits, run.config.requests.num_bits, valid)
+    scores = make_scorer(model, inputs, "valid", () if valid is None else valid.texts, slope)
+    return fit_answer(catalogue, scores, popular_of(data, known_before("valid")), valid, run.config.seed)
 
 
-def answer_scorer(run: RequestRun, data: RequestData, bits: Score) -> FactScorer:
+def answer_scorer(run: RequestRun, data: RequestData, split: str, scores: RequestScores) -> AnswerScorer:
     """The order in which the bundle of a run answers.
 
     Args:
         run: a finished run.
         data: the data of the run.
-        bits: the scores of the run's binary codes.
+        split: the users of the requests are known as before this split.
+        scores: of the run's model.
     """
     catalogue = CatalogueFacts(data)
-    facts = facts_of_run(run, data, catalogue)
-    return FactScorer(catalogue, bits, run.config.requests.num_bits, lexical=facts.lexical, soft=facts.soft)
+    weights = fit_run(run, data, catalogue)
+    return AnswerScorer(catalogue, scores, popular_of(data, known_before(split)), weights)
 
 
-def _no_scores(requests: Requests) -> np.ndarray:
-    return np.zeros((len(requests), 0))
+def _shares(scores: np.ndarray, num_bits: int) -> np.ndarray:
+    return np.asarray((scores[0].astype(np.float64) / num_bits + 1) / 2)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from fashion_hash.data.requests.table import NOBODY, RequestData, Requests
+from fashion_hash.inference.request_sum import cosines, rounded
 from fashion_hash.models.hashing import binarise
 from fashion_hash.models.whisper_lite import WhisperLite
 from fashion_hash.training.requests.histories import Histories
@@ -105,6 +106,19 @@ class RequestScorer:
         outputs, self._item_tastes = item_outputs(model, inputs)
         self._relaxed, self._binary = model.finish(outputs, slope).T, binarise(outputs).T
         self._slope = slope
+        self.num_bits = len(self._binary)
+        self._encoded = rounded(inputs.item_features)
+
+    def encoder(self, text: str) -> np.ndarray:
+        """(C,) float64, the cosine of the encoder's vectors of a text and of every item, as a bundle compares them."""
+        return cosines(self._encoded, rounded(self._vectors[text]))
+
+    def taken(self, requests: Requests) -> np.ndarray:
+        """(B,) int64, how many different items the users took, as far as the taste knows; 0 without a taste."""
+        _, known = user_tastes(self._model, self._item_tastes, self._histories, requests.users, self._trained)
+        items, present = self._histories.of_users(requests.users)
+        different = [len(set(row[there].tolist())) for row, there in zip(items, present)]
+        return np.where(known, np.maximum(np.array(different, dtype=np.int64), 1), 0)
 
     def __call__(self, requests: Requests, form: Form = "binary", text: bool = True, taste: bool = True) -> np.ndarray:
         """(B, C) float32 scores.

@@ -3,7 +3,7 @@
 A request gives every item of the catalogue a value for each term: bits, words, BM25 and so on. The weights are those of
 a conditional logit (McFadden, 1974): with the sum as logit, the items that were taken get the greatest likelihood. A
 normal prior holds them to equal parts of every term, as strongly as SURE requests would, so that a handful of requests
-moves them little and hundreds decide. No weight is negative.
+moves them little and hundreds decide. No weight falls below a least one, 0 for most.
 
 Shapes: R requests, K candidates of a request, T terms.
 """
@@ -29,11 +29,13 @@ class Terms(NamedTuple):
         names: of the terms.
         part: their parts in the prior, in units of their spread among the items.
         spread: their standard deviations among items where the requests do not show any.
+        least: the least part that each may get.
     """
 
     names: tuple[str, ...]
     part: np.ndarray
     spread: np.ndarray
+    least: np.ndarray
 
 
 class Weighing(NamedTuple):
@@ -91,7 +93,7 @@ def fit(terms: Terms, candidates: np.ndarray, present: np.ndarray, sure: float =
         away = parts - terms.part
         return missed + sure / 2 * float(away @ away), (expected - scaled[:, 0]).sum(axis=0) + sure * away
 
-    bounds = [(0.0, None)] * len(terms.part)
+    bounds = [(float(least), None) for least in terms.least]
     found = minimize(loss, terms.part, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 200})
     return Weighing(np.asarray(found.x) / spread, spread, float(found.fun))
 
@@ -111,11 +113,15 @@ def alone(term: int, spread: np.ndarray) -> np.ndarray:
 def choose(values: Sequence[np.ndarray]) -> int:
     """The place of the best of several rankings: the first, unless another is better beyond chance.
 
+    Another ranking is taken instead of the first when its mean is greater by more than the standard error of the
+    difference; with few requests by more, because they may agree by chance.
+
     Args:
-        values: for each ranking the value of each request, (R,). Another ranking is taken instead of the first when its
-            mean is greater by more than the standard error of the difference.
+        values: for each ranking the value of each request, (R,).
     """
+    count = len(values[0])
     gains = np.array([float((other - values[0]).mean()) for other in values])
-    errors = np.array([float((other - values[0]).std()) for other in values]) / np.sqrt(max(len(values[0]) - 1, 1))
+    deviations = np.array([float((other - values[0]).std()) for other in values])
+    errors = (deviations + 1 / np.sqrt(count)) / np.sqrt(max(count - 1, 1))
     sure = gains > errors
     return int(np.where(sure, gains, 0.0).argmax()) if sure.any() else 0

@@ -22,7 +22,7 @@ from fashion_hash.training.measure.requests import (
     request_table,
 )
 from fashion_hash.training.requests.answer import answer_scorer
-from fashion_hash.training.requests.loop import fit_requests
+from fashion_hash.training.requests.loop import fit_requests, make_scorer
 from tests.worlds.tiny_requests import tiny_request_values, tiny_requests
 
 
@@ -73,8 +73,13 @@ def test_facts_decide_before_bits(report):
 
 def test_without_a_user_is_the_same_for_all(run, data):
     judged = typed_requests(data, "test", per_kind=4)
-    answer = answer_scorer(run, data, lambda asked: np.zeros((len(asked), data.num_items)))
-    np.testing.assert_array_equal(answer(judged.requests), answer(judged.anonymous().requests))
+    model, inputs, slope = run.model(data)
+    answer = answer_scorer(run, data, "test", make_scorer(model, inputs, "test", judged.requests.texts, slope))
+    one_text = judged.requests[np.zeros(2, dtype=int)]
+    of_two = replace(one_text, users=np.array([0, 1], dtype=np.int32))  # who like other materials
+    first, second = answer(of_two)
+    assert (first != second).any()
+    np.testing.assert_array_equal(*answer(of_two.anonymous()))
 
 
 def test_the_table_splits_by_kind(report):

@@ -14,8 +14,9 @@ from fashion_hash.data.requests.table import NOBODY, RequestData, Requests
 from fashion_hash.errors import ConfigError, DataError, FeatureError, TrainingError
 from fashion_hash.index.build import build_index
 from fashion_hash.retrieval.recommender import Recommender
-from fashion_hash.training.export.requests import check_same_items, export_requests, single_items
+from fashion_hash.training.export.requests import check_same_items, export_requests, request_contents, single_items
 from fashion_hash.training.measure.requests import BITS, BM25, POPULARITY, TEXT_ONLY, USER_ONLY, evaluate_requests
+from fashion_hash.training.requests.answer import answer_scorer
 from fashion_hash.training.requests.batches import RequestBatches
 from fashion_hash.training.requests.histories import Histories, reviews
 from fashion_hash.training.requests.inputs import RequestInputs
@@ -119,6 +120,33 @@ def test_the_bundle_answers_as_the_model(run: RequestRun, data: RequestData, tmp
     # somebody new who engaged with the same items is the same person
     events = np.concatenate([data.split(name).items[data.split(name).users == 3] for name in ("train", "valid")])
     np.testing.assert_allclose(tower.taste_of({"item": events}), tower.taste_of_user(3), atol=1e-5)
+
+
+def test_search_orders_as_the_scorer_of_evaluation(run: RequestRun, data: RequestData, tmp_path: Path) -> None:
+    bundle = export_requests(run, tmp_path / "bundle", data)
+    ids, pool = single_items(bundle)
+    build_index(bundle, pool, ids)
+    recommender, requests = Recommender.load(bundle.path), data.split("test")
+    model, inputs, slope = run.model(data)
+    answer = answer_scorer(run, data, "test", make_scorer(model, inputs, "test", requests.texts, slope))
+    for asked in (requests, requests.anonymous()):
+        expected = answer(asked)
+        for text, user, scores in zip(asked.texts, asked.users.tolist(), expected):
+            hits = recommender.search(text, None if user == NOBODY else data.users.ids[user], len(scores))
+            rows = data.items["item"].rows(hits.ids.tolist())
+            assert (np.diff(scores[rows]) < 1e-9).all()
+
+
+def test_items_of_a_bundle_in_another_order_keep_their_words(run: RequestRun, data: RequestData) -> None:
+    ids = data.items["item"].ids
+    same, turned = (request_contents(run, data, [], {"item": some}) for some in (ids, ids[::-1]))
+    assert same.facts is not None
+    assert turned.facts is not None
+    assert (same.facts.terms.by_type["item"][::-1] != turned.facts.terms.by_type["item"]).nnz == 0
+    assert same.sum is not None
+    assert turned.sum is not None
+    np.testing.assert_array_equal(same.sum.vectors["item"][::-1], turned.sum.vectors["item"])
+    np.testing.assert_array_equal(same.sum.popular["item"][::-1], turned.sum.popular["item"])
 
 
 def test_a_bundle_of_single_items_recommends(run: RequestRun, data: RequestData, tmp_path: Path) -> None:
