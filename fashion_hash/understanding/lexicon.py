@@ -138,9 +138,11 @@ class Lexicon:
             return None
         plurals = (f"{word}s", word.removesuffix("s"))  # "short" is no slip for "shorts"
         near = {
-            other for other in neighbours(word, self._alphabet) if other in self._spelled and other not in plurals
-        } - {word}
-        return max(near, key=lambda other: (*self._spelled[other], other), default=None)
+            other: spelled
+            for other in neighbours(word, self._alphabet)
+            if other != word and other not in plurals and (spelled := self._spelling(other)) is not None
+        }
+        return max(near, key=lambda other: (*near[other], other in self._spelled, other), default=None)
 
     def _corrected_term(self, word: str) -> str | None:
         """The word of titles that a word is one letter away from, of several the most frequent; None for none."""
@@ -157,6 +159,10 @@ class Lexicon:
         of_role = [column for column in self.values.numbers if self.words.role_of(column) == role]
         names = self.words.columns[role].names if role in self.words.columns else ()
         return sorted(of_role, key=lambda column: names.index(column.casefold()) if column.casefold() in names else 99)
+
+    def _spelling(self, word: str) -> tuple[int, int] | None:
+        """What `_spelled` knows of a word, or of its singular; None for nothing."""
+        return self._spelled.get(word) or self._spelled.get(self.words.singular(word))
 
     @cached_property
     def _spelled(self) -> dict[str, tuple[int, int]]:

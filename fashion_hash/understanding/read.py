@@ -36,7 +36,8 @@ class _Part:
         asked: whether it is asked for, or what the asked one is to go with.
         start: the first token of the part, its cue included.
         tentative: "and" where it is another item only if something says what it is, "with" where it may be a part of
-            the item before ("with dots"); "" for an item of its own.
+            the item before ("with dots"), "for" where it may be no item ("for my sister"); "" for an item of
+            its own.
         facts: what is said.
         stop: the token behind its last.
     """
@@ -107,12 +108,31 @@ class _Reader:
         return True
 
     def _phrase(self) -> bool:
-        """A phrase of the catalogue."""
+        """A phrase of the catalogue; one of several words may have one letter wrong in each."""
         for length in range(min(self.lexicon.longest, len(self.tokens) - self.at), 0, -1):
             if meanings := self.lexicon.meanings(self._keys(length)):
                 self._add(meanings, length)
                 return True
+            if length > 1 and self._corrected_phrase(length):
+                return True
         return False
+
+    def _corrected_phrase(self, length: int) -> bool:
+        """A phrase of the catalogue out of the next tokens, some with one letter wrong."""
+        span = slice(self.at, self.at + length)
+        kept = self.tokens[span]
+        words = [self.lexicon.corrected(token.key) for token in kept]
+        meant = tuple(word or token.key for word, token in zip(words, kept))
+        if not any(words) or not (meanings := self.lexicon.meanings(meant)):
+            return False
+        self._add(meanings, length)
+        self._read_as(self.part, len(self.part.facts) - 1, " ".join(token.text for token in kept), " ".join(meant))
+        return True
+
+    def _read_as(self, part: _Part, start: int, typed: str, word: str) -> None:
+        """Says that the facts of a part from `start` on were misspelt."""
+        self.notes.append(f"{typed!r} was read as {word!r}")
+        part.facts[start:] = [replace(fact, read_as=word) for fact in part.facts[start:]]
 
     def _range(self) -> bool:
         """Words for a part of the catalogue's prices: "cheap", "pas cher"."""
@@ -129,11 +149,11 @@ class _Reader:
 
     def _cue(self) -> bool:
         """Words that turn what follows: an exclusion, what the item is to go with, "or", "and"."""
-        for name in ("partner", "excluding", "beside", "joining", "but", "also"):
+        for name in ("partner", "perhaps_partner", "excluding", "beside", "joining", "but", "also"):
             if length := self.lexicon.cue_length(name, self.tokens, self.at):
-                if name == "partner":
+                if name in ("partner", "perhaps_partner"):
                     self._settle()
-                    self.parts.append(_Part(asked=False, start=self.at))
+                    self.parts.append(_Part(False, self.at, "" if name == "partner" else "for"))
                     self.excluding = False
                 elif name == "excluding":
                     if self._keys(1) in self.lexicon.cues["but"]:
@@ -197,8 +217,7 @@ class _Reader:
             part, before = self.part, len(self.part.facts)
             self.tokens[self.at] = token._replace(key=word)
             if self._phrase():
-                self.notes.append(f"{token.text!r} was read as {word!r}")
-                part.facts[before:] = [replace(fact, read_as=word) for fact in part.facts[before:]]
+                self._read_as(part, before, token.text, word)
                 return True
             self.tokens[self.at] = token
         term = self.lexicon.corrected_term(token.key)

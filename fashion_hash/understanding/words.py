@@ -62,6 +62,7 @@ class Words(Section):
     up_to: Listed = ()
     excluding: Listed = ()
     partner: Listed = ()
+    perhaps_partner: Listed = ()
     beside: Listed = ()
     joining: Listed = ()
     but: Listed = ()
@@ -109,6 +110,7 @@ class Words(Section):
             "up_to",
             "excluding",
             "partner",
+            "perhaps_partner",
             "beside",
             "joining",
             "but",
