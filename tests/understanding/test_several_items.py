@@ -66,7 +66,8 @@ def test_items_asked_for(text, asked):
             "a red skirt",
         ),
         ("a black dress with white dots", [["black", "dress", "dotted"]], [], "a black dress with white dots"),
-        ("something for my blue jeans", [["blue", "jeans"]], [], "something for my blue jeans"),
+        ("something for my blue jeans", [["-jeans"]], [["blue", "jeans"]], "something for my blue jeans"),
+        ("something blue for my sister", [["blue"]], [], "something blue for my sister"),
         ("what goes with my blue jeans", [["-jeans"]], [["blue", "jeans"]], "what goes with my blue jeans"),
         (
             "shoes matching my red dress but not leather",
