@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from copy import copy
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
@@ -15,9 +14,9 @@ from fashion_hash.bundle.catalogue import Catalogue
 from fashion_hash.bundle.generations import Held, hold_current
 from fashion_hash.core.arrays import check_rows, open_array
 from fashion_hash.core.ids import IdTable
-from fashion_hash.core.manifest import check_fields, read_manifest
+from fashion_hash.core.manifest import MOST_BITS, Within, check_fields, read_manifest
 from fashion_hash.core.outfits import EMPTY, Outfits, check_slots, item_types, slot_names
-from fashion_hash.errors import BundleError, DataError, shown
+from fashion_hash.errors import BundleError, DataError
 from fashion_hash.inference.outfit_encoder import (
     OutfitEncoderArrays,
     read_encoded,
@@ -30,14 +29,13 @@ FORMAT_VERSION = 1
 LIVE_FOLDER = "live"
 EXACT = dict.fromkeys(("pool", "score", "explain", "compose", "complete"), "exact")
 RE_RANKED = "shortlist and re-rank"
-MOST_BITS = 1 << 16
 FIELDS = {  # of the manifest, by their types
     "name": str,
     "slots": (list, str),
     "modalities": (list, str),
-    "num_bits": int,
-    "preference_scale": int,
-    "compatibility_scale": int,
+    "num_bits": Within(8, MOST_BITS),
+    "preference_scale": Within(0, 1 << 62),
+    "compatibility_scale": Within(0, 1 << 62),
     "repeat_empty": bool,
 }
 
@@ -53,6 +51,12 @@ def has_changes(folder: Path) -> bool:
 def _file_name(item_type: str) -> str:
     """An item type as part of a file name: "jeans/denim" must not become a folder."""
     return quote(item_type, safe=" ")
+
+
+def _opened_again(open_bundle: Callable[..., Bundle], path: str, verify: bool, scales: BundleChanges) -> Bundle:
+    """What unpickling a bundle calls."""
+    bundle = open_bundle(path, verify=verify)
+    return bundle.view(**scales)
 
 
 class BundleChanges(TypedDict, total=False):
@@ -85,16 +89,15 @@ class Bundle:
     def __init__(self, path: Path, manifest: dict[str, Any], verify: bool = True) -> None:
         self.path = self.root = path
         self._held: Held | None = None  # keeps the files from being removed while this object or a view exists
+        self._reopen: Callable[..., Bundle] = type(self).open  # what unpickling calls; fashion_hash.live sets its own
         self.verify = verify
         self.manifest = manifest
         check_fields(path / "manifest.json", manifest, FIELDS)
-        if not 8 <= manifest["num_bits"] <= MOST_BITS or manifest["num_bits"] % 8:
+        if manifest["num_bits"] % 8:
             raise BundleError(
-                f"{path / 'manifest.json'}: num_bits must be a multiple of 8 of at most {MOST_BITS}, got "
-                f"{shown(manifest['num_bits'])}: export it again"
+                f"{path / 'manifest.json'}: num_bits must be a multiple of 8, got {manifest['num_bits']}: "
+                "export it again"
             )
-        if min(manifest["preference_scale"], manifest["compatibility_scale"]) < 0:
-            raise BundleError(f"{path / 'manifest.json'}: the scales must be at least 0: export it again")
         self.name: str = manifest["name"]
         self.fingerprint: str = manifest["fingerprint"]
         try:
@@ -154,7 +157,20 @@ class Bundle:
         folder, held = hold_current(Path(path))
         bundle = cls(folder, read_manifest(folder, FORMAT, FORMAT_VERSION, verify=verify), verify)
         bundle.root, bundle._held = Path(path), held
+        if verify:
+            bundle.catalogue.check_ids(bundle.items)
         return bundle
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles as path and options: whoever unpickles opens the bundle again, as it is then."""
+        scales = {"preference_scale": self.preference_scale, "compatibility_scale": self.compatibility_scale}
+        return _opened_again, (self._reopen, str(self.root.absolute()), self.verify, scales)
+
+    def __copy__(self) -> Bundle:
+        """Another object that shares all files and arrays."""
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        return twin
 
     def view(self, **changes: Unpack[BundleChanges]) -> Bundle:
         """A copy that shares all files and arrays, with some attributes replaced.
@@ -164,7 +180,7 @@ class Bundle:
         """
         if unknown := changes.keys() - BundleChanges.__annotations__.keys():
             raise TypeError(f"a view of a bundle cannot change {min(unknown)!r}")
-        view = copy(self)
+        view = self.__copy__()
         view.__dict__.update(changes)
         return view
 

@@ -10,12 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Protocol
 
 from fashion_hash.bundle.sqlite_files import check_tables, connect, limited
+from fashion_hash.core.ids import IdTable
 from fashion_hash.data.columns import DESCRIBED, USABLE, ColumnType, typed, types_of
-from fashion_hash.errors import BundleError, DataError, unreadable
+from fashion_hash.errors import BundleError, DataError, shown, unreadable
 
 SCHEMA = """
 CREATE TABLE items (
@@ -33,6 +35,7 @@ CREATE INDEX items_by_id ON items (item_id);
 COLUMNS_SCHEMA = "CREATE TABLE IF NOT EXISTS columns (name TEXT PRIMARY KEY, type TEXT) WITHOUT ROWID;"
 """The types of the columns of details, null for several kinds (data/columns.py). Older files lack the table."""
 
+ROWS_OF_TYPE = "SELECT row, item_id FROM items WHERE type = ? ORDER BY row"
 LINES_AT = "SELECT row, title, details FROM items WHERE type = ? AND row IN (SELECT value FROM json_each(?))"
 
 # item id, title, details as JSON, picture
@@ -136,6 +139,31 @@ class Catalogue:
         except sqlite3.Error as error:
             raise self._unreadable(error) from None
         self._select("type", "", -1)
+
+    def check_ids(self, tables: Mapping[str, IdTable]) -> None:
+        """Compares the ids of the rows with the id tables of the bundle, which no checksum ties to each other.
+
+        Raises:
+            BundleError: a row has another id, or there is a row without one in the tables, or none for an id.
+        """
+        try:
+            with limited(self._connection, self.path.stat().st_size):
+                count = self._connection.execute("SELECT count(*) FROM items").fetchone()[0]
+                rows = {
+                    item_type: self._connection.execute(ROWS_OF_TYPE, (item_type,)).fetchall() for item_type in tables
+                }
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from None
+        for item_type, ids in tables.items():
+            expected = list(enumerate(ids.at(range(len(ids)))))
+            for row, (found, named) in enumerate(zip_longest(rows[item_type], expected)):
+                if found != named:
+                    raise BundleError(
+                        f"{self.path}: row {row} of type {item_type} holds {shown(found and found[1])}, but the ids of "
+                        f"the bundle say {shown(named and named[1])}: export the bundle again"
+                    )
+        if count != (named := sum(map(len, tables.values()))):
+            raise BundleError(f"{self.path} holds {count} items, but the bundle {named}: export the bundle again")
 
     def at(self, seq: int) -> Catalogue:
         """The catalogue as of log entry `seq`; it shares the open file."""

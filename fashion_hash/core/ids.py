@@ -97,7 +97,7 @@ class IdTable:
 
     def id(self, row: int) -> str:
         """The id of a row."""
-        return bytes(self._ids[row]).decode()
+        return self._decoded([bytes(self._ids[row])])[0]
 
     @property
     def encoded(self) -> np.ndarray:
@@ -113,12 +113,20 @@ class IdTable:
 
     def at(self, rows: Sequence[int] | np.ndarray) -> list[str]:
         """The ids of many rows."""
-        return [name.decode() for name in self._ids[np.asarray(rows, dtype=np.int64)].tolist()]
+        return self._decoded(self._ids[np.asarray(rows, dtype=np.int64)].tolist())
 
     def all(self) -> list[str]:
         """Every id that can be found, in row order."""
         names = self._ids if len(self._order) == len(self._ids) else self._ids[self.findable]
-        return [name.decode() for name in names.tolist()]
+        return self._decoded(names.tolist())
+
+    def _decoded(self, names: list[bytes]) -> list[str]:
+        try:
+            return [name.decode() for name in names]
+        except UnicodeDecodeError as error:
+            raise BundleError(
+                f"a {self.kind} id is not UTF-8 text ({error.object[:80]!r}): export the bundle again"
+            ) from None
 
     def find(self, name: str) -> int:
         """The row of an id, or -1."""

@@ -9,16 +9,17 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from fashion_hash.core.files import sha256, sweep, sync_file, sync_folder, write_json
-from fashion_hash.errors import BundleError, shown, unreadable
+from fashion_hash.errors import BundleError, FashionHashError, shown, unreadable
 
 # of a bundle with generations (fashion_hash.bundle.generations), and the manifest of each
 CURRENT, GENERATIONS, MANIFEST = "current", "generations", "manifest.json"
 EDIT = "edit"  # names the temporary folders of `replace_files`
 
 MOST_BYTES = 1 << 26  # of a JSON file of a bundle
+MOST_BITS = 1 << 16  # of a code
 
 
 def seal(folder: Path, manifest: dict[str, Any]) -> None:
@@ -124,26 +125,64 @@ def _others(folder: Path, facts: dict[str, Any]) -> list[dict[str, Any]]:
     return others
 
 
-def check_fields(path: Path, values: dict[str, Any], types: dict[str, Any]) -> None:
-    """Checks that values read from a JSON file are there and of their types. Others may stand beside them.
+class Within(NamedTuple):
+    """A field that is a number from `low` to `high`, both included.
+
+    Attributes:
+        low, high: the bounds.
+        whole: whether it must be a whole number.
+    """
+
+    low: float
+    high: float
+    whole: bool = True
+
+    def __str__(self) -> str:
+        """As messages say it."""
+        return f"a {'whole ' * self.whole}number from {self.low:g} to {self.high:g}"
+
+
+def check_fields(
+    path: Path, values: object, types: Mapping[str, Any], error: type[FashionHashError] = BundleError
+) -> None:
+    """Checks that values read from a JSON file are there, of their types and within bounds. Others may be beside them.
 
     Args:
         path: the file, for the message.
         values: what it holds.
-        types: by name a type, or (list, type) for a list of such values.
+        types: by name what the value must be: a type, `Within`, a frozenset of the texts that it may be, or
+            (list, one of these) for a list of such values.
+        error: what to raise.
 
     Raises:
-        BundleError: a value is missing or of another type.
+        FashionHashError: a value is missing, or is not what it must be.
     """
+    if not isinstance(values, dict):
+        raise error(f"{path} holds {shown(values)}, expected fields such as {min(types)!r}: export it again")
     for name, expected in types.items():
         value = values.get(name)
-        if isinstance(expected, tuple):
-            fits = isinstance(value, list) and all(isinstance(entry, expected[1]) for entry in value)
-        else:
-            fits = isinstance(value, expected) and (expected is bool or not isinstance(value, bool))
-        if not fits:
-            stated = f"a list of {expected[1].__name__}" if isinstance(expected, tuple) else expected.__name__
-            raise BundleError(f"{path}: {name} is {shown(value)}, expected {stated}: export it again")
+        several = isinstance(expected, tuple) and not isinstance(expected, Within)
+        each = expected[1] if several else expected
+        entries = value if several and isinstance(value, list) else [value]
+        if (several and not isinstance(value, list)) or not all(_fits(entry, each) for entry in entries):
+            raise error(f"{path}: {name} is {shown(value)}, expected {_stated(each, several)}: export it again")
+
+
+def _fits(value: object, expected: Any) -> bool:
+    if isinstance(expected, Within):
+        is_number = isinstance(value, int if expected.whole else int | float) and not isinstance(value, bool)
+        return is_number and expected.low <= value <= expected.high  # type: ignore[operator]
+    if isinstance(expected, frozenset):
+        return isinstance(value, str) and value in expected
+    return isinstance(value, expected) and (expected is bool or not isinstance(value, bool))
+
+
+def _stated(expected: Any, several: bool) -> str:
+    if isinstance(expected, frozenset):
+        said = " or ".join(map(repr, sorted(expected)))
+    else:
+        said = str(expected) if isinstance(expected, Within) else expected.__name__
+    return f"a list, each {said}" if several else said
 
 
 def _text(path: Path) -> str:
@@ -204,6 +243,21 @@ def _reseal(folder: Path, manifest: dict[str, Any]) -> None:
     write_json(folder / MANIFEST, {**manifest, "seal": _digest(manifest)})
 
 
+def read_json(path: Path) -> Any:
+    """The value of a JSON file of a bundle.
+
+    Raises:
+        FileNotFoundError: no such file.
+        BundleError: it cannot be read, is too large, or is not JSON.
+    """
+    try:
+        return json.loads(_text(path))
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
+        raise unreadable(path, error, f"{path} is not readable ({error}): export the bundle again") from None
+
+
 def read_part(path: Path, what: str, version: int, absent: str) -> dict[str, Any]:
     """Reads the description of a part of a bundle: JSON that names its format and version.
 
@@ -217,11 +271,9 @@ def read_part(path: Path, what: str, version: int, absent: str) -> dict[str, Any
         BundleError: no such file, unreadable, or of another format or version.
     """
     try:
-        about = json.loads(_text(path))
+        about = read_json(path)
     except FileNotFoundError:
         raise BundleError(absent) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise unreadable(path, error, f"{path} is not readable ({error}): export the bundle again") from None
     version_found = (about.get("format"), about.get("format_version")) if isinstance(about, dict) else None
     if version_found != (what, version):
         raise BundleError(f"{path} is not {what!r} of version {version}: export the bundle again")

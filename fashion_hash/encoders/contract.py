@@ -10,10 +10,12 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from fashion_hash.core.manifest import Within, check_fields, read_json
 from fashion_hash.errors import BundleError, FeatureError
 
 FORMAT, FORMAT_VERSION = "fashion_hash encoder", 1
 MANIFEST = "encoder.json"
+FIELDS = {"kind": str, "fingerprint": str, "dim": Within(1, 1 << 20)}  # of each encoder; some have more
 
 
 class Words(NamedTuple):
@@ -61,6 +63,23 @@ class TextEncoder(Encoder, Protocol):
 
     def save(self, folder: Path) -> None:
         """Writes what `open_encoder` needs to open it again."""
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a saved encoder, its fields checked.
+
+    Raises:
+        FeatureError: the folder holds none, one of another version, or a damaged one.
+    """
+    path = folder / MANIFEST
+    try:
+        about = read_json(path)
+    except (FileNotFoundError, BundleError) as error:
+        raise FeatureError(f"{folder} does not hold a readable encoder ({error}): export it again") from None
+    check_fields(path, about, FIELDS, FeatureError)
+    if (about["format"], about["format_version"]) != (FORMAT, FORMAT_VERSION):
+        raise FeatureError(f"{path} is not {FORMAT!r} of version {FORMAT_VERSION}: export it again")
+    return dict(about)
 
 
 def manifest_of(encoder: Encoder, **settings: object) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from fashion_hash.encoders.contract import FORMAT, FORMAT_VERSION, MANIFEST, TextEncoder
-from fashion_hash.errors import FeatureError
+from fashion_hash.core.manifest import check_fields
+from fashion_hash.encoders.contract import MANIFEST, TextEncoder, read_manifest
+from fashion_hash.errors import FeatureError, shown
+
+FIELDS = {"sentence_transformers": {"model": str}, "open_clip": {"model": str, "weights": str}}  # by kind
 
 
 def open_encoder(folder: str | Path, weights: str | None = None) -> TextEncoder:
@@ -22,14 +24,9 @@ def open_encoder(folder: str | Path, weights: str | None = None) -> TextEncoder:
             weights are not those that made the vectors (raised on first use).
     """
     folder = Path(folder)
-    try:
-        about = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        version = about["format"], about["format_version"]
-        kind, fingerprint, dim = about["kind"], str(about["fingerprint"]), int(about["dim"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise FeatureError(f"{folder} does not hold a readable encoder ({error}): export it again") from None
-    if version != (FORMAT, FORMAT_VERSION):
-        raise FeatureError(f"{folder / MANIFEST} is not {FORMAT!r} of version {FORMAT_VERSION}: export it again")
+    about = read_manifest(folder)
+    kind, fingerprint, dim = about["kind"], about["fingerprint"], about["dim"]
+    check_fields(folder / MANIFEST, about, FIELDS.get(kind, {}), FeatureError)
     if kind == "words":
         from fashion_hash.encoders.words import WordsEncoder
 
@@ -42,4 +39,4 @@ def open_encoder(folder: str | Path, weights: str | None = None) -> TextEncoder:
         from fashion_hash.encoders.clip import ClipEncoder
 
         return ClipEncoder(about["model"], weights or about["weights"], expected=(fingerprint, dim))
-    raise FeatureError(f"{folder / MANIFEST} names the encoder {kind!r}, which this release does not have")
+    raise FeatureError(f"{folder / MANIFEST} names the encoder {shown(kind)}, which this release does not have")

@@ -6,7 +6,6 @@ can be encoded without torch. Shapes: N titles, V terms, F feature.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,14 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from fashion_hash.core.arrays import open_array
 from fashion_hash.core.files import atomic_folder, write_json
+from fashion_hash.core.manifest import Within, check_fields, read_json
 from fashion_hash.errors import BundleError, FeatureError
 
 FORMAT, FORMAT_VERSION = "fashion_hash titles", 1
 _WORDS: dict[str, Any] = {"analyzer": "word", "ngram_range": (1, 2), "sublinear_tf": True}
 _LETTERS: dict[str, Any] = {"analyzer": "char_wb", "ngram_range": (3, 4), "sublinear_tf": True}
 _PARTS = {"words": _WORDS, "letters": _LETTERS}
+FIELDS = {"format": str, "version": int, "dim": Within(1, 1 << 20), **dict.fromkeys(_PARTS, (list, str))}
 _FAINTEST = 1e-6  # a title whose terms all vanish in the SVD counts as unknown
 
 
@@ -114,14 +115,15 @@ class TitleVectors:
         """Reads what `save` wrote. Raises FeatureError when it is missing, broken or of another version."""
         folder = Path(folder)
         try:
-            manifest = json.loads((folder / "titles.json").read_text(encoding="utf-8"))
+            manifest = read_json(folder / "titles.json")
+            check_fields(folder / "titles.json", manifest, FIELDS)
             if (manifest["format"], manifest["version"]) != (FORMAT, FORMAT_VERSION):
                 raise FeatureError(
                     f"{folder} is {manifest['format']!r} version {manifest['version']}; this release reads "
                     f"{FORMAT!r} version {FORMAT_VERSION}: fit the titles again"
                 )
             sizes = {name: len(manifest[name]) for name in _PARTS}
-            shape = {"F": int(manifest["dim"]), "L": sum(sizes.values())}
+            shape = {"F": manifest["dim"], "L": sum(sizes.values())}
             components = open_array(folder / "components.npy", "titles/components.npy", **shape)
             parts = {}
             for name, options in _PARTS.items():

@@ -24,7 +24,7 @@ from fashion_hash.data.stores.pictures import PictureStore, picture_digest
 from fashion_hash.encoders.pictures.contract import PictureEncoder
 from fashion_hash.encoders.pictures.descriptors import DescriptorEncoder
 from fashion_hash.encoders.pictures.extraction import Plan, extract_pictures
-from fashion_hash.errors import ConfigError, FeatureError
+from fashion_hash.errors import ConfigError, FeatureError, shown
 from fashion_hash.features.backbone import Backbone, build_backbone
 from fashion_hash.features.picture_encoders import open_picture_encoder
 from fashion_hash.features.pictures import PictureBatch, picture_batches
@@ -252,5 +252,5 @@ def read_table(dataset: Dataset, store_path: str | Path, normalise: Normalise = 
 
 
 def _count(ids: Sequence[str], what: str) -> str:
-    first = ", ".join(repr(item_id) for item_id in ids[:3])
+    first = ", ".join(shown(item_id) for item_id in ids[:3])
     return f"{len(ids)} {what}" + (f" ({first}{', ...' if len(ids) > 3 else ''})" if ids else "")

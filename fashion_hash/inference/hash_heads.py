@@ -26,10 +26,10 @@ from safetensors.numpy import load_file, save
 
 from fashion_hash.core.codes import binarise
 from fashion_hash.core.files import write_json
-from fashion_hash.core.manifest import current_folder, read_part
-from fashion_hash.errors import FeatureError, QueryError, suggest, unreadable
+from fashion_hash.core.manifest import MOST_BITS, Within, check_fields, current_folder, read_part
+from fashion_hash.errors import BundleError, FeatureError, QueryError, shown, suggest, unreadable
 from fashion_hash.inference.layers import Layer, apply_layers
-from fashion_hash.inference.normaliser import Normaliser
+from fashion_hash.inference.normaliser import KINDS, Normaliser
 
 if TYPE_CHECKING:
     from fashion_hash.encoders.pictures.contract import PictureEncoder
@@ -39,6 +39,17 @@ log = logging.getLogger(__name__)
 
 FORMAT, FORMAT_VERSION = "fashion_hash heads", 1
 FEATURES, TITLES, TRAINED = "features", "titles", "trained pictures"
+
+# of heads.json, of each modality in it, and of each that is computed from content
+FIELDS = {"types": (list, str), "num_bits": Within(1, MOST_BITS), "modalities": dict}
+KIND = {"kind": frozenset({"id", "content"})}
+CONTENT = {
+    "takes": frozenset({FEATURES, TITLES, TRAINED}),
+    "source": str,
+    "normalise": KINDS,
+    "layers": Within(1, 100),
+    "shared": bool,
+}
 
 
 @dataclass(frozen=True)
@@ -131,6 +142,12 @@ def read_heads(folder: Path) -> tuple[tuple[str, ...], dict[str, Heads]]:
         "export the bundle again from its run"
     )
     manifest = read_part(path, FORMAT, FORMAT_VERSION, absent)
+    check_fields(path, manifest, FIELDS)
+    for modality, about in manifest["modalities"].items():
+        if Path(modality).name != modality:
+            raise BundleError(f"{path} names the modality {shown(modality)}: export the bundle again")
+        check_fields(path, about, KIND)
+        check_fields(path, about, CONTENT if about["kind"] == "content" else {})
     file = path
     heads: dict[str, Heads] = {}
     try:
@@ -150,10 +167,11 @@ def read_heads(folder: Path) -> tuple[tuple[str, ...], dict[str, Heads]]:
             normaliser = Normaliser(about["normalise"], arrays["centre"], arrays["scale"])
             titles = _titles(folder / "titles") if about["takes"] == TITLES else None
             pictures = _pictures(folder / "pictures") if modality == "image" else None
+            apply_layers(next(iter(made.values())), normaliser(np.zeros((1, len(normaliser.centre)), np.float32)))
             by_type = {item_type: made[name] for item_type, name in names.items()}
             takes, source = about["takes"], about["source"]
             heads[modality] = ContentHeads(by_type, normaliser, unknown, takes, source, titles, pictures)
-    except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
+    except (OSError, LookupError, TypeError, ValueError, SafetensorError) as error:
         message = f"{file} holds no readable hash heads ({error}): export the bundle again"
         raise unreadable(file, error, message) from None
     return types, heads

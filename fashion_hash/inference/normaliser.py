@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 Normalise = Literal["none", "l2", "standard"]
+KINDS = frozenset(get_args(Normalise))
 
 
 @dataclass(frozen=True)

@@ -33,10 +33,20 @@ from safetensors.numpy import load_file, save
 from fashion_hash.core.arrays import open_array
 from fashion_hash.core.codes import binarise
 from fashion_hash.core.files import write_json
-from fashion_hash.core.manifest import read_part
+from fashion_hash.core.manifest import MOST_BITS, Within, check_fields, read_part
 from fashion_hash.errors import unreadable
 
 FORMAT, FORMAT_VERSION = "fashion_hash outfit encoder", 1
+FIELDS = {  # of encoder.json
+    "types": (list, str),
+    "heads": Within(1, 1 << 12),
+    "width": Within(1, 1 << 16),
+    "num_bits": Within(1, MOST_BITS),
+    "distance": frozenset({"euclidean", "cosine"}),
+    "output": frozenset({"float", "bits"}),
+    "bounded": bool,
+    "scale": Within(0, 1e12, whole=False),
+}
 AT_ONCE = 512
 LAYER_NORM_EPS, LENGTH_EPS = 1e-5, 1e-12  # those of torch.nn.LayerNorm and of models/outfit_encoder.py
 
@@ -231,6 +241,7 @@ def read_encoder(folder: Path) -> OutfitEncoderArrays:
     """Reads the network that `write_encoder` wrote. Raises BundleError when it cannot be read."""
     absent = f"{folder} holds no outfit encoder (encoder.json): export the bundle again"
     about = read_part(folder / "encoder.json", FORMAT, FORMAT_VERSION, absent)
+    check_fields(folder / "encoder.json", about, FIELDS)
     try:
         arrays = load_file(folder / "weights.safetensors")
         encoder = OutfitEncoderArrays(
@@ -248,7 +259,8 @@ def read_encoder(folder: Path) -> OutfitEncoderArrays:
                 f"the weights map {encoder.width} to {encoder.num_bits}, but encoder.json says {about['width']} to "
                 f"{about['num_bits']}"
             )
-    except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
+        encoder.singles(np.zeros((1, encoder.width), dtype=np.float32))  # the weights fit each other
+    except (OSError, LookupError, TypeError, ValueError, ArithmeticError, SafetensorError) as error:
         message = f"{folder} holds no readable outfit encoder ({error}): export the bundle again"
         raise unreadable(folder / "weights.safetensors", error, message) from None
     return encoder

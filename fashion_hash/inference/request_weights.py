@@ -37,10 +37,10 @@ from safetensors.numpy import load_file, save
 
 from fashion_hash.core.codes import binarise, pack
 from fashion_hash.core.files import write_json
-from fashion_hash.core.manifest import read_part
+from fashion_hash.core.manifest import MOST_BITS, Within, check_fields, read_part
 from fashion_hash.encoders.contract import TextEncoder
 from fashion_hash.errors import BundleError, unreadable
-from fashion_hash.inference.layers import Layer
+from fashion_hash.inference.layers import Layer, apply_layers
 
 if TYPE_CHECKING:
     from fashion_hash.inference.request_sum import RequestSum
@@ -48,6 +48,15 @@ if TYPE_CHECKING:
 
 FORMAT, FORMAT_VERSION = "fashion_hash requests", 1
 Output = Literal["bits", "float"]
+
+FIELDS = {  # of requests.json
+    "types": (list, str),
+    "num_bits": Within(1, MOST_BITS),
+    "output": frozenset({"bits", "float"}),
+    "slope": Within(0, 1e6, whole=False),
+    "layers": dict,
+}
+LAYERS = {"request_mlp": Within(0, 100), "item_mlp": Within(0, 100)}
 
 
 @dataclass(frozen=True)
@@ -190,6 +199,8 @@ def read_requests(folder: Path) -> tuple[dict[str, Any], TowerWeights]:
         "train a request model and export its bundle"
     )
     manifest = read_part(path, FORMAT, FORMAT_VERSION, absent)
+    check_fields(path, manifest, FIELDS)
+    check_fields(path, manifest["layers"], LAYERS)
     file = folder / "tower.safetensors"
     try:
         arrays = load_file(file)
@@ -197,16 +208,33 @@ def read_requests(folder: Path) -> tuple[dict[str, Any], TowerWeights]:
             name: tuple(
                 Layer(arrays[f"{name}/{number}/weight"], arrays.get(f"{name}/{number}/bias")) for number in range(count)
             )
-            for name, count in manifest["layers"].items()
+            for name, count in ((name, manifest["layers"][name]) for name in LAYERS)
         }
         plain: dict[str, Any] = {name: array for name, array in arrays.items() if "/" not in name}
         weights = TowerWeights(**plain, **layers, slope=manifest["slope"], output=manifest["output"])
         if weights.request_project.shape[0] != manifest["num_bits"]:
             raise ValueError(f"the tower gives {weights.request_project.shape[0]} bits, not {manifest['num_bits']}")
-    except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
+        _check_weights(weights)
+    except (OSError, LookupError, TypeError, ValueError, SafetensorError) as error:
         message = f"{file} holds no readable request model ({error}): export the bundle again"
         raise unreadable(file, error, message) from None
     return manifest, weights
+
+
+def _check_weights(weights: TowerWeights) -> None:
+    """Raises ValueError when the arrays do not fit each other."""
+    bits, dim = weights.request_project.shape
+    taste = len(weights.taste_project)
+    shapes: dict[str, tuple[int, ...]] = {
+        **{"gates": (2,), "item_project": (bits, dim), "taste_project": (taste, dim), "unknown_taste_item": (taste,)},
+        **dict.fromkeys(("no_text", "no_taste", "nobody", "no_description", "unknown_item"), (bits,)),
+    }
+    for name, shape in shapes.items():
+        if getattr(weights, name).shape != shape:
+            raise ValueError(f"{name} has shape {getattr(weights, name).shape}, expected {shape}")
+    for name, layers, width in (("request_mlp", weights.request_mlp, 2 * bits), ("item_mlp", weights.item_mlp, bits)):
+        if layers and apply_layers(layers, np.zeros((1, width), dtype=np.float32)).shape != (1, bits):
+            raise ValueError(f"{name} does not give {bits} numbers")
 
 
 def file_name(item_type: str) -> str:

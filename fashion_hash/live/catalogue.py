@@ -89,6 +89,11 @@ class ChangesFile:
             self._store = None
 
 
+def bundle_now(path: str | Path, *, verify: bool = True) -> Bundle:
+    """A bundle with the items that were added since its export."""
+    return LiveCatalogue(path, verify=verify).now().bundle
+
+
 class LiveCatalogue:
     """The catalogue of one generation of a bundle. Threads may share an instance; every process opens its own.
 
@@ -105,6 +110,7 @@ class LiveCatalogue:
         if not isinstance(path, str | Path):
             raise TypeError(f"a bundle is opened by the path of its folder, got {shown(path)}")
         self.bundle = Bundle.open(path, verify=verify)
+        self.bundle._reopen = bundle_now
         self._engine: EngineName = engine
         self._verify = verify
         self._root, self._folder = (folder.absolute() for folder in (self.bundle.root, self.bundle.path))

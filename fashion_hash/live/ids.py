@@ -73,9 +73,9 @@ class LiveIds(IdTable):
 
     def all(self) -> list[str]:
         """All ids that exist, in row order."""
-        ids = self.base.encoded.tolist()
-        rows = np.flatnonzero(self.findable)
-        return [ids[row].decode() if row < len(ids) else self._added[row - len(ids)] for row in rows.tolist()]
+        findable, size = self.findable, len(self.base)
+        added = [self._added[row] for row in np.flatnonzero(findable[size:]).tolist()]
+        return [*self.base.at(np.flatnonzero(findable[:size])), *added]
 
     @property
     def findable(self) -> np.ndarray:

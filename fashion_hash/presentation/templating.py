@@ -8,7 +8,9 @@ from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
+from fashion_hash.errors import visible
 from fashion_hash.presentation.details import counted, fact_words
 from fashion_hash.presentation.tiles import Tile, laid_out, total_price
 
@@ -30,6 +32,7 @@ def open_templates(
     templates = Environment(
         loader=FileSystemLoader([*folders, TEMPLATES]),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -37,6 +40,13 @@ def open_templates(
     templates.globals.update(source=source, link=link)
     templates.filters.update(counted=counted, fact_words=fact_words, laid_out=laid_out, total_price=total_price)
     return templates
+
+
+def _shown(value: object) -> object:
+    """A value as a page shows it: control characters and marks of direction become escapes, line ends spaces."""
+    if isinstance(value, str) and not isinstance(value, Markup) and not value.isprintable():
+        return visible(" ".join(value.split()))
+    return value
 
 
 @cache

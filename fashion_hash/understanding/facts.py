@@ -16,8 +16,6 @@ The two weights are fitted on the validation requests. The folder requests/facts
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -28,12 +26,14 @@ from scipy.sparse import csc_matrix
 
 from fashion_hash.core.arrays import open_array
 from fashion_hash.core.files import write_json
-from fashion_hash.core.manifest import read_part
-from fashion_hash.errors import BundleError, ConfigError
+from fashion_hash.core.manifest import Within, check_fields, read_json, read_part
+from fashion_hash.errors import BundleError
 from fashion_hash.understanding.terms import Terms
 from fashion_hash.understanding.words import Words, words_of_bundle
 
 FORMAT, FORMAT_VERSION = "fashion_hash facts", 1
+FIELDS = {"lexical": Within(-1e9, 1e9, whole=False), "soft": Within(-1e9, 1e9, whole=False), "words": dict}
+TERMS = {"words": (list, str), "mean_length": Within(1e-9, 1e9, whole=False)}
 
 
 @dataclass(frozen=True)
@@ -88,32 +88,17 @@ def read_facts(folder: Path, sizes: dict[str, int]) -> RequestFacts | None:
     path = folder / "facts.json"
     manifest = read_part(path, FORMAT, FORMAT_VERSION, f"{path} is missing: export the bundle again")
     try:
-        listed = json.loads((folder / "terms.json").read_text(encoding="utf-8"))
-        places = {str(word): place for place, word in enumerate(listed["words"])}
-        mean_length, lexical, soft = (float(number) for number in _numbers(manifest, listed))
+        check_fields(path, manifest, FIELDS)
+        listed = read_json(folder / "terms.json")
+        check_fields(folder / "terms.json", listed, TERMS)
+        places = {word: place for place, word in enumerate(listed["words"])}
         words = words_of_bundle(manifest["words"])
-    except (
-        OSError,
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        RecursionError,
-        ValidationError,
-        ConfigError,
-    ) as error:
+    except (FileNotFoundError, TypeError, ValueError, AttributeError, RecursionError, ValidationError) as error:
         raise BundleError(f"{folder} cannot be read ({str(error)[:200]}): export the bundle again") from None
     idf = open_array(folder / "idf.npy", "facts/idf.npy", V=len(places))
     by_type = {item_type: _weights(folder, item_type, (size, len(places))) for item_type, size in sizes.items()}
-    return RequestFacts(words, Terms(places, idf, mean_length, by_type), lexical, soft)
-
-
-def _numbers(manifest: dict[str, object], listed: dict[str, object]) -> Sequence[float]:
-    numbers = (listed["mean_length"], manifest["lexical"], manifest["soft"])
-    plain = [float(number) for number in numbers if isinstance(number, int | float)]
-    if len(plain) < len(numbers) or not np.isfinite(plain).all() or plain[0] <= 0:
-        raise ValueError(f"mean length and weights must be finite numbers, got {numbers}")
-    return plain
+    terms = Terms(places, idf, float(listed["mean_length"]), by_type)
+    return RequestFacts(words, terms, float(manifest["lexical"]), float(manifest["soft"]))
 
 
 def _weights(folder: Path, item_type: str, shape: tuple[int, int]) -> csc_matrix:

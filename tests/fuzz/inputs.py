@@ -7,6 +7,7 @@ import io
 import json
 import pickle
 import shutil
+import tarfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,7 @@ from fashion_hash.data.parsing.tables import read_table, table_columns
 from fashion_hash.data.stores.decoding import decode
 from fashion_hash.data.stores.features import FeatureStore
 from fashion_hash.data.stores.lmdb_files import count, iterate_keys, write_lmdb
+from fashion_hash.data.stores.picture_sources import TarPictures
 from tests.fuzz.mutations import change_bytes
 from tests.paths import PROJECT
 from tests.worlds.damaged import bad_files, good_files
@@ -187,6 +189,28 @@ def pictures(rng: Random, folder: Path) -> None:
     decode(content)
 
 
+@cache
+def _archive(mode: str) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode=mode) as archive:  # type: ignore[call-overload]
+        for number in range(12):
+            member, content = tarfile.TarInfo(f"a/{number}.jpg"), Random(number).randbytes(3000)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def archives(rng: Random, folder: Path) -> None:
+    """Tar archives of pictures, plain and compressed."""
+    content = _archive(rng.choice(["w", "w:gz", "w:bz2", "w:xz"]))
+    for _ in range(rng.choice([1, 1, 3])):
+        content = change_bytes(rng, content)
+    (folder / "pictures.tar").write_bytes(content)
+    pictures = TarPictures(folder / "pictures.tar")
+    for key in pictures.list().keys:
+        pictures.get(key)
+
+
 def stores(rng: Random, folder: Path) -> None:
     """LMDB stores of features."""
     path, about = folder / "store", json.dumps({"fingerprint": "x", "dim": 3})
@@ -309,6 +333,7 @@ TARGETS: dict[str, Callable[[Random, Path], None]] = {
     "polyvore": polyvore,
     "feeds": feeds,
     "pictures": pictures,
+    "archives": archives,
     "stores": stores,
     "configurations": configurations,
     "pickles": pickles,

@@ -17,7 +17,7 @@ from fashion_hash.presentation.tiles import ItemView, Request, Tile, outfit_view
 from fashion_hash.retrieval.recommender import Recommender
 from tests.worlds.random_bundles import random_contents, random_pool
 
-EVIL = "<script>alert('x')</script>\n\x1b[31m & more"
+EVIL = "<script>alert('x')</script>\n\x1b[31m \u202e & more"
 COLOUR = (10, 200, 30)
 
 
@@ -68,6 +68,8 @@ def test_the_page_is_whole_and_escaped(bundle_path: Path, tmp_path: Path) -> Non
     assert "script" not in tags.seen
     assert "b" not in [tag for tag in tags.seen[: tags.seen.index("section")]]
     assert "&lt;script&gt;" in text
+    assert "\\x1b[31m \\u202e" in text
+    assert not {letter for letter in text if not letter.isprintable()} - {"\n"}
     assert text.count("<aside>") == 2
     tops = [
         tile

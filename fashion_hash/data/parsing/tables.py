@@ -14,6 +14,7 @@ import itertools
 import json
 import math
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -273,7 +274,7 @@ class _Parquet:
             raise DataError(f"cannot read {self._path}: {error.strerror}") from None
         try:
             self._file = pyarrow.parquet.ParquetFile(self._stream)
-        except (OSError, EOFError, ValueError, pyarrow.ArrowException) as error:
+        except (OSError, EOFError, ValueError, zlib.error, pyarrow.ArrowException) as error:
             self._stream.close()
             raise DataError(f"{self._path}: not a readable Parquet file: {error}") from None
         return self
@@ -292,7 +293,7 @@ class _Parquet:
         try:
             for batch in self._file.iter_batches(batch_size=_BATCH, columns=list(columns)):
                 yield {name: batch.column(name).to_pylist() for name in columns}
-        except (OSError, EOFError, ValueError, pyarrow.ArrowException) as error:
+        except (OSError, EOFError, ValueError, zlib.error, pyarrow.ArrowException) as error:
             raise DataError(f"{self._path}: not a readable Parquet file: {error}") from None
 
 

@@ -53,4 +53,12 @@ class Notes:
     def all(self) -> tuple[Note, ...]:
         """The notes, the most frequent first."""
         ordered = sorted(self._counts, key=lambda what: -self._counts[what])
-        return tuple(Note(what, self._counts[what], tuple(self._examples[what])) for what in ordered)
+        return tuple(
+            Note(_short(what, 600), self._counts[what], tuple(_short(example, 80) for example in self._examples[what]))
+            for what in ordered
+        )
+
+
+def _short(text: str, at_most: int) -> str:
+    """A text with its middle left out if it is longer: an id may have a million letters."""
+    return text if len(text) <= at_most else f"{text[: at_most - 23]}...{text[-20:]}"

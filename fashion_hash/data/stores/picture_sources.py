@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import tarfile
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +15,9 @@ from fashion_hash.errors import DataError
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff")
 LARGEST = 256 * 2**20
 """Larger files are not read: no picture of a product has 256 MiB."""
+
+# what tarfile raises for a damaged archive: it lets the errors of gzip and xz through
+_BROKEN = (tarfile.TarError, OSError, EOFError, ValueError, zlib.error, lzma.LZMAError)
 
 
 class Listing(NamedTuple):
@@ -38,7 +43,7 @@ class TarPictures:
         try:
             self._archive = tarfile.open(self.path)  # noqa: SIM115 - it stays open as long as this object lives
             self._members = {member.name.removeprefix("./"): member for member in self._archive}
-        except (tarfile.TarError, OSError, EOFError) as error:
+        except _BROKEN as error:
             raise DataError(f"{self.path} is not a readable tar archive ({error}): make or copy it again") from None
 
     def list(self) -> Listing:
@@ -62,7 +67,7 @@ class TarPictures:
         try:
             stream = self._archive.extractfile(member)
             return None if stream is None else stream.read()
-        except (tarfile.TarError, OSError, EOFError) as error:
+        except _BROKEN as error:
             raise DataError(f"cannot read it from {self.path} ({error})") from None
 
 

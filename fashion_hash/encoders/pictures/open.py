@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from fashion_hash.core.files import write_json
-from fashion_hash.encoders.contract import FORMAT, FORMAT_VERSION, MANIFEST, manifest_of
+from fashion_hash.core.manifest import Within, check_fields
+from fashion_hash.encoders.contract import MANIFEST, manifest_of, read_manifest
 from fashion_hash.encoders.pictures.contract import PictureEncoder
 from fashion_hash.encoders.pictures.descriptors import DescriptorEncoder
 from fashion_hash.encoders.pictures.onnx_model import OnnxEncoder
-from fashion_hash.errors import FeatureError
+from fashion_hash.errors import FeatureError, shown
 
 
 class NotExported:
@@ -46,26 +46,32 @@ class NotExported:
         write_json(folder / MANIFEST, manifest_of(self))
 
 
+FIELDS: dict[str, dict[str, Any]] = {  # of encoder.json, by kind
+    NotExported.kind: {"name": str},
+    OnnxEncoder.kind: {
+        "size": Within(1, 1 << 12),
+        "crop": bool,
+        "filter": frozenset({"bilinear", "bicubic"}),
+        "source": str,
+    },
+}
+
+
 def open_pictures_encoder(folder: Path) -> PictureEncoder:
     """Opens the encoder of pictures that a bundle carries.
 
     Raises:
         FeatureError: the folder is not readable, or another version of `descriptors` made the features.
     """
-    path = folder / MANIFEST
-    try:
-        about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if (about["format"], about["format_version"]) != (FORMAT, FORMAT_VERSION):
-            raise FeatureError(f"{path} is not {FORMAT!r} of version {FORMAT_VERSION}: export the bundle again")
-        kind, fingerprint = about["kind"], str(about["fingerprint"])
-        if kind == NotExported.kind:
-            return NotExported(str(about["name"]), int(about["dim"]), fingerprint)
-        if kind == OnnxEncoder.kind:
-            return OnnxEncoder.open(folder, about)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise FeatureError(f"{path} is not readable ({error}): export the bundle again") from None
+    path, about = folder / MANIFEST, read_manifest(folder)
+    kind, fingerprint = about["kind"], about["fingerprint"]
+    check_fields(path, about, FIELDS.get(kind, {}), FeatureError)
+    if kind == NotExported.kind:
+        return NotExported(about["name"], about["dim"], fingerprint)
+    if kind == OnnxEncoder.kind:
+        return OnnxEncoder.open(folder, about)
     if kind != DescriptorEncoder.kind:
-        raise FeatureError(f"{path} names the encoder {kind!r}, which this release does not have")
+        raise FeatureError(f"{path} names the encoder {shown(kind)}, which this release does not have")
     encoder = DescriptorEncoder()
     if fingerprint != encoder.fingerprint:
         raise FeatureError(

@@ -350,3 +350,13 @@ def test_times_in_four_formats_and_none(shop):
     assert dataset.split("train").facts.times is None
     dataset = read(shop(outfits_csv=OUTFITS.replace("2026-01-02", "")))
     assert dataset.split("train").facts.times[1] == NO_TIME
+
+
+def test_enormous_ids_do_not_fill_the_notes(tmp_path):
+    rows, long = [f"o{number},u1,i1 i2" for number in range(4)], "x" * 70_000
+    (tmp_path / "items.csv").write_text("item_id,type\ni1,top\ni2,shoe\n")
+    lines = ["outfit_id,user_id,item_ids", *rows, f"o9,u2,i1 i2 {long}"]
+    (tmp_path / "outfits.csv").write_text("\n".join(lines))
+    notes = load_dataset("shop", tmp_path).notes
+    assert notes
+    assert max(len(str(note)) for note in notes) < 1_000

@@ -12,9 +12,8 @@ segment, positions (block and place in it) are in order of rows.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.core.arrays import check_rows, open_array
 from fashion_hash.core.codes import WEIGHT_ONE, unpack
 from fashion_hash.core.files import write_json
+from fashion_hash.core.manifest import Within, check_fields, read_json
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import BundleError
 from fashion_hash.index.engines.sums import codes as scan_codes
@@ -34,6 +34,15 @@ SCAN_FROM = 500_000
 BLOCKS_AT_ONCE = 256
 # totals are 16 bits: the entries of the tables take 40,000 at most, constants the rest
 CONSTANT_MOST = 25_000
+
+
+FIELDS = {  # of scan.json
+    "unit": Within(1e-300, 1e300, whole=False),
+    "lowest": Within(-1e300, 1e300, whole=False),
+    "planes": Within(1, 8),
+    "segments": (list, list),
+}
+SEGMENT = dict.fromkeys(("num_items", "first", "last"), Within(0, 1 << 31))
 
 
 class Segment(NamedTuple):
@@ -113,14 +122,16 @@ def open_scan(index: Path, num_bits: int, num_outfits: int) -> ScanFiles:
             f"engine 'sums' needs {folder}, which is written for pools of {SCAN_FROM:,} outfits or more only: "
             "choose engine 'auto', which gives the same answers"
         )
+    file = folder / "scan.json"
     try:
-        facts: dict[str, Any] = json.loads((folder / "scan.json").read_text(encoding="utf-8"))
-        segments = tuple(Segment(*map(int, segment)) for segment in facts["segments"])
-        unit, lowest, planes = float(facts["unit"]), float(facts["lowest"]), int(facts["planes"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise BundleError(
-            f"{folder} holds no readable scan ({error}): build the index again with `fashion-hash build-index`"
-        ) from None
+        facts = read_json(file)
+    except FileNotFoundError:
+        raise BundleError(f"{file} is missing: build the index again with `fashion-hash build-index`") from None
+    check_fields(file, facts, FIELDS)
+    for segment in facts["segments"]:
+        check_fields(file, dict(zip(Segment._fields, segment)), SEGMENT)
+    segments = tuple(Segment(*segment[:3]) for segment in facts["segments"])
+    unit, lowest, planes = float(facts["unit"]), float(facts["lowest"]), facts["planes"]
     lasts = [0, *(segment.last for segment in segments)]
     if [segment.first for segment in segments] != lasts[:-1] or lasts != sorted(lasts):
         raise BundleError(
