@@ -57,7 +57,7 @@ def an_onnx_network(folder: Path) -> None:
 
 
 def some_facts(folder: Path) -> None:
-    write_facts(folder, RequestFacts(Words(), Terms.of({"top": ["red"]}), 0.5, 0.5))
+    write_facts(folder, RequestFacts(Words(), Terms.of({"top": ["red"]}, Words()), 0.5, 0.5))
 
 
 # what makes the folder, the file in it, what reads it, and by field (the keys to it, with dots) values that are refused
