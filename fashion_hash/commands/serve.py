@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,7 +30,12 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     )
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on; default: %(default)s")
     parser.add_argument("--port", type=int, default=8000, help="0 for any that is free; default: %(default)s")
-    parser.add_argument("--workers", type=int, default=1, help="how many processes answer; default: %(default)s")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=min(4, os.cpu_count() or 1),
+        help="how many processes answer; default: one a core, at most 4",
+    )
     parser.add_argument(
         "--threads", type=int, default=2, help="questions that a process answers at once; default: %(default)s"
     )
@@ -52,13 +59,17 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
 
 
 def _serve(args: argparse.Namespace) -> int:
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")  # before numpy is loaded: cores belong to workers, not to one answer
+    with tempfile.TemporaryDirectory(prefix="fashion_hash_serve.") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # before prometheus_client is loaded: workers are added up
+        return _serve_with(args, Path(folder))
+
+
+def _serve_with(args: argparse.Namespace, shared: Path) -> int:
     require_extra("serve", "fashion-hash serve", "fastapi", "uvicorn", "httptools", "prometheus_client")
     from fashion_hash.errors import ConfigError
-    from fashion_hash.serving.models import named_bundles
     from fashion_hash.serving.security import is_loopback, new_token, read_tokens
-    from fashion_hash.serving.settings import Settings
-    from fashion_hash.serving.workers.run import bind, run
-    from fashion_hash.serving.workers.worker import Worker
 
     tokens = Path(args.tokens) if args.tokens else None
     if args.new_token:
@@ -78,6 +89,11 @@ def _serve(args: argparse.Namespace) -> int:
             f"--host {args.host} is reached from other machines: make a token with --new-token read --tokens FILE, or "
             "let anyone read with --without-token"
         )
+    from fashion_hash.serving.models import named_bundles
+    from fashion_hash.serving.settings import Settings
+    from fashion_hash.serving.workers.run import bind, run
+    from fashion_hash.serving.workers.worker import Worker
+
     named_bundles(args.bundles)
     hosts = (
         tuple({*args.host_name, *((*LOOPBACK_NAMES, args.host) if local else ())}) if local or args.host_name else ()
@@ -91,6 +107,7 @@ def _serve(args: argparse.Namespace) -> int:
         threads=args.threads,
         queue=args.queue,
         access_log=not args.no_access_log,
+        shared=shared,
     )
     worker = Worker(tuple(args.bundles), args.split, settings, not args.no_verify)
     return run(worker, bind(args.host, args.port), lambda url: print(f"serving at {url}", file=sys.stderr, flush=True))

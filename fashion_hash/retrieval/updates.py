@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from fashion_hash.bundle.generations import Stamp, remove_unused, stamp
-from fashion_hash.errors import FashionHashError
+from fashion_hash.errors import BundleError, FashionHashError
 from fashion_hash.live import changes, compaction
 from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.live.forgetting.remove import remove_users
@@ -18,6 +19,8 @@ from fashion_hash.live.updates.outfits import NamedOutfit, upsert_outfits
 from fashion_hash.live.users import OutfitRef, Told, add_user, put_user, update_user
 from fashion_hash.retrieval.moment import OpenGeneration
 from fashion_hash.retrieval.search.live_tower import LiveTower
+
+log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
@@ -34,6 +37,7 @@ class CatalogueUpdates:
         self._root = live.bundle.root.absolute()
         self._options: dict[str, Any] = {}
         self._moving = threading.Lock()
+        self._refused: Stamp = None  # of a generation that could not be opened
         # replaced as a whole, so that threads see a stamp and the generation that belongs to it
         self._open: tuple[Stamp, OpenGeneration] = self._stamp_of(live), OpenGeneration(live, tower)
 
@@ -258,15 +262,23 @@ class CatalogueUpdates:
         self._open[1].live.close()
 
     def _now(self) -> OpenGeneration:
-        """The current generation of the bundle, opened first if it has become another one."""
+        """The current generation of the bundle, opened first if it has become another one.
+
+        A generation that cannot be opened is reported in the log, and the one before goes on answering.
+        """
         newest, (known, generation) = stamp(self._root), self._open
-        if newest in (known, None):  # None: the folder is away, and what is open goes on answering
+        if newest in (known, self._refused, None):  # None: the folder is away, and what is open goes on answering
             return generation
         with self._moving:
             newest, (known, generation) = stamp(self._root), self._open
-            if newest in (known, None):
+            if newest in (known, self._refused, None):
                 return generation
-            opened = self._opened()
+            try:
+                opened = self._opened()
+            except BundleError as error:
+                self._refused = newest
+                log.error("%s; the generation before goes on answering", error)
+                return generation
             self._open = self._stamp_of(opened.live), opened
         generation.live.close()
         del generation
@@ -294,9 +306,11 @@ class CatalogueUpdates:
             except FashionHashError:  # an id may be unknown only to a generation that is no longer current
                 if not generation.live.has_moved():
                     raise
-            with self._moving:
-                if self._open[1] is generation:
-                    self._open = (0, 0, 0), generation
+                with self._moving:
+                    if self._open[1] is generation:
+                        self._open = (0, 0, 0), generation
+                if self._now() is generation:  # the one that is current cannot be opened
+                    raise
 
     def _compact_if_due(self) -> None:
         compaction.compact_in_background(self.live)

@@ -60,7 +60,9 @@ def create_app(models: Models, settings: Settings | None = None, tokens: Tokens 
         for each in models:
             await asyncio.to_thread(warm, each.recommender)
         service.ready = True
+        watching = asyncio.create_task(service.watch.run())
         yield
+        watching.cancel()
         service.close()
 
     app = FastAPI(

@@ -109,7 +109,9 @@ class Models:
         """
         with self._changing:
             chosen = list(self) if name is None else [self.of("", name)]
-            fresh = [replace(model, recommender=Recommender.load(model.path)) for model in chosen]
+            for model in chosen:
+                Recommender.load(model.path).close()  # compares all checksums; later generations only their sizes
+            fresh = [replace(model, recommender=Recommender.load(model.path, verify=False)) for model in chosen]
             for model in fresh:
                 try:
                     warm(model.recommender)

@@ -18,6 +18,7 @@ from fashion_hash.serving.metrics import Metrics
 from fashion_hash.serving.models import Model, Models
 from fashion_hash.serving.security import Tokens
 from fashion_hash.serving.settings import Settings
+from fashion_hash.serving.watch import Watch
 
 Result = TypeVar("Result")
 RETRY = {"retry-after": "1"}
@@ -86,6 +87,7 @@ class Service:
         writes: the lane of everything that writes.
         feedback: what users did.
         replies: to changes that may be sent again.
+        watch: moves to new generations between requests.
         ready: whether all models are warm and the service does not end.
     """
 
@@ -101,6 +103,7 @@ class Service:
         self.work = Lane(threads, queue, seconds)
         self.writes = Lane(WRITERS, queue, max(seconds, 30.0))
         state = self.settings.state or feedback_folder(next(iter(self.models)).path)
+        self.watch = Watch(self.models, self.settings.shared)
         self.feedback, self.replies = FeedbackStore(state), Replies(state)
 
     def model_of(self, request: Request, subject: str | None, name: str | None = None) -> Model:

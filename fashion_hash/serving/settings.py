@@ -26,6 +26,7 @@ class Settings:
         compose_seconds: of a composition without `timeout_ms`, at most.
         drain_seconds: in which answers in progress may end after SIGTERM.
         access_log: whether every request is logged.
+        shared: a folder that all workers of a service use while it runs; None where there is one process.
     """
 
     tokens: Path | None = None
@@ -41,3 +42,4 @@ class Settings:
     compose_seconds: float = 2.0
     drain_seconds: float = 10.0
     access_log: bool = True
+    shared: Path | None = None

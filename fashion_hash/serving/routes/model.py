@@ -42,6 +42,7 @@ async def reload(request: Request, body: ReloadBody) -> Response:
     """Opens a bundle again, checks all its files, and swaps it in without dropping a request."""
     service = service_of(request)
     await service.writes.run(lambda: service.models.reload(body.model, warm))
+    await service.writes.run(service.watch.tell_reload)
     cards = await service.work.run(lambda: [card(model) for model in service.models])
     return reply({"models": cards})
 

@@ -1,23 +1,17 @@
-"""Runs the service: binds the socket, starts the workers, and starts those again that die."""
+"""Runs the service: binds the socket, warms what the workers share, and hands over to the supervisor."""
 
 from __future__ import annotations
 
-import os
 import socket
-import tempfile
 from collections.abc import Callable
-
-import uvicorn
-from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import Multiprocess
+from dataclasses import replace
 
 from fashion_hash.errors import ConfigError
-from fashion_hash.serving.http.connections import BoundedConnection
-from fashion_hash.serving.metrics import FOLDER
+from fashion_hash.serving.models import Models
+from fashion_hash.serving.warm import warm
+from fashion_hash.serving.workers.supervisor import BACKLOG, Supervisor
 from fashion_hash.serving.workers.worker import Worker, log_to_stderr
 
-BACKLOG = 2048  # connections that the system keeps while nobody accepts them
-KEEP_ALIVE = 75  # seconds that a connection may be idle; longer than the proxies in front usually wait
 MOST_FILES = 65_536
 
 
@@ -45,39 +39,22 @@ def run(worker: Worker, listening: socket.socket, say: Callable[[str], None]) ->
 
     Args:
         worker: makes the application, in each process.
-        listening: the socket that all of them accept from, so that connections wait while one is started again.
-        say: is told when the processes were started.
+        listening: the socket that all of them accept from.
+        say: is told the address before the workers are started; connections wait until they are ready.
+
+    Raises:
+        BundleError: a bundle cannot be opened, or does not answer.
     """
     raise_file_limit()
     log_to_stderr()
-    settings = worker.settings
-    config = uvicorn.Config(
-        worker,
-        factory=True,
-        workers=settings.workers,
-        http=BoundedConnection,
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        backlog=BACKLOG,
-        timeout_keep_alive=KEEP_ALIVE,
-        timeout_graceful_shutdown=int(settings.drain_seconds),
-        timeout_worker_healthcheck=30,
-    )
+    models = Models.open(worker.bundles, worker.split, verify=worker.verify)
+    for model in models:
+        warm(model.recommender)
+        model.recommender.close()
+    del model, models  # workers open their own; what was compiled stays
     host, port = listening.getsockname()[:2]
     say(f"http://{f'[{host}]' if ':' in host else host}:{port}")
-    if settings.workers == 1:
-        server = uvicorn.Server(config)
-        server.run([listening])
-        return 0 if server.started else 1
-    with tempfile.TemporaryDirectory(prefix="fashion_hash_metrics.") as folder:
-        os.environ[FOLDER] = folder
-        supervisor = Multiprocess(config, [listening])
-        supervisor.run()
-    return 1 if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes) else 0
+    return Supervisor(replace(worker, verify=False), listening).run()
 
 
 def raise_file_limit() -> None:

@@ -38,7 +38,6 @@ class Worker:
     def __call__(self) -> FastAPI:
         """Opens the bundles."""
         log_to_stderr()
-        end_with_parent()
         models = Models.open(self.bundles, self.split, verify=self.verify)
         return create_app(models, self.settings)
 
