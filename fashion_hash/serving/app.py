@@ -20,7 +20,7 @@ from fashion_hash.serving.schemas.replies import ProblemDetail
 from fashion_hash.serving.security import Tokens, read_tokens
 from fashion_hash.serving.service import Service
 from fashion_hash.serving.settings import Settings
-from fashion_hash.serving.warm import warm
+from fashion_hash.serving.workers.warm import warm
 
 DESCRIPTION = """Personalised outfits in binary codes.
 

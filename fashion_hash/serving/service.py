@@ -18,7 +18,7 @@ from fashion_hash.serving.metrics import Metrics
 from fashion_hash.serving.models import Model, Models
 from fashion_hash.serving.security import Tokens
 from fashion_hash.serving.settings import Settings
-from fashion_hash.serving.watch import Watch
+from fashion_hash.serving.workers.watch import Watch
 
 Result = TypeVar("Result")
 RETRY = {"retry-after": "1"}

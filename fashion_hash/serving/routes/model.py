@@ -14,7 +14,7 @@ from fashion_hash.serving.routes.answers import reply
 from fashion_hash.serving.schemas.bodies import ReloadBody
 from fashion_hash.serving.schemas.replies import Columns, ModelCards
 from fashion_hash.serving.service import service_of
-from fashion_hash.serving.warm import warm
+from fashion_hash.serving.workers.warm import warm
 
 router = APIRouter(tags=["service"])
 ModelName = Annotated[str | None, Query(alias="model")]

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from fashion_hash.errors import ConfigError
 from fashion_hash.serving.models import Models
-from fashion_hash.serving.warm import warm
 from fashion_hash.serving.workers.supervisor import BACKLOG, Supervisor
+from fashion_hash.serving.workers.warm import warm
 from fashion_hash.serving.workers.worker import Worker, log_to_stderr
 
 MOST_FILES = 65_536

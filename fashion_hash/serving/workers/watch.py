@@ -11,7 +11,7 @@ from fashion_hash.core.files import write_text
 from fashion_hash.errors import FashionHashError
 from fashion_hash.live.forgetting.remove import ERASE
 from fashion_hash.serving.models import Model, Models
-from fashion_hash.serving.warm import warm
+from fashion_hash.serving.workers.warm import warm
 
 EVERY = 0.5  # seconds
 ERASE_EVERY = 20  # of these
