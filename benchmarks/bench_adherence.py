@@ -9,6 +9,7 @@ Trains configs/requests_sample.yaml once a seed and measures, on the test split:
     the colour alone;
   * satisfied NDCG@10 of 800 requests as users type them (data/requests/typed.py);
   * recall@10 and MRR of the items that were taken, for the requests of the split.
+  * without training, for the plain pairs: how many signs of the encoder keep colour and kind (encoder_signs.py).
 What an item has is read off the columns of the catalogue, not off the words.
 
 --bits 64 128 256: trains codes of each length. --runs keeps the runs in a folder, and uses those that are there.
@@ -27,8 +28,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from encoder_signs import sign_adherence
 from machine import machine
-from request_sets import SETS, facts_alone, request_sets
+from request_sets import PLAIN, SETS, facts_alone, request_sets
 
 import results
 from fashion_hash.config.experiment import load_experiment
@@ -41,7 +43,7 @@ from fashion_hash.evaluation.judged import ALL, judged_metrics, judged_values
 from fashion_hash.evaluation.requests import request_metrics, request_values
 from fashion_hash.retrieval.recommender import Recommender
 from fashion_hash.training.measure import requests as rows
-from fashion_hash.training.requests.inputs import load_request_data
+from fashion_hash.training.requests.inputs import RequestInputs, load_request_data
 from fashion_hash.training.requests.loop import fit_requests
 from fashion_hash.training.requests.run import RequestRun
 
@@ -72,11 +74,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         with tempfile.TemporaryDirectory() as temporary:
             folder = options.runs or Path(temporary)
             figures = {str(bits): _of_seeds(options, bits, folder) for bits in options.bits}
-    if results.hand_over(options, {"seeds": options.seeds, "figures": figures}):
+    signs = {} if options.bundle else of_signs(options)
+    if results.hand_over(options, {"seeds": options.seeds, "figures": figures, "signs": signs}):
         return 0
     for name, table in figures.items():
         print(f"{name} bits" if name.isdigit() else name)
         print(_table(table))
+    for name, shares in signs.items():
+        print(f"untrained encoder, {name}: " + ", ".join(f"{asked} {share:.3f}" for asked, share in shares.items()))
     print(machine())
     return 0
 
@@ -133,6 +138,15 @@ def measure(run: RequestRun, data: RequestData, seed: int) -> Figures:
         of_row |= {"taken: recall@10": of_taken["recall@10"], "taken: MRR": of_taken["mrr"]}
         figures[row] = of_row
     return figures
+
+
+def of_signs(options: argparse.Namespace) -> Figures:
+    """What `sign_adherence` gives for the plain pairs."""
+    config = _config(options, options.seeds[0], None)
+    data = load_request_data(config)
+    sets = request_sets(data, config.seed)
+    plain = sets[np.array([at for at, kind in enumerate(sets.kinds) if kind == PLAIN])]
+    return sign_adherence(RequestInputs(config, data), {"both": plain, **facts_alone(data, sets)}, config.seed)
 
 
 def of_bundle(path: Path, config: RequestConfig) -> dict[str, Any]:

@@ -5,12 +5,16 @@ import sys
 import numpy as np
 import pytest
 
+from fashion_hash.config.experiment import make_request_config
 from fashion_hash.data.requests.load import load_requests
 from fashion_hash.data.sample.write import make_sample
+from fashion_hash.training.requests.inputs import RequestInputs
 from tests.paths import PROJECT
+from tests.worlds.tiny_requests import tiny_request_values
 
 sys.path.append(str(PROJECT / "benchmarks"))
 
+from encoder_signs import sign_adherence
 from request_sets import LEAST, NOT, OFFICE, PLAIN, PRICE, SETS, facts_alone, request_sets
 
 
@@ -53,3 +57,14 @@ def test_the_facts_of_a_pair_alone(data):
 def test_the_same_seed_the_same_requests(data):
     assert request_sets(data).requests.texts == request_sets(data).requests.texts
     assert request_sets(data, 1).requests.texts != request_sets(data).requests.texts
+
+
+def test_signs_of_an_encoder(data):
+    """With very many signs the untrained encoder orders as its floats do; with few it loses facts."""
+    config = make_request_config(tiny_request_values(encoder={"dim": 64}))
+    sets = request_sets(data)
+    plain = sets[np.array([at for at, kind in enumerate(sets.kinds) if kind == PLAIN])]
+    shares = sign_adherence(RequestInputs(config, data), {"both": plain}, lengths=(8, 4096))
+    assert set(shares) == {"floats", "8", "4096"}
+    assert shares["8"]["both"] < shares["8"]["both, real request"] < shares["floats"]["both"]
+    assert abs(shares["4096"]["both, real request"] - shares["floats"]["both"]) < 0.15
