@@ -57,6 +57,7 @@ class _Reader:
         self.tokens = lexicon.words.tokenizer.tokens(text)
         self.at = 0
         self.excluding = False
+        self.phrase_stop = -1  # the token behind the last phrase
         self.last_excluded = False  # whether the last fact was excluded: "not black or white"
         self.parts = [_Part(asked=True, start=0)]
         self.rest: list[str] = []
@@ -149,12 +150,14 @@ class _Reader:
 
     def _cue(self) -> bool:
         """Words that turn what follows: an exclusion, what the item is to go with, "or", "and"."""
-        for name in ("partner", "perhaps_partner", "excluding", "beside", "joining", "but", "also"):
+        for name in ("partner", "perhaps_partner", "partner_behind", "excluding", "beside", "joining", "but", "also"):
             if length := self.lexicon.cue_length(name, self.tokens, self.at):
-                if name in ("partner", "perhaps_partner"):
+                if name in ("partner", "perhaps_partner") or self._is_behind(name):
                     self._settle()
-                    self.parts.append(_Part(False, self.at, "" if name == "partner" else "for"))
+                    self.parts.append(_Part(False, self.at, "for" if name == "perhaps_partner" else ""))
                     self.excluding = False
+                elif name == "partner_behind":
+                    pass  # "a matching skirt"
                 elif name == "excluding":
                     if self._keys(1) in self.lexicon.cues["but"]:
                         self._settle()
@@ -170,6 +173,10 @@ class _Reader:
                 self.at += length
                 return True
         return False
+
+    def _is_behind(self, name: str) -> bool:
+        """Whether a cue that counts behind what the item is stands there."""
+        return name == "partner_behind" and self._has_noun(self._last_asked())
 
     def _begin(self, tentative: str, length: int) -> None:
         """Perhaps another item, if the part before says what it is."""
@@ -267,9 +274,14 @@ class _Reader:
             importance=EXCLUDED if self.excluding else words.importance(first.role),
             nearly=() if self.excluding else first.nearly,
         )
-        self.part.facts.append(fact)
+        facts = self.part.facts
+        if self.at == self.phrase_stop and facts and (both := _both(facts[-1], fact)):
+            facts[-1] = replace(both, words=f"{facts[-1].words} {fact.words}")
+        else:
+            facts.append(fact)
         self.last_excluded, self.excluding = self.excluding, False
         self.at += length
+        self.phrase_stop = self.at
 
     def _keys(self, length: int, at: int | None = None) -> Phrase:
         """What is compared of the tokens at a place."""
@@ -324,6 +336,17 @@ class _Reader:
         kept += self.text[at:]
         says = any(part.asked and part.facts for part in self.parts) or self.rest
         return " ".join(kept.split()) if at and says else self.text
+
+
+def _both(first: Fact, second: Fact) -> Fact | None:
+    """What fits two facts of one column that stand side by side: "dark green", "navy blue"; None for nothing."""
+    if first.column != second.column or first.excluded or second.excluded:
+        return None
+    own = (*listed(first.value), *first.nearly)
+    values = [value for value in (*listed(second.value), *second.nearly) if value in own]
+    if not values:
+        return None
+    return replace(second, value=values[0] if len(values) == 1 else values, nearly=())
 
 
 def _joined(facts: Sequence[Fact]) -> list[Fact]:

@@ -63,6 +63,7 @@ class Words(Section):
     excluding: Listed = ()
     partner: Listed = ()
     perhaps_partner: Listed = ()
+    partner_behind: Listed = ()
     beside: Listed = ()
     joining: Listed = ()
     but: Listed = ()
@@ -111,6 +112,7 @@ class Words(Section):
             "excluding",
             "partner",
             "perhaps_partner",
+            "partner_behind",
             "beside",
             "joining",
             "but",
