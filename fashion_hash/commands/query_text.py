@@ -126,8 +126,7 @@ def _weight(options: argparse.Namespace) -> float:
 def _view(
     recommender: Recommender, options: argparse.Namespace, user: str | None, answer: Answer
 ) -> OutfitView | ItemView:
-    understood = answer.understood if isinstance(answer, ItemHits) else ()
-    request = Request(options.text, answer.by, answer.note, understood, answer.unknown_words)
+    request = Request(options.text, answer.by, answer.note, answer.understood, answer.unknown_words)
     if isinstance(answer, OutfitsFor):
         note = list_note(options)
         return outfit_view(recommender, user, answer.hits, request=request, note=note, **likes(options))

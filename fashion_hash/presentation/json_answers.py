@@ -32,6 +32,8 @@ def request_as_json(recommender: Recommender, user: str | None, answer: ItemHits
         "unknown_words": list(answer.unknown_words),
         "shortfall": answer.shortfall.to_dict() if answer.shortfall else None,
     }
+    values["understood"] = [fact.to_dict() for fact in answer.understood]
+    values["beside"] = [{**fact.to_dict(), "beside": True} for fact in answer.beside]
     if isinstance(answer, OutfitsFor):
         gap = answer.gap if answer.gap < float("inf") else None  # JSON has no infinity
         outfits = [asdict(hit) for hit in answer.hits]
@@ -49,8 +51,7 @@ def request_as_json(recommender: Recommender, user: str | None, answer: ItemHits
             answer.ids.tolist(), answer.types.tolist(), answer.scores.tolist(), answer.complete.tolist()
         )
     ]
-    understood = [fact.to_dict() for fact in answer.understood]
-    return {**values, "understood": understood, "reranked": answer.reranked, "items": items}
+    return {**values, "reranked": answer.reranked, "items": items}
 
 
 def _about(recommender: Recommender, k: int) -> dict[str, object]:

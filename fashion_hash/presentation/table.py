@@ -42,8 +42,9 @@ def request_heading(text: str, user: str | None, answer: ItemHits | OutfitsFor) 
     who = "anyone" if user is None else visible(user)
     note = f" ({one_line(answer.note, 300)})" if answer.note else ""
     heading = f'"{one_line(text, 100)}" for {who}: by {answer.by}{note}'
-    if isinstance(answer, ItemHits) and answer.understood:
-        heading += f"\nunderstood: {one_line('; '.join(map(str, answer.understood)), 300)}"
+    for name, facts in (("understood", answer.understood), ("to go with", answer.beside)):
+        if facts:
+            heading += f"\n{name}: {one_line('; '.join(map(str, facts)), 300)}"
     if isinstance(answer, OutfitsFor) and not answer.proven:
         heading += f"; not proven: another outfit may score up to {answer.gap:.4f} more than the last one"
     return heading + (f"\n{visible(answer.shortfall.reason)}" if answer.shortfall else "")

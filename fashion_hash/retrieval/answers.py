@@ -103,14 +103,17 @@ class OutfitHit(Hit):
     """An outfit for a request: a Hit, and what the request adds.
 
     Attributes:
-        request: the share of bits in which the anchor agrees with the request, 0 to 1.
-        total: score + weight * request; hits come in its order.
+        request: the score of the anchor in `search`: the share of bits in which it agrees with the request, 0 to 1,
+            and what words and soft facts add.
+        total: score + weight * request; hits come in its order, after the hard facts.
         anchor: name of the slot with the item that the request is about.
+        complete: whether the anchor has every hard fact.
     """
 
     request: float = 0.0
     total: float = 0.0
     anchor: str = ""
+    complete: bool = True
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,7 @@ class OutfitsFor:
         by, note, known_words, unknown_words: see ItemHits.
         weight: of the request.
         shortfall: why fewer than k came back, when a filter was asked for; None otherwise.
+        understood, beside: see ItemHits.
     """
 
     hits: list[OutfitHit]
@@ -136,6 +140,8 @@ class OutfitsFor:
     unknown_words: tuple[str, ...]
     weight: float
     shortfall: Shortfall | None
+    understood: tuple[Fact, ...] = ()
+    beside: tuple[Fact, ...] = ()
 
 
 By = Literal["taste and words", "words alone", "taste alone"]
@@ -154,6 +160,7 @@ class ItemHits(Aligned):
         known_words, unknown_words: of the request; words such as "the" are neither.
         reranked: whether the scores are those of the values before their signs were taken.
         understood: the facts that the words name. Those that are hard decide before the score.
+        beside: the facts of what the item is to go with; outfits for the request hold such items.
         complete: (K',) bool, which items have every hard fact; the others come after them, and `note` says what
             they lack.
         shortfall: why fewer than k came back, when a filter was asked for; None otherwise.
@@ -166,5 +173,6 @@ class ItemHits(Aligned):
     unknown_words: tuple[str, ...]
     reranked: bool = False
     understood: tuple[Fact, ...] = ()
+    beside: tuple[Fact, ...] = ()
     complete: np.ndarray
     shortfall: Shortfall | None = None

@@ -76,6 +76,7 @@ class Explanations:
                 * anchor: the slot of an outfit whose item the request is about; by default that of the item
                   that agrees best.
                 * neighbours (default 3): at most how many liked items and outfits are named.
+                * facts: as for `search`.
 
         Raises:
             QueryError: an option is not valid; this and other errors as `search`.
@@ -84,7 +85,8 @@ class Explanations:
         """
         check_options("Recommender.explain_request", options, RequestExplanationOptions)
         moment = self._moment(user)
-        return explain_request(moment, ask(moment, text), RequestExplanationQuery(of, **options))
+        request = ask(moment, text, options.get("facts"))
+        return explain_request(moment, request, RequestExplanationQuery(of, **options))
 
     def explain(
         self,

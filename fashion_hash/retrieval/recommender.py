@@ -251,6 +251,9 @@ class Recommender(CatalogueUpdates, Explanations):
                 * exclude: by item type the ids of items to leave out.
                 * skip (default 0): leave out so many of the first items; not with rerank.
                 * liked, disliked: as for `recommend`.
+                * facts: what the words are to mean, instead of what is understood: `understood` and `beside` of an
+                  answer as mappings (`Fact.to_dict`), with some taken out, made hard or soft, or added. The text
+                  still counts as words.
 
         Raises:
             QueryError: neither text nor user, no known word and no taste, or an option is not valid.
@@ -262,7 +265,7 @@ class Recommender(CatalogueUpdates, Explanations):
         """
         check_options("Recommender.search", options, SearchOptions)
         moment = self._moment(user, take_likes(options))
-        return search_items(moment, ask(moment, text), ItemQuery(k, **options))  # type: ignore[misc]
+        return search_items(moment, ask(moment, text, options.get("facts")), ItemQuery(k, **options))  # type: ignore[misc]
 
     def outfits_for(
         self, text: str | None, user: str | int | None = None, k: int = 10, **options: Unpack[OutfitsForOptions]
@@ -271,8 +274,10 @@ class Recommender(CatalogueUpdates, Explanations):
 
         total = score + weight * request score of the anchor: the first item in the answer of `search` that the
         outfit holds, given ones apart. Of all outfits that hold one of the `anchors` best items (at least k;
-        under the same filters), at most `per_anchor` around each, these have exactly the greatest totals, unless
-        time runs out.
+        under the same filters), at most `per_anchor` around each, these are exactly the best, unless time runs
+        out: those whose anchor has every hard fact first, then by total. What the request names beside its item
+        ("with black boots", "to go with my blue jeans", further items) is in a slot of its own.
+        With an outfit encoder, the outfits around each anchor are those that `compose` finds.
 
         Args:
             text: as for `search`.
@@ -286,6 +291,7 @@ class Recommender(CatalogueUpdates, Explanations):
                 * per_anchor (default 2): at most this many outfits around one item; None for no limit.
                 * skip (default 0): as for `recommend`; `anchors` must be at least skip + k then.
                 * liked, disliked: as for `recommend`.
+                * facts: as for `search`.
                 * types, where, include, exclude, max_per, diversity, seconds: as for `compose`. A cap of
                   "item" alone is exact and ignores given items; diversity and other caps choose from the
                   best 10 k outfits, at least 200, with at most 10 around one item instead of `per_anchor`.
@@ -296,4 +302,4 @@ class Recommender(CatalogueUpdates, Explanations):
         """
         check_options("Recommender.outfits_for", options, OutfitsForOptions)
         moment = self._moment(user, take_likes(options))
-        return outfits_for(moment, ask(moment, text), *read_options(k, options))
+        return outfits_for(moment, ask(moment, text, options.get("facts")), *read_options(k, options))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.bundle.write import write_bundle
+from fashion_hash.bundle.write import BundleContents, write_bundle
 from fashion_hash.core.outfits import Outfits, item_types
 from fashion_hash.data.descriptions import catalogue_words
 from fashion_hash.encoders import TextEncoder, WordsEncoder
@@ -104,6 +104,7 @@ def words_bundle(
     further: Callable[[int], dict[str, Any]] = lambda row: {},
     facts: tuple[float, float] | None = None,
     beside: SumWeights | None = None,
+    contents_of: Callable[..., BundleContents] = random_contents,
     **options: Any,
 ) -> Bundle:
     """A bundle with index and request model; `user-0` likes what is red, the last user nobody knows.
@@ -111,6 +112,7 @@ def words_bundle(
     `named`: an encoder of the same length that the bundle says it was made with; `further`: more columns, by row;
     `facts`: weights of words and of soft facts, for a bundle that reads colour, material and kind in requests;
     `beside`: weights of what counts beside the bits: row r of each type was taken r times.
+    `contents_of`: makes the part that scores outfits, `encoder_contents` for an outfit encoder.
     """
     kinds = item_types(slots)
     names = {kind: titles(kind) for kind in kinds}
@@ -136,7 +138,7 @@ def words_bundle(
         }
         for kind, some in names.items()
     }
-    contents = random_contents(
+    contents = contents_of(
         seed,
         slots,
         items=ids,

@@ -32,10 +32,12 @@ class AnchorsHeld(NamedTuple):
     Attributes:
         slots: (K,) int64, the slot that holds the anchor.
         shares: (K,) float64, the request score of the anchor.
+        tiers: (K,) int64, of the anchor, by its hard facts; 0 for all where no facts are read.
     """
 
     slots: np.ndarray
     shares: np.ndarray
+    tiers: np.ndarray
 
 
 class Composition(NamedTuple):
@@ -64,7 +66,7 @@ class Composition(NamedTuple):
 
     def at(self, places: np.ndarray) -> Composition:
         """The outfits at some places."""
-        anchors = self.anchors and AnchorsHeld(self.anchors.slots[places], self.anchors.shares[places])
+        anchors = self.anchors and AnchorsHeld(*(part[places] for part in self.anchors))
         return self._replace(items=self.items[places], scores=self.scores[places], anchors=anchors)
 
 

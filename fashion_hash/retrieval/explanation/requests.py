@@ -9,6 +9,7 @@ the parts of the FHN score (codes.py) are added.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple, TypedDict
@@ -23,11 +24,12 @@ from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.live.users import OutfitRef, items_told
 from fashion_hash.retrieval.answers import By
 from fashion_hash.retrieval.checks import REQUEST_WEIGHT, check_weight
-from fashion_hash.retrieval.explanation.codes import Explanation, explain
+from fashion_hash.retrieval.explanation.codes import Explanation
+from fashion_hash.retrieval.methods import METHODS
 from fashion_hash.retrieval.moment import Moment
 from fashion_hash.retrieval.search.ask import SearchQuery
 from fashion_hash.retrieval.search.items import added_beside
-from fashion_hash.retrieval.search.outfits import anchor_of, check_fhn
+from fashion_hash.retrieval.search.outfits import anchor_of
 from fashion_hash.understanding.said import Fact
 from fashion_hash.understanding.satisfaction import missing
 
@@ -64,10 +66,10 @@ class RequestExplanation:
         without: how the share of agreeing bits changes without each known word.
         liked: liked items near the item.
         outfit: the parts of the FHN score; None of an item by itself.
-        facts: what the words of the item and the soft facts that it has add to its score; 0 in an outfit.
-        popular: what it adds that others took the item; 0 in an outfit.
+        facts: what the words of the item and the soft facts that it has add to its score, or to the total.
+        popular: what it adds that others took the item.
         understood: the facts that the words name.
-        lacking: the hard facts that an item by itself lacks; they decide before the score.
+        lacking: the hard facts that the item lacks; they decide before the score.
     """
 
     text: str
@@ -168,6 +170,7 @@ class RequestExplanationOptions(TypedDict, total=False):
     weight: float
     anchor: str | None
     neighbours: int
+    facts: Sequence[Mapping[str, Any]] | None
 
 
 @dataclass(frozen=True)
@@ -180,6 +183,7 @@ class RequestExplanationQuery:
         weight: of the request in an outfit's total.
         anchor: the slot of the item that the request is about; None for the item that agrees best.
         neighbours: at most how many liked items and outfits are named.
+        facts: what the words are to mean: see search/given.py.
     """
 
     of: OutfitRef
@@ -187,6 +191,7 @@ class RequestExplanationQuery:
     weight: float = REQUEST_WEIGHT
     anchor: str | None = None
     neighbours: int = 3
+    facts: Sequence[Mapping[str, Any]] | None = None
 
 
 def explain_request(moment: Moment, request: SearchQuery, query: RequestExplanationQuery) -> RequestExplanation:
@@ -198,18 +203,18 @@ def explain_request(moment: Moment, request: SearchQuery, query: RequestExplanat
     if isinstance(of, str) and (query.item_type is not None or not _is_outfit(snapshot, of)):
         item_type, row = find_item_of_any_type(bundle, of, query.item_type)
     else:
-        check_fhn(bundle)
         items = items_told(snapshot, of)
-        slot = anchor_of(moment, request.code, items, query.anchor)
+        slot = anchor_of(moment, request, items, query.anchor)
         item_type, row, slot_name, weight = bundle.slots[slot], int(items[slot]), bundle.slot_names[slot], query.weight
-        outfit = explain(moment.bundle, user.user_key, items, user.liked, neighbours=query.neighbours)
+        explained = METHODS[moment.bundle.scoring].explain
+        outfit = explained(moment.bundle, user.user_key, items, user.liked, neighbours=query.neighbours)
     code = moment.tower.items(snapshot, item_type, np.array([row])).codes[0]
     bits = 8 * len(code)
     agreeing = bits - int(hamming(code, request.code))
     agreeing_words = _agreeing_words(moment, request, code, agreeing)
     total, words = (_part(number, bits, weight) for number in (agreeing, agreeing_words or 0))
     item = bundle.catalogue.item(item_type, row)
-    facts = _facts(moment, request, item_type, row) if outfit is None else _Facts()
+    facts = _facts(moment, request, (item_type, row), Fraction(agreeing, bits), weight)
     return RequestExplanation(
         text=request.text,
         by=request.by,
@@ -246,18 +251,27 @@ class _Facts(NamedTuple):
     lacking: tuple[Fact, ...] = ()
 
 
-def _facts(moment: Moment, request: SearchQuery, item_type: str, row: int) -> _Facts:
-    at, of_facts, lacking = np.array([row]), np.zeros(1), tuple[Fact, ...]()
+def _facts(moment: Moment, request: SearchQuery, item: tuple[str, int], share: Fraction, weight: float | None) -> _Facts:
+    """What is added for an item, (type, row), whose share of agreeing bits is given; in an outfit times the weight."""
+    (item_type, row), of_facts, lacking = item, 0.0, tuple[Fact, ...]()
     if request.said is not None:
-        tables = moment.columns.of(moment.snapshot)
-        tiers, added = moment.tower.facts.of_type(moment.snapshot, tables, item_type, request.said, request.text)
-        lacking, of_facts = missing(request.said, int(tiers[row])), added[at]
-    beside = added_beside(moment, request, item_type, at)
+        tables, facts = moment.columns.of(moment.snapshot), moment.tower.facts
+        of_facts = float(facts.added(moment.snapshot, tables, item_type, request.said)[row])
+        tier = int(facts.tiers(moment.snapshot, tables, item_type, request.said)[row])
+        lacking = missing(request.said, tier)
+    beside = added_beside(moment, request, item_type, np.array([row]))
+    added = of_facts if beside is None else of_facts + float(beside.total[0])
+    if not added:
+        return _Facts(lacking=lacking)
+    score, factor = float(share) + added, Fraction(1 if weight is None else weight)
+    if weight is None:
+        total = Fraction(score) - share  # the score adds up in floats, so that facts take what rounding leaves
+    else:
+        with_added, without = (int(fixed_point(np.asarray(weight * part))) for part in (score, float(share)))
+        total = Fraction(with_added - without, WEIGHT_ONE)
     if beside is None:
-        return _Facts(Fraction(float(of_facts[0])), lacking=lacking)
-    words, taste, popular = (Fraction(float(part[0])) for part in beside)
-    # the score adds them up in floats, so that facts take what rounding leaves
-    total = Fraction(float((of_facts + beside.total)[0]))
+        return _Facts(total, lacking=lacking)
+    words, taste, popular = (factor * Fraction(float(part[0])) for part in beside)
     return _Facts(total - words - taste - popular, words, taste, popular, lacking)
 
 

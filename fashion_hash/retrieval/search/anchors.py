@@ -1,19 +1,26 @@
 """Composition around anchors: the items that match a request best, each with the outfits that suit it.
 
-    total = FHN score of an outfit + bonus of its anchor
+    total = score of an outfit + bonus of its anchor
 
-The anchor of an outfit is the first of the anchors that it holds, in the order of the search. So every anchor
-is completed by itself, exactly, out of items that are no better anchors, and the best are the best of all. What
-an outfit around each anchor can reach at most is known before, from the bounds of composition: anchors that
-cannot count are not looked at.
+Outfits come in tiers, those of the hard facts that their anchors have, and within a tier by total. The anchor of an
+outfit is the first of the anchors that it holds, in the order of the search. So every anchor is completed by itself,
+exactly, out of items that are no better anchors, and the best are the best of all. What an outfit around each anchor
+can reach at most is known before, from the bounds of composition: anchors that cannot count are not looked at.
+
+What a request wants beside its item ("with black boots") are companions: rows of items, of which an outfit must hold
+one in a slot of its own. Every way to place them is composed.
+
+With an outfit encoder the outfits around an anchor are those that composition/by_vectors.py finds, and nothing is
+proven unless these are all that exist.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import permutations
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +30,7 @@ from fashion_hash.core.codes import WEIGHT_ONE, Packed
 from fashion_hash.core.outfits import EMPTY, canonical_items
 from fashion_hash.errors import QueryError
 from fashion_hash.index import exact
+from fashion_hash.index.scoring import scoring_of
 from fashion_hash.retrieval.composition.bounds import (
     Maxima,
     Pairs,
@@ -34,8 +42,9 @@ from fashion_hash.retrieval.composition.bounds import (
     list_maxima,
 )
 from fashion_hash.retrieval.composition.branch_and_bound import NO_LIMIT, SearchLimits
-from fashion_hash.retrieval.composition.compose import Composition, compose
+from fashion_hash.retrieval.composition.compose import Composition
 from fashion_hash.retrieval.composition.problem import CompositionTask, pose
+from fashion_hash.retrieval.methods import METHODS
 
 
 class Anchors(NamedTuple):
@@ -44,18 +53,20 @@ class Anchors(NamedTuple):
     Attributes:
         item_types, rows: type and row of each.
         shares: (A,) float64, their request scores.
-        bonus: (A,) int64, fixed point, added to the score of an outfit around it; never growing.
+        bonus: (A,) int64, fixed point, added to the score of an outfit around it; never growing within a tier.
+        tiers: (A,) int64, of the hard facts that each has; never growing.
     """
 
     item_types: list[str]
     rows: np.ndarray
     shares: np.ndarray
     bonus: np.ndarray
+    tiers: np.ndarray
 
     def at(self, places: np.ndarray) -> Anchors:
         """The anchors at some places."""
         types = [self.item_types[place] for place in places.tolist()]
-        return Anchors(types, self.rows[places], self.shares[places], self.bonus[places])
+        return Anchors(types, self.rows[places], self.shares[places], self.bonus[places], self.tiers[places])
 
 
 class AnchorProblem(NamedTuple):
@@ -66,24 +77,50 @@ class AnchorProblem(NamedTuple):
         anchors: best first.
         per_anchor: at most this many outfits around an anchor.
         deadline: when to stop, as time.monotonic counts.
+        companions: for each, by item type the rows of which every outfit must hold one.
     """
 
     task: CompositionTask
     anchors: Anchors
     per_anchor: int
     deadline: float
+    companions: tuple[Mapping[str, np.ndarray], ...] = ()
 
-    def with_anchor(self, place: int, slot_name: str, allowed: Mapping[str, np.ndarray], count: int) -> Composition:
-        """The `count` best outfits with an anchor in a slot, in what time is left; `allowed` of the other slots."""
+    def with_anchor(
+        self, place: int, slot_name: str, allowed: Mapping[str, np.ndarray], count: int
+    ) -> Iterator[Composition]:
+        """The `count` best outfits with an anchor in a slot, for each way to place the companions.
+
+        Args:
+            place: of the anchor.
+            slot_name: its slot.
+            allowed: rows of the other slots.
+            count: how many.
+        """
         others = [name for name in self.task.open_slots if name != slot_name]
         fixed = {**self.task.fixed, slot_name: int(self.anchors.rows[place])}
-        if not others:
+        if not others and not self.companions:
             items = np.full((1, len(self.task.bundle.slots)), EMPTY, dtype=np.int64)
             for name, row in fixed.items():
                 items[0, self.task.bundle.slot_names.index(name)] = row
-            return Composition(items, np.zeros(1), True, 0.0)
-        task = replace(self.task, slots=others, allowed=allowed, fixed=fixed)
-        return compose(task, count, limits=SearchLimits(seconds=self.deadline - time.monotonic()))
+            yield Composition(items, np.zeros(1), True, 0.0)
+            return
+        compose_best = METHODS[self.task.bundle.scoring].compose
+        for slots in permutations(others, len(self.companions)):
+            held = self._placed(slots, allowed)
+            if held is not None:
+                task = replace(self.task, slots=others, allowed={**allowed, **held}, fixed=fixed)
+                yield compose_best(task, count, None, SearchLimits(seconds=max(0.0, self.deadline - time.monotonic())))
+
+    def _placed(self, slots: Sequence[str], allowed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray] | None:
+        """By slot the rows of the companion that stands in it; None where a slot has none."""
+        held = {}
+        for name, companion in zip(slots, self.companions):
+            rows = companion.get(self.task.type_of(name), np.zeros(0, dtype=np.int64))
+            held[name] = np.intersect1d(rows, allowed[name]) if name in allowed else rows
+            if not len(held[name]):
+                return None
+        return held
 
 
 class AnchoredRanking(NamedTuple):
@@ -101,9 +138,16 @@ class AnchoredRanking(NamedTuple):
     anchors: np.ndarray
     bound: float
 
+    def first(self, count: int) -> AnchoredRanking:
+        """The first `count` outfits."""
+        return self._replace(items=self.items[:count], totals=self.totals[:count], anchors=self.anchors[:count])
+
 
 def total_scores(bundle: Bundle, user_key: Packed, items: np.ndarray, bonus: np.ndarray) -> np.ndarray:
-    """FHN scores of outfits, (R, S), and a bonus each, fixed point: one fraction of integers, rounded once."""
+    """Scores of outfits, (R, S), and a bonus each, fixed point; of FHN one fraction of integers, rounded once."""
+    scoring = scoring_of(bundle)
+    if not scoring.adds_up:
+        return np.asarray(scoring.parts(user_key, items).score + bonus / WEIGHT_ONE)
     terms = exact.terms(bundle, user_key, items)
     return exact.scores(bundle, replace(terms, bias=terms.bias + bonus * terms.num_items))
 
@@ -111,17 +155,39 @@ def total_scores(bundle: Bundle, user_key: Packed, items: np.ndarray, bonus: np.
 def rank(problem: AnchorProblem, count: int, closed: np.ndarray | None = None) -> AnchoredRanking:
     """The `count` best outfits that hold an anchor, of each anchor its `per_anchor` best at most.
 
+    Those around anchors of a greater tier come first.
+
     Args:
         problem: what is composed.
         count: how many outfits.
         closed: (A,) bool, anchors that may get no more outfits.
     """
+    anchors = problem.anchors
+    best = AnchoredRanking(
+        np.zeros((0, len(problem.task.bundle.slots)), dtype=np.int64), np.zeros(0), np.zeros(0, dtype=np.int64), -np.inf
+    )
+    bounds = most_around(problem) + anchors.bonus / WEIGHT_ONE
+    bounds[slice(0) if closed is None else closed] = -np.inf
+    for tier in np.unique(anchors.tiers)[::-1]:
+        left = count - len(best.items)
+        if not left or time.monotonic() > problem.deadline:
+            return best._replace(bound=best.bound if not left else max(best.bound, float(bounds.max())))
+        ranking = _rank_of_tier(problem, left, np.where(anchors.tiers == tier, bounds, -np.inf))
+        best = AnchoredRanking(
+            np.concatenate([best.items, ranking.items]),
+            np.concatenate([best.totals, ranking.totals]),
+            np.concatenate([best.anchors, ranking.anchors]),
+            max(best.bound, ranking.bound),
+        )
+    return best
+
+
+def _rank_of_tier(problem: AnchorProblem, count: int, bounds: np.ndarray) -> AnchoredRanking:
+    """The best outfits by total; `bounds`, (A,), are what those around each anchor can reach, -inf for none."""
     bundle, anchors, per_anchor = problem.task.bundle, problem.anchors, min(problem.per_anchor, count)
     best = AnchoredRanking(
         np.zeros((0, len(bundle.slots)), dtype=np.int64), np.zeros(0), np.zeros(0, dtype=np.int64), -np.inf
     )
-    bounds = most_around(problem) + anchors.bonus / WEIGHT_ONE
-    bounds[slice(0) if closed is None else closed] = -np.inf
     for place in np.argsort(-bounds, kind="stable").tolist():
         if bounds[place] == -np.inf or (len(best.items) == count and bounds[place] < best.totals[-1]):
             break
@@ -145,6 +211,9 @@ def rank(problem: AnchorProblem, count: int, closed: np.ndarray | None = None) -
 def most_around(problem: AnchorProblem) -> np.ndarray:
     """What an outfit around each anchor can score at most, without its bonus: (A,) float64; -inf where none exists."""
     anchors, bundle = problem.anchors, problem.task.bundle
+    if not scoring_of(bundle).adds_up:  # an outfit at no distance, of the most popular items
+        greatest = max(int(np.max(bias, initial=0)) for bias in bundle.item_bias.values()) / WEIGHT_ONE
+        return np.full(len(anchors.rows), greatest)
     most = np.full(len(anchors.rows), -np.inf)
     integers = pose(problem.task)
     if not len(most) or any(len(rows) == 0 for rows in integers.rows):
@@ -252,12 +321,11 @@ def _around(problem: AnchorProblem, place: int, count: int) -> tuple[np.ndarray,
         allowed = task.allowed.get(name)
         if task.type_of(name) != item_type or (allowed is not None and row not in allowed):
             continue
-        composition = problem.with_anchor(place, name, _allowed_beside(problem, place, name), count)
-        outfits.append(composition.items)
-        if not composition.proven:
-            beyond = max(
-                beyond, float(composition.scores[-1]) + composition.gap if len(composition.items) == count else np.inf
-            )
+        for composition in problem.with_anchor(place, name, _allowed_beside(problem, place, name), count):
+            outfits.append(composition.items)
+            if not composition.proven:
+                full = len(composition.items) == count
+                beyond = max(beyond, float(composition.scores[-1]) + composition.gap if full else np.inf)
     return np.unique(np.concatenate(outfits), axis=0), beyond
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +14,7 @@ from fashion_hash.errors import FeatureError, QueryError
 from fashion_hash.retrieval.answers import By
 from fashion_hash.retrieval.moment import Moment
 from fashion_hash.retrieval.search.beside import Beside
+from fashion_hash.retrieval.search.given import given_facts
 from fashion_hash.understanding.said import Understanding
 
 
@@ -20,7 +23,7 @@ class SearchQuery:
     """A request as a code, and what it is made from.
 
     Attributes:
-        text: the words that were read.
+        text: the words that the code is made from: without what the item is to go with.
         by: see ItemHits.
         code: (D / 8,) uint8, packed.
         floats: (D,) float32, the values whose signs are the code.
@@ -42,8 +45,13 @@ class SearchQuery:
     beside: Beside | None = None
 
 
-def ask(moment: Moment, text: str | None) -> SearchQuery:
+def ask(moment: Moment, text: str | None, facts: Sequence[Mapping[str, Any]] | None = None) -> SearchQuery:
     """Turns words and the taste of the user who says them into a code.
+
+    Args:
+        moment: the catalogue, and who asks.
+        text: the words; None or "" for none.
+        facts: what the words are to mean, instead of what is understood: see `search/given.py`.
 
     Raises:
         QueryError: there is nothing to go by: no word that is known, and no taste.
@@ -53,10 +61,12 @@ def ask(moment: Moment, text: str | None) -> SearchQuery:
     if text is not None and not isinstance(text, str):
         raise QueryError(f"text must be a string, the words of a request, got {text!r}")
     whole = readable(text or "").strip()
-    if not whole and user_id is None and not moment.user.personal:
+    if not (whole or facts) and user_id is None and not moment.user.personal:
         raise QueryError("nothing to search by: give the words of a request, a user whose taste is known, or both")
     read = whole if len(whole) <= LONGEST else whole[:LONGEST]
     tower, taste = moment.tower.tower, moment.tower.taste(moment.snapshot, moment.user)
+    said = _said(moment, read, facts)
+    read = read if said is None else said.about
     try:
         request = tower.request([read], [taste])
     except FeatureError as error:
@@ -65,7 +75,6 @@ def ask(moment: Moment, text: str | None) -> SearchQuery:
             "Recommender.load(..., encoder_weights=PATH), `fashion-hash query --encoder-weights PATH`"
         ) from None
     words = tower.words(read)
-    said = moment.tower.facts.understand(moment.snapshot, moment.columns.of(moment.snapshot), read) if read else None
     unknown = words.unknown if said is None else _unread(words.unknown, said)
     by_text = bool(request.by_text[0]) or (said is not None and bool(said.facts))
     if not by_text and taste is None:
@@ -77,6 +86,19 @@ def ask(moment: Moment, text: str | None) -> SearchQuery:
     beside = moment.tower.beside.ask(tower, request, taste, moment.user.liked)
     code = pack(request.bits)[0]
     return SearchQuery(read, by, code, request.floats[0], taste, words.known, unknown, note, said, beside)
+
+
+def _said(moment: Moment, text: str, facts: Sequence[Mapping[str, Any]] | None) -> Understanding | None:
+    """What the words say, or what the caller says that they do; None where no facts are read."""
+    if not text and facts is None:
+        return None
+    tables = moment.columns.of(moment.snapshot)
+    said = moment.tower.facts.understand(moment.snapshot, tables, text)
+    if facts is None:
+        return said
+    if said is None:
+        raise QueryError("facts need a bundle that reads them: export it again")
+    return given_facts(facts, said, moment.tower.facts.lexicon(moment.snapshot, tables))
 
 
 def _unread(unknown: tuple[str, ...], said: Understanding) -> tuple[str, ...]:

@@ -24,8 +24,9 @@ from fashion_hash.understanding.facts import RequestFacts, read_facts
 from fashion_hash.understanding.lexicon import CatalogueValues, Lexicon
 from fashion_hash.understanding.read import understand
 from fashion_hash.understanding.said import Understanding
-from fashion_hash.understanding.satisfaction import Where, soft_shares, tiers
+from fashion_hash.understanding.satisfaction import Mask, Where, soft_shares, tiers
 from fashion_hash.understanding.terms import readable
+from fashion_hash.understanding.words import Words
 
 VERSIONS = 2  # of the catalogue: a thread may still answer from an older snapshot
 Tables = Mapping[str, ItemColumns]
@@ -86,38 +87,57 @@ class LiveFacts:
             text: the words of the request.
         """
         facts = self.facts
-        return None if facts is None else understand(text, self._lexicon_of(snapshot, tables, facts))
+        return None if facts is None else understand(text, self.lexicon(snapshot, tables))
 
-    def of_type(
-        self, snapshot: Snapshot, tables: Tables, item_type: str, said: Understanding, text: str
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """(N,) int64 tiers, and (N,) float64 what words and soft facts add, for all items of a type."""
-        facts = self.facts
-        assert facts is not None
-        size = len(snapshot.bundle.items[item_type])
-        lexicon = self._lexicon_of(snapshot, tables, facts)
-        late = self._late_terms(snapshot, item_type, facts)
-
-        def mask(where: Where) -> np.ndarray:
-            if "word" in where:
-                return late.merged(lambda weights: facts.terms.holding(weights, where["word"]))[:size]
-            return tables[item_type].mask(parse(where, ()).of(item_type))[:size]
-
-        lists = lexicon.values.lists
-        added = facts.soft * soft_shares(said, item_type, size, mask, lists)
-        asked = facts.terms.asked(text, facts.words)
-        if facts.lexical and asked:
-            added += facts.lexical * late.merged(lambda weights: facts.terms.shares(weights, asked))[:size]
-        return tiers(said, item_type, size, mask, lists), added
-
-    def _lexicon_of(self, snapshot: Snapshot, tables: Tables, facts: RequestFacts) -> Lexicon:
-        key = (snapshot.items_seq, *(len(table) for table in tables.values()))
+    def lexicon(self, snapshot: Snapshot, tables: Tables) -> Lexicon:
+        """The phrases that the catalogue understands in a state."""
+        facts, words = self._opened(), self._words()
+        key = (id(words), snapshot.items_seq, *(len(table) for table in tables.values()))
         with self._lock:
             if key not in self._lexicons:
-                self._lexicons[key] = Lexicon(facts.words, values_of(tables, facts.terms.counts))
+                latest = next(reversed(self._lexicons.values()), None)
+                self._lexicons[key] = Lexicon(words, values_of(tables, facts.terms.counts), latest)
                 while len(self._lexicons) > VERSIONS:
                     self._lexicons.popitem(last=False)
             return self._lexicons[key]
+
+    def tiers(self, snapshot: Snapshot, tables: Tables, item_type: str, said: Understanding) -> np.ndarray:
+        """(N,) int64 tiers of all items of a type, by the hard facts of a request."""
+        mask, lists = self._mask(snapshot, tables, item_type)
+        return tiers(said, item_type, len(snapshot.bundle.items[item_type]), mask, lists)
+
+    def added(self, snapshot: Snapshot, tables: Tables, item_type: str, said: Understanding) -> np.ndarray:
+        """(N,) float64, what words and soft facts add to the scores of all items of a type."""
+        facts = self._opened()
+        size = len(snapshot.bundle.items[item_type])
+        mask, lists = self._mask(snapshot, tables, item_type)
+        added = facts.soft * soft_shares(said, item_type, size, mask, lists)
+        asked = facts.terms.asked(said.about, facts.words)
+        if facts.lexical and asked:
+            late = self._late_terms(snapshot, item_type, facts)
+            added += facts.lexical * late.merged(lambda weights: facts.terms.shares(weights, asked))[:size]
+        return added
+
+    def _mask(self, snapshot: Snapshot, tables: Tables, item_type: str) -> tuple[Mask, frozenset[str]]:
+        """What tells which items of a type match a fact, and the columns that hold lists."""
+        facts, size = self._opened(), len(snapshot.bundle.items[item_type])
+
+        def mask(where: Where) -> np.ndarray:
+            if "word" in where:
+                late = self._late_terms(snapshot, item_type, facts)
+                return late.merged(lambda weights: facts.terms.holding(weights, where["word"]))[:size]
+            return tables[item_type].mask(parse(where, ()).of(item_type))[:size]
+
+        return mask, self.lexicon(snapshot, tables).values.lists
+
+    def _opened(self) -> RequestFacts:
+        facts = self.facts
+        assert facts is not None
+        return facts
+
+    def _words(self) -> Words:
+        """The words as they are now: those of the file beside the bundle, or else those that it was exported with."""
+        return self._opened().words
 
     def _late_terms(self, snapshot: Snapshot, item_type: str, facts: RequestFacts) -> LateTerms:
         """The words of the items of a type, those that were updated or added included."""

@@ -66,6 +66,7 @@ class SearchOptions(LikesInCall, total=False):
     rerank: bool
     exclude: Mapping[str, Sequence[str]] | None
     skip: int
+    facts: Sequence[Mapping[str, Any]] | None
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class ItemQuery:
         rerank: order a shortlist by the values before their signs.
         exclude: by item type the ids of items that are left out.
         skip: leave out so many of the first items: k more follow.
+        facts: what the words are to mean: see search/given.py.
     """
 
     k: int
@@ -87,6 +89,7 @@ class ItemQuery:
     rerank: bool = False
     exclude: Mapping[str, Sequence[str]] | None = None
     skip: int = 0
+    facts: Sequence[Mapping[str, Any]] | None = None
 
     def check(self) -> None:
         """Raises QueryError for options without meaning."""
@@ -115,7 +118,7 @@ def search_items(moment: Moment, request: SearchQuery, query: ItemQuery) -> Item
             kept = bound.keeps(bound.amounts[type_name])
             masks[type_name] = masks[type_name] & kept if type_name in masks else kept
     count = max(SHORTLIST * k, SHORTLIST_LEAST) if rerank else k
-    ranking = _by_bits(moment, types, request, count, masks)
+    ranking = rank_items(moment, types, request, count, masks)
     if rerank:
         ranking = ranking.at(best_places(bundle, ranking.near, ranking.scores, count, ranking.tiers))
         changed = _float_scores(moment, request, ranking.near) - shares(ranking.near.distances, 8 * len(request.code))
@@ -130,7 +133,7 @@ def search_items(moment: Moment, request: SearchQuery, query: ItemQuery) -> Item
     hits.known_words, hits.unknown_words = request.known_words, request.unknown_words
     hits.complete = np.ones(len(ids), dtype=bool)
     if request.said is not None:
-        hits.understood = request.said.facts
+        hits.understood, hits.beside = request.said.facts, request.said.partner
         hits.complete = complete(request.said, ranking.tiers)
         hits.note = "; ".join(filter(None, [hits.note, relaxed(request.said, ranking.tiers)]))
     if where and len(ids) < query.k:
@@ -158,7 +161,7 @@ class Ranking(NamedTuple):
         return Ranking(self.near.at(places), self.scores[places], self.tiers[places])
 
 
-def _by_bits(
+def rank_items(
     moment: Moment, types: tuple[str, ...], request: SearchQuery, count: int, allowed: Mapping[str, np.ndarray]
 ) -> Ranking:
     """The `count` best items at least, by bits and, where the bundle reads them, by facts."""
@@ -166,35 +169,38 @@ def _by_bits(
         near = near_items(moment, types, request.code, count, allowed)
         return Ranking(near, shares(near.distances, 8 * len(request.code)), np.zeros(len(near.rows), dtype=np.int64))
     tables = moment.columns.of(moment.snapshot)
-    of_types = [_facts(moment, tables, item_type, request) for item_type in types]
+    of_types = [_tiers(moment, tables, item_type, request) for item_type in types]
     masks = [allowed.get(item_type) for item_type in types]
-    kept = [np.arange(len(tier)) if mask is None else np.flatnonzero(mask) for (tier, _), mask in zip(of_types, masks)]
-    tiers = np.concatenate([tier[rows] for (tier, _), rows in zip(of_types, kept)])
+    kept = [np.arange(len(tier)) if mask is None else np.flatnonzero(mask) for tier, mask in zip(of_types, masks)]
+    tiers = np.concatenate([tier[rows] for tier, rows in zip(of_types, kept)])
     least = np.partition(tiers, len(tiers) - count)[len(tiers) - count] if len(tiers) > count else -1
     parts = []
-    for number, (item_type, (tier, added), rows) in enumerate(zip(types, of_types, kept)):
+    for number, (item_type, tier, rows) in enumerate(zip(types, of_types, kept)):
         rows = rows[tier[rows] >= least]
         distances = _distances(moment, item_type, request.code, rows)
-        scores = shares(distances, 8 * len(request.code)) + (added[rows] + _beside(moment, request, item_type, rows))
+        added = _added(moment, tables, request, item_type, rows)
+        scores = shares(distances, 8 * len(request.code)) + added
         parts.append((np.full(len(rows), number), rows, distances, scores, tier[rows]))
     numbers, rows, distances, scores, tiers = (np.concatenate(part) for part in zip(*parts))
     return Ranking(Candidates(types, numbers, rows, distances), scores, tiers)
 
 
-def _facts(
-    moment: Moment, tables: Mapping[str, ItemColumns], item_type: str, request: SearchQuery
-) -> tuple[np.ndarray, np.ndarray]:
-    """(N,) int64 tiers, and (N,) float64 what words and soft facts add; zeros where no words are read."""
+def _tiers(moment: Moment, tables: Mapping[str, ItemColumns], item_type: str, request: SearchQuery) -> np.ndarray:
+    """(N,) int64 tiers; zeros where no words are read."""
     if request.said is None:
-        size = len(moment.snapshot.bundle.items[item_type])
-        return np.zeros(size, dtype=np.int64), np.zeros(size)
-    return moment.tower.facts.of_type(moment.snapshot, tables, item_type, request.said, request.text)
+        return np.zeros(len(moment.snapshot.bundle.items[item_type]), dtype=np.int64)
+    return moment.tower.facts.tiers(moment.snapshot, tables, item_type, request.said)
 
 
-def _beside(moment: Moment, request: SearchQuery, item_type: str, rows: np.ndarray) -> np.ndarray:
-    """(n,) float64, what counts beside the bits; rows ascend."""
-    added = added_beside(moment, request, item_type, rows)
-    return np.zeros(len(rows)) if added is None else added.total
+def _added(
+    moment: Moment, tables: Mapping[str, ItemColumns], request: SearchQuery, item_type: str, rows: np.ndarray
+) -> np.ndarray:
+    """(n,) float64, what facts and what else counts beside the bits add; rows ascend."""
+    beside = added_beside(moment, request, item_type, rows)
+    added = np.zeros(len(rows))
+    if request.said is not None:
+        added = moment.tower.facts.added(moment.snapshot, tables, item_type, request.said)[rows]
+    return added if beside is None else added + beside.total
 
 
 def added_beside(moment: Moment, request: SearchQuery, item_type: str, rows: np.ndarray) -> Added | None:
@@ -220,14 +226,20 @@ def _distances(moment: Moment, item_type: str, code: Packed, rows: np.ndarray) -
     return np.concatenate([hamming(exported.codes[early], code), hamming(added.codes[late], code)]).astype(np.int64)
 
 
-def relaxed(said: Understanding, tiers: np.ndarray) -> str:
-    """What the items lack that do not have every hard fact; "" where all have."""
+def relaxed(said: Understanding, tiers: np.ndarray, what: str = "item") -> str:
+    """What the items lack that do not have every hard fact; "" where all have.
+
+    Args:
+        said: the request.
+        tiers: of the answers, greatest first.
+        what: the answers are: items or outfits.
+    """
     short = tiers[~complete(said, tiers)]
     if not len(short):
         return ""
     lacking = " and ".join(f"{fact.words!r}" for fact in missing(said, int(short[0])))
     have = len(tiers) - len(short)
-    count = "no item has" if not have else "one item has" if have == 1 else f"{have} items have"
+    count = f"no {what} has" if not have else f"one {what} has" if have == 1 else f"{have} {what}s have"
     return f"{count} all that is asked; the next is without {lacking}"
 
 

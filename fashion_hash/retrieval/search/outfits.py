@@ -1,25 +1,28 @@
 """Outfits for a request: composed around the items that match it best.
 
-    total = FHN score of the outfit + weight * request score of its anchor
+    total = score of the outfit + weight * request score of its anchor
 
 The anchor is the item that the request is about: of the items that the outfit adds, the first one in the
-search. Every outfit holds one of the best items of the search; see anchors.py.
+search. Every outfit holds one of the best items of the search; see anchors.py. Hard facts decide as in the search:
+outfits whose anchors have more of them come first, whatever their totals.
+
+What the request wants beside ("with black boots", "to go with my blue jeans", further items asked for) stands in a slot
+of its own: one of the items that fit it best, those with all of it or, where no allowed item has all, those that lack
+the least important. If no outfit can hold it, it is left out, and the answer says so.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 
-from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.core.codes import Packed, fixed_point, hamming
+from fashion_hash.core.codes import fixed_point
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import QueryError
-from fashion_hash.index.scoring import scoring_of
 from fashion_hash.retrieval.answers import OutfitHit, OutfitsFor
 from fashion_hash.retrieval.checks import (
     MAX_PER_EXAMPLE,
@@ -33,6 +36,7 @@ from fashion_hash.retrieval.composition.branch_and_bound import SearchLimits
 from fashion_hash.retrieval.composition.compose import AnchorsHeld, Composition
 from fashion_hash.retrieval.composition.composer import CompositionQuery, OutfitOptions, choose_outfits
 from fashion_hash.retrieval.composition.problem import CompositionTask
+from fashion_hash.retrieval.methods import METHODS
 from fashion_hash.retrieval.moment import Moment
 from fashion_hash.retrieval.pool.diversity import check_diversity
 from fashion_hash.retrieval.scores import hits_of
@@ -45,7 +49,10 @@ from fashion_hash.retrieval.search.anchors import (
     rank_within_caps,
 )
 from fashion_hash.retrieval.search.ask import SearchQuery
-from fashion_hash.retrieval.search.items import best_places, near_items, shares
+from fashion_hash.retrieval.search.companions import Companion, companions_of
+from fashion_hash.retrieval.search.items import best_places, rank_items, relaxed
+from fashion_hash.understanding.said import Understanding
+from fashion_hash.understanding.satisfaction import complete
 
 VARIED_PER_ANCHOR = 10  # outfits of an anchor among those that a varied list is chosen of
 
@@ -56,6 +63,7 @@ class OutfitsForOptions(OutfitOptions, total=False):
     weight: float
     anchors: int
     per_anchor: int | None
+    facts: Sequence[Mapping[str, Any]] | None
 
 
 @dataclass(frozen=True)
@@ -84,13 +92,12 @@ def read_options(k: int, options: Mapping[str, Any]) -> tuple[CompositionQuery, 
     """The options of Recommender.outfits_for as queries."""
     names = {field.name for field in fields(AnchorQuery)}
     around = {name: value for name, value in options.items() if name in names}
-    composition = {name: value for name, value in options.items() if name not in names}
+    composition = {name: value for name, value in options.items() if name not in names and name != "facts"}
     return CompositionQuery(k, **composition), AnchorQuery(**around)
 
 
 def outfits_for(moment: Moment, request: SearchQuery, query: CompositionQuery, around: AnchorQuery) -> OutfitsFor:
     """See Recommender.outfits_for."""
-    check_fhn(moment.bundle)
     around.check()
     k = check_count("k", query.k) + check_skip(query.skip)
     if query.skip and int(around.anchors) < k:
@@ -106,24 +113,37 @@ def outfits_for(moment: Moment, request: SearchQuery, query: CompositionQuery, a
         per_anchor = VARIED_PER_ANCHOR
     else:
         per_anchor = k if around.per_anchor is None else int(around.per_anchor)
-    composer = AnchoredComposer(moment, request.code, float(around.weight), max(int(around.anchors), k), per_anchor)
-    best, shortfall = choose_outfits(moment, query, composer.best)
+    method = METHODS[moment.bundle.scoring]
+    varied = k if query.diversity else None
+    composer = AnchoredComposer(moment, request, float(around.weight), max(int(around.anchors), k), per_anchor, varied)
+    best, shortfall = choose_outfits(moment, query, composer.best, method.exhaustive)
     assert best.anchors is not None
-    anchored = zip(hits_of(moment, best.items), best.scores, best.anchors.slots, best.anchors.shares)
+    said = request.said or Understanding()
+    has_all = complete(said, best.anchors.tiers)
+    anchored = zip(hits_of(moment, best.items), best.scores, best.anchors.slots, best.anchors.shares, has_all)
+    notes = [request.note, relaxed(said, best.anchors.tiers, "outfit") if request.said else "", *composer.notes]
     return OutfitsFor(
         hits=[
-            OutfitHit(**vars(hit), request=float(share), total=float(total), anchor=moment.bundle.slot_names[slot])
-            for hit, total, slot, share in anchored
+            OutfitHit(
+                **vars(hit),
+                request=float(share),
+                total=float(total),
+                anchor=moment.bundle.slot_names[slot],
+                complete=bool(has),
+            )
+            for hit, total, slot, share, has in anchored
         ],
         proven=best.proven,
         gap=best.gap,
         personal=moment.user.personal,
         by=request.by,
-        note=request.note,
+        note="; ".join(filter(None, notes)),
         known_words=request.known_words,
         unknown_words=request.unknown_words,
         weight=composer.weight,
         shortfall=shortfall,
+        understood=said.facts,
+        beside=said.partner,
     )
 
 
@@ -133,25 +153,41 @@ class AnchoredComposer:
 
     Attributes:
         moment: the catalogue.
-        code: (D / 8,) uint8, packed, of the request.
+        request: what is asked.
         weight: of the request.
         most: how many anchors.
         per_anchor: how many outfits around each.
+        varied: of how many outfits a varied list is chosen: none of the tiers below theirs; None for other lists.
+        notes: what could not be had beside the item, once `best` was called.
     """
 
     moment: Moment
-    code: Packed
+    request: SearchQuery
     weight: float
     most: int
     per_anchor: int
+    varied: int | None = None
+    notes: list[str] = field(default_factory=list)
 
     def best(self, task: CompositionTask, k: int, max_repeats: int | None, limits: SearchLimits) -> Composition:
         """The k best outfits by total that hold an anchor in an open slot, with their anchors; scores are totals."""
         started = time.monotonic()
         check_open(task.open_slots)
-        anchors = self._anchors(task)
-        problem = AnchorProblem(task, anchors, self.per_anchor, started + limits.seconds)
-        ranking = rank(problem, k) if max_repeats is None else rank_within_caps(problem, k, int(max_repeats))
+        self.notes.clear()
+        companions = companions_of(self.moment, task, self.request, self.notes)
+        while True:
+            rows = tuple(companion.rows for companion in companions)
+            anchors = self._anchors(task, companions)
+            problem = AnchorProblem(task, anchors, self.per_anchor, started + limits.seconds, rows)
+            ranking = rank(problem, k) if max_repeats is None else rank_within_caps(problem, k, int(max_repeats))
+            # what the item itself is to be comes before what comes with it
+            if not companions or (len(ranking.items) and anchors.tiers[ranking.anchors[0]] == anchors.tiers[0]):
+                break
+            self.notes.append(f"no outfit holds {companions.pop().words!r} as well")
+        tiers = anchors.tiers[ranking.anchors]
+        if self.varied is not None and len(tiers) > self.varied:
+            ranking = ranking.first(int((tiers >= tiers[self.varied - 1]).sum()))
+            tiers = tiers[: len(ranking.items)]
         least = ranking.totals[-1] if len(ranking.items) == k else -np.inf
         proven = ranking.bound == -np.inf
         return Composition(
@@ -160,22 +196,27 @@ class AnchoredComposer:
             proven,
             0.0 if proven else max(0.0, ranking.bound - least),
             seconds=time.monotonic() - started,
-            anchors=AnchorsHeld(_slots_of_anchors(task, anchors, ranking), anchors.shares[ranking.anchors]),
+            anchors=AnchorsHeld(_slots_of_anchors(task, anchors, ranking), anchors.shares[ranking.anchors], tiers),
         )
 
-    def _anchors(self, task: CompositionTask) -> Anchors:
-        """The best items of the search that may fill an open slot."""
+    def _anchors(self, task: CompositionTask, companions: Sequence[Companion]) -> Anchors:
+        """The best items of the search that may fill an open slot, those apart that are to come with them."""
         bundle = task.bundle
         masks: dict[str, np.ndarray] = {}
         for name in task.open_slots:
             item_type = task.type_of(name)
             mask = masks.setdefault(item_type, np.zeros(len(bundle.items[item_type]), dtype=bool))
             mask[task.allowed.get(name, slice(None))] = True
-        near = near_items(self.moment, tuple(masks), self.code, self.most, masks)
-        near = near.at(best_places(bundle, near, -near.distances, self.most))
-        agreeing = shares(near.distances, 8 * len(self.code))
-        bonus = fixed_point(self.weight * agreeing).astype(np.int64)
-        return Anchors(near.item_types, near.rows, agreeing, bonus)
+        apart = {item_type: mask.copy() for item_type, mask in masks.items()}
+        for companion in companions:
+            for item_type, rows in companion.rows.items():
+                apart[item_type][rows] = False
+        if any(mask.any() for mask in apart.values()):
+            masks = apart
+        ranking = rank_items(self.moment, tuple(masks), self.request, self.most, masks)
+        ranking = ranking.at(best_places(bundle, ranking.near, ranking.scores, self.most, ranking.tiers))
+        bonus = fixed_point(self.weight * ranking.scores).astype(np.int64)
+        return Anchors(ranking.near.item_types, ranking.near.rows, ranking.scores, bonus, ranking.tiers)
 
 
 def _slots_of_anchors(task: CompositionTask, anchors: Anchors, ranking: AnchoredRanking) -> np.ndarray:
@@ -194,17 +235,8 @@ def _slots_of_anchors(task: CompositionTask, anchors: Anchors, ranking: Anchored
     )
 
 
-def check_fhn(bundle: Bundle) -> None:
-    """Raises QueryError for a bundle with scores that are not sums over items and pairs."""
-    if not scoring_of(bundle).adds_up:
-        raise QueryError(
-            f"{bundle.path} scores outfits with an outfit encoder: outfits for a request need the bundle of an FHN "
-            "run; search answers with items"
-        )
-
-
-def anchor_of(moment: Moment, code: Packed, items: np.ndarray, name: str | None = None) -> int:
-    """The slot of an outfit, (S,), with the item that agrees best with a request, or the named slot.
+def anchor_of(moment: Moment, request: SearchQuery, items: np.ndarray, name: str | None = None) -> int:
+    """The slot of an outfit, (S,), with the item that comes first in the search, or the named slot.
 
     Raises:
         QueryError: the named slot does not exist or is empty.
@@ -213,8 +245,13 @@ def anchor_of(moment: Moment, code: Packed, items: np.ndarray, name: str | None 
     names, slots = snapshot.bundle.slot_names, snapshot.bundle.slots
     filled = [slot for slot, row in enumerate(items.tolist()) if row != EMPTY]
     if name is None:
-        codes = [moment.tower.items(snapshot, slots[slot], items[slot : slot + 1]).codes[0] for slot in filled]
-        return filled[int(np.argmin(hamming(np.array(codes), code)))]
+        masks = {slots[slot]: np.zeros(len(snapshot.bundle.items[slots[slot]]), dtype=bool) for slot in filled}
+        for slot in filled:
+            masks[slots[slot]][items[slot]] = True
+        ranking = rank_items(moment, tuple(masks), request, len(filled), masks)
+        places = np.lexsort((np.arange(len(ranking.scores)), -ranking.scores, -ranking.tiers))
+        first = ranking.at(places[:1]).near
+        return next(slot for slot in filled if slots[slot] == first.item_types[0] and items[slot] == first.rows[0])
     if name not in names or names.index(name) not in filled:
         listed = ", ".join(names[slot] for slot in filled)
         raise QueryError(f"anchor must be a filled slot of this outfit, one of {listed}, got {name!r}")

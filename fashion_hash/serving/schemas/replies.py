@@ -68,6 +68,7 @@ class SearchAnswer(Answer):
     known_words: list[str]
     unknown_words: list[str]
     understood: list[dict[str, Any]]
+    beside: list[dict[str, Any]]
     items: list[dict[str, Any]]
     next: str | None
 
@@ -79,6 +80,8 @@ class OutfitsForAnswer(Answer):
     note: str
     known_words: list[str]
     unknown_words: list[str]
+    understood: list[dict[str, Any]]
+    beside: list[dict[str, Any]]
     weight: float
     gap: float | None
     outfits: list[RequestOutfit]

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable
-from copy import copy
 from dataclasses import replace
 from fractions import Fraction
 from itertools import product
@@ -19,7 +18,6 @@ from fashion_hash.errors import QueryError, UnknownIdError
 from fashion_hash.retrieval.answers import OutfitsFor
 from fashion_hash.retrieval.recommender import Recommender
 from fashion_hash.retrieval.search.anchors import total_scores
-from fashion_hash.retrieval.search.outfits import check_fhn
 from tests.worlds.words_world import titles, words_bundle
 
 TWO_TOPS = ("top", "top", "bottom")
@@ -330,10 +328,3 @@ def test_no_anchor_may_be_used(recommender: Recommender) -> None:
     assert nothing.hits == []
     assert nothing.proven
     assert nothing.shortfall is not None
-
-
-def test_an_outfit_encoder_scores_no_sums(bundle: Bundle) -> None:
-    other = copy(bundle)
-    other.scoring = "vectors"
-    with pytest.raises(QueryError, match=r"scores outfits with an outfit encoder.*search answers with items"):
-        check_fhn(other)
