@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fashion_hash.commands.query_options import choice, likes, list_note, variety
-from fashion_hash.errors import QueryError
+from fashion_hash.errors import QueryError, shown
 from fashion_hash.presentation.json_answers import request_as_json, requests_as_json
 from fashion_hash.presentation.printing import json_text
 from fashion_hash.presentation.table import item_table, request_heading, request_table
@@ -19,7 +20,10 @@ from fashion_hash.retrieval.recommender import Recommender
 from fashion_hash.retrieval.search.ask import readable
 
 Answer = ItemHits | OutfitsFor
-_OF_TEXT = ("outfits", "rerank", "weight", "item_type", "explain", "encoder_weights")
+_OF_TEXT = (
+    *("outfits", "rerank", "weight", "item_type", "explain", "encoder_weights"),
+    *("facts", "drop", "make_hard", "make_soft"),
+)
 
 
 def add_text_options(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +38,15 @@ def add_text_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--rerank", action="store_true", help="reorder a shortlist of items by their vectors before binarisation"
     )
+    group.add_argument(
+        "--facts", metavar="JSON", help="what the words are to mean: `understood` and `beside` of --json, changed"
+    )
+    for name, meaning in (
+        ("--drop", "take the facts of a column out of what is understood"),
+        ("--make-hard", "let the facts of a column decide"),
+        ("--make-soft", "let the facts of a column only add to the score"),
+    ):
+        group.add_argument(name, action="append", default=[], metavar="COLUMN", help=f"{meaning}; may repeat")
     group.add_argument("--explain", action="store_true", help="also explain why the first answer comes first")
     group.add_argument(
         "--encoder-weights", metavar="PATH", help="where the weights of a pretrained text encoder are, if they moved"
@@ -93,11 +106,15 @@ def _answer(
 ) -> Answer:
     if options.outfits:
         asked = choice(options) | variety(options)
-        return recommender.outfits_for(options.text, user, options.k, weight=_weight(options), where=where, **asked)
+        facts = _facts(recommender, options)
+        return recommender.outfits_for(
+            options.text, user, options.k, weight=_weight(options), where=where, facts=facts, **asked
+        )
     return recommender.search(
         options.text,
         user,
         options.k,
+        facts=_facts(recommender, options),
         where=where,
         item_type=options.item_type,
         rerank=options.rerank,
@@ -111,12 +128,42 @@ def _why(recommender: Recommender, options: argparse.Namespace, user: str | None
         if not answer.hits:
             return ""
         first, weight = answer.hits[0], _weight(options)
-        explanation = recommender.explain_request(options.text, user, first.items, weight=weight, anchor=first.anchor)
+        explanation = recommender.explain_request(
+            options.text, user, first.items, weight=weight, anchor=first.anchor, facts=_facts(recommender, options)
+        )
         return explanation.to_text()
     if not len(answer.ids):
         return ""
     item_id, item_type = str(answer.ids[0]), str(answer.types[0])
-    return recommender.explain_request(options.text, user, item_id, item_type=item_type).to_text()
+    facts = _facts(recommender, options)
+    return recommender.explain_request(options.text, user, item_id, item_type=item_type, facts=facts).to_text()
+
+
+def _facts(recommender: Recommender, options: argparse.Namespace) -> list[Mapping[str, Any]] | None:
+    """What the words are to mean; None for what is understood.
+
+    Raises:
+        QueryError: the JSON does not fit, or nothing that is understood is about a column.
+    """
+    if not (options.facts or options.drop or options.make_hard or options.make_soft):
+        return None
+    if options.facts is not None:
+        try:
+            facts = json.loads(options.facts)
+        except (ValueError, RecursionError) as error:
+            raise QueryError(f"--facts {shown(options.facts)} is not JSON ({error})") from None
+        if not isinstance(facts, list) or not all(isinstance(fact, dict) for fact in facts):
+            raise QueryError(f"--facts must be a JSON list of facts, got {shown(options.facts)}")
+    else:
+        said = recommender.understand(options.text)
+        facts = [fact.to_dict() for fact in said.facts] + [{**fact.to_dict(), "beside": True} for fact in said.partner]
+    columns = [str(fact.get("column")) for fact in facts]
+    for name in (*options.drop, *options.make_hard, *options.make_soft):
+        if name not in columns:
+            raise QueryError(f"nothing that is understood is about {shown(name)}: it is about {', '.join(columns)}")
+    hard = dict.fromkeys(options.make_hard, True) | dict.fromkeys(options.make_soft, False)
+    kept = [fact for fact in facts if fact.get("column") not in options.drop]
+    return [{**fact, "hard": hard[fact["column"]]} if fact.get("column") in hard else fact for fact in kept]
 
 
 def _weight(options: argparse.Namespace) -> float:
@@ -136,5 +183,5 @@ def _view(
 def _used(options: argparse.Namespace, names: Sequence[str]) -> list[str]:
     """The options among `names` that were set, as they are written on the command line."""
     flags = {"item_type": "--type"}
-    used = [name for name in names if getattr(options, name) is not None and getattr(options, name) is not False]
+    used = [name for name in names if getattr(options, name) not in (None, False, [])]
     return [flags.get(name, "--" + name.replace("_", "-")) for name in used]

@@ -22,9 +22,10 @@ from fashion_hash.retrieval.filters.columns import ItemColumns
 from fashion_hash.retrieval.methods import METHODS
 from fashion_hash.retrieval.moment import Moment, OpenGeneration
 from fashion_hash.retrieval.scores import scores_of
-from fashion_hash.retrieval.search.ask import ask
+from fashion_hash.retrieval.search.ask import ask, understanding
 from fashion_hash.retrieval.search.similar_items import similar_items
 from fashion_hash.retrieval.users import LikesInCall, take_likes
+from fashion_hash.understanding.said import Understanding
 
 
 class Explanations:
@@ -59,6 +60,18 @@ class Explanations:
         hits = Hits(np.array(snapshot.bundle.items[item_type].at(similar.rows), dtype=np.str_), similar.shares)
         hits.personal = False
         return hits
+
+    def understand(self, text: str) -> Understanding:
+        """What the words of a request say: facts of the catalogue; nothing for a bundle that does not read facts.
+
+        Args:
+            text: the words, as for `search`.
+
+        Raises:
+            QueryError: the text is not a string.
+            BundleError: a bundle without a request model.
+        """
+        return understanding(self._moment(None), text)
 
     def explain_request(
         self, text: str | None, user: str | int | None, of: OutfitRef, **options: Unpack[RequestExplanationOptions]

@@ -10,7 +10,7 @@ import numpy as np
 
 from fashion_hash.core.codes import Packed, pack
 from fashion_hash.encoders.words import LONGEST
-from fashion_hash.errors import FeatureError, QueryError
+from fashion_hash.errors import FeatureError, QueryError, shown
 from fashion_hash.retrieval.answers import By
 from fashion_hash.retrieval.moment import Moment
 from fashion_hash.retrieval.search.beside import Beside
@@ -59,7 +59,7 @@ def ask(moment: Moment, text: str | None, facts: Sequence[Mapping[str, Any]] | N
     """
     user_id = moment.user.user_id
     if text is not None and not isinstance(text, str):
-        raise QueryError(f"text must be a string, the words of a request, got {text!r}")
+        raise QueryError(f"text must be a string, the words of a request, got {shown(text)}")
     whole = readable(text or "").strip()
     if not (whole or facts) and user_id is None and not moment.user.personal:
         raise QueryError("nothing to search by: give the words of a request, a user whose taste is known, or both")
@@ -86,6 +86,14 @@ def ask(moment: Moment, text: str | None, facts: Sequence[Mapping[str, Any]] | N
     beside = moment.tower.beside.ask(tower, request, taste, moment.user.liked)
     code = pack(request.bits)[0]
     return SearchQuery(read, by, code, request.floats[0], taste, words.known, unknown, note, said, beside)
+
+
+def understanding(moment: Moment, text: str) -> Understanding:
+    """What a text says; nothing for a bundle that does not read facts."""
+    if not isinstance(text, str):
+        raise QueryError(f"text must be a string, the words of a request, got {shown(text)}")
+    _ = moment.tower.tower  # a bundle that answers no words says so
+    return _said(moment, readable(text).strip()[:LONGEST], None) or Understanding()
 
 
 def _said(moment: Moment, text: str, facts: Sequence[Mapping[str, Any]] | None) -> Understanding | None:

@@ -22,10 +22,10 @@ from fashion_hash.serving.service import service_of
 
 router = APIRouter(tags=["requests in words"], dependencies=[CanRead])
 ModelName = Annotated[str | None, Query(alias="model", description="By default the model that the user belongs to.")]
-SEARCH_OPTIONS = ("item_type", "where", "exclude", "rerank", "liked", "disliked")
+SEARCH_OPTIONS = ("item_type", "where", "exclude", "rerank", "facts", "liked", "disliked")
 OUTFITS_FOR_OPTIONS = (
     *("weight", "anchors", "per_anchor", "types", "where", "include", "exclude", "max_per", "diversity"),
-    *("liked", "disliked"),
+    *("facts", "liked", "disliked"),
 )
 
 
@@ -54,7 +54,7 @@ async def _ask(request: Request, body: SearchBody | OutfitsForBody, name: str | 
 
     def ask() -> tuple[dict[str, Any], bool, Shortfall | None]:
         user = known_user(model, body.user, body.if_unknown)
-        if user is None and not body.text.strip() and not body.liked:
+        if user is None and not (body.text.strip() or body.liked or body.facts):
             raise Problem(422, "nothing is asked for: give a text, a user, or liked outfits", "/text")
         hits: ItemHits | OutfitsFor
         if isinstance(body, OutfitsForBody):

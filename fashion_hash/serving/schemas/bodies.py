@@ -14,6 +14,7 @@ from fashion_hash.serving.schemas.fields import (
     Cursor,
     Diversity,
     Excluded,
+    Facts,
     Id,
     Include,
     ItemsByType,
@@ -95,6 +96,7 @@ class SearchBody(Body):
     where: Where = None
     exclude: ItemsByType = None
     rerank: StrictBool = False
+    facts: Facts = None
     liked: Likes
     disliked: Likes
     cursor: Cursor = None
@@ -117,6 +119,7 @@ class OutfitsForBody(Body):
     exclude: ItemsByType = None
     max_per: Caps = None
     diversity: Diversity = 0.0
+    facts: Facts = None
     liked: Likes
     disliked: Likes
     cursor: Cursor = None

@@ -24,6 +24,10 @@ OutfitRef = Annotated[
     Field(description="An outfit: its id in the pool, or item ids by slot name.", examples=[{"top": "top-1"}]),
 ]
 Count = Annotated[StrictInt, Field(ge=1, le=MOST_HITS, description="At most how many.")]
+Facts = Annotated[
+    list[dict[str, Any]] | None,
+    Field(max_length=100, description="What the words are to mean: `understood` and `beside` of an answer, changed."),
+]
 Where = Annotated[
     dict[str, Any] | None,
     Field(description="Which items, and which totals, an outfit may have.", examples=[{"price": {"<": 50}}]),
