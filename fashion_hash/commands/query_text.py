@@ -39,7 +39,7 @@ def add_text_options(parser: argparse.ArgumentParser) -> None:
         "--rerank", action="store_true", help="reorder a shortlist of items by their vectors before binarisation"
     )
     group.add_argument(
-        "--facts", metavar="JSON", help="what the words are to mean: `understood` and `beside` of --json, changed"
+        "--facts", metavar="JSON", help="what the words are to mean: `understood` and `goes_with` of --json, changed"
     )
     for name, meaning in (
         ("--drop", "take the facts of a column out of what is understood"),
@@ -156,7 +156,9 @@ def _facts(recommender: Recommender, options: argparse.Namespace) -> list[Mappin
             raise QueryError(f"--facts must be a JSON list of facts, got {shown(options.facts)}")
     else:
         said = recommender.understand(options.text)
-        facts = [fact.to_dict() for fact in said.facts] + [{**fact.to_dict(), "beside": True} for fact in said.partner]
+        facts = [fact.to_dict() for fact in said.facts] + [
+            {**fact.to_dict(), "goes_with": True} for fact in said.partner
+        ]
     columns = [str(fact.get("column")) for fact in facts]
     for name in (*options.drop, *options.make_hard, *options.make_soft):
         if name not in columns:

@@ -33,7 +33,7 @@ def request_as_json(recommender: Recommender, user: str | None, answer: ItemHits
         "shortfall": answer.shortfall.to_dict() if answer.shortfall else None,
     }
     values["understood"] = [fact.to_dict() for fact in answer.understood]
-    values["beside"] = [{**fact.to_dict(), "beside": True} for fact in answer.beside]
+    values["goes_with"] = [{**fact.to_dict(), "goes_with": True} for fact in answer.goes_with]
     if isinstance(answer, OutfitsFor):
         gap = answer.gap if answer.gap < float("inf") else None  # JSON has no infinity
         outfits = [asdict(hit) for hit in answer.hits]

@@ -42,7 +42,7 @@ def request_heading(text: str, user: str | None, answer: ItemHits | OutfitsFor) 
     who = "anyone" if user is None else visible(user)
     note = f" ({one_line(answer.note, 300)})" if answer.note else ""
     heading = f'"{one_line(text, 100)}" for {who}: by {answer.by}{note}'
-    for name, facts in (("understood", answer.understood), ("to go with", answer.beside)):
+    for name, facts in (("understood", answer.understood), ("to go with", answer.goes_with)):
         if facts:
             heading += f"\n{name}: {one_line('; '.join(map(str, facts)), 300)}"
     if isinstance(answer, OutfitsFor) and not answer.proven:

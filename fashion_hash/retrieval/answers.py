@@ -127,7 +127,7 @@ class OutfitsFor:
         by, note, known_words, unknown_words: see ItemHits.
         weight: of the request.
         shortfall: why fewer than k came back, when a filter was asked for; None otherwise.
-        understood, beside: see ItemHits.
+        understood, goes_with: see ItemHits.
     """
 
     hits: list[OutfitHit]
@@ -141,7 +141,7 @@ class OutfitsFor:
     weight: float
     shortfall: Shortfall | None
     understood: tuple[Fact, ...] = ()
-    beside: tuple[Fact, ...] = ()
+    goes_with: tuple[Fact, ...] = ()
 
 
 By = Literal["taste and words", "words alone", "taste alone"]
@@ -160,7 +160,7 @@ class ItemHits(Aligned):
         known_words, unknown_words: of the request; words such as "the" are neither.
         reranked: whether the scores are those of the values before their signs were taken.
         understood: the facts that the words name. Those that are hard decide before the score.
-        beside: the facts of what the item is to go with; outfits for the request hold such items.
+        goes_with: the facts of what the item is to go with; outfits for the request hold such items.
         complete: (K',) bool, which items have every hard fact; the others come after them, and `note` says what
             they lack.
         shortfall: why fewer than k came back, when a filter was asked for; None otherwise.
@@ -173,6 +173,6 @@ class ItemHits(Aligned):
     unknown_words: tuple[str, ...]
     reranked: bool = False
     understood: tuple[Fact, ...] = ()
-    beside: tuple[Fact, ...] = ()
+    goes_with: tuple[Fact, ...] = ()
     complete: np.ndarray
     shortfall: Shortfall | None = None

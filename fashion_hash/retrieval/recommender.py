@@ -251,7 +251,7 @@ class Recommender(CatalogueUpdates, Explanations):
                 * exclude: by item type the ids of items to leave out.
                 * skip (default 0): leave out so many of the first items; not with rerank.
                 * liked, disliked: as for `recommend`.
-                * facts: what the words are to mean, instead of what is understood: `understood` and `beside` of an
+                * facts: what the words are to mean, instead of what is understood: `understood` and `goes_with` of an
                   answer as mappings (`Fact.to_dict`), with some taken out, made hard or soft, or added. The text
                   still counts as words.
 

@@ -251,7 +251,9 @@ class _Facts(NamedTuple):
     lacking: tuple[Fact, ...] = ()
 
 
-def _facts(moment: Moment, request: SearchQuery, item: tuple[str, int], share: Fraction, weight: float | None) -> _Facts:
+def _facts(
+    moment: Moment, request: SearchQuery, item: tuple[str, int], share: Fraction, weight: float | None
+) -> _Facts:
     """What is added for an item, (type, row), whose share of agreeing bits is given; in an outfit times the weight."""
     (item_type, row), of_facts, lacking = item, 0.0, tuple[Fact, ...]()
     if request.said is not None:

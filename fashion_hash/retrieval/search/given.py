@@ -17,7 +17,7 @@ from fashion_hash.understanding.lexicon import Lexicon
 from fashion_hash.understanding.read import EXCLUDED, NAMED
 from fashion_hash.understanding.said import Fact, Understanding
 
-KEYS = ("column", "value", "hard", "words", "excluded", "nearly", "item", "beside")
+KEYS = ("column", "value", "hard", "words", "excluded", "nearly", "item", "goes_with")
 MOST = 100  # facts
 EXAMPLE = '{"column": "colour", "value": "red"}'
 
@@ -36,9 +36,9 @@ def given_facts(facts: Sequence[Mapping[str, Any]], said: Understanding, lexicon
     listed = check_list("facts", facts, f"facts such as {EXAMPLE}")
     if len(listed) > MOST:
         raise QueryError(f"facts must be at most {MOST}, got {len(listed):,}")
-    read = [(_fact(place, fact, lexicon), bool(fact.get("beside", False))) for place, fact in enumerate(listed)]
-    asked = tuple(fact for fact, beside in read if not beside)
-    return replace(said, facts=asked, partner=tuple(fact for fact, beside in read if beside), notes=())
+    read = [(_fact(place, fact, lexicon), bool(fact.get("goes_with", False))) for place, fact in enumerate(listed)]
+    asked = tuple(fact for fact, goes_with in read if not goes_with)
+    return replace(said, facts=asked, partner=tuple(fact for fact, goes_with in read if goes_with), notes=())
 
 
 def _fact(place: int, fact: object, lexicon: Lexicon) -> Fact:
@@ -51,8 +51,8 @@ def _fact(place: int, fact: object, lexicon: Lexicon) -> Fact:
     for key, kind, words in (("hard", bool, "true or false"), ("excluded", bool, "true or false")):
         if not isinstance(fact.get(key, False), kind):
             raise QueryError(f"{name}[{key!r}] must be {words}, got {shown(fact[key])}")
-    if not isinstance(fact.get("beside", False), bool):
-        raise QueryError(f"{name}['beside'] must be true or false, got {shown(fact['beside'])}")
+    if not isinstance(fact.get("goes_with", False), bool):
+        raise QueryError(f"{name}['goes_with'] must be true or false, got {shown(fact['goes_with'])}")
     item = fact.get("item", 0)
     if isinstance(item, bool) or not isinstance(item, int) or not 0 <= item < MOST:
         raise QueryError(f"{name}['item'] must be a whole number from 0 to {MOST - 1}, got {shown(item)}")

@@ -133,7 +133,7 @@ def search_items(moment: Moment, request: SearchQuery, query: ItemQuery) -> Item
     hits.known_words, hits.unknown_words = request.known_words, request.unknown_words
     hits.complete = np.ones(len(ids), dtype=bool)
     if request.said is not None:
-        hits.understood, hits.beside = request.said.facts, request.said.partner
+        hits.understood, hits.goes_with = request.said.facts, request.said.partner
         hits.complete = complete(request.said, ranking.tiers)
         hits.note = "; ".join(filter(None, [hits.note, relaxed(request.said, ranking.tiers)]))
     if where and len(ids) < query.k:

@@ -143,7 +143,7 @@ def outfits_for(moment: Moment, request: SearchQuery, query: CompositionQuery, a
         weight=composer.weight,
         shortfall=shortfall,
         understood=said.facts,
-        beside=said.partner,
+        goes_with=said.partner,
     )
 
 

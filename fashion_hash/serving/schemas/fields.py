@@ -26,7 +26,9 @@ OutfitRef = Annotated[
 Count = Annotated[StrictInt, Field(ge=1, le=MOST_HITS, description="At most how many.")]
 Facts = Annotated[
     list[dict[str, Any]] | None,
-    Field(max_length=100, description="What the words are to mean: `understood` and `beside` of an answer, changed."),
+    Field(
+        max_length=100, description="What the words are to mean: `understood` and `goes_with` of an answer, changed."
+    ),
 ]
 Where = Annotated[
     dict[str, Any] | None,

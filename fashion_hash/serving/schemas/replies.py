@@ -68,7 +68,7 @@ class SearchAnswer(Answer):
     known_words: list[str]
     unknown_words: list[str]
     understood: list[dict[str, Any]]
-    beside: list[dict[str, Any]]
+    goes_with: list[dict[str, Any]]
     items: list[dict[str, Any]]
     next: str | None
 
@@ -81,7 +81,7 @@ class OutfitsForAnswer(Answer):
     known_words: list[str]
     unknown_words: list[str]
     understood: list[dict[str, Any]]
-    beside: list[dict[str, Any]]
+    goes_with: list[dict[str, Any]]
     weight: float
     gap: float | None
     outfits: list[RequestOutfit]

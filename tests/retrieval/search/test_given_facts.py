@@ -24,7 +24,7 @@ def recommender(tmp_path_factory: pytest.TempPathFactory) -> Recommender:
 def chips(recommender: Recommender, text: str) -> list[dict[str, Any]]:
     """What an answer in JSON says was understood, read back from JSON."""
     answer = json.loads(json.dumps(request_as_json(recommender, None, recommender.search(text))))
-    return [*answer["understood"], *answer["beside"]]
+    return [*answer["understood"], *answer["goes_with"]]
 
 
 @pytest.mark.parametrize("text", ["red skirt", TEXT, "something linen, cheap", "b0012 boots", "not wool", "xyz"])

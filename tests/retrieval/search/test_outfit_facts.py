@@ -123,7 +123,7 @@ def test_facts_hold_on_the_item_that_they_are_about(recommender: Recommender) ->
         assert hit.anchor == "bottom"
         assert hit.complete
     assert [str(fact) for fact in answer.understood] == ["colour = red", "kind = skirt"]
-    assert [fact.value for fact in answer.beside] == ["black", "boots"]
+    assert [fact.value for fact in answer.goes_with] == ["black", "boots"]
     assert len({hit.items["top"] for hit in answer.hits}) > 1
 
 
@@ -175,7 +175,7 @@ def test_filters_pages_and_variety_go_with_facts(recommender: Recommender) -> No
 def test_what_goes_with_mine_is_not_another_of_mine(recommender: Recommender) -> None:
     hits = recommender.search("what goes with my red skirt", None, 5)
     assert [str(fact) for fact in hits.understood] == ["kind is not skirt"]
-    assert [fact.value for fact in hits.beside] == ["red", "skirt"]
+    assert [fact.value for fact in hits.goes_with] == ["red", "skirt"]
     answer = recommender.outfits_for("what goes with my red skirt", None, 4)
     details = details_of(recommender)["bottom"]
     for hit in answer.hits:
