@@ -55,6 +55,7 @@ def _demo(args: argparse.Namespace) -> int:
         place = "" if folder.resolve() == Path.cwd() else f"cd {folder} && "
         print(f"wrote {folder / PAGE}: open it in a browser")
         print(f"go on with: {place}{program} query {BUNDLE} --user 7 -k 10")
+        print(f"or play stylist in a browser: {place}{program} serve {BUNDLE}")
     return status
 
 

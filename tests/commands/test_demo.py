@@ -29,9 +29,11 @@ def test_the_demo_works_outside_a_clone(
     assert Path.cwd() == tmp_path
     out = capsys.readouterr().out
     assert out.count("preference + compatibility") == len(demo.USERS)
-    last = out.splitlines()[-1]
-    assert last.startswith("go on with: cd shop && ")
-    bundle, *options = last.partition(" query ")[2].replace("--user 7", "--user 3").split()  # the small sample has 4
+    query, serve = out.splitlines()[-2:]
+    assert query.startswith("go on with: cd shop && ")
+    assert serve.endswith(f" serve {demo.BUNDLE}")
+    assert serve.startswith("or play stylist in a browser: cd shop && ")
+    bundle, *options = query.partition(" query ")[2].replace("--user 7", "--user 3").split()  # the small sample has 4
     assert cli.main(["query", f"shop/{bundle}", *options]) == 0
 
 

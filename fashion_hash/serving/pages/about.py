@@ -36,12 +36,7 @@ def about(desk: Desk, metrics: Metrics) -> str:
         files=_files(bundle),
         traffic=_traffic(metrics),
         feedback=_feedback(metrics),
-        evaluation=f"fashion-hash evaluate {_folder(desk.model)} --json > {_folder(desk.model)}/evaluation.json",
     )
-
-
-def _folder(model: Model) -> str:
-    return model.path.parent.as_posix() if model.path.name == "bundle" else "RUN"
 
 
 def _facts(desk: Desk) -> list[tuple[str, str]]:
@@ -49,7 +44,9 @@ def _facts(desk: Desk) -> list[tuple[str, str]]:
     items = ", ".join(f"{len(bundle.items[item_type]):,} {item_type}" for item_type in bundle.types)
     trained = bundle.manifest.get("model", {})
     known = [
-        (name.replace("_", " "), str(value)) for name, value in trained.items() if isinstance(value, str | int | float)
+        (name.replace("_", " "), f"{value:.4g}" if isinstance(value, float) else str(value))
+        for name, value in trained.items()
+        if isinstance(value, str | int | float)
     ]
     return [
         ("bundle", f"{bundle.name}, fingerprint {bundle.fingerprint}"),

@@ -21,7 +21,7 @@ from fashion_hash.retrieval.recommender import Recommender
 from fashion_hash.serving.pages.visit import Visit
 
 FEW, MANY = 8, 60  # values that are chips; values that a search box proposes
-MOST_MENUS, BARS, SAMPLE = 8, 24, 4_000
+MOST_MENUS, BARS, SAMPLE = 12, 24, 4_000
 YES, NO = "yes", "no"
 
 
