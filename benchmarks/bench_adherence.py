@@ -36,11 +36,11 @@ import results
 from fashion_hash.config.experiment import load_experiment
 from fashion_hash.config.requests import RequestConfig
 from fashion_hash.data.requests.judged import JudgedRequests
-from fashion_hash.data.requests.table import NOBODY, RequestData
+from fashion_hash.data.requests.table import NOBODY, RequestData, Requests
 from fashion_hash.data.requests.typed import typed_requests
 from fashion_hash.data.sample.write import make_sample
 from fashion_hash.evaluation.judged import ALL, judged_metrics, judged_values
-from fashion_hash.evaluation.requests import request_metrics, request_values
+from fashion_hash.evaluation.requests import Score, request_metrics, request_values
 from fashion_hash.retrieval.recommender import Recommender
 from fashion_hash.training.measure import requests as rows
 from fashion_hash.training.requests.inputs import RequestInputs, load_request_data
@@ -122,7 +122,7 @@ def measure(run: RequestRun, data: RequestData, seed: int) -> Figures:
     scorers = rows.request_scorers(run, "test", data, texts)
     figures: Figures = {}
     for row in SHOWN:
-        score = scorers[row]
+        score = remembered(scorers[row])
         of_row: dict[str, float] = {}
         for name, asked in ((USER, sets), (ANYONE, sets.anonymous())):
             metrics = judged_metrics(judged_values(score, asked), asked.kinds)
@@ -138,6 +138,20 @@ def measure(run: RequestRun, data: RequestData, seed: int) -> Figures:
         of_row |= {"taken: recall@10": of_taken["recall@10"], "taken: MRR": of_taken["mrr"]}
         figures[row] = of_row
     return figures
+
+
+def remembered(score: Score) -> Score:
+    """A scorer that scores each pair of user and text once."""
+    rows_of: dict[tuple[int, str], np.ndarray] = {}
+
+    def scores(asked: Requests) -> np.ndarray:
+        keys = list(zip(asked.users.tolist(), asked.texts))
+        new = np.array([at for at, key in enumerate(keys) if key not in rows_of], dtype=np.int64)
+        if len(new):
+            rows_of.update(zip((keys[at] for at in new), np.asarray(score(asked[new]))))
+        return np.stack([rows_of[key] for key in keys])
+
+    return scores
 
 
 def of_signs(options: argparse.Namespace) -> Figures:
