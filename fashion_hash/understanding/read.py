@@ -264,10 +264,11 @@ class _Reader:
     def _add(self, meanings: Sequence[Meaning], length: int) -> None:
         words = self.lexicon.words
         first = meanings[0]
-        value: Any = first.values[0] if len(first.values) == 1 else list(first.values)
+        values = (*first.values, *first.nearly) if self.excluding else first.values  # patent leather is leather
+        value: Any = values[0] if len(values) == 1 else list(values)
         fact = Fact(
             column=first.column,
-            value=value if first.values else True,
+            value=value if values else True,
             hard=self.excluding or words.hard(first.role),
             words=self._words(length),
             excluded=self.excluding,

@@ -1,4 +1,4 @@
-"""Two words for one column, what is owned already, and words that only look like another."""
+"""Two words for one column, exclusions, what is owned already, and words that only look like another."""
 
 import pytest
 
@@ -47,3 +47,10 @@ def test_a_dress_is_not_dressy():
     assert facts("dress for a party") == facts("for a party")
     assert "dress" in read("dress for a party").rest
     assert facts("a dressy skirt")[0][0] == "formality"
+
+
+def test_an_exclusion_takes_what_is_nearly_that_with_it():
+    assert facts("heels, not leather")[1] == ("material", ["leather", "patent leather"], "not")
+    assert facts("no skirts please") == [("kind", ["skirt", "pleated skirt"], "not")]
+    assert facts("a skirt, not pleated skirts") == [("kind", "skirt", "hard"), ("kind", "pleated skirt", "not")]
+    assert facts("leather heels")[0] == ("material", "leather", "soft")
