@@ -18,6 +18,7 @@ COMMANDS = {
     "export-live": ("data.export_live", "write what a live catalogue was told as tables"),
     "evaluate": ("evaluate", "measure a trained run"),
     "build-index": ("build_index", "export a run as a bundle and index its outfits"),
+    "words": ("data.words", "show or set what the words of requests mean in a bundle"),
     "forget": ("forget", "remove users for good and prove that nothing of them is left"),
     "query": ("query", "find the best outfits for a user, or items for a request"),
     "feedback": ("data.feedback", "write the feedback of a service as tables, or report it"),

@@ -224,6 +224,18 @@ class RequestTrainConfig(Section):
     patience: Count | None = 5
 
 
+class WordsConfig(Section):
+    """What the words of requests mean.
+
+    Attributes:
+        language: "auto", that of the titles, or the name of one of the package's files of words, such as "german".
+        file: a shop's own file of words, see docs/how-to/words.md; its own `language` counts before this one.
+    """
+
+    language: str = "auto"
+    file: str | None = None
+
+
 class RequestConfig(Section):
     """One experiment on requests. A file with a section `requests` is one.
 
@@ -237,6 +249,7 @@ class RequestConfig(Section):
         loss: what is minimised.
         optimiser: how the weights are updated.
         train: the training loop.
+        words: what the words of requests mean.
         outfits: the folder of a finished run on outfits of the same items, so that requests can be answered with
             outfits; if left out, only with items.
     """
@@ -250,6 +263,7 @@ class RequestConfig(Section):
     loss: RequestLossConfig = RequestLossConfig()
     optimiser: RequestOptimiserConfig = RequestOptimiserConfig()
     train: RequestTrainConfig = RequestTrainConfig()
+    words: WordsConfig = WordsConfig()
     outfits: str | None = None
 
     def to_yaml(self) -> str:

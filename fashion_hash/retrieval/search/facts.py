@@ -16,6 +16,7 @@ import numpy as np
 from scipy.sparse import csc_matrix
 
 from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.bundle.shop_words import ShopWords
 from fashion_hash.data.descriptions import catalogue_words
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.retrieval.filters.columns import FLAG, NUMBER, TEXT, ItemColumns
@@ -64,6 +65,7 @@ class LiveFacts:
         self._exported = exported
         self._facts: RequestFacts | None = None
         self._is_open = False
+        self._shop_words: ShopWords | None = None
         self._lexicons: OrderedDict[tuple[int, ...], Lexicon] = OrderedDict()
         self._late: OrderedDict[tuple[str, int, int], LateTerms] = OrderedDict()
         self._lock = threading.Lock()
@@ -137,7 +139,11 @@ class LiveFacts:
 
     def _words(self) -> Words:
         """The words as they are now: those of the file beside the bundle, or else those that it was exported with."""
-        return self._opened().words
+        facts = self._opened()
+        with self._lock:
+            if self._shop_words is None:
+                self._shop_words = ShopWords(self._exported.root, facts.words)
+            return self._shop_words.now()
 
     def _late_terms(self, snapshot: Snapshot, item_type: str, facts: RequestFacts) -> LateTerms:
         """The words of the items of a type, those that were updated or added included."""

@@ -22,7 +22,7 @@ from fashion_hash.models.hashing import binarise
 from fashion_hash.models.whisper_lite import WhisperLite
 from fashion_hash.training.export.bundle import export_bundle
 from fashion_hash.training.requests.answer import fit_run, known_before, popular_of
-from fashion_hash.training.requests.facts import CatalogueFacts
+from fashion_hash.training.requests.facts import CatalogueFacts, words_of
 from fashion_hash.training.requests.inputs import RequestInputs, load_request_data
 from fashion_hash.training.requests.run import RequestRun
 from fashion_hash.training.requests.scoring import item_outputs, seen_in_training, user_tastes
@@ -130,7 +130,7 @@ def request_contents(
     user_rows = np.array([data.users.find(user) for user in users], dtype=np.int64)
     tastes, known = _tastes(model, inputs, added, user_rows)
     weights = tower_weights(model, slope)
-    catalogue = CatalogueFacts(data)
+    catalogue = CatalogueFacts(data, words_of(run.config, data))
     fitted = fit_run(run, data, catalogue)
     encoded, popular = rounded(inputs.item_features), popular_of(data, known_before("test"))
     words = catalogue.terms.in_order({item_type: data.items[item_type].rows(ids) for item_type, ids in items.items()})

@@ -14,7 +14,7 @@ from fashion_hash.core.seeds import generator
 from fashion_hash.data.requests.table import RequestData, Requests
 from fashion_hash.evaluation.requests import places_in, recall_at, reciprocal_rank
 from fashion_hash.inference.request_sum import SumWeights
-from fashion_hash.training.requests.facts import CatalogueFacts
+from fashion_hash.training.requests.facts import CatalogueFacts, words_of
 from fashion_hash.training.requests.loop import make_scorer, validation_sample
 from fashion_hash.training.requests.run import RequestRun
 from fashion_hash.training.requests.weights import Terms, alone, choose, fit
@@ -233,7 +233,7 @@ def answer_scorer(run: RequestRun, data: RequestData, split: str, scores: Reques
         split: the users of the requests are known as before this split.
         scores: of the run's model.
     """
-    catalogue = CatalogueFacts(data)
+    catalogue = CatalogueFacts(data, words_of(run.config, data))
     weights = fit_run(run, data, catalogue)
     return AnswerScorer(catalogue, scores, popular_of(data, known_before(split)), weights)
 

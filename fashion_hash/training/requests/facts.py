@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fashion_hash.config.requests import RequestConfig
 from fashion_hash.data.requests.table import RequestData
 from fashion_hash.understanding.details import DetailMasks, catalogue_values
 from fashion_hash.understanding.lexicon import Lexicon
@@ -15,7 +16,23 @@ from fashion_hash.understanding.read import understand
 from fashion_hash.understanding.said import Understanding
 from fashion_hash.understanding.satisfaction import soft_shares, tiers
 from fashion_hash.understanding.terms import Terms, readable
-from fashion_hash.understanding.words import Words, read_words
+from fashion_hash.understanding.words import Words, language_of, read_words
+
+
+def words_of(config: RequestConfig, data: RequestData) -> Words:
+    """What the words of requests mean: the shop's file, in the language that it or the configuration names.
+
+    Args:
+        config: of the run.
+        data: whose titles and descriptions say the language where nobody does.
+
+    Raises:
+        ConfigError: the file does not fit, or there are no words of the language.
+    """
+    language = config.words.language
+    if language == "auto":
+        language = language_of(text for texts in data.descriptions.values() for text in texts)
+    return read_words(config.words.file, language)
 
 
 class CatalogueFacts:
