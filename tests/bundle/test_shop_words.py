@@ -62,19 +62,18 @@ def test_the_command(recommender: Recommender, tmp_path: Path, capsys: pytest.Ca
         return captured.out if status == 0 else captured.err
 
     assert "english, as exported" in run()
-    assert "fits" in run(str(file), "--check")
+    assert "fits" in run("--check", str(file))
     assert "as exported" in run()
-    assert "is set from" in run(str(file))
+    assert "is set from" in run("--set", str(file))
     assert "words.yaml" in run()
     assert "cherry:\n" in run("--show")
     assert "is removed" in run("--remove")
     assert "has no words.yaml" in run("--remove")
-    assert "takes no file" in run("--remove", str(file), status=1)
     file.write_text("stop: 3")
-    assert "ours.yaml:1: stop" in run(str(file), status=1)
+    assert "ours.yaml:1: stop" in run("--set", str(file), status=2)
 
 
 def test_a_bundle_without_facts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bundle = words_bundle(tmp_path / "bundle")
-    assert command.main([str(bundle.path)]) == 1
+    assert command.main([str(bundle.path)]) != 0
     assert "does not read facts" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Say what the words of requests mean in a bundle: a shop's own synonyms, shades and columns, without a new training."""
+"""Say what the words of requests mean in a bundle: a shop's synonyms, shades and columns, without a new training."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fashion_hash.commands.run_command import Parser, run_command
-from fashion_hash.errors import BundleError, QueryError, visible
+from fashion_hash.errors import BundleError, visible
 
 
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
@@ -18,11 +18,10 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
         "the bundle take it up with the next request.",
     )
     parser.add_argument("bundle", help="a bundle folder, such as runs/NAME/bundle")
-    parser.add_argument(
-        "file", nargs="?", metavar="FILE.yaml", help="the shop's file of words, which is checked and set"
-    )
-    parser.add_argument("--check", action="store_true", help="only check the file")
-    parser.add_argument("--remove", action="store_true", help="go back to the words that the bundle was exported with")
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--set", metavar="FILE.yaml", help="check a shop's file of words, and set it")
+    action.add_argument("--check", metavar="FILE.yaml", help="only check a file")
+    action.add_argument("--remove", action="store_true", help="go back to the words that the bundle was exported with")
     parser.add_argument("--show", action="store_true", help="print all words that are in use, as YAML")
     return run_command(parser, _words, argv)
 
@@ -35,29 +34,24 @@ def _words(options: argparse.Namespace) -> int:
     from fashion_hash.understanding.facts import read_facts
     from fashion_hash.understanding.words import read_words
 
-    if options.remove and options.file:
-        raise QueryError("--remove takes no file: leave one of the two out")
-    if options.check and not options.file:
-        raise QueryError("--check needs a file of words")
     bundle = Bundle.open(options.bundle, verify=False)
     sizes = {item_type: len(ids) for item_type, ids in bundle.items.items()}
     facts = read_facts(bundle.path / "requests" / "facts", sizes)
     if facts is None:
         raise BundleError(f"{bundle.root} does not read facts in requests: export it again")
-    name = visible(str(options.file))
     if options.check:
-        read_words(options.file, facts.words.language)
-        print(f"{name} fits")
-    elif options.file:
-        set_words(bundle.root, Path(options.file), facts.words.language)
-        print(f"{bundle.root / FILE} is set from {name}")
+        read_words(options.check, facts.words.language)
+        print(f"{visible(options.check)} fits")
+    elif options.set:
+        set_words(bundle.root, Path(options.set), facts.words.language)
+        print(f"{bundle.root / FILE} is set from {visible(options.set)}")
     elif options.remove:
         removed = remove_words(bundle.root)
         print(f"{bundle.root / FILE} is removed" if removed else f"{bundle.root} has no {FILE}")
     words = ShopWords(bundle.root, facts.words).now()
     if options.show:
         print(yaml.safe_dump(words.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120))
-    elif not options.file and not options.remove:
+    elif not (options.check or options.set or options.remove):
         source = f"with {bundle.root / FILE}" if (bundle.root / FILE).exists() else "as exported"
         print(f"{words.language}, {source}: {len(words.columns)} columns, {_count(words.synonyms)} synonyms")
     return 0
