@@ -1,12 +1,14 @@
 """A crash or a full disk leaves the old file whole and nothing half-written beside it."""
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from fashion_hash.core.files import atomic_folder, atomic_path, write_json, write_text
+from fashion_hash.core.files import atomic_folder, atomic_path, sweep, write_json, write_text
 
 # a limit on the size of files is as good as a full disk: the write fails in its middle
 FULL_DISK = """
@@ -65,3 +67,34 @@ def test_a_folder_takes_the_place_of_another_in_one_step(tmp_path):
 def test_the_path_may_be_a_string(tmp_path):
     write_text(str(tmp_path / "x.txt"), "x")
     assert Path(tmp_path / "x.txt").read_text() == "x"
+
+
+@pytest.mark.parametrize("when", ["before it is looked at", "while its files are removed"])
+def test_a_sweep_beside_a_process_that_is_faster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str) -> None:
+    """Two processes start at once, and both remove the leftovers of a third."""
+    half, file = tmp_path / ".bundle.abc.partial", tmp_path / ".bundle.def.partial"
+    (half / "ids").mkdir(parents=True)
+    (half / "ids/users.npy").write_bytes(b"half")
+    file.write_bytes(b"half")
+    rmtree, unlink = shutil.rmtree, os.unlink
+
+    def removed_by_the_other(path: Path) -> None:
+        rmtree(path, ignore_errors=True)
+        file.unlink(missing_ok=True)
+        rmtree(path)
+
+    def unlinked_by_the_other(name: str, **options: int) -> None:
+        unlink(name, **options)
+        if str(name).endswith("users.npy"):
+            unlink_by_the_other()
+
+    def unlink_by_the_other() -> None:
+        (half / "ids").rmdir()
+        half.rmdir()
+
+    if when.startswith("before"):
+        monkeypatch.setattr(shutil, "rmtree", removed_by_the_other)
+    else:
+        monkeypatch.setattr(os, "unlink", unlinked_by_the_other)
+    sweep(tmp_path, "bundle")
+    assert not list(tmp_path.iterdir())

@@ -3,11 +3,12 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.data.splits.removed_list import RemovedUsers
-from fashion_hash.errors import DataError, UnknownIdError
+from fashion_hash.errors import BundleError, DataError, UnknownIdError
 from fashion_hash.index.partners import build_partners
 from fashion_hash.live.forgetting.remove import removed_users
 from fashion_hash.retrieval.recommender import Recommender
@@ -140,4 +141,35 @@ def test_a_kill_at_any_replacement_leaves_a_bundle_that_opens_and_forgets(
             break
     assert done
     assert until > 4
+    assert all(SECRET.encode() not in content for content in everything(path).values())
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("codes/users.npy", b"\x93NUMPY\x01\x00v\x00{'descr': '|u1', 'fortran_order': False, 'shape': (4, 2"),
+        ("codes/users.npy", b""),
+        ("history/items.npy", b"\x93NUMPY\x01\x00\x02\x00(\n"),
+        ("ids/users.order.npy", b"not an array"),
+        ("index/liked.offsets.npy", b"\x80\x04K\x01."),
+        ("index/liked.rows.npy", None),
+    ],
+)
+def test_arrays_that_were_damaged_before_a_compaction(path: Path, name: str, content: bytes | None) -> None:
+    """One error of the tree; the user stays removed, and the next compaction of a whole bundle erases them."""
+    writer = Recommender.load(path)
+    writer.remove_user([SECRET])
+    whole = (path / name).read_bytes()
+    if content is None:
+        array = np.load(path / name)
+        np.save(path / name, array[:0])  # a readable array that is too short
+    else:
+        (path / name).write_bytes(content)
+    with pytest.raises(BundleError, match=Path(name).name):
+        writer.compact()
+    assert not [file for file in path.rglob("*") if ".partial" in file.name]
+    (path / name).write_bytes(whole)
+    with pytest.raises(UnknownIdError):
+        writer.recommend(SECRET)
+    assert writer.compact()
     assert all(SECRET.encode() not in content for content in everything(path).values())
