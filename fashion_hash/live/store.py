@@ -68,8 +68,8 @@ class Store(Records):
                 store = cls(path, _connect(path, "rw"), False)
                 store.first_row("SELECT 1 FROM sqlite_master")
             except sqlite3.OperationalError:
-                # a read-only folder, and no writer has the file open: it holds the complete state
-                if write or wal_path(path).exists() or not path.is_file():
+                # a read-only folder or a full disk, and nothing in a log: the file holds the complete state
+                if write or _has_log(path) or not path.is_file():
                     raise
                 store = cls(path, _connect(path, "ro&immutable=1"), True)
             with limited(store._connection, path.stat().st_size):
@@ -131,7 +131,7 @@ class Store(Records):
 
     def outdated(self) -> bool:
         """Whether the file must be opened again to see the latest changes."""
-        return self._frozen and (wal_path(self.path).exists() or _stamp(self.path) != self._seen)
+        return self._frozen and (_has_log(self.path) or _stamp(self.path) != self._seen)
 
     @contextmanager
     def transaction(self, mode: Literal["DEFERRED", "IMMEDIATE"]) -> Iterator[None]:
@@ -162,6 +162,14 @@ def wal_path(path: Path) -> Path:
     return path.with_name(path.name + "-wal")
 
 
+def _has_log(path: Path) -> bool:
+    """Whether changes stand in the write-ahead log that may be missing in the file."""
+    try:
+        return wal_path(path).stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
 def create_store(bundle: Bundle) -> None:
     """Creates the file of a bundle where there is none; of two processes that do so, the first one's file is kept."""
     path = store_path(bundle.path)
@@ -190,9 +198,10 @@ def _create(bundle: Bundle, path: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=f".{FILE}.", suffix=".partial", dir=path.parent) as scratch:
         temporary = Path(scratch) / FILE
         with sqlite_errors(path), closing(sqlite3.connect(temporary, isolation_level=None)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(f"BEGIN; {SCHEMA} {LATER_SCHEMA} COMMIT;")
             connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+            # last: what stands in a log is copied into the file by close(), which is silent about a full disk
+            connection.execute("PRAGMA journal_mode = WAL")
         sync_file(temporary)
         with suppress(FileExistsError):
             os.link(temporary, path)
