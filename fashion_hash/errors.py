@@ -98,6 +98,11 @@ class MissingExtraError(FashionHashError, ImportError):
     """An optional package is absent; the message names the pip extra that installs it."""
 
 
+def advice_for(error: OSError) -> str | None:
+    """What to do about a full disk, too many open files and the like; None where nothing in general can be said."""
+    return _ADVICE.get(error.errno or 0)
+
+
 @contextmanager
 def naming(path: str | Path) -> Iterator[None]:
     """Makes an OSError of the block name `path`.

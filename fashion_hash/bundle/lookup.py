@@ -8,7 +8,7 @@ import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.core.outfits import EMPTY
-from fashion_hash.errors import DataError, QueryError, UnknownIdError, suggest
+from fashion_hash.errors import DataError, QueryError, UnknownIdError, shown, suggest
 
 
 def outfit_rows(bundle: Bundle, items_by_slot: Mapping[str, str], name: str = "an outfit") -> np.ndarray:
@@ -28,7 +28,7 @@ def outfit_rows(bundle: Bundle, items_by_slot: Mapping[str, str], name: str = "a
         DataError: the same item in two slots.
     """
     if not isinstance(items_by_slot, Mapping):
-        raise QueryError(f"{name} must be a mapping of slot names to item ids, got {items_by_slot!r}")
+        raise QueryError(f"{name} must be a mapping of slot names to item ids, got {shown(items_by_slot)}")
     rows = np.full(len(bundle.slots), EMPTY, dtype=np.int32)
     for slot_name, item_id in items_by_slot.items():
         if slot_name not in bundle.slot_names:

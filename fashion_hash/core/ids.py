@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from fashion_hash.core.arrays import check_rows, open_array
-from fashion_hash.errors import BundleError, DataError, UnknownIdError, suggest
+from fashion_hash.errors import BundleError, DataError, UnknownIdError, shown, suggest
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 MANY = 64  # for at least this many ids, one search for all of them is faster
 
@@ -18,8 +21,44 @@ def encode(kind: str, name: object, row: int) -> bytes:
     """An id as it is stored. Raises DataError when it is empty, is not UTF-8 or contains a NUL character."""
     key = _encode(name)
     if not key or b"\0" in key:  # numpy drops trailing NULs: two ids could become one
-        raise DataError(f"{kind} id {name!r} in row {row}: an id must be UTF-8 text, not empty, without NUL characters")
+        raise DataError(
+            f"{kind} id {shown(name)} in row {row}: an id must be UTF-8 text, not empty, without NUL characters"
+        )
     return key
+
+
+def given_id(kind: str, value: object, place: int) -> str:
+    """The text of an id that a caller gives.
+
+    Args:
+        kind: what it names, for messages.
+        value: a text, or a whole number, which stands for its digits.
+        place: of what it names, in the list that was given.
+
+    Raises:
+        DataError: the value is something else: True, 1.5, bytes, a list.
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int | np.integer):
+        raise DataError(f"{kind} id {shown(value)} in row {place}: an id must be a text or a whole number")
+    try:
+        return str(value)
+    except ValueError as error:  # Python writes no whole number of more than 4,300 digits
+        raise DataError(f"{kind} id {shown(value)} in row {place} is too long ({error})") from None
+
+
+def new_id(kind: str, value: object, place: int) -> str:
+    """The text of an id that a caller gives to something new; see `given_id`.
+
+    Raises:
+        DataError: as there, or the id is empty or blank, or holds a control character.
+    """
+    text = given_id(kind, value, place)
+    encode(kind, text, place)
+    if not text.strip():
+        raise DataError(f"{kind} id {text!r} in row {place} is blank: an id must be a text with letters or digits")
+    if bad := _CONTROL.search(text):
+        raise DataError(f"{kind} id {shown(text)} in row {place} holds the control character {bad[0]!r}: leave it out")
+    return text
 
 
 def _encode(name: object) -> bytes | None:

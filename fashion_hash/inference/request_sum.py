@@ -34,7 +34,7 @@ import numpy as np
 from fashion_hash.core.arrays import open_array
 from fashion_hash.core.files import write_json
 from fashion_hash.core.manifest import read_part
-from fashion_hash.errors import BundleError
+from fashion_hash.errors import BundleError, shown
 
 FORMAT, FORMAT_VERSION = "fashion_hash sum", 1
 STEPS = 127
@@ -144,7 +144,7 @@ def _weights(path: Path, manifest: Mapping[str, object]) -> SumWeights:
         raise BundleError(f"{path} must hold the weights {', '.join(names)}: export the bundle again")
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < np.inf:
-            raise BundleError(f"{path}: the weight {name} must be a number of at least 0, got {value!r}")
+            raise BundleError(f"{path}: the weight {name} must be a number of at least 0, got {shown(value)}")
     return replace(SumWeights(), **{name: float(values[name]) for name in names})
 
 

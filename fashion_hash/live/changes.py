@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from numbers import Real
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ import numpy as np
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.lookup import check_type, outfit_rows
 from fashion_hash.core.codes import fixed_point, pack
-from fashion_hash.core.ids import IdTable, encode
+from fashion_hash.core.ids import IdTable, new_id
 from fashion_hash.data.columns import ColumnType, type_of, typed
 from fashion_hash.errors import DataError, FashionHashError, FeatureError, QueryError, shown
 from fashion_hash.index.outfit_terms import outfit_terms
@@ -40,7 +42,7 @@ def add_items(live: LiveCatalogue, items: Sequence[Mapping[str, Any]], encoder: 
         types = dict(before)
         for item_type, items_of_type in by_type.items():
             known = snapshot.bundle.items[item_type]
-            ids = [str(item["item_id"]) for item in items_of_type]
+            ids = [new_id(item_type, item["item_id"], place) for place, item in enumerate(items_of_type)]
             _check_new(item_type, ids, known)
             store.append("add_items", item_type, id_list(ids), prepared[item_type].tobytes())
             lines = enumerate(items_of_type, start=len(known))
@@ -98,7 +100,7 @@ def add_outfits(live: LiveCatalogue, outfits: Mapping[str, Mapping[str, str]]) -
     if not outfits:
         return
     with live.writing() as (snapshot, store):
-        ids = [str(outfit) for outfit in outfits]
+        ids = [new_id("outfit", outfit, place) for place, outfit in enumerate(outfits)]
         _check_new("outfit", ids, snapshot.ids)
         items = np.stack(
             [outfit_rows(snapshot.bundle, outfit, f"outfit {name!r}") for name, outfit in outfits.items()]
@@ -193,10 +195,14 @@ def given_features(bundle: Bundle, item: Mapping[str, Any]) -> dict[str, np.ndar
 
 def given_bias(item: Mapping[str, Any]) -> int:
     """The bias that an item comes with, fixed point; 0 for none."""
+    bias = item.get("bias", 0.0)
     try:
-        return int(fixed_point(np.asarray(item.get("bias", 0.0)))[()])
-    except (TypeError, ValueError) as error:
-        raise DataError(f"item {item['item_id']!r}: bias {item['bias']!r} is not a valid number ({error})") from None
+        if isinstance(bias, bool) or not isinstance(bias, Real | Decimal | str | np.ndarray):
+            raise TypeError(f"it is of type {type(bias).__name__}")
+        return int(fixed_point(np.asarray(bias, dtype=np.float64))[()])
+    except (TypeError, ValueError, OverflowError) as error:
+        message = f"item {shown(item['item_id'])}: bias {shown(bias)} is not a valid number ({error})"
+        raise DataError(message) from None
 
 
 def catalogue_line(
@@ -213,7 +219,7 @@ def item_details(
     """Title, details by column, picture; `types` gets the types of new columns."""
     title, picture = item.get("title"), item.get("picture")
     if title is not None and not isinstance(title, str):
-        raise DataError(f"item {item['item_id']!r}: the title must be a text, got {title!r}")
+        raise DataError(f"item {item['item_id']!r}: the title must be a text, got {shown(title)}")
     if picture is not None and not isinstance(picture, bytes):
         raise DataError(
             f"item {item['item_id']!r}: the picture must be the bytes of a JPEG or PNG, got {type(picture).__name__}"
@@ -234,11 +240,10 @@ def item_details(
 
 def _check_new(noun: str, ids: Sequence[str], known: Any) -> None:
     seen: set[str] = set()
-    for place, new_id in enumerate(ids):
-        encode(noun, new_id, place)
-        if new_id in seen or new_id in known:
-            raise DataError(f"{noun} {new_id!r} {'was given twice' if new_id in seen else 'already exists'}")
-        seen.add(new_id)
+    for name in ids:
+        if name in seen or name in known:
+            raise DataError(f"{noun} {shown(name)} {'was given twice' if name in seen else 'already exists'}")
+        seen.add(name)
 
 
 def check_by_type(bundle: Bundle, item_ids: Mapping[str, Sequence[str]]) -> None:

@@ -37,7 +37,7 @@ from fashion_hash.bundle.bundle import LIVE_FOLDER, Bundle
 from fashion_hash.bundle.sqlite_files import check_tables, connect, limited
 from fashion_hash.core.files import sweep, sync_file, sync_folder
 from fashion_hash.core.manifest import read_manifest
-from fashion_hash.errors import BundleError, shown, unreadable
+from fashion_hash.errors import BundleError, advice_for, shown, unreadable
 from fashion_hash.index import pool
 from fashion_hash.live.records.cells import OPS
 from fashion_hash.live.records.tables import FORMAT_VERSION, GIVEN_SCHEMA, LATER_SCHEMA, SCHEMA, LogState, Records
@@ -248,9 +248,12 @@ def writable(bundle_path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        advice = advice_for(error) or (
+            "see that its folder and what is in it may be written, or copy the bundle to where they may"
+        )
         raise BundleError(
             f"{bundle_path} cannot be changed: {error.filename or bundle_path}: {error.strerror or error}; nothing was "
-            "changed: see that its folder and what is in it may be written, or copy the bundle to where they may"
+            f"changed: {advice}"
         ) from error
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fashion_hash.bundle.lookup import outfit_rows
-from fashion_hash.core.ids import encode
+from fashion_hash.core.ids import new_id
 from fashion_hash.core.outfits import canonical_items
 from fashion_hash.errors import DataError, QueryError, shown
 from fashion_hash.foldin.fold_in import Fold
@@ -128,8 +128,8 @@ def _put(
         check: called within the transaction; raises when the user may not be written.
     """
     if not isinstance(user_id, str):
-        raise DataError(f"a user id must be a text, got {user_id!r}")
-    encode("user", user_id, 0)
+        raise DataError(f"a user id must be a text, got {shown(user_id)}")
+    new_id("user", user_id, 0)
     while True:
         snapshot, [before] = live.now_with([user_id])
         after = new_state(snapshot, before)

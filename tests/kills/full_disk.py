@@ -2,8 +2,8 @@
 
     python -m tests.kills.full_disk FOLDER [--only NAME ...] [--free BYTES ...]
 
-FOLDER becomes the mount point of a small tmpfs, so this needs root. Every operation must end, or in one documented error
-that names a file and says what to do; what was there must answer as before; with space again, it must come to its end.
+A small tmpfs is mounted below FOLDER, so this needs root. Every operation must end, or in one documented error that
+names a file and says what to do; what was there must answer as before; with space again, it must come to its end.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from fashion_hash.errors import FashionHashError
+from tests.kills.nights import ALL as SCENARIOS
 from tests.kills.run import Case, in_process, tree
-from tests.kills.scenarios import SCENARIOS, Scenario
+from tests.kills.scenarios import Scenario
 
 ADVICE = "free some"
 FREE = (0, 5_000, 20_000, 60_000, 150_000, 400_000, 1_000_000)

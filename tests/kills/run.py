@@ -24,7 +24,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.kills.scenarios import SCENARIOS, Scenario
+from tests.kills.nights import ALL as SCENARIOS
+from tests.kills.scenarios import Scenario
 from tests.kills.steps import Steps
 
 KILLED = 9

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.kills.scenarios import CALLS, SCENARIOS, check_with_referee
+from tests.kills.nights import ALL as SCENARIOS
+from tests.kills.scenarios import CALLS, check_with_referee
 from tests.paths import PROJECT
 from tests.worlds.live_world import new_bundle
 

@@ -19,6 +19,33 @@ class Refused:
     close = execute
 
 
+def test_an_empty_log_holds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a full disk SQLite makes an empty log and then fails: the file is read without it."""
+    bundle = new_bundle(tmp_path / "bundle")
+    writer = Recommender.load(bundle.path)
+    writer.add_outfits({"one": {"top": "top-1"}})
+    writer.close()
+    store.wal_path(store.store_path(bundle.path)).touch()
+    connect = store._connect
+    monkeypatch.setattr(store, "_connect", lambda path, mode: connect(path, mode) if "immutable" in mode else Refused())
+    assert Recommender.load(bundle.path).outfit("one") == {"top": "top-1"}
+
+
+def test_a_new_file_is_whole_before_it_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing copies the log into the file, and is silent when the disk is full."""
+    bundle, logs = new_bundle(tmp_path / "bundle"), []
+
+    class Connection(sqlite3.Connection):
+        def close(self) -> None:
+            logs.extend(log.stat().st_size for log in bundle.path.glob("live/*/*-wal"))
+            super().close()
+
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *names, **more: connect(*names, **{"factory": Connection, **more}))
+    store.create_store(bundle)
+    assert not any(logs)
+
+
 def test_a_file_that_was_changed_and_closed_is_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bundle = new_bundle(tmp_path / "bundle")
     first = Recommender.load(bundle.path)

@@ -16,6 +16,7 @@ import numpy as np
 
 from fashion_hash.bundle.bundle import LIVE_FOLDER, Bundle
 from fashion_hash.core.arrays import NOT_AN_ARRAY, open_array
+from fashion_hash.core.files import sweep
 from fashion_hash.core.manifest import replace_files
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.data.facts import NO_TIME
@@ -58,6 +59,7 @@ def erase_told(bundle: Bundle, is_removed: Callable[[str], bool]) -> None:
     """Leaves removed users out of what came over from earlier generations of the bundle (data/told/tables.py)."""
     folder = bundle.path / LIVE_FOLDER / TOLD_FOLDER
     if folder.is_dir():
+        sweep(folder.parent, folder.name)  # what a killed compaction left
         told = read_told(folder)
         if gone := [user_id for user_id in told.users if is_removed(user_id)]:
             for user_id in gone:

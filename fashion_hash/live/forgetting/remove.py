@@ -10,7 +10,7 @@ import numpy as np
 
 from fashion_hash.core.ids import encode
 from fashion_hash.data.splits.removed_list import RemovedUsers, digest_of
-from fashion_hash.errors import DataError, QueryError
+from fashion_hash.errors import DataError, QueryError, shown
 from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.live.records.tables import Records
 
@@ -50,10 +50,10 @@ def remove_users(live: LiveCatalogue, user_ids: Sequence[str], *, strict: bool =
         strict: whether an unknown id is an error. Otherwise it is put on the list: the user may come with new data.
     """
     if isinstance(user_ids, str) or not isinstance(user_ids, Sequence):
-        raise QueryError(f"user ids must be a list of texts, got {user_ids!r}")
+        raise QueryError(f"user ids must be a list of texts, got {shown(user_ids)}")
     for place, user_id in enumerate(user_ids):
         if not isinstance(user_id, str):
-            raise DataError(f"a user id must be a text, got {user_id!r}")
+            raise DataError(f"a user id must be a text, got {shown(user_id)}")
         encode("user", user_id, place)
     outcome = Removed([], [])
     with live.writing() as (snapshot, store):

@@ -17,7 +17,7 @@ import numpy as np
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.catalogue import read_object
 from fashion_hash.core.codes import pack
-from fashion_hash.core.ids import encode
+from fashion_hash.core.ids import given_id, new_id
 from fashion_hash.data.columns import ColumnType
 from fashion_hash.data.descriptions import catalogue_words
 from fashion_hash.errors import BundleError, DataError, FeatureError
@@ -145,7 +145,7 @@ class _Batch:
     def write(self, item_type: str, items: Sequence[Item], add: bool) -> None:
         """Writes what is new in a part of the batch, items of one type."""
         known = self._bundle.items[item_type]
-        ids = [str(item["item_id"]) for item in items]
+        ids = [given_id(item_type, item["item_id"], place) for place, item in enumerate(items)]
         rows = known.find_many(ids)
         if not add and (rows < 0).any():
             known.row(ids[int(np.argmax(rows < 0))])  # raises
@@ -172,8 +172,7 @@ class _Batch:
             if row >= 0:
                 met[row] = True
             else:
-                encode(item_type, item_id, place)
-                new.add(item_id)
+                new.add(new_id(item_type, item_id, place))
 
     def _add(self, items: Sequence[Item], item_type: str) -> None:
         if not items:

@@ -8,7 +8,7 @@ import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.lookup import outfit_rows
-from fashion_hash.core.ids import encode
+from fashion_hash.core.ids import given_id, new_id
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import DataError
 from fashion_hash.index.outfit_terms import outfit_terms
@@ -53,7 +53,7 @@ def upsert_outfits(live: LiveCatalogue, outfits: Mapping[str, Mapping[str, str]]
     with live.writing() as (snapshot, store):
         met, new, count = np.zeros(len(snapshot.ids), dtype=bool), set[str](), 0
         for part in parts(named, PART):
-            ids = [str(outfit_id) for outfit_id, _ in part]
+            ids = [given_id("outfit", outfit_id, place) for place, (outfit_id, _) in enumerate(part)]
             rows = snapshot.ids.find_many(ids)
             for place, (outfit_id, row) in enumerate(zip(ids, rows.tolist())):
                 if met[row] if row >= 0 else outfit_id in new:
@@ -61,8 +61,7 @@ def upsert_outfits(live: LiveCatalogue, outfits: Mapping[str, Mapping[str, str]]
                 if row >= 0:
                     met[row] = True
                 else:
-                    encode("outfit", outfit_id, place)
-                    new.add(outfit_id)
+                    new.add(new_id("outfit", outfit_id, place))
             items = _item_rows(snapshot.bundle, ids, [outfit for _, outfit in part])
             known = np.flatnonzero(rows >= 0)
             changed = known[(snapshot.items_of(rows[known]) != items[known]).any(axis=1)]

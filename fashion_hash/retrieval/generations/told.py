@@ -14,6 +14,8 @@ import numpy as np
 from fashion_hash.bundle.bundle import LIVE_FOLDER, Bundle
 from fashion_hash.bundle.lookup import items_by_slot
 from fashion_hash.core.codes import WEIGHT_ONE
+from fashion_hash.core.files import sweep
+from fashion_hash.core.locks import hold
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.data.splits.removed_list import REMOVED_FILE, RemovedUsers
 from fashion_hash.data.told.tables import read_told, write_told
@@ -39,9 +41,11 @@ def export_told(path: Path, folder: Path) -> Told:
         BundleError: the bundle cannot be opened.
     """
     told, removed = told_by(path)
-    write_told(folder, told, {"bundle": str(path)})
-    if removed:
-        removed.write(folder / REMOVED_FILE)
+    with hold(folder, "exporting changes to it", BundleError):
+        sweep(folder.parent, folder.name)  # what a killed process left
+        write_told(folder, told, {"bundle": str(path)})
+        if removed:
+            removed.write(folder / REMOVED_FILE)
     return told
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.lookup import check_type
 from fashion_hash.core.codes import Packed, hamming
-from fashion_hash.errors import QueryError
+from fashion_hash.errors import QueryError, shown
 from fashion_hash.index.nearest import Near, nearest, within
 from fashion_hash.retrieval.answers import ItemHits
 from fashion_hash.retrieval.checks import check_count, check_skip
@@ -96,7 +96,7 @@ class ItemQuery:
         check_count("k", self.k)
         check_skip(self.skip)
         if not isinstance(self.rerank, bool):
-            raise QueryError(f"rerank must be True or False, got {self.rerank!r}")
+            raise QueryError(f"rerank must be True or False, got {shown(self.rerank)}")
         if self.rerank and self.skip:
             raise QueryError(
                 "skip does not go with rerank, whose shortlist belongs to one page: exclude the items of earlier pages"

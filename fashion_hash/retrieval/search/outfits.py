@@ -22,7 +22,7 @@ import numpy as np
 
 from fashion_hash.core.codes import fixed_point
 from fashion_hash.core.outfits import EMPTY
-from fashion_hash.errors import QueryError
+from fashion_hash.errors import QueryError, shown
 from fashion_hash.retrieval.answers import OutfitHit, OutfitsFor
 from fashion_hash.retrieval.checks import (
     MAX_PER_EXAMPLE,
@@ -254,5 +254,5 @@ def anchor_of(moment: Moment, request: SearchQuery, items: np.ndarray, name: str
         return next(slot for slot in filled if slots[slot] == first.item_types[0] and items[slot] == first.rows[0])
     if name not in names or names.index(name) not in filled:
         listed = ", ".join(names[slot] for slot in filled)
-        raise QueryError(f"anchor must be a filled slot of this outfit, one of {listed}, got {name!r}")
+        raise QueryError(f"anchor must be a filled slot of this outfit, one of {listed}, got {shown(name)}")
     return names.index(name)
