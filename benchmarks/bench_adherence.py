@@ -1,7 +1,7 @@
 """Do the first items of an answer have what a request says? Adherence in bits, floats and bits with facts.
 
     python benchmarks/bench_adherence.py [--seeds 0 1 2] [--bits 256] [--sample FOLDER] [--set key=value]...
-        [--runs FOLDER] [--bundle FOLDER] [--json]
+        [--runs FOLDER] [--json]
 
 Trains configs/requests_sample.yaml once a seed and measures, on the test split:
   * the share of the first two items with every hard fact, for 120 pairs of a colour and a kind that at least two items
@@ -13,7 +13,6 @@ Trains configs/requests_sample.yaml once a seed and measures, on the test split:
 What an item has is read off the columns of the catalogue, not off the words.
 
 --bits 64 128 256: trains codes of each length. --runs keeps the runs in a folder, and uses those that are there.
---bundle: instead of training, asks an exported bundle through Recommender.search, which is what users get.
 """
 
 from __future__ import annotations
@@ -35,13 +34,11 @@ from request_sets import PLAIN, SETS, facts_alone, request_sets
 import results
 from fashion_hash.config.experiment import load_experiment
 from fashion_hash.config.requests import RequestConfig
-from fashion_hash.data.requests.judged import JudgedRequests
-from fashion_hash.data.requests.table import NOBODY, RequestData, Requests
+from fashion_hash.data.requests.table import RequestData, Requests
 from fashion_hash.data.requests.typed import typed_requests
 from fashion_hash.data.sample.write import make_sample
 from fashion_hash.evaluation.judged import ALL, judged_metrics, judged_values
 from fashion_hash.evaluation.requests import Score, request_metrics, request_values
-from fashion_hash.retrieval.recommender import Recommender
 from fashion_hash.training.measure import requests as rows
 from fashion_hash.training.requests.inputs import RequestInputs, load_request_data
 from fashion_hash.training.requests.loop import fit_requests
@@ -61,24 +58,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--sample", type=Path, default=PROJECT / "polyvore_data")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--runs", type=Path, help="a folder that keeps the runs")
-    parser.add_argument("--bundle", type=Path, help="an exported bundle of the sample that takes requests")
     parser.add_argument("--threads", type=int, default=1)
     results.add_options(parser)
     options = parser.parse_args(argv)
     torch.set_num_threads(options.threads)
     if not options.sample.exists():
         make_sample(options.sample, pictures=False)
-    if options.bundle is not None:
-        figures: dict[str, Any] = {"bundle": of_bundle(options.bundle, _config(options, options.seeds[0], None))}
-    else:
-        with tempfile.TemporaryDirectory() as temporary:
-            folder = options.runs or Path(temporary)
-            figures = {str(bits): _of_seeds(options, bits, folder) for bits in options.bits}
-    signs = {} if options.bundle else of_signs(options)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.runs or Path(temporary)
+        figures = {str(bits): _of_seeds(options, bits, folder) for bits in options.bits}
+    signs = of_signs(options)
     if results.hand_over(options, {"seeds": options.seeds, "figures": figures, "signs": signs}):
         return 0
     for name, table in figures.items():
-        print(f"{name} bits" if name.isdigit() else name)
+        print(f"{name} bits")
         print(_table(table))
     for name, shares in signs.items():
         print(f"untrained encoder, {name}: " + ", ".join(f"{asked} {share:.3f}" for asked, share in shares.items()))
@@ -163,45 +156,20 @@ def of_signs(options: argparse.Namespace) -> Figures:
     return sign_adherence(RequestInputs(config, data), {"both": plain, **facts_alone(data, sets)}, config.seed)
 
 
-def of_bundle(path: Path, config: RequestConfig) -> dict[str, Any]:
-    """The share of the first two items with every hard fact, as a bundle answers, by set."""
-    data = load_request_data(config)
-    sets, recommender = request_sets(data, config.seed), Recommender.load(path)
-    row_of = {item_id: row for row, item_id in enumerate(item for kind in data.types for item in data.items[kind].ids)}
-    figures: Figures = {"search": {}}
-    for name, asked in ((USER, sets), (ANYONE, sets.anonymous())):
-        shares = _shares(recommender, data, asked, row_of)
-        for kind in SETS:
-            of_kind = [share for share, other in zip(shares, asked.kinds) if other == kind]
-            figures["search"][f"{kind}, {name}"] = statistics.mean(of_kind)
-    return {"mean": figures}
-
-
-def _shares(
-    recommender: Recommender, data: RequestData, asked: JudgedRequests, row_of: Mapping[str, int]
-) -> list[float]:
-    shares = []
-    for user, text, hard in zip(asked.requests.users.tolist(), asked.requests.texts, asked.hard):
-        hits = recommender.search(text, user=None if user == NOBODY else data.users.ids[user], k=2)
-        shares.append(float(np.isin([row_of[item] for item in hits.ids.tolist()], hard).mean()))
-    return shares
-
-
 def _known(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
 def _table(table: Mapping[str, Any]) -> str:
     """One line for each column, one column for each row of the figures."""
-    mean, spread = table["mean"], table.get("spread")
+    mean, spread = table["mean"], table["spread"]
     names = list(next(iter(mean.values())))
     width, cell = max(map(len, names)), max(15, *(len(row) + 2 for row in mean))
     lines = [" " * width + "".join(row.rjust(cell) for row in mean)]
     for name in names:
         cells = []
         for row in mean:
-            shown = f"{mean[row][name]:.3f}"
-            cells.append((f"{shown} ± {spread[row][name]:.3f}" if spread else shown).rjust(cell))
+            cells.append(f"{mean[row][name]:.3f} ± {spread[row][name]:.3f}".rjust(cell))
         lines.append(name.ljust(width) + "".join(cells))
     return "\n".join(lines) + "\n"
 

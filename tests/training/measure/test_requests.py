@@ -7,8 +7,12 @@ import numpy as np
 import pytest
 
 from fashion_hash.config.experiment import make_request_config
+from fashion_hash.data.requests.table import NOBODY
 from fashion_hash.data.requests.typed import typed_requests
 from fashion_hash.evaluation.judged import ALL, JUDGED_METRICS, adherence_at
+from fashion_hash.index.build import build_index
+from fashion_hash.retrieval.recommender import Recommender
+from fashion_hash.training.export.requests import export_requests, single_items
 from fashion_hash.training.measure.requests import (
     ANSWER,
     ANSWER_ANYONE,
@@ -28,7 +32,7 @@ from tests.worlds.tiny_requests import tiny_request_values, tiny_requests
 
 @pytest.fixture(scope="module")
 def data():
-    plain = tiny_requests(users=16, events=8, kinds=("top", "shoe"))
+    plain = tiny_requests(users=16, events=8, kinds=("item",))
     details = {
         item_type: {
             item_id: {"colour": item_id.split("-")[0], "material": item_id.split("-")[1], "price": 10.0 + at}
@@ -93,7 +97,7 @@ def test_the_table_splits_by_kind(report):
 
 
 def test_no_columns_no_judged_requests(run):
-    plain = tiny_requests(users=16, events=8, kinds=("top", "shoe"))
+    plain = tiny_requests(users=16, events=8, kinds=("item",))
     assert len(typed_requests(plain, "test")) == 0
 
 
@@ -105,3 +109,20 @@ def test_adherence_is_of_the_catalogue_in_its_order(data):
         perfect[at, rows] = 1
     fits = perfect.astype(bool)
     assert (adherence_at(perfect, fits, 2) == 1).all()
+
+
+def test_a_bundle_answers_as_the_row_says(run, data, tmp_path):
+    """Facts, prices and exclusions included, with a user and without."""
+    bundle = export_requests(run, tmp_path / "bundle", data)
+    ids, pool = single_items(bundle)
+    build_index(bundle, pool, ids)
+    recommender, judged = Recommender.load(bundle.path), typed_requests(data, "test", per_kind=4)
+    model, inputs, slope = run.model(data)
+    score = make_scorer(model, inputs, "test", judged.requests.texts, slope)
+    for asked in (judged.requests, judged.requests.anonymous()):
+        for user, text, scores in zip(
+            asked.users.tolist(), asked.texts, answer_scorer(run, data, "test", score)(asked)
+        ):
+            hits = recommender.search(text, None if user == NOBODY else data.users.ids[user], k=5)
+            rows = data.items["item"].rows(hits.ids.tolist())
+            np.testing.assert_allclose(scores[rows], np.sort(scores)[::-1][:5], atol=1e-9, err_msg=text)
