@@ -20,6 +20,7 @@ from fashion_hash.retrieval.answers import Composed, Hit, HitList, Hits, ItemHit
 from fashion_hash.retrieval.checks import check_mapping, check_options, check_types
 from fashion_hash.retrieval.composition.composer import CompositionOptions, CompositionQuery, compose_outfits
 from fashion_hash.retrieval.explanations import Explanations
+from fashion_hash.retrieval.moment import Moment
 from fashion_hash.retrieval.pool.search import PoolOptions, PoolQuery, rankings
 from fashion_hash.retrieval.scores import hits_of, hits_of_many
 from fashion_hash.retrieval.search.ask import ask
@@ -170,6 +171,28 @@ class Recommender(CatalogueUpdates, Explanations):
         hits = HitList(hits_of(moment, moment.snapshot.items_of(rows), moment.snapshot.ids.at(rows)))
         hits.personal, hits.shortfall = moment.user.personal and query.by == "score", shortfall
         return hits
+
+    def answer_many(
+        self, user_ids: Iterable[str | int | None], k: int = 10, **options: Unpack[PoolOptions]
+    ) -> list[HitList]:
+        """The answers to several users, as `answer` gives them; the pool is searched for all of them together.
+
+        Arguments and errors are those of `recommend`; `shortfall` is that of the first user with fewer hits.
+        """
+        check_options("Recommender.answer_many", options, PoolOptions)
+        if take_likes(options) is not None:
+            raise QueryError("liked and disliked are those of one user: ask for each user alone")
+        now, query = self._now(), PoolQuery(k, **options)  # type: ignore[misc]
+        snapshot, users = users_now(now.live, user_ids)
+        ranked, shortfall = rankings(now.columns, snapshot, users, query)
+        answers = []
+        for user, (rows, _) in zip(users, ranked):
+            moment = Moment(snapshot, user, now.columns, now.partners, now.tower)
+            hits = HitList(hits_of(moment, snapshot.items_of(rows), snapshot.ids.at(rows)))
+            hits.personal = user.personal and query.by == "score"
+            hits.shortfall = shortfall if len(hits) < k else None
+            answers.append(hits)
+        return answers
 
     def compose(self, user_id: str | int | None, k: int = 10, **options: Unpack[CompositionOptions]) -> Composed:
         """The k best outfits that can be formed from all items of the catalogue.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 
@@ -22,6 +22,7 @@ from fashion_hash.serving.workers.watch import Watch
 
 Result = TypeVar("Result")
 RETRY = {"retry-after": "1"}
+MOST_TOGETHER = 16  # questions of one batch; more save little and wait longer
 WRITERS = 8  # threads that write; they mostly wait for each other and for the disk
 
 
@@ -73,6 +74,84 @@ class Lane:
         self._executor.shutdown(wait=False)
 
 
+class Batches:
+    """Answers questions of one kind together: while a batch is answered, the next one gathers.
+
+    Nothing waits for others to come: a question that comes alone is answered alone, at once.
+
+    Args:
+        lane: where batches are answered.
+        queue: how many questions may wait.
+    """
+
+    def __init__(self, lane: Lane, queue: int) -> None:
+        self._lane, self._queue = lane, queue
+        self._waiting: dict[Hashable, list[tuple[str | None, asyncio.Future[Any]]]] = {}
+        self._count = 0
+
+    async def ask(
+        self,
+        kind: Hashable,
+        user: str | None,
+        answer: Callable[[list[str | None]], Sequence[Any]],
+        seconds: float | None = None,
+    ) -> Any:
+        """The answer to a user.
+
+        Args:
+            kind: questions of the same kind are answered together.
+            user: who asks.
+            answer: answers several users, in their order; of the same kind it does the same.
+            seconds: how long the answer may take, where there is a deadline.
+
+        Raises:
+            Problem: 503, too many are waiting, or the time is over.
+        """
+        if self._count >= self._queue + MOST_TOGETHER:
+            detail = f"the service is busy, and {self._count} requests are waiting already: try again later"
+            raise Problem(503, detail, headers=RETRY)
+        mine: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._count += 1
+        try:
+            if kind in self._waiting:
+                self._waiting[kind].append((user, mine))
+            else:
+                self._waiting[kind] = [(user, mine)]
+                self._task = asyncio.create_task(self._answer_all(kind, answer))
+            async with asyncio.timeout(seconds):
+                return await mine
+        except TimeoutError:
+            raise Problem(503, f"no answer within {seconds:g} seconds: try again later", headers=RETRY) from None
+        finally:
+            self._count -= 1
+
+    async def _answer_all(self, kind: Hashable, answer: Callable[[list[str | None]], Sequence[Any]]) -> None:
+        while batch := self._waiting[kind][:MOST_TOGETHER]:
+            del self._waiting[kind][:MOST_TOGETHER]
+            await self._answer(batch, answer)
+        del self._waiting[kind]
+
+    async def _answer(
+        self,
+        batch: list[tuple[str | None, asyncio.Future[Any]]],
+        answer: Callable[[list[str | None]], Sequence[Any]],
+    ) -> None:
+        try:
+            answers = await self._lane.run(lambda: answer([user for user, _ in batch]))
+        except Exception as error:
+            if len(batch) == 1 or isinstance(error, Problem):
+                for _, future in batch:
+                    if not future.done():
+                        future.set_exception(error)
+                return
+            for each in batch:  # one of the users is unknown, say: that is no matter of the others
+                await self._answer([each], answer)
+            return
+        for (_, future), value in zip(batch, answers):
+            if not future.done():
+                future.set_result(value)
+
+
 @dataclass
 class Service:
     """What the routes share.
@@ -83,6 +162,7 @@ class Service:
         tokens: who may read and write.
         metrics: what is counted.
         pool: the lane of questions that the pool answers.
+        batches: questions of that lane which can be answered together.
         work: the lane of compositions and requests in words, which take longer.
         writes: the lane of everything that writes.
         feedback: what users did.
@@ -101,6 +181,7 @@ class Service:
         threads, queue, seconds = self.settings.threads, self.settings.queue, self.settings.queue_seconds
         self.pool = Lane(threads, queue, seconds)
         self.work = Lane(threads, queue, seconds)
+        self.batches = Batches(self.pool, queue)
         self.writes = Lane(WRITERS, queue, max(seconds, 30.0))
         state = self.settings.state or feedback_folder(next(iter(self.models)).path)
         self.watch = Watch(self.models, self.settings.shared)

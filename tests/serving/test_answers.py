@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from fastapi.testclient import TestClient
 
@@ -164,3 +167,25 @@ def test_metrics_count_requests_and_answers(client):
     assert 'fashion_hash_requests_total{model="main",route="/v1/users/{user_id}/outfits",status="200"}' in text
     assert 'fashion_hash_answers_total{exact="true",model="main",personal="true"}' in text
     assert "fashion_hash_request_seconds_bucket" in text
+
+
+def test_questions_that_come_together_are_answered_together_and_as_alone(client):
+    service = client.app.state.service
+    [model] = service.models
+    sizes = []
+    many = type(model.recommender).answer_many
+
+    def counted(self, users, *arguments, **options):
+        sizes.append(len(users))
+        time.sleep(0.05)  # others come meanwhile
+        return many(self, users, *arguments, **options)
+
+    users = [f"user-{number % 5}" for number in range(20)] + ["nobody"]
+    alone = {user: client.post(f"/v1/users/{user}/outfits", json={"k": 4}) for user in set(users)}
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(len(users)) as threads:
+        patch.setattr(type(model.recommender), "answer_many", counted)
+        together = list(threads.map(lambda user: client.post(f"/v1/users/{user}/outfits", json={"k": 4}), users))
+    assert max(sizes) > 2
+    for user, reply in zip(users, together):
+        assert reply.status_code == alone[user].status_code, user
+        assert reply.json().get("outfits") == alone[user].json().get("outfits")

@@ -8,7 +8,6 @@ import json
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from pydantic import BaseModel
@@ -59,11 +58,14 @@ def answer(
 
 def hit_facts(hit: Hit) -> dict[str, Any]:
     """An outfit as plain values."""
-    facts = asdict(hit)
-    del facts["personal"]
-    if not facts["outfit_id"]:
-        facts["outfit_id"] = None
-    return facts
+    return {
+        "outfit_id": hit.outfit_id or None,
+        "items": hit.items,
+        "score": hit.score,
+        "preference": hit.preference,
+        "compatibility": hit.compatibility,
+        "bias": hit.bias,
+    }
 
 
 def skipped(body: BaseModel, cursor: str | None) -> int:

@@ -75,10 +75,26 @@ async def _recommend(request: Request, user_id: str | None, body: PoolBody, name
             return answer_stranger(model.recommender, body.k, session, skip, options)
         return model.recommender.answer(user, body.k, skip=skip, **options)
 
-    hits = await service.pool.run(ask, seconds_of(body.timeout_ms))
+    seconds = seconds_of(body.timeout_ms)
+    if user_id is not None and body.if_unknown == "refuse" and _is_plain(body):
+        recommender = model.recommender
+
+        def together(users: list[str | None]) -> list[HitList]:
+            return recommender.answer_many(users, body.k, skip=skip, include_liked=body.include_liked)
+
+        kind = (id(recommender), body.k, skip, body.include_liked)
+        hits = await service.batches.ask(kind, user_id, together, seconds)
+    else:
+        hits = await service.pool.run(ask, seconds)
     facts = {"outfits": [hit_facts(hit) for hit in hits], "next": next_cursor(body, skip, len(hits), body.k)}
     exact = model.recommender.bundle.answers.get("pool") == "exact"
     return answer(request, model, facts, personal=hits.personal, exact=exact, shortfall=hits.shortfall)
+
+
+def _is_plain(body: PoolBody) -> bool:
+    """Whether a question says no more than who asks, so that many of them are answered together."""
+    further = (body.where, body.exclude, body.max_per, body.exclude_outfits, body.liked, body.disliked, body.diversity)
+    return not any(further)
 
 
 async def _compose(
