@@ -162,6 +162,17 @@ def shown(value: object, at_most: int = 80) -> str:
     return text if len(text) <= at_most else f"{text[: at_most - 23]}...{text[-20:]}"
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun, as in "1 user" and "2,000 users".
+
+    Args:
+        number: how many.
+        noun: what is counted; a verb may follow: "user is new".
+        plural: of the noun; by default with an s at its end.
+    """
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
 def expect(value: object, kind: type, asker: str, hint: str) -> None:
     """Raises TypeError when an argument is of another type, such as a path where an open run is needed.
 

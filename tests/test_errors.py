@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fashion_hash import errors
-from fashion_hash.errors import DataError, FashionHashError, QueryError, naming, shown, suggest
+from fashion_hash.errors import DataError, FashionHashError, QueryError, counted, naming, shown, suggest
 from tests.paths import PROJECT
 
 CLASSES = {name: value for name, value in vars(errors).items() if inspect.isclass(value)}
@@ -116,6 +116,28 @@ def test_suggestions() -> None:
     assert suggest("user-77", (f"user-{number}" for number in range(10**4))).startswith(" (nearest: 'user-77'")
     assert suggest("a" * 10**6, ["a"] * 10**4) == ""
     assert suggest("user-1", ["u" * 10**6, "user-2"]) == " (nearest: 'user-2')"
+
+
+def test_numbers_and_nouns_agree() -> None:
+    assert [counted(number, "user") for number in (0, 1, 2000)] == ["0 users", "1 user", "2,000 users"]
+    assert [counted(number, "is", "are") for number in (1, 2)] == ["1 is", "2 are"]
+
+
+COUNTED_BY_HAND = re.compile(
+    r"\{[^{}]*(len\(|:,|sum\(|count)[^{}]*\} (\w+ )?(users|items|outfits|files|rows|vectors|pictures|likes|dislikes)\b"
+)
+ALWAYS_MANY = ("with items", "SCAN_FROM", "none of the", "the {len(items)", "the {len(self.items)", "num_items")
+
+
+def test_nothing_that_is_counted_can_read_1_users() -> None:
+    package = PROJECT / "fashion_hash"
+    lines = [
+        f"{path.relative_to(package)}: {line.strip()}"
+        for path in sorted(package.rglob("*.py"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if COUNTED_BY_HAND.search(line) and "counted(" not in line and not any(word in line for word in ALWAYS_MANY)
+    ]
+    assert lines == [], "use errors.counted"
 
 
 def test_errors_are_values_too() -> None:

@@ -16,7 +16,7 @@ from fashion_hash.core.arrays import check_rows, open_array
 from fashion_hash.core.ids import IdTable
 from fashion_hash.core.manifest import MOST_BITS, Within, check_fields, read_manifest
 from fashion_hash.core.outfits import EMPTY, Outfits, check_slots, item_types, slot_names
-from fashion_hash.errors import BundleError, DataError
+from fashion_hash.errors import BundleError, DataError, counted
 from fashion_hash.inference.outfit_encoder import (
     OutfitEncoderArrays,
     read_encoded,
@@ -231,8 +231,9 @@ class Bundle:
         sizes = {item_type: len(ids) for item_type, ids in self.items.items()}
         if known != sizes or len(tower.user_tastes) != len(self.users):
             raise BundleError(
-                f"{tower.path} has {len(tower.user_tastes)} users and {known} items by type, but the bundle has "
-                f"{len(self.users)} users and {sizes}: export the bundle again"
+                f"{tower.path} has {counted(len(tower.user_tastes), 'user')} and {known} items by type, but the "
+                "bundle has "
+                f"{counted(len(self.users), 'user')} and {sizes}: export the bundle again"
             )
 
     def _by_type(self, stem: str, **sizes: int) -> Mapping[str, np.ndarray]:

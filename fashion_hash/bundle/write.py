@@ -27,7 +27,7 @@ from fashion_hash.core.ids import IdTable
 from fashion_hash.core.locks import hold
 from fashion_hash.core.manifest import current_folder, read_manifest, seal
 from fashion_hash.core.outfits import EMPTY, Outfits, check_slots, item_types, slot_pairs
-from fashion_hash.errors import BundleError
+from fashion_hash.errors import BundleError, counted
 from fashion_hash.inference.hash_heads import Heads, write_heads
 from fashion_hash.inference.outfit_encoder import (
     EncoderContents,
@@ -228,7 +228,9 @@ def _check_history(contents: BundleContents) -> None:
         raise BundleError(f"the history has the slots {contents.history.slots}, but the bundle has {contents.slots}")
     if contents.history_times is not None and contents.history_times.shape != (len(contents.history),):
         shape = contents.history_times.shape
-        raise BundleError(f"history_times has the shape {shape}, but the history has {len(contents.history)} outfits")
+        raise BundleError(
+            f"history_times has the shape {shape}, but the history has {counted(len(contents.history), 'outfit')}"
+        )
     columns = [("users", contents.history.users, 0, len(contents.users))]
     for slot, item_type in enumerate(contents.slots):
         columns.append((item_type, contents.history.items[:, slot], EMPTY, len(contents.items[item_type])))

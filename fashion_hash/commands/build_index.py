@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fashion_hash.commands.run_command import Parser, check_writable, run_command
+from fashion_hash.errors import counted
 
 if TYPE_CHECKING:
     from fashion_hash.bundle.bundle import Bundle
@@ -62,9 +63,10 @@ def _build(args: argparse.Namespace) -> int:
         carried = switch(path, latest(path), _trained_on(run))
         remove_unused(path)
     print(
-        f"wrote {path}: {len(bundle.users)} users, "
-        + ", ".join(f"{len(bundle.items[item_type])} {item_type} items" for item_type in bundle.types)
-        + f", {bundle.num_bits} bits x {len(bundle.modalities)} modalities, {len(pool)} outfits indexed"
+        f"wrote {path}: {counted(len(bundle.users), 'user')}, "
+        + ", ".join(counted(len(bundle.items[item_type]), f"{item_type} item") for item_type in bundle.types)
+        + f", {bundle.num_bits} bits x {counted(len(bundle.modalities), 'modality', 'modalities')}, "
+        f"{counted(len(pool), 'outfit')} indexed"
     )
     for line in carried.lines():
         print(line)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fashion_hash.commands.run_command import Parser, print_json, run_command
+from fashion_hash.errors import counted
 
 if TYPE_CHECKING:
     from fashion_hash.training.requests.run import RequestRun
@@ -98,5 +99,5 @@ def _lists_line(name: str, measured: Mapping[str, Any]) -> str:
     items = ", ".join(f"{share:.1%} of the {item_type} items" for item_type, share in measured["item_coverage"].items())
     return (
         f"lists of {measured['k']}, {name}: intra-list diversity {measured['intra_list_diversity']:.4f}; they show "
-        f"{measured['outfit_coverage']:.1%} of the outfits, {items} ({measured['users']} users)"
+        f"{measured['outfit_coverage']:.1%} of the outfits, {items} ({counted(measured['users'], 'user')})"
     )

@@ -21,18 +21,19 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     parser.add_argument("--user", action="append", default=[], metavar="ID", help="a user; may be given several times")
     parser.add_argument("--users", metavar="FILE", help="a text file with an id on each line")
     parser.add_argument(
-        "--run", metavar="RUN", help="also search this run folder, older runs and live tables beside it"
+        "--run", metavar="RUN", help="also erase them from this run folder, older runs and live tables beside it"
     )
     return run_command(parser, _forget, argv)
 
 
 def _forget(args: argparse.Namespace) -> int:
     from fashion_hash.bundle.generations import remove_unused
-    from fashion_hash.errors import BundleError, QueryError
+    from fashion_hash.errors import BundleError, QueryError, counted
     from fashion_hash.feedback.store import FeedbackStore, feedback_folder
     from fashion_hash.live.catalogue import LiveCatalogue
     from fashion_hash.live.compaction import compact
     from fashion_hash.live.forgetting.remove import ERASE, remove_users, removed_users
+    from fashion_hash.live.forgetting.runs import erase_from_runs
 
     users = [*args.user, *(_lines(Path(args.users)) if args.users else ())]
     if not users:
@@ -46,27 +47,31 @@ def _forget(args: argparse.Namespace) -> int:
             f"{bundle}: the users are removed, but another process reads or compacts the file of changes, so that "
             "deleted pages are still in it: run the command again"
         )
+    removed = removed_users(live)
     if args.run:
-        removed_users(live).write(Path(args.run) / "suppressed.json")
+        removed.write(Path(args.run) / "suppressed.json")
     live.close()
     del live
     FeedbackStore(feedback_folder(bundle)).forget(users)
     remove_unused(bundle)
-    print(f"removed {len(outcome.removed)} of {len(users)} users from {bundle}", end="")
-    print(f"; {len(outcome.unknown)} were not in it, and are kept out from now on" if outcome.unknown else "")
+    print(f"removed {len(outcome.removed)} of {counted(len(users), 'user')} from {bundle}", end="")
+    unknown = counted(len(outcome.unknown), "was", "were")
+    print(f"; {unknown} not in it, and kept out from now on" if outcome.unknown else "")
+    for folder in erase_from_runs(Path(args.run), removed) if args.run else ():
+        print(f"erased from {folder}: train again before a run that was trained on it is exported")
     return _prove(users, bundle, Path(args.run) if args.run else None)
 
 
 def _prove(users: Sequence[str], bundle: Path, run: Path | None) -> int:
     """Searches all files, prints what is found, and returns 1 when something is left."""
-    from fashion_hash.errors import visible
+    from fashion_hash.errors import counted, visible
+    from fashion_hash.live.forgetting.runs import beside
     from fashion_hash.live.forgetting.search import ENCODINGS, PROVES_FROM, files_of, search
 
-    beside = [] if run is None else [*run.parent.glob(f"{run.name}.old-*"), *run.parent.glob(f"{run.name}.live-*")]
-    folders = [bundle, *([run, *sorted(beside)] if run else ())]
+    folders = [bundle, *([run, *beside(run)] if run else ())]
     files = files_of(folders)
     size = sum(file.stat().st_size for file in files)
-    print(f"searched {len(files)} files, {size:,} bytes, for each id in {', '.join(ENCODINGS)}")
+    print(f"searched {counted(len(files), 'file')}, {counted(size, 'byte')}, for each id in {', '.join(ENCODINGS)}")
     left = 0
     for user_id in users:
         found = list(search(user_id, files))
@@ -76,13 +81,14 @@ def _prove(users: Sequence[str], bundle: Path, run: Path | None) -> int:
         total = sum(occurrence.times for occurrence in chance)
         name = repr(user_id)
         if whole:
-            print(f"{name} is still in {len(whole)} files, which this command does not write:")
+            print(f"{name} is still in {counted(len(whole), 'file')}, which this command does not write:")
             for occurrence in whole[:MOST_LINES]:
                 print(f"  {visible(str(occurrence.file))}")
         elif chance:
             print(
-                f"{name} is nowhere as a value or a word. Its bytes occur {total:,} times in {len(chance)} files "
-                f"as parts of longer words and numbers; ids of less than {PROVES_FROM} bytes do so by chance"
+                f"{name} is nowhere as a value or a word. Its bytes occur {counted(total, 'time')} in "
+                f"{counted(len(chance), 'file')} as parts of longer words and numbers; ids of less than {PROVES_FROM} "
+                "bytes do so by chance"
             )
         else:
             print(f"{name}: not one sequence of its bytes is left")
@@ -92,18 +98,21 @@ def _prove(users: Sequence[str], bundle: Path, run: Path | None) -> int:
 
 def _print_data(users: Sequence[str], run: Path | None) -> None:
     """Names the files of the data set that hold the ids: they are the owner's to clean."""
-    from fashion_hash.config.experiment import load_experiment
+    from fashion_hash.config.experiment import Config, load_experiment
     from fashion_hash.errors import visible
     from fashion_hash.live.forgetting.search import files_of, search
 
     if run is None or not (run / "config.yaml").is_file():
         return
-    root = Path(str(load_experiment(run / "config.yaml").data.root))
+    config = load_experiment(run / "config.yaml")
+    root = Path(str(config.data.root))
     if not root.exists():
         print(f"the data set of {run} is not at {root}: clean it where it is")
         return
-    files = files_of([root])
-    holding = {str(one.file) for user_id in users for one in search(user_id, files) if one.whole}
+    split = config.data.split if isinstance(config, Config) else None
+    shared = [Path(split.file)] if split is not None and split.file is not None else []
+    files = files_of([root, *(path for path in shared if path.exists())])
+    holding = {str(place.file) for user_id in users for place in search(user_id, files) if place.whole}
     if holding:
         print(f"files of the data set hold ids and are left to you ({len(holding)}):")
         for name in sorted(holding)[:MOST_LINES]:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from fashion_hash.config.requests import RequestConfig
 
 
+KEEP_RUNS = 3  # older ones, where a nightly job would leave one more every night
+
+
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Runs the command; returns its exit status."""
     parser = Parser(prog=prog, description="Train one experiment and write its run folder.")
@@ -31,6 +34,13 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
         metavar="BUNDLE",
         help="also train on what the live catalogue of this bundle was told: items, users, likes",
     )
+    parser.add_argument(
+        "--keep-runs",
+        type=int,
+        metavar="N",
+        help="when the training is done, remove all but the newest N older runs of this name (NAME.old-1, ...) and "
+        f"live tables that no run needs (default: keep all; with --with-live, {KEEP_RUNS})",
+    )
     parser.add_argument("--resume", action="store_true", help="continue the run in that folder after its last epoch")
     return run_command(parser, _train, argv)
 
@@ -38,11 +48,15 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
 def _train(args: argparse.Namespace) -> int:
     from fashion_hash.config.experiment import load_experiment
     from fashion_hash.config.requests import RequestConfig
+    from fashion_hash.errors import ConfigError
     from fashion_hash.training.outfits.loop import fit
     from fashion_hash.training.requests.loop import fit_requests
     from fashion_hash.training.requests.run import RequestRun
+    from fashion_hash.training.runs.older_run import remove_older
     from fashion_hash.training.runs.run import Run
 
+    if args.keep_runs is not None and args.keep_runs < 0:
+        raise ConfigError(f"--keep-runs must be at least 0, got {args.keep_runs}")
     config = load_experiment(args.config, args.set)
     if args.with_live:
         config = _with_live(config, args)
@@ -57,6 +71,9 @@ def _train(args: argparse.Namespace) -> int:
         relaxed = best[f"{run.measure}_relaxed"]
         print(f": {run.measured} {best[run.measure]:.4f} binary, {relaxed:.4f} relaxed", end="")
     print(f"\nwrote {run.path}: config.yaml, metrics.jsonl, curve.png, best.safetensors, last.safetensors")
+    keep = KEEP_RUNS if args.keep_runs is None and args.with_live else args.keep_runs
+    for folder in [] if keep is None else remove_older(run.path, keep):
+        print(f"removed {folder}")
     return 0
 
 
@@ -65,6 +82,7 @@ def _with_live(config: Config | RequestConfig, args: argparse.Namespace) -> Conf
     from fashion_hash.config.experiment import Config
     from fashion_hash.errors import ConfigError
     from fashion_hash.retrieval.generations.told import export_told
+    from fashion_hash.training.runs.older_run import numbered
     from fashion_hash.training.runs.run_folder import run_folder
 
     if not isinstance(config, Config):
@@ -74,9 +92,9 @@ def _with_live(config: Config | RequestConfig, args: argparse.Namespace) -> Conf
         )
     if args.resume:
         raise ConfigError("--with-live: a resumed run goes on with what it was told when it began; leave it out")
-    path, number = run_folder(config, args.out), 1
-    while (folder := path.with_name(f"{path.name}.live-{number}")).exists():
-        number += 1
+    path = run_folder(config, args.out)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    folder = path.with_name(f"{path.name}.live-{1 + max(numbered(path, 'live'), default=0)}")
     told = export_told(Path(args.with_live), folder)
     print(f"wrote {folder}: {told.counts()} since the export of {args.with_live}")
     return config.model_copy(update={"data": config.data.model_copy(update={"live": str(folder)})})

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from fashion_hash.core.arrays import check_rows, open_array
-from fashion_hash.errors import BundleError, DataError, UnknownIdError, shown, suggest
+from fashion_hash.errors import BundleError, DataError, UnknownIdError, counted, shown, suggest
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -118,7 +118,10 @@ class IdTable:
         ids = open_array(folder / f"{name}.ids.npy", "ids/*.ids.npy")
         order = open_array(folder / f"{name}.order.npy", "ids/*.order.npy")
         if len(order) > len(ids):
-            raise BundleError(f"{folder / name}.order.npy sorts {len(order)} rows of {len(ids)} ids: export it again")
+            raise BundleError(
+                f"{folder / name}.order.npy sorts {counted(len(order), 'row')} of {counted(len(ids), 'id')}: export "
+                "it again"
+            )
         check_rows(folder / f"{name}.order.npy", order, 0, len(ids))
         return cls(kind, ids, order)
 

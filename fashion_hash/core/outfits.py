@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fashion_hash.errors import DataError
+from fashion_hash.errors import DataError, counted
 
 EMPTY = -1
 MIN_SLOTS, MAX_SLOTS = 1, 8
@@ -109,7 +109,10 @@ class Outfits:
         if self.items.ndim != 2 or self.items.shape[1] != len(self.slots):
             raise DataError(f"items of shape {self.items.shape} do not fit {len(self.slots)} slots")
         if self.users.shape != self.items.shape[:1]:
-            raise DataError(f"{self.users.shape[0]} users for {self.items.shape[0]} outfits: give one user per outfit")
+            raise DataError(
+                f"{counted(self.users.shape[0], 'user')} for {counted(self.items.shape[0], 'outfit')}: give one "
+                "user per outfit"
+            )
 
     @classmethod
     def of(cls, slots: Sequence[str], users: object, items: object) -> Outfits:

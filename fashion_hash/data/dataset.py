@@ -16,7 +16,7 @@ from fashion_hash.core.vocabulary import Vocabulary
 from fashion_hash.data.columns import Value
 from fashion_hash.data.facts import OutfitFacts
 from fashion_hash.data.parsing.item_table import ItemTable
-from fashion_hash.errors import DataError
+from fashion_hash.errors import DataError, counted
 
 SPLITS = ("train", "valid", "test")
 
@@ -42,7 +42,7 @@ class Groups:
 
     def __post_init__(self) -> None:
         if self.size < 1 or len(self.outfits) % self.size:
-            raise DataError(f"{len(self.outfits)} outfits do not divide into groups of {self.size}")
+            raise DataError(f"{counted(len(self.outfits), 'outfit')} cannot be divided into groups of {self.size}")
 
     def __len__(self) -> int:
         return len(self.outfits) // self.size
@@ -138,7 +138,7 @@ class Note:
     def __str__(self) -> str:
         more = ", ..." if self.count > len(self.examples) else ""
         cases = f": {', '.join(self.examples)}{more}" if self.examples else ""
-        return f"{self.count:,} x {self.what}{cases}" if self.count else self.what
+        return f"{self.what} ({self.count:,}){cases}" if self.count else self.what
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from fashion_hash.errors import DataError, suggest
+from fashion_hash.errors import DataError, counted, suggest
 
 NO_TIME = np.iinfo(np.int64).min
 """The time of an outfit of which none is known."""
@@ -79,7 +79,9 @@ class OutfitFacts:
         """Raises DataError unless every column has `count` rows."""
         for field, column in zip(fields(self), self._columns()):
             if column is not None and column.shape != (count,):
-                raise DataError(f"{field.name} of shape {column.shape} for {count} outfits: give one per outfit")
+                raise DataError(
+                    f"{field.name} of shape {column.shape} for {counted(count, 'outfit')}: give one per outfit"
+                )
 
     def name(self, row: int) -> str:
         """An outfit as messages name it: its id, or its row."""
@@ -125,7 +127,7 @@ def needed_times(facts: OutfitFacts | None, key: str) -> np.ndarray:
     absent = np.flatnonzero(facts.times == NO_TIME)
     if absent.size:
         raise DataError(
-            f"{key}: {absent.size} of {len(facts.times)} outfits have no time, the first is outfit "
+            f"{key}: {absent.size:,} of {counted(len(facts.times), 'outfit')} without a time, the first is outfit "
             f"{facts.name(int(absent[0]))}: fill them in, or remove these outfits"
         )
     return facts.times

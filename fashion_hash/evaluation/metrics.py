@@ -222,7 +222,7 @@ def ranking_metrics(
     lists = ranked_lists(scores, relevant, groups)
     if not len(lists):
         raise QueryError(
-            f"nothing to rank: none of {lists.left_out} users has both positives and negatives; "
+            f"nothing to rank: no user (of {lists.left_out:,}) has both positives and negatives; "
             "use a split with fixed negatives, or draw some"
         )
     means: dict[str, float] = {}

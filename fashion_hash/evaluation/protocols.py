@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from fashion_hash.core.outfits import Outfits, concatenate
 from fashion_hash.data.dataset import Groups, Split
-from fashion_hash.errors import DataError, QueryError
+from fashion_hash.errors import DataError, QueryError, counted
 from fashion_hash.evaluation.metrics import check_scores, fitb_accuracy, pair_accuracy, ranking_metrics
 
 Score = Callable[[Outfits], npt.NDArray[np.float64]]
@@ -175,7 +175,7 @@ def _with_drawn(split: Split, drawn: Groups | None) -> Split:
 
 def _check_negatives(positives: Outfits, negatives: Groups) -> None:
     if len(negatives) != len(positives):
-        raise DataError(f"{len(negatives)} groups of negatives for {len(positives)} positives")
+        raise DataError(f"{counted(len(negatives), 'group')} of negatives for {counted(len(positives), 'positive')}")
     owners = np.repeat(positives.users, negatives.size)
     if (wrong := np.flatnonzero(owners != negatives.outfits.users)).size:
         row = int(wrong[0])

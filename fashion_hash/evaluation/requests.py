@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from fashion_hash.core.extras import require_extra
 from fashion_hash.data.requests.table import NOBODY, RequestData, Requests
-from fashion_hash.errors import QueryError
+from fashion_hash.errors import QueryError, counted
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -234,7 +234,8 @@ def statement(data: RequestData, split: str = "test") -> str:
     new = int((~np.isin(requests.users, train.users)).sum())
     without = sum(not text for text in requests.texts)
     return (
-        f"{data.name}: {len(requests):,} {split} requests of {users:,} users ({new:,} by users unknown in training, "
+        f"{data.name}: {counted(len(requests), f'{split} request')} of {counted(users, 'user')} ({new:,} by users "
+        "unknown in training, "
         f"{without:,} without words), one item taken for each, ranked among all {data.num_items:,} items, those taken "
         "before included; ties count as the mean over their places"
     )

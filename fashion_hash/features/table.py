@@ -97,7 +97,7 @@ def make_table(
     if not any(rows.size for rows in train.values()):
         total = sum(int(mask.sum()) for mask in seen.values())
         raise FeatureError(
-            f"none of the {total} training items of {dataset.name} has a known {modality}: "
+            f"no training item of the {total:,} of {dataset.name} has a known {modality}: "
             f"check the source of its {modality} content, or leave this modality out"
         )
 
@@ -166,7 +166,7 @@ def usable_outfits(outfits: Outfits, known: Sequence[Mapping[str, np.ndarray]]) 
         usable &= np.append(is_known, True)[rows]  # EMPTY, -1, reads the last entry
     if len(outfits) and not usable.any():
         raise FeatureError(
-            f"each of the {len(outfits)} outfits contains an item without a known picture or words: "
+            f"each of the outfits ({len(outfits):,}) contains an item without a known picture or words: "
             "there is nothing to learn from"
         )
     return usable

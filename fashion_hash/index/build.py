@@ -27,7 +27,7 @@ from fashion_hash.core.files import atomic_folder
 from fashion_hash.core.ids import IdTable
 from fashion_hash.core.manifest import seal
 from fashion_hash.core.outfits import EMPTY, Outfits, canonical_items
-from fashion_hash.errors import BundleError, DataError, expect
+from fashion_hash.errors import BundleError, DataError, counted, expect
 from fashion_hash.index.outfit_terms import OutfitTerms, outfit_terms
 from fashion_hash.index.pool import CHUNK, FOLDER, FORMAT, FORMAT_VERSION
 from fashion_hash.index.scoring import PoolRows, scoring_of
@@ -67,7 +67,9 @@ def build_index(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str] | No
         width = max(6, len(str(len(outfits))))
         outfit_ids = [f"outfit-{number:0{width}d}" for number in range(1, len(outfits) + 1)]
     if len(outfit_ids) != len(outfits):
-        raise DataError(f"got {len(outfit_ids)} outfit ids for {len(outfits)} outfits: give one per outfit")
+        raise DataError(
+            f"got {counted(len(outfit_ids), 'outfit id')} for {counted(len(outfits), 'outfit')}: give one per outfit"
+        )
     _check_items(bundle, outfits, outfit_ids)
     order = sorted(range(len(outfits)), key=outfit_ids.__getitem__)
     ids = IdTable.of("outfit", [outfit_ids[row] for row in order])
@@ -116,7 +118,7 @@ def _check_items(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str]) ->
             row = int(bad[0])
             raise DataError(
                 f"outfit {outfit_ids[row]!r} (row {row}) has {item_type} row {column[row]}, "
-                f"but the bundle has {size} items of type {item_type}"
+                f"but the bundle has {counted(size, 'item')} of type {item_type}"
             )
     if (bad := np.flatnonzero(~outfits.mask.any(axis=1))).size:
         raise DataError(f"outfit {outfit_ids[bad[0]]!r} (row {bad[0]}) has no items")

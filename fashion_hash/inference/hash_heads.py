@@ -27,7 +27,7 @@ from safetensors.numpy import load_file, save
 from fashion_hash.core.codes import binarise
 from fashion_hash.core.files import write_json
 from fashion_hash.core.manifest import MOST_BITS, Within, check_fields, current_folder, read_part
-from fashion_hash.errors import BundleError, FeatureError, QueryError, shown, suggest, unreadable
+from fashion_hash.errors import BundleError, FeatureError, QueryError, counted, shown, suggest, unreadable
 from fashion_hash.inference.layers import Layer, apply_layers
 from fashion_hash.inference.normaliser import KINDS, Normaliser
 
@@ -286,7 +286,9 @@ class ItemCoder:
         pictures = [None] * count if pictures is None else pictures
         for name, column in [*features.items(), ("titles", titles), ("pictures", pictures)]:
             if len(column) != count:
-                raise QueryError(f"got {len(column)} {name} for {count} items: give one per item, None if unknown")
+                raise QueryError(
+                    f"got {len(column)} {name} for {counted(count, 'item')}: give one per item, None if unknown"
+                )
         outputs = []
         for modality, heads in self.heads.items():
             modality_features = features.get(modality, [None] * count)

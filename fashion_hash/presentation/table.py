@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.errors import visible
+from fashion_hash.errors import counted, visible
 from fashion_hash.presentation.tiles import tiles
 from fashion_hash.retrieval.answers import Hit, ItemHits, OutfitsFor
 from fashion_hash.retrieval.recommender import Recommender
@@ -21,8 +21,9 @@ def outfit_table(recommender: Recommender, user: str | None, hits: Sequence[Hit]
         include_liked: whether liked outfits were asked for as well.
     """
     count = 0 if user is None else len(recommender.liked(user))
-    liked = f"{count} liked outfit{'' if count == 1 else 's'} {'included' if include_liked else 'left out'}"
-    lines = [f"{'anyone' if user is None else visible(user)}: best {len(hits)} of {len(recommender)} outfits, {liked}"]
+    liked = f"{counted(count, 'liked outfit')} {'included' if include_liked else 'left out'}"
+    outfits = counted(len(recommender), "outfit")
+    lines = [f"{'anyone' if user is None else visible(user)}: best {len(hits)} of {outfits}, {liked}"]
     ids = _aligned("outfit", [hit.outfit_id for hit in hits])
     lines.append(f"{'':>4}  {ids[0]}  {'score':>8} = preference + compatibility +    bias  items")
     for rank, (hit, outfit_id) in enumerate(zip(hits, ids[1:]), start=1):

@@ -6,7 +6,11 @@ from pathlib import Path
 import pytest
 
 from fashion_hash.commands.forget import main
+from fashion_hash.core.locks import hold
 from fashion_hash.data.splits.removed_list import RemovedUsers
+from fashion_hash.data.told.tables import read_about, read_told, write_told
+from fashion_hash.data.told.told import Told, ToldUser
+from fashion_hash.errors import TrainingError
 from fashion_hash.live.forgetting.search import files_of, search
 from fashion_hash.retrieval.recommender import Recommender
 from tests.worlds.live_world import new_bundle
@@ -25,7 +29,7 @@ def test_nothing_is_left_of_users_who_are_forgotten(bundle: Path, capsys: pytest
     assert main([str(bundle), "--user", "ann@example.org", "--users", str(users)]) == 0
     out = capsys.readouterr().out
     assert "removed 2 of 3 users" in out
-    assert "1 were not in it, and are kept out from now on" in out
+    assert "1 was not in it, and kept out from now on" in out
     assert out.count("not one sequence of its bytes is left") == 3
     assert not any(b"ann@example.org" in file.read_bytes() for file in files_of([bundle]))
     assert len(Recommender.load(bundle).recommend("user-1", 3).ids) == 3
@@ -42,6 +46,41 @@ def test_what_cannot_be_cleaned_is_named(bundle: Path, capsys: pytest.CaptureFix
     assert "notes.json" in out
     assert "copy.csv" in out
     assert "user-2" in RemovedUsers.read(run / "suppressed.json")
+
+
+def test_splits_and_live_tables_of_a_run_and_of_older_ones_are_erased(
+    bundle: Path, capsys: pytest.CaptureFixture
+) -> None:
+    run, users = bundle.parent, ("ann@example.org", "user-2")
+    live, older = run.with_name("run.live-3"), run.with_name("run.old-1")
+    told = Told(
+        users={name: ToldUser(({"top": "t1"},)) for name in (*users, "bob@example.org")}, removed_items={("top", "t9")}
+    )
+    kept = RemovedUsers((("00" * 32, frozenset([b"0" * 32])),))
+    write_told(live, told, {"bundle": "somewhere"}, kept)
+    older.mkdir()
+    lines = ["outfit_id,user_id,split", "o1,ann@example.org,train", "o2,user-1,test", "o3,user-2,valid"]
+    for folder in (run, older):
+        (folder / "split.csv").write_text("\n".join(lines) + "\n")
+    options = [option for user_id in users for option in ("--user", user_id)]
+    assert main([str(bundle), *options, "--run", str(run)]) == 0
+    out = capsys.readouterr().out
+    assert out.count("not one sequence of its bytes is left") == 2
+    assert f"erased from {live}: train again" in out
+    for folder in (run, older):
+        assert (folder / "split.csv").read_text() == "outfit_id,user_id,split\no1,,train\no2,user-1,test\no3,,valid\n"
+    left = read_told(live)
+    assert (list(left.users), left.removed_items) == (["bob@example.org"], {("top", "t9")})
+    assert read_about(live) == {"bundle": "somewhere"}
+    removed = RemovedUsers.read(live / "removed_users.json")
+    assert all(user_id in removed for user_id in users)
+    assert kept.lists[0] in removed.lists
+
+
+def test_a_run_that_is_being_trained_is_left_alone(bundle: Path, capsys: pytest.CaptureFixture) -> None:
+    with hold(bundle.parent, "training into it", TrainingError):
+        assert main([str(bundle), "--user", "user-2", "--run", str(bundle.parent)]) == 2
+    assert "is in use" in capsys.readouterr().err
 
 
 def test_parts_of_longer_ids_and_chance_are_told_from_the_id(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -94,7 +94,7 @@ def test_pictures_become_features(workplace, made, capsys):
     assert main(["init", "pictured"]) == 0
     said = capsys.readouterr().out
     assert "pictures  59 in pictured/photos" in said
-    assert f"1 x items without a picture in pictured/photos: {products[0]['sku']}" in said
+    assert f"items without a picture in pictured/photos (1): {products[0]['sku']}" in said
     config = load_config("pictured.yaml")
     assert config.modalities == ("image", "text")
     assert config.image.encoder == "descriptors"
@@ -113,7 +113,7 @@ def test_types_that_never_meet_are_named(workplace, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "lamp has no slot: in 2 outfits, never with another type" in said
     assert "hat has no slot: in no outfit" in said
-    assert "2 x outfits without two items of the slots' types, left out: p1, p2" in said
+    assert "outfits without two items of the slots' types, left out (2): p1, p2" in said
     (shop / "outfits.csv").write_text("outfit_id,user_id,item_ids\np1,u,l1\np2,u,t1\n")
     assert main(["init", "lonely", "--force"]) == 2
     assert "no two item types occur together often enough for slots (" in capsys.readouterr().err

@@ -112,7 +112,7 @@ def test_a_changed_index_is_refused(tmp_path: Path) -> None:
         ([[0, -2]], ["x"], r"outfit 'x' \(row 0\) has bottom row -2"),
         ([[0, 0], [-1, -1]], ["x", "y"], r"outfit 'y' \(row 1\) has no items"),
         ([[0, 0], [1, 1]], ["x", "x"], "outfit id 'x' occurs twice"),
-        ([[0, 0], [1, 1]], ["x"], "1 outfit ids for 2 outfits"),
+        ([[0, 0], [1, 1]], ["x"], "1 outfit id for 2 outfits"),
     ],
 )
 def test_a_bad_pool_writes_nothing(tmp_path: Path, items: list, ids: list | None, message: str) -> None:

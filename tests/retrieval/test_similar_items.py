@@ -31,7 +31,7 @@ def test_like_everything_sorted(modalities: int, size: int, seed: int) -> None:
         (0, True, None, "k must be a whole number, got True"),
         (-1, 1, None, "row must be from 0 to 3, got -1"),
         (4, 1, None, "row must be from 0 to 3, got 4"),
-        (0, 1, np.ones(3, dtype=bool), "the filter has 3 rows, but there are 4 items"),
+        (0, 1, np.ones(3, dtype=bool), "the filter has 3 rows for 4 items"),
     ],
 )
 def test_bad_questions(row: int, k: int, allowed: np.ndarray | None, message: str) -> None:

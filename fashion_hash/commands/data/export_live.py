@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fashion_hash.commands.run_command import Parser, run_command
+from fashion_hash.errors import counted
 
 
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
@@ -30,5 +31,6 @@ def _export(args: argparse.Namespace) -> int:
         print(f"  {item_type or kind} {name!r} is not in the present bundle: {reason}")
     coded = [name for (_, name), item in told.items.items() if item.coded]
     if coded:
-        print(f"  {len(coded):,} items were given as codes alone, such as {coded[0]!r}: another model cannot take them")
+        items = counted(len(coded), "item was given as a code", "items were given as codes")
+        print(f"  {items} alone, such as {coded[0]!r}: another model cannot take that")
     return 0

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fashion_hash.commands.run_command import Parser, print_json, run_command
+from fashion_hash.errors import counted
 
 if TYPE_CHECKING:
     from fashion_hash.encoders.pictures.contract import PictureEncoder
@@ -63,10 +64,13 @@ def run(args: argparse.Namespace) -> int:
             }
         )
     else:
-        anew = f" ({extracted.anew} of them because their picture changed)" if extracted.anew else ""
-        print(f"{extracted.store}: {extracted.done} vectors extracted{anew}, {extracted.already} already stored")
+        anew = f" ({extracted.anew:,} of them because their picture changed)" if extracted.anew else ""
+        print(
+            f"{extracted.store}: {counted(extracted.done, 'vector')} extracted{anew}, {extracted.already} already "
+            "stored"
+        )
         if bad:
-            print(f"{len(bad)} files have no vector, listed with reasons in {path}")
+            print(f"{counted(len(bad), 'file has', 'files have')} no vector, listed with reasons in {path}")
     return 0 if extracted.done or extracted.already else 1
 
 

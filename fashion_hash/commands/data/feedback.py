@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fashion_hash.commands.run_command import Parser, print_json, run_command
+from fashion_hash.errors import counted
 
 
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
@@ -49,7 +50,8 @@ def _export_or_report(args: argparse.Namespace) -> int:
     exported = export_feedback(live, store, folder)
     live.close()
     print(
-        f"wrote {folder}: {exported.items:,} items, {exported.outfits:,} outfits, {exported.events:,} events with "
+        f"wrote {folder}: {counted(exported.items, 'item')}, {counted(exported.outfits, 'outfit')}, "
+        f"{counted(exported.events, 'event')} with "
         f"outfits, {exported.interactions:,} with items"
     )
     print(f"train on it: fashion-hash init {folder}")

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from fashion_hash.commands.run_command import Parser, run_command
+from fashion_hash.errors import counted
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     )
     for name, counts in made.outfits.items():
         splits = ", ".join(f"{count} {split}" for split, count in counts.items())
-        print(f"{name}: {made.users[name]} users, outfits: {splits}")
+        print(f"{name}: {counted(made.users[name], 'user')}, outfits: {splits}")
     print("items: " + ", ".join(f"{count} {item_type}s" for item_type, count in made.items.items()), end="")
     print(f"; {made.pictures} pictures")
     megabytes = made.bytes_total / 1e6
@@ -67,7 +68,7 @@ def _make_shop(args: argparse.Namespace) -> int:
         looks_per_user=usual.looks_per_user if args.outfits_per_user is None else args.outfits_per_user,
     )
     for name, rows in make_shop(root, size, args.seed, args.force).items():
-        print(f"{root}/{name}: {rows:,} rows")
+        print(f"{root}/{name}: {counted(rows, 'row')}")
     print(f"next: fashion-hash init {root}")
     return 0
 

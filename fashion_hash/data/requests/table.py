@@ -15,7 +15,7 @@ import numpy as np
 from fashion_hash.core.vocabulary import Vocabulary
 from fashion_hash.data.dataset import items_digest
 from fashion_hash.data.parsing.item_table import ItemTable
-from fashion_hash.errors import DataError
+from fashion_hash.errors import DataError, counted
 
 NOBODY = -1
 
@@ -94,13 +94,14 @@ class RequestData:
         for item_type, vocabulary in self.items.items():
             if len(self.descriptions[item_type]) != len(vocabulary):
                 raise DataError(
-                    f"{len(self.descriptions[item_type])} descriptions for {len(vocabulary)} {item_type} items"
+                    f"{counted(len(self.descriptions[item_type]), 'description')} for "
+                    f"{counted(len(vocabulary), f'{item_type} item')}"
                 )
         for name, requests in self.splits.items():
             if len(requests) and not (requests.items.min() >= 0 and requests.items.max() < self.num_items):
                 raise DataError(f"{name}: item rows outside of the catalogue of {self.num_items}")
             if len(requests) and not (requests.users.min() >= NOBODY and requests.users.max() < len(self.users)):
-                raise DataError(f"{name}: user rows outside of the {len(self.users)} users")
+                raise DataError(f"{name}: user rows outside of {counted(len(self.users), 'user')}")
 
     @property
     def types(self) -> tuple[str, ...]:

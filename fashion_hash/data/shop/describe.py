@@ -15,6 +15,7 @@ from fashion_hash.data.shop.item_sets import SlotChoice
 from fashion_hash.data.shop.read import EVERYBODY, ShopData
 from fashion_hash.data.shop.tables.names import WITH_FURTHER
 from fashion_hash.data.shop.tables.recognise import ShopTables, Table
+from fashion_hash.errors import counted
 
 _MOST = 12  # names in a line
 _WORDS = {"boolean": "true or false", "number": "number", "date": "date", "numbers": "numbers", "texts": "texts"}
@@ -78,11 +79,11 @@ def _outfits(data: ShopData, dataset: Dataset) -> Iterator[str]:
     sizes = dataset.pool.outfits.mask.sum(axis=1)
     where = "formed from interactions" if data.formed else "with ids of their own"
     span = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
-    yield f"outfits   {len(dataset.pool.ids):,}, {where}, of {span} items"
+    yield f"outfits   {len(dataset.pool.ids):,}, {where}, of {span} item{'' if span == '1' else 's'}"
     if data.users == [EVERYBODY]:
         yield "users     none: everybody gets the same answers"
     else:
-        yield f"users     {len(dataset.users):,}, who like {likes:,} outfits"
+        yield f"users     {len(dataset.users):,}, who like {counted(likes, 'outfit')}"
 
 
 def _times(data: ShopData) -> Iterator[str]:
@@ -101,7 +102,8 @@ def _pictures(data: ShopData, dataset: Dataset) -> Iterator[str]:
     if data.tables.pictures is not None:
         yield f"pictures  {len(dataset.content.picture_keys):,} in {data.tables.pictures}"
     if addresses:
-        what = f"{addresses:,} items name the address of a picture; none is fetched: put the files into a folder"
+        items = counted(addresses, "item names", "items name")
+        what = f"{items} the address of a picture; none is fetched: put the files into a folder"
         yield f"pictures  {what}"
 
 
@@ -110,7 +112,7 @@ def _missing(data: ShopData) -> Iterator[str]:
     rows = data.items.details
     titled = sum("title" in row for row in rows)
     if titled < len(rows):
-        yield f"titles of {len(rows) - titled:,} of {len(rows):,} items: nothing is known of their words"
+        yield f"titles of {len(rows) - titled:,} of {counted(len(rows), 'item')}: nothing is known of their words"
     if data.tables.pictures is None:
         yield "pictures: the model learns from words and ids alone"
     if (data.likes.times == NO_TIME).all():

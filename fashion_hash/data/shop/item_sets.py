@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fashion_hash.core.outfits import EMPTY, MAX_SLOTS, check_slots
+from fashion_hash.errors import counted
 
 RARE_SHARE, RARE_COUNT = 0.005, 3  # a type in fewer sets gets no slot
 _MOST_TYPES, _ROWS_FOR_TYPES = 60, 2000
@@ -115,9 +116,9 @@ def choose_slots(sets: ItemSets, type_of: np.ndarray, types: list[str]) -> SlotC
         if not having[at]:
             left_out[types[at]] = "in no outfit"
         elif not meeting[at]:
-            left_out[types[at]] = f"in {having[at]:,} outfits, never with another type"
+            left_out[types[at]] = f"in {counted(int(having[at]), 'outfit')}, never with another type"
         elif meeting[at] < fewest:
-            left_out[types[at]] = f"in {having[at]:,} outfits only"
+            left_out[types[at]] = f"in {counted(int(having[at]), 'outfit')} only"
         else:
             ranked.append((-int(meeting[at]), 1, at))
             for repeat in range(2, MAX_SLOTS):
@@ -128,7 +129,7 @@ def choose_slots(sets: ItemSets, type_of: np.ndarray, types: list[str]) -> SlotC
     chosen = sorted(ranked)[:MAX_SLOTS]
     for _, repeat, at in sorted(ranked)[MAX_SLOTS:]:
         if repeat == 1:
-            left_out[types[at]] = f"in {having[at]:,} outfits: there are only {MAX_SLOTS} slots"
+            left_out[types[at]] = f"in {counted(int(having[at]), 'outfit')}: there are only {MAX_SLOTS} slots"
     position = np.arange(len(sets.items)) - sets.starts[sets.owners]
     total = np.bincount(type_of[sets.items], weights=position, minlength=size)
     order = sorted({at for _, _, at in chosen}, key=lambda at: (-int(meeting[at]), total[at] / having[at]))

@@ -13,7 +13,7 @@ from fashion_hash.core.outfits import EMPTY, Outfits
 from fashion_hash.core.seeds import generator
 from fashion_hash.core.vocabulary import Vocabulary
 from fashion_hash.data.dataset import ColdUsers, Dataset, Groups, Split
-from fashion_hash.errors import ConfigError
+from fashion_hash.errors import ConfigError, counted
 
 COLD_TOLD = 5  # training outfits that a hidden user has at least
 
@@ -35,7 +35,8 @@ def hide_cold_users(dataset: Dataset, count: int, seed: int) -> Dataset:
     able = np.flatnonzero((told >= COLD_TOLD) & (asked > 0))
     if count > len(able) or count >= len(dataset.users):
         raise ConfigError(
-            f"data.cold_users: {count} users to hide, but {dataset.name} has {len(able)} with {COLD_TOLD} training "
+            f"data.cold_users: {counted(count, 'user')} to hide, but {dataset.name} has {len(able)} with "
+            f"{COLD_TOLD} training "
             f"outfits and a test outfit, of {len(dataset.users)}: hide fewer"
         )
     hidden = np.sort(generator(seed, "cold users").choice(able, count, replace=False))
@@ -58,7 +59,7 @@ def hide_cold_users(dataset: Dataset, count: int, seed: int) -> Dataset:
     )
     return replace(
         dataset,
-        name=f"{dataset.name} without {count} cold users",
+        name=f"{dataset.name} without {counted(count, 'cold user')}",
         users=Vocabulary([dataset.users.ids[row] for row in stay], "user"),
         splits={name: split_of_users(split, stay, len(dataset.users)) for name, split in dataset.splits.items()},
         cold=cold,

@@ -1,14 +1,15 @@
 """A split as a file, so that it stays the same and others can use it: split.csv, and split.json about it.
 
 split.csv has the columns outfit_id, user_id and split (train, valid, test, or left_out). Outfits without ids are
-named by the ids of their items, slot by slot, with -1 for an empty slot. split.json says how it was made.
+named by the ids of their items, slot by slot, with -1 for an empty slot. split.json says how it was made. The user is
+blank where `fashion-hash forget` has erased one.
 """
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from fashion_hash.core.outfits import EMPTY
 from fashion_hash.data.dataset import SPLITS, Dataset
 from fashion_hash.data.splits.make import LEFT_OUT, assign_splits, check_assigned, split_lines, undivided, with_splits
 from fashion_hash.data.splits.removed_list import RemovedUsers
-from fashion_hash.errors import DataError
+from fashion_hash.errors import DataError, counted
 
 COLUMNS = ("outfit_id", "user_id", "split")
 _NAMES = {**dict(enumerate(SPLITS)), LEFT_OUT: "left_out"}
@@ -83,11 +84,7 @@ class MadeSplit:
         """Writes the file, and the one about it beside."""
         counts = {name: int((self.assigned == number).sum()) for number, name in _NAMES.items()}
         write_json(_about(path), {"settings": _settings(self.settings), "outfits": counts})
-        with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(COLUMNS)
-            for (outfit_id, user_id), number in zip(_names(self.whole), self.assigned.tolist()):
-                writer.writerow((outfit_id, user_id, _NAMES[number]))
+        _write_rows(path, zip(_names(self.whole), self.assigned.tolist()))
 
 
 def read_split(path: Path, whole: Dataset, settings: SplitConfig, removed: RemovedUsers | None = None) -> np.ndarray:
@@ -108,12 +105,14 @@ def read_split(path: Path, whole: Dataset, settings: SplitConfig, removed: Remov
     if removed:
         stay = {user_id for user_id in {row[1] for row in rows} if user_id not in removed}
         rows = [row for row in rows if row[1] in stay]
+    rows = _named(rows, names)
     again = f"remove {path} and {_about(path).name} to split again"
     if [row[:2] for row in rows] != names:
         places = {row[:2]: row[2] for row in rows}
         if absent := [name for name in names if name not in places]:
             raise DataError(
-                f"{path} is out of date: {len(absent)} of {len(names)} outfits of {whole.name} are not in it, the "
+                f"{path} is out of date: {len(absent):,} of {counted(len(names), 'outfit')} of {whole.name} missing "
+                "from it, the "
                 f"first is outfit {absent[0][0]!r} of user {absent[0][1]!r}; {again}"
             )
         if len(rows) != len(names) or len(places) != len(rows):
@@ -121,7 +120,8 @@ def read_split(path: Path, whole: Dataset, settings: SplitConfig, removed: Remov
             gone = [name for name in places if name not in known]
             example = f", such as outfit {gone[0][0]!r} of user {gone[0][1]!r}" if gone else ""
             raise DataError(
-                f"{path} is out of date: it has {len(rows)} outfits, {whole.name} has {len(names)}{example}; {again}"
+                f"{path} is out of date: it has {counted(len(rows), 'outfit')}, {whole.name} has "
+                f"{len(names)}{example}; {again}"
             )
         rows = [(*name, places[name]) for name in names]
     assigned = np.array([row[2] for row in rows], dtype=np.int8)
@@ -130,6 +130,42 @@ def read_split(path: Path, whole: Dataset, settings: SplitConfig, removed: Remov
     except DataError as error:
         raise DataError(f"{path}: {error}; {again}") from None
     return assigned
+
+
+def blank_users(path: Path, removed: RemovedUsers) -> None:
+    """Takes the ids of removed users out of a file; its rows stay, for the runs that were trained on their outfits.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    rows = list(_read_rows(path))
+    if any(user_id and user_id in removed for user_id in {row[1] for row in rows}):
+        _write_rows(path, (((row[0], "" if row[1] in removed else row[1]), row[2]) for row in rows))
+
+
+def _write_rows(path: Path, rows: Iterable[tuple[tuple[str, str], int]]) -> None:
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows((outfit_id, user_id, _NAMES[number]) for (outfit_id, user_id), number in rows)
+
+
+def _named(rows: list[tuple[str, str, int]], names: list[tuple[str, str]]) -> list[tuple[str, str, int]]:
+    """The rows of a file; those without a user are taken for outfits of the data that it does not name."""
+    if not any(user_id == "" for _, user_id, _ in rows):
+        return rows
+    there = {row[:2] for row in rows}
+    unnamed: dict[str, list[str]] = {}
+    for outfit_id, user_id in names:
+        if (outfit_id, user_id) not in there:
+            unnamed.setdefault(outfit_id, []).append(user_id)
+    named = []
+    for outfit_id, user_id, number in rows:
+        if user_id:
+            named.append((outfit_id, user_id, number))
+        elif unnamed.get(outfit_id):
+            named.append((outfit_id, unnamed[outfit_id].pop(0), number))
+    return named
 
 
 def _read_rows(path: Path) -> Iterator[tuple[str, str, int]]:

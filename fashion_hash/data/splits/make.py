@@ -16,7 +16,7 @@ from fashion_hash.core.outfits import EMPTY, Outfits, canonical_columns, item_ty
 from fashion_hash.core.seeds import generator
 from fashion_hash.data.dataset import SPLITS, Dataset, Split
 from fashion_hash.data.facts import OutfitFacts, needed_times
-from fashion_hash.errors import ConfigError, DataError
+from fashion_hash.errors import ConfigError, DataError, counted
 
 TRAIN, VALID, TEST, LEFT_OUT = 0, 1, 2, -1
 """How an assignment (N,) int8 says in which split an outfit lies; the first three are positions in SPLITS."""
@@ -150,8 +150,9 @@ def split_lines(dataset: Dataset, assigned: np.ndarray) -> list[str]:
             items = items[items != EMPTY]
             new_users, new_items = (~np.isin(users, known_users)).sum(), (~np.isin(items, known_items)).sum()
             lines.append(
-                f"split: {SPLITS[place]} has {len(users):,} users ({new_users:,} without a training outfit) and "
-                f"{len(items):,} items ({new_items:,} in no training outfit)"
+                f"split: {SPLITS[place]} has {counted(len(users), 'user')} ({new_users:,} without a training "
+                "outfit) and "
+                f"{counted(len(items), 'item')} ({new_items:,} in no training outfit)"
             )
     return lines
 
@@ -334,7 +335,7 @@ def _described(dataset: Dataset, outfits: Outfits, row: int) -> str:
 
 
 def _counts(assigned: np.ndarray) -> str:
-    parts = [f"{int((assigned == place).sum()):,} outfits in {name}" for place, name in enumerate(SPLITS)]
+    parts = [f"{counted(int((assigned == place).sum()), 'outfit')} in {name}" for place, name in enumerate(SPLITS)]
     left_out = int((assigned == LEFT_OUT).sum())
     return ", ".join(parts) + (f", {left_out:,} left out" if left_out else "")
 

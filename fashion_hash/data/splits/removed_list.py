@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from fashion_hash.core.files import write_json
-from fashion_hash.errors import DataError
+from fashion_hash.errors import DataError, counted
 
 REMOVED_FILE = "removed_users.json"
 DIGEST = 32  # bytes
@@ -110,4 +110,4 @@ def _broken(path: Path, why: str) -> DataError:
 
 def left_out_line(count: int) -> str:
     """A line about users who were left out."""
-    return f"{count:,} users were removed and are left out" if count != 1 else "1 user was removed and is left out"
+    return counted(count, "user was removed and is left out", "users were removed and are left out")

@@ -20,6 +20,7 @@ from fashion_hash.data.dataset import Content, Dataset, Groups, Split
 from fashion_hash.data.facts import NO_TIME, OutfitFacts
 from fashion_hash.data.negatives import NegativeSampler, as_groups
 from fashion_hash.data.told.told import ItemsBySlot, Told
+from fashion_hash.errors import counted
 
 
 def with_told(dataset: Dataset, told: Told) -> Dataset:
@@ -38,17 +39,16 @@ def with_told(dataset: Dataset, told: Told) -> Dataset:
     new = liked[~_among(liked, dataset.known)]
     kept = ~_among(train.positives, disliked)
     notes += [
-        f"{len(new):,} liked outfits of {len(np.unique(new.users)):,} users for training "
-        f"({len(users) - len(dataset.users):,} users are new)",
-        *_note(len(liked) - len(new), "liked outfits were in the data already"),
-        *_note(unknown, "liked outfits left out: they hold an item that the data set does not have"),
-        *_note(int((~kept).sum()), "training outfits left out: their users dislike them by now"),
+        f"{counted(len(new), 'liked outfit')} of {counted(len(np.unique(new.users)), 'user')} for training "
+        f"({counted(len(users) - len(dataset.users), 'user is new', 'users are new')})",
+        *_note(len(liked) - len(new), "liked outfit", "already in the data"),
+        *_note(unknown, "liked outfit", "left out with an item that the data set does not have"),
+        *_note(int((~kept).sum()), "training outfit", "left out after a dislike that came later"),
         *_note(
-            sum(len(user.disliked) for user in told.users.values()),
-            "dislikes are not trained on; build-index keeps them",
+            sum(len(user.disliked) for user in told.users.values()), "dislike", "not trained on but kept by build-index"
         ),
-        *_note(len(told.outfits), "outfits of no user are not trained on; build-index keeps them in the pool"),
-        *_note(len(told.removed_items), "removed items stay in the training; build-index keeps them out of the bundle"),
+        *_note(len(told.outfits), "outfit", "of no user, not trained on but kept in the pool by build-index"),
+        *_note(len(told.removed_items), "removed item", "kept in the training, and out of the bundle by build-index"),
     ]
     splits = {**dataset.splits, "train": _extended(train, kept, new)}
     lines = tuple(f"from the live catalogue: {note}" for note in notes)
@@ -83,12 +83,12 @@ def _items(dataset: Dataset, told: Told) -> tuple[dict[str, Vocabulary], Content
             features.setdefault(modality, {}).setdefault(item_type, {})[item_id] = feature
     items = {name: Vocabulary([*dataset.items[name], *new[name]], name) for name in dataset.types}
     notes = [
-        f"{sum(map(len, new.values())):,} items ({with_features:,} with features)",
-        *_note(len(pictures), "items with a new picture"),
-        *_note(known, "items were in the data already: their titles, details and features are replaced"),
-        *_note(len(bare), f"items left out: they have neither features nor a title nor a picture, such as {bare[:1]}"),
+        f"{counted(sum(map(len, new.values())), 'item')} ({with_features:,} with features)",
+        *_note(len(pictures), "item", "with a new picture"),
+        *_note(known, "item", "already in the data, with title, details and features replaced"),
+        *_note(len(bare), "item", f"left out without features, title or picture, such as {bare[:1]}"),
         *_note(
-            len(foreign), f"items left out: their type is not among {', '.join(dataset.types)}, such as {foreign[:1]}"
+            len(foreign), "item", f"left out of another type than {', '.join(dataset.types)}, such as {foreign[:1]}"
         ),
     ]
     return items, replace(dataset.content, details=details, features=features, newer_pictures=pictures), notes
@@ -157,5 +157,5 @@ def _facts(facts: OutfitFacts | None, rows: np.ndarray, count: int) -> OutfitFac
     )
 
 
-def _note(count: int, what: str) -> list[str]:
-    return [f"{count:,} {what}"] if count else []
+def _note(count: int, noun: str, what: str) -> list[str]:
+    return [f"{counted(count, noun)} {what}"] if count else []

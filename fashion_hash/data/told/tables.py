@@ -9,6 +9,7 @@ FOLDER/
   pool.jsonl          outfits of the pool, which belong to no user: outfit_id, item_ids, items by slot
   users.jsonl         user_id, and what they like and dislike as items by slot
   removed.jsonl       items and outfits that were removed
+  removed_users.json  the list of removed users (data/splits/removed_list.py), if there is one
   left_behind.jsonl   items and outfits that the present model could not take, and why
   pictures/           the pictures of the items
 """
@@ -24,16 +25,25 @@ import numpy as np
 
 from fashion_hash.core.files import atomic_folder, write_json
 from fashion_hash.core.manifest import read_part
+from fashion_hash.data.splits.removed_list import REMOVED_FILE, RemovedUsers
 from fashion_hash.data.told.told import Told, ToldItem, ToldUser
 from fashion_hash.errors import DataError
 
 FORMAT, FORMAT_VERSION = "fashion_hash told", 1
 PNG = b"\x89PNG"
+ABOUT = "about.json"
 EXTRAS = "live"  # the key for what is no column of the catalogue
 
 
-def write_told(folder: Path, told: Told, about: Mapping[str, Any]) -> None:
-    """Writes a folder of tables, atomically replacing an older one."""
+def write_told(folder: Path, told: Told, about: Mapping[str, Any], removed: RemovedUsers | None = None) -> None:
+    """Writes a folder of tables, atomically replacing an older one.
+
+    Args:
+        folder: where to.
+        told: what was told.
+        about: further facts for about.json.
+        removed: the users who were removed meanwhile.
+    """
     with atomic_folder(folder) as new:
         (new / "pictures").mkdir()
         _write_lines(
@@ -53,39 +63,60 @@ def write_told(folder: Path, told: Told, about: Mapping[str, Any]) -> None:
                 for name, items in told.outfits.items()
             ),
         )
-        _write_lines(
-            new / "outfits.jsonl",
-            (
-                {
-                    "outfit_id": f"{user_id} liked {number}",
-                    "user_id": user_id,
-                    "item_ids": list(items.values()),
-                    "items": dict(items),
-                }
-                for user_id, user in told.users.items()
-                for number, items in enumerate(user.liked, start=1)
-            ),
-        )
-        _write_lines(
-            new / "users.jsonl",
-            (
-                {"user_id": user_id, "liked": list(map(dict, user.liked)), "disliked": list(map(dict, user.disliked))}
-                for user_id, user in told.users.items()
-            ),
-        )
-        removed: list[dict[str, Any]] = [
+        _write_users(new, told.users)
+        gone: list[dict[str, Any]] = [
             {"item_id": item_id, "type": item_type} for item_type, item_id in sorted(told.removed_items)
         ]
-        removed += [{"outfit_id": name, "items": dict(items)} for name, items in told.removed_outfits.items()]
-        _write_lines(new / "removed.jsonl", removed)
+        gone += [{"outfit_id": name, "items": dict(items)} for name, items in told.removed_outfits.items()]
+        _write_lines(new / "removed.jsonl", gone)
         _write_lines(
             new / "left_behind.jsonl",
             ({"what": list(what), "reason": reason} for what, reason in told.left_behind.items()),
         )
         write_json(
-            new / "about.json",
+            new / ABOUT,
             {"format": FORMAT, "format_version": FORMAT_VERSION, **about, "counts": told.counts()},
         )
+        if removed:
+            removed.write(new / REMOVED_FILE)
+
+
+def _write_users(new: Path, users: Mapping[str, ToldUser]) -> None:
+    _write_lines(
+        new / "outfits.jsonl",
+        (
+            {
+                "outfit_id": f"{user_id} liked {number}",
+                "user_id": user_id,
+                "item_ids": list(items.values()),
+                "items": dict(items),
+            }
+            for user_id, user in users.items()
+            for number, items in enumerate(user.liked, start=1)
+        ),
+    )
+    _write_lines(
+        new / "users.jsonl",
+        (
+            {"user_id": user_id, "liked": list(map(dict, user.liked)), "disliked": list(map(dict, user.disliked))}
+            for user_id, user in users.items()
+        ),
+    )
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """What about.json says beside format and counts. Raises BundleError as `read_told` does."""
+    about = _about(folder)
+    return {name: value for name, value in about.items() if name not in ("format", "format_version", "counts")}
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    return read_part(
+        folder / ABOUT,
+        FORMAT,
+        FORMAT_VERSION,
+        f"{folder} holds no changes of a live catalogue ({ABOUT}): write them with `fashion-hash export-live`",
+    )
 
 
 def read_told(folder: Path) -> Told:
@@ -95,12 +126,7 @@ def read_told(folder: Path) -> Told:
         BundleError: the folder does not hold such tables, or of another version.
         DataError: a line cannot be read; the message names file and line.
     """
-    read_part(
-        folder / "about.json",
-        FORMAT,
-        FORMAT_VERSION,
-        f"{folder} holds no changes of a live catalogue (about.json): write them with `fashion-hash export-live`",
-    )
+    _about(folder)
     told = Told()
     for name, items in (("items.jsonl", told.items), ("updates.jsonl", told.updates)):
         for place, row in _lines(folder / name):

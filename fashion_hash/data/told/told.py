@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from fashion_hash.errors import counted
+
 ItemKey = tuple[str, str]
 """Item type and item id."""
 
@@ -91,17 +93,17 @@ class Told:
     def counts(self) -> str:
         """The numbers in words, for messages."""
         numbers = {
-            "items added": len(self.items),
-            "items removed": len(self.removed_items),
-            "items updated": len(self.updates),
-            "items hidden": len(self.hidden),
-            "outfits added": len(self.outfits),
-            "outfits removed": len(self.removed_outfits),
-            "users": len(self.users),
-            "liked outfits": sum(len(user.liked) for user in self.users.values()),
-            "disliked outfits": sum(len(user.disliked) for user in self.users.values()),
+            ("item added", "items added"): len(self.items),
+            ("item removed", "items removed"): len(self.removed_items),
+            ("item updated", "items updated"): len(self.updates),
+            ("item hidden", "items hidden"): len(self.hidden),
+            ("outfit added", "outfits added"): len(self.outfits),
+            ("outfit removed", "outfits removed"): len(self.removed_outfits),
+            ("user", "users"): len(self.users),
+            ("liked outfit", "liked outfits"): sum(len(user.liked) for user in self.users.values()),
+            ("disliked outfit", "disliked outfits"): sum(len(user.disliked) for user in self.users.values()),
         }
-        return ", ".join(f"{count:,} {what}" for what, count in numbers.items() if count) or "nothing"
+        return ", ".join(counted(count, *nouns) for nouns, count in numbers.items() if count) or "nothing"
 
 
 def outfit_key(items_by_slot: ItemsBySlot) -> tuple[tuple[str, str], ...]:

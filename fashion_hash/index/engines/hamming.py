@@ -25,7 +25,7 @@ import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.core.codes import WEIGHT_ONE, Packed, hamming
-from fashion_hash.errors import BundleError, unreadable
+from fashion_hash.errors import BundleError, counted, unreadable
 from fashion_hash.index import exact
 from fashion_hash.index.engines.contract import NOTHING, Engine, Ranking
 from fashion_hash.index.engines.plain import Scan
@@ -76,7 +76,8 @@ def read_faiss(bundle: Bundle, pool: Pool) -> Any:
     bits = len(bundle.slots) * len(bundle.modalities) * bundle.num_bits
     if (index.ntotal, index.d) != (len(pool), bits):
         raise BundleError(
-            f"{path} has {index.ntotal} codes of {index.d} bits, but the pool has {len(pool)} outfits of {bits} bits: "
+            f"{path} has {index.ntotal} codes of {index.d} bits, but the pool has {counted(len(pool), 'outfit')} of "
+            f"{bits} bits: "
             "build it again with `fashion-hash build-index`"
         )
     return index

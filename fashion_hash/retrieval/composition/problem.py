@@ -12,7 +12,7 @@ import numpy as np
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.core.codes import WEIGHT_ONE, unpack
 from fashion_hash.core.outfits import EMPTY, fill_empty, slot_pairs
-from fashion_hash.errors import BundleError, QueryError, suggest
+from fashion_hash.errors import BundleError, QueryError, counted, suggest
 from fashion_hash.index.partners import Partners
 from fashion_hash.retrieval.composition.bounds import Problem, add_inner, code_tables
 
@@ -248,6 +248,6 @@ def _check_partners(bundle: Bundle, item_types: Sequence[str], partners: Partner
     for a, b in permutations(dict.fromkeys(item_types), 2):
         if len(partners[a, b][0]) != len(bundle.items[a]):
             raise BundleError(
-                f"the partner lists hold {len(partners[a, b][0])} items of type {a}, "
+                f"the partner lists hold {counted(len(partners[a, b][0]), 'item')} of type {a}, "
                 f"the bundle {len(bundle.items[a])}: write them again with build_partners"
             )

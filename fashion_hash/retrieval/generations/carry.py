@@ -22,7 +22,7 @@ from fashion_hash.core.manifest import current_folder
 from fashion_hash.data.splits.removed_list import digest_of
 from fashion_hash.data.told.tables import write_told
 from fashion_hash.data.told.told import ItemKey, ItemsBySlot, Told, ToldItem, ToldUser, outfit_key
-from fashion_hash.errors import BundleError, FashionHashError
+from fashion_hash.errors import BundleError, FashionHashError, counted
 from fashion_hash.inference.hash_heads import FEATURES, ContentHeads
 from fashion_hash.live import changes
 from fashion_hash.live.catalogue import LiveCatalogue
@@ -69,17 +69,19 @@ class Carried:
         if self == Carried():
             return
         done = (
-            f"{self.items:,} items added, {self.removed_items:,} removed, {self.updated:,} updated, "
-            f"{self.outfits:,} outfits added, "
-            f"{self.removed_outfits:,} removed, {self.users:,} users"
+            f"{counted(self.items, 'item')} added, {self.removed_items:,} removed, {self.updated:,} updated, "
+            f"{counted(self.outfits, 'outfit')} added, {self.removed_outfits:,} removed, {counted(self.users, 'user')}"
         )
-        yield f"carried over from the live catalogue: {done}; {self.known:,} were known to the new model already"
+        known = counted(self.known, "was", "were")
+        yield f"carried over from the live catalogue: {done}; {known} known to the new model already"
         if self.forgotten:
-            yield f"{self.forgotten:,} users were removed from the old bundle and are removed from the new one"
+            users = counted(self.forgotten, "user who was", "users who were")
+            yield f"removed {users} removed from the old bundle"
         if self.opinions_left:
-            yield f"{self.opinions_left:,} likes and dislikes hold an item that the new bundle does not have"
+            opinions = counted(self.opinions_left, "like or dislike holds", "likes and dislikes hold")
+            yield f"{opinions} an item that the new bundle does not have"
         if self.left_behind:
-            yield f"{len(self.left_behind):,} could not be carried over:"
+            yield f"could not be carried over ({len(self.left_behind):,}):"
         for (kind, item_type, name), reason in self.left_behind.items():
             yield f"  {item_type or kind} {name!r}: {reason}"
 

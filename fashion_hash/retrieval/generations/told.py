@@ -17,7 +17,7 @@ from fashion_hash.core.codes import WEIGHT_ONE
 from fashion_hash.core.files import sweep
 from fashion_hash.core.locks import hold
 from fashion_hash.core.outfits import EMPTY
-from fashion_hash.data.splits.removed_list import REMOVED_FILE, RemovedUsers
+from fashion_hash.data.splits.removed_list import RemovedUsers
 from fashion_hash.data.told.tables import read_told, write_told
 from fashion_hash.data.told.told import ItemsBySlot, Told, ToldItem, ToldUser, outfit_key
 from fashion_hash.errors import BundleError
@@ -43,9 +43,7 @@ def export_told(path: Path, folder: Path) -> Told:
     told, removed = told_by(path)
     with hold(folder, "exporting changes to it", BundleError):
         sweep(folder.parent, folder.name)  # what a killed process left
-        write_told(folder, told, {"bundle": str(path)})
-        if removed:
-            removed.write(folder / REMOVED_FILE)
+        write_told(folder, told, {"bundle": str(path)}, removed)
     return told
 
 

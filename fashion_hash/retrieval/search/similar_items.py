@@ -8,7 +8,7 @@ import numpy as np
 
 from fashion_hash.core.codes import Packed
 from fashion_hash.core.ids import IdTable
-from fashion_hash.errors import QueryError
+from fashion_hash.errors import QueryError, counted
 from fashion_hash.index.nearest import distances_to
 from fashion_hash.retrieval.checks import check_count
 
@@ -43,7 +43,7 @@ def similar_items(
     if not 0 <= row < count:
         raise QueryError(f"row must be from 0 to {count - 1}, got {row}")
     if allowed is not None and len(allowed) != count:
-        raise QueryError(f"the filter has {len(allowed)} rows, but there are {count} items")
+        raise QueryError(f"the filter has {counted(len(allowed), 'row')} for {counted(count, 'item')}")
     distances = distances_to(codes.reshape(count, -1), codes[row].reshape(-1))
     kept = np.ones(count, dtype=bool) if allowed is None else allowed.copy()
     kept[row] = False

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.core.codes import unpack
 from fashion_hash.core.seeds import generator
+from fashion_hash.errors import counted
 from fashion_hash.serving.metrics import Metrics
 from fashion_hash.serving.models import Model
 from fashion_hash.serving.pages.desk import Desk
@@ -53,8 +54,8 @@ def _facts(desk: Desk) -> list[tuple[str, str]]:
         ("generation", str(desk.model.generation or "the exported one")),
         ("codes", f"{bundle.num_bits} bits from {' and '.join(bundle.modalities)}, scored by {bundle.scoring}"),
         ("items", items),
-        ("users", f"{len(bundle.users):,}, who liked {len(bundle.history):,} outfits"),
-        ("pool", f"{len(desk.recommender):,} outfits"),
+        ("users", f"{len(bundle.users):,}, who liked {counted(len(bundle.history), 'outfit')}"),
+        ("pool", counted(len(desk.recommender), "outfit")),
         ("answers", ", ".join(sorted({f"{how}" for how in bundle.answers.values()}))),
         (
             "words",

@@ -14,7 +14,7 @@ from fashion_hash.bundle.write import BundleContents, write_bundle
 from fashion_hash.core.codes import WEIGHT_ONE
 from fashion_hash.core.outfits import EMPTY, Outfits
 from fashion_hash.core.seeds import generator
-from fashion_hash.errors import BundleError
+from fashion_hash.errors import BundleError, counted
 from fashion_hash.index.scoring import scoring_of
 from fashion_hash.training.runs.scoring import ModelScorer
 
@@ -57,7 +57,7 @@ def check_agreement(contents: BundleContents, scorer: ModelScorer) -> None:
         user = contents.users[table.users[worst]]
     raise BundleError(
         f"{type(scorer.model).__name__} cannot be exported: a bundle cannot express its score. Scores differ for "
-        f"{int(wrong.sum())} of {len(table)} outfits, most for user {user} and the outfit {slots}: "
+        f"{int(wrong.sum())} of {counted(len(table), 'outfit')}, most for user {user} and the outfit {slots}: "
         f"{by_model[worst]:.6g} by the model, {by_bundle[worst]:.6g} by the bundle, a difference of "
         f"{differences[worst]:.6g}. Express every term of `score` by codes, bit weights and item biases (or by the "
         "vectors of an outfit encoder), or teach bundle/ and index/ the new term"

@@ -14,7 +14,7 @@ from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.write import BundleContents, write_bundle
 from fashion_hash.core.outfits import Outfits
 from fashion_hash.data.requests.table import NOBODY, RequestData
-from fashion_hash.errors import ConfigError, TrainingError, suggest
+from fashion_hash.errors import ConfigError, TrainingError, counted, suggest
 from fashion_hash.inference.layers import Layer
 from fashion_hash.inference.request_sum import RequestSum, rounded
 from fashion_hash.inference.request_weights import RequestContents, TowerWeights
@@ -55,8 +55,8 @@ def export_requests(run: RequestRun, path: str | Path | None = None, data: Reque
         return export_bundle(outfits, path, dataset, request_contents(run, data, dataset.users.ids, items))
     if len(data.types) > 1:
         raise ConfigError(
-            f"{data.name} has {len(data.types)} item types ({', '.join(data.types)}): name a finished run on outfits "
-            "of these items, such as outfits: runs/demo"
+            f"{data.name} has {counted(len(data.types), 'item type')} ({', '.join(data.types)}): name a finished run "
+            "on outfits of these items, such as outfits: runs/demo"
         )
     item_type = data.types[0]
     contents = request_contents(run, data, data.users.ids, {item_type: data.items[item_type].ids})

@@ -11,7 +11,7 @@ import numpy as np
 from fashion_hash.core.outfits import Outfits
 from fashion_hash.data.dataset import Dataset, Split
 from fashion_hash.data.splits.cold_users import COLD_TOLD, told_outfits
-from fashion_hash.errors import DataError, QueryError, expect
+from fashion_hash.errors import DataError, QueryError, counted, expect
 from fashion_hash.evaluation import baselines
 from fashion_hash.evaluation.protocols import Metrics, Score, evaluate_split, statements
 from fashion_hash.evaluation.report import report
@@ -128,8 +128,8 @@ def _cold_task(task: _Task, drawn: bool) -> _Task:
 def _cold_note(dataset: Dataset, told: int) -> str:
     assert dataset.cold is not None
     return (
-        f"; {len(dataset.cold.ids)} users hidden from training altogether, the code of each fitted to "
-        f"{told} outfit{'s' if told > 1 else ''} of theirs, everything else frozen"
+        f"; {counted(len(dataset.cold.ids), 'user')} hidden from training altogether, the code of each fitted to "
+        f"{counted(told, 'outfit')} of theirs, everything else frozen"
     )
 
 

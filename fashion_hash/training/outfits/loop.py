@@ -14,7 +14,7 @@ from fashion_hash.core.locks import hold
 from fashion_hash.core.seeds import derive, generator
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.splits.files import MadeSplit
-from fashion_hash.errors import ConfigError, TrainingError, expect
+from fashion_hash.errors import ConfigError, TrainingError, counted, expect
 from fashion_hash.models.network import Network
 from fashion_hash.training.epochs import Recipe, Step, run_epochs
 from fashion_hash.training.optimisers import PartOptimiser
@@ -142,12 +142,12 @@ def _summary(
     dataset: Dataset, inputs: ItemInputs, data: TrainingData, model: Network, teacher: Teacher | None
 ) -> Iterator[str]:
     config = inputs.config
-    items = ", ".join(f"{count} {item_type} items" for item_type, count in inputs.num_items.items())
+    items = ", ".join(counted(count, f"{item_type} item") for item_type, count in inputs.num_items.items())
     size = sum(parameter.numel() for parameter in model.parameters())
-    left_out = f" ({data.left_out} left out: they contain unknown items)" if data.left_out else ""
+    left_out = f" ({data.left_out:,} left out with unknown items)" if data.left_out else ""
     yield (
-        f"{config.name}: {dataset.name}, {len(dataset.users)} users, {items}, "
-        f"{len(dataset.split('train').positives) - data.left_out} training outfits{left_out}; "
+        f"{config.name}: {dataset.name}, {counted(len(dataset.users), 'user')}, {items}, "
+        f"{counted(len(dataset.split('train').positives) - data.left_out, 'training outfit')}{left_out}; "
         f"{' + '.join(config.modalities)}, {_form(config)}, {size:,} parameters on {inputs.device}"
     )
     yield from dataset.content.notes

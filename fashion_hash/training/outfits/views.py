@@ -14,7 +14,7 @@ from fashion_hash.config.experiment import Config
 from fashion_hash.config.training import ContrastiveConfig
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.data.dataset import Dataset
-from fashion_hash.errors import ConfigError
+from fashion_hash.errors import ConfigError, counted
 from fashion_hash.features.cooccurrence import cooccurrence_features
 from fashion_hash.features.neighbours import content_features, neighbour_tables
 from fashion_hash.features.table import train_items
@@ -139,7 +139,9 @@ class Views:
                 )
                 raise ConfigError(f"contrastive.views: {way} can change no outfit: {reason}; leave {way} out")
         stay = int((~possible.any(axis=1)).sum())
-        kept = f", {stay} of {len(items)} cannot be changed and stay as they are" if stay else ""
+        kept = (
+            f", {stay:,} of {counted(len(items), 'outfit')} left unchanged, since no view changes them" if stay else ""
+        )
         return f"views by {' and '.join(self.ways)}{kept}"
 
     def _known(self) -> str:

@@ -18,7 +18,7 @@ from fashion_hash.data.requests.load import REMOVED
 from fashion_hash.data.requests.table import RequestData, Requests
 from fashion_hash.data.requests.typed import typed_requests
 from fashion_hash.data.splits.removed_list import RemovedUsers, left_out_line
-from fashion_hash.errors import ConfigError, DataError, TrainingError
+from fashion_hash.errors import ConfigError, DataError, TrainingError, counted
 from fashion_hash.evaluation.judged import ALL, judged_metrics, judged_values
 from fashion_hash.evaluation.requests import Score, request_metrics, request_values
 from fashion_hash.models.whisper_lite import WhisperLite
@@ -182,10 +182,10 @@ def validation_sample(data: RequestData, seed: int) -> Requests | None:
 
 def _summary(config: RequestConfig, inputs: RequestInputs, batches: RequestBatches, model: WhisperLite) -> str:
     data = inputs.data
-    items = ", ".join(f"{len(data.items[item_type])} {item_type} items" for item_type in data.types)
+    items = ", ".join(counted(len(data.items[item_type]), f"{item_type} item") for item_type in data.types)
     size = sum(parameter.numel() for parameter in model.parameters())
     return (
-        f"{config.name}: {data.name}, {len(data.users)} users, {items}, "
-        f"{len(data.split('train')):,} training requests, {batches.size:,} an epoch; "
+        f"{config.name}: {data.name}, {counted(len(data.users), 'user')}, {items}, "
+        f"{counted(len(data.split('train')), 'training request')}, {batches.size:,} an epoch; "
         f"{inputs.encoder.name}, {config.requests.num_bits} bits, {size:,} parameters on {inputs.device}"
     )

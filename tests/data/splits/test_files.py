@@ -8,7 +8,9 @@ import pytest
 from fashion_hash.config.data import SplitConfig
 from fashion_hash.core.outfits import concatenate
 from fashion_hash.data.dataset import Split
-from fashion_hash.data.splits.files import MadeSplit, read_split
+from fashion_hash.data.splits.files import MadeSplit, blank_users, read_split
+from fashion_hash.data.splits.removed_list import RemovedUsers, digest_of
+from fashion_hash.data.splits.removed_users import without_users
 from fashion_hash.errors import DataError
 from tests.worlds.tiny import tiny_dataset
 from tests.worlds.whole import whole_dataset
@@ -31,6 +33,25 @@ def test_a_file_gives_the_split_that_was_written(kept):
     assert text.count(",left_out") == (made.assigned == -1).sum() > 0
     order = np.random.default_rng(2).permutation(400)
     assert (read_split(path, whole_dataset(copies=30, order=order), TIME) == made.assigned[order]).all()
+
+
+def test_a_file_without_removed_users_gives_the_same_split(kept):
+    path, made = kept
+    gone = [made.whole.users.ids[0], made.whole.users.ids[3]]
+    before = path.read_text()
+    salt = "00" * 32
+    removed = RemovedUsers(((salt, frozenset(digest_of(salt, user_id) for user_id in gone)),))
+    blank_users(path, RemovedUsers(((salt, frozenset([digest_of(salt, "nobody")])),)))
+    assert path.read_text() == before
+    blank_users(path, removed)
+    text = path.read_text()
+    assert not any(f",{user_id}," in text for user_id in gone)
+    assert text.count("\n") == before.count("\n")
+    assert (read_split(path, made.whole, TIME) == made.assigned).all(), "the data still has them"
+    left, count = without_users(made.whole, removed)
+    assert count == 2
+    stay = ~np.isin(made.whole.split("train").positives.users, [0, 3])
+    assert (read_split(path, left, TIME, removed) == made.assigned[stay]).all(), "they have left the data"
 
 
 def test_outfits_without_ids_are_named_by_their_items(tmp_path):

@@ -56,15 +56,15 @@ def test_items_users_and_likes_are_trained_on() -> None:
     notes = "\n".join(joined.content.notes)
     for line in (
         "2 items (2 with features)",
-        "1 items were in the data already",
-        "1 items left out: they have neither features nor a title nor a picture, such as ['bare']",
-        "1 items left out: their type is not among top, bottom, shoe, such as ['hat-1']",
-        "2 liked outfits of 2 users for training (1 users are new)",
-        "1 liked outfits left out: they hold an item",
-        f"{gone} training outfits left out: their users dislike them by now",
-        "2 dislikes are not trained on",
-        "1 outfits of no user",
-        "1 removed items stay",
+        "1 item already in the data",
+        "1 item left out without features, title or picture, such as ['bare']",
+        "1 item left out of another type than top, bottom, shoe, such as ['hat-1']",
+        "2 liked outfits of 2 users for training (1 user is new)",
+        "1 liked outfit left out with an item",
+        f"{gone} training outfit{'s' if gone > 1 else ''} left out after a dislike",
+        "2 dislikes not trained on",
+        "1 outfit of no user",
+        "1 removed item kept",
     ):
         assert line in notes
     again = with_told(joined, told())

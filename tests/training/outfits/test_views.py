@@ -90,7 +90,7 @@ def test_outfits_that_cannot_be_changed_take_another_way_or_stay():
         assert ((views[1] != EMPTY).sum(axis=1) == 1).all()  # always erased
         assert ((views[2] != EMPTY).sum(axis=1) == 1).all()
         assert (views[2, :, 0] != 0).all()  # always replaced
-    assert both.check(items) == "views by erase and replace, 1 of 3 cannot be changed and stay as they are"
+    assert both.check(items) == "views by erase and replace, 1 of 3 outfits left unchanged, since no view changes them"
     assert Views(ContrastiveConfig(views=("erase",)), SLOTS).check(items[1:2]) == "views by erase"
 
 

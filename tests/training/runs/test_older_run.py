@@ -12,7 +12,7 @@ from fashion_hash.core.locks import hold
 from fashion_hash.errors import BundleError
 from fashion_hash.retrieval.recommender import Recommender
 from fashion_hash.training.outfits.loop import fit
-from fashion_hash.training.runs.older_run import set_aside
+from fashion_hash.training.runs.older_run import remove_older, set_aside
 from fashion_hash.training.runs.run import Run
 from tests.worlds.generations import add_generation
 from tests.worlds.random_bundles import random_bundle
@@ -111,3 +111,47 @@ def test_an_older_run_is_whole_with_and_without_hard_links(
     assert digests(aside) == before
     assert (aside / "gone").is_symlink()
     assert removed[0] == "last.safetensors", "what is left of a run is never taken for one that can be resumed"
+
+
+def older_runs(folder: Path, numbers: range) -> None:
+    for number in numbers:
+        run = folder / f"run.old-{number}"
+        run.mkdir()
+        (run / "last.safetensors").write_text("")
+        live = {"data": {"format": "shop", "root": "shop", "live": f"elsewhere/run.live-{number}"}}
+        (run / "config.yaml").write_text(make_config(tiny_values(**live)).to_yaml())
+
+
+def live_tables(folder: Path, numbers: range) -> None:
+    for number in numbers:
+        (folder / f"run.live-{number}").mkdir()
+        (folder / f"run.live-{number}/about.json").write_text("{}")
+
+
+def test_older_runs_and_the_tables_that_nobody_needs_are_removed(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    older_runs(tmp_path, range(1, 6))
+    os.rename(tmp_path / "run.old-5", path)  # trained on run.live-5
+    live_tables(tmp_path, range(1, 7))
+    (tmp_path / "run.old-0").mkdir()  # no run: not ours to remove
+    (tmp_path / "run.old-x").mkdir()
+    (tmp_path / "other.old-1").mkdir()
+    (tmp_path / ".run.old-1.removed.partial/deep").mkdir(parents=True)
+    gone = remove_older(path, 2)
+    assert [folder.name for folder in gone] == [
+        *("run.old-1", "run.old-2", "run.live-1", "run.live-2", "run.live-6"),
+    ]
+    assert sorted(folder.name for folder in tmp_path.iterdir()) == [
+        *("other.old-1", "run", "run.live-3", "run.live-4", "run.live-5"),
+        *("run.old-0", "run.old-3", "run.old-4", "run.old-x"),
+    ]
+    assert remove_older(path, 2) == []
+    assert [folder.name for folder in remove_older(path, 0)] == ["run.old-3", "run.old-4", "run.live-3", "run.live-4"]
+
+
+def test_no_table_is_removed_when_a_configuration_cannot_be_read(tmp_path: Path) -> None:
+    older_runs(tmp_path, range(1, 4))
+    live_tables(tmp_path, range(1, 4))
+    os.rename(tmp_path / "run.old-3", tmp_path / "run")
+    (tmp_path / "run.old-2/config.yaml").write_text("{")
+    assert [folder.name for folder in remove_older(tmp_path / "run", 1)] == ["run.old-1"]

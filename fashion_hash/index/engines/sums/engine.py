@@ -16,7 +16,7 @@ import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.core.codes import WEIGHT_ONE, unpack
-from fashion_hash.errors import QueryError
+from fashion_hash.errors import QueryError, counted
 from fashion_hash.index import exact
 from fashion_hash.index.engines.contract import NOTHING, Engine, ItemTest, Ranking
 from fashion_hash.index.engines.sums import codes as scan_codes
@@ -103,7 +103,9 @@ class SumScan(Engine):
         test = allowed if isinstance(allowed, ItemTest) else NO_TEST
         mask = None if isinstance(allowed, ItemTest) else allowed
         if mask is not None and len(mask) != len(self._pool):
-            raise QueryError(f"the filter has {len(mask)} rows, but the pool has {len(self._pool)} outfits")
+            raise QueryError(
+                f"the filter has {counted(len(mask), 'row')}, but the pool has {counted(len(self._pool), 'outfit')}"
+            )
         excludes = excludes or [NOTHING] * users
         if (at_once := max(1, AT_ONCE // (k + ROOM_OF_USER))) < users:
             parts = [slice(start, start + at_once) for start in range(0, users, at_once)]
