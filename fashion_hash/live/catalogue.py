@@ -25,7 +25,7 @@ Answer = TypeVar("Answer")
 
 
 class Writing(NamedTuple):
-    """An open transaction: the state before it, and the store to write to."""
+    """An open transaction: the state before it, and the store."""
 
     snapshot: Snapshot
     store: Store
@@ -182,6 +182,22 @@ class LiveCatalogue:
         with self.writer() as store, store.transaction("IMMEDIATE"):
             self._check_current()  # whoever makes another generation current holds this transaction meanwhile
             yield Writing(self.now(), store)
+
+    @contextmanager
+    def reading(self) -> Iterator[Writing | None]:
+        """A transaction that reads: one state, whatever others write meanwhile. None without changes.
+
+        Raises:
+            BundleError: another generation of the bundle has become current, or the file cannot be read.
+        """
+        with self._lock:
+            self._check_current()
+            store = self._file.opened()
+            if store is None:
+                yield None
+                return
+            with store.transaction("DEFERRED"):
+                yield Writing(self._catch_up(store).snapshot, store)
 
     @contextmanager
     def writer(self) -> Iterator[Store]:

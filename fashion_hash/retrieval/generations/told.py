@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from fashion_hash.bundle.bundle import LIVE_FOLDER, Bundle
+from fashion_hash.bundle.catalogue import read_object
 from fashion_hash.bundle.lookup import items_by_slot
 from fashion_hash.core.codes import WEIGHT_ONE
 from fashion_hash.core.files import sweep
@@ -26,7 +27,7 @@ from fashion_hash.live.catalogue import LiveCatalogue, Writing
 from fashion_hash.live.forgetting.erase import TOLD_FOLDER
 from fashion_hash.live.forgetting.remove import removed_users
 from fashion_hash.live.snapshot import Snapshot
-from fashion_hash.live.store import Store, store_path
+from fashion_hash.live.store import Store
 
 
 def told_folder(bundle_path: Path) -> Path:
@@ -65,15 +66,13 @@ def told_by(path: Path) -> tuple[Told, RemovedUsers]:
 
 
 def told_of(live: LiveCatalogue) -> Told:
-    """What was told up to now; writers wait meanwhile.
+    """What was told up to a moment of this call; others write on meanwhile.
 
     Raises:
-        BundleError: another generation of the bundle has become current.
+        BundleError: another generation of the bundle has become current, or the file of changes cannot be read.
     """
-    if not store_path(live.bundle.path).exists():
-        return earlier(live)
-    with live.writing() as writing:
-        return told_now(live, writing)
+    with live.reading() as reading:
+        return earlier(live) if reading is None else told_now(live, reading)
 
 
 def earlier(live: LiveCatalogue) -> Told:
@@ -127,13 +126,18 @@ def _join_earlier(told: Told, before: Told, snapshot: Snapshot) -> None:
 
 
 def _item(snapshot: Snapshot, store: Store, item_type: str, row: int) -> ToldItem:
-    bundle = snapshot.bundle
-    item, features = bundle.catalogue.item(item_type, row), store.given(item_type, row)
-    is_new = store.item(item_type, row) is not None or store.new_picture(item_type, row, snapshot.seq) is not None
+    bundle, features = snapshot.bundle, store.given(item_type, row)
+    line, picture = store.item(item_type, row), store.new_picture(item_type, row, snapshot.seq)
+    if line is None:
+        item = bundle.catalogue.item(item_type, row)
+        title, details = item.title, item.details
+    else:
+        title, text = store.revision(item_type, row, snapshot.seq) or (line[1], line[2])
+        details = read_object(text)
     return ToldItem(
-        title=item.title,
-        details=item.details,
-        picture=bundle.catalogue.picture(item_type, row) if is_new else None,
+        title=title,
+        details=details,
+        picture=picture[0] if picture is not None else None if line is None else line[3],
         features=features or {},
         bias=float(bundle.item_bias[item_type][row]) / WEIGHT_ONE,
         coded=features is None,

@@ -96,7 +96,7 @@ def test_other_settings_are_refused(kept, settings, message):
 def test_other_outfits_are_refused(kept):
     path, _ = kept
     grown = whole_dataset(outfits=410, copies=30)
-    with pytest.raises(DataError, match=r"is out of date: \d+ of 410 outfits of made are not in it.*remove .*split"):
+    with pytest.raises(DataError, match=r"is out of date: \d+ of 410 outfits of made missing from it.*remove .*split"):
         read_split(path, grown, TIME)
     shrunk = whole_dataset(copies=30)
     shrunk = replace(

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from fashion_hash.errors import FashionHashError, UnknownIdError
+from fashion_hash.live import store
 from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.retrieval.generations import carry
-from fashion_hash.retrieval.generations.told import told_of
+from fashion_hash.retrieval.generations.told import told_now, told_of
 from fashion_hash.retrieval.recommender import Recommender
 from tests.worlds.generations import FEATURE, add_generation, retrain
 
@@ -148,3 +149,19 @@ def test_an_item_in_the_place_of_an_exported_one_stays_there(
     for _ in range(2):  # also from the generation after it
         switch(shop, lambda: None, monkeypatch)
         assert state(shop) == before
+
+
+def test_writers_do_not_wait_while_what_was_told_is_read(shop: Recommender, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    shop.add_items([item(rng, "top", "before")])
+    other = Recommender.load(shop.live.bundle.root)
+    monkeypatch.setattr(store, "WAIT_SECONDS", 0.1)  # a writer that must wait fails at once
+    reader = LiveCatalogue(shop.live.bundle.root)
+    with reader.reading() as reading:
+        assert reading is not None
+        other.add_items([item(rng, "top", "after")])
+        other.update_items([{"item_id": "before", "type": "top", "price": 9}])
+        told = told_now(reader, reading)
+    assert [item_id for _, item_id in told.items] == ["before"]
+    assert told.items["top", "before"].details["price"] == 7, "one moment, whatever others write"
+    assert {item_id for _, item_id in told_of(reader).items} == {"before", "after"}
