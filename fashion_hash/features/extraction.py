@@ -24,7 +24,7 @@ from fashion_hash.data.stores.pictures import PictureStore, picture_digest
 from fashion_hash.encoders.pictures.contract import PictureEncoder
 from fashion_hash.encoders.pictures.descriptors import DescriptorEncoder
 from fashion_hash.encoders.pictures.extraction import Plan, extract_pictures
-from fashion_hash.errors import ConfigError, FeatureError, shown
+from fashion_hash.errors import ConfigError, FeatureError, counted, shown
 from fashion_hash.features.backbone import Backbone, build_backbone
 from fashion_hash.features.picture_encoders import open_picture_encoder
 from fashion_hash.features.pictures import PictureBatch, picture_batches
@@ -63,9 +63,9 @@ class ExtractionReport:
         source = f"; read from {self.pictures}" if self.pictures else ""
         changed = f" ({self.anew} of them because their picture changed)" if self.anew else ""
         return (
-            f"{self.store}: {self.done} features extracted{changed}, {self.already} already stored; "
-            f"{_count(self.missing, 'items have no picture')}; "
-            f"{_count(self.undecodable, 'pictures cannot be decoded')}{source}"
+            f"{self.store}: {counted(self.done, 'feature')} extracted{changed}, {self.already} already stored; "
+            f"{_count(self.missing, 'item', 'without a picture')}; "
+            f"{_count(self.undecodable, 'picture', 'that cannot be decoded')}{source}"
         )
 
 
@@ -251,6 +251,6 @@ def read_table(dataset: Dataset, store_path: str | Path, normalise: Normalise = 
     return make_table(dataset, "image", raw, known, normalise)
 
 
-def _count(ids: Sequence[str], what: str) -> str:
+def _count(ids: Sequence[str], noun: str, what: str) -> str:
     first = ", ".join(shown(item_id) for item_id in ids[:3])
-    return f"{len(ids)} {what}" + (f" ({first}{', ...' if len(ids) > 3 else ''})" if ids else "")
+    return f"{counted(len(ids), noun)} {what}" + (f" ({first}{', ...' if len(ids) > 3 else ''})" if ids else "")

@@ -15,7 +15,7 @@ from fashion_hash.core.seeds import derive
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.parsing.restricted_pickle import load_vectors
 from fashion_hash.encoders.titles import TitleVectors
-from fashion_hash.errors import ConfigError, FeatureError
+from fashion_hash.errors import ConfigError, FeatureError, counted
 from fashion_hash.features.table import FeatureTable, make_table, train_items
 
 log = logging.getLogger(__name__)
@@ -120,5 +120,6 @@ def text_table(config: Config, dataset: Dataset, encoder: TitleVectors | None = 
         raw, known = title_vectors(dataset, encoder)
     table = replace(make_table(dataset, "text", raw, known, config.text.normalise), encoder=encoder)
     if without := sum(table.imputed.values()):
-        log.warning("%d items of %s have no known words; each gets the mean feature of its type", without, dataset.name)
+        items = counted(without, "item has", "items have")
+        log.warning("%s: %s no known words; each gets the mean feature of its type", dataset.name, items)
     return table

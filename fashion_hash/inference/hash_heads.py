@@ -340,9 +340,9 @@ def _inputs(modality: str, heads: ContentHeads, item_type: str, content: _Conten
             known[rows] = True
         elif rows:
             log.warning(
-                "the pictures of %d items are shown, but have no part in their codes: this bundle does not say what "
+                "the pictures of %s are shown, but have no part in their codes: this bundle does not say what "
                 "made its image features; export it again, or give features",
-                len(rows),
+                counted(len(rows), "item"),
             )
         if modality == "text":  # as in training, a text vector of zeros means unknown
             known = known & (raw != 0).any(axis=1)

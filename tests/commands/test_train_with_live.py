@@ -61,15 +61,15 @@ def test_the_next_model_and_its_bundle_know_what_was_told(tmp_path: Path, capsys
 
         assert train(["shop.yaml", "--with-live", BUNDLE]) == 0
         said = capsys.readouterr().out
-        assert "wrote runs/shop.live-1: 2 items added, 1 items removed, 1 items updated, 1 outfits added" in said
+        assert "wrote runs/shop.live-1: 2 items added, 1 item removed, 1 item updated, 1 outfit added" in said
         assert "from the live catalogue: 2 items (2 with features)" in said
-        assert "outfits removed, 2 users, 3 liked outfits, 1 disliked outfits since the export" in said
-        assert "3 liked outfits of 2 users for training (1 users are new)" in said
+        assert "outfits removed, 2 users, 3 liked outfits, 1 disliked outfit since the export" in said
+        assert "3 liked outfits of 2 users for training (1 user is new)" in said
         service.add_items([new_item("late", 3)])  # while no bundle of the new model exists
         service.update_user("eve", liked=[{"top": "late"}])
         assert build_index(["runs/shop"]) == 0
         said = capsys.readouterr().out
-        assert "1 items added" in said, "only the item that came after the training"
+        assert "1 item added" in said, "only the item that came after the training"
         assert "could not" not in said
 
         for shop in (service, Recommender.load(BUNDLE)):

@@ -34,7 +34,7 @@ def test_extracts_once(config, capsys):
     assert main(arguments) == 0
     out = capsys.readouterr().out
     assert "mobilenet_v3_small-64px.lmdb: 5 features extracted, 0 already stored" in out
-    assert "1 items have no picture ('shoe1.jpg'); 0 pictures cannot be decoded; read from " in out
+    assert "1 item without a picture ('shoe1.jpg'); 0 pictures that cannot be decoded; read from " in out
     assert out.endswith("291x291\n")  # an LMDB beside it would be read instead
     assert main(arguments) == 0
     assert "0 features extracted, 5 already stored" in capsys.readouterr().out

@@ -50,7 +50,7 @@ def test_features_are_those_of_the_backbone(drawn, backbone, tmp_path):
 def test_missing_and_undecodable_are_counted_and_the_rest_goes_on(drawn, backbone, tmp_path):
     report = extract_features(drawn, backbone, tmp_path / "store", SIZE)
     assert (report.missing, report.undecodable) == (["t3.png"], ["b1.png"])
-    assert "1 items have no picture ('t3.png'); 1 pictures cannot be decoded ('b1.png')" in str(report)
+    assert "1 item without a picture ('t3.png'); 1 picture that cannot be decoded ('b1.png')" in str(report)
     table = read_table(drawn, report.store)
     assert table.known["top"].tolist() == [True, True, True, False, True, True, True, True]
     assert table.imputed == {"top": 1, "bag": 1}

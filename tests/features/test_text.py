@@ -54,7 +54,7 @@ def test_vectors_that_cannot_be_used(drawn, tmp_path):
 def test_titles(drawn, caplog):
     with caplog.at_level(logging.WARNING):
         table = text_table(config_of(source="titles", dim=5), drawn)
-    assert "5 items of drawn have no known words" in caplog.text
+    assert "drawn: 5 items have no known words" in caplog.text
     assert table.known["top"].tolist() == [True, True, False, True, True, False, False, False]
     assert table.dim <= 5
     vectors, _ = table.encoder.encode(["blue denim shirt"])

@@ -148,7 +148,7 @@ def test_a_bundle_that_does_not_say_what_made_its_features_warns(bundle, dataset
     picture = (dataset.content.pictures / next(iter(dataset.items["top"]))).read_bytes()
     [code] = ItemCoder(coder.types, heads).codes_of_many("top", 1, {}, None, [picture])
     assert (code == coder.codes("top")).all()
-    assert "the pictures of 1 items are shown, but have no part in their codes" in caplog.text
+    assert "the pictures of 1 item are shown, but have no part in their codes" in caplog.text
 
 
 def test_a_network_that_was_not_exported_says_what_to_install(dataset, tmp_path):

@@ -16,7 +16,7 @@ from torch import Tensor
 from fashion_hash.config.experiment import Config
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.stores.pictures import survey
-from fashion_hash.errors import shown
+from fashion_hash.errors import counted, shown
 from fashion_hash.features.backbone import Backbone, build_backbone
 from fashion_hash.features.cooccurrence import cooccurrence_table
 from fashion_hash.features.extraction import image_table, picture_store
@@ -160,9 +160,9 @@ class ItemInputs:
         bad = {*missing, *undecodable}
         if bad:
             log.warning(
-                "%d items have no picture and %d pictures cannot be decoded, such as %s: these items have no image",
-                len(missing),
-                len(undecodable),
+                "%s without a picture and %s that cannot be decoded, such as %s: these items have no image",
+                counted(len(missing), "item"),
+                counted(len(undecodable), "picture"),
                 shown(next(iter(bad))),
             )
         return {item_type: np.array([item_id not in bad for item_id in ids[item_type]]) for item_type in ids}

@@ -97,7 +97,7 @@ def test_a_second_call_does_only_what_changed(folder, tmp_path, capsys):
     assert extract(source, tmp_path / "store") == 0
     out = capsys.readouterr().out
     assert "2 vectors extracted (1 of them because their picture changed), 1 already stored" in out
-    assert "1 files have no vector, listed with reasons in " in out
+    assert "1 file has no vector, listed with reasons in " in out
     after = vectors(tmp_path / "store")
     assert after.keys() == {"0.png", "1.png", "3.png"}
     assert after["0.png"] == before["0.png"]

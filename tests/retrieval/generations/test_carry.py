@@ -61,7 +61,7 @@ def test_what_was_told_is_told_to_the_new_model(tmp_path: Path, compacted: bool)
     assert "given as a code" in carried.left_behind["item", "shoe", "coded"]
     assert carried.opinions_left == 1
     lines = "\n".join(carried.lines())
-    assert "1 items added" in lines
+    assert "1 item added" in lines
     assert "shoe 'coded'" in lines
 
     bundle = shop.bundle
