@@ -97,7 +97,7 @@ def make_table(
     if not any(rows.size for rows in train.values()):
         total = sum(int(mask.sum()) for mask in seen.values())
         raise FeatureError(
-            f"no training item of the {total:,} of {dataset.name} has a known {modality}: "
+            f"no training item of {dataset.name} (of {total:,}) has a known {modality}: "
             f"check the source of its {modality} content, or leave this modality out"
         )
 

@@ -48,7 +48,7 @@ def test_old_outfits_count_less():
         (
             OutfitFacts.of(ids=["a", "b"], times=[1, NO_TIME]),
             {"half_life": 1},
-            r"data\.half_life: 1 of 2 outfits have no time, the first is outfit 'b'",
+            r"data\.half_life: 1 of 2 outfits without a time, the first is outfit 'b'",
         ),
     ],
 )

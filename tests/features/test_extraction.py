@@ -96,7 +96,7 @@ def test_a_picture_that_changed_is_extracted_again(drawn, backbone, tmp_path):
     (folder / "t2.png").unlink()
     report = extract_features(drawn, backbone, path, SIZE)
     assert (report.done, report.already, report.anew) == (1, 9, 1)
-    assert "1 features extracted (1 of them because their picture changed), 9 already stored" in str(report)
+    assert "1 feature extracted (1 of them because their picture changed), 9 already stored" in str(report)
     assert report.undecodable == ["t1.png", "b1.png"]
     after = contents(path, item_ids(drawn))
     assert {one for one in before if before[one] != after.get(one)} == {"t0.png", "t1.png"}

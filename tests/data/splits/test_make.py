@@ -153,7 +153,7 @@ def test_an_outfit_without_a_time_is_named():
     times = facts.times.copy()
     times[[7, 9]] = NO_TIME
     split = replace(whole.splits["train"], facts=replace(facts, times=times))
-    with pytest.raises(DataError, match=r"2 of 400 outfits have no time, the first is outfit 'o7'"):
+    with pytest.raises(DataError, match=r"2 of 400 outfits without a time, the first is outfit 'o7'"):
         split_dataset(replace(whole, splits={"train": split}), SplitConfig(kind="time"))
 
 
