@@ -133,7 +133,8 @@ def test_nothing_that_is_counted_can_read_1_users() -> None:
     package = PROJECT / "fashion_hash"
     lines = [
         f"{path.relative_to(package)}: {line.strip()}"
-        for path in sorted(package.rglob("*.py"))
+        for room in ("commands", "data", "training", "retrieval")
+        for path in sorted((package / room).rglob("*.py"))
         for line in path.read_text(encoding="utf-8").splitlines()
         if COUNTED_BY_HAND.search(line) and "counted(" not in line and not any(word in line for word in ALWAYS_MANY)
     ]

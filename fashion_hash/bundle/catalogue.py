@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from fashion_hash.bundle.sqlite_files import check_tables, connect, limited
 from fashion_hash.core.ids import IdTable
 from fashion_hash.data.columns import DESCRIBED, USABLE, ColumnType, typed, types_of
-from fashion_hash.errors import BundleError, DataError, shown, unreadable
+from fashion_hash.errors import BundleError, DataError, counted, shown, unreadable
 
 SCHEMA = """
 CREATE TABLE items (
@@ -163,7 +163,9 @@ class Catalogue:
                         f"the bundle say {shown(named and named[1])}: export the bundle again"
                     )
         if count != (named := sum(map(len, tables.values()))):
-            raise BundleError(f"{self.path} holds {count} items, but the bundle {named}: export the bundle again")
+            raise BundleError(
+                f"{self.path} holds {counted(count, 'item')}, but the bundle {named}: export the bundle again"
+            )
 
     def at(self, seq: int) -> Catalogue:
         """The catalogue as of log entry `seq`; it shares the open file."""
