@@ -196,8 +196,12 @@ class LiveCatalogue:
             if store is None:
                 yield None
                 return
-            with store.transaction("DEFERRED"):
-                yield Writing(self._catch_up(store).snapshot, store)
+            while True:  # until there was no write before the transaction began
+                snapshot = self._catch_up(store).snapshot
+                with store.transaction("DEFERRED"):
+                    if (store, store.version()) == self._version:  # the question begins the transaction
+                        yield Writing(snapshot, store)
+                        return
 
     @contextmanager
     def writer(self) -> Iterator[Store]:

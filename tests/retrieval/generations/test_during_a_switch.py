@@ -157,6 +157,8 @@ def test_writers_do_not_wait_while_what_was_told_is_read(shop: Recommender, monk
     other = Recommender.load(shop.live.bundle.root)
     monkeypatch.setattr(store, "WAIT_SECONDS", 0.1)  # a writer that must wait fails at once
     reader = LiveCatalogue(shop.live.bundle.root)
+    other.add_items([item(rng, "top", "passing")])
+    other.remove_items({"top": ["passing"]})  # the reader has to catch up first
     with reader.reading() as reading:
         assert reading is not None
         other.add_items([item(rng, "top", "after")])
