@@ -7,7 +7,7 @@
     ├── TrainingError      (RuntimeError)  a run that cannot start or go on: loss not finite, nothing to resume
     ├── BundleError        (RuntimeError)  a bundle or an index that cannot be trusted: version, checksum, owner
     ├── QueryError         (ValueError)    a question without meaning: k below 1, an unknown slot, a bad filter
-    ├── UnknownIdError     (LookupError)   an id that does not exist; names the nearest known ids
+    ├── UnknownIdError     (LookupError)   an id that does not exist; names the nearest items or outfits
     └── MissingExtraError  (ImportError)   an optional package is absent; names the extra to install
 
 Each class also derives from the built-in class in parentheses, so that code that knows nothing of
@@ -25,7 +25,7 @@ import errno
 import os
 import reprlib
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -91,7 +91,7 @@ class QueryError(FashionHashError, ValueError):
 
 
 class UnknownIdError(FashionHashError, LookupError):
-    """An id that does not exist; the message suggests the nearest known ids."""
+    """An id that does not exist; the message suggests the nearest known ids, except for users."""
 
 
 class MissingExtraError(FashionHashError, ImportError):
@@ -198,6 +198,19 @@ def is_safe(letter: str) -> bool:
 
 def _escaped(letter: str) -> str:
     return letter if is_safe(letter) else letter.encode("unicode_escape").decode()
+
+
+def unknown_id(kind: str, wrong: str, known: Callable[[], Iterable[str]]) -> UnknownIdError:
+    """The error for an unknown id.
+
+    Near ids are named for items and outfits, but not for users: whoever mistypes an id must not learn those of others.
+    """
+    if kind == "user":
+        return UnknownIdError(
+            f"unknown user {shown(wrong, LONGEST_NAME)}: add new users with add_user, or ask without a user, for an "
+            "answer that is the same for all strangers"
+        )
+    return UnknownIdError(f"unknown {kind} {wrong!r}{suggest(wrong, known())}")
 
 
 def suggest(wrong: str, known: Iterable[str], at_most: int = 3) -> str:

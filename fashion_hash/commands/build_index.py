@@ -32,6 +32,11 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
         metavar="FILE",
         help="the pool, a CSV or JSONL file of outfits (default: the distinct outfits of the data set)",
     )
+    parser.add_argument(
+        "--no-onnx",
+        action="store_true",
+        help="leave out the network that reads pictures: new items then need features (saves the size of the network)",
+    )
     parser.add_argument("--page", metavar="FILE", help="also write a page of the best outfits for a few users (.html)")
     return run_command(parser, _build, argv)
 
@@ -123,5 +128,5 @@ def _export_outfits(
     if args.outfits:
         ids, pool = read_outfits_file(args.outfits, dataset.slots, dataset.items)
     if isinstance(run, RequestRun):
-        return export_requests(run, path), pool, ids
-    return export_bundle(run, path, dataset), pool, ids
+        return export_requests(run, path, onnx=False if args.no_onnx else None), pool, ids
+    return export_bundle(run, path, dataset, onnx=False if args.no_onnx else None), pool, ids

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from fashion_hash.core.arrays import check_rows, open_array
-from fashion_hash.errors import BundleError, DataError, UnknownIdError, counted, shown, suggest
+from fashion_hash.errors import BundleError, DataError, counted, shown, unknown_id
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -209,7 +209,7 @@ class IdTable:
         """The row of an id. Raises UnknownIdError, with the nearest known ids."""
         row = self.find(name)
         if row < 0:
-            raise UnknownIdError(f"unknown {self.kind} {str(name)!r}{suggest(str(name), self.all())}")
+            raise unknown_id(self.kind, str(name), self.all)
         return row
 
     def rows(self, ids: Sequence[str]) -> np.ndarray:

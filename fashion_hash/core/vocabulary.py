@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from fashion_hash.errors import DataError, UnknownIdError, suggest
+from fashion_hash.errors import DataError, unknown_id
 
 
 class Vocabulary:
@@ -59,7 +59,7 @@ class Vocabulary:
         try:
             return self._rows[str(name)]
         except KeyError:
-            raise UnknownIdError(f"unknown {self.kind} {str(name)!r}{suggest(str(name), self.ids)}") from None
+            raise unknown_id(self.kind, str(name), self.all) from None
 
     def find(self, name: object) -> int:
         """The row of an id, or -1 when it is not known."""

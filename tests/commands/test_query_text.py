@@ -148,7 +148,7 @@ def test_sheets_and_pages(
         (["--text", "red", "-k", "0"], "k must be at least 1, got 0"),
         (["--text", ""], "nothing to search by"),
         (["--text", "qwertz"], "no word of the request is known (qwertz), and no user is given"),
-        (["--text", "red", "--user", "usr-0"], "unknown user 'usr-0' (nearest: 'user-0'"),
+        (["--text", "red", "--user", "usr-0"], "unknown user 'usr-0': add new users"),
         (["--text", "red", "--where", "{"], "is not JSON"),
         (["--text", "red", "--sheet", "x.jpg"], "the name must end with .png, such as x.png"),
     ],

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fashion_hash.core.ids import IdTable
+from fashion_hash.core.vocabulary import Vocabulary
 from fashion_hash.errors import BundleError, DataError, UnknownIdError
 
 IDS = ["b", "a", "ü", "服", "a longer one", "B"]
@@ -28,10 +29,14 @@ def test_what_is_not_there_is_not_found() -> None:
     assert IdTable.of("top", []).find("a") == -1
 
 
-def test_an_unknown_id_names_the_nearest() -> None:
-    table = IdTable.of("user", [f"user-{number}" for number in range(3000)])
-    with pytest.raises(UnknownIdError, match=r"unknown user 'usr-1234' \(nearest: 'user-1234'"):
-        table.row("usr-1234")
+def test_an_unknown_id_names_the_nearest_but_no_other_user() -> None:
+    ids = [f"user-{number}" for number in range(3000)]
+    with pytest.raises(UnknownIdError, match=r"unknown top 'usr-1234' \(nearest: 'user-1234'"):
+        IdTable.of("top", ids).row("usr-1234")
+    for table in (IdTable.of("user", ids), Vocabulary(ids, "user")):
+        with pytest.raises(UnknownIdError, match=r"unknown user 'usr-1234': add new users") as raised:
+            table.row("usr-1234")
+        assert "user-1" not in str(raised.value)
 
 
 @pytest.mark.parametrize(

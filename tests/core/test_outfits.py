@@ -84,7 +84,7 @@ def test_a_vocabulary_knows_its_rows_and_names_near_ids():
     words = Vocabulary(["ada", "bob", "7"], "user")
     assert words.rows(["bob", 7]).tolist() == [1, 2]
     assert words.find("eve") == -1
-    with pytest.raises(UnknownIdError, match=r"unknown user 'adda' \(nearest: 'ada'\)"):
+    with pytest.raises(UnknownIdError, match=r"unknown user 'adda': add new users"):
         words.row("adda")
     with pytest.raises(DataError, match="'a' occurs twice, in rows 0 and 1"):
         Vocabulary(["a", "a"])

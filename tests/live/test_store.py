@@ -192,7 +192,7 @@ BAD: list[tuple[str, tuple, type[FashionHashError], str]] = [
     ("add_user", ("n", "new"), QueryError, "put it into brackets"),
     ("add_user", ("n", ["new"], ["new"]), QueryError, "both liked and disliked"),
     ("add_user", ("n", [{"top": "nobody"}]), UnknownIdError, "unknown top 'nobody'"),
-    ("update_user", ("user-99", ["new"]), UnknownIdError, r"unknown user 'user-99' \(nearest"),
+    ("update_user", ("user-99", ["new"]), UnknownIdError, r"unknown user 'user-99': add new users"),
     ("update_user", ("user-1", ["new"], ["new"]), QueryError, "both liked and disliked"),
 ]
 

@@ -165,7 +165,7 @@ def test_sheet_and_page_are_written(bundle_path: Path, tmp_path: Path, capsys: p
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["BUNDLE", "--user", "user-77"], "error: unknown user 'user-77' (nearest: 'user-"),
+        (["BUNDLE", "--user", "user-77"], "error: unknown user 'user-77': add new users"),
         (["BUNDLE", "--user", "user-1", "-k", "0"], "error: k must be at least 1, got 0"),
         (["BUNDLE", "--user", "user-1", "-k", "-4"], "error: k must be at least 1, got -4"),
         (["BUNDLE", "--user", "user-1", "--engine", "sums"], "error: engine 'sums' needs "),

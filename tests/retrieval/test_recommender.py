@@ -139,7 +139,7 @@ def test_k_is_a_whole_number_from_one(recommender: Recommender, k: object) -> No
 
 
 def test_unknown_ids_name_their_neighbours(recommender: Recommender) -> None:
-    with pytest.raises(UnknownIdError, match=r"unknown user 'user-9' \(nearest: 'user-"):
+    with pytest.raises(UnknownIdError, match=r"unknown user 'user-9': add new users"):
         recommender.recommend("user-9")
     with pytest.raises(UnknownIdError, match="unknown user 'nobody'"):
         recommender.recommend(["user-1", "nobody"])

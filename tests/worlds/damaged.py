@@ -63,16 +63,16 @@ def bad_files() -> dict[str, tuple[bytes, str]]:
     """Files without a vector: content, and words of the reason."""
     jpeg, png = encoded(shirt(size=400), "JPEG"), encoded(shirt(size=400), "PNG")
     return {
-        "truncated.jpg": (jpeg[: len(jpeg) // 2], "truncated"),
+        "truncated.jpg": (jpeg[: len(jpeg) // 2], "the file is cut off"),
         "truncated.png": (png[: len(png) // 2], "cannot decode"),
         "empty.jpg": (b"", "the file is empty"),
         "page.jpg": (b"<!DOCTYPE html><html><body>404</body></html>", "a web page"),
-        "text.png": (b"not a picture\n", "not in a format that Pillow knows"),
-        "zeros.jpg": (bytes(5000), "not in a format that Pillow knows"),
+        "text.png": (b"not a picture\n", "it is in no known format"),
+        "zeros.jpg": (bytes(5000), "it is in no known format"),
         "header.jpg": (jpeg[:20], "cannot decode"),
         "noise.jpg": (jpeg[:4] + np.random.default_rng(0).bytes(3000), "cannot decode"),
         "bomb.png": (bomb(), "pixels"),
-        "archive.jpg": (b"PK\x03\x04" + bytes(100), "not in a format that Pillow knows"),
+        "archive.jpg": (b"PK\x03\x04" + bytes(100), "it is in no known format"),
     }
 
 

@@ -36,7 +36,7 @@ from fashion_hash.data.load import FORMATS as OUTFIT_FORMATS
 from fashion_hash.data.load import OutfitFormat, format_named, load_dataset
 from fashion_hash.data.parsing.text_tables import Reporter, stop
 from fashion_hash.data.requests.synthesis import make_requests, request_descriptions
-from fashion_hash.data.requests.table import RequestData, Requests
+from fashion_hash.data.requests.table import REMOVED, RequestData, Requests
 from fashion_hash.data.requests.typed import retyped
 from fashion_hash.data.splits.removed_list import RemovedUsers
 from fashion_hash.data.splits.removed_users import log_without_users, without_users
@@ -60,7 +60,6 @@ FORMATS: Mapping[str, LogFormat] = {
     "yelp": LogFormat(yelp.read_requests, ("metadata", "min_rating", "min_events")),
     "request_table": LogFormat(request_table.read_requests, ("metadata", "min_events")),
 }
-REMOVED = "removed users, who are left out"
 _OUTFITS_TAKE = ("subset", "slots", "typed")
 _NOT_FOR_ALL = (
     "metadata",

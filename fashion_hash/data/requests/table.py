@@ -18,6 +18,7 @@ from fashion_hash.data.parsing.item_table import ItemTable
 from fashion_hash.errors import DataError, counted
 
 NOBODY = -1
+REMOVED = "removed users, who are left out"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from fashion_hash.core.outfits import EMPTY
 from fashion_hash.core.vocabulary import Vocabulary
 from fashion_hash.data.dataset import Dataset, Pool
 from fashion_hash.data.events import Log
-from fashion_hash.data.requests.table import NOBODY
+from fashion_hash.data.requests.table import NOBODY, REMOVED, RequestData
 from fashion_hash.data.shop.likes import set_id
 from fashion_hash.data.splits.cold_users import split_of_users
 from fashion_hash.data.splits.removed_list import RemovedUsers
@@ -55,6 +55,21 @@ def _pool(dataset: Dataset, gone: np.ndarray) -> Pool | None:
 
 def _formed_id(dataset: Dataset, items: list[int]) -> str:
     return set_id([dataset.items[kind].ids[item] for kind, item in zip(dataset.slots, items) if item != EMPTY])
+
+
+def requests_without_users(data: RequestData, removed: RemovedUsers) -> RequestData:
+    """Requests without those of removed users; `counts` says how many users they are."""
+    kept = removed.stay(data.users)
+    if kept.all():
+        return data
+    rows = np.append(np.where(kept, np.cumsum(kept) - 1, EMPTY), NOBODY)  # NOBODY is the last
+    splits = {}
+    for name, requests in data.splits.items():
+        left = requests[(requests.users == NOBODY) | kept[requests.users]]
+        splits[name] = replace(left, users=rows[left.users].astype(np.int32))
+    users = Vocabulary([user_id for user_id, stays in zip(data.users, kept.tolist()) if stays], "user")
+    counts = {**data.counts, REMOVED: int((~kept).sum())}
+    return replace(data, users=users, splits=splits, counts=counts)
 
 
 def log_without_users(log: Log, removed: RemovedUsers) -> tuple[Log, int]:

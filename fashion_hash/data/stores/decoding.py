@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fashion_hash.errors import ConfigError, FeatureError, shown
+from fashion_hash.errors import ConfigError, FeatureError, counted, shown
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -71,10 +71,23 @@ def _decoder_errors(encoded: bytes) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # whatever a decoder stumbles over, broken bytes are the cause
-        # Pillow names the stream, an address in memory, where it knows no format
         unknown = isinstance(error, UnidentifiedImageError)
-        reason = "not in a format that Pillow knows" if unknown else str(error) or type(error).__name__
-        raise FeatureError(f"cannot decode a picture of {len(encoded)} bytes: {reason}") from None
+        reason = "it is in no known format" if unknown else _plain(error)
+        raise FeatureError(f"cannot decode a picture of {counted(len(encoded), 'byte')}: {reason}") from error
+
+
+def _plain(error: Exception) -> str:
+    """What is wrong, in words: Pillow's own name streams, chunks and addresses in memory."""
+    said = str(error).lower()
+    if isinstance(error, FeatureError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "there is not enough memory"
+    if isinstance(error, EOFError) or any(word in said for word in ("truncated", "premature", "end of file", "eof")):
+        return "the file is cut off"
+    if "decompressed data too large" in said or "decompression bomb" in said:
+        return "it has too many pixels"
+    return "its data is damaged"
 
 
 def _most_pixels() -> int:

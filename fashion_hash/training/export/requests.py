@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.write import BundleContents, write_bundle
 from fashion_hash.core.outfits import Outfits
+from fashion_hash.data.facts import NO_TIME
 from fashion_hash.data.requests.table import NOBODY, RequestData
 from fashion_hash.errors import ConfigError, TrainingError, counted, suggest
 from fashion_hash.inference.layers import Layer
@@ -30,7 +31,9 @@ from fashion_hash.training.runs.run import Run, load_data
 from fashion_hash.understanding.facts import RequestFacts
 
 
-def export_requests(run: RequestRun, path: str | Path | None = None, data: RequestData | None = None) -> Bundle:
+def export_requests(
+    run: RequestRun, path: str | Path | None = None, data: RequestData | None = None, onnx: bool | None = None
+) -> Bundle:
     """Writes the bundle of a run's best epoch.
 
     If its configuration names a run on outfits (key `outfits`), the bundle is that of this run and also answers
@@ -40,6 +43,7 @@ def export_requests(run: RequestRun, path: str | Path | None = None, data: Reque
         run: a finished run on requests.
         path: the bundle folder; RUN/bundle by default. An existing bundle is replaced.
         data: the data of the run; read again by default.
+        onnx: as for `export_bundle`, where there is a run on outfits.
 
     Raises:
         TrainingError: the data has changed since the training, or the run on outfits has other items.
@@ -52,7 +56,7 @@ def export_requests(run: RequestRun, path: str | Path | None = None, data: Reque
         dataset = load_data(outfits.config, folder=outfits.path)
         items = {item_type: dataset.items[item_type].ids for item_type in dataset.types}
         check_same_items(items, data, run, outfits)
-        return export_bundle(outfits, path, dataset, request_contents(run, data, dataset.users.ids, items))
+        return export_bundle(outfits, path, dataset, request_contents(run, data, dataset.users.ids, items), onnx=onnx)
     if len(data.types) > 1:
         raise ConfigError(
             f"{data.name} has {counted(len(data.types), 'item type')} ({', '.join(data.types)}): name a finished run "
@@ -62,7 +66,11 @@ def export_requests(run: RequestRun, path: str | Path | None = None, data: Reque
     contents = request_contents(run, data, data.users.ids, {item_type: data.items[item_type].ids})
     known = [data.splits[name] for name in ("train", "valid") if name in data.splits]
     engaged = np.concatenate([np.stack([events.users, events.items], axis=1) for events in known])
-    pairs = np.unique(engaged[engaged[:, 0] != NOBODY], axis=0)
+    named = engaged[:, 0] != NOBODY
+    pairs, places = np.unique(engaged[named], axis=0, return_inverse=True)
+    times = np.concatenate([events.times for events in known])[named]
+    newest = np.full(len(pairs), NO_TIME, dtype=np.int64)
+    np.maximum.at(newest, places.reshape(-1), np.where(times == 0, NO_TIME, times))  # 0 is unknown
     item_codes = np.where(contents.item_outputs[item_type] >= 0, 1, -1)
     num_bits = item_codes.shape[1]
     outfit_contents = BundleContents(
@@ -80,6 +88,7 @@ def export_requests(run: RequestRun, path: str | Path | None = None, data: Reque
         compatibility_scale=0,
         repeat_empty=False,
         history=Outfits.of((item_type,), pairs[:, 0], pairs[:, 1:]),
+        history_times=newest if (newest != NO_TIME).any() else None,
         details=data.details,
         pictures={},
         model=_facts(run, data),

@@ -14,10 +14,10 @@ from fashion_hash.core.files import atomic_folder
 from fashion_hash.core.locks import hold
 from fashion_hash.core.seeds import derive, generator
 from fashion_hash.data.requests.judged import JudgedRequests
-from fashion_hash.data.requests.load import REMOVED
-from fashion_hash.data.requests.table import RequestData, Requests
+from fashion_hash.data.requests.table import REMOVED, RequestData, Requests
 from fashion_hash.data.requests.typed import typed_requests
 from fashion_hash.data.splits.removed_list import RemovedUsers, left_out_line
+from fashion_hash.data.splits.removed_users import requests_without_users
 from fashion_hash.errors import ConfigError, DataError, TrainingError, counted
 from fashion_hash.evaluation.judged import ALL, judged_metrics, judged_values
 from fashion_hash.evaluation.requests import Score, request_metrics, request_values
@@ -54,7 +54,10 @@ def fit_requests(
     folder = run_folder(config, out)
     with hold(folder, "training into it", TrainingError):
         removed = removed_for(config, folder if resume else None)
-        data = data or load_request_data(config, folder if resume else None)
+        if data is None:
+            data = load_request_data(config, folder if resume else None)
+        else:
+            data = requests_without_users(data, removed)
         return _fit(config, LoadedRequests(data, removed), out, resume, report or (lambda line: None))
 
 

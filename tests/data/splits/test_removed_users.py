@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from fashion_hash.core.outfits import Outfits
+from fashion_hash.core.vocabulary import Vocabulary
 from fashion_hash.data.dataset import Pool, Split
-from fashion_hash.data.requests.load import REMOVED, load_requests
+from fashion_hash.data.requests.load import load_requests
+from fashion_hash.data.requests.table import NOBODY, REMOVED, RequestData, Requests
 from fashion_hash.data.shop.likes import set_id
 from fashion_hash.data.splits.files import MadeSplit, SplitConfig
 from fashion_hash.data.splits.removed_list import RemovedUsers, digest_of
-from fashion_hash.data.splits.removed_users import without_users
+from fashion_hash.data.splits.removed_users import requests_without_users, without_users
 from fashion_hash.errors import DataError
 from tests.worlds.request_files import form_2014
 from tests.worlds.tiny import tiny_dataset
@@ -78,6 +80,21 @@ def test_requests_of_removed_users_and_their_words_go(tmp_path: Path) -> None:
     for name, split in left.splits.items():
         assert not any("Straw hat" in text for text in split.texts), name
         assert split.users.max() < len(left.users)
+
+
+def test_requests_that_were_read_already_lose_removed_users() -> None:
+    data = RequestData(
+        "shop",
+        Vocabulary(["ann", "bo", "cleo"], "user"),
+        {"item": Vocabulary(["a", "b"], "item")},
+        {"train": Requests.of([0, 1, 2, NOBODY], [0, 1, 0, 1], ["x", "y", "z", "w"], [1, 2, 3, 4])},
+        {"item": ("", "")},
+    )
+    left = requests_without_users(data, removed("bo"))
+    assert (left.users.ids, left.counts[REMOVED]) == (("ann", "cleo"), 1)
+    train = left.split("train")
+    assert (train.users.tolist(), train.texts, train.times.tolist()) == ([0, 1, NOBODY], ("x", "z", "w"), [1, 3, 4])
+    assert requests_without_users(data, removed("eve")) is data
 
 
 def test_lists_of_several_bundles_are_joined(tmp_path: Path) -> None:

@@ -212,7 +212,7 @@ def test_questions_without_an_answer(recommender: Recommender, question: dict, m
 
 
 def test_an_unknown_user(recommender: Recommender) -> None:
-    with pytest.raises(UnknownIdError, match=r"unknown user 'user-9' \(nearest: 'user-"):
+    with pytest.raises(UnknownIdError, match=r"unknown user 'user-9': add new users"):
         recommender.search("red", "user-9")
 
 
