@@ -64,13 +64,7 @@ def export_requests(
         )
     item_type = data.types[0]
     contents = request_contents(run, data, data.users.ids, {item_type: data.items[item_type].ids})
-    known = [data.splits[name] for name in ("train", "valid") if name in data.splits]
-    engaged = np.concatenate([np.stack([events.users, events.items], axis=1) for events in known])
-    named = engaged[:, 0] != NOBODY
-    pairs, places = np.unique(engaged[named], axis=0, return_inverse=True)
-    times = np.concatenate([events.times for events in known])[named]
-    newest = np.full(len(pairs), NO_TIME, dtype=np.int64)
-    np.maximum.at(newest, places.reshape(-1), np.where(times == 0, NO_TIME, times))  # 0 is unknown
+    pairs, times = _taken(data)
     item_codes = np.where(contents.item_outputs[item_type] >= 0, 1, -1)
     num_bits = item_codes.shape[1]
     outfit_contents = BundleContents(
@@ -88,13 +82,25 @@ def export_requests(
         compatibility_scale=0,
         repeat_empty=False,
         history=Outfits.of((item_type,), pairs[:, 0], pairs[:, 1:]),
-        history_times=newest if (newest != NO_TIME).any() else None,
+        history_times=times if (times != NO_TIME).any() else None,
         details=data.details,
         pictures={},
         model=_facts(run, data),
         requests=contents,
     )
     return write_bundle(path, outfit_contents)
+
+
+def _taken(data: RequestData) -> tuple[np.ndarray, np.ndarray]:
+    """(L, 2) users and the items that they took, each pair once, and (L,) when they last did, NO_TIME if unknown."""
+    known = [data.splits[name] for name in ("train", "valid") if name in data.splits]
+    engaged = np.concatenate([np.stack([events.users, events.items], axis=1) for events in known])
+    named = engaged[:, 0] != NOBODY
+    pairs, places = np.unique(engaged[named], axis=0, return_inverse=True)
+    times = np.concatenate([events.times for events in known])[named]
+    newest = np.full(len(pairs), NO_TIME, dtype=np.int64)
+    np.maximum.at(newest, places.reshape(-1), np.where(times == 0, NO_TIME, times))  # 0 is unknown
+    return pairs, newest
 
 
 def single_items(bundle: Bundle) -> tuple[list[str], Outfits]:
