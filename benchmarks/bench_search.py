@@ -15,7 +15,7 @@ import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,9 @@ from fashion_hash.inference.layers import Layer
 from fashion_hash.inference.request_tower import RequestTower
 from fashion_hash.inference.request_weights import RequestContents, TowerWeights
 from fashion_hash.retrieval.recommender import Recommender
+from fashion_hash.understanding.facts import RequestFacts
+from fashion_hash.understanding.terms import Terms, readable
+from fashion_hash.understanding.words import read_words
 
 TARGET = 30.0  # milliseconds beyond the encoder
 COLOURS = [
@@ -138,8 +141,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         show(result, options)
 
 
-def make_bundle(path: Path, options: argparse.Namespace) -> WordsEncoder:
-    """Items whose code is that of a title with noise; towers of random projections."""
+def make_bundle(
+    path: Path, options: argparse.Namespace, columns: Callable[[str, int], dict[str, Any]] | None = None
+) -> WordsEncoder:
+    """Items whose code is that of a title with noise; towers of random projections.
+
+    `columns` gives further columns of an item, by its title and number; the bundle reads facts then.
+    """
     rng = generator(0, "bench_search")
     titles = [" ".join(words) for words in product(COLOURS, CLOTHS, CUTS, GARMENTS)]
     encoder = WordsEncoder.fit(titles, 256)
@@ -152,7 +160,10 @@ def make_bundle(path: Path, options: argparse.Namespace) -> WordsEncoder:
         count = options.items // options.types + (number < options.items % options.types)
         which = rng.integers(0, len(titles), count)
         items[kind] = tuple(f"{kind}-{row:07d}" for row in range(count))
-        details[kind] = {one: {"title": titles[title]} for one, title in zip(items[kind], which.tolist())}
+        details[kind] = {
+            one: {"title": titles[title], **(columns(titles[title], row) if columns else {})}
+            for row, (one, title) in enumerate(zip(items[kind], which.tolist()))
+        }
         outputs[kind] = outputs_of[which] + rng.normal(0, 0.5, (count, options.bits)).astype(np.float32)
     hidden, zeros = 256, np.zeros(options.bits, dtype=np.float32)
 
@@ -177,7 +188,12 @@ def make_bundle(path: Path, options: argparse.Namespace) -> WordsEncoder:
         output="bits",
     )
     tastes = outputs_of[rng.integers(0, len(titles), USERS)]
-    requests = RequestContents(kinds, encoder, weights, outputs, outputs, tastes, np.ones(USERS, dtype=bool))
+    facts = None
+    if columns:
+        words = read_words()
+        texts = {kind: [readable("", item) for item in of_type.values()] for kind, of_type in details.items()}
+        facts = RequestFacts(words, Terms.of(texts, words), 0.3, 0.1)
+    requests = RequestContents(kinds, encoder, weights, outputs, outputs, tastes, np.ones(USERS, dtype=bool), facts)
     contents = BundleContents(
         name="bench_search",
         slots=kinds,

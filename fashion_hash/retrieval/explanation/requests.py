@@ -258,8 +258,9 @@ def _facts(
     (item_type, row), of_facts, lacking = item, 0.0, tuple[Fact, ...]()
     if request.said is not None:
         tables, facts = moment.columns.of(moment.snapshot), moment.tower.facts
-        of_facts = float(facts.added(moment.snapshot, tables, item_type, request.said)[row])
-        tier = int(facts.tiers(moment.snapshot, tables, item_type, request.said)[row])
+        rows = np.array([row])
+        of_facts = float(facts.added(moment.snapshot, tables, item_type, request.said, rows)[0])
+        tier = int(facts.tiers(moment.snapshot, tables, item_type, request.said, rows)[0])
         lacking = missing(request.said, tier)
     beside = added_beside(moment, request, item_type, np.array([row]))
     added = of_facts if beside is None else of_facts + float(beside.total[0])

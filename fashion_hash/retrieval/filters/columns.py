@@ -1,9 +1,8 @@
 """The catalogue by column, in memory; here filters are evaluated, in a fraction of a millisecond.
 
-A column holds, for every item of a type, the kind of its value and the value as a float64: a number,
-0 or 1 for false and true, the microseconds of a date since 1970, or the place of a text or a list among
-those of the column. Items may be appended while other threads read: an item becomes visible only when
-all its columns are written.
+A column holds, for every item of a type, the kind of its value and the value as a float64: a number, 0 or 1 for false
+and true, the microseconds of a date since 1970, or the place of a text or a list among those of the column. Items may
+be appended while other threads read: an item becomes visible only when all its columns are written.
 """
 
 from __future__ import annotations
@@ -263,26 +262,27 @@ class ItemColumns:
         held = self._columns[name]._lists_with if name in self._columns else {}
         return {element: len(places) for element, places in held.items() if isinstance(element, str)}
 
-    def mask(self, condition: Condition) -> np.ndarray:
-        """Which items match a condition: (N,) bool."""
-        return self._mask(condition, self._size)
+    def mask(self, condition: Condition, rows: np.ndarray | None = None) -> np.ndarray:
+        """Which items match a condition: (N,) bool, or (n,) of some rows."""
+        size = self._size if rows is None else len(rows)
+        return self._mask(condition, slice(size) if rows is None else rows, size)
 
-    def _mask(self, condition: Condition, size: int) -> np.ndarray:
+    def _mask(self, condition: Condition, rows: slice | np.ndarray, size: int) -> np.ndarray:
         if isinstance(condition, Compare):
-            return self._compare(condition, size)
+            return self._compare(condition, rows, size)
         if isinstance(condition, Not):
-            return ~self._mask(condition.part, size)
-        masks = (self._mask(part, size) for part in condition.parts)
+            return ~self._mask(condition.part, rows, size)
+        masks = (self._mask(part, rows, size) for part in condition.parts)
         if isinstance(condition, AnyOf):
             return _combined(np.logical_or, masks, np.zeros(size, dtype=bool))
         assert isinstance(condition, AllOf)
         return _combined(np.logical_and, masks, np.ones(size, dtype=bool))
 
-    def _compare(self, test: Compare, size: int) -> np.ndarray:
+    def _compare(self, test: Compare, rows: slice | np.ndarray, size: int) -> np.ndarray:
         column = self._columns.get(test.column)
         if column is None:
             return np.full(size, test.op == "exists" and test.values == (False,))
-        kinds, values = column.kinds[:size], column.values[:size]
+        kinds, values = column.kinds[rows], column.values[rows]
         if test.op == "exists":
             return np.asarray((kinds != ABSENT) == test.values[0])
         if test.op in ("=", "in"):

@@ -25,7 +25,7 @@ from fashion_hash.understanding.facts import RequestFacts, read_facts
 from fashion_hash.understanding.lexicon import CatalogueValues, Lexicon
 from fashion_hash.understanding.read import understand
 from fashion_hash.understanding.said import Understanding
-from fashion_hash.understanding.satisfaction import Mask, Where, soft_shares, tiers
+from fashion_hash.understanding.satisfaction import MOST_HARD, Mask, Where, degrees, soft_shares, tiers
 from fashion_hash.understanding.terms import readable
 from fashion_hash.understanding.words import Words
 
@@ -103,32 +103,61 @@ class LiveFacts:
                     self._lexicons.popitem(last=False)
             return self._lexicons[key]
 
-    def tiers(self, snapshot: Snapshot, tables: Tables, item_type: str, said: Understanding) -> np.ndarray:
-        """(N,) int64 tiers of all items of a type, by the hard facts of a request."""
-        mask, lists = self._mask(snapshot, tables, item_type)
-        return tiers(said, item_type, len(snapshot.bundle.items[item_type]), mask, lists)
+    def tiers(
+        self, snapshot: Snapshot, tables: Tables, item_type: str, said: Understanding, rows: np.ndarray | None = None
+    ) -> np.ndarray:
+        """(N,) int64 tiers of all items of a type, or (n,) of some rows, by the hard facts of a request."""
+        size = len(snapshot.bundle.items[item_type]) if rows is None else len(rows)
+        mask, lists = self._mask(snapshot, tables, item_type, rows)
+        return tiers(said, item_type, size, mask, lists)
 
-    def added(self, snapshot: Snapshot, tables: Tables, item_type: str, said: Understanding) -> np.ndarray:
-        """(N,) float64, what words and soft facts add to the scores of all items of a type."""
+    def narrowed(
+        self, snapshot: Snapshot, tables: Tables, said: Understanding, rows: Mapping[str, np.ndarray | None], count: int
+    ) -> dict[str, np.ndarray | None]:
+        """The rows among which the items of the `count` greatest tiers are, by type; None for all rows.
+
+        One hard fact after the other, the most important first: where `count` items at least have a fact, and all
+        before it, no item without it is among them. So the later facts are looked up for few items.
+        """
+        left = dict(rows)
+        for fact in said.hard[:MOST_HARD] if len(said.items) == 1 else ():
+            having = {}
+            for item_type, of_type in left.items():
+                size = len(snapshot.bundle.items[item_type]) if of_type is None else len(of_type)
+                mask, lists = self._mask(snapshot, tables, item_type, of_type)
+                places = np.flatnonzero(degrees(fact, item_type, size, mask, lists))
+                having[item_type] = places if of_type is None else of_type[places]
+            if sum(map(len, having.values())) < count:
+                break
+            left.update(having)
+        return left
+
+    def added(
+        self, snapshot: Snapshot, tables: Tables, item_type: str, said: Understanding, rows: np.ndarray
+    ) -> np.ndarray:
+        """(n,) float64, what words and soft facts add to the scores of items of a type."""
         facts = self._opened()
-        size = len(snapshot.bundle.items[item_type])
-        mask, lists = self._mask(snapshot, tables, item_type)
-        added = facts.soft * soft_shares(said, item_type, size, mask, lists)
+        mask, lists = self._mask(snapshot, tables, item_type, rows)
+        added = facts.soft * soft_shares(said, item_type, len(rows), mask, lists)
         asked = facts.terms.asked(said.about, facts.words)
         if facts.lexical and asked:
             late = self._late_terms(snapshot, item_type, facts)
-            added += facts.lexical * late.merged(lambda weights: facts.terms.shares(weights, asked))[:size]
+            added += facts.lexical * late.merged(lambda weights: facts.terms.shares(weights, asked))[rows]
         return added
 
-    def _mask(self, snapshot: Snapshot, tables: Tables, item_type: str) -> tuple[Mask, frozenset[str]]:
-        """What tells which items of a type match a fact, and the columns that hold lists."""
-        facts, size = self._opened(), len(snapshot.bundle.items[item_type])
+    def _mask(
+        self, snapshot: Snapshot, tables: Tables, item_type: str, rows: np.ndarray | None
+    ) -> tuple[Mask, frozenset[str]]:
+        """What tells which items of a type, all or some rows, match a fact; and the columns that hold lists."""
+        facts = self._opened()
+        at = slice(len(snapshot.bundle.items[item_type])) if rows is None else rows
 
         def mask(where: Where) -> np.ndarray:
             if "word" in where:
                 late = self._late_terms(snapshot, item_type, facts)
-                return late.merged(lambda weights: facts.terms.holding(weights, where["word"]))[:size]
-            return tables[item_type].mask(parse(where, ()).of(item_type))[:size]
+                return late.merged(lambda weights: facts.terms.holding(weights, where["word"]))[at]
+            mask = tables[item_type].mask(parse(where, ()).of(item_type), rows)
+            return mask[at] if rows is None else mask
 
         return mask, self.lexicon(snapshot, tables).values.lists
 

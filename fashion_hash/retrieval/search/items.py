@@ -169,27 +169,33 @@ def rank_items(
         near = near_items(moment, types, request.code, count, allowed)
         return Ranking(near, shares(near.distances, 8 * len(request.code)), np.zeros(len(near.rows), dtype=np.int64))
     tables = moment.columns.of(moment.snapshot)
-    of_types = [_tiers(moment, tables, item_type, request) for item_type in types]
-    masks = [allowed.get(item_type) for item_type in types]
-    kept = [np.arange(len(tier)) if mask is None else np.flatnonzero(mask) for tier, mask in zip(of_types, masks)]
-    tiers = np.concatenate([tier[rows] for tier, rows in zip(of_types, kept)])
+    kept: Mapping[str, np.ndarray | None] = {
+        item_type: None if allowed.get(item_type) is None else np.flatnonzero(allowed[item_type]) for item_type in types
+    }
+    if request.said is not None:
+        kept = moment.tower.facts.narrowed(moment.snapshot, tables, request.said, kept, count)
+    of_types = [_tiers(moment, tables, request, item_type, kept[item_type]) for item_type in types]
+    tiers = np.concatenate(of_types)
     least = np.partition(tiers, len(tiers) - count)[len(tiers) - count] if len(tiers) > count else -1
     parts = []
-    for number, (item_type, tier, rows) in enumerate(zip(types, of_types, kept)):
-        rows = rows[tier[rows] >= least]
+    for number, (item_type, tier) in enumerate(zip(types, of_types)):
+        places, rows = np.flatnonzero(tier >= least), kept[item_type]
+        rows = places if rows is None else rows[places]
         distances = _distances(moment, item_type, request.code, rows)
         added = _added(moment, tables, request, item_type, rows)
         scores = shares(distances, 8 * len(request.code)) + added
-        parts.append((np.full(len(rows), number), rows, distances, scores, tier[rows]))
+        parts.append((np.full(len(rows), number), rows, distances, scores, tier[places]))
     numbers, rows, distances, scores, tiers = (np.concatenate(part) for part in zip(*parts))
     return Ranking(Candidates(types, numbers, rows, distances), scores, tiers)
 
 
-def _tiers(moment: Moment, tables: Mapping[str, ItemColumns], item_type: str, request: SearchQuery) -> np.ndarray:
-    """(N,) int64 tiers; zeros where no words are read."""
+def _tiers(
+    moment: Moment, tables: Mapping[str, ItemColumns], request: SearchQuery, item_type: str, rows: np.ndarray | None
+) -> np.ndarray:
+    """(n,) int64 tiers of some rows, None for all; zeros where no words are read."""
     if request.said is None:
-        return np.zeros(len(moment.snapshot.bundle.items[item_type]), dtype=np.int64)
-    return moment.tower.facts.tiers(moment.snapshot, tables, item_type, request.said)
+        return np.zeros(len(moment.snapshot.bundle.items[item_type] if rows is None else rows), dtype=np.int64)
+    return moment.tower.facts.tiers(moment.snapshot, tables, item_type, request.said, rows)
 
 
 def _added(
@@ -199,7 +205,7 @@ def _added(
     beside = added_beside(moment, request, item_type, rows)
     added = np.zeros(len(rows))
     if request.said is not None:
-        added = moment.tower.facts.added(moment.snapshot, tables, item_type, request.said)[rows]
+        added = moment.tower.facts.added(moment.snapshot, tables, item_type, request.said, rows)
     return added if beside is None else added + beside.total
 
 
