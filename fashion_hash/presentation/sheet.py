@@ -109,7 +109,7 @@ def _facts(
     bars = [
         _Bar(name, 1 - percent / 100, f"top {percent} %", COLOURS[about]) for name, percent, about in reason.shown_ranks
     ]
-    if isinstance(hit, OutfitHit):
+    if isinstance(hit, OutfitHit) and hit.request <= 1:  # more where facts add to the bits: no share then
         bars.insert(0, _Bar("request", hit.request, f"{hit.request:.0%}", COLOURS["request"]))
     for bar in bars:
         _draw_bar(draw, bar, left, down, right)
@@ -186,7 +186,8 @@ def _item_section(view: ItemView, subtitle: str) -> Image.Image:
     width, row_height = 2 * MARGIN + ABREAST * (TILE + 2 * GAP) - 2 * GAP, TILE + 84
     image, top = _begin(view, subtitle, width, max(1, -(-len(view.items) // ABREAST)) * row_height)
     draw = ImageDraw.Draw(image)
-    _heading(draw, counted(len(view.items), "item"), "with the share of bits that agree with the request", top, width)
+    note = "with the share of bits that agree with the request" if view.by_bits else ""
+    _heading(draw, counted(len(view.items), "item"), note, top, width)
     top += 44
     if not view.items:
         draw.text((MARGIN, top), "No items found.", QUIET, _font(15))
@@ -194,10 +195,11 @@ def _item_section(view: ItemView, subtitle: str) -> Image.Image:
         left, high = MARGIN + (rank - 1) % ABREAST * (TILE + 2 * GAP), top + (rank - 1) // ABREAST * row_height
         image.paste(_tile(tile, TILE), (left, high))
         draw.text((left, high + TILE + 8), str(rank), QUIET, _font(14))
-        draw.text((left + TILE, high + TILE + 6), f"{score:.1%}", INK, _font(16), anchor="ra")
-        draw.rectangle((left, high + TILE + 30, left + TILE, high + TILE + 36), LINE)
-        length = round(TILE * min(1.0, max(0.0, score)))
-        draw.rectangle((left, high + TILE + 30, left + length, high + TILE + 36), COLOURS["request"])
+        if view.by_bits:
+            draw.text((left + TILE, high + TILE + 6), f"{score:.1%}", INK, _font(16), anchor="ra")
+            draw.rectangle((left, high + TILE + 30, left + TILE, high + TILE + 36), LINE)
+            length = round(TILE * min(1.0, max(0.0, score)))
+            draw.rectangle((left, high + TILE + 30, left + length, high + TILE + 36), COLOURS["request"])
         _write(draw, (left, high + TILE + 42), tile.label, TILE, _Style(13, INK))
         _write(draw, (left, high + TILE + 60), tile.line or tile.item_id, TILE, _Style(11, QUIET))
     return image

@@ -113,6 +113,11 @@ class Request:
     understood: tuple[Fact, ...] = ()
     unknown: tuple[str, ...] = ()
 
+    @property
+    def unnamed(self) -> tuple[str, ...]:
+        """Unknown words that the note does not name."""
+        return tuple(word for word in self.unknown if word not in self.note)
+
     def heading(self, user_id: str | None) -> str:
         """The words in quotation marks; without words, whose taste is answered."""
         return f"“{shortened(self.text)}”" if self.text.strip() else f"What {called(user_id)} likes"
@@ -185,6 +190,11 @@ class ItemView:
     request: Request
     about: str = ""
     tastes: tuple[str, ...] = ()
+
+    @property
+    def by_bits(self) -> bool:
+        """Whether the scores are shares of bits, as they are where no facts add to them."""
+        return not self.request.understood and all(score <= 1 for score, _ in self.items)
 
 
 def called(user_id: str | None) -> str:

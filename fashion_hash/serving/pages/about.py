@@ -14,6 +14,8 @@ from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.core.codes import unpack
 from fashion_hash.core.seeds import generator
 from fashion_hash.errors import counted
+from fashion_hash.feedback.report import ModelReport
+from fashion_hash.feedback.store import KINDS
 from fashion_hash.serving.metrics import Metrics
 from fashion_hash.serving.models import Model
 from fashion_hash.serving.pages.desk import Desk
@@ -24,7 +26,7 @@ CURVES = (("loss", "loss"), ("valid_auc", "validation AUC, binary"), ("valid_auc
 MODEL_FORMS = ("binary", "relaxed", "fold_in")
 
 
-def about(desk: Desk, metrics: Metrics) -> str:
+def about(desk: Desk, metrics: Metrics, feedback: Sequence[ModelReport]) -> str:
     """All that is known of a model and of how it is used."""
     bundle: Bundle = desk.bundle
     figures = _figures(desk.model)
@@ -36,7 +38,8 @@ def about(desk: Desk, metrics: Metrics) -> str:
         spread=_spread(str(bundle.path), bundle.fingerprint, bundle),
         files=_files(bundle),
         traffic=_traffic(metrics),
-        feedback=_feedback(metrics),
+        feedback=feedback,
+        kinds=KINDS,
     )
 
 
@@ -217,15 +220,6 @@ def _quantile(buckets: Sequence[tuple[float, float]], share: float) -> str:
     if math.isinf(bound):
         return f"over {1000 * ordered[-2][0]:,.0f} ms" if len(ordered) > 1 else "–"
     return f"{1000 * bound:g} ms"
-
-
-def _feedback(metrics: Metrics) -> list[tuple[str, dict[str, int]]]:
-    """Events by model and kind."""
-    by_model: dict[str, dict[str, int]] = {}
-    for name, labels, value in _samples(metrics):
-        if name == "fashion_hash_feedback_total":
-            by_model.setdefault(labels.get("model", ""), {})[labels.get("kind", "")] = int(value)
-    return sorted(by_model.items())
 
 
 def _samples(metrics: Metrics) -> list[tuple[str, Mapping[str, str], float]]:

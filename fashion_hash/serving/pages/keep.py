@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
 from fashion_hash.serving.http.problems import Problem
 from fashion_hash.serving.pages.desk import need
-from fashion_hash.serving.pages.visit import Visit
+from fashion_hash.serving.pages.visit import Visit, outfit_of
+from fashion_hash.serving.routes.feedback import keep_events
+from fashion_hash.serving.schemas.changes import EventBody
 from fashion_hash.serving.service import Service
 
 
@@ -32,7 +35,7 @@ def _host(origin: str | None) -> str | None:
 
 
 def keep_likes(service: Service, request: Request, fields: Sequence[tuple[str, str]]) -> str:
-    """Stores the verdicts of a visit, and fits the user's code to them.
+    """Stores the verdicts of a visit as feedback, and fits the user's code to them.
 
     Args:
         service: that was asked.
@@ -43,8 +46,7 @@ def keep_likes(service: Service, request: Request, fields: Sequence[tuple[str, s
         The address of the user's page.
 
     Raises:
-        Problem: the token is unknown or only for reading.
-        QueryError, DataError, UnknownIdError: as Recommender.add_user and update_user.
+        Problem: the token is unknown or only for reading, the name is taken, or an outfit is unknown.
     """
     visit = Visit.read([each for each in fields if each[0] not in ("token", "name")])
     values = dict(fields)
@@ -53,9 +55,11 @@ def keep_likes(service: Service, request: Request, fields: Sequence[tuple[str, s
         detail = "the token is unknown: see that it is complete" if allowed is None else "the token is only for reading"
         raise Problem(403, detail)
     user = visit.user or need(values.get("name", "").strip(), "a name for this person")
-    recommender = service.model_of(request, user, visit.rest.get("model")).recommender
-    if visit.user is None:
-        recommender.add_user(user, visit.liked, visit.disliked)
-    else:
-        recommender.update_user(user, visit.liked, visit.disliked)
-    return visit.of(user).without_filters().address("/", model=visit.rest.get("model"), kept=str(len(visit.said)))
+    model = service.model_of(request, user, visit.rest.get("model"))
+    if visit.user is None and model.recommender.knows_user(user):
+        raise Problem(409, f"a person with the name {user!r} already exists: choose another one")
+    kinds: dict[str, Literal["liked", "disliked"]] = {"like": "liked", "not": "disliked"}
+    events = [EventBody(user=user, kind=kinds[verdict], outfit=outfit_of(text)) for verdict, text in visit.said]
+    if events:
+        keep_events(service, events)
+    return visit.of(user).without_filters().address("/", model=visit.rest.get("model"), kept=str(len(events)))

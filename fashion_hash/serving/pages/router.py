@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from fashion_hash.errors import FashionHashError
+from fashion_hash.feedback.report import report_feedback
 from fashion_hash.presentation.one_generation import of_one_generation
 from fashion_hash.serving.http.access import CanRead
 from fashion_hash.serving.http.problems import TITLES, Problem, as_problem
@@ -66,7 +67,7 @@ async def item(request: Request) -> Response:
 async def model(request: Request) -> Response:
     """What answers, how good it is, and how it is used."""
     service = service_of(request)
-    return await _page(request, lambda desk: about(desk, service.metrics))
+    return await _page(request, lambda desk: about(desk, service.metrics, report_feedback(service.feedback.events())))
 
 
 @router.post("/pages/keep")

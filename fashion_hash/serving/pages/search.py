@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-import re
+import json
 import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fashion_hash.errors import QueryError
+from fashion_hash.errors import QueryError, shown
 from fashion_hash.presentation.details import fact_words
 from fashion_hash.presentation.tiles import Tile
 from fashion_hash.retrieval.answers import ItemHits
 from fashion_hash.retrieval.filters.columns import TEXT
 from fashion_hash.serving.pages.desk import Desk
 from fashion_hash.serving.pages.visit import Visit
-from fashion_hash.understanding.said import Fact
 
 SHOWN, OUTFITS, EXAMPLES = 24, 9, 6
 MOST_LETTERS = 2_000
 
 
 class Found(NamedTuple):
-    """An item that was found, and the share of bits that agree with the words; None where only letters decided."""
+    """An item that was found.
+
+    Attributes:
+        tile: the item.
+        share: of the bits that agree with the words; None where more than bits decided.
+        complete: whether it has all that is asked.
+    """
 
     tile: Tile
     share: float | None
+    complete: bool = True
 
 
 class Chip(NamedTuple):
@@ -36,13 +42,13 @@ class Chip(NamedTuple):
         words: that say it.
         hard: whether it decides before taste orders.
         removed: the address of the search without it.
-        always: the address on which nothing else is shown; "" where it cannot be a filter.
+        turned: the address on which it decides, or no longer does.
     """
 
     words: str
     hard: bool
     removed: str
-    always: str
+    turned: str
 
 
 def search(desk: Desk) -> str:
@@ -58,6 +64,8 @@ def search(desk: Desk) -> str:
     user = desk.visit.user if text or desk.visit.user is not None else None
     options: dict[str, Any] = {"where": desk.where, **desk.visit.likes}
     try:
+        if "facts" in desk.visit.rest:
+            options["facts"] = _facts(desk.visit.rest["facts"])
         answer = desk.recommender.search(text, user, SHOWN, item_type=desk.visit.rest.get("type") or None, **options)
         looks = []
         if outfits:
@@ -72,8 +80,8 @@ def search(desk: Desk) -> str:
         text,
         items=_found(desk, answer),
         looks=looks if outfits else None,
-        chips=[_chip(desk, text, fact) for fact in answer.understood],
-        unknown=answer.unknown_words,
+        chips=_chips(desk, text, answer),
+        changed=desk.visit.address("/search", q=text, **_kept(desk.visit)) if "facts" in options else "",
         by=answer.by,
         note=answer.note,
         milliseconds=_since(began),
@@ -85,7 +93,7 @@ def _page(desk: Desk, text: str, **values: Any) -> str:
         "items": [],
         "looks": None,
         "chips": [],
-        "unknown": (),
+        "changed": "",
         "by": "",
         "note": "",
         "shown": "",
@@ -105,23 +113,42 @@ def _counted(total: int, shown: int) -> str:
 
 
 def _found(desk: Desk, answer: ItemHits) -> list[Found]:
-    rows = zip(answer.types.tolist(), answer.ids.tolist(), answer.scores.tolist())
-    return [Found(desk.tile(item_type, item_id), score) for item_type, item_id, score in rows]
+    """The items, with the share of bits where bits alone decided."""
+    scores, by_bits = answer.scores.tolist(), not answer.understood and not (answer.scores > 1).any()
+    rows = zip(answer.types.tolist(), answer.ids.tolist(), scores, answer.complete.tolist())
+    return [
+        Found(desk.tile(item_type, item_id), score if by_bits else None, complete)
+        for item_type, item_id, score, complete in rows
+    ]
 
 
-def _chip(desk: Desk, text: str, fact: Fact) -> Chip:
-    """A fact with the searches that change it."""
-    without = re.sub(rf"(?<!\w){re.escape(fact.words)}(?!\w)", " ", text, count=1, flags=re.IGNORECASE)
-    visit, always = desk.visit, ""
-    if isinstance(fact.value, str) and not fact.excluded and fact.column != "type":
-        filtered = Visit(visit.user, visit.said, (*visit.filters, (f"is.{fact.column}", fact.value)), visit.rest)
-        always = _address(desk, filtered, text)
-    return Chip(fact_words(fact), fact.hard, _address(desk, visit, " ".join(without.split())), always)
+def _facts(text: str) -> Any:
+    """The facts of an address; what does not fit is refused where they are read."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise QueryError(f"the facts of this address are not JSON: {shown(text)}") from None
 
 
-def _address(desk: Desk, visit: Visit, text: str) -> str:
-    kept = {name: visit.rest.get(name) for name in ("show", "type", "model")}
-    return visit.address("/search", q=text, **kept)
+def _chips(desk: Desk, text: str, answer: ItemHits) -> list[Chip]:
+    """What was understood, each with the searches that change it."""
+    asked, partner = answer.understood, answer.goes_with
+    plain = [fact.to_dict() for fact in asked] + [{**fact.to_dict(), "goes_with": True} for fact in partner]
+    chips = []
+    for place, fact in enumerate((*asked, *partner)):
+        words = f"to go with {fact_words(fact)}" if place >= len(asked) else fact_words(fact)
+        without = plain[:place] + plain[place + 1 :]
+        turned = [*plain[:place], {**plain[place], "hard": not fact.hard}, *plain[place + 1 :]]
+        chips.append(Chip(words, fact.hard, _changed(desk.visit, text, without), _changed(desk.visit, text, turned)))
+    return chips
+
+
+def _changed(visit: Visit, text: str, facts: Sequence[dict[str, Any]]) -> str:
+    return visit.address("/search", q=text, facts=json.dumps(facts, ensure_ascii=False), **_kept(visit))
+
+
+def _kept(visit: Visit) -> dict[str, str | None]:
+    return {name: visit.rest.get(name) for name in ("show", "type", "model")}
 
 
 def _by_letters(desk: Desk, text: str) -> tuple[list[Found], int]:

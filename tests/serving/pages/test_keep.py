@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +42,7 @@ def test_likes_are_kept_with_a_token(keeping):
     assert (reply.status_code, reply.headers["location"]) == (303, "/?user=user-1&kept=3")
     assert len(recommender(client).liked("user-1")) == before + 2
     assert "Kept. From now on" in read(client, reply.headers["location"]).text
+    assert re.search(r"main\s*1\s*0\s*2\s*1\s*0", read(client, "/model").text)  # users, shown, liked, disliked, bought
 
 
 def test_somebody_new_becomes_a_user(keeping):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -31,15 +32,26 @@ def test_items_for_words_are_the_recommenders_and_facts_are_chips(pages):
     assert "Search without colour red" in page.text
 
 
-def test_a_fact_is_taken_away_or_made_a_condition(pages):
+def test_a_fact_is_taken_away_or_turned(pages):
     page = read(pages, "/search", q="a red linen shirt")
-    without = page.links["✕Search without colour red"]
-    assert read(pages, without).text.count("“a linen shirt”") >= 1
-    only = read(pages, page.links["only colour red"])
-    assert ("is.colour", "red") in [(each["name"], each["value"]) for each in only.inputs if "checked" in each]
-    tops = [alt for alt in shown_items(only) if alt]
-    assert tops
-    assert all(alt.startswith("red ") for alt in tops)
+    without = read(pages, page.links["✕Search without colour red"])
+    assert "Search without colour red" not in without.text
+    assert "Search without kind shirt" in without.text
+    assert without.links["as it was understood"] == "/search?q=a+red+linen+shirt"
+    soft = read(pages, page.links["rather: colour red"])
+    assert "rather red" in soft.text
+    assert "colour red" in read(pages, soft.links["must: rather red"]).text
+    facts = json.loads(dict(parse_qsl(urlsplit(page.links["rather: colour red"]).query))["facts"])
+    expected = recommender(pages).search("a red linen shirt", None, 24, facts=facts)
+    first = next(href for href in soft.hrefs if href.startswith("/item"))
+    assert first.endswith(f"id={expected.ids[0]}")
+    broken = read(pages, "/search", q="a shirt", facts="[{")
+    assert "not JSON" in broken.text
+
+
+def test_a_share_of_bits_is_shown_only_where_it_is_one(pages):
+    assert "match" not in read(pages, "/search", q="a red linen shirt").text
+    assert "not all that is asked" in read(pages, "/search", q="a red linen shirt").text
 
 
 def test_outfits_around_them(pages):
