@@ -32,6 +32,8 @@ with the taste alone, the encoder's cosine, the share of the request's words, th
 how often it was taken). Words and soft facts always count a little: they may be asked for later."""
 HALVES = (0.0, 2.0, 8.0)
 """How many items a user must have taken for half the weight of the taste: what is tried."""
+NUMBERS = 2**17
+"""How many scores are computed at once."""
 FIT_AT_MOST, COMPARED, BEST_OF_EACH = 1_000, 400, 40
 """The most requests that weights are fitted on, the most items that one of them is compared with, and how many of these
 are the best by each term."""
@@ -112,23 +114,26 @@ def parts_of(
     catalogue: CatalogueFacts, scores: RequestScores, popular: np.ndarray, requests: Requests
 ) -> Iterator[Parts]:
     """What the scores of each request are made of; arguments as of AnswerScorer."""
-    for at in range(len(requests)):
-        asked = requests[slice(at, at + 1)]
-        text, taken = asked.texts[0], int(scores.taken(asked)[0])
-        said = catalogue.understand(text)
-        by_encoder = scores.encoder(text)
-        by_words = _shares(scores(asked, taste=False), scores.num_bits) if by_encoder.any() else 0.0 * popular
-        by_taste = _shares(scores(asked, text=False), scores.num_bits) if taken else 0.0 * popular
-        terms = [
-            _shares(scores(asked), scores.num_bits),
-            by_words,
-            by_taste,
-            by_encoder,
-            catalogue.lexical(said.about),
-            catalogue.soft(said),
-            popular,
-        ]
-        yield Parts(catalogue.tiers(said), np.stack(terms, axis=1).astype(np.float64), taken)
+    nothing, block_size = 0.0 * popular, max(1, NUMBERS // max(1, len(popular)))
+    for start in range(0, len(requests), block_size):
+        block = requests[slice(start, start + block_size)]
+        taken = scores.taken(block).tolist()
+        by_both, by_words, by_taste = (
+            _shares(by_bits, scores.num_bits)
+            for by_bits in (scores(block), scores(block, taste=False), scores(block, text=False))
+        )
+        for at, text in enumerate(block.texts):
+            said, by_encoder = catalogue.understand(text), scores.encoder(text)
+            terms = [
+                by_both[at],
+                by_words[at] if by_encoder.any() else nothing,
+                by_taste[at] if taken[at] else nothing,
+                by_encoder,
+                catalogue.lexical(said.about),
+                catalogue.soft(said),
+                popular,
+            ]
+            yield Parts(catalogue.tiers(said), np.stack(terms, axis=1).astype(np.float64), int(taken[at]))
 
 
 def weights_for(weights: np.ndarray, taken: int, half: float) -> np.ndarray:
@@ -239,4 +244,4 @@ def answer_scorer(run: RequestRun, data: RequestData, split: str, scores: Reques
 
 
 def _shares(scores: np.ndarray, num_bits: int) -> np.ndarray:
-    return np.asarray((scores[0].astype(np.float64) / num_bits + 1) / 2)
+    return np.asarray((scores.astype(np.float64) / num_bits + 1) / 2)
