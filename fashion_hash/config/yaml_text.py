@@ -20,6 +20,7 @@ MOST_LEVELS = 20
 MOST_DIGITS = 100  # of a number
 
 _TAGS = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map", "merge")}
+_OTHER_BASE = re.compile(r"[-+]?(0[0-9_]+$|[0-9_]+:)")  # 012 would be 10, 1:30 would be 90
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
@@ -128,6 +129,11 @@ class _Check:
             raise self.error(node, f"a value of the type {kind}: use text, numbers, true, false, lists and sections")
         if node.tag in _NUMBERS and len(str(node.value)) > MOST_DIGITS:
             raise self.error(node, f"a number of {len(node.value):,} characters")
+        if node.tag in _NUMBERS and _OTHER_BASE.match(str(node.value)):
+            message = (
+                f"{node.value} is a number to the base 8 or 60 in YAML: leave out the zeros or colons, or quote it"
+            )
+            raise self.error(node, message)
         if isinstance(node, yaml.SequenceNode):
             for value in node.value:
                 self.node(value, level + 1)

@@ -123,6 +123,8 @@ def _header(path: Path, lines: TextLines, form: str) -> tuple[str, tuple[str, ..
     if csv.field_size_limit() < MOST_CHARACTERS:
         csv.field_size_limit(MOST_CHARACTERS)  # descriptions in HTML exceed Python's 128 KiB
     first = next((line for line in lines if line.strip()), "")
+    if re.fullmatch(r"\s*\"?sep=.\"?\s*", first):
+        raise DataError.at(path, lines.line, f"{first.strip()!r} is a line for Excel alone: remove it")
     separator = "\t" if form == "tsv" else next((mark for mark in SEPARATORS if mark in first), ",")
     try:
         cells = next(csv.reader(itertools.chain([first], lines), delimiter=separator, strict=True), [])

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MOST_PIXELS = 64_000_000  # larger pictures are refused
 FULL_SIZE = 16_000_000  # pixels of the largest picture that is not reduced
+RUN_BY_OTHERS = ("EPS", "WMF")  # Pillow starts Ghostscript for EPS, which no file of a stranger may do
 AT_ONCE = 32_000_000  # pixels that the threads of a process decode at a time; a larger picture waits to be alone
 LARGE, LARGE_THREADS = 4_000_000, 4  # pixels of a picture that one of a few threads decodes
 _STRIP = 1_000_000  # pixels that are converted at a time
@@ -48,6 +49,8 @@ def decoded(encoded: bytes, most_pixels: int | None = None) -> Iterator[Image]:
     most = _most_pixels() if most_pixels is None else most_pixels
     with _decoder_errors(encoded):
         opened = Image.open(io.BytesIO(encoded))
+        if opened.format in RUN_BY_OTHERS:
+            raise ValueError(f"{opened.format} is drawn by another program: save it as JPEG or PNG")
     with opened:
         with _decoder_errors(encoded):
             factor, pixels = _plan(opened, most)

@@ -104,6 +104,7 @@ def test_the_form_is_in_the_name():
         ("t.csv", b"a,b\n1,2,3\n", r"t\.csv:2: row too long"),
         ("t.csv", b"a,b,a\n1,2,3\n", r"t\.csv:1: the column 'a' occurs twice"),
         ("t.csv", b'a,b\n1,2\n3,"x\n4,5\n', r"t\.csv:3: not CSV: a quotation mark is opened in this row"),
+        ("t.csv", b"sep=;\na;b\n1;2\n", r"t\.csv:1: 'sep=;' is a line for Excel alone: remove it"),
         ("t.csv", b"a,b\r1,2\r", r"not CSV: lines end with carriage returns alone"),
         ("t.csv", "a,b\n1,x\n2,Größe\n".encode("latin-1"), r"t\.csv:3: not UTF-8 text; in Latin-1 .*'2,Größe'"),
         ("t.csv", "a,b\n1,2\n".encode("utf-16-le"), r"t\.csv:1: NUL characters: this is UTF-16 without"),

@@ -148,3 +148,11 @@ def test_threads_share_the_pixels(monkeypatch, large):
 def test_a_picture_of_more_pixels_than_there_are_waits_to_be_alone(monkeypatch):
     monkeypatch.setattr(decoding, "_budget", decoding._Budget(10))
     assert decode(encoded(RAMP.astype(np.uint8), "PNG")).size == (256, 8)
+
+
+def test_no_other_program_is_started_for_a_picture(monkeypatch):
+    """Pillow would hand EPS to Ghostscript, which runs what stands in the file."""
+    drawing = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n(/tmp/x) (w) file\n"
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *_: pytest.fail("Ghostscript was started"))
+    with pytest.raises(FeatureError, match="EPS is drawn by another program: save it as JPEG or PNG"):
+        decode(drawing)
