@@ -122,6 +122,23 @@ def sweep(folder: Path, *names: str) -> None:
             left.unlink(missing_ok=True)
 
 
+def reserve(path: Path, size: int) -> None:
+    """Reserves space on the disk for a file that will be mapped; it is made when absent, and keeps its content.
+
+    A mapped file may have holes. When one is written to on a full disk, the system ends the process by a signal.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    if hasattr(os, "posix_fallocate"):
+        with open(path, "ab") as stream:
+            try:
+                os.posix_fallocate(stream.fileno(), 0, max(size, path.stat().st_size))
+            except OSError as error:
+                if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # file systems that cannot reserve
+                    raise OSError(error.errno, os.strerror(error.errno or 0), str(path)) from None
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Replace `path` by `text` (UTF-8), atomically."""
     with atomic_path(path) as temporary:

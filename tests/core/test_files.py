@@ -1,14 +1,19 @@
 """A crash or a full disk leaves the old file whole and nothing half-written beside it."""
 
+import errno
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from fashion_hash.core.files import atomic_folder, atomic_path, sweep, write_json, write_text
+from fashion_hash.core.files import atomic_folder, atomic_path, reserve, sweep, write_json, write_text
+from fashion_hash.data.stores.lmdb_files import open_writer
+from fashion_hash.errors import DataError
+from fashion_hash.index.engines.sums.files import _new_array
 
 # a limit on the size of files is as good as a full disk: the write fails in its middle
 FULL_DISK = """
@@ -98,3 +103,36 @@ def test_a_sweep_beside_a_process_that_is_faster(tmp_path: Path, monkeypatch: py
         monkeypatch.setattr(os, "unlink", unlinked_by_the_other)
     sweep(tmp_path, "bundle")
     assert not list(tmp_path.iterdir())
+
+
+def test_space_is_reserved_and_content_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "mapped"
+    with open(path, "wb") as stream:
+        stream.write(b"head")
+        stream.truncate(100_000)  # a hole, as a mapped file has it
+    before = path.stat().st_blocks
+    reserve(path, 10)
+    assert path.stat().st_size == 100_000
+    assert path.read_bytes()[:6] == b"head\0\0"
+    assert path.stat().st_blocks * 512 >= 100_000 > before * 512
+
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="No space left on device") as raised:
+        reserve(path, 10)
+    assert raised.value.filename == str(path)
+
+
+def test_what_is_mapped_to_be_written_is_reserved_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a full disk the arrays of a scan and the locks of an LMDB end in an error, not in a signal."""
+
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(DataError, match=r"lock\.mdb.*free some space"):
+        open_writer(tmp_path / "store")
+    with pytest.raises(OSError, match="No space left on device"):
+        _new_array(tmp_path / "codes.npy", np.uint8, (3, 4))

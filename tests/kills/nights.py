@@ -15,6 +15,7 @@ from fashion_hash.config.experiment import make_request_config
 from fashion_hash.core.manifest import CURRENT
 from fashion_hash.data.stores.features import FeatureStore
 from fashion_hash.data.told.tables import read_told
+from fashion_hash.errors import FashionHashError
 from fashion_hash.retrieval.generations.told import export_told
 from fashion_hash.retrieval.recommender import Recommender
 from fashion_hash.training.requests.loop import fit_requests
@@ -112,10 +113,10 @@ def _extract(folder: Path, start: int, done: Done) -> None:
 
 
 def _extracted(folder: Path) -> Mapping[str, str] | None:
-    file = folder / "store" / "data.mdb"
-    if not file.is_file() or not file.stat().st_size:
-        return None
-    store = FeatureStore(folder / "store")
+    try:
+        store = FeatureStore(folder / "store")
+    except FashionHashError:
+        return None  # nothing was stored when it was killed
     return {key: hashlib.sha256(store.get(key).tobytes()).hexdigest() for key in sorted(store.keys())}
 
 

@@ -22,7 +22,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
 from fashion_hash.core.extras import require_extra
-from fashion_hash.core.files import atomic_folder
+from fashion_hash.core.files import atomic_folder, reserve
 from fashion_hash.data.stores.lmdb_pages import check_pages
 from fashion_hash.errors import DataError
 
@@ -33,6 +33,7 @@ Result = TypeVar("Result")
 
 MAP_SIZE = 1 << 30  # of a new environment; only address space, and it grows
 _KEYS = 1000  # read in one transaction
+_LOCK_BYTES = 8192  # of the file of locks of 126 readers
 _WAIT = 60.0  # seconds, for readers of other threads to end
 _WRITTEN_FOR = 60.0  # seconds, for another process that writes while the file is checked
 
@@ -187,10 +188,14 @@ def open_writer(path: Path, lock: bool = True) -> Environment:
         _checked(file, for_writing=True)
     try:
         path.mkdir(parents=True, exist_ok=True)
+        if lock:
+            reserve(path / "lock.mdb", _LOCK_BYTES)
         opened: Environment = lmdb.open(str(path), map_size=MAP_SIZE, lock=lock)
         return opened
     except (lmdb.Error, OSError) as error:
-        raise DataError(f"cannot write {path}: {error}") from None
+        raise DataError(
+            f"cannot write {path}: {error}; free some space where the disk is full, and try again"
+        ) from None
 
 
 def put_all(writer: Environment, records: Sequence[tuple[bytes, bytes | None]], path: str | Path | None = None) -> int:

@@ -20,7 +20,7 @@ import numpy as np
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.core.arrays import check_rows, open_array
 from fashion_hash.core.codes import WEIGHT_ONE, unpack
-from fashion_hash.core.files import write_json
+from fashion_hash.core.files import reserve, write_json
 from fashion_hash.core.manifest import Within, check_fields, read_json
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import BundleError
@@ -197,4 +197,6 @@ def _new_array(path: Path, dtype: type, shape: tuple[int, ...]) -> np.ndarray:
     if 0 in shape:  # an empty file cannot be mapped
         np.save(path, np.zeros(shape, dtype=dtype))
         return np.zeros(shape, dtype=dtype)
-    return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    reserve(path, path.stat().st_size)
+    return array
