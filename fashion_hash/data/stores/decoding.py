@@ -50,7 +50,7 @@ def decoded(encoded: bytes, most_pixels: int | None = None) -> Iterator[Image]:
     with _decoder_errors(encoded):
         opened = Image.open(io.BytesIO(encoded))
         if opened.format in RUN_BY_OTHERS:
-            raise ValueError(f"{opened.format} is drawn by another program: save it as JPEG or PNG")
+            raise FeatureError(f"{opened.format} is drawn by another program: save it as JPEG or PNG")
     with opened:
         with _decoder_errors(encoded):
             factor, pixels = _plan(opened, most)
