@@ -26,11 +26,16 @@ from fashion_hash.serving.schemas.fields import (
     Types,
     Unknown,
     Where,
+    example,
 )
 
 
 class PoolBody(Body):
     """A question for the best outfits of the pool."""
+
+    model_config = example(
+        {"k": 5, "where": {"price": {"<": 500}}, "exclude": {"top": ["top-2"]}, "session": "visitor-17"}
+    )
 
     k: Count = 10
     where: Where = None
@@ -50,6 +55,8 @@ class PoolBody(Body):
 class ComposeBody(Body):
     """A question for outfits that are put together from all items."""
 
+    model_config = example({"k": 3, "types": ["top", "bottom", "shoe"], "max_repeats": 2, "timeout_ms": 500})
+
     k: Count = 10
     types: Types = None
     where: Where = None
@@ -68,6 +75,8 @@ class ComposeBody(Body):
 
 class CompleteBody(Body):
     """A question for what goes with some items."""
+
+    model_config = example({"items": {"top": "top-1"}, "k": 3})
 
     items: Annotated[dict[str, Id], Field(min_length=1, description="Item ids by slot name.")]
     k: Count = 10
@@ -89,6 +98,8 @@ class CompleteBody(Body):
 class SearchBody(Body):
     """A request in words, a user, or both, for items."""
 
+    model_config = example({"text": "a red shirt", "user": "user-1", "k": 5})
+
     text: Text = ""
     user: Id | None = None
     k: Count = 10
@@ -106,6 +117,8 @@ class SearchBody(Body):
 
 class OutfitsForBody(Body):
     """A request in words, a user, or both, for outfits."""
+
+    model_config = example({"text": "a red shirt", "user": "user-1", "k": 3, "timeout_ms": 1000})
 
     text: Text = ""
     user: Id | None = None
@@ -130,6 +143,8 @@ class OutfitsForBody(Body):
 class ScoreBody(Body):
     """A question for the scores of some outfits."""
 
+    model_config = example({"user": "user-1", "outfits": [{"top": "top-1", "shoe": "shoe-2"}]})
+
     user: Id | None = None
     outfits: Annotated[list[OutfitRef], Field(min_length=1, max_length=1_000)]
     if_unknown: Unknown = "refuse"
@@ -137,6 +152,8 @@ class ScoreBody(Body):
 
 class ExplainBody(Body):
     """A question why an outfit has its score or, with `text`, why a request finds an item or an outfit."""
+
+    model_config = example({"user": "user-1", "outfit": {"top": "top-1", "shoe": "shoe-2"}})
 
     user: Id | None = None
     outfit: OutfitRef | None = None
@@ -153,6 +170,8 @@ class ExplainBody(Body):
 class BatchBody(Body):
     """The same question for many users."""
 
+    model_config = example({"users": ["user-1", "user-2"], "k": 3})
+
     users: Annotated[list[Id], Field(min_length=1, max_length=MOST_USERS)]
     k: Annotated[int, Field(ge=1, le=100, strict=True)] = 10
     where: Where = None
@@ -164,5 +183,7 @@ class BatchBody(Body):
 
 class ReloadBody(Body):
     """Which model to open again."""
+
+    model_config = example({})
 
     model: Annotated[str | None, Field(description="Its name; by default all.")] = None

@@ -14,6 +14,7 @@ from fashion_hash.serving.schemas.fields import (
     Body,
     Id,
     OutfitRef,
+    example,
 )
 
 MOST_EVENTS = 10_000
@@ -27,6 +28,8 @@ IdsByType = Annotated[
 class PutUserBody(Body):
     """All that a user tells; it replaces what they told before."""
 
+    model_config = example({"liked": [{"top": "top-1", "shoe": "shoe-2"}], "disliked": [{"top": "top-3"}]})
+
     liked: Outfits
     disliked: Outfits
     again: Annotated[StrictBool, Field(description="Also a user who was removed: they start anew.")] = False
@@ -34,6 +37,8 @@ class PutUserBody(Body):
 
 class PatchUserBody(Body):
     """What a user tells in addition; the latest opinion about an outfit counts."""
+
+    model_config = example({"liked": [{"top": "top-2"}], "neutral": [{"top": "top-3"}]})
 
     liked: Outfits
     disliked: Outfits
@@ -63,17 +68,23 @@ class ItemEntry(BaseModel):
 class ItemsBody(Body):
     """Items to add or change, in one transaction."""
 
+    model_config = example({"items": [{"item_id": "top-1", "type": "top", "title": "A linen shirt", "price": 39.9}]})
+
     items: Annotated[list[ItemEntry], Field(min_length=1, max_length=MOST_ITEMS)]
 
 
 class ItemIdsBody(Body):
     """Items that are named."""
 
+    model_config = example({"items": {"top": ["top-4"]}})
+
     items: IdsByType
 
 
 class OutfitsBody(Body):
     """Outfits to add or change, in one transaction."""
+
+    model_config = example({"outfits": {"look-1": {"top": "top-1", "shoe": "shoe-2"}}})
 
     outfits: Annotated[
         dict[str, Annotated[dict[str, Id], Field(min_length=1)]],
@@ -88,6 +99,8 @@ class OutfitsBody(Body):
 
 class OutfitIdsBody(Body):
     """Outfits that are named."""
+
+    model_config = example({"outfits": ["look-1"]})
 
     outfits: Annotated[list[Id], Field(min_length=1, max_length=MOST_ITEMS)]
 
@@ -118,6 +131,10 @@ class EventBody(Body):
 
 class FeedbackBody(Body):
     """Events; all are kept, or none."""
+
+    model_config = example(
+        {"events": [{"user": "user-1", "kind": "liked", "outfit": {"top": "top-1"}, "event_id": "e-1"}]}
+    )
 
     events: Annotated[list[EventBody], Field(min_length=1, max_length=MOST_EVENTS)]
 

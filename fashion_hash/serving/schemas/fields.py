@@ -18,6 +18,11 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, ser_json_inf_nan="null")
 
 
+def example(value: dict[str, Any]) -> ConfigDict:
+    """The configuration of a body with an example, which the OpenAPI document shows and a test sends."""
+    return ConfigDict(json_schema_extra={"examples": [value]})
+
+
 Id = Annotated[str, Field(min_length=1, max_length=LONGEST_ID)]
 OutfitRef = Annotated[
     Id | dict[str, Id],
