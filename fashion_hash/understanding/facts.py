@@ -28,11 +28,13 @@ from fashion_hash.core.arrays import open_array
 from fashion_hash.core.files import write_json
 from fashion_hash.core.manifest import Within, check_fields, read_json, read_part
 from fashion_hash.errors import BundleError
+from fashion_hash.understanding.said import Understanding
 from fashion_hash.understanding.terms import Terms
 from fashion_hash.understanding.words import Words, words_of_bundle
 
 FORMAT, FORMAT_VERSION = "fashion_hash facts", 1
 FIELDS = {"lexical": Within(-1e9, 1e9, whole=False), "soft": Within(-1e9, 1e9, whole=False), "words": dict}
+LONGEST = {"longest": Within(0, 1e9)}  # which most bundles do not have
 TERMS = {"words": (list, str), "mean_length": Within(1e-9, 1e9, whole=False)}
 
 
@@ -44,12 +46,19 @@ class RequestFacts:
         words: what users say.
         terms: the words of the catalogue.
         lexical, soft: weights, beside 1 for the request score.
+        longest: the most words of a request whose hard facts decide; in longer ones, such as reviews, they are soft
+            facts. None for any length.
     """
 
     words: Words
     terms: Terms
     lexical: float = 0.0
     soft: float = 0.0
+    longest: int | None = None
+
+    def limited(self, said: Understanding, text: str) -> Understanding:
+        """What a text says, its facts soft where it is too long for hard ones."""
+        return said if self.longest is None or len(text.split()) <= self.longest else said.softened()
 
 
 def write_facts(folder: Path, facts: RequestFacts) -> None:
@@ -68,6 +77,7 @@ def write_facts(folder: Path, facts: RequestFacts) -> None:
         "format_version": FORMAT_VERSION,
         "lexical": facts.lexical,
         "soft": facts.soft,
+        **({} if facts.longest is None else {"longest": facts.longest}),
         "words": facts.words.model_dump(mode="json"),
     }
     write_json(folder / "facts.json", manifest)
@@ -88,7 +98,7 @@ def read_facts(folder: Path, sizes: dict[str, int]) -> RequestFacts | None:
     path = folder / "facts.json"
     manifest = read_part(path, FORMAT, FORMAT_VERSION, f"{path} is missing: export the bundle again")
     try:
-        check_fields(path, manifest, FIELDS)
+        check_fields(path, manifest, FIELDS | (LONGEST if "longest" in manifest else {}))
         listed = read_json(folder / "terms.json")
         check_fields(folder / "terms.json", listed, TERMS)
         places = {word: place for place, word in enumerate(listed["words"])}
@@ -98,7 +108,7 @@ def read_facts(folder: Path, sizes: dict[str, int]) -> RequestFacts | None:
     idf = open_array(folder / "idf.npy", "facts/idf.npy", V=len(places))
     by_type = {item_type: _weights(folder, item_type, (size, len(places))) for item_type, size in sizes.items()}
     terms = Terms(places, idf, float(listed["mean_length"]), by_type)
-    return RequestFacts(words, terms, float(manifest["lexical"]), float(manifest["soft"]))
+    return RequestFacts(words, terms, float(manifest["lexical"]), float(manifest["soft"]), manifest.get("longest"))
 
 
 def _weights(folder: Path, item_type: str, shape: tuple[int, int]) -> csc_matrix:

@@ -89,6 +89,10 @@ class Understanding:
         """The other facts."""
         return tuple(fact for fact in self.facts if not fact.hard)
 
+    def softened(self) -> Understanding:
+        """The same with every fact soft: it adds to the score and decides nothing."""
+        return replace(self, facts=tuple(replace(fact, hard=False) for fact in self.facts))
+
     @property
     def items(self) -> tuple[Understanding, ...]:
         """What is said of each of the items asked for; one at least."""

@@ -89,7 +89,9 @@ class LiveFacts:
             text: the words of the request.
         """
         facts = self.facts
-        return None if facts is None else understand(text, self.lexicon(snapshot, tables))
+        if facts is None:
+            return None
+        return facts.limited(understand(text, self.lexicon(snapshot, tables)), text)
 
     def lexicon(self, snapshot: Snapshot, tables: Tables) -> Lexicon:
         """The phrases that the catalogue understands in a state."""

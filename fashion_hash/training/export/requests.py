@@ -159,7 +159,7 @@ def request_contents(
         item_tastes={item_type: taste_parts[of_type] for item_type, of_type in rows.items()},
         user_tastes=_array(tastes),
         user_known=known,
-        facts=RequestFacts(catalogue.words, words, fitted.lexical, fitted.soft),
+        facts=RequestFacts(catalogue.words, words, fitted.lexical, fitted.soft, fitted.longest),
         sum=RequestSum(
             fitted.sum,
             {item_type: encoded[of_type] for item_type, of_type in rows.items()},

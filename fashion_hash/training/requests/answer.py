@@ -6,6 +6,8 @@ Shapes: B requests, C items of the catalogue, T terms of the sum.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -30,10 +32,15 @@ TERMS = Terms(
 """The terms of the sum, each for what an item has of it: the share of agreeing bits, the same with the words alone and
 with the taste alone, the encoder's cosine, the share of the request's words, the share of its soft facts, and log(1 +
 how often it was taken). Words and soft facts always count a little: they may be asked for later."""
+LONGEST = (None, 20, 8)
+"""The most words of a request whose hard facts decide: what is tried. What a long review names by the way is no fact to
+insist on."""
 HALVES = (0.0, 2.0, 8.0)
 """How many items a user must have taken for half the weight of the taste: what is tried."""
 NUMBERS = 2**17
 """How many scores are computed at once."""
+KEPT_AT_MOST = 2_000_000
+"""How many items of all requests together are kept in memory with their terms, at 64 bytes each."""
 FIT_AT_MOST, COMPARED, BEST_OF_EACH = 1_000, 400, 40
 """The most requests that weights are fitted on, the most items that one of them is compared with, and how many of these
 are the best by each term."""
@@ -60,11 +67,13 @@ class AnswerWeights(NamedTuple):
     Attributes:
         lexical, soft: of words and of soft facts.
         sum: of all else.
+        longest: the most words of a request whose hard facts decide; None for any.
     """
 
     lexical: float
     soft: float
     sum: SumWeights
+    longest: int | None = None
 
 
 class Parts(NamedTuple):
@@ -74,11 +83,23 @@ class Parts(NamedTuple):
         tiers: (C,) int64.
         terms: (C, T) float64, in the order of NAMES.
         taken: how many items the user took; 0 of nobody.
+        words: how many words the request has.
+        softened: (C,) the share of facts where all are soft.
     """
 
     tiers: np.ndarray
     terms: np.ndarray
     taken: int
+    words: int
+    softened: np.ndarray
+
+    def limited(self, longest: int | None) -> Parts:
+        """The parts where hard facts decide only in requests of up to so many words; None for any."""
+        if longest is None or self.words <= longest:
+            return self
+        terms = self.terms.copy()
+        terms[:, SOFT] = self.softened
+        return self._replace(tiers=np.zeros_like(self.tiers), terms=terms)
 
 
 class AnswerScorer:
@@ -95,14 +116,15 @@ class AnswerScorer:
         self, catalogue: CatalogueFacts, scores: RequestScores, popular: np.ndarray, weights: AnswerWeights
     ) -> None:
         self._catalogue, self._scores, self._popular = catalogue, scores, popular
-        lexical, soft, rest = weights
+        lexical, soft, rest, self._longest = weights
         self._half = rest.half
         self._weights = np.array([1.0, rest.words, rest.taste, rest.encoder, lexical, soft, rest.popular])
 
     def __call__(self, requests: Requests) -> np.ndarray:
         """(B, C) float64: the rank of the tier, plus the score within the tier, below 1."""
         rows = []
-        for parts in parts_of(self._catalogue, self._scores, self._popular, requests):
+        for whole in parts_of(self._catalogue, self._scores, self._popular, requests):
+            parts = whole.limited(self._longest)
             score = parts.terms @ weights_for(self._weights, parts.taken, self._half)
             low, high = float(score.min(initial=0)), float(score.max(initial=0))
             rank = np.unique(parts.tiers, return_inverse=True)[1]
@@ -117,13 +139,16 @@ def parts_of(
     nothing, block_size = 0.0 * popular, max(1, NUMBERS // max(1, len(popular)))
     for start in range(0, len(requests), block_size):
         block = requests[slice(start, start + block_size)]
+        every = [catalogue.understand(text) for text in block.texts]
+        lengths = [len(text.split()) for text in block.texts]
+        block = replace(block, texts=tuple(said.about for said in every))  # all that a bundle compares items with
         taken = scores.taken(block).tolist()
         by_both, by_words, by_taste = (
             _shares(by_bits, scores.num_bits)
             for by_bits in (scores(block), scores(block, taste=False), scores(block, text=False))
         )
-        for at, text in enumerate(block.texts):
-            said, by_encoder = catalogue.understand(text), scores.encoder(text)
+        for at, said in enumerate(every):
+            by_encoder = scores.encoder(said.about)
             terms = [
                 by_both[at],
                 by_words[at] if by_encoder.any() else nothing,
@@ -133,7 +158,9 @@ def parts_of(
                 catalogue.soft(said),
                 popular,
             ]
-            yield Parts(catalogue.tiers(said), np.stack(terms, axis=1).astype(np.float64), int(taken[at]))
+            together = np.stack(terms, axis=1).astype(np.float64)
+            softened = catalogue.soft(said.softened()) if said.hard else together[:, SOFT]
+            yield Parts(catalogue.tiers(said), together, int(taken[at]), lengths[at], softened)
 
 
 def weights_for(weights: np.ndarray, taken: int, half: float) -> np.ndarray:
@@ -158,12 +185,16 @@ def fit_answer(
         seed: of the items that requests are compared with.
     """
     if requests is None or not len(requests):
-        return _answer_weights(TERMS.part / TERMS.spread, 0.0)
+        return _answer_weights(TERMS.part / TERMS.spread, 0.0, None)
     if len(requests) > FIT_AT_MOST:
         requests = requests[np.linspace(0, len(requests) - 1, FIT_AT_MOST).astype(np.int64)]
+    asked = _Asked(catalogue, scores, popular, requests)
+    prior = _Order(TERMS.part / TERMS.spread, HALVES[1], None)
+    longest = LONGEST[choose(asked.values([prior._replace(longest=longest) for longest in LONGEST]))]
     rng = generator(seed, "weights")
     candidates, taken = [], []
-    for parts, item in zip(parts_of(catalogue, scores, popular, requests), requests.items.tolist()):
+    for whole, item in asked:
+        parts = whole.limited(longest)
         candidates.append(parts.terms[_compared(parts, item, rng)])
         taken.append(parts.taken)
     present = np.arange(max(map(len, candidates))) < np.array([len(rows) for rows in candidates])[:, None]
@@ -176,15 +207,43 @@ def fit_answer(
         fits.append(fit(TERMS, known, present))
     best = min(range(len(HALVES)), key=lambda place: fits[place].loss)
     weighings = [fits[best].weights, *(alone(term, fits[best].spread) for term in range(len(NAMES)) if term != SOFT)]
-    values: list[list[float]] = [[] for _ in weighings]
-    for parts, item in zip(parts_of(catalogue, scores, popular, requests), requests.items.tolist()):
-        for weights, of_requests in zip(weighings, values):
-            score = parts.terms @ weights_for(weights, parts.taken, HALVES[best])
-            score = np.where(parts.tiers < parts.tiers[item], -np.inf, score)
-            score = np.where(parts.tiers > parts.tiers[item], np.inf, score)
-            places = places_in(score[None], np.array([item]))
-            of_requests.append(float((reciprocal_rank(places) + recall_at(places, 10))[0]) / 2)
-    return _answer_weights(weighings[choose([np.array(of_requests) for of_requests in values])], HALVES[best])
+    orders = [_Order(weights, HALVES[best], longest) for weights in weighings]
+    return _answer_weights(*orders[choose(asked.values(orders))])
+
+
+class _Order(NamedTuple):
+    """Weights (T,), and how many items a user must have taken for half the weight of the taste; see AnswerWeights."""
+
+    weights: np.ndarray
+    half: float
+    longest: int | None
+
+
+class _Asked:
+    """Requests with their parts, which are kept where they are small."""
+
+    def __init__(
+        self, catalogue: CatalogueFacts, scores: RequestScores, popular: np.ndarray, requests: Requests
+    ) -> None:
+        self._make = partial(parts_of, catalogue, scores, popular, requests)
+        self._items = requests.items.tolist()
+        self._kept = list(self._make()) if len(requests) * len(popular) <= KEPT_AT_MOST else None
+
+    def __iter__(self) -> Iterator[tuple[Parts, int]]:
+        return zip(self._make() if self._kept is None else self._kept, self._items)
+
+    def values(self, orders: Sequence[_Order]) -> list[np.ndarray]:
+        """For each order (R,), the mean of the reciprocal rank and recall@10 of the item that was taken."""
+        values: list[list[float]] = [[] for _ in orders]
+        for whole, item in self:
+            for order, of_requests in zip(orders, values):
+                parts = whole.limited(order.longest)
+                score = parts.terms @ weights_for(order.weights, parts.taken, order.half)
+                score = np.where(parts.tiers < parts.tiers[item], -np.inf, score)
+                score = np.where(parts.tiers > parts.tiers[item], np.inf, score)
+                places = places_in(score[None], np.array([item]))
+                of_requests.append(float((reciprocal_rank(places) + recall_at(places, 10))[0]) / 2)
+        return [np.array(of_requests) for of_requests in values]
 
 
 def _compared(parts: Parts, item: int, rng: np.random.Generator) -> np.ndarray:
@@ -198,10 +257,10 @@ def _compared(parts: Parts, item: int, rng: np.random.Generator) -> np.ndarray:
     return np.concatenate([[item], others])
 
 
-def _answer_weights(weights: np.ndarray, half: float) -> AnswerWeights:
+def _answer_weights(weights: np.ndarray, half: float, longest: int | None) -> AnswerWeights:
     relative = [float(f"{weight / weights[BITS]:.4g}") for weight in weights]
     rest = SumWeights(relative[WORDS], relative[TASTE], relative[ENCODER], relative[POPULAR], half)
-    return AnswerWeights(max(relative[LEXICAL], 0.01), max(relative[SOFT], 0.01), rest)
+    return AnswerWeights(max(relative[LEXICAL], 0.01), max(relative[SOFT], 0.01), rest, longest)
 
 
 def popular_of(data: RequestData, splits: Sequence[str]) -> np.ndarray:
