@@ -78,13 +78,15 @@ def _columns(title: str) -> dict[str, Any]:
     return {"colour": colour, "material": fabric, "kind": noun}
 
 
-def request_facts(details: Mapping[str, Mapping[str, Mapping[str, Any]]], lexical: float, soft: float) -> RequestFacts:
+def request_facts(
+    details: Mapping[str, Mapping[str, Mapping[str, Any]]], lexical: float, soft: float, longest: int | None = None
+) -> RequestFacts:
     """What a bundle of these items understands of requests."""
     words = read_words()
     texts = {
         kind: [readable(catalogue_words(item), item) for item in items.values()] for kind, items in details.items()
     }
-    return RequestFacts(words, Terms.of(texts, words), lexical, soft)
+    return RequestFacts(words, Terms.of(texts, words), lexical, soft, longest)
 
 
 def request_sum(weights: SumWeights, vectors: Mapping[str, np.ndarray]) -> RequestSum:
@@ -102,7 +104,7 @@ def words_bundle(
     seed: int = 0,
     named: TextEncoder | None = None,
     further: Callable[[int], dict[str, Any]] = lambda row: {},
-    facts: tuple[float, float] | None = None,
+    facts: tuple[float, float] | tuple[float, float, int] | None = None,
     beside: SumWeights | None = None,
     contents_of: Callable[..., BundleContents] = random_contents,
     **options: Any,
@@ -110,7 +112,8 @@ def words_bundle(
     """A bundle with index and request model; `user-0` likes what is red, the last user nobody knows.
 
     `named`: an encoder of the same length that the bundle says it was made with; `further`: more columns, by row;
-    `facts`: weights of words and of soft facts, for a bundle that reads colour, material and kind in requests;
+    `facts`: weights of words and of soft facts, and the longest request with hard ones, for a bundle that reads colour,
+    material and kind in requests;
     `beside`: weights of what counts beside the bits: row r of each type was taken r times.
     `contents_of`: makes the part that scores outfits, `encoder_contents` for an outfit encoder.
     """

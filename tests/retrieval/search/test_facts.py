@@ -248,3 +248,21 @@ def test_a_bundle_without_facts_answers_by_bits(tmp_path: Path) -> None:
     hits = recommender.search("red skirt", k=3)
     assert hits.understood == ()
     assert hits.complete.all()
+
+
+def test_facts_of_requests_that_are_too_long_are_soft(tmp_path: Path) -> None:
+    recommender = Recommender.load(words_bundle(tmp_path / "bundle", facts=(LEXICAL, SOFT, 3)).path)
+    short, long = recommender.search("red skirt please", k=100), recommender.search("a red skirt please", k=100)
+    assert [fact.hard for fact in short.understood] == [True, True]
+    assert [fact.hard for fact in long.understood] == [False, False]
+    assert not short.complete.all()
+    assert long.complete.all()  # nothing hard is asked
+    assert long.scores.tolist() == sorted(long.scores, reverse=True)
+    sizes = {kind: len(recommender.bundle.items[kind]) for kind in recommender.bundle.types}
+    folder = recommender.bundle.path / "requests" / "facts"
+    manifest = json.loads((folder / "facts.json").read_text())
+    assert manifest["longest"] == 3
+    for longest in (-1, 2.5, True, "8"):
+        (folder / "facts.json").write_text(json.dumps({**manifest, "longest": longest}))
+        with pytest.raises(BundleError, match="longest must be a number of words, got"):
+            read_facts(folder, sizes)

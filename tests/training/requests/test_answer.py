@@ -143,3 +143,29 @@ def test_facts_decide_before_the_sum(data: RequestData) -> None:
 def test_the_same_seed_gives_the_same_weights(data: RequestData) -> None:
     once, again = (fitted(data, data.split("valid"), bits=1.0, taste=1.0)[0] for _ in range(2))
     assert once == again
+
+
+LONG = " so i write a few more words of no matter at all" * 3
+
+
+@pytest.mark.parametrize(("right", "longest"), [(True, (None,)), (False, (20, 8))])
+def test_hard_facts_that_mislead_decide_in_short_requests_only(
+    data: RequestData, right: bool, longest: tuple[int | None, ...]
+) -> None:
+    """Long requests that name the colour of what was taken, or by the way another one."""
+    colours = [item_id.split("-")[0] for item_id in data.items["item"].ids]
+    details = {"item": {item_id: {"colour": colour} for item_id, colour in zip(data.items["item"].ids, colours)}}
+    valid = data.split("valid")
+    named = [colours[item] if right else colours[(item + 11) % len(colours)] for item in valid.items.tolist()]
+    texts = tuple(f"{colour} xyz{row}{LONG}" for row, colour in enumerate(named))
+    world = replace(data, details=details, splits={**data.splits, "valid": replace(valid, texts=texts)})
+    weights, answer, scores = fitted(world, world.split("valid"), bits=3.0)
+    assert weights.longest in longest
+    values = request_metrics(request_values(answer, world.split("valid")))
+    bits = request_metrics(request_values(lambda asked: scores(asked), world.split("valid")))
+    assert values["mrr"] > bits["mrr"] - 0.01
+    short = replace(valid[:1], texts=("red",))
+    order = np.argsort(
+        -AnswerScorer(CatalogueFacts(world), Made(short, data.num_items), np.zeros(48), weights)(short)[0]
+    )
+    assert all(colours[row] == "red" for row in order[: colours.count("red")])
