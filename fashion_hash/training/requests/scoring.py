@@ -101,7 +101,7 @@ class RequestScorer:
         vectors: Mapping[str, np.ndarray],
         slope: float,
     ) -> None:
-        self._model, self._inputs, self._histories, self._vectors = model, inputs, histories, vectors
+        self._model, self._inputs, self._histories, self._vectors = model, inputs, histories, dict(vectors)
         self._trained, _ = seen_in_training(inputs.data)
         outputs, self._item_tastes = item_outputs(model, inputs)
         self._relaxed, self._binary = model.finish(outputs, slope).T, binarise(outputs).T
@@ -111,7 +111,12 @@ class RequestScorer:
 
     def encoder(self, text: str) -> np.ndarray:
         """(C,) float64, the cosine of the encoder's vectors of a text and of every item, as a bundle compares them."""
-        return cosines(self._encoded, rounded(self._vectors[text]))
+        return cosines(self._encoded, rounded(self._vector(text)))
+
+    def _vector(self, text: str) -> np.ndarray:
+        if text not in self._vectors:  # such as the part of a request that is about the item itself
+            self._vectors[text] = self._inputs.vectors([text])[0][0]
+        return self._vectors[text]
 
     def taken(self, requests: Requests) -> np.ndarray:
         """(B,) int64, how many different items the users took, as far as the taste knows; 0 without a taste."""
@@ -132,7 +137,7 @@ class RequestScorer:
         """
         model, device = self._model, self._inputs.device
         size = self._inputs.item_features.shape[1]
-        vectors = np.stack([self._vectors[text] for text in requests.texts]) if len(requests) else np.zeros((0, size))
+        vectors = np.stack([self._vector(text) for text in requests.texts]) if len(requests) else np.zeros((0, size))
         users = requests.users if taste else np.full(len(requests), NOBODY)
         with torch.no_grad():
             texts = torch.as_tensor(vectors, device=device, dtype=torch.float32)
