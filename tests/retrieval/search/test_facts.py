@@ -264,5 +264,5 @@ def test_facts_of_requests_that_are_too_long_are_soft(tmp_path: Path) -> None:
     assert manifest["longest"] == 3
     for longest in (-1, 2.5, True, "8"):
         (folder / "facts.json").write_text(json.dumps({**manifest, "longest": longest}))
-        with pytest.raises(BundleError, match="longest is .*, expected a whole number from 0"):
+        with pytest.raises(BundleError, match=r"longest is .*, expected a whole number from 0"):
             read_facts(folder, sizes)
