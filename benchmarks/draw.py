@@ -335,6 +335,23 @@ def shop_scale() -> str:
     return table(("step", "seconds", "peak memory so far, MB"), rows, right=2)
 
 
+def retrain() -> str:
+    """What happens to answers and changes while a bundle gets new generations."""
+    runs = figures("soak_retrain"), figures("soak_retrain_commands")
+    names = {
+        "answers": "answers",
+        "changes": "changes",
+        "switches": "new generations",
+        "errors": "errors",
+        "lost": "changes that were lost",
+        "mixed": "answers out of two generations",
+        "ms p50 otherwise": "ms an answer, median",
+        "ms p99 near a switch": "ms an answer within half a second of a switch, 99th percentile",
+    }
+    rows = [(said, *(f"{run[name]:,}" for run in runs)) for name, said in names.items()]
+    return table(("", "random models", "`train --with-live` and `build-index`"), rows, right=2)
+
+
 def origins() -> str:
     """Where every file of figures comes from."""
     rows = []
@@ -358,6 +375,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "engines": engines,
     "weights": weights,
     "shop-scale": shop_scale,
+    "retrain": retrain,
     "origins": origins,
 }
 

@@ -43,7 +43,7 @@ from fashion_hash.live.records.cells import OPS
 from fashion_hash.live.records.tables import FORMAT_VERSION, GIVEN_SCHEMA, LATER_SCHEMA, SCHEMA, LogState, Records
 
 FILE = "live.sqlite"
-WAIT_SECONDS = 20.0  # for another writer's transaction
+WAIT_SECONDS = 60.0  # for another writer's transaction: a long batch, or the switch of generations on a busy machine
 
 
 class Store(Records):
