@@ -166,7 +166,7 @@ def quoted(value):
 
 
 def test_damaged_bodies_are_answered_by_documented_problems(client):
-    check(client, 0, 150)
+    check(client, 0, 60)
 
 
 @pytest.mark.slow
