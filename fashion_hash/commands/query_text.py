@@ -185,5 +185,6 @@ def _view(
 def _used(options: argparse.Namespace, names: Sequence[str]) -> list[str]:
     """The options among `names` that were set, as they are written on the command line."""
     flags = {"item_type": "--type"}
-    used = [name for name in names if getattr(options, name) not in (None, False, [])]
+    values = {name: getattr(options, name) for name in names}
+    used = [name for name, value in values.items() if not (value is None or value is False or value == [])]  # 0 is used
     return [flags.get(name, "--" + name.replace("_", "-")) for name in used]

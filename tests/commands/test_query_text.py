@@ -128,7 +128,7 @@ def test_sheets_and_pages(
     answers = max(1, len(users) // 2)
     assert written.count("Liked before") == len(users) // 2
     assert tags.classes.count("anchor") == 7 * answers * outfits
-    assert tags.classes.count("rank") == 7 * answers
+    assert tags.classes.count("look") == 7 * answers
 
 
 @pytest.mark.parametrize(
