@@ -22,7 +22,14 @@ from fashion_hash.serving.pages.desk import Desk
 
 SAMPLE, BINS = 4_000, 32
 MOST_BYTES = 4 << 20  # of a file of figures
-CURVES = (("loss", "loss"), ("valid_auc", "validation AUC, binary"), ("valid_auc_relaxed", "validation AUC, relaxed"))
+CURVES = (  # of runs on outfits, and of runs on requests
+    ("loss", "loss"),
+    ("valid_auc", "validation AUC, binary"),
+    ("valid_auc_relaxed", "validation AUC, relaxed"),
+    ("valid_mrr", "validation MRR, binary"),
+    ("valid_recall@10", "validation recall@10"),
+    ("valid_satisfied_ndcg@10", "validation satisfied NDCG@10"),
+)
 MODEL_FORMS = ("binary", "relaxed", "fold_in")
 
 
