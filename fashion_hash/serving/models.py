@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import re
 import threading
@@ -118,6 +119,10 @@ class Models:
                 except FashionHashError as error:
                     raise BundleError(f"{model.path} is opened but does not answer: {error}") from error
             self._models = {**self._models, **{model.name: model for model in fresh}}
+            for model in chosen:
+                model.recommender.close()  # an answer in progress opens again what it needs
+        del chosen
+        gc.collect()  # or the old files would stay open until the collector comes by itself
 
 
 def named_bundles(bundles: Sequence[str]) -> list[tuple[str, Path]]:

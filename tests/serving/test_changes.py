@@ -253,3 +253,14 @@ def test_a_reload_swaps_a_good_bundle_and_refuses_a_bad_one(client, path):
     assert client.post("/v1/model:reload", json={}).status_code == 503
     assert recommender(client) is after
     assert client.post("/v1/users/user-1/outfits", json={}).status_code == 200
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="open files are counted through /proc")
+def test_reloads_leave_no_files_open(client):
+    def count():
+        assert client.post("/v1/model:reload", json={}).status_code == 200
+        return len(os.listdir("/proc/self/fd"))
+
+    client.post("/v1/outfits", json={"outfits": {"look": OUTFIT}})
+    counts = [count() for _ in range(6)]
+    assert max(counts[2:]) <= counts[1] + 2, counts

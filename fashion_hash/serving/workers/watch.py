@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 from pathlib import Path
@@ -57,6 +58,7 @@ class Watch:
             if generation != self._generations.get(model.name):
                 self._generations[model.name] = generation
                 warm(model.recommender)
+                gc.collect()  # files of the generation before are closed, so that it can be removed
                 _log.info("model %s answers from generation %s", model.name, generation)
             if erase and _has_to_erase(model):
                 model.recommender.compact()
