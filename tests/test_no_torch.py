@@ -55,6 +55,7 @@ def test_the_query_path_imports_only_what_it_uses(tmp_path: Path, options: list[
         "index.build",
         "index.engines.open",
         "presentation.page",
+        "serving.workers.run",
     ],
 )
 def test_no_module_of_the_answering_half_imports_torch(module: str) -> None:
