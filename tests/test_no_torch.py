@@ -16,7 +16,7 @@ from fashion_hash.commands.query import main
 status = main(sys.argv[1:])
 assert status == 0, status
 loaded = {name.partition(".")[0] for name in sys.modules}
-heavy = {"torch", "torchvision", "faiss", "PIL", "pydantic", "sklearn", "tqdm", "numba", "jinja2"}
+heavy = {"torch", "torchvision", "faiss", "PIL", "pydantic", "sklearn", "tqdm", "numba", "jinja2", "fastapi"}
 print("loaded:", sorted(loaded & heavy))
 """
 

@@ -7,12 +7,14 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from fashion_hash.understanding.tokens import Token, folded, neighbours
-from fashion_hash.understanding.words import Words
+
+if TYPE_CHECKING:  # it loads pydantic, which queries do without
+    from fashion_hash.understanding.words import Words
 
 LONGEST_CUE = 4  # words
 LONGEST_VALUE = 6  # words; longer texts are descriptions
