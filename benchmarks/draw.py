@@ -335,6 +335,46 @@ def shop_scale() -> str:
     return table(("step", "seconds", "peak memory so far, MB"), rows, right=2)
 
 
+def adherence() -> str:
+    """Whether the first items have what a request says, row by row of the benchmark."""
+    of = figures("adherence")["figures"]["256"]
+    scorers = {
+        "bits + facts": "bits + facts",
+        "bits": "taste + words, bits",
+        "words only": "text only, bits",
+        "taste only": "user only, bits",
+        "BM25": "BM25",
+        "untrained encoder": "zero-shot encoder",
+    }
+    rows = []
+    for name in of["mean"]["bits + facts"]:
+        cells = [share(of["mean"][scorer][name], 3) for scorer in scorers.values()]
+        first = spread({"mean": of["mean"]["bits + facts"][name], "std": of["spread"]["bits + facts"][name]}, 3)
+        rows.append((name.replace("<", "&lt;").replace(">", "&gt;"), first, *cells[1:]))
+    return table(("", *scorers), rows, right=6)
+
+
+def adherence_of_bits() -> str:
+    """Adherence of the plain pairs without a user against the number of bits: trained, and signs of the encoder."""
+    trained, signs = figures("adherence")["figures"], figures("adherence")["signs"]
+    names = {"both": "<colour> <kind>, without", "kind": "with the kind", "colour": "with the colour"}
+    rows = [
+        (f"trained, {bits} bits", *(share(of["mean"]["text only, bits"][name], 3) for name in names.values()))
+        for bits, of in trained.items()
+    ]
+    floats = trained["256"]["mean"]["taste + words, float"]
+    rows.append(
+        (
+            "trained, floats, with a user",
+            *(share(floats[name.replace("without", "with a user")], 3) for name in names.values()),
+        )
+    )
+    for length, of in signs.items():
+        what = "untrained encoder, floats" if length == "floats" else f"its signs, {length} bits"
+        rows.append((what, *(share(of[name], 3) for name in names)))
+    return table(("", "both", "kind", "colour"), rows, right=3)
+
+
 def retrain() -> str:
     """What happens to answers and changes while a bundle gets new generations."""
     runs = figures("soak_retrain"), figures("soak_retrain_commands")
@@ -375,6 +415,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "engines": engines,
     "weights": weights,
     "shop-scale": shop_scale,
+    "adherence": adherence,
+    "adherence-of-bits": adherence_of_bits,
     "retrain": retrain,
     "origins": origins,
 }
