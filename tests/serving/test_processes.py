@@ -201,7 +201,7 @@ def test_sigterm_lets_answers_in_progress_end(service):  # the last of those tha
 @pytest.mark.slow
 def test_nothing_that_was_acknowledged_is_lost_when_everything_is_killed(bundle, tmp_path):
     acknowledged: set[str] = set()
-    for turn in range(10):
+    for turn in range(4):
         with running(bundle, tmp_path / f"tokens-{turn}", "--workers", "2") as service:
             for number in range(30):
                 event = {
@@ -222,5 +222,5 @@ def test_nothing_that_was_acknowledged_is_lost_when_everything_is_killed(bundle,
             for worker in workers:  # they end when their parent is gone
                 until(lambda worker=worker: not Path(f"/proc/{worker}").exists())
     kept = {event.event_id for event in FeedbackStore(bundle / "service").events()}
-    assert len(acknowledged) > 200
+    assert len(acknowledged) > 80
     assert acknowledged <= kept
