@@ -103,8 +103,13 @@ def swapped(page: Any, act: Callable[[], None], until: str) -> None:
     """Acts, and waits until the address holds a text."""
     act()
     page.wait_for_url(re.compile(re.escape(until)))
+    settled(page)
+
+
+def settled(page: Any) -> None:
+    """Waits until htmx has taken in what it put onto the page; before, a change of a field asks for nothing."""
     page.wait_for_load_state()
-    page.locator("main:not(.htmx-request):not(.htmx-swapping)").wait_for()
+    page.wait_for_function("() => !document.querySelector('.htmx-request, .htmx-swapping, .htmx-added')")
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -132,9 +137,12 @@ def test_a_person_is_found_and_filtered(opened: Open, width: str) -> None:
     page.get_by_role("button", name="Find").click()
     page.locator(".user", has_text="user-0").click()
     page.get_by_role("heading", name="Twelve outfits for user-0").wait_for()
+    settled(page)
     if width == "phone":
         page.locator(".filters > summary").click()
     swapped(page, lambda: page.get_by_label("summer").click(force=True), "is.season=summer")
+    page.get_by_role("link", name="Without filters").first.wait_for()  # htmx changes the address before the page
+    settled(page)
     assert page.get_by_label("summer").is_checked()
     before = page.locator("article.look").count()
     price = page.locator("input[name='sum.price']")
@@ -143,6 +151,7 @@ def test_a_person_is_found_and_filtered(opened: Open, width: str) -> None:
         lambda: price.evaluate("(e) => { e.value = 130; e.dispatchEvent(new Event('change', {bubbles: true})) }"),
         "sum.price=130",
     )
+    page.locator("output", has_text="at most 130").wait_for()
     assert 0 < page.locator("article.look").count() <= before
     assert "at most 130" in page.locator("output").first.inner_text()
     page.get_by_role("link", name="Without filters").first.click()
