@@ -218,12 +218,22 @@ class Bundle:
     @cached_property
     def requests(self) -> RequestTower | None:
         """The request model, or None when the bundle has none."""
-        folder = self.path / "requests"
-        if not folder.is_dir():
+        if not self.has_tower:
             return None
-        tower = RequestTower.open(folder)
+        tower = RequestTower.open(self.path / "requests")
         self.check_requests(tower)
         return tower
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether requests in words can be answered, by a request model or by the facts of the catalogue alone."""
+        return (self.path / "requests").is_dir()
+
+    @property
+    def has_tower(self) -> bool:
+        """Whether there is a request model; without one, requests/ holds facts alone."""
+        folder = self.path / "requests"
+        return folder.is_dir() and any(part.name != "facts" for part in folder.iterdir())
 
     def check_requests(self, tower: RequestTower) -> None:
         """Raises BundleError when a request model and the bundle differ in their numbers of users or items."""

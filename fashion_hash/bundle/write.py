@@ -34,6 +34,7 @@ from fashion_hash.inference.outfit_encoder import (
     write_encoder,
 )
 from fashion_hash.inference.request_weights import RequestContents, write_requests
+from fashion_hash.understanding.facts import RequestFacts, write_facts
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class BundleContents:
         history_times: (L,) int64 Unix seconds, when each outfit of the history was liked (facts.NO_TIME where it is
             not known); None if that is known of none.
         users_known: (U,) bool, whose codes were trained; the others are answered as anonymous users. None for all.
+        facts: what requests may say of the catalogue, for a bundle without a request model (which has its own); None
+            for a bundle that answers no words.
     """
 
     name: str
@@ -85,6 +88,7 @@ class BundleContents:
     encoder: EncoderContents | None = None
     history_times: np.ndarray | None = None
     users_known: np.ndarray | None = None
+    facts: RequestFacts | None = None
 
 
 def write_bundle(path: str | Path, contents: BundleContents) -> Bundle:
@@ -135,6 +139,9 @@ def _write(folder: Path, contents: BundleContents, scoring: _ScoringContents) ->
     scoring.write(folder)
     if contents.requests is not None:
         write_requests(folder / "requests", contents.requests)
+    elif contents.facts is not None:
+        (folder / "requests").mkdir()
+        write_facts(folder / "requests/facts", contents.facts)
     manifest = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -211,6 +218,7 @@ def _check_arrays(contents: BundleContents, types: Sequence[str]) -> None:
 def _check_requests(contents: BundleContents, types: tuple[str, ...]) -> None:
     requests = contents.requests
     if requests is None:
+        _check_facts(contents, types)
         return
     if requests.types != types:
         raise BundleError(f"the requests have the item types {list(requests.types)}, but the bundle has {list(types)}")
@@ -221,6 +229,15 @@ def _check_requests(contents: BundleContents, types: tuple[str, ...]) -> None:
         raise BundleError(
             f"the requests have {known}, but the bundle has {sizes}: both must have the same items and users"
         )
+
+
+def _check_facts(contents: BundleContents, types: tuple[str, ...]) -> None:
+    if contents.facts is None:
+        return
+    known = {item_type: weights.shape[0] for item_type, weights in contents.facts.terms.by_type.items()}
+    sizes = {item_type: len(contents.items[item_type]) for item_type in types}
+    if known != sizes:
+        raise BundleError(f"the facts are of {known}, but the bundle has {sizes}: both must have the same items")
 
 
 def _check_history(contents: BundleContents) -> None:

@@ -175,7 +175,7 @@ def _weight(options: argparse.Namespace) -> float:
 def _view(
     recommender: Recommender, options: argparse.Namespace, user: str | None, answer: Answer
 ) -> OutfitView | ItemView:
-    request = Request(options.text, answer.by, answer.note, answer.understood, answer.unknown_words)
+    request = Request(options.text, answer.by, answer.note, answer.understood, answer.unknown_words, answer.by_bits)
     if isinstance(answer, OutfitsFor):
         note = list_note(options)
         return outfit_view(recommender, user, answer.hits, request=request, note=note, **likes(options))

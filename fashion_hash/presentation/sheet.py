@@ -17,7 +17,7 @@ from fashion_hash.data.stores.decoding import decode
 from fashion_hash.errors import FeatureError, MissingExtraError, naming, visible
 from fashion_hash.presentation.details import counted, fact_words
 from fashion_hash.presentation.reasons import Reason
-from fashion_hash.presentation.tiles import ItemView, OutfitView, Tile, headed, laid_out, total_price
+from fashion_hash.presentation.tiles import ItemView, OutfitView, Request, Tile, headed, laid_out, total_price
 from fashion_hash.retrieval.answers import Hit, OutfitHit
 
 PAPER, INK, QUIET, LINE = "#faf8f5", "#26221f", "#6b635c", "#e4ded6"
@@ -90,14 +90,19 @@ def _outfit_section(view: OutfitView, subtitle: str) -> Image.Image:
                 draw.rectangle(
                     (left - 3, top - 3, left + TILE + 2, top + TILE + 2), outline=COLOURS["request"], width=3
                 )
-        _facts(draw, hit, tiles, view.reason(rank - 1), (facts, top, width - MARGIN))
+        _facts(draw, hit, tiles, view.reason(rank - 1), (facts, top, width - MARGIN), view.request)
         draw.line((MARGIN, top + TILE + GAP, width - MARGIN, top + TILE + GAP), LINE)
         top += row_height
     return image
 
 
 def _facts(
-    draw: ImageDraw.ImageDraw, hit: Hit, tiles: Sequence[Tile], reason: Reason, place: tuple[int, int, int]
+    draw: ImageDraw.ImageDraw,
+    hit: Hit,
+    tiles: Sequence[Tile],
+    reason: Reason,
+    place: tuple[int, int, int],
+    request: Request | None,
 ) -> None:
     """Why, where the terms stand, and the items with their prices; `place` is left, top and right."""
     left, top, right = place
@@ -109,7 +114,7 @@ def _facts(
     bars = [
         _Bar(name, 1 - percent / 100, f"top {percent} %", COLOURS[about]) for name, percent, about in reason.shown_ranks
     ]
-    if isinstance(hit, OutfitHit) and hit.request <= 1:  # more where facts add to the bits: no share then
+    if isinstance(hit, OutfitHit) and request is not None and request.by_bits:
         bars.insert(0, _Bar("request", hit.request, f"{hit.request:.0%}", COLOURS["request"]))
     for bar in bars:
         _draw_bar(draw, bar, left, down, right)

@@ -105,6 +105,7 @@ class Request:
         note: what to know about the answer; may be empty.
         understood: the facts that the words name.
         unknown: the words that say nothing to the model.
+        by_bits: whether the scores are shares of bits.
     """
 
     text: str
@@ -112,6 +113,7 @@ class Request:
     note: str
     understood: tuple[Fact, ...] = ()
     unknown: tuple[str, ...] = ()
+    by_bits: bool = True
 
     @property
     def unnamed(self) -> tuple[str, ...]:
@@ -193,8 +195,8 @@ class ItemView:
 
     @property
     def by_bits(self) -> bool:
-        """Whether the scores are shares of bits, as they are where no facts add to them."""
-        return not self.request.understood and all(score <= 1 for score, _ in self.items)
+        """Whether the scores are shares of bits, as they are where nothing is added to them."""
+        return self.request.by_bits
 
 
 def called(user_id: str | None) -> str:

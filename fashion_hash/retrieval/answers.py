@@ -103,8 +103,7 @@ class OutfitHit(Hit):
     """An outfit for a request: a Hit, and what the request adds.
 
     Attributes:
-        request: the score of the anchor in `search`: the share of bits in which it agrees with the request, 0 to 1,
-            and what words and soft facts add.
+        request: the score of the anchor in `search`, see ItemHits.
         total: score + weight * request; hits come in its order, after the hard facts.
         anchor: name of the slot with the item that the request is about.
         complete: whether the anchor has every hard fact.
@@ -128,6 +127,7 @@ class OutfitsFor:
         weight: of the request.
         shortfall: why fewer than k came back, when a filter was asked for; None otherwise.
         understood, goes_with: see ItemHits.
+        by_bits: whether the request scores are shares of bits, to which nothing is added.
     """
 
     hits: list[OutfitHit]
@@ -142,6 +142,7 @@ class OutfitsFor:
     shortfall: Shortfall | None
     understood: tuple[Fact, ...] = ()
     goes_with: tuple[Fact, ...] = ()
+    by_bits: bool = True
 
 
 By = Literal["taste and words", "words alone", "taste alone"]
@@ -151,7 +152,8 @@ class ItemHits(Aligned):
     """Items for a request: ids and scores, aligned, best first. Unpacks as `ids, scores`.
 
     (K',) strings and float64, K' at most k. A score is the share of bits in which the codes of request and
-    item agree, 0 to 1; after re-ranking it is computed from the values before their signs were taken.
+    item agree, 0 to 1, and what words, soft facts and what else the bundle counts add; after re-ranking the share is
+    computed from the values before their signs were taken. In a bundle without a request model it is what adds alone.
 
     Attributes:
         types: (K',) item types.
@@ -164,6 +166,7 @@ class ItemHits(Aligned):
         complete: (K',) bool, which items have every hard fact; the others come after them, and `note` says what
             they lack.
         shortfall: why fewer than k came back, when a filter was asked for; None otherwise.
+        by_bits: whether the scores are shares of bits, to which nothing is added.
     """
 
     types: np.ndarray
@@ -176,3 +179,4 @@ class ItemHits(Aligned):
     goes_with: tuple[Fact, ...] = ()
     complete: np.ndarray
     shortfall: Shortfall | None = None
+    by_bits: bool = True

@@ -4,7 +4,8 @@ Within a tier of hard facts (satisfaction.py) items are ordered by
 
     request score + lexical * share of the request's words (terms.py) + soft * share of its soft facts
 
-The two weights are fitted on the validation requests. The folder requests/facts/ of a bundle:
+The two weights are fitted on the validation requests. A bundle without a request model has LEXICAL and SOFT, and in
+place of the request score what the user likes (retrieval/search/beside.py). The folder requests/facts/ of a bundle:
 
     facts.json            format version, weights, the words that users say
     terms.json            the words of the catalogue and the mean length of an item
@@ -16,8 +17,10 @@ The two weights are fitted on the validation requests. The folder requests/facts
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -27,14 +30,16 @@ from scipy.sparse import csc_matrix
 from fashion_hash.core.arrays import open_array
 from fashion_hash.core.files import write_json
 from fashion_hash.core.manifest import Within, check_fields, read_json, read_part
+from fashion_hash.data.descriptions import catalogue_words
 from fashion_hash.errors import BundleError
 from fashion_hash.understanding.said import Understanding
-from fashion_hash.understanding.terms import Terms
-from fashion_hash.understanding.words import Words, words_of_bundle
+from fashion_hash.understanding.terms import Terms, readable
+from fashion_hash.understanding.words import Words, language_of, read_words, words_of_bundle
 
 FORMAT, FORMAT_VERSION = "fashion_hash facts", 1
 FIELDS = {"lexical": Within(-1e9, 1e9, whole=False), "soft": Within(-1e9, 1e9, whole=False), "words": dict}
 LONGEST = {"longest": Within(0, 1e9)}  # which most bundles do not have
+LEXICAL, SOFT = 1.0, 0.5  # where no requests were there to fit them: a word counts more than a soft fact
 TERMS = {"words": (list, str), "mean_length": Within(1e-9, 1e9, whole=False)}
 
 
@@ -59,6 +64,30 @@ class RequestFacts:
     def limited(self, said: Understanding, text: str) -> Understanding:
         """What a text says, its facts soft where it is too long for hard ones."""
         return said if self.longest is None or len(text.split()) <= self.longest else said.softened()
+
+
+def facts_of_catalogue(
+    items: Mapping[str, Sequence[str]], details: Mapping[str, Mapping[str, Mapping[str, Any]]]
+) -> RequestFacts | None:
+    """What requests may say of a catalogue for which no request model was trained; None where nothing is said of it.
+
+    The language is that of its texts.
+
+    Args:
+        items: ids in row order, by type.
+        details: by type and item id, "title" and further columns.
+    """
+    known = {
+        item_type: [details.get(item_type, {}).get(item_id, {}) for item_id in ids] for item_type, ids in items.items()
+    }
+    if not any(columns for of_type in known.values() for columns in of_type):
+        return None
+    texts = {
+        item_type: [readable(catalogue_words(columns), columns) for columns in of_type]
+        for item_type, of_type in known.items()
+    }
+    words = read_words(language=language_of(text for of_type in texts.values() for text in of_type))
+    return RequestFacts(words, Terms.of(texts, words), LEXICAL, SOFT)
 
 
 def write_facts(folder: Path, facts: RequestFacts) -> None:

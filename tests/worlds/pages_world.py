@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from PIL import Image
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.write import write_bundle
 from fashion_hash.index.build import build_index
+from fashion_hash.understanding.facts import facts_of_catalogue
 from tests.worlds.random_bundles import random_contents, random_pool
 from tests.worlds.words_world import COLOURS, words_bundle
 
@@ -59,7 +61,7 @@ def hostile_bundle(path: Path) -> Bundle:
         slots=SLOTS, num_items=len(HOSTILE), num_users=len(HOSTILE), users=HOSTILE, details=details, name=HOSTILE[0]
     )
     sizes = {item_type: len(HOSTILE) for item_type in SLOTS}
-    contents = _of_sizes(contents, items, sizes)
+    contents = replace(_of_sizes(contents, items, sizes), facts=facts_of_catalogue(items, details))
     bundle = write_bundle(path, contents)
     build_index(bundle, random_pool(bundle, 20))
     return bundle
@@ -67,8 +69,6 @@ def hostile_bundle(path: Path) -> Bundle:
 
 def _of_sizes(contents: Any, items: dict[str, tuple[str, ...]], sizes: dict[str, int]) -> Any:
     """Contents cut to so many items of each type."""
-    from dataclasses import replace
-
     cut = {
         name: {item_type: getattr(contents, name)[item_type][: sizes[item_type]] for item_type in sizes}
         for name in ("item_codes", "item_bias")

@@ -58,7 +58,7 @@ class RequestExplanation:
         text, by, note, known_words, unknown_words: see answers.ItemHits.
         type, item_id, title: of the item that the request is about.
         slot: its slot in the outfit; "" of an item by itself.
-        num_bits: D.
+        num_bits: D; 0 in a bundle without a request tower.
         agreeing: how many bits of item and request agree.
         agreeing_words: how many bits of the item and of the words alone agree; None where no word is known.
         weight: of the request in an outfit's total; None of an item by itself, which is not weighted.
@@ -107,8 +107,8 @@ class RequestExplanation:
 
     @property
     def request(self) -> float:
-        """The request score of the item: the share of agreeing bits."""
-        return self.agreeing / self.num_bits
+        """The share of agreeing bits; 0 in a bundle without a request tower."""
+        return self.agreeing / self.num_bits if self.num_bits else 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -143,11 +143,10 @@ class RequestExplanation:
         lines = [
             f"{self.total:.4f} in all: {parts}" + (f" (weight {self.weight:g})" if self.weight is not None else "")
         ]
-        lines.append(
-            f"{name}: {self.agreeing} of {self.num_bits} bits agree with the request"
-            + ("" if self.agreeing_words is None else f", {self.agreeing_words} with its words alone")
-            + f"; by {self.by}"
+        bits = f"{self.agreeing} of {self.num_bits} bits agree with the request" + (
+            "" if self.agreeing_words is None else f", {self.agreeing_words} with its words alone"
         )
+        lines.append(f"{name}: {bits}; by {self.by}" if self.num_bits else f"{name}: by {self.by}")
         if self.understood:
             lines.append(f"understood: {'; '.join(map(str, self.understood))}")
         if self.lacking:
@@ -208,13 +207,13 @@ def explain_request(moment: Moment, request: SearchQuery, query: RequestExplanat
         item_type, row, slot_name, weight = bundle.slots[slot], int(items[slot]), bundle.slot_names[slot], query.weight
         explained = METHODS[moment.bundle.scoring].explain
         outfit = explained(moment.bundle, user.user_key, items, user.liked, neighbours=query.neighbours)
-    code = moment.tower.items(snapshot, item_type, np.array([row])).codes[0]
-    bits = 8 * len(code)
-    agreeing = bits - int(hamming(code, request.code))
+    code = _code_of(moment, item_type, row)
+    bits = 8 * len(request.code)
+    agreeing = bits - int(hamming(code, request.code)) if bits else 0
     agreeing_words = _agreeing_words(moment, request, code, agreeing)
     total, words = (_part(number, bits, weight) for number in (agreeing, agreeing_words or 0))
     item = bundle.catalogue.item(item_type, row)
-    facts = _facts(moment, request, (item_type, row), Fraction(agreeing, bits), weight)
+    facts = _facts(moment, request, (item_type, row), Fraction(agreeing, max(bits, 1)), weight)
     return RequestExplanation(
         text=request.text,
         by=request.by,
@@ -280,9 +279,9 @@ def _facts(
 
 def _agreeing_words(moment: Moment, request: SearchQuery, code: Packed, agreeing: int) -> int | None:
     """How many bits of an item agree with the words alone; None where no word is known."""
-    if request.by == "words alone":
+    if request.by == "words alone" and request.has_code:
         return agreeing
-    if request.by == "taste alone":
+    if request.by == "taste alone" or not request.has_code:
         return None
     words = pack(moment.tower.tower.request([request.text]).bits)[0]
     return 8 * len(code) - int(hamming(code, words))
@@ -291,8 +290,15 @@ def _agreeing_words(moment: Moment, request: SearchQuery, code: Packed, agreeing
 def _part(agreeing: int, bits: int, weight: float | None) -> Fraction:
     """What agreeing bits add: their share, or in an outfit what it adds to the total, in fixed point."""
     if weight is None:
-        return Fraction(agreeing, bits)
-    return Fraction(int(fixed_point(np.asarray(weight * (agreeing / bits)))), WEIGHT_ONE)
+        return Fraction(agreeing, max(bits, 1))
+    return Fraction(int(fixed_point(np.asarray(weight * (agreeing / max(bits, 1))))), WEIGHT_ONE)
+
+
+def _code_of(moment: Moment, item_type: str, row: int) -> Packed:
+    """The code of an item that is compared with others: of the request tower, or else that of the bundle."""
+    if moment.tower.exists:
+        return np.asarray(moment.tower.items(moment.snapshot, item_type, np.array([row])).codes[0])
+    return np.asarray(moment.snapshot.bundle.item_codes[item_type][row].reshape(-1))
 
 
 def _without_words(
@@ -300,7 +306,7 @@ def _without_words(
 ) -> tuple[WithoutWord, ...]:
     """The request made again without each of its words."""
     words = request.known_words[:at_most]
-    if len(request.known_words) < 2:
+    if len(request.known_words) < 2 or not request.has_code:
         return ()
     texts = [" ".join(part for part in request.text.split() if word not in part.lower()) for word in words]
     without = pack(moment.tower.tower.request(texts, [request.taste] * len(texts)).bits)
@@ -322,7 +328,7 @@ def _nearest_liked(moment: Moment, explained: tuple[str, int], code: Packed, cou
     nearest = []
     for item_type, row in liked:
         item = catalogue.item(item_type, row)
-        liked_code = moment.tower.items(snapshot, item_type, np.array([row])).codes[0]
+        liked_code = _code_of(moment, item_type, row)
         share = 1 - int(hamming(liked_code, code)) / (8 * len(code))
         nearest.append(LikedItem(item_type, item.item_id, item.title, share))
     return tuple(sorted(nearest, key=lambda item: (-item.share, item.type, item.item_id))[: max(count, 0)])

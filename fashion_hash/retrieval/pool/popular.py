@@ -75,16 +75,25 @@ def popular_rankings(
 
 def outfit_popularity(snapshot: Snapshot, half_life: float | None = None) -> np.ndarray:
     """The popularity of each outfit of the pool: (N + A,) float64; see the module."""
-    half_life = check_half_life(half_life)
+    by_item, of_files = _kept(snapshot, check_half_life(half_life))
+    if not len(snapshot.added):
+        return of_files
+    return np.concatenate([of_files, _means(snapshot.bundle.slots, snapshot.added.items, by_item)])
+
+
+def item_popularity(snapshot: Snapshot) -> Mapping[str, np.ndarray]:
+    """By item type, how many users like an outfit with each item: (N,) float64 of the N items of the export."""
+    return _kept(snapshot, None)[0]
+
+
+def _kept(snapshot: Snapshot, half_life: float | None) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The popularity of the items and of the outfits of the files, worked out once."""
     key = half_life, int(np.count_nonzero(snapshot.bundle.users.findable))
     kept = _KEPT.setdefault(snapshot.base, {})
     if key not in kept:
         by_item = _item_popularity(snapshot, half_life)
         kept[key] = by_item, _means(snapshot.bundle.slots, snapshot.base.pool.items, by_item)
-    by_item, of_files = kept[key]
-    if not len(snapshot.added):
-        return of_files
-    return np.concatenate([of_files, _means(snapshot.bundle.slots, snapshot.added.items, by_item)])
+    return kept[key]
 
 
 def _item_popularity(snapshot: Snapshot, half_life: float | None) -> dict[str, np.ndarray]:

@@ -13,9 +13,11 @@ from fashion_hash.encoders.words import LONGEST
 from fashion_hash.errors import FeatureError, QueryError, shown
 from fashion_hash.retrieval.answers import By
 from fashion_hash.retrieval.moment import Moment
-from fashion_hash.retrieval.search.beside import Beside
+from fashion_hash.retrieval.search.beside import Beside, UserCode
 from fashion_hash.retrieval.search.given import given_facts
 from fashion_hash.understanding.said import Understanding
+from fashion_hash.understanding.terms import Terms
+from fashion_hash.understanding.words import Words
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,8 @@ class SearchQuery:
     Attributes:
         text: the words that the code is made from: without what the item is to go with.
         by: see ItemHits.
-        code: (D / 8,) uint8, packed.
-        floats: (D,) float32, the values whose signs are the code.
+        code: (D / 8,) uint8, packed; (0,) in a bundle without a request tower.
+        floats: (D,) float32, the values whose signs are the code; (0,) without a request tower.
         taste: (D,) float32, of the user; None where it is not known.
         known_words, unknown_words, note: see ItemHits.
         said: the facts that the words name; None for a bundle that does not read facts.
@@ -42,7 +44,12 @@ class SearchQuery:
     unknown_words: tuple[str, ...]
     note: str
     said: Understanding | None = None
-    beside: Beside | None = None
+    beside: Beside | UserCode | None = None
+
+    @property
+    def has_code(self) -> bool:
+        """Whether items are compared with the request bit by bit."""
+        return len(self.code) > 0
 
 
 def ask(moment: Moment, text: str | None, facts: Sequence[Mapping[str, Any]] | None = None) -> SearchQuery:
@@ -55,6 +62,7 @@ def ask(moment: Moment, text: str | None, facts: Sequence[Mapping[str, Any]] | N
 
     Raises:
         QueryError: there is nothing to go by: no word that is known, and no taste.
+        BundleError: the bundle answers no words.
         FeatureError: the weights of the bundle's text encoder are missing.
     """
     user_id = moment.user.user_id
@@ -64,6 +72,8 @@ def ask(moment: Moment, text: str | None, facts: Sequence[Mapping[str, Any]] | N
     if not (whole or facts) and user_id is None and not moment.user.personal:
         raise QueryError("nothing to search by: give the words of a request, a user whose taste is known, or both")
     read = whole if len(whole) <= LONGEST else whole[:LONGEST]
+    if not moment.tower.exists:
+        return _ask_catalogue(moment, read, len(whole), facts)
     tower, taste = moment.tower.tower, moment.tower.taste(moment.snapshot, moment.user)
     said = _said(moment, read, facts)
     read = read if said is None else said.about
@@ -77,22 +87,75 @@ def ask(moment: Moment, text: str | None, facts: Sequence[Mapping[str, Any]] | N
     words = tower.words(read)
     unknown = words.unknown if said is None else _unread(words.unknown, said)
     by_text = bool(request.by_text[0]) or (said is not None and bool(said.facts))
-    if not by_text and taste is None:
-        raise QueryError(_nothing(whole, unknown, user_id))
-    by: By = "taste alone" if not by_text else "words alone" if taste is None else "taste and words"
-    note = _note(len(whole), by, unknown, user_id)
-    if said is not None and said.notes:
-        note = "; ".join(filter(None, [note, *said.notes]))
+    by = _by(by_text, taste is not None, whole, unknown, user_id)
+    note = _noted(_note(len(whole), by, unknown, user_id), said)
     beside = moment.tower.beside.ask(tower, request, taste, moment.user.liked)
     code = pack(request.bits)[0]
     return SearchQuery(read, by, code, request.floats[0], taste, words.known, unknown, note, said, beside)
+
+
+def _ask_catalogue(moment: Moment, text: str, length: int, facts: Sequence[Mapping[str, Any]] | None) -> SearchQuery:
+    """A request to a bundle without a request tower: by the facts and words of its catalogue, and the user's code.
+
+    Args:
+        moment: the catalogue, and who asks.
+        text: the words that are read.
+        length: of the whole text.
+        facts: see `ask`.
+    """
+    check_reads(moment)
+    user_id, code = moment.user.user_id, UserCode.of(moment.user)
+    said = _said(moment, text, facts)
+    terms, rules = _opened(moment)
+    rest = () if said is None else said.rest
+    known = tuple(word for word in rest if terms.asked(word, rules))
+    unknown = () if said is None else _unread(tuple(word for word in rest if word not in known), said)
+    by = _by(said is not None and bool(said.facts or known), code.code is not None, text, unknown, user_id)
+    note = _noted(_note(length, by, unknown, user_id), said)
+    nothing = np.zeros(0)
+    return SearchQuery(
+        text if said is None else said.about,
+        by,
+        nothing.astype(np.uint8),
+        nothing.astype(np.float32),
+        None,
+        known,
+        unknown,
+        note,
+        said,
+        code,
+    )
+
+
+def check_reads(moment: Moment) -> None:
+    """Raises BundleError for a bundle that answers no words: its message says what to do."""
+    if moment.tower.exists or moment.tower.facts.facts is None:
+        _ = moment.tower.tower
+
+
+def _opened(moment: Moment) -> tuple[Terms, Words]:
+    """The words of a catalogue, and what cuts texts into them."""
+    facts = moment.tower.facts.facts
+    assert facts is not None
+    return facts.terms, facts.words
+
+
+def _by(by_text: bool, by_taste: bool, text: str, unknown: tuple[str, ...], user_id: str | None) -> By:
+    """What an answer is made from. Raises QueryError where there is nothing."""
+    if not by_text and not by_taste:
+        raise QueryError(_nothing(text, unknown, user_id))
+    return "taste alone" if not by_text else "taste and words" if by_taste else "words alone"
+
+
+def _noted(note: str, said: Understanding | None) -> str:
+    return "; ".join(filter(None, [note, *(() if said is None else said.notes)]))
 
 
 def understanding(moment: Moment, text: str) -> Understanding:
     """What a text says; nothing for a bundle that does not read facts."""
     if not isinstance(text, str):
         raise QueryError(f"text must be a string, the words of a request, got {shown(text)}")
-    _ = moment.tower.tower  # a bundle that answers no words says so
+    check_reads(moment)
     return _said(moment, readable(text).strip()[:LONGEST], None) or Understanding()
 
 

@@ -1,4 +1,13 @@
-"""What counts beside the bits of a request, against a live catalogue; see inference/request_sum.py."""
+"""What counts beside the bits of a request, against a live catalogue; see inference/request_sum.py.
+
+In a bundle without a request tower no request has bits. There the facts and the words of the catalogue count, and
+
+    TASTE * share + POPULAR * how many users like an outfit with the item, over the most of any item
+
+The share is the preference term of FHN's score for the item alone, scaled from the least that the bit weights allow, 0,
+to the most, 1; with an outfit encoder it is the share of bits in which the codes of user and item agree. TASTE decides
+between items that hold the words about equally well, POPULAR between items that are equal in all else.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +18,47 @@ from typing import NamedTuple
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.core.codes import Packed, hamming, pack
+from fashion_hash.core.codes import Packed, hamming, pack, unpack, weighted_inner
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.inference.request_sum import RequestSum, cosines, read_sum, rounded
 from fashion_hash.inference.request_tower import RequestCodes, RequestTower
+from fashion_hash.live.snapshot import Snapshot
+from fashion_hash.retrieval.pool.popular import item_popularity
+from fashion_hash.retrieval.users import User
+
+TASTE, POPULAR = 1.0, 0.001
+
+
+class UserCode(NamedTuple):
+    """What a request is compared by in a bundle without a request tower.
+
+    Attributes:
+        code: (D / 8,) uint8, packed, of the user; None where nothing is known of them.
+    """
+
+    code: Packed | None
+
+    @classmethod
+    def of(cls, user: User) -> UserCode:
+        """The code of a user; with an outfit encoder the signs of their vector."""
+        if not user.personal:
+            return cls(None)
+        key = user.user_key
+        return cls(key if key.dtype == np.uint8 else pack(np.where(key >= 0, 1, -1)))
+
+    def of_rows(self, snapshot: Snapshot, item_type: str, rows: np.ndarray) -> Added:
+        """What counts for some items of a type, those that were added included; rows (n,)."""
+        nothing = np.zeros(len(rows))
+        popular, early = nothing.copy(), rows < len(item_popularity(snapshot)[item_type])
+        most = max(float(of_type.max(initial=0)) for of_type in item_popularity(snapshot).values())
+        popular[early] = POPULAR * item_popularity(snapshot)[item_type][rows[early]] / max(most, 1.0)
+        if self.code is None:
+            return Added(nothing, nothing, popular)
+        weights = snapshot.bundle.preference_weights.astype(np.int64)
+        codes = snapshot.bundle.item_codes[item_type][rows]
+        most_preferred = codes.shape[1] * int(np.abs(weights).sum())
+        preferred = weighted_inner(weights * unpack(self.code), codes).sum(axis=1)
+        return Added(nothing, TASTE * (1 + preferred / max(most_preferred, 1)) / 2, popular)
 
 
 class Beside(NamedTuple):

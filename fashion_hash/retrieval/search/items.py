@@ -2,7 +2,8 @@
 
 A request becomes one code in the space of the items' codes. Its score with an item is the share of bits in
 which the two agree: 1 where all do, 0.5 for chance. The search is exact: every allowed item is compared, the
-best come first, ties by id and then by item type.
+best come first, ties by id and then by item type. In a bundle without a request tower no bits are compared; what
+facts, words and the user's code add is the score.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from fashion_hash.retrieval.filters.excluded import excluded_items
 from fashion_hash.retrieval.filters.shortfall import explain_shortfall
 from fashion_hash.retrieval.moment import Moment
 from fashion_hash.retrieval.search.ask import SearchQuery
-from fashion_hash.retrieval.search.beside import Added
+from fashion_hash.retrieval.search.beside import Added, UserCode
 from fashion_hash.retrieval.users import LikesInCall
 from fashion_hash.understanding.said import Understanding
 from fashion_hash.understanding.satisfaction import complete, missing
@@ -107,6 +108,8 @@ def search_items(moment: Moment, request: SearchQuery, query: ItemQuery) -> Item
     """The k best items for a request; see Recommender.search."""
     query.check()
     k, where, rerank = int(query.skip) + int(query.k), query.where, query.rerank
+    if rerank and not request.has_code:
+        raise QueryError("rerank needs a request model, which this bundle does not have: leave it out")
     bundle = moment.snapshot.bundle
     types = bundle.types if query.item_type is None else (check_type(bundle, query.item_type),)
     chosen = moment.columns.filter(moment.snapshot, where)
@@ -132,6 +135,7 @@ def search_items(moment: Moment, request: SearchQuery, query: ItemQuery) -> Item
     hits.by, hits.note, hits.reranked = request.by, request.note, rerank
     hits.known_words, hits.unknown_words = request.known_words, request.unknown_words
     hits.complete = np.ones(len(ids), dtype=bool)
+    hits.by_bits = counts_bits_alone(request, ranking.scores)
     if request.said is not None:
         hits.understood, hits.goes_with = request.said.facts, request.said.partner
         hits.complete = complete(request.said, ranking.tiers)
@@ -141,6 +145,12 @@ def search_items(moment: Moment, request: SearchQuery, query: ItemQuery) -> Item
         searched = {type_name: tables[type_name] for type_name in types}
         hits.shortfall = explain_shortfall(query.k, len(ids), chosen, searched, what="items")
     return hits
+
+
+def counts_bits_alone(request: SearchQuery, scores: np.ndarray) -> bool:
+    """Whether scores are shares of bits, to which nothing is added."""
+    said = request.said is not None and bool(request.said.facts)
+    return request.has_code and not said and not bool((scores > 1).any())
 
 
 class Ranking(NamedTuple):
@@ -181,9 +191,10 @@ def rank_items(
     for number, (item_type, tier) in enumerate(zip(types, of_types)):
         places, rows = np.flatnonzero(tier >= least), kept[item_type]
         rows = places if rows is None else rows[places]
-        distances = _distances(moment, item_type, request.code, rows)
-        added = _added(moment, tables, request, item_type, rows)
-        scores = shares(distances, 8 * len(request.code)) + added
+        scores, distances = _added(moment, tables, request, item_type, rows), np.zeros(len(rows), dtype=np.int64)
+        if request.has_code:
+            distances = _distances(moment, item_type, request.code, rows)
+            scores = shares(distances, 8 * len(request.code)) + scores
         parts.append((np.full(len(rows), number), rows, distances, scores, tier[places]))
     numbers, rows, distances, scores, tiers = (np.concatenate(part) for part in zip(*parts))
     return Ranking(Candidates(types, numbers, rows, distances), scores, tiers)
@@ -220,6 +231,8 @@ def added_beside(moment: Moment, request: SearchQuery, item_type: str, rows: np.
     """
     if request.beside is None:
         return None
+    if isinstance(request.beside, UserCode):
+        return request.beside.of_rows(moment.snapshot, item_type, rows)
     parts = [(items.codes, items.encoded) for items in moment.tower.parts(moment.snapshot, item_type)]
     return moment.tower.beside.of_rows(moment.tower.tower, request.beside, item_type, rows, parts)
 

@@ -84,6 +84,11 @@ class LiveTower:
         self._coded: dict[str, OrderedDict[int, tuple[CodedItems, CodedItems]]] = {}
         self._lock = threading.Lock()
 
+    @cached_property
+    def exists(self) -> bool:
+        """Whether the bundle has a request tower; without one, only the facts of its catalogue are read."""
+        return self._exported.has_tower
+
     @property
     def tower(self) -> RequestTower:
         """The request tower.
@@ -94,11 +99,11 @@ class LiveTower:
         with self._lock:
             if self._tower is None:
                 folder = self._exported.path / "requests"
-                if not folder.is_dir():
+                if not self.exists:
                     raise BundleError(
                         f"{self._exported.path} holds no request model (requests/), so it cannot answer words: "
-                        "train a configuration of requests (with `outfits:` naming the run of this bundle if you "
-                        "need outfits) and export that"
+                        "build it again to search by what its catalogue says, or train a configuration of requests "
+                        "(with `outfits:` naming the run of this bundle if you need outfits) and export that"
                     )
                 tower = RequestTower.open(folder, encoder=self._encoder, encoder_weights=self._weights)
                 self._exported.check_requests(tower)

@@ -50,7 +50,7 @@ from fashion_hash.retrieval.search.anchors import (
 )
 from fashion_hash.retrieval.search.ask import SearchQuery
 from fashion_hash.retrieval.search.companions import Companion, companions_of
-from fashion_hash.retrieval.search.items import best_places, rank_items, relaxed
+from fashion_hash.retrieval.search.items import best_places, counts_bits_alone, rank_items, relaxed
 from fashion_hash.understanding.said import Understanding
 from fashion_hash.understanding.satisfaction import complete
 
@@ -144,6 +144,7 @@ def outfits_for(moment: Moment, request: SearchQuery, query: CompositionQuery, a
         shortfall=shortfall,
         understood=said.facts,
         goes_with=said.partner,
+        by_bits=counts_bits_alone(request, best.anchors.shares),
     )
 
 

@@ -69,7 +69,11 @@ def _facts(desk: Desk) -> list[tuple[str, str]]:
         ("answers", ", ".join(sorted({f"{how}" for how in bundle.answers.values()}))),
         (
             "words",
-            "read, with what the catalogue says" if desk.can_search else "not read: titles are searched by letters",
+            "read by a request model, with what the catalogue says"
+            if desk.bundle.has_tower
+            else "read by what the catalogue says"
+            if desk.can_search
+            else "not read: build the bundle again",
         ),
         *known,
     ]

@@ -185,7 +185,7 @@ class Desk:
     @property
     def can_search(self) -> bool:
         """Whether the bundle answers words."""
-        return (self.bundle.path / "requests").is_dir()
+        return self.bundle.reads_words
 
     def menus(self) -> list[Menu]:
         """The filters that the catalogue offers."""

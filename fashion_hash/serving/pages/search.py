@@ -13,12 +13,14 @@ from fashion_hash.errors import QueryError, shown
 from fashion_hash.presentation.details import fact_words
 from fashion_hash.presentation.tiles import Tile
 from fashion_hash.retrieval.answers import ItemHits
-from fashion_hash.retrieval.filters.columns import TEXT
 from fashion_hash.serving.pages.desk import Desk
 from fashion_hash.serving.pages.visit import Visit
 
 SHOWN, OUTFITS, EXAMPLES = 24, 9, 6
 MOST_LETTERS = 2_000
+OLD_BUNDLE = (
+    "This bundle was built before catalogues were read for searches: build it again with `fashion-hash build-index`"
+)
 
 
 class Found(NamedTuple):
@@ -55,12 +57,14 @@ def search(desk: Desk) -> str:
     """Items or outfits for words; without words, what a search could begin with."""
     text = " ".join(desk.visit.rest.get("q", "")[:MOST_LETTERS].split())
     outfits = desk.visit.rest.get("show") == "outfits" and desk.can_search
+    if not desk.can_search:
+        return _page(desk, text, problem=OLD_BUNDLE)
     if not text and not desk.visit.filters:
         return _page(desk, text, examples=_examples(desk))
     began = time.perf_counter()
-    if not desk.can_search:
-        items, total = _by_letters(desk, text)
-        return _page(desk, text, items=items, shown=_counted(total, len(items)), milliseconds=_since(began))
+    asked = bool(text) or "facts" in desk.visit.rest
+    if not asked and desk.visit.user is None and not any(desk.visit.likes.values()):
+        return _page(desk, text, items=_passing(desk), milliseconds=_since(began))
     user = desk.visit.user if text or desk.visit.user is not None else None
     options: dict[str, Any] = {"where": desk.where, **desk.visit.likes}
     try:
@@ -96,7 +100,6 @@ def _page(desk: Desk, text: str, **values: Any) -> str:
         "changed": "",
         "by": "",
         "note": "",
-        "shown": "",
         "problem": "",
         "examples": [],
         "milliseconds": 0.0,
@@ -108,18 +111,25 @@ def _since(began: float) -> float:
     return 1000 * (time.perf_counter() - began)
 
 
-def _counted(total: int, shown: int) -> str:
-    return f"{shown} of {total:,}" if total > shown else ""
-
-
 def _found(desk: Desk, answer: ItemHits) -> list[Found]:
     """The items, with the share of bits where bits alone decided."""
-    scores, by_bits = answer.scores.tolist(), not answer.understood and not (answer.scores > 1).any()
-    rows = zip(answer.types.tolist(), answer.ids.tolist(), scores, answer.complete.tolist())
+    rows = zip(answer.types.tolist(), answer.ids.tolist(), answer.scores.tolist(), answer.complete.tolist())
     return [
-        Found(desk.tile(item_type, item_id), score if by_bits else None, complete)
+        Found(desk.tile(item_type, item_id), score if answer.by_bits else None, complete)
         for item_type, item_id, score, complete in rows
     ]
+
+
+def _passing(desk: Desk) -> list[Found]:
+    """The first items that pass the filters, where nobody asks for anything."""
+    passing: list[Found] = []
+    snapshot, masks = desk.recommender.live.now(), desk.allowed()
+    for item_type, ids in snapshot.bundle.items.items():
+        if desk.visit.rest.get("type") in (None, "", item_type):
+            mask = masks.get(item_type)
+            rows = range(len(ids)) if mask is None else np.flatnonzero(mask[: len(ids)]).tolist()
+            passing += [Found(desk.tile(item_type, ids.id(row)), None) for row in rows[: SHOWN - len(passing)]]
+    return passing
 
 
 def _facts(text: str) -> Any:
@@ -149,39 +159,6 @@ def _changed(visit: Visit, text: str, facts: Sequence[dict[str, Any]]) -> str:
 
 def _kept(visit: Visit) -> dict[str, str | None]:
     return {name: visit.rest.get(name) for name in ("show", "type", "model")}
-
-
-def _by_letters(desk: Desk, text: str) -> tuple[list[Found], int]:
-    """Items whose title or columns hold every word, in the order of the catalogue, and how many there are.
-
-    For bundles without a model of requests.
-    """
-    words = text.casefold().split()
-    tables, snapshot = desk.recommender.columns(), desk.recommender.live.now()
-    masks = desk.allowed()
-    found: list[tuple[str, int]] = []
-    for item_type in desk.bundle.types:
-        if desk.visit.rest.get("type") not in (None, "", item_type):
-            continue
-        table, count = tables[item_type], len(snapshot.bundle.items[item_type])
-        holding = np.ones(count, dtype=bool) if masks.get(item_type) is None else masks[item_type][:count].copy()
-        for word in words:
-            holding &= _holding(table, word, count)
-        found += [(item_type, row) for row in np.flatnonzero(holding).tolist()]
-    items = snapshot.bundle.items
-    return [Found(desk.tile(kind, items[kind].id(row)), None) for kind, row in found[:SHOWN]], len(found)
-
-
-def _holding(table: Any, word: str, count: int) -> np.ndarray:
-    """Which items have a text that holds a word."""
-    holding = np.zeros(count, dtype=bool)
-    for name in table.names:
-        kinds, places, texts = table.column(name)
-        having = np.array([word in each.casefold() for each in texts], dtype=bool)
-        if having.any():
-            is_text = kinds[:count] == TEXT
-            holding |= is_text & having[np.where(is_text, places[:count], 0).astype(np.int64)]
-    return holding
 
 
 def _examples(desk: Desk) -> list[tuple[str, str]]:

@@ -87,6 +87,6 @@ def card(model: Model) -> dict[str, Any]:
         "items": {item_type: len(bundle.items[item_type]) for item_type in bundle.types},
         "outfits": len(model.recommender),
         "answers": bundle.answers,
-        "requests": bundle.requests is not None,
+        "requests": bundle.reads_words,
         "facts": bundle.manifest.get("model", {}),
     }

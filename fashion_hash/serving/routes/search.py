@@ -77,6 +77,7 @@ async def _ask(request: Request, body: SearchBody | OutfitsForBody, name: str | 
 
 
 def check_requests(model: Model) -> None:
-    """Refuses a request in words where the bundle has no model of them."""
-    if model.recommender.bundle.requests is None:
-        raise Problem(422, f"the model {model.name} does not read requests in words: train it with requests")
+    """Refuses a request in words where the bundle was made before its catalogue was read."""
+    if not model.recommender.bundle.reads_words:
+        detail = f"the model {model.name} does not read requests in words: build it again with fashion-hash build-index"
+        raise Problem(422, detail)

@@ -17,7 +17,7 @@ def warm(recommender: Recommender) -> None:
     if len(bundle.slots) > 1 and all(len(bundle.items[item_type]) for item_type in bundle.types):
         for asks in (user, None):
             recommender.compose(asks, 10, seconds=2.0)
-    if bundle.requests is not None:
+    if bundle.reads_words:
         try:
             recommender.search("red", user, 10)
         except QueryError:

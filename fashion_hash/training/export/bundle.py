@@ -27,6 +27,7 @@ from fashion_hash.training.export.thumbnails import thumbnails
 from fashion_hash.training.runs.calibration import make_scorer
 from fashion_hash.training.runs.run import Run, load_data
 from fashion_hash.training.runs.scoring import code_arrays, trained_users
+from fashion_hash.understanding.facts import facts_of_catalogue
 
 
 def export_bundle(
@@ -62,11 +63,12 @@ def export_bundle(
     # the bundle knows the outfits of training and validation; the test split stays unseen
     seen = [dataset.splits[name] for name in ("train", "valid") if name in dataset.splits]
     store = picture_store(dataset) if dataset.content.pictures is not None else None
+    items = {item_type: dataset.items[item_type].ids for item_type in dataset.types}
     contents = BundleContents(
         name=run.config.name,
         slots=dataset.slots,
         users=dataset.users.ids,
-        items={item_type: dataset.items[item_type].ids for item_type in dataset.types},
+        items=items,
         item_bias=item_bias,
         **_scored_by(model, user_codes, item_codes),
         repeat_empty=model.repeat_empty,
@@ -78,6 +80,7 @@ def export_bundle(
         model=_facts(run, dataset),
         heads=export_heads(model, inputs, onnx),
         requests=requests,
+        facts=facts_of_catalogue(items, dataset.content.details) if requests is None else None,
     )
     check_agreement(contents, scorer)
     return write_bundle(path or run.path / "bundle", contents)

@@ -7,9 +7,13 @@ import re
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from fastapi.testclient import TestClient
 
+from fashion_hash.serving.app import create_app
+from fashion_hash.serving.models import Models
 from tests.serving.pages.reading import read
 from tests.serving.pages.test_stylist import recommender
+from tests.worlds.live_world import new_bundle
 from tests.worlds.pages_world import HOSTILE
 
 
@@ -68,11 +72,43 @@ def test_words_without_meaning_and_nothing_at_all_are_answered(pages):
     read(pages, "/search", q="word " * 400)
 
 
-def test_without_a_model_of_requests_letters_are_compared(hostile):
-    page = read(hostile, "/search", q="ALERT 3")
-    assert "shoe" in page.text
-    assert read(hostile, "/search", q="nothing like it").text.count("Nothing was found") == 1
-    assert "found by their letters" in read(hostile, "/search").text
+def test_without_a_model_of_requests_the_catalogue_is_searched(hostile):
+    page, answer = read(hostile, "/search", q="ALERT 3"), recommender(hostile).search("ALERT 3", None, 24)
+    first = next(href for href in page.hrefs if href.startswith("/item"))
+    assert dict(parse_qsl(urlsplit(first).query))["id"] == answer.ids[0]
+    assert answer.by == "words alone"
+    assert "match" not in page.text
+    assert "No word of the request is known" in read(hostile, "/search", q="qwxz zzkk").text
+    assert "as to a shop assistant" in read(hostile, "/search").text
+
+
+def test_what_passes_filters_is_listed_without_words(pages):
+    page = read(pages, "/search", **{"is.colour": "red"})
+    assert "What passes the filters" in page.text
+    assert page.text.count("red linen shirt") > 0
+    assert "Nothing" not in page.text
+
+
+def test_a_bundle_that_was_built_before_says_what_to_do(tmp_path):
+    new_bundle(tmp_path / "bundle")
+    with TestClient(create_app(Models.open([str(tmp_path / "bundle")]))) as client:
+        assert "build it again with `fashion-hash build-index`" in read(client, "/search", q="red").text
+        reply = client.post("/v1/search", json={"text": "red"})
+        assert reply.status_code == 422
+        assert "build it again with fashion-hash build-index" in reply.json()["detail"]
+
+
+def test_the_catalogue_answers_over_http(hostile):
+    reply = hostile.post("/v1/search", json={"text": "alert 3", "k": 2}).json()
+    expected = recommender(hostile).search("alert 3", None, 2)
+    assert [item["item_id"] for item in reply["items"]] == expected.ids.tolist()
+    assert reply["by"] == "words alone"
+    outfits = hostile.post("/v1/outfits-for", json={"text": "alert 3", "k": 2, "user": HOSTILE[1]}).json()["outfits"]
+    assert [outfit["complete"] for outfit in outfits] == [True, True]
+    refused = hostile.post("/v1/search", json={"text": "alert 3", "rerank": True})
+    assert refused.status_code == 422
+    assert "rerank needs a request model" in refused.json()["detail"]
+    assert hostile.get("/v1/model").json()["models"][0]["requests"] is True
 
 
 def test_an_item_has_its_columns_what_resembles_it_and_outfits(pages):
