@@ -214,9 +214,15 @@ class _Column(Generic[Place]):
         """The mark of the lists that the column holds, if it does."""
         for mark in MARKS:
             if self._possible and list_form(mark) in self._possible and self._marked[mark] >= _LISTED * self._filled:
+                if mark == "," and self._count(NUMBER) >= MOSTLY * min(self._filled, LOOK_AT):
+                    return None  # prices such as 59,90, and a word among them
                 repeats = 2 * len(self._elements) <= self._total and len(self._elements) <= _MOST_ELEMENTS
                 return mark if self._marked[mark] and (mark == "|" or repeats) else None
         return None
+
+    def _count(self, kind: str) -> int:
+        """Of the first cells, how many are of a kind, in its most frequent form."""
+        return max((self._counts[form] for form in self._counts if form.split(" ")[0] == kind), default=0)
 
     def plain(self, cell: str, column_type: ColumnType) -> object:
         """A text as `typed` reads it without knowing the column: dates in ISO form, lists as lists."""
@@ -230,7 +236,7 @@ class _Column(Generic[Place]):
         """What stands out in a column of texts."""
         looked = min(self._filled, LOOK_AT)
         for kind, what in _SAID.items():
-            count = max((self._counts[form] for form in self._counts if form.split(" ")[0] == kind), default=0)
+            count = self._count(kind)
             if kind == "list":
                 count = min(count, max(self._marked.values(), default=0))
             if count < 2 or count < (_LISTED if kind == "list" else MOSTLY) * looked:

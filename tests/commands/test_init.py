@@ -117,6 +117,11 @@ def test_types_that_never_meet_are_named(workplace, tmp_path, capsys):
     (shop / "outfits.csv").write_text("outfit_id,user_id,item_ids\np1,u,l1\np2,u,t1\n")
     assert main(["init", "lonely", "--force"]) == 2
     assert "no two item types occur together often enough for slots (" in capsys.readouterr().err
+    (shop / "outfits.csv").unlink()
+    for clicks in ("u,t1\n", "u,t1\nv,t1\nv,b1\n"):
+        (shop / "clicks.csv").write_text("user_id,item_id\n" + clicks)
+        assert main(["init", "lonely", "--force"]) == 2
+        assert "map the orders (data.shop.columns, order_id), or add a table" in capsys.readouterr().err
 
 
 def test_the_made_shop_is_the_same_for_the_same_seed(made, tmp_path):

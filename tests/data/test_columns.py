@@ -271,6 +271,7 @@ def test_a_row_is_typed_as_its_columns():
         (["31/01/2026", "01/31/2026"], "its cells are dates, and they differ in which number is the day"),
         (["31.01.2026"] * 4 + ["bald"], "4 of 5 cells are dates, but 'bald' (4) is not"),
         (["S|M", "M|L", "S|L|M", "S, L"], "3 of 4 cells are lists such as S|M|L, but 'S, L' (3) is not"),
+        (["59,90", "49,95", "59,90", "49,95", "auf Anfrage"], "4 of 5 cells are numbers, but 'auf Anfrage' (4) is not"),
         (["navy", "white"], ""),
         (["a", "ja", "5"], ""),
     ],

@@ -38,7 +38,7 @@ def _init(args: argparse.Namespace) -> int:
     from fashion_hash.core.files import atomic_path
     from fashion_hash.data.shop.describe import describe
     from fashion_hash.data.shop.item_sets import SlotChoice, choose_slots
-    from fashion_hash.data.shop.read import make_dataset, read_tables
+    from fashion_hash.data.shop.read import NO_SETS, make_dataset, read_tables
     from fashion_hash.data.shop.settings import config_text, count, run_name
     from fashion_hash.errors import ConfigError, DataError
 
@@ -53,7 +53,8 @@ def _init(args: argparse.Namespace) -> int:
         choice = SlotChoice(slots, {name: why for name, why in choice.left_out.items() if name not in slots})
     if not choice.slots:
         reasons = "; ".join(f"{item_type}: {why}" for item_type, why in list(choice.left_out.items())[:8])
-        raise DataError(f"{folder}: no two item types occur together often enough for slots ({reasons})")
+        formed = NO_SETS if data.formed else ""
+        raise DataError(f"{folder}: no two item types occur together often enough for slots ({reasons}){formed}")
     dataset = make_dataset(data, choice.slots)
     for line in describe(data, choice, dataset):
         print(line)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fashion_hash.data.facts import KIND_WEIGHTS, NO_TIME
+from fashion_hash.data.parsing.cells import number_of
 from fashion_hash.data.parsing.tables import Row
 from fashion_hash.data.parsing.times import column_times
 from fashion_hash.data.shop.notes import Notes
@@ -102,7 +103,7 @@ class Events:
 
 def _weight(cell: Any) -> float:
     try:
-        weight = float(cell)
+        weight = float(number_of(cell) if isinstance(cell, str) and "," in cell else cell)
     except (TypeError, ValueError):
         weight = float("nan")
     if not np.isfinite(weight):

@@ -43,6 +43,13 @@ EVERYBODY = "everybody"
 """The user of a shop whose tables name no users."""
 
 
+NO_SETS = (
+    "; an outfit is what a user took in one order or, without orders, in one session: map the orders "
+    "(data.shop.columns, order_id), or add a table of outfits"
+)
+"""What to do where interactions are too far apart, for messages."""
+
+
 @dataclass
 class ShopData:
     """What a shop's tables say, before slots are chosen.
@@ -148,7 +155,8 @@ def read_tables(root: Path, config: ShopConfig, report: Reporter = stop) -> Shop
         paths = [table.path for table in tables.of("outfits")]
         _check_meeting(items, len(sets.items), UNKNOWN_ITEMS, paths, notes)
     if not len(ids):
-        raise DataError(f"{root} holds no outfits, and no interactions to form them from (it holds {_holds(root)})")
+        none = f" holds no outfits, and no interactions to form them from (it holds {_holds(root)})"
+        raise DataError(f"{root}{': the interactions form no outfits' + NO_SETS if from_interactions else none}")
     users = list(looks.users)
     if not len(likes):
         users, likes = [EVERYBODY], _liked_by_everybody(len(ids))

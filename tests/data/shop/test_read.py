@@ -283,6 +283,13 @@ def test_what_is_odd_is_counted_with_an_example(shop, table, line, what, example
     assert (what, "warning", 1) in [(finding.what, finding.severity, finding.count) for finding in findings]
 
 
+def test_weights_with_a_decimal_comma(shop):
+    text = "outfit_id;user_id;item_ids;weight\no1;ann;t1 b1;1,25\no2;ann;t1 b2;0,5\n"
+    assert read(shop(outfits_csv=text)).splits["train"].facts.weights.tolist() == [1.25, 0.5]
+    with pytest.raises(DataError, match=r"outfits\.csv:2: weight is '1,250': expected a number"):  # or 1250?
+        read(shop(outfits_csv=text.replace("1,25", "1,250")))
+
+
 def test_negative_weights_and_unknown_kinds_are_left_out(shop):
     text = "outfit_id,user_id,item_ids,weight,event\no1,ann,t1 b1,-1,buy\no2,ann,t1 b2,1,return\no3,bob,t2 b1,1,buy\n"
     dataset = read(shop(outfits_csv=text))

@@ -77,6 +77,25 @@ def test_kinds_by_content(tmp_path):
     assert load_dataset("shop", tmp_path, slots=("top", "bottom"), shop=config).users.ids == ("ann", "bob")
 
 
+@pytest.mark.parametrize("mark", [",", " ", "|", "; "])
+@pytest.mark.parametrize("header", ["look_id;Kunde;Artikel", "nr;Kunde;Artikel"])
+def test_a_name_of_one_id_over_cells_of_several(tmp_path, mark, header):
+    rows = [f'{at};k{at};"t{at}{mark}b1"' for at in (1, 2)]
+    write(tmp_path, items=ITEMS, worn=[header, *rows])
+    (worn,) = find_tables(tmp_path).of("outfits")
+    assert worn.mapped["item_ids"] == ("Artikel",)
+    assert worn.mapped["user_id"] == ("Kunde",)
+    dataset = load_dataset("shop", tmp_path, slots=("top", "bottom"))
+    assert dataset.splits["train"].positives.items.tolist() == [[0, 0], [1, 0]]
+
+
+def test_an_id_with_a_blank_stays_one_id(tmp_path):
+    items = ["item_id,type", "t 1,top", "t 2,top", "b 1,bottom"]
+    write(tmp_path, items=items, clicks=["user,item", "ann,t 1", "ann,b 1"])
+    (clicks,) = find_tables(tmp_path).of("interactions")
+    assert clicks.mapped["item_id"] == ("item",)
+
+
 def test_titles_in_a_second_table_are_details(tmp_path):
     write(
         tmp_path, items=ITEMS, names=["sku,title", "t1,Hemd"], outfits=["outfit_id,user_id,item_ids", "1,a,t1 b1"] * 1

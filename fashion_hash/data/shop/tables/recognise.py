@@ -152,11 +152,32 @@ def _recognised(root: Path, config: ShopConfig) -> list[Table]:
             else table
             for table in tables
         ]
-    if all(table.kind not in ("", "events") for table in tables):
+    lists = {table.path for table in tables if _names_several(table, config)}
+    if not lists and all(table.kind not in ("", "events") for table in tables):
         return tables
     ids = _item_ids(tables)
     # a table of outfits and users may hold the items as well, in a column a slot
-    return [by_content(table, ids, config) if table.kind in ("", "events") else table for table in tables]
+    return [
+        by_content(table, ids, config) if table.kind in ("", "events") or table.path in lists else table
+        for table in tables
+    ]
+
+
+def _names_several(table: Table, config: ShopConfig) -> bool:
+    """Whether a column that is spelt like an item_id may hold several ids in a cell; "Artikel" means one and many."""
+    if table.kind not in ("outfits", "interactions") or "item_id" not in table.mapped or "item_ids" in table.mapped:
+        return False
+    if "item_id" in mapped_names(table.path, table.columns, config):
+        return False
+    (column,) = table.mapped["item_id"]
+    rows = islice(read_table(table.path, [column], report=lambda error: None), _SAMPLE)
+    cells = [str(row[column]) for _, row in rows if row[column] is not None]
+    return sum(len(_ids_in(cell)) > 1 for cell in cells) >= _MEETS * max(1, len(cells))
+
+
+def _ids_in(cell: str) -> list[str]:
+    """The parts of a cell that may be ids, however they are separated."""
+    return [part.strip("[]\"'") for part in cell.replace(",", " ").replace(";", " ").replace("|", " ").split()]
 
 
 def _of_details(mapped: Mapped) -> Mapped:
@@ -212,8 +233,8 @@ def by_content(table: Table, item_ids: Collection[str], config: ShopConfig) -> T
         if sum(cell in item_ids for cell in cells) >= _MEETS * len(cells):
             single.append(column)
         else:
-            parts = [part for cell in cells for part in cell.replace(",", " ").replace("|", " ").split()]
-            if parts and sum(part.strip("[]\"';") in item_ids for part in parts) >= _MEETS * len(parts):
+            parts = [part for cell in cells for part in _ids_in(cell)]
+            if parts and sum(part in item_ids for part in parts) >= _MEETS * len(parts):
                 several.append(column)
     if not table.kind and not several and len(single) == 1:
         free = [column for column in table.columns if column != single[0]]
