@@ -286,6 +286,30 @@ def _add_synonyms(collected: _Collected, role: str, by_key: Mapping[Phrase, list
             collected.group[form].update(named)
 
 
+def unmet_synonyms(
+    synonyms: Mapping[str, Mapping[str, Sequence[str]]], words: Words, values: CatalogueValues
+) -> list[tuple[str, str]]:
+    """Synonyms that name no value of the catalogue, as (role, phrase): they change nothing.
+
+    Args:
+        synonyms: by role and phrase, the values.
+        words: the words that are in use.
+        values: what the catalogue holds.
+    """
+    texts = {"type": dict.fromkeys(values.types, 1), **values.texts}
+    unmet = []
+    for role, of_role in synonyms.items():
+        by_key = {
+            form: [value]
+            for column, of_column in texts.items()
+            if words.role_of(column) == role
+            for value in of_column
+            for form in words.tokenizer.forms(words.tokenizer.keys(value.replace("_", " ")), words.only_plural)
+        }
+        unmet += [(role, said) for said, meant in of_role.items() if not _values_of(meant, by_key, words)]
+    return unmet
+
+
 def _compounds(by_key: Mapping[Phrase, list[str]]) -> Iterable[tuple[Phrase, str]]:
     """Words that other values end in, with these values: a "Faltenrock" is a "Rock"."""
     single = {phrase[0] for phrase in by_key if len(phrase) == 1}

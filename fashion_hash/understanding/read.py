@@ -40,6 +40,8 @@ class _Part:
             its own.
         facts: what is said.
         stop: the token behind its last.
+        unknown: the last word that the catalogue does not know; where the part ends in it, it may say what the item is.
+        unknown_stop: the token behind that word.
     """
 
     asked: bool
@@ -47,6 +49,8 @@ class _Part:
     tentative: str = ""
     facts: list[Fact] = field(default_factory=list)
     stop: int = 0
+    unknown: str = ""
+    unknown_stop: int = -1
 
 
 class _Reader:
@@ -182,7 +186,7 @@ class _Reader:
         """Perhaps another item, if the part before says what it is."""
         self._settle()
         asked = self.part.asked and tentative == "and"
-        if self._has_noun(self.part) or not self.part.asked:
+        if self._has_noun(self.part) or not self.part.asked or self._names_unknown(self.part, self.at):
             self.parts.append(_Part(asked, self.at, tentative))
         self.at += length
 
@@ -197,7 +201,7 @@ class _Reader:
         """A tentative part that does not say what it is belongs to the part before."""
         part = self.part
         part.stop = self.at
-        if not part.tentative or (self._has_noun(part) and part.tentative != "same"):
+        if not part.tentative or self._is_item(part):
             return
         self.parts.pop()
         before = self.part if part.tentative == "and" and self.part.asked == part.asked else self._last_asked()
@@ -209,6 +213,18 @@ class _Reader:
             if fact.excluded or fact.column not in told:
                 measured = isinstance(fact.value, dict)  # "with a heel under 5 cm"
                 before.facts.append(replace(fact, hard=fact.hard and (fact.excluded or measured)))
+
+    def _names_unknown(self, part: _Part, stop: int) -> bool:
+        """Whether a part may be about an item that the catalogue does not know: "a green dress" without dresses."""
+        return part.asked and part.unknown_stop == stop and bool(part.facts)
+
+    def _is_item(self, part: _Part) -> bool:
+        """Whether a tentative part is another item: "a green dress and white sandals" where dresses are unknown."""
+        before, known = self.parts[-2], self._has_noun(part)
+        if part.tentative != "and" or not part.asked or (known and self._has_noun(before)):
+            return known and part.tentative != "same"
+        repeats = bool({fact.column for fact in before.facts} & {fact.column for fact in part.facts})
+        return repeats and (known or self._names_unknown(part, part.stop))
 
     def _last_asked(self) -> _Part:
         return next(part for part in reversed(self.parts) if part.asked)
@@ -246,6 +262,8 @@ class _Reader:
             return
         else:
             self.rest.append(token.text)
+            if token.key.isalpha() and word not in self.lexicon.values.terms:
+                self.part.unknown, self.part.unknown_stop = token.text, self.at + 1
         self.excluding = False
         self.at += 1
 
@@ -297,6 +315,7 @@ class _Reader:
     def result(self) -> Understanding:
         """What was read, with alternatives of one column joined and contradictions settled."""
         self._settle()
+        self._leave_out_unknown()
         asked = [facts for part in self.parts if part.asked and (facts := self._settled(part.facts))]
         beside = [facts for part in self.parts if not part.asked and (facts := _joined(part.facts))]
         numbered, partner = (
@@ -311,6 +330,16 @@ class _Reader:
             ]
         notes = tuple(dict.fromkeys(self.notes))
         return Understanding(tuple(numbered), tuple(partner), tuple(self.rest), notes, self._about())
+
+    def _leave_out_unknown(self) -> None:
+        """Of several items, those of which the catalogue has none are left out: no other item is to be green."""
+        asked = [part for part in self.parts if part.asked]
+        if any(map(self._has_noun, asked)):
+            for part in asked:
+                if not self._has_noun(part) and self._names_unknown(part, part.stop):
+                    said = " ".join([*(fact.words for fact in part.facts), part.unknown])
+                    self.notes.append(f"{said!r} was left out: the catalogue has no {part.unknown!r}")
+                    part.facts = []
 
     def _settled(self, facts: Sequence[Fact]) -> list[Fact]:
         facts = _joined(facts)

@@ -165,6 +165,16 @@ def read_words(path: str | Path | None = None, language: str | None = None) -> W
     return validated(Words, _merged(base.model_dump(mode="json"), values), str(path))
 
 
+def own_synonyms(path: str | Path) -> Mapping[str, Mapping[str, Listed]]:
+    """The synonyms of a shop's file alone, by role, without those of its language.
+
+    Raises:
+        ConfigError: as `read_words`.
+    """
+    values, text = _read(Path(path))
+    return validated(Words, values, str(path), text).synonyms
+
+
 def words_of_bundle(values: Mapping[str, Any]) -> Words:
     """The words that a bundle keeps; what older bundles lack is that of the file of their language."""
     if set(Words.model_fields) <= set(values):

@@ -2,6 +2,7 @@
 
 import random
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -86,6 +87,35 @@ def facts(text):
 )
 def test_words_of_the_language_units_currencies_and_names(text, expected):
     assert facts(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "left_out"),
+    [
+        ("green cape and white shirt", [("colour", "white"), ("kind", "shirt")], "'green cape'"),
+        ("a green cape, a white shirt", [("colour", "white"), ("kind", "shirt")], "'green cape'"),
+        ("white shirt and a green cape", [("colour", "white"), ("kind", "shirt")], "'green cape'"),
+        ("a red fluffy and leather skirt", [("colour", "red"), ("material", "leather"), ("kind", "skirt")], ""),
+        ("a shirt, black and white", [("kind", "shirt"), ("colour", ["black", "white"])], ""),
+        ("green cape", [("colour", "green")], ""),
+    ],
+)
+def test_an_item_that_the_catalogue_lacks_says_nothing_of_the_others(text, expected, left_out):
+    values = replace(VALUES, texts={**VALUES.texts, "colour": {**VALUES.texts["colour"], "green": 3}})
+    said = understand(text, Lexicon(read_words(), values))
+    assert sorted((fact.column, fact.value) for fact in said.facts) == sorted(expected)
+    assert ("cape" in said.rest) == ("cape" in text)
+    assert any("was left out: the catalogue has no 'cape'" in note for note in said.notes) == bool(left_out)
+    assert all(note.startswith(left_out) for note in said.notes)
+
+
+def test_what_an_unknown_item_goes_with_says_nothing_of_it():
+    said = read("a red cape with a white shirt")
+    assert [(fact.column, fact.value, fact.excluded) for fact in said.facts] == [
+        ("colour", "red", False),
+        ("kind", "shirt", True),
+    ]
+    assert [(fact.column, fact.value) for fact in said.partner] == [("colour", "white"), ("kind", "shirt")]
 
 
 def test_prices_in_a_currency_that_the_catalogue_lacks_are_left_out():

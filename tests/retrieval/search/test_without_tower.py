@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from fashion_hash.bundle.write import BundleContents, write_bundle
+from fashion_hash.commands.data import words
 from fashion_hash.core.codes import unpack
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.data.descriptions import catalogue_words
@@ -222,3 +223,31 @@ def test_a_catalogue_of_prices_alone(tmp_path: Path) -> None:
     build_index(bundle, random_pool(bundle, 5))
     hits = Recommender.load(tmp_path / "bundle").search("under 3", k=20, item_type="top")
     assert hits.complete.sum() == 4
+
+
+@pytest.mark.parametrize("text", [b"red skirt", bytearray(b"red"), 7, ["red"], True])
+def test_what_is_no_text_is_refused(recommender: Recommender, text: Any) -> None:
+    for ask in (recommender.search, recommender.outfits_for, recommender.understand):
+        with pytest.raises(QueryError, match="text must be a string, the words of a request, got"):
+            ask(text)  # type: ignore[operator]
+
+
+def test_no_text_needs_a_taste(recommender: Recommender) -> None:
+    for text in (None, "", "  "):
+        with pytest.raises(QueryError, match="nothing to search by"):
+            recommender.search(text)
+        assert recommender.search(text, "user-1", 3).by == "taste alone"
+
+
+def test_words_of_a_shop_count_at_once_and_idle_ones_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recommender = catalogue_bundle(tmp_path / "bundle")
+    file = tmp_path / "shop.yaml"
+    file.write_text("language: german\nsynonyms:\n  colour: {rot: [red], lila: [purple]}\n  kind: {rock: [skirt]}\n")
+    assert words.main([str(tmp_path / "bundle"), "--set", str(file)]) == 0
+    warnings = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning")]
+    assert warnings == ["warning: synonyms.colour.lila changes nothing: the catalogue has no purple"]
+    hits = recommender.search("roter Rock", k=5)
+    assert [str(fact) for fact in hits.understood] == ["colour = red", "kind = skirt"]
+    assert hits.complete.all()
