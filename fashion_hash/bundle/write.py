@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -34,7 +34,9 @@ from fashion_hash.inference.outfit_encoder import (
     write_encoder,
 )
 from fashion_hash.inference.request_weights import RequestContents, write_requests
-from fashion_hash.understanding.facts import RequestFacts, write_facts
+
+if TYPE_CHECKING:
+    from fashion_hash.understanding.facts import RequestFacts
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,8 @@ def _write(folder: Path, contents: BundleContents, scoring: _ScoringContents) ->
     if contents.requests is not None:
         write_requests(folder / "requests", contents.requests)
     elif contents.facts is not None:
+        from fashion_hash.understanding.facts import write_facts  # scipy is only loaded where it is needed
+
         (folder / "requests").mkdir()
         write_facts(folder / "requests/facts", contents.facts)
     manifest = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,8 +16,10 @@ from fashion_hash.retrieval.moment import Moment
 from fashion_hash.retrieval.search.beside import Beside, UserCode
 from fashion_hash.retrieval.search.given import given_facts
 from fashion_hash.understanding.said import Understanding
-from fashion_hash.understanding.terms import Terms
-from fashion_hash.understanding.words import Words
+
+if TYPE_CHECKING:  # scipy is only loaded for requests
+    from fashion_hash.understanding.terms import Terms
+    from fashion_hash.understanding.words import Words
 
 
 @dataclass(frozen=True)

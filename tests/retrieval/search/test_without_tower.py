@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -251,3 +253,8 @@ def test_words_of_a_shop_count_at_once_and_idle_ones_are_named(
     hits = recommender.search("roter Rock", k=5)
     assert [str(fact) for fact in hits.understood] == ["colour = red", "kind = skirt"]
     assert hits.complete.all()
+
+
+def test_scipy_is_only_loaded_for_requests() -> None:
+    code = "import sys, fashion_hash.retrieval.recommender; sys.exit('scipy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
