@@ -30,16 +30,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs a sub-command; returns its exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help"):
-        print("usage: fashion-hash COMMAND ...\n       fashion-hash --version\n")
-        print("commands (fashion-hash COMMAND --help describes one):")
-        for name, (_, purpose) in COMMANDS.items():
-            print(f"  {name:18}{purpose}")
-        return 0 if arguments else 2
+        return _printed(_usage(), 0 if arguments else 2)
     if arguments[0] == "--version":
         from fashion_hash import __version__
 
-        print(f"fashion-hash {__version__}")
-        return 0
+        return _printed(f"fashion-hash {__version__}", 0)
     name, rest = arguments[0], arguments[1:]
     if name not in COMMANDS:
         from fashion_hash.errors import shown, suggest
@@ -47,6 +42,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: no command {shown(name)}{suggest(name, COMMANDS)}; see fashion-hash --help", file=sys.stderr)
         return 2
     return run(name, rest, f"fashion-hash {name}")
+
+
+def _usage() -> str:
+    commands = [f"  {name:18}{purpose}" for name, (_, purpose) in COMMANDS.items()]
+    usage = "usage: fashion-hash COMMAND ...\n       fashion-hash --version\n"
+    return "\n".join([usage, "commands (fashion-hash COMMAND --help describes one):", *commands])
+
+
+def _printed(text: str, status: int) -> int:
+    """Prints a text; returns the exit status."""
+    from fashion_hash.commands.run_command import printing
+
+    def show() -> int:
+        print(text)
+        return status
+
+    return printing(show)
 
 
 def run(name: str, argv: Sequence[str] | None = None, prog: str | None = None) -> int:

@@ -134,9 +134,11 @@ def unreadable(path: str | Path, error: Exception, otherwise: str) -> BundleErro
     refused = error if isinstance(error, OSError) and error.errno is not None else None
     if refused is None:
         try:
-            open(path, "rb").close()
+            os.close(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)))  # a named pipe would wait for a writer
         except OSError as cause:
             refused = cause
+        except ValueError:  # a NUL character: no path can hold it
+            return BundleError(otherwise)
     if refused is None or refused.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL):
         return BundleError(otherwise)
     advice = _ADVICE.get(refused.errno or 0, "this is no fault of its content; try again when it can be read")

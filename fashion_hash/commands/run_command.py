@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import errno
+import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import NoReturn, TextIO, cast
 
@@ -39,20 +40,53 @@ def run_command(
         The exit status: that of the command, 2 after an error, 130 after Ctrl-C, 141 if the reader of
         the output has gone, as in `query ... | head`.
     """
+    _open_streams()
     args = parser.parse_args(argv)
+    return printing(lambda: command(args))
+
+
+def printing(command: Callable[[], int]) -> int:
+    """Runs what prints, as `run_command` does; returns the exit status."""
+    _open_streams()
     try:
         with redirect_stdout(cast(TextIO, SafeStream(sys.stdout))):
-            return command(args)
+            status = command()
+        sys.stdout.flush()  # here, where what the system refuses is reported
     except BrokenPipeError:
-        sys.stderr.close()  # or the interpreter would complain of it at its exit
+        _drop(sys.stdout)
         return 141
     except (FashionHashError, OSError) as error:
         message = _os_error(error) if isinstance(error, OSError) else str(error)
-        print(f"error: {visible(message)}", file=sys.stderr)
+        _complain(f"error: {visible(message)}")
         return 2
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        _complain("interrupted")
         return 130
+    return status
+
+
+def _open_streams() -> None:
+    """Sends what is printed to a closed stdout or stderr (`>&-`) nowhere. Python has None in their place."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - open until the process ends
+
+
+def _complain(message: str) -> None:
+    for stream, text in ((sys.stdout, ""), (sys.stderr, message + "\n")):
+        try:
+            stream.write(text)
+            stream.flush()
+        except OSError:  # a full disk, or the reader has gone
+            _drop(stream)
+
+
+def _drop(stream: TextIO) -> None:
+    """Sends what is left in a stream nowhere, or the interpreter would fail to write it at its exit."""
+    with suppress(OSError, ValueError):  # it is no file, or was closed
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def print_json(value: object) -> None:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -137,6 +138,19 @@ def reserve(path: Path, size: int) -> None:
             except OSError as error:
                 if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # file systems that cannot reserve
                     raise OSError(error.errno, os.strerror(error.errno or 0), str(path)) from None
+
+
+def read_bytes(path: Path, at_most: int) -> bytes:
+    """The content of a file, but no more than `at_most` bytes of it.
+
+    Raises:
+        OSError: it cannot be read, or is no ordinary file: reading a named pipe would wait for a writer, for ever.
+    """
+    wait_for_nobody = getattr(os, "O_NONBLOCK", 0)
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | wait_for_nobody)) as stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "Not an ordinary file", str(path))
+        return stream.read(at_most)
 
 
 def write_text(path: str | Path, text: str) -> None:

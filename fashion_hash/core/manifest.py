@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from fashion_hash.core.files import sha256, sweep, sync_file, sync_folder, write_json
+from fashion_hash.core.files import read_bytes, sha256, sweep, sync_file, sync_folder, write_json
 from fashion_hash.errors import BundleError, FashionHashError, shown, unreadable
 
 # of a bundle with generations (fashion_hash.bundle.generations), and the manifest of each
@@ -20,6 +20,7 @@ EDIT = "edit"  # names the temporary folders of `replace_files`
 
 MOST_BYTES = 1 << 26  # of a JSON file of a bundle
 MOST_BITS = 1 << 16  # of a code
+MOST_DIGITS = 18  # of the number of a generation
 
 
 def seal(folder: Path, manifest: dict[str, Any]) -> None:
@@ -187,8 +188,7 @@ def _stated(expected: Any, several: bool) -> str:
 
 def _text(path: Path) -> str:
     """The text of a JSON file. Raises OSError, or ValueError for one that is too large or not UTF-8."""
-    with open(path, "rb") as stream:
-        data = stream.read(MOST_BYTES + 1)
+    data = read_bytes(path, MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
         raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
     return data.decode("utf-8")
@@ -288,14 +288,17 @@ def current_folder(path: Path) -> Path:
     """
     file = path / CURRENT
     try:
-        name = file.read_text(encoding="ascii").strip()
+        name = read_bytes(file, 100).decode("ascii").strip()
     except (FileNotFoundError, NotADirectoryError):
         return path
     except (OSError, ValueError) as error:
-        raise unreadable(file, error, f"{file} cannot be read ({error})") from None
-    if not name.isdigit():
+        advice = f"write the number of a folder in {path / GENERATIONS} into it"
+        if isinstance(error, ValueError) and "\0" in str(path):
+            advice = "name a folder without NUL characters"
+        raise unreadable(file, error, f"{file} cannot be read ({error}): {advice}") from None
+    if not name.isdigit() or len(name) > MOST_DIGITS:
         raise BundleError(
-            f"{file} must hold the number of a generation, got {name[:80]!r}: write the number of a folder in "
+            f"{file} must hold the number of a generation, got {shown(name)}: write the number of a folder in "
             f"{path / GENERATIONS} into it"
         )
     return path / GENERATIONS / name

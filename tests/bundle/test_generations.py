@@ -3,6 +3,8 @@
 import os
 import pickle
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from fashion_hash.retrieval.recommender import Recommender
 from tests.paths import PROJECT
 from tests.worlds.generations import add_generation, generations
 from tests.worlds.live_world import new_bundle
-from tests.worlds.random_bundles import random_contents, random_pool
+from tests.worlds.random_bundles import random_bundle, random_contents, random_pool
 
 GOLDEN = PROJECT / "tests/golden/v1/fhn/bundle"
 
@@ -134,6 +136,7 @@ def test_write_bundle_and_build_index_add_a_generation_to_a_folder_of_them(tmp_p
     [
         ("", "must hold the number of a generation, got ''"),
         ("../1", "must hold the number of a generation, got '../1'"),
+        ("1" * 5000, "must hold the number of a generation, got '1111"),
         ("7", "names generation 7, but .* does not exist"),
         ("\xff", "cannot be read"),
     ],
@@ -144,6 +147,25 @@ def test_a_damaged_name_of_the_current_generation_is_refused(tmp_path: Path, tex
     (path / "current").write_text(text, encoding="latin-1")
     with pytest.raises(BundleError, match=message):
         Bundle.open(path)
+
+
+@pytest.mark.parametrize("name", ["current", "manifest.json", "live/live.sqlite"])
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_named_pipe_in_place_of_a_file_is_refused_at_once(tmp_path: Path, name: str) -> None:
+    bundle = random_bundle(tmp_path / "bundle")
+    build_index(bundle, random_pool(bundle, 12))
+    (tmp_path / "bundle" / name).unlink(missing_ok=True)
+    (tmp_path / "bundle" / name).parent.mkdir(exist_ok=True)
+    os.mkfifo(tmp_path / "bundle" / name)
+    load = f"from fashion_hash.retrieval.recommender import Recommender; Recommender.load({str(bundle.path)!r})"
+    done = subprocess.run([sys.executable, "-c", load], cwd=PROJECT, capture_output=True, text=True, timeout=60)
+    assert "BundleError" in done.stderr.splitlines()[-1]
+    assert name in done.stderr.splitlines()[-1]
+
+
+def test_a_path_with_a_nul_character_is_refused() -> None:
+    with pytest.raises(BundleError, match="name a folder without NUL characters"):
+        Bundle.open("bundle\0")
 
 
 def test_item_coders_open_the_current_generation(tmp_path: Path) -> None:

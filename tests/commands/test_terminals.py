@@ -160,3 +160,46 @@ def test_an_early_ctrl_c_is_quiet(tool: str, module: str, tmp_path: Path) -> Non
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (130, "interrupted\n")
+
+
+def run_cli(redirected: str, *arguments: str) -> tuple[int, str, str]:
+    """The exit status, stdout and stderr of a command with redirected streams, such as ">&-"."""
+    command = f'"$0" -m fashion_hash.cli "$@" {redirected}'
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run(
+        ["sh", "-c", command, sys.executable, *arguments], cwd=PROJECT, env=environment, capture_output=True, text=True
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_closed_stdout_is_no_fault(bundle_path: Path, user: str, options: list[str]) -> None:
+    assert run_cli(">&-", "query", str(bundle_path), "--user", user, *options) == (0, "", "")
+    assert run_cli(">&-", "--help") == (0, "", "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+def test_errors_never_go_to_stdout(tmp_path: Path) -> None:
+    assert run_cli("2>&-", "query", str(tmp_path), "--user", "u") == (2, "", "")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")
+def test_a_full_disk_under_a_stream_is_one_line_or_none(bundle_path: Path, user: str) -> None:
+    for arguments in (["--help"], ["query", str(bundle_path), "--user", user]):
+        status, _, err = run_cli(">/dev/full", *arguments)
+        assert (status, err.count("\n")) == (2, 1)
+        assert err.startswith("error: no space left on the device")
+    assert run_cli("2>/dev/full", "query", str(bundle_path / "nowhere"), "--user", "u")[0] == 2
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"]])
+def test_a_reader_that_has_gone_is_no_fault(arguments: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        command = [sys.executable, "-m", "fashion_hash.cli", *arguments]
+        done = subprocess.run(command, cwd=PROJECT, stdout=writing, stderr=subprocess.PIPE, text=True)
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
