@@ -14,7 +14,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Protocol
 
-from fashion_hash.bundle.sqlite_files import check_tables, connect, limited
+from fashion_hash.bundle.sqlite_files import check_tables, connect, limited, size_of
 from fashion_hash.core.ids import IdTable
 from fashion_hash.data.columns import DESCRIBED, USABLE, ColumnType, typed, types_of
 from fashion_hash.errors import BundleError, DataError, counted, shown, unreadable
@@ -147,7 +147,7 @@ class Catalogue:
             BundleError: a row has another id, or there is a row without one in the tables, or none for an id.
         """
         try:
-            with limited(self._connection, self.path.stat().st_size):
+            with limited(self._connection, size_of(self.path)):
                 count = self._connection.execute("SELECT count(*) FROM items").fetchone()[0]
                 rows = {
                     item_type: self._connection.execute(ROWS_OF_TYPE, (item_type,)).fetchall() for item_type in tables
@@ -204,7 +204,7 @@ class Catalogue:
     def lines(self, item_type: str, rows: Sequence[int]) -> dict[int, tuple[str | None, str]]:
         """By row, title and details (JSON) of many items of a type."""
         try:
-            with limited(self._connection, self.path.stat().st_size):
+            with limited(self._connection, size_of(self.path)):
                 exported = self._connection.execute(LINES_AT, (item_type, json.dumps(rows))).fetchall()
         except sqlite3.Error as error:
             raise self._unreadable(error) from None
@@ -234,7 +234,7 @@ class Catalogue:
         if self.stated_types:
             return self.stated_types
         try:
-            with limited(self._connection, self.path.stat().st_size):
+            with limited(self._connection, size_of(self.path)):
                 lines = self._connection.execute("SELECT details FROM items")
                 older = types_of(read_object(text) for (text,) in lines)
         except (sqlite3.Error, ValueError, TypeError, RecursionError) as error:

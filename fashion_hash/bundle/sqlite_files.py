@@ -28,6 +28,14 @@ def connect(path: Path, mode: str, **options: Any) -> sqlite3.Connection:
     return connection
 
 
+def size_of(path: Path) -> int:
+    """The size of an open file in bytes; 0 where it has been moved since."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 @contextmanager
 def limited(connection: sqlite3.Connection, size: int = 0) -> Iterator[None]:
     """Ends queries of the block by an OperationalError when they take too long.

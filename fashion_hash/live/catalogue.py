@@ -213,6 +213,7 @@ class LiveCatalogue:
                     create_store(self.bundle)
                 self._writer = Store.open(self.bundle, write=True)
             with sqlite_errors(self._writer.path):
+                self._writer.version()  # refuses a file that was moved, removed or replaced
                 yield self._writer
 
     def ask(self, question: Callable[[Records], Answer | None]) -> Answer | None:

@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Literal
 
 from fashion_hash.bundle.bundle import LIVE_FOLDER, Bundle
-from fashion_hash.bundle.sqlite_files import check_tables, connect, limited
+from fashion_hash.bundle.sqlite_files import check_tables, connect, limited, size_of
 from fashion_hash.core.files import sweep, sync_file, sync_folder
 from fashion_hash.core.manifest import read_manifest
 from fashion_hash.errors import BundleError, advice_for, shown, unreadable
@@ -72,7 +72,7 @@ class Store(Records):
                 if write or _has_log(path) or not path.is_file():
                     raise
                 store = cls(path, _connect(path, "ro&immutable=1"), True)
-            with limited(store._connection, path.stat().st_size):
+            with limited(store._connection, size_of(path)):
                 if verify and (result := store.first_row("PRAGMA quick_check(1)")) != ("ok",):
                     raise sqlite3.DatabaseError(str(result))
             store._connection.execute("PRAGMA synchronous = FULL")
@@ -117,7 +117,7 @@ class Store(Records):
 
     def read(self, after: int) -> LogState:
         """The state of the log, its entries after number `after`: of one moment."""
-        with self.transaction("DEFERRED"), limited(self._connection, self.path.stat().st_size):
+        with self.transaction("DEFERRED"), limited(self._connection, size_of(self.path)):
             state = self.log(after)
         if unknown := {entry.op for entry in state.entries} - OPS:
             raise BundleError(
@@ -126,8 +126,16 @@ class Store(Records):
         return state
 
     def version(self) -> object:
-        """A value that changes whenever another connection has written."""
-        return self._seen if self._frozen else self.first_row("PRAGMA data_version")
+        """A value that changes whenever another connection has written.
+
+        Raises:
+            BundleError: the file at its path is no longer the one that is open, so changes would be lost.
+        """
+        if self._frozen:
+            return self._seen
+        if _stamp(self.path)[0] != self._seen[0]:
+            raise _gone(self.path)
+        return self.first_row("PRAGMA data_version")
 
     def outdated(self) -> bool:
         """Whether the file must be opened again to see the latest changes."""
@@ -153,8 +161,18 @@ def store_path(bundle_path: Path) -> Path:
 
 def _stamp(path: Path) -> tuple[int, int, int]:
     """Numbers that change whenever the file is replaced or written."""
-    status = path.stat()
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise _gone(path) from None
     return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _gone(path: Path) -> BundleError:
+    return BundleError(
+        f"{path} was moved, removed or replaced while it was open; nothing was changed: open the bundle again, where "
+        "it is now"
+    )
 
 
 def wal_path(path: Path) -> Path:

@@ -310,3 +310,43 @@ def test_adding_nothing_changes_nothing(bundle):
     recommender.remove_outfits([])
     assert recommender.remove_items({"top": []}) == []
     assert recommender.live.now().num_changes == before
+
+
+@pytest.mark.parametrize("fate", ["moved", "removed", "replaced"])
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows moves no open files")
+def test_changes_to_a_file_that_has_gone_are_refused(tmp_path: Path, fate: str) -> None:
+    bundle = new_bundle(tmp_path / "bundle")
+    recommender = Recommender.load(bundle.path)
+    first, second = map(str, recommender.recommend("user-0", 2).ids)
+    recommender.update_user("user-0", liked=[first])
+    expected = list(recommender.recommend("user-0", 3).ids)
+    folder = store_path(bundle.path).parent
+    folder.rename(tmp_path / "elsewhere")
+    if fate == "replaced":
+        Recommender.load(bundle.path).update_user("user-0", liked=[second])
+    elif fate == "removed":
+        shutil.rmtree(tmp_path / "elsewhere")
+    calls: list[Any] = [
+        lambda: recommender.update_user("user-0", liked=[second]),
+        lambda: recommender.remove_outfits([second]),
+        lambda: recommender.recommend("user-0", 2),
+        lambda: recommender.explain("user-0", first),
+    ]
+    for call in calls:
+        with pytest.raises(BundleError, match=r"moved, removed or replaced while it was open; nothing was changed"):
+            call()
+    if fate == "moved":  # nothing was written where it is now
+        shutil.rmtree(folder, ignore_errors=True)
+        (tmp_path / "elsewhere").rename(folder)
+        assert list(Recommender.load(bundle.path).recommend("user-0", 3).ids) == expected
+        assert list(recommender.recommend("user-0", 3).ids) == expected
+
+
+def test_a_bundle_that_was_moved_while_it_was_open_still_answers(tmp_path: Path) -> None:
+    bundle = new_bundle(tmp_path / "bundle")
+    recommender = Recommender.load(bundle.path)
+    expected = recommender.recommend("user-0", 3)
+    bundle.path.rename(tmp_path / "elsewhere")
+    answer = recommender.recommend("user-0", 3)
+    assert list(answer.ids) == list(expected.ids)
+    assert recommender.bundle.catalogue.lines("top", [0, 1]).keys() == {0, 1}
