@@ -17,6 +17,7 @@ import numpy as np
 
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.core.seeds import generator
+from fashion_hash.data.columns import ALWAYS_TEXT
 from fashion_hash.foldin.fold_in import open_fold
 from fashion_hash.index.scoring import scoring_of
 from fashion_hash.live.users import Told
@@ -243,9 +244,9 @@ class Reasons:
                 if text is None:
                     continue
                 if name == "title":
-                    traits |= {("", word) for word in re.findall(r"[^\W\d_]{3,}", text.casefold())}
-                elif self._describes(table, name):
-                    traits.add((name, text.casefold()))
+                    traits |= {("", word) for word in re.findall(r"[^\W\d_]{3,}", text.lower())}
+                elif name not in ALWAYS_TEXT and self._describes(table, name):
+                    traits.add((name, text.lower()))  # not casefold, which shows "weiß" as "weiss"
             out[item_type, row] = traits
         return out
 

@@ -36,6 +36,8 @@ def recommender(tmp_path_factory: pytest.TempPathFactory) -> Recommender:
             f"{item_type}-{row}": {
                 "title": f"A {('crimson', 'azure', 'lime', 'sand')[row % 4]} {item_type} {EVIL if row == 4 else ''}",
                 "Farbe": f"red {EVIL}" if row % 4 == 0 else "grey",
+                "description": f"A {'Große red' if row % 4 == 0 else 'grey'} thing",
+                "Schnitt": "Weiß" if row % 4 == 0 else "Schmal",
                 "Preis": 10.0 + row,
                 "Marke": "Nord & Süd",
                 "Lager": row % 3,
@@ -54,13 +56,13 @@ def recommender(tmp_path_factory: pytest.TempPathFactory) -> Recommender:
 
 def test_traits_are_those_liked_more_often_than_usual(recommender: Recommender) -> None:
     reasons = Reasons(recommender, "user-0")
-    assert reasons.tastes == [f"red {EVIL}", "crimson"]
+    assert reasons.tastes == [f"red {EVIL}", "weiß", "crimson"], "as they are written, and no description"
     assert Reasons(recommender, "user-1").tastes == []
     assert Reasons(recommender, None).tastes == []
     for hit in recommender.answer("user-0", 30):
         colours = {int(item.split("-")[1]) % 4 for item in hit.items.values()}
         text = reasons.of(hit).text
-        assert text.startswith(("Red ", "Crimson ")) == (0 in colours)
+        assert text.startswith(("Red ", "Weiß ", "Crimson ")) == (0 in colours)
         assert ("liked at least 3 times as often as usual" in text) == (0 in colours)
         assert not text or text[0].isupper()
         assert not text or text.endswith(".")
