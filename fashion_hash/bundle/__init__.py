@@ -17,6 +17,7 @@ of them holds the files below. One that was written by `write_bundle` alone hold
       catalogue.sqlite                title, details and picture of every item
       heads/                          hash heads: code new items (fashion_hash.inference.hash_heads)
       requests/                       turns words and taste into a query (fashion_hash.inference.request_weights)
+      requests/facts/                 what the catalogue says (fashion_hash.understanding.facts), also without the rest
       encoder/                        outfit encoder only: scores outfits (fashion_hash.inference.outfit_encoder)
       index/                          written by build_index, with its own manifest
       live/                           changes made after the export (fashion_hash.live)
