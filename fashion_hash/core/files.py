@@ -56,9 +56,16 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; when the block succeeds it takes the place of `path` in one step.
 
     A process that is killed leaves the old folder or the new one at `path`, and perhaps the other beside it, which
-    `sweep` removes.
+    `sweep` removes. Where `path` is a symbolic link, the link stays and the folder that it names is replaced.
+
+    Raises:
+        OSError: `path` is a file, which stays as it was, or the system refuses to write.
     """
     path = Path(path)
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "this is a file, not a folder: name another place", str(path))
     with naming(path), _temporary_folder(path) as temporary:
         yield temporary
 

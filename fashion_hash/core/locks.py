@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from fashion_hash.core.files import sweep, write_json
+from fashion_hash.core.files import read_bytes, sweep, write_json
 from fashion_hash.errors import FashionHashError
 
 
@@ -29,6 +29,8 @@ def hold(folder: Path, doing: str, error: type[FashionHashError]) -> Iterator[No
     from filelock import FileLock, Timeout  # here: who only reads starts without it
 
     folder = folder.resolve()
+    if not folder.name:
+        raise error(f"{folder} is the root of a file system: name a folder in it")
     folder.parent.mkdir(parents=True, exist_ok=True)
     lock_path, holder = folder.with_name(f".{folder.name}.lock"), folder.with_name(f".{folder.name}.holder")
     lock = FileLock(lock_path, blocking=False)
@@ -53,7 +55,7 @@ def hold(folder: Path, doing: str, error: type[FashionHashError]) -> Iterator[No
 
 def _described(holder: Path) -> str:
     try:
-        who = json.loads(holder.read_text(encoding="utf-8"))
+        who = json.loads(read_bytes(holder, 10_000))
         return f"process {who['process']} on {who['host']} has since {who['since']} been"
     except (OSError, ValueError, KeyError, TypeError, RecursionError):  # it has just begun, or just ended
         return "another process is"

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from fashion_hash.core.files import atomic_folder, atomic_path, reserve, sweep, write_json, write_text
+from fashion_hash.core.locks import hold
 from fashion_hash.data.stores.lmdb_files import open_writer
-from fashion_hash.errors import DataError
+from fashion_hash.errors import DataError, TrainingError
 from fashion_hash.index.engines.sums.files import _new_array
 
 # a limit on the size of files is as good as a full disk: the write fails in its middle
@@ -136,3 +137,43 @@ def test_what_is_mapped_to_be_written_is_reserved_first(tmp_path: Path, monkeypa
         open_writer(tmp_path / "store")
     with pytest.raises(OSError, match="No space left on device"):
         _new_array(tmp_path / "codes.npy", np.uint8, (3, 4))
+
+
+def test_a_folder_that_a_link_names_is_replaced_and_the_link_stays(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    for name, old in (("link", "disk/old"), ("dangling", "disk/new")):
+        (tmp_path / name).symlink_to(tmp_path / old)
+    (tmp_path / "disk/old").mkdir()
+    (tmp_path / "disk/old/a").write_text("a")
+    for name in ("link", "dangling"):
+        with atomic_folder(tmp_path / name) as folder:
+            (folder / "b").write_text("b")
+        assert (tmp_path / name).is_symlink()
+        assert [file.name for file in (tmp_path / name).iterdir()] == ["b"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["dangling", "disk", "link"]
+    assert sorted(file.name for file in (tmp_path / "disk").iterdir()) == ["new", "old"]
+
+
+def test_a_file_in_the_place_of_a_folder_stays(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(NotADirectoryError, match="this is a file, not a folder"), atomic_folder(tmp_path / "file"):
+        pass
+    assert (tmp_path / "file").read_text() == "mine"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_the_root_of_a_file_system_is_not_held() -> None:
+    with pytest.raises(TrainingError, match="is the root of a file system"), hold(Path("/"), "training", TrainingError):
+        pass
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_who_holds_a_folder_is_never_waited_for(tmp_path: Path) -> None:
+    with hold(tmp_path / "run", "training into it", TrainingError):
+        (tmp_path / ".run.holder").unlink()
+        os.mkfifo(tmp_path / ".run.holder")
+        with (
+            pytest.raises(TrainingError, match="another process is training into it"),
+            hold(tmp_path / "run", "training into it", TrainingError),
+        ):
+            pass
