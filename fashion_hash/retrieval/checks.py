@@ -73,7 +73,7 @@ def check_list(name: str, value: object, what: str) -> list[Any]:
         what: what the list holds, for the message.
     """
     is_table = isinstance(value, np.ndarray) and value.ndim > 1
-    if isinstance(value, str | bytes | bytearray | Mapping) or is_table or not isinstance(value, Iterable):
+    if isinstance(value, str | bytes | bytearray | memoryview | Mapping) or is_table or not isinstance(value, Iterable):
         raise QueryError(f"{name} must be a list of {what}, got {shown(value)}")
     try:
         return list(value)

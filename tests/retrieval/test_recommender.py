@@ -180,7 +180,8 @@ def test_a_new_bundle_does_not_keep_the_old_index(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "user_ids", [b"7", bytearray(b"7"), [b"7"], {"user-1": 1}, True, [["user-1"]], np.array(7), object()]
+    "user_ids",
+    [b"7", bytearray(b"7"), memoryview(b"7"), [b"7"], {"user-1": 1}, True, [["user-1"]], np.array(7), object()],
 )
 def test_what_is_no_user_id_is_refused(recommender: Recommender, user_ids: object) -> None:
     with pytest.raises(QueryError, match=r"must be (a string|strings), (a number|numbers) or None"):
