@@ -176,7 +176,8 @@ def _said(moment: Moment, text: str, facts: Sequence[Mapping[str, Any]] | None) 
 
 def _unread(unknown: tuple[str, ...], said: Understanding) -> tuple[str, ...]:
     """The words that neither the encoder nor the catalogue knows."""
-    read = {word for fact in (*said.facts, *said.partner) for word in fact.words.lower().replace("-", " ").split()}
+    said_by = [fact.words.lower().replace("-", " ") for fact in (*said.facts, *said.partner)]
+    read = {word.strip(",") for words in said_by for word in words.split()}  # of "under 50, over 90"
     return tuple(word for word in unknown if word not in read)
 
 

@@ -266,3 +266,7 @@ def test_facts_of_requests_that_are_too_long_are_soft(tmp_path: Path) -> None:
         (folder / "facts.json").write_text(json.dumps({**manifest, "longest": longest}))
         with pytest.raises(BundleError, match=r"longest is .*, expected a whole number from 0"):
             read_facts(folder, sizes)
+
+
+def test_words_that_make_one_fact_together_are_known(recommender: Recommender) -> None:
+    assert recommender.search("red or blue skirt over 10 under 12", k=1).unknown_words == ()
