@@ -13,7 +13,8 @@ import nights
 from soak_retrain import NUM_USERS, soak
 
 
-@pytest.mark.parametrize("seconds", [3.0, pytest.param(180.0, marks=pytest.mark.slow)])
+@pytest.mark.slow  # switches of generations have ordinary tests in tests/retrieval/generations
+@pytest.mark.parametrize("seconds", [3.0, 180.0])
 def test_nothing_fails_is_lost_or_mixed(tmp_path: Path, seconds: float) -> None:
     figures = soak(tmp_path, seconds, every=0.5, items=40, outfits=200)
     assert (figures["errors"], figures["lost"], figures["mixed"]) == (0, 0, 0), figures.get("first", figures)

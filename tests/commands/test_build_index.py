@@ -61,6 +61,7 @@ def build(folder: Path, seed: int, steps: int = 0, when: str = "before") -> subp
     return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
 
 
+@pytest.mark.slow  # tests/kills has ordinary ones
 def test_killed_at_any_step_the_old_bundle_or_the_new_one_answers(tmp_path: Path) -> None:
     made, old, folder = tmp_path / "made", tmp_path / "old", tmp_path / "run"
     done = build(made, seed=2)

@@ -178,6 +178,7 @@ def test_impossible_requests_explain_themselves(positives, monkeypatch):
         NegativeSampler(Outfits.of(("a", "b"), [], []))
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_iqon_is_drawn_fast_and_clean(iqon_root):
     from fashion_hash.data.load import load_dataset

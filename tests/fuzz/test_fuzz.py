@@ -11,12 +11,12 @@ import pytest
 
 from tests.fuzz.run import ALL, run
 
-FEW = {"bundles": 30, "polyvore": 5}
+FEW = {"bundles": 12, "polyvore": 3}
 
 
 @pytest.mark.parametrize("target", ALL)
 def test_some_damaged_files(target: str) -> None:
-    assert run(target, range(FEW.get(target, 12))).wrong == {}
+    assert run(target, range(FEW.get(target, 6))).wrong == {}
 
 
 @pytest.mark.slow

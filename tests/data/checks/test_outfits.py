@@ -207,6 +207,7 @@ def test_command(tiny_root, capsys, tmp_path):
     assert "nearest: 'polyvore_u'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_the_real_one(iqon_root):
     report = check_dataset("iqon3000", iqon_root)

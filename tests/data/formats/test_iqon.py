@@ -66,6 +66,7 @@ def test_what_is_missing_is_named(tmp_path):
         load_dataset("iqon3000", tmp_path, slots=("top", "shoe"))
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_the_real_one(iqon_root):
     data = load_dataset("iqon3000", iqon_root)

@@ -73,6 +73,7 @@ def test_taste_is_learned_from_content(tmp_path, dataset, name):
     assert bundle.item_codes["top"].shape == (12, len(config.modalities), 2)
 
 
+@pytest.mark.slow
 def test_a_backbone_is_trained_with_the_rest(tmp_path, dataset):
     image = {**BACKBONE, "mode": "finetune"}
     config = make_config(values(tmp_path, image=image, train={"epochs": 2}))
