@@ -33,10 +33,6 @@ class Kept(NamedTuple):
     content: bytes
 
 
-class OtherBodyError(Exception):
-    """The key was used for another change."""
-
-
 class Replies:
     """An open file of replies. Threads share an instance; every process opens its own.
 
@@ -50,8 +46,8 @@ class Replies:
         self._path = folder / FILE
         self._lock = threading.Lock()
 
-    def once(self, key: str, body: bytes, change: Callable[[], Kept]) -> Kept:
-        """Makes a change unless it was made under this key, and returns its reply.
+    def once(self, key: str, body: bytes, change: Callable[[], Kept]) -> Kept | None:
+        """Makes a change unless it was made under this key, and returns its reply; None for the key of another change.
 
         Args:
             key: what names the change; only its digest is kept.
@@ -59,7 +55,6 @@ class Replies:
             change: makes it; when it raises, nothing is kept.
 
         Raises:
-            OtherBodyError: the key belongs to another change.
             BundleError: the file cannot be used.
         """
         name, digest = (hashlib.sha256(part).hexdigest() for part in (key.encode("utf-8", "replace"), body))
@@ -71,7 +66,7 @@ class Replies:
                     row = connection.execute(query, (name,)).fetchone()
                     if row is not None:
                         if row[0] != digest:
-                            raise OtherBodyError
+                            return None
                         return Kept(row[1], row[2])
                     kept = change()
                     now = time.time()

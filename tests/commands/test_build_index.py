@@ -104,7 +104,7 @@ def test_live_changes_are_carried_over_and_reported(tmp_path: Path) -> None:
     done = build(tmp_path, seed=2)
     assert done.returncode == 0, done.stderr
     assert "0 items added, 0 removed, 0 updated, 0 outfits added, 0 removed, 1 user; 0 were known" in done.stdout
-    assert "1 could not be carried over:\n  top 'new': it was given as a code" in done.stdout
+    assert "could not be carried over (1):\n  top 'new': it was given as a code" in done.stdout
     assert recommender.bundle.fingerprint != bundle.fingerprint
     assert recommender.liked("eve") == [liked]
     assert Recommender.load(tmp_path / "bundle").recommend("eve", 1).personal

@@ -22,7 +22,7 @@ def test_nested_json_is_an_error_of_the_tree(tmp_path: Path) -> None:
         open_encoder(tmp_path)
     with pytest.raises(FeatureError):
         pictures.open_pictures_encoder(tmp_path)
-    with pytest.raises(BundleError, match="holds no readable scan"):
+    with pytest.raises(BundleError, match=r"scan\.json is not readable"):
         open_scan(tmp_path, 128, 10)
     with pytest.raises(BundleError, match="facts"):
         read_facts(tmp_path, {})

@@ -189,7 +189,7 @@ def test_fingerprint_sees_words_and_rows():
 def test_rows_outside_are_refused():
     with pytest.raises(DataError, match=r"train: item rows outside of the catalogue of 3"):
         tiny(train=Requests.of([0], [3], ["x"]))
-    with pytest.raises(DataError, match=r"train: user rows outside of the 2 users"):
+    with pytest.raises(DataError, match=r"train: user rows outside of 2 users"):
         tiny(train=Requests.of([-2], [0], ["x"]))
     with pytest.raises(DataError, match=r"requests of different lengths: .1, 2."):
         Requests.of([0, 1], [0, 1], ["x"], [0, 0])

@@ -122,7 +122,7 @@ def test_the_store_of_another_extractor_is_refused(drawn, backbone, tmp_path):
 def test_an_empty_remainder_stops(drawn, backbone, tmp_path):
     for picture in drawn.content.pictures.iterdir():
         picture.write_bytes(b"")
-    with pytest.raises(FeatureError, match=r"no item of drawn has a picture .* 12 pictures cannot be decoded"):
+    with pytest.raises(FeatureError, match=r"no item of drawn has a picture .* 12 pictures that cannot be decoded"):
         extract_features(drawn, backbone, tmp_path / "store", SIZE)
 
 

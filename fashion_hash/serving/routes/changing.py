@@ -10,7 +10,7 @@ from fastapi import Header, Request
 from starlette.responses import Response
 
 from fashion_hash.serving.http.problems import Problem
-from fashion_hash.serving.idempotency import Kept, OtherBodyError
+from fashion_hash.serving.idempotency import Kept
 from fashion_hash.serving.models import Model
 from fashion_hash.serving.service import Service, service_of
 
@@ -47,11 +47,10 @@ async def change(
         content = json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
         return Kept(status(facts), content)
 
-    try:
-        kept = await service.writes.run(run if key is None else lambda: service.replies.once(key, body, run))
-    except OtherBodyError:
+    kept = await service.writes.run(run if key is None else lambda: service.replies.once(key, body, run))
+    if kept is None:
         detail = "this Idempotency-Key was used for another change: make a new one"
-        raise Problem(422, detail, "header:Idempotency-Key") from None
+        raise Problem(422, detail, "header:Idempotency-Key")
     return Response(kept.content, kept.status, {"cache-control": "no-store"}, "application/json")
 
 
