@@ -6,6 +6,7 @@ import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Unpack
 
 from fashion_hash.bundle.bundle import Bundle
@@ -275,6 +276,19 @@ def _about(reasons: Reasons) -> str:
     return f"{count:,} liked outfit{'' if count == 1 else 's'}" if count else "nothing known, so the same for everyone"
 
 
+def shown_whole(bundle: Bundle, outfits: Sequence[Mapping[str, str]], most: int) -> list[Mapping[str, str]]:
+    """The first outfits whose items the catalogue still holds: liked ones may name items that were removed.
+
+    Args:
+        bundle: of the moment.
+        outfits: item ids by slot name.
+        most: how many to return at most.
+    """
+    tables = {slot: bundle.items[item_type] for slot, item_type in zip(bundle.slot_names, bundle.slots)}
+    whole = (outfit for outfit in outfits if all(item_id in tables[slot] for slot, item_id in outfit.items()))
+    return list(islice(whole, most))
+
+
 def _note(reasons: Reasons, note: str) -> str:
     """Of how many outfits these are, how they were chosen, and what percentages are counted over."""
     sampled = reasons.num_compared < reasons.num_outfits
@@ -284,8 +298,8 @@ def _note(reasons: Reasons, note: str) -> str:
 
 def _liked(recommender: Recommender, user_id: str | None, at_most: int) -> tuple[int, list[list[Tile]]]:
     """How many outfits a user likes, and the tiles of the first ones."""
-    liked = [] if user_id is None else recommender.liked(user_id)
-    return len(liked), [tiles(recommender.bundle, outfit) for outfit in liked[:at_most]]
+    bundle, liked = recommender.bundle, [] if user_id is None else recommender.liked(user_id)
+    return len(liked), [tiles(bundle, outfit) for outfit in shown_whole(bundle, liked, at_most)]
 
 
 def _tile(bundle: Bundle, slot: str, item_type: str, item_id: str) -> Tile:

@@ -54,7 +54,7 @@ def test_page_and_sheet_say_that_each_item_is_shown_once(
 ) -> None:
     page = tmp_path / "page.html"
     assert main([str(path), "--user", "user-1", "-k", "4", "--page", str(page)]) == 0
-    assert "4 of 80 outfits; each item once" in page.read_text(encoding="utf-8")
+    assert "of 80 · each item once" in page.read_text(encoding="utf-8")
     assert main([str(path), "--user", "user-1", "-k", "4", "--page", str(page), "--max-per", "item=3"]) == 0
     assert "each item at most 3 times" in page.read_text(encoding="utf-8")
 

@@ -39,3 +39,15 @@ def test_six_unless_told_otherwise(recommender: Recommender, tmp_path: Path) -> 
     write_page(views, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert page.count(">6 of 8<") == page.count(">3 of 3<") == 1
+
+
+def test_liked_outfits_of_removed_items_are_not_shown(tmp_path: Path) -> None:
+    history = Outfits.of(SLOTS, [0] * 4, np.arange(8).reshape(4, 2))
+    bundle = random_bundle(tmp_path / "bundle", slots=SLOTS, history=history)
+    build_index(bundle, random_pool(bundle, 40))
+    recommender = Recommender.load(bundle.path)
+    gone, *rest = recommender.liked("user-0")
+    recommender.remove_items({"top": [gone["top"]]})
+    view = outfit_view(recommender, "user-0", [], at_most_liked=3)
+    assert [{tile.slot: tile.item_id for tile in outfit} for outfit in view.liked] == rest
+    assert view.num_liked == 4

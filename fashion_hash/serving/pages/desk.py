@@ -18,7 +18,7 @@ from fashion_hash.errors import QueryError
 from fashion_hash.live.users import OutfitRef, Told
 from fashion_hash.presentation.reasons import Reason, Reasons
 from fashion_hash.presentation.templating import STYLE, open_templates, picture_format
-from fashion_hash.presentation.tiles import Tile, called, headed, tiles, total_price
+from fashion_hash.presentation.tiles import Tile, called, headed, shown_whole, tiles, total_price
 from fashion_hash.retrieval.answers import Hit
 from fashion_hash.serving.models import Model
 from fashion_hash.serving.pages.filters import Menu, chosen, effective, menus, where_of
@@ -117,7 +117,7 @@ class Desk:
     def liked_before(self) -> tuple[int, list[list[Tile]]]:
         """How many outfits the user liked before this visit, and the first of them."""
         liked = [] if self.visit.user is None else self.recommender.liked(self.visit.user)
-        return len(liked), [self.tiles(outfit) for outfit in liked[:MOST_LIKED]]
+        return len(liked), [self.tiles(outfit) for outfit in shown_whole(self.bundle, liked, MOST_LIKED)]
 
     def said(self) -> list[dict[str, Any]]:
         """What was said on this visit, latest first, each with the address that takes it back."""

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from fashion_hash.presentation.tiles import headed
+from fashion_hash.presentation.tiles import headed, shown_whole
 from fashion_hash.retrieval.recommender import Recommender
 from fashion_hash.serving.pages.desk import Desk
 
@@ -103,6 +103,6 @@ def _shown(desk: Desk, user: str) -> dict[str, object]:
     return {
         "name": headed(user),
         "count": len(liked),
-        "outfits": [desk.tiles(outfit) for outfit in liked[:3]],
+        "outfits": [desk.tiles(outfit) for outfit in shown_whole(desk.bundle, liked, 3)],
         "address": desk.visit.of(user).without_filters().address("/", model=desk.visit.rest.get("model")),
     }
