@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the sdist and from it the wheel, installs the wheel alone into a bare environment without torch, and there
-# answers from bundles, searches by words, adds an item and a user (bare_answers.py). Prints what an install weighs.
+# answers from bundles, searches by words, adds an item and a user (bare_answers.py), and serves with the extra `serve`
+# (bare_serves.py). Prints what an install weighs.
 #   .ci/bare_install.sh [PYTHON]   a Python with the package build; default .venv/bin/python
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -27,3 +28,7 @@ grep --fixed-strings "pip install 'fashion_hash[train]'" "$scratch/error"
 
 weight() { du -sm "$("$1" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" | cut -f1; }
 echo "installed: $(weight "$bare/python") MB without torch, $(weight "$python") MB with [train] and what tests need"
+
+cp -r "$root/tests/golden/v1/fhn/bundle" "$scratch/served"
+"$bare/python" -m pip install --quiet --disable-pip-version-check --constraint "$root/constraints.txt" "$(ls "$scratch"/dist/*.whl)[serve]"
+"$bare/python" "$root/.ci/bare_serves.py" "$scratch/served" u1
