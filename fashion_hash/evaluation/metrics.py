@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fashion_hash.errors import QueryError, counted
+from fashion_hash.errors import QueryError
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -222,7 +222,7 @@ def ranking_metrics(
     lists = ranked_lists(scores, relevant, groups)
     if not len(lists):
         raise QueryError(
-            f"nothing to rank: none of {counted(lists.left_out, 'user')} has both positives and negatives; "
+            f"nothing to rank: no user (of {lists.left_out:,}) has both positives and negatives; "
             "use a split with fixed negatives, or draw some"
         )
     means: dict[str, float] = {}
