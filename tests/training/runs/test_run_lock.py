@@ -73,7 +73,7 @@ def test_a_lock_goes_with_its_process(tmp_path):
         pass
 
 
-@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("resume", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_training_killed_at_its_first_file_does_not_block_its_name(tmp_path, resume):
     process = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "run")], cwd=PROJECT, check=False)
     assert process.returncode == -signal.SIGKILL
