@@ -151,7 +151,7 @@ def read_bytes(path: Path, at_most: int) -> bytes:
     """The content of a file, but no more than `at_most` bytes of it.
 
     Raises:
-        OSError: it cannot be read, or is no ordinary file: reading a named pipe would wait for a writer, for ever.
+        OSError: it cannot be read, or is not a regular file (reading a named pipe could block for ever).
     """
     wait_for_nobody = getattr(os, "O_NONBLOCK", 0)
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | wait_for_nobody)) as stream:

@@ -1,4 +1,4 @@
-"""Outfits for people of whom nothing is known: from the best ones, and not the same list for everyone."""
+"""Outfits for people about whom nothing is known: among the best, but not the same list for everyone."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Asked(NamedTuple):
 def typed_requests(data: RequestData, split: str, seed: int = 0, per_kind: int = PER_KIND) -> JudgedRequests:
     """Requests of every kind in `TYPED_KINDS` for items that were taken in a split.
 
-    Kinds that the columns of the catalogue do not allow are left out: without prices nobody asks for a price. A user
+    Kinds that the columns of the catalogue do not allow are left out: without prices no request names one. A user
     never says what they say in the training split.
 
     Args:

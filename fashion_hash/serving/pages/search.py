@@ -121,7 +121,7 @@ def _found(desk: Desk, answer: ItemHits) -> list[Found]:
 
 
 def _passing(desk: Desk) -> list[Found]:
-    """The first items that pass the filters, where nobody asks for anything."""
+    """The first items that pass the filters, for a search without words."""
     passing: list[Found] = []
     snapshot, masks = desk.recommender.live.now(), desk.allowed()
     for item_type, ids in snapshot.bundle.items.items():

@@ -81,7 +81,7 @@ def people(desk: Desk, text: str) -> str:
 
 
 def known_users(recommender: Recommender, most: int) -> list[str]:
-    """Users of whom much is known, those with the most liked outfits first."""
+    """Users with many liked outfits, those with the most first."""
     bundle = recommender.bundle
     counts = np.bincount(bundle.history.users, minlength=len(bundle.users))
     counts = np.where(bundle.users.findable[: len(counts)], counts, 0)

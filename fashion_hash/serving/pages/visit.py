@@ -103,7 +103,7 @@ class Visit:
         return replace(self, filters=tuple(each for each in self.filters if each not in left_out))
 
     def number(self, name: str, default: int, most: int) -> int:
-        """A whole number of the address, from 0 on; the default where it is not one."""
+        """A whole number in the address, 0 or more; the default where it is anything else."""
         text = self.rest.get(name, "")
         return min(int(text), most) if text.isascii() and text.isdecimal() and len(text) < 10 else default
 
