@@ -97,9 +97,7 @@ def _is_plain(body: PoolBody) -> bool:
     return not any(further)
 
 
-async def _compose(
-    request: Request, user_id: str | None, body: ComposeBody | CompleteBody, name: str | None
-) -> Response:
+async def _compose(request: Request, user_id: str | None, body: ComposeBody, name: str | None) -> Response:
     service = service_of(request)
     model = service.model_of(request, user_id or body.session, name)
     skip = skipped(body, body.cursor)

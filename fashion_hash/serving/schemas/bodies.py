@@ -73,26 +73,12 @@ class ComposeBody(Body):
     timeout_ms: Milliseconds = None
 
 
-class CompleteBody(Body):
-    """A question for what goes with some items."""
+class CompleteBody(ComposeBody):
+    """A question for what goes with some items; all else is asked as in `ComposeBody`."""
 
     model_config = example({"items": {"top": "top-1"}, "k": 3})
 
     items: Annotated[dict[str, Id], Field(min_length=1, description="Item ids by slot name.")]
-    k: Count = 10
-    types: Types = None
-    where: Where = None
-    include: Include = None
-    exclude: ItemsByType = None
-    max_repeats: Annotated[int | None, Field(ge=1, strict=True)] = None
-    max_per: Caps = None
-    diversity: Diversity = 0.0
-    liked: Likes
-    disliked: Likes
-    cursor: Cursor = None
-    session: Session = None
-    if_unknown: Unknown = "refuse"
-    timeout_ms: Milliseconds = None
 
 
 class SearchBody(Body):

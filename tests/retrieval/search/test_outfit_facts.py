@@ -105,7 +105,9 @@ def test_equals_every_outfit_scored(recommender: Recommender, text: str, compani
 @pytest.mark.parametrize("text", ["a red skirt with black boots", "silk shirt"])
 def test_caps_of_items_go_down_the_same_ranking(recommender: Recommender, text: str) -> None:
     if recommender.bundle.scoring != "codes":
-        pytest.skip("an outfit encoder ranks a shortlist")
+        pytest.skip(
+            "with an outfit encoder caps go down a shortlist: tests/retrieval/test_encoder_bundle.py holds them"
+        )
     companions = [BLACK_BOOTS] if "boots" in text else []
     options: dict[str, Any] = {"max_per": {"item": 2}, "include": INCLUDE, "weight": 20.0}
     answer = recommender.outfits_for(text, "user-1", 8, per_anchor=2, **options)

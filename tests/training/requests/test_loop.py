@@ -190,10 +190,9 @@ def test_every_kind_of_taste_and_output(data: RequestData, tmp_path: Path, outpu
     assert tower.items(["red piece of silk"]).bits.shape == (1, 64)
 
 
-SLOW = pytest.mark.slow
-
-
-@pytest.mark.parametrize("domain", ["cream", pytest.param("novel", marks=SLOW), pytest.param("guitar", marks=SLOW)])
+@pytest.mark.parametrize(
+    "domain", ["cream", *(pytest.param(name, marks=pytest.mark.slow) for name in ("novel", "guitar"))]
+)
 def test_other_domains_and_sizes(domain: str, tmp_path: Path) -> None:
     """More negatives than items, fewer requests than a batch, and more of each than usual."""
     small = tiny_requests(users=3, events=3, pieces=1, domain=domain, timed=False)
