@@ -120,6 +120,24 @@ def latest(path: Path) -> Path:
     return path / GENERATIONS / str(max(_numbers(path)))
 
 
+def number_of(path: Path, file: Path | None) -> int | None:
+    """The number of the generation that a file is in, be it half-written; None for a file outside of generations.
+
+    Args:
+        path: the bundle folder.
+        file: a file in it; None for the current generation.
+    """
+    if not has_generations(path):
+        return None
+    folder = path / GENERATIONS
+    if file is None:
+        return int(current_folder(path).name)
+    if not file.is_relative_to(folder):
+        return None
+    name = file.relative_to(folder).parts[0].removeprefix(".").split(".")[0]
+    return int(name) if name.isdigit() else None
+
+
 def make_current(folder: Path) -> None:
     """Makes a generation current, in one step that survives a power cut."""
     write_text(folder.parent.parent / CURRENT, f"{folder.name}\n")

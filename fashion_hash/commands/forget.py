@@ -5,8 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fashion_hash.commands.run_command import Parser, run_command
+
+if TYPE_CHECKING:
+    from fashion_hash.data.splits.removed_list import RemovedUsers
+    from fashion_hash.live.forgetting.remove import Removed
 
 MOST_LINES = 20  # of files that are listed for a user
 
@@ -28,30 +33,17 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
 
 def _forget(args: argparse.Namespace) -> int:
     from fashion_hash.bundle.generations import remove_unused
-    from fashion_hash.errors import BundleError, QueryError, counted
+    from fashion_hash.errors import QueryError, counted
     from fashion_hash.feedback.store import FeedbackStore, feedback_folder
-    from fashion_hash.live.catalogue import LiveCatalogue
-    from fashion_hash.live.compaction import compact
-    from fashion_hash.live.forgetting.remove import ERASE, remove_users, removed_users
     from fashion_hash.live.forgetting.runs import erase_from_runs
 
     users = [*args.user, *(_lines(Path(args.users)) if args.users else ())]
     if not users:
         raise QueryError("no user is given: name one with --user, or a file with --users")
     bundle = Path(args.bundle)
-    live = LiveCatalogue(bundle)
-    outcome = remove_users(live, users, strict=False)
-    compact(live)
-    if live.ask(lambda store: store.meta(ERASE)) is not None:
-        raise BundleError(
-            f"{bundle}: the users are removed, but another process reads or compacts the file of changes, so that "
-            "deleted pages are still in it: run the command again"
-        )
-    removed = removed_users(live)
+    outcome, removed = _remove(bundle, users)
     if args.run:
         removed.write(Path(args.run) / "suppressed.json")
-    live.close()
-    del live
     FeedbackStore(feedback_folder(bundle)).forget(users)
     remove_unused(bundle)
     print(f"removed {len(outcome.removed)} of {counted(len(users), 'user')} from {bundle}", end="")
@@ -62,15 +54,43 @@ def _forget(args: argparse.Namespace) -> int:
     return _prove(users, bundle, Path(args.run) if args.run else None)
 
 
+def _remove(bundle: Path, users: Sequence[str]) -> tuple[Removed, RemovedUsers]:
+    """Removes users from the bundle and erases them from its files; also where `build-index` switches meanwhile."""
+    from fashion_hash.errors import BundleError
+    from fashion_hash.live.catalogue import LiveCatalogue
+    from fashion_hash.live.compaction import compact
+    from fashion_hash.live.forgetting.remove import ERASE, Removed, remove_users, removed_users
+
+    known: set[str] = set()
+    while True:
+        live = LiveCatalogue(bundle)
+        try:
+            outcome = remove_users(live, users, strict=False)
+            known.update(outcome.removed)
+            compact(live)
+            if not live.has_moved():
+                if live.ask(lambda store: store.meta(ERASE)) is None:
+                    unknown = [user_id for user_id in outcome.unknown if user_id not in known]
+                    return Removed([user_id for user_id in users if user_id in known], unknown), removed_users(live)
+                raise BundleError(
+                    f"{bundle}: the users are removed, but another process reads or compacts the file of changes, so "
+                    "that deleted pages are still in it: run the command again"
+                )
+        except BundleError:
+            if not live.has_moved():
+                raise
+        finally:
+            live.close()
+
+
 def _prove(users: Sequence[str], bundle: Path, run: Path | None) -> int:
     """Searches all files, prints what is found, and returns 1 when something is left."""
     from fashion_hash.errors import counted, visible
-    from fashion_hash.live.forgetting.runs import beside
     from fashion_hash.live.forgetting.search import ENCODINGS, PROVES_FROM, files_of, search
 
-    folders = [bundle, *([run, *beside(run)] if run else ())]
+    folders = [bundle, *_with_older(run)]
     files = files_of(folders)
-    size = sum(file.stat().st_size for file in files)
+    size = sum(file.stat().st_size for file in files if file.exists())
     print(f"searched {counted(len(files), 'file')}, {counted(size, 'byte')}, for each id in {', '.join(ENCODINGS)}")
     left = 0
     for user_id in users:
@@ -83,7 +103,7 @@ def _prove(users: Sequence[str], bundle: Path, run: Path | None) -> int:
         if whole:
             print(f"{name} is still in {counted(len(whole), 'file')}, which this command does not write:")
             for occurrence in whole[:MOST_LINES]:
-                print(f"  {visible(str(occurrence.file))}")
+                print(f"  {visible(str(occurrence.file))}{_other_generation(bundle, occurrence.file)}")
         elif chance:
             print(
                 f"{name} is nowhere as a value or a word. Its bytes occur {counted(total, 'time')} in "
@@ -93,7 +113,46 @@ def _prove(users: Sequence[str], bundle: Path, run: Path | None) -> int:
         else:
             print(f"{name}: not one sequence of its bytes is left")
     _print_data(users, run)
+    if run is None:
+        _print_runs(users, bundle)
     return int(left > 0)
+
+
+def _with_older(run: Path | None) -> list[Path]:
+    """A run folder, older runs and the live tables beside it."""
+    from fashion_hash.live.forgetting.runs import beside
+
+    return [] if run is None else [run, *beside(run)]
+
+
+def _other_generation(bundle: Path, file: Path) -> str:
+    """What becomes of a file in a generation of the bundle that is not current; nothing for other files."""
+    from fashion_hash.bundle.generations import number_of
+
+    current, number = number_of(bundle, None), number_of(bundle, file)
+    if number is None or current is None or number == current:
+        return ""
+    if number > current:
+        return " (being built: `fashion-hash build-index` erases removed users before it makes it current)"
+    return " (older, and still open in another process: it is removed when that process has moved over)"
+
+
+def _print_runs(users: Sequence[str], bundle: Path) -> None:
+    """Names the run that the bundle lies in, and runs beside it, that hold the ids: --run erases them there."""
+    from fashion_hash.errors import counted, visible
+    from fashion_hash.live.forgetting.search import files_of, search
+
+    run = bundle.resolve().parent
+    if not (run / "config.yaml").is_file():
+        print("runs were not searched: --run RUN also erases users from the files of a run")
+        return
+    inside = set(files_of([bundle]))
+    for folder in _with_older(run):
+        files = [file for file in files_of([folder]) if file not in inside]
+        holding = sum(any(place.whole for place in search(user_id, files)) for user_id in users)
+        if holding:
+            still = f"{visible(str(folder))} still holds {counted(holding, 'of these users', 'of these users')}"
+            print(f"{still}: erase them there with --run {visible(str(run))}")
 
 
 def _print_data(users: Sequence[str], run: Path | None) -> None:

@@ -96,3 +96,20 @@ def test_parts_of_longer_ids_and_chance_are_told_from_the_id(tmp_path: Path, cap
 def test_a_call_without_users_is_an_error(bundle: Path, capsys: pytest.CaptureFixture) -> None:
     assert main([str(bundle)]) == 2
     assert "no user is given" in capsys.readouterr().err
+
+
+def test_without_a_run_those_that_hold_the_users_are_named(bundle: Path, capsys: pytest.CaptureFixture) -> None:
+    run = bundle.parent
+    assert main([str(bundle), "--user", "user-1"]) == 0
+    assert "runs were not searched: --run RUN also erases users" in capsys.readouterr().out
+    (run / "config.yaml").write_text("name: run\n")
+    assert main([str(bundle), "--user", "user-1"]) == 0
+    assert "--run" not in capsys.readouterr().out
+    older = run.with_name("run.old-1")
+    older.mkdir()
+    for folder in (run, older):
+        (folder / "split.csv").write_text("outfit_id,user_id,split\no1,ann@example.org,train\no2,user-2,test\n")
+    assert main([str(bundle), "--user", "ann@example.org", "--user", "user-1"]) == 0
+    out = capsys.readouterr().out
+    for folder in (run, older):
+        assert f"{folder} still holds 1 of these users: erase them there with --run {run}" in out

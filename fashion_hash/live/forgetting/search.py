@@ -8,9 +8,10 @@ array of numbers holds no ids at all; bytes that look like one are chance.
 from __future__ import annotations
 
 import mmap
+import os
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -40,22 +41,27 @@ class Occurrence(NamedTuple):
     whole: bool
 
 
-def files_of(folders: Iterable[Path]) -> list[Path]:
-    """All files in some folders, and files among them, each once, in order."""
-    found = {file for folder in folders for file in ([folder] if folder.is_file() else folder.rglob("*"))}
+def files_of(folders: Sequence[Path]) -> list[Path]:
+    """All files in some folders, and files among them, each once, in order; others may be writing in the folders."""
+    found = {folder for folder in folders if folder.is_file()}
+    for folder in folders:  # not by Path.rglob, which raises for a folder that is removed meanwhile
+        found.update(Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
     return sorted(file for file in found if file.is_file())
 
 
 def search(user_id: str, files: Iterable[Path]) -> Iterator[Occurrence]:
-    """Where an id occurs in files.
+    """Where an id occurs in files. Files that are removed or renamed meanwhile, as by a build, are passed over.
 
     Raises:
         OSError: a file cannot be read.
     """
     patterns = [user_id.encode(encoding) for encoding in ENCODINGS]
     for file in files:
-        if (count := sum(_count(file, pattern) for pattern in patterns)) or user_id in file.name:
-            yield Occurrence(file, count, _is_whole(user_id, file))
+        try:
+            if (count := sum(_count(file, pattern) for pattern in patterns)) or user_id in file.name:
+                yield Occurrence(file, count, _is_whole(user_id, file))
+        except FileNotFoundError:
+            continue
 
 
 def _count(file: Path, pattern: bytes) -> int:

@@ -26,7 +26,8 @@ from fashion_hash.errors import BundleError, FashionHashError, counted
 from fashion_hash.inference.hash_heads import FEATURES, ContentHeads
 from fashion_hash.live import changes
 from fashion_hash.live.catalogue import LiveCatalogue
-from fashion_hash.live.forgetting.remove import SALT, remove_users
+from fashion_hash.live.compaction import compact
+from fashion_hash.live.forgetting.remove import ERASE, SALT, remove_users
 from fashion_hash.live.records.tables import Records
 from fashion_hash.live.snapshot import outfit_keys
 from fashion_hash.live.updates.hidden import set_hidden
@@ -108,6 +109,8 @@ def switch(path: Path, folder: Path, trained: Told | None = None) -> Carried:
     same_model = old.bundle.fingerprint == target.live.bundle.fingerprint
     carrier = Carrier(target, trained or Told(), same_model)
     carrier.carry(told_of(old))
+    # before the lock, too: rewriting the files of a large bundle takes seconds
+    carrier.carried.forgotten = old.ask(lambda store: _keep_out(target.live, store)) or 0
     with old.writing() as writing:
         told = told_now(old, writing)
         carrier.carry(told)
@@ -115,7 +118,7 @@ def switch(path: Path, folder: Path, trained: Told | None = None) -> Carried:
             told.left_behind.clear()
             told.left_behind.update(carrier.carried.left_behind)
             write_told(told_folder(folder), told, {"bundle": target.live.bundle.fingerprint})
-        carrier.carried.forgotten = _keep_out(target.live, writing.store)
+        carrier.carried.forgotten += _keep_out(target.live, writing.store)
         target.live.close()
         make_current(folder)
     old.close()
@@ -123,19 +126,21 @@ def switch(path: Path, folder: Path, trained: Told | None = None) -> Carried:
 
 
 def _keep_out(live: LiveCatalogue, old: Records) -> int:
-    """Removes the users who were removed from the old generation, and keeps the list of them."""
+    """Removes the users who were removed from the old generation, erases them, and keeps the list of them."""
     salt, digests = old.meta(SALT), old.suppressed()
     if salt is None or not digests:
         return 0
-    with live.writing() as (_, store):
+    with live.writing() as (snapshot, store):
         store.put_meta(SALT, salt)
         for digest in digests:
             store.suppress(digest)
-        users = [*live.bundle.users.all(), *store.users()]  # also who was carried over before they were removed
+        users = {*snapshot.bundle.users.all(), *store.users()}  # also who was carried over before they were removed
     removed = set(digests)
-    gone = [user_id for user_id in users if digest_of(salt, user_id) in removed]
+    gone = [user_id for user_id in sorted(users) if digest_of(salt, user_id) in removed]
     if gone:
         remove_users(live, gone)
+    if live.ask(lambda store: store.meta(ERASE)) is not None:
+        compact(live)
     return len(gone)
 
 

@@ -8,13 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fashion_hash.commands.forget import main
 from fashion_hash.errors import FashionHashError, UnknownIdError
-from fashion_hash.live import store
+from fashion_hash.live import compaction, store
 from fashion_hash.live.catalogue import LiveCatalogue
+from fashion_hash.live.compaction import compact
+from fashion_hash.live.forgetting.search import files_of, search
 from fashion_hash.retrieval.generations import carry
 from fashion_hash.retrieval.generations.told import told_now, told_of
 from fashion_hash.retrieval.recommender import Recommender
-from tests.worlds.generations import FEATURE, add_generation, retrain
+from tests.worlds import generations as worlds
+from tests.worlds.generations import FEATURE, add_generation, generations, retrain
 
 TYPES, USERS = ("top", "bottom", "shoe"), ("user-0", "user-1", "eve", "adam")
 
@@ -138,6 +142,66 @@ def test_what_is_taken_back_meanwhile_is_taken_back(shop: Recommender, monkeypat
     switch(shop, meanwhile, monkeypatch)
     assert state(shop) == states[-1]
     assert shop.outfit(exported) == items
+
+
+@pytest.mark.parametrize("when", ["while it is written", "after the copy", "before the lock"])
+def test_no_byte_of_who_is_forgotten_meanwhile_is_in_the_next_generation(
+    shop: Recommender, when: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    root, forgotten = shop.live.bundle.root, ["user-1", "late@example.org"]
+    shop.add_user("late@example.org", liked=[{"top": "top-1"}])
+    shop.update_user("user-1", liked=[{"top": "top-3"}])
+    shop.close()
+    status: list[int] = []
+
+    def forget() -> None:
+        if not status:
+            status.append(main([str(root), "--user", forgotten[0], "--user", forgotten[1]]))
+
+    def and_then(call: Callable[..., Any]) -> Callable[..., Any]:
+        def both(*args: Any, **options: Any) -> Any:
+            result = call(*args, **options)
+            forget()
+            return result
+
+        return both
+
+    place = {
+        "while it is written": (worlds, "write_generation"),
+        "after the copy": (carry, "told_of"),
+        "before the lock": (carry, "_keep_out"),
+    }[when]
+    monkeypatch.setattr(*place, and_then(getattr(*place)))
+    carried = retrain(root, seed=2)
+    assert status == [1], "a generation that is being built holds them"
+    assert "(being built: `fashion-hash build-index` erases removed users" in capsys.readouterr().out
+    assert carried.forgotten == (1 if when == "while it is written" else 2)
+    assert [occurrence.file for name in forgotten for occurrence in search(name, files_of([root]))] == []
+    assert main([str(root), "--user", forgotten[0], "--user", forgotten[1]]) == 0
+    fresh = Recommender.load(root, verify=True)
+    assert len(fresh.recommend("user-0", 3).ids) == 3
+    with pytest.raises(UnknownIdError):
+        fresh.recommend("user-1")
+
+
+def test_a_switch_while_users_are_forgotten(
+    shop: Recommender, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    root = shop.live.bundle.root
+    shop.close()
+    forgotten: list[int] = []
+
+    def and_switch(live: LiveCatalogue) -> bool:
+        if not forgotten:
+            forgotten.append(1)
+            retrain(root, seed=2)
+        return compact(live)
+
+    monkeypatch.setattr(compaction, "compact", and_switch)
+    assert main([str(root), "--user", "user-1"]) == 0
+    assert "removed 1 of 1 user" in capsys.readouterr().out
+    assert generations(root) == ["1", "2"], "the open shop holds the older one"
+    assert not list(search("user-1", files_of([root])))
 
 
 def test_an_item_in_the_place_of_an_exported_one_stays_there(
