@@ -6,14 +6,19 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.paths import PROJECT
 
 # one thread a process: tests are many small sums, and several processes run them side by side
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# many tests start a Python: each would compile the whole package anew
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import pytest
+
+sys.dont_write_bytecode = False
 
 
 def shared_data() -> Path | None:
@@ -21,6 +26,41 @@ def shared_data() -> Path | None:
     named = os.environ.get("FASHION_HASH_DATA")
     candidates = [Path(named)] if named else [PROJECT / "shared/data", PROJECT.parent / "shared/data"]
     return next((path for path in candidates if path.is_dir()), None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_curves() -> Iterator[None]:
+    """Trainings leave an empty curve.png: a real one takes longer to draw than a tiny model to train."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "fashion_hash.training.runs.run_folder" in sys.modules:  # tests of other rooms run without torch
+            from fashion_hash.training.runs import run_folder
+
+            patch.setattr(run_folder, "draw_curve", lambda path, *_: path.touch())
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def copied_bundles(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A bundle that many tests make alike is written once."""
+    from tests.worlds.copies import Copies  # numpy, which reads OMP_NUM_THREADS
+
+    Copies.folder = tmp_path_factory.mktemp("copies")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_fsync() -> Iterator[None]:
+    """Nothing in this process waits for the disk: no test pulls the plug. Processes that tests start do wait."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        yield
+
+
+@pytest.fixture
+def drawn_curves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings draw their curves."""
+    from fashion_hash.training.runs import curve, run_folder
+
+    monkeypatch.setattr(run_folder, "draw_curve", curve.draw_curve)
 
 
 @pytest.fixture(scope="session")

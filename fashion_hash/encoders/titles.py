@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.sparse import csr_matrix, hstack
-from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from fashion_hash.core.arrays import open_array
 from fashion_hash.core.files import atomic_folder, write_json
 from fashion_hash.core.manifest import Within, check_fields, read_json
 from fashion_hash.errors import BundleError, FeatureError
+
+if TYPE_CHECKING:  # scikit-learn takes seconds to import, so only what uses it imports it
+    from sklearn.feature_extraction.text import TfidfVectorizer
 
 FORMAT, FORMAT_VERSION = "fashion_hash titles", 1
 _WORDS: dict[str, Any] = {"analyzer": "word", "ngram_range": (1, 2), "sublinear_tf": True}
@@ -72,6 +73,9 @@ class TitleVectors:
         Raises:
             FeatureError: no title contains a word.
         """
+        from sklearn.decomposition import TruncatedSVD
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
         texts = list(dict.fromkeys(title for title in titles if title.strip()))
         try:
             parts = [TfidfVectorizer(**options, max_features=max_terms) for options in _PARTS.values()]
@@ -113,6 +117,8 @@ class TitleVectors:
     @classmethod
     def load(cls, folder: str | Path) -> TitleVectors:
         """Reads what `save` wrote. Raises FeatureError when it is missing, broken or of another version."""
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
         folder = Path(folder)
         try:
             manifest = read_json(folder / "titles.json")

@@ -9,11 +9,10 @@ from fashion_hash.foldin.codes import FoldIn
 from fashion_hash.retrieval.recommender import Recommender
 from tests.worlds.live_world import SLOTS, World, key, new_bundle
 
-STEPS = 45
 
-
+@pytest.mark.parametrize("steps", [25, pytest.param(90, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("seed", range(5))
-def test_random_changes_answer_like_brute_force(tmp_path: Path, seed: int) -> None:
+def test_random_changes_answer_like_brute_force(tmp_path: Path, seed: int, steps: int) -> None:
     rng = np.random.default_rng(seed)
     bundle = new_bundle(
         tmp_path / "bundle",
@@ -24,7 +23,7 @@ def test_random_changes_answer_like_brute_force(tmp_path: Path, seed: int) -> No
     world = World(bundle)
     writer, reader = Recommender.load(bundle.path), Recommender.load(bundle.path, engine="scan")
     done: dict[str, int] = {}
-    for step in range(STEPS):
+    for step in range(steps):
         act = str(rng.choice([*ACTS]))
         done[act] = done.get(act, 0) + 1
         writer = ACTS[act](world, writer, rng, step) or writer

@@ -241,12 +241,18 @@ BAD = [
 ]
 
 
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Recommender, list[Any]]:
+    """A catalogue that must stay as it is, and its answers."""
+    recommender = Recommender.load(built(tmp_path_factory.mktemp("unchanged") / "bundle", priced()).path)
+    return recommender, answers(recommender)
+
+
 @pytest.mark.parametrize(("act", "items", "error", "message"), BAD)
 def test_a_bad_item_keeps_the_whole_batch_out(
-    act: str, items: list, error: type[Exception], message: str, tmp_path: Path
+    act: str, items: list, error: type[Exception], message: str, unchanged: tuple[Recommender, list[Any]]
 ) -> None:
-    recommender = Recommender.load(built(tmp_path / "bundle", priced()).path)
-    before = answers(recommender)
+    recommender, before = unchanged
     good = {"item_id": "top-1", "type": "top", "price": 1.0, "code": np.ones((2, 16))}
     with pytest.raises(error, match=message):
         getattr(recommender, act)([good, *items])
@@ -265,10 +271,9 @@ def test_a_bad_item_keeps_the_whole_batch_out(
     ],
 )
 def test_a_bad_outfit_keeps_the_whole_batch_out(
-    outfits: list, error: type[Exception], message: str, tmp_path: Path
+    outfits: list, error: type[Exception], message: str, unchanged: tuple[Recommender, list[Any]]
 ) -> None:
-    recommender = Recommender.load(built(tmp_path / "bundle", priced()).path)
-    before = answers(recommender)
+    recommender, before = unchanged
     with pytest.raises(error, match=message):
         recommender.upsert_outfits([("good", {"top": "top-1", "shoe": "shoe-3"}), *outfits])
     assert answers(recommender) == before

@@ -15,6 +15,7 @@ from fashion_hash.inference.hash_heads import FEATURES, ContentHeads
 from fashion_hash.inference.layers import Layer, apply_layers
 from fashion_hash.inference.normaliser import Normaliser
 from fashion_hash.inference.outfit_encoder import EncoderContents, OutfitEncoderArrays
+from tests.worlds.copies import write_or_copy
 from tests.worlds.random_bundles import random_contents
 
 FEATURE = 6
@@ -87,4 +88,4 @@ def encoder_contents(seed: int = 0, slots: Sequence[str] = ("top", "bottom", "sh
 
 def encoder_bundle(path: Path, **options: Any) -> Bundle:
     """`encoder_contents`, written to a folder and opened."""
-    return write_bundle(path, encoder_contents(**options))
+    return write_or_copy(path, ["encoder", options], lambda to: write_bundle(to, encoder_contents(**options)))

@@ -14,6 +14,7 @@ from fashion_hash.core.outfits import slot_pairs
 from fashion_hash.index.build import build_index
 from fashion_hash.index.pool import Pool
 from fashion_hash.retrieval.recommender import Recommender
+from tests.worlds.copies import write_or_copy
 from tests.worlds.random_bundles import random_bundle, random_pool
 
 SLOTS = ("top", "top", "bottom", "shoe")
@@ -21,9 +22,12 @@ SLOTS = ("top", "top", "bottom", "shoe")
 
 def new_bundle(path: Path, count: int = 60, slots: Sequence[str] = SLOTS, **options: Any) -> Bundle:
     """A small bundle with its index."""
-    bundle = random_bundle(path, slots=slots, num_modalities=2, biased=True, num_items=12, **options)
-    build_index(bundle, random_pool(bundle, count))
-    return bundle
+
+    def write(to: Path) -> None:
+        bundle = random_bundle(to, slots=slots, num_modalities=2, biased=True, num_items=12, **options)
+        build_index(bundle, random_pool(bundle, count))
+
+    return write_or_copy(path, ["live", count, slots, options], write)
 
 
 class World:

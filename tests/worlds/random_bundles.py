@@ -12,6 +12,7 @@ import numpy as np
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.write import BundleContents, write_bundle
 from fashion_hash.core.outfits import EMPTY, Outfits, item_types
+from tests.worlds.copies import write_or_copy
 
 VARIANTS = ("T0", "T1", "T2", "T3")
 
@@ -82,7 +83,7 @@ def random_contents(
 
 def random_bundle(path: Path, **options: Any) -> Bundle:
     """`random_contents`, written to a folder and opened."""
-    return write_bundle(path, random_contents(**options))
+    return write_or_copy(path, ["random", options], lambda to: write_bundle(to, random_contents(**options)))
 
 
 def random_pool(bundle: Bundle, count: int, seed: int = 0, empty: float = 0.25) -> Outfits:

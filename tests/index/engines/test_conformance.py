@@ -75,6 +75,19 @@ def reopened(bundle: Bundle, outfits: Outfits | Sequence[Sequence[int]]) -> Pool
     return Pool.open(bundle)
 
 
+_SCORES: dict[tuple[str, bytes], list[list[float]]] = {}
+
+
+def all_scores(bundle: Bundle, pool: Pool) -> list[list[float]]:
+    """The exact score of every outfit, for each user; once for all engines."""
+    key = (bundle.fingerprint, pool.items.tobytes())
+    if key not in _SCORES:
+        _SCORES[key] = [
+            exact.scores(bundle, exact.terms(bundle, code, pool.items)).tolist() for code in bundle.user_codes
+        ]
+    return _SCORES[key]
+
+
 def check(
     bundle: Bundle,
     pool: Pool,
@@ -86,8 +99,7 @@ def check(
     """Alone and together, against everything scored and sorted, not selected."""
     apart = [NOTHING] * len(bundle.users) if excludes is None else excludes
     ranked = []
-    for code, exclude in zip(bundle.user_codes, apart):
-        score = exact.scores(bundle, exact.terms(bundle, code, pool.items)).tolist()
+    for score, exclude in zip(all_scores(bundle, pool), apart):
         out = set(exclude.tolist())
         rows = [row for row in range(len(pool)) if row not in out and (allowed is None or allowed[row])]
         ranked.append(sorted((-score[row], row) for row in rows))

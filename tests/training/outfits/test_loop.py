@@ -19,7 +19,7 @@ from tests.worlds.tiny import tiny_dataset, tiny_values
 SLOTS = [("top", "bottom"), ("top", "bottom", "shoe"), ("top", "top", "bottom", "shoe")]
 
 
-@pytest.mark.parametrize("slots", SLOTS)
+@pytest.mark.parametrize("slots", [*(pytest.param(slots, marks=pytest.mark.slow) for slots in SLOTS[:2]), SLOTS[2]])
 @pytest.mark.parametrize("kind", ["random", "few", "hard", "mixed", "fixed", "shared"])
 def test_it_learns_the_planted_taste(tmp_path, slots, kind):
     dataset = tiny_dataset(slots)
@@ -99,6 +99,7 @@ def test_the_best_epoch_answers(tmp_path):
     assert found["relaxed"]["auc"] == pytest.approx(run.history[run.best_epoch - 1]["valid_auc_relaxed"], abs=1e-12)
 
 
+@pytest.mark.usefixtures("drawn_curves")
 def test_a_run_leaves_what_it_promises(tmp_path):
     run = fit(make_config(tiny_values()), tiny_dataset(), tmp_path / "run")
     names = {file.name for file in run.path.iterdir()}
