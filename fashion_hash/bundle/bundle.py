@@ -83,6 +83,7 @@ class Bundle:
         root: the folder that was opened; `path` lies in it.
         scoring: how outfits are scored, "codes" or "vectors".
         verify: whether checksums are compared, also for files opened later, such as partner lists.
+        shop_names: what the shop calls columns that have another name in the catalogue: {"Preis": "price"}.
         user_keys: what scores outfits for each user: packed codes, (U, D / 8) uint8, or vectors, (U, D) float32.
     """
 
@@ -108,6 +109,9 @@ class Bundle:
         self.types = item_types(self.slots)
         self.modalities = tuple(manifest["modalities"])
         self.num_bits: int = manifest["num_bits"]
+        self.shop_names: dict[str, str] = manifest.get("shop_names", {})  # older bundles do not know them
+        check_fields(path / "manifest.json", {"shop_names": self.shop_names}, {"shop_names": dict})
+        check_fields(path / "manifest.json", self.shop_names, dict.fromkeys(self.shop_names, str))
         self.preference_scale: int = manifest["preference_scale"]
         self.compatibility_scale: int = manifest["compatibility_scale"]
         self.repeat_empty: bool = manifest["repeat_empty"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -44,6 +45,28 @@ def outfit_rows(bundle: Bundle, items_by_slot: Mapping[str, str], name: str = "a
     if not items_by_slot:
         raise QueryError(f"{name} has no items: give an item for at least one of {', '.join(bundle.slot_names)}")
     return rows
+
+
+def with_our_names(bundle: Bundle, item: Mapping[str, Any], columns: Collection[str]) -> Mapping[str, Any]:
+    """An item whose columns have the names of the catalogue, where a caller used those of the shop's tables.
+
+    Args:
+        bundle: an open bundle.
+        item: its columns by name.
+        columns: names that stand for themselves: the columns of the catalogue, and what is no column of it.
+
+    Raises:
+        DataError: the item has the same column under both names.
+    """
+    if not isinstance(item, Mapping) or bundle.shop_names.keys().isdisjoint(item):
+        return item
+    renamed: dict[str, Any] = {}
+    for name, value in item.items():
+        ours = name if name in columns else bundle.shop_names.get(name, name)
+        if ours in renamed or (ours != name and ours in item):
+            raise DataError(f"item {shown(item.get('item_id'))}: {name!r} is the column {ours!r}: give it once")
+        renamed[ours] = value
+    return renamed
 
 
 def find_item(bundle: Bundle, item_type: str, item_id: str) -> int:

@@ -66,6 +66,7 @@ class BundleContents:
         users_known: (U,) bool, whose codes were trained; the others are answered as anonymous users. None for all.
         facts: what requests may say of the catalogue, for a bundle without a request model (which has its own); None
             for a bundle that answers no words.
+        names: what the shop calls columns that have another name in the catalogue: {"Preis": "price"}.
     """
 
     name: str
@@ -91,6 +92,7 @@ class BundleContents:
     history_times: np.ndarray | None = None
     users_known: np.ndarray | None = None
     facts: RequestFacts | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_bundle(path: str | Path, contents: BundleContents) -> Bundle:
@@ -159,6 +161,7 @@ def _write(folder: Path, contents: BundleContents, scoring: _ScoringContents) ->
         "repeat_empty": bool(contents.repeat_empty),
         "model": dict(contents.model),
         "answers": scoring.answers,
+        **({"shop_names": dict(contents.names)} if contents.names else {}),
     }
     seal(folder, manifest)
 

@@ -109,6 +109,7 @@ class Content:
         newer_pictures: encoded pictures by item id, which go before those of `pictures`.
         features: raw features that came with the items, by modality, item type and id; they go before those of stores.
         notes: lines about what was joined with the data, for whoever trains on it.
+        names: what the owner of the tables calls columns that have another name here: {"Preis": "price"}.
     """
 
     pictures: Path | None = None
@@ -119,6 +120,7 @@ class Content:
     newer_pictures: Mapping[str, bytes] = field(default_factory=dict)
     features: Mapping[str, Mapping[str, Mapping[str, np.ndarray]]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

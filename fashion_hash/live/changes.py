@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.bundle.lookup import check_type, outfit_rows
+from fashion_hash.bundle.lookup import check_type, outfit_rows, with_our_names
 from fashion_hash.core.codes import fixed_point, pack
 from fashion_hash.core.ids import IdTable, new_id
+from fashion_hash.core.outfits import EMPTY
 from fashion_hash.data.columns import ColumnType, type_of, typed
 from fashion_hash.errors import DataError, FashionHashError, FeatureError, QueryError, shown
 from fashion_hash.index.outfit_terms import outfit_terms
@@ -39,17 +40,24 @@ def add_items(live: LiveCatalogue, items: Sequence[Mapping[str, Any]], encoder: 
     prepared = {name: item_records(live.bundle, name, of_type, encoder) for name, of_type in by_type.items()}
     with live.writing() as (snapshot, store):
         before = {**live.bundle.catalogue.column_types, **store.column_types()}
-        types = dict(before)
+        types, new = dict(before), dict[str, str]()
         for item_type, items_of_type in by_type.items():
             known = snapshot.bundle.items[item_type]
             ids = [new_id(item_type, item["item_id"], place) for place, item in enumerate(items_of_type)]
             _check_new(item_type, ids, known)
+            check_one_type(live, snapshot.bundle, item_type, ids, new)
             store.append("add_items", item_type, id_list(ids), prepared[item_type].tobytes())
             lines = enumerate(items_of_type, start=len(known))
             store.put_items((item_type, row, str(item["item_id"]), *catalogue_line(item, types)) for row, item in lines)
             rows = range(len(known), len(known) + len(ids))
             store.put_given(item_type, rows, [given_features(live.bundle, item) for item in items_of_type])
         store.put_column_types({name: types[name] for name in types if name not in before})
+
+
+def named_items(live: LiveCatalogue, items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Items whose columns have the names of the catalogue; callers may use those of the shop's tables."""
+    columns = {*RESERVED, *live.column_types()} if live.bundle.shop_names else ()
+    return [with_our_names(live.bundle, item, columns) for item in items]
 
 
 def read_pictures(items: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
@@ -93,8 +101,8 @@ def remove_items(live: LiveCatalogue, item_ids: Mapping[str, Sequence[str]]) -> 
         return snapshot.ids.at(outfits)
 
 
-def add_outfits(live: LiveCatalogue, outfits: Mapping[str, Mapping[str, str]]) -> None:
-    """Adds outfits to the pool; see Recommender.add_outfits."""
+def add_outfits(live: LiveCatalogue, outfits: Mapping[str, Mapping[str, str]], *, told_before: bool = False) -> None:
+    """Adds outfits to the pool; see Recommender.add_outfits. What an older generation took is taken as it is."""
     if not isinstance(outfits, Mapping):
         raise DataError(f"outfits must be a mapping from ids to items by slot, got {shown(outfits)}")
     if not outfits:
@@ -107,6 +115,8 @@ def add_outfits(live: LiveCatalogue, outfits: Mapping[str, Mapping[str, str]]) -
             or [np.zeros(0, dtype=np.int32)]
         ).reshape(len(ids), -1)
         if ids:
+            if not told_before:
+                check_whole(snapshot, ids, items)
             records = np.zeros(len(ids), dtype=outfit_record(snapshot.bundle))
             records["items"] = items
             records["vector"] = scoring_of(snapshot.bundle).outfit_vectors(items)
@@ -244,6 +254,56 @@ def _check_new(noun: str, ids: Sequence[str], known: Any) -> None:
         if name in seen or name in known:
             raise DataError(f"{noun} {shown(name)} {'was given twice' if name in seen else 'already exists'}")
         seen.add(name)
+
+
+def check_one_type(
+    live: LiveCatalogue, bundle: Bundle, item_type: str, ids: Sequence[str], new: dict[str, str]
+) -> None:
+    """Refuses new items whose ids stand for items of another type, as the import of tables does.
+
+    Args:
+        live: the catalogue. Where two types of its export share an id, ids belong to types, and nothing is refused.
+        bundle: the items as they are now.
+        item_type: the type of the new items.
+        ids: theirs.
+        new: by id, the types of new items before these; gets these.
+
+    Raises:
+        DataError: naming both types.
+    """
+    for item_id in ids:
+        if new.setdefault(item_id, item_type) != item_type and not _share_ids(live.bundle):
+            raise _of_two_types(item_id, new[item_id], item_type)
+    for other in bundle.types:
+        rows = bundle.items[other].find_many(ids) if other != item_type else np.zeros(0, dtype=np.int64)
+        if (rows >= 0).any() and not _share_ids(live.bundle):
+            raise _of_two_types(ids[int(np.argmax(rows >= 0))], other, item_type)
+
+
+def _of_two_types(item_id: str, item_type: str, other: str) -> DataError:
+    return DataError(
+        f"item {shown(item_id)} is of type {item_type} and was given as {other}: an item has one type; to change it, "
+        "remove the item first"
+    )
+
+
+def _share_ids(exported: Bundle) -> bool:
+    """Whether two types of a bundle have an id in common: then an id alone names no item."""
+    ids = [exported.items[item_type].encoded for item_type in exported.types]
+    return len(np.unique(np.concatenate(ids))) < sum(len(np.unique(of_type)) for of_type in ids)
+
+
+def check_whole(snapshot: Snapshot, ids: Sequence[str], items: np.ndarray) -> None:
+    """Refuses outfits of one item where all outfits of the pool have more, as the import of a shop's tables does.
+
+    Raises:
+        QueryError: naming the outfit.
+    """
+    alone = (items != EMPTY).sum(axis=1) < 2
+    if alone.any() and items.shape[1] > 1 and not (snapshot.base.pool.num_items < 2).any():
+        raise QueryError(
+            f"outfit {shown(ids[int(np.argmax(alone))])} has one item: outfits of this bundle have at least two"
+        )
 
 
 def check_by_type(bundle: Bundle, item_ids: Mapping[str, Sequence[str]]) -> None:

@@ -56,18 +56,24 @@ class CatalogueUpdates:
                 features makes it: the hash heads of the bundle turn it into codes), or instead of
                 features "code", (M, D) of -1 / +1, and "bias"; anything else is a column of the
                 catalogue ("price", "brand", ...), read as the type of its column: "59.90" is a number where
-                the column holds numbers. A new column gets the type of its first value. A bundle of
+                the column holds numbers. A new column gets the type of its first value. Where the data
+                is a shop's own tables, their names of columns are taken as well ("Preis" for "price"). A bundle of
                 requests alone, without outfits, makes codes of an item's words.
 
         Raises:
-            DataError: an id that already exists or occurs twice in the list, or no id; a value of another
-                type than its column.
+            DataError: an id that already exists, also under another item type, or occurs twice in the list, or no id;
+                a value of another type than its column.
             QueryError: an unknown type or modality.
             FeatureError: features or codes that do not fit, or a bundle without hash heads.
             BundleError: the file of changes cannot be written.
         """
         read = changes.read_pictures(items)
-        self._write(lambda now: changes.add_items(now.live, now.tower.with_codes(read), lambda: now.item_coder))
+
+        def add(now: OpenGeneration) -> None:
+            items = now.tower.with_codes(changes.named_items(now.live, read))
+            changes.add_items(now.live, items, lambda: now.item_coder)
+
+        self._write(add)
 
     def update_items(self, items: Iterable[Mapping[str, Any]]) -> int:
         """Changes items in place, in one step; every later answer, filter and page has the new values.
@@ -141,7 +147,8 @@ class CatalogueUpdates:
 
         Raises:
             DataError: an id that already exists, or an outfit that holds an item twice.
-            QueryError: an outfit without items, or a slot that does not exist.
+            QueryError: an outfit without items, or of a single item where no outfit of the pool is one; or a slot that
+                does not exist.
             UnknownIdError: an unknown item; the message says when it is of another type.
         """
         self._write(lambda now: changes.add_outfits(now.live, outfits))
@@ -158,7 +165,7 @@ class CatalogueUpdates:
 
         Raises:
             DataError: an outfit that is given twice, or holds an item twice.
-            QueryError: an outfit without items, or a slot that does not exist.
+            QueryError: as `add_outfits`.
             UnknownIdError: an unknown item; the message says when it is of another type.
         """
         batch = outfits if isinstance(outfits, Mapping) else replayable(outfits)

@@ -268,7 +268,7 @@ def test_codes_of_new_items_come_from_their_features(tmp_path: Path) -> None:
     items = [
         {"item_id": "seen", "type": "top", "features": {"image": feature}},
         {"item_id": "unseen", "type": "top"},
-        {"item_id": "seen", "type": "shoe", "features": {"image": feature}},
+        {"item_id": "seen-shoe", "type": "shoe", "features": {"image": feature}},
     ]
     recommender.add_items(items)
     encoder, now = ItemCoder.open(bundle.path), recommender.bundle

@@ -42,9 +42,9 @@ def test_what_is_no_id_is_refused(shop: Recommender, call: str) -> None:
 
 def test_whole_numbers_stand_for_their_digits(shop: Recommender) -> None:
     shop.add_items([{"item_id": np.int64(7), "type": "top", "code": CODE}])
-    shop.add_outfits({12: {"top": "7"}})  # type: ignore[dict-item]
-    assert shop.outfit("12") == {"top": "7"}
-    assert shop.upsert_outfits([(12, {"top": "7"})]) == 0  # type: ignore[list-item]
+    shop.add_outfits({12: {"top": "7", "shoe": "shoe-1"}})  # type: ignore[dict-item]
+    assert shop.outfit("12") == {"top": "7", "shoe": "shoe-1"}
+    assert shop.upsert_outfits([(12, {"top": "7", "shoe": "shoe-1"})]) == 0  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize("bias", [True, b"2", 1j, 10**400, float("nan"), [1], np.datetime64("2026-01-03"), "heavy"])

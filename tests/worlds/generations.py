@@ -24,7 +24,7 @@ from tests.worlds.random_bundles import random_contents, random_pool
 FEATURE = 6
 
 
-def write_generation(folder: Path, count: int = 60, seed: int = 0, **options: Any) -> Bundle:
+def write_generation(folder: Path, count: int = 60, seed: int = 0, empty: float = 0.25, **options: Any) -> Bundle:
     """A random bundle with hash heads, index and partner lists."""
     options = {"num_items": 12, "biased": True, **options}
     contents = random_contents(seed, SLOTS, **options)
@@ -34,7 +34,7 @@ def write_generation(folder: Path, count: int = 60, seed: int = 0, **options: An
     unknown = {item_type: np.ones(FEATURE, dtype=np.float32) for item_type in contents.items}
     heads = ContentHeads(dict.fromkeys(contents.items, layers), plain, unknown, FEATURES, "random")
     bundle = write_bundle(folder, replace(contents, heads={"image": heads}))
-    build_index(bundle, random_pool(bundle, count))
+    build_index(bundle, random_pool(bundle, count, empty=empty))
     build_partners(bundle)
     return bundle
 

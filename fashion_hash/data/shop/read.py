@@ -204,7 +204,8 @@ def make_dataset(data: ShopData, slots: tuple[str, ...]) -> Dataset:
     numbers = np.flatnonzero(kept)[np.sort(first)]
     pool = Pool(tuple(ids[numbers]), Outfits.of(slots, np.zeros(len(numbers)), items[numbers]))
     keys = picture_keys(data.tables.pictures, data.items, notes)
-    content = Content(data.tables.pictures, None, _details(data.items, vocabularies), picture_keys=keys)
+    details = _details(data.items, vocabularies)
+    content = Content(data.tables.pictures, None, details, picture_keys=keys, names=data.tables.names)
     splits = _splits(outfits, facts, likes.splits, notes)
     return Dataset(
         f"shop/{data.tables.root.name}", slots, users, vocabularies, splits, content, pool=pool, notes=notes.all()

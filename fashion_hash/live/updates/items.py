@@ -26,6 +26,7 @@ from fashion_hash.inference.hash_heads import ContentHeads, ItemCoder
 from fashion_hash.live.catalogue import LiveCatalogue, Writing
 from fashion_hash.live.changes import (
     catalogue_line,
+    check_one_type,
     given_bias,
     given_code,
     given_features,
@@ -33,6 +34,7 @@ from fashion_hash.live.changes import (
     id_list,
     item_details,
     item_records,
+    named_items,
     outfits_holding,
     read_pictures,
     type_of_item,
@@ -120,7 +122,7 @@ def write_items(live: LiveCatalogue, items: Iterable[Item], coding: Coding, *, a
         place = 0
         for part in parts(items, PART):
             by_type: dict[str, list[Item]] = {}
-            for item in read_pictures(part):
+            for item in named_items(live, read_pictures(part)):
                 by_type.setdefault(type_of_item(live.bundle, item, place), []).append(item)
                 place += 1
             for item_type, items_of_type in by_type.items():
@@ -132,6 +134,7 @@ class _Batch:
     """One transaction, written part by part."""
 
     def __init__(self, live: LiveCatalogue, writing: Writing, coding: Coding) -> None:
+        self._live = live
         self._snapshot, self._store = writing
         self._bundle = self._snapshot.bundle
         self._coding = coding
@@ -139,6 +142,7 @@ class _Batch:
         self._types: dict[str, ColumnType | None] = dict(self._types_before)
         self._met = {name: np.zeros(len(ids), dtype=bool) for name, ids in self._bundle.items.items()}
         self._new: dict[str, set[str]] = {name: set() for name in self._bundle.types}
+        self._type_of_new: dict[str, str] = {}
         self._recoded: dict[str, list[np.ndarray]] = {name: [] for name in self._bundle.types}
         self._count = 0
 
@@ -150,6 +154,8 @@ class _Batch:
         if not add and (rows < 0).any():
             known.row(ids[int(np.argmax(rows < 0))])  # raises
         self._check_once(item_type, ids, rows)
+        new = [item_id for item_id, row in zip(ids, rows.tolist()) if row < 0]
+        check_one_type(self._live, self._bundle, item_type, new, self._type_of_new)
         self._update([item for item, row in zip(items, rows) if row >= 0], item_type, rows[rows >= 0])
         self._add([item for item, row in zip(items, rows) if row < 0], item_type)
 

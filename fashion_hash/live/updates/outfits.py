@@ -15,7 +15,7 @@ from fashion_hash.index.outfit_terms import outfit_terms
 from fashion_hash.index.pool import CHUNK
 from fashion_hash.index.scoring import scoring_of
 from fashion_hash.live.catalogue import LiveCatalogue
-from fashion_hash.live.changes import id_list
+from fashion_hash.live.changes import check_whole, id_list
 from fashion_hash.live.records.tables import Records
 from fashion_hash.live.snapshot import outfit_record
 from fashion_hash.live.updates.batches import parts
@@ -63,6 +63,7 @@ def upsert_outfits(live: LiveCatalogue, outfits: Mapping[str, Mapping[str, str]]
                 else:
                     new.add(new_id("outfit", outfit_id, place))
             items = _item_rows(snapshot.bundle, ids, [outfit for _, outfit in part])
+            check_whole(snapshot, ids, items)
             known = np.flatnonzero(rows >= 0)
             changed = known[(snapshot.items_of(rows[known]) != items[known]).any(axis=1)]
             for places, replace in ((changed, True), (np.flatnonzero(rows < 0), False)):

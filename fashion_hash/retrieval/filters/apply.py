@@ -28,7 +28,7 @@ from fashion_hash.retrieval.filters.columns import (
 from fashion_hash.retrieval.filters.contradictions import check_contradictions, kind_of
 from fashion_hash.retrieval.filters.language import OPERATORS, Compare, Value, Where, comparisons, parse, plain
 from fashion_hash.retrieval.filters.totals import PoolTotals, add_up, is_fast
-from fashion_hash.retrieval.filters.typed_values import with_typed_values
+from fashion_hash.retrieval.filters.typed_values import with_our_names, with_typed_values
 
 UNBOUNDED = 2**62
 # if a smaller share of the outfits passes, an engine would test most of them before it finds enough
@@ -86,18 +86,23 @@ class Filter:
         return replace(self, masks=masks, excludes=self.excludes or bool(excluded))
 
 
-def read_filter(where: Mapping[str, object] | None, columns: Mapping[str, ItemColumns]) -> Filter:
+def read_filter(
+    where: Mapping[str, object] | None,
+    columns: Mapping[str, ItemColumns],
+    shop_names: Mapping[str, str] | None = None,
+) -> Filter:
     """Reads a filter and evaluates it.
 
     Args:
         where: see `language`; None and {} let everything through.
         columns: by item type, all types of the bundle.
+        shop_names: what a shop calls columns that have another name here.
 
     Raises:
         QueryError: the filter is malformed or contradicts itself, no item has a column, or a column
             never holds values that an operator takes, or of the kind it is compared with.
     """
-    parsed = with_typed_values(parse(where, tuple(columns)), columns)
+    parsed = with_typed_values(with_our_names(parse(where, tuple(columns)), columns, shop_names or {}), columns)
     check_contradictions(parsed)
     _check_columns(parsed, columns)
     total_bounds = tuple(

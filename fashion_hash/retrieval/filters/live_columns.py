@@ -145,7 +145,7 @@ class LiveColumns:
         if where is None or (isinstance(where, Mapping) and not where):
             all_offered = {item_type: mask for item_type, mask in snapshot.items_offered.items() if mask is not None}
             return Filter(parse(None, ()), all_offered, ())
-        chosen, masks = read_filter(where, self.of(snapshot)), {}
+        chosen, masks = read_filter(where, self.of(snapshot), snapshot.bundle.shop_names), {}
         counts = {item_type: len(snapshot.bundle.items[item_type]) for item_type in snapshot.bundle.types}
         for item_type, offered in snapshot.items_offered.items():
             mask = chosen.masks.get(item_type)

@@ -1,4 +1,7 @@
-"""Texts in filters are read as the column that they are compared with: as dates, numbers, or true and false."""
+"""Filters as the catalogue has it: its names of columns, and texts read as what the columns hold.
+
+Texts become dates, numbers, or true and false.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from fashion_hash.retrieval.filters.columns import DATE, FLAG, NUMBER, TEXT, Ite
 from fashion_hash.retrieval.filters.language import AllOf, AnyOf, Compare, Condition, Not, Value, Where
 
 Read = Callable[[Compare, str], Value]
+Change = Callable[[Compare], Compare]
 
 
 def with_typed_values(where: Where, columns: Mapping[str, ItemColumns]) -> Where:
@@ -36,21 +40,49 @@ def with_typed_values(where: Where, columns: Mapping[str, ItemColumns]) -> Where
             readers[name] = _number if NUMBER in held else _truth
     if not readers:
         return where
-    by_type = {item_type: _all(condition, readers) for item_type, condition in where.by_type.items()}
-    return replace(where, everywhere=_all(where.everywhere, readers), by_type=by_type)
+
+    def typed(test: Compare) -> Compare:
+        return _typed(test, readers)
+
+    by_type = {item_type: _all(condition, typed) for item_type, condition in where.by_type.items()}
+    return replace(where, everywhere=_all(where.everywhere, typed), by_type=by_type)
 
 
-def _all(condition: AllOf, readers: Mapping[str, Read]) -> AllOf:
-    return AllOf(tuple(_part(part, readers) for part in condition.parts))
+def with_our_names(where: Where, columns: Mapping[str, ItemColumns], shop_names: Mapping[str, str]) -> Where:
+    """A filter in which columns have the names of the catalogue.
+
+    Args:
+        where: the filter as it was read.
+        columns: by item type; a column that exists is meant by its name.
+        shop_names: what a shop calls columns that have another name here.
+    """
+    names = {name: ours for name, ours in shop_names.items() if not any(table.held(name) for table in columns.values())}
+    if not names:
+        return where
+
+    def renamed(test: Compare) -> Compare:
+        return replace(test, column=names.get(test.column, test.column))
+
+    by_type = {item_type: _all(condition, renamed) for item_type, condition in where.by_type.items()}
+    totals = tuple(replace(total, column=names.get(total.column, total.column)) for total in where.totals)
+    return Where(_all(where.everywhere, renamed), by_type, totals)
 
 
-def _part(condition: Condition, readers: Mapping[str, Read]) -> Condition:
+def _all(condition: AllOf, change: Change) -> AllOf:
+    return AllOf(tuple(_part(part, change) for part in condition.parts))
+
+
+def _part(condition: Condition, change: Change) -> Condition:
     if isinstance(condition, AllOf):
-        return _all(condition, readers)
+        return _all(condition, change)
     if isinstance(condition, AnyOf):
-        return AnyOf(tuple(_part(part, readers) for part in condition.parts))
+        return AnyOf(tuple(_part(part, change) for part in condition.parts))
     if isinstance(condition, Not):
-        return Not(_part(condition.part, readers))
+        return Not(_part(condition.part, change))
+    return change(condition)
+
+
+def _typed(condition: Compare, readers: Mapping[str, Read]) -> Compare:
     read = readers.get(condition.column)
     if read is None or condition.op in ("contains", "overlaps", "exists"):
         return condition

@@ -82,7 +82,8 @@ class OutfitCarrier:
 
     def _add_outfits(self, outfits: dict[str, ItemsBySlot]) -> None:
         if outfits:
-            changes.add_outfits(self._live, {name: dict(items) for name, items in outfits.items()})
+            named = {name: dict(items) for name, items in outfits.items()}
+            changes.add_outfits(self._live, named, told_before=True)
 
     def _remove(self, told: Told, done: Told) -> None:
         """Removes outfits by id where they have the same items, and otherwise by their items, whatever the ids are."""

@@ -94,7 +94,10 @@ class Variety(NamedTuple):
         """
         self.check()
         tables = self.columns.of(snapshot) if set(self.max_per) - {"item"} else {}
-        caps = read_caps(self.max_per, snapshot.bundle.slots, items, tables)
+        names = snapshot.bundle.shop_names
+        known = {"item"} | {name for table in tables.values() for name in table.names}
+        max_per = {name if name in known else names.get(name, name): most for name, most in self.max_per.items()}
+        caps = read_caps(max_per, snapshot.bundle.slots, items, tables)
         if not self.diversity:
             return take_within_caps(caps, len(items), k)
         codes = slot_codes(snapshot.bundle, items)

@@ -80,6 +80,7 @@ def export_bundle(
         model=_facts(run, dataset),
         heads=export_heads(model, inputs, onnx),
         requests=requests,
+        names=dataset.content.names,
         facts=facts_of_catalogue(items, dataset.content.details) if requests is None else None,
     )
     check_agreement(contents, scorer)

@@ -126,6 +126,15 @@ def test_columns_are_mapped_and_types_renamed(shop):
     assert rows(read(shop(items_csv=items), **config)) == EXPECTED
 
 
+def test_what_the_shop_calls_columns_of_items_is_known(shop):
+    items = ITEMS.replace("item_id,type,title,price", "ArtNr,Art,Titel,Preis")
+    columns = {"price": "Preis", "items.csv": {"item_id": "ArtNr", "type": "Art"}, "outfits.csv": {"user_id": "kunde"}}
+    outfits = OUTFITS.replace("user_id", "kunde")
+    data = read(shop(items_csv=items, outfits_csv=outfits), items="items.csv", outfits="outfits.csv", columns=columns)
+    assert data.content.names == {"Preis": "price", "ArtNr": "item_id", "Art": "type", "Titel": "title"}
+    assert read(shop()).content.names == {}
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [

@@ -16,6 +16,7 @@ from fashion_hash.data.shop.tables.names import (
     BARE,
     FURTHER,
     SPELLINGS,
+    WITH_FURTHER,
     Mapped,
     Source,
     check_left_out,
@@ -73,6 +74,19 @@ class ShopTables:
     def of(self, kind: str) -> list[Table]:
         """The tables of a kind."""
         return [table for table in self.tables if table.kind == kind]
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What the shop calls columns of its items that have another name of ours: {"Preis": "price"}.
+
+        A name that stands for two of ours is left out.
+        """
+        ours: dict[str, set[str]] = {}
+        for table in (table for kind in WITH_FURTHER for table in self.of(kind) if table.form is None):
+            for name, theirs in table.mapped.items():
+                if len(theirs) == 1:
+                    ours.setdefault(theirs[0], set()).add(name)
+        return {theirs: min(names) for theirs, names in ours.items() if len(names) == 1 and theirs not in names}
 
     def sources(self, kind: str) -> list[Source]:
         """The tables of a kind, as they are read."""
