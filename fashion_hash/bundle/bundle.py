@@ -76,7 +76,7 @@ class BundleChanges(TypedDict, total=False):
 class Bundle:
     """An open bundle. It is read-only; `view` makes copies with some attributes replaced.
 
-    Arrays are memory-mapped files; fashion_hash.bundle lists their shapes.
+    Large arrays are memory-mapped files; fashion_hash.bundle lists their shapes.
 
     Attributes:
         path: the folder of its files: a generation (fashion_hash.bundle.generations), or the bundle folder itself.
@@ -158,9 +158,10 @@ class Bundle:
         Raises:
             BundleError: the folder is not a bundle, has another version, or a file is missing or was changed.
         """
-        folder, held = hold_current(Path(path))
+        root = Path(path).absolute()  # the process may go to another folder while it is open
+        folder, held = hold_current(root)
         bundle = cls(folder, read_manifest(folder, FORMAT, FORMAT_VERSION, verify=verify), verify)
-        bundle.root, bundle._held = Path(path), held
+        bundle.root, bundle._held = root, held
         if verify:
             bundle.catalogue.check_ids(bundle.items)
         return bundle

@@ -10,7 +10,11 @@ Compiled kernels do not look where they read, so an array of another shape must 
 
 from __future__ import annotations
 
+import mmap
+import os
+import threading
 import tokenize
+import weakref
 from pathlib import Path
 from typing import NamedTuple
 
@@ -79,8 +83,73 @@ ARRAYS = {
 NOT_AN_ARRAY = (OSError, ValueError, EOFError, TypeError, SyntaxError, OverflowError, tokenize.TokenError)
 
 
+SMALL = 1 << 20  # bytes; arrays of at most as many are read into memory
+
+
+class _Mapped(NamedTuple):
+    """A mapped file: its path, the map, and the bytes of the file that it needs."""
+
+    path: str
+    map: weakref.ref[mmap.mmap]
+    needed: int
+
+
+_lock = threading.Lock()
+_mapped: list[_Mapped] = []  # replaced as a whole when another file is mapped
+
+
+class MappedFiles:
+    """The mapped array files of a folder, looked at before an answer reads them.
+
+    Reading a mapped file that another program has shortened ends the process by SIGBUS. `check` finds that, unless it
+    happens while the answer is being made.
+
+    Args:
+        folder: absolute; files in its folders belong to it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._prefix = f"{folder}{os.sep}"
+        self._seen: list[_Mapped] = []
+        self._files: list[_Mapped] = []
+
+    def check(self) -> None:
+        """Compares the sizes of the files with those that the maps need: half a microsecond a file.
+
+        Raises:
+            BundleError: a file was shortened.
+        """
+        if self._seen is not (seen := _mapped):
+            self._seen, self._files = seen, [file for file in seen if file.path.startswith(self._prefix)]
+        for path, reference, needed in self._files:
+            mapped = reference()
+            if mapped is not None and mapped.size() < needed:
+                raise BundleError(
+                    f"{path} has {mapped.size():,} bytes instead of {needed:,}: another program shortened it while it "
+                    "was open; restore it from a copy, or export it again, and open the bundle again"
+                )
+
+
+def _watch(path: Path, mapped: mmap.mmap) -> None:
+    global _mapped
+    with _lock:
+        alive = [file for file in _mapped if file.map() is not None]
+        _mapped = [*alive, _Mapped(str(path), weakref.ref(mapped), len(mapped))]
+
+
+def _load(path: Path) -> np.ndarray:
+    """An array as a plain array: np.memmap takes ten times as long to hand out an element."""
+    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    if array.nbytes <= SMALL:
+        copy = np.array(array, order="K", subok=False)
+        copy.flags.writeable = False
+        return copy
+    _watch(path, array._mmap)
+    return np.asarray(array)
+
+
 def open_array(path: Path, name: str, **sizes: int) -> np.ndarray:
-    """Opens an array file, memory-mapped and read-only.
+    """Opens an array file, read-only; a large one is memory-mapped, and `MappedFiles` looks after it.
 
     Args:
         path: the file.
@@ -91,8 +160,7 @@ def open_array(path: Path, name: str, **sizes: int) -> np.ndarray:
         BundleError: the file cannot be read, or holds an array of another dtype or shape.
     """
     try:
-        # as a plain array: np.memmap takes ten times as long to hand out an element
-        array = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+        array = _load(path)
     except NOT_AN_ARRAY as error:
         raise unreadable(path, error, f"{path} is not a readable array ({error}): export it again") from None
     dtype, letters = ARRAYS[name]

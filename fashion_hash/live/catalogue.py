@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.catalogue import Line
+from fashion_hash.core.arrays import MappedFiles
 from fashion_hash.core.manifest import CURRENT, current_folder
 from fashion_hash.data.columns import ColumnType
 from fashion_hash.errors import BundleError, shown
@@ -113,7 +114,8 @@ class LiveCatalogue:
         self.bundle._reopen = bundle_now
         self._engine: EngineName = engine
         self._verify = verify
-        self._root, self._folder = (folder.absolute() for folder in (self.bundle.root, self.bundle.path))
+        self._root, self._folder = self.bundle.root, self.bundle.path
+        self._mapped = MappedFiles(self._folder)
         self._file = ChangesFile(self.bundle, verify)
         self._lock = self._file.lock
         self._write_lock = threading.RLock()
@@ -244,7 +246,8 @@ class LiveCatalogue:
             )
 
     def _catch_up(self, store: Store | None) -> Changes:
-        """Reads the changes since the last call."""
+        """Reads the changes since the last call; before that, looks at the files that answers read."""
+        self._mapped.check()
         if store is None:
             if self._changes is None:
                 self._check_folder()

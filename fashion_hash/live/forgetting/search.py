@@ -7,7 +7,6 @@ array of numbers holds no ids at all; bytes that look like one are chance.
 
 from __future__ import annotations
 
-import mmap
 import os
 import re
 import sqlite3
@@ -24,6 +23,7 @@ ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be")
 DATABASES = (".sqlite", ".sqlite-wal", ".sqlite-shm")
 # files that hold numbers alone: an id in them is chance
 NUMBERS = (".npy", ".safetensors", ".faiss", ".png", ".jpg", ".jpeg", ".mdb")
+AT_ONCE = 1 << 24  # bytes
 PROVES_FROM = 8  # bytes: a random sequence of this length occurs in a terabyte once in ten million times
 
 
@@ -65,10 +65,14 @@ def search(user_id: str, files: Iterable[Path]) -> Iterator[Occurrence]:
 
 
 def _count(file: Path, pattern: bytes) -> int:
-    if not file.stat().st_size:
-        return 0
-    with open(file, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return sum(1 for _ in re.finditer(re.escape(pattern), content))
+    """How often a file holds some bytes. It is read in parts, not mapped: others may shorten it meanwhile."""
+    count, rest = 0, b""
+    with open(file, "rb") as stream:
+        while part := stream.read(AT_ONCE):
+            part = rest + part
+            count += part.count(pattern)
+            rest = part[len(part) - len(pattern) + 1 :] if len(pattern) > 1 else b""
+    return count
 
 
 def _is_whole(user_id: str, file: Path) -> bool:

@@ -60,6 +60,7 @@ def export_bundle(
     scorer = make_scorer(run.config, model, inputs, None, dataset, calibrate)
     model = scorer.model
     user_codes, item_codes, item_bias = code_arrays(scorer)
+    trained = trained_users(dataset)
     # the bundle knows the outfits of training and validation; the test split stays unseen
     seen = [dataset.splits[name] for name in ("train", "valid") if name in dataset.splits]
     store = picture_store(dataset) if dataset.content.pictures is not None else None
@@ -70,11 +71,11 @@ def export_bundle(
         users=dataset.users.ids,
         items=items,
         item_bias=item_bias,
-        **_scored_by(model, user_codes, item_codes),
+        **_scored_by(model, user_codes, item_codes, trained),
         repeat_empty=model.repeat_empty,
         history=concatenate([split.positives for split in seen]),
         history_times=_times(seen),
-        users_known=None if (trained := trained_users(dataset)).all() else trained,
+        users_known=None if trained.all() else trained,
         details=dataset.content.details,
         pictures=thumbnails(dataset, store),
         model=_facts(run, dataset),
@@ -97,7 +98,9 @@ def _times(splits: Sequence[Split]) -> np.ndarray | None:
     return together if (together != NO_TIME).any() else None
 
 
-def _scored_by(model: Network, user_codes: np.ndarray, item_codes: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def _scored_by(
+    model: Network, user_codes: np.ndarray, item_codes: Mapping[str, np.ndarray], trained: np.ndarray
+) -> dict[str, Any]:
     """The fields of BundleContents that define the score, by the entry of SCORED_BY for the class or a parent."""
     parts = next((SCORED_BY[parent] for parent in type(model).__mro__ if parent in SCORED_BY), None)
     if parts is None:
@@ -106,11 +109,14 @@ def _scored_by(model: Network, user_codes: np.ndarray, item_codes: Mapping[str, 
             f"{type(model).__name__} cannot be exported: bundles can express {known}, and classes derived from them "
             "whose score has no other terms"
         )
-    return parts(model, user_codes, item_codes)
+    return parts(model, user_codes, item_codes, trained)
 
 
-def _by_vectors(model: OutfitEncoder, user_codes: np.ndarray, item_codes: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    encoder = encoder_contents(model, user_codes, {item_type: codes[:, 0] for item_type, codes in item_codes.items()})
+def _by_vectors(
+    model: OutfitEncoder, user_codes: np.ndarray, item_codes: Mapping[str, np.ndarray], trained: np.ndarray
+) -> dict[str, Any]:
+    tokens = {item_type: codes[:, 0] for item_type, codes in item_codes.items()}
+    encoder = encoder_contents(model, user_codes, tokens, trained)
     return {
         "modalities": ("outfit",),
         "user_codes": encoder.user_codes,
@@ -123,7 +129,9 @@ def _by_vectors(model: OutfitEncoder, user_codes: np.ndarray, item_codes: Mappin
     }
 
 
-def _by_codes(model: FHN, user_codes: np.ndarray, item_codes: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def _by_codes(
+    model: FHN, user_codes: np.ndarray, item_codes: Mapping[str, np.ndarray], trained: np.ndarray
+) -> dict[str, Any]:
     matching = model.matching
     return {
         "modalities": model.modalities,
@@ -136,15 +144,27 @@ def _by_codes(model: FHN, user_codes: np.ndarray, item_codes: Mapping[str, np.nd
     }
 
 
-SCORED_BY: dict[type[Network], Callable[[Any, np.ndarray, Mapping[str, np.ndarray]], dict[str, Any]]] = {
+SCORED_BY: dict[type[Network], Callable[[Any, np.ndarray, Mapping[str, np.ndarray], np.ndarray], dict[str, Any]]] = {
     FHN: _by_codes,
     OutfitEncoder: _by_vectors,
 }
-"""How a bundle expresses the score of each class of networks, from user codes and item codes by type."""
+"""How a bundle expresses the score of each class of networks.
+
+Of the codes of users, those of items by type, and who was trained.
+"""
 
 
-def encoder_contents(model: OutfitEncoder, users: np.ndarray, tokens: Mapping[str, np.ndarray]) -> EncoderContents:
-    """An outfit encoder as plain arrays, with the vectors of users, (U, D), and the tokens of items, (N, W) by type."""
+def encoder_contents(
+    model: OutfitEncoder, users: np.ndarray, tokens: Mapping[str, np.ndarray], trained: np.ndarray
+) -> EncoderContents:
+    """An outfit encoder as plain arrays.
+
+    Args:
+        model: the trained network.
+        users: (U, D), their vectors.
+        tokens: (N, W) by type, of the items.
+        trained: (U,) bool, the users with a training outfit; an anonymous user is the mean of these.
+    """
     encoder = OutfitEncoderArrays(
         weights={name: tensor.detach().cpu().float().numpy() for name, tensor in model.outfits.state_dict().items()},
         num_heads=model.outfits.pool.heads,
@@ -158,7 +178,7 @@ def encoder_contents(model: OutfitEncoder, users: np.ndarray, tokens: Mapping[st
         bounded=model.bounded,
     )
     placed = encoder.place(users)
-    anonymous = encoder.place(placed.astype(np.float64).mean(axis=0))
+    anonymous = encoder.place((placed[trained] if trained.any() else placed).astype(np.float64).mean(axis=0))
     return EncoderContents(replace(encoder, nobody=anonymous), tokens, placed)
 
 

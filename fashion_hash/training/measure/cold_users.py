@@ -29,7 +29,7 @@ from fashion_hash.foldin.fold_in import fold_in_codes
 from fashion_hash.training.determinism import same_bits
 from fashion_hash.training.export.bundle import export_bundle
 from fashion_hash.training.runs.run import Run
-from fashion_hash.training.runs.scoring import ModelScorer
+from fashion_hash.training.runs.scoring import ModelScorer, trained_users
 
 NEGATIVES = 64
 STEPS = 200
@@ -59,8 +59,8 @@ def fit_rows(
         items = fill_empty(told.slots, items)
     owners = torch.from_numpy(told.users.astype(np.int64)).to(device)
     positions = torch.from_numpy(items.astype(np.int64)).to(device)
-    known = model.users.weight.detach()
-    mean, std = known.mean(dim=0), known.std(dim=0).clamp(min=1e-6)
+    known = model.users.weight.detach()[torch.from_numpy(trained_users(dataset)).to(device)]
+    mean, std = known.mean(dim=0), known.std(dim=0).nan_to_num(0.0).clamp(min=1e-6)
     with torch.no_grad():
         vectors = model.outfit_vectors(scorer.items, positions)  # (L, 1 + K, ...)
         terms = model.score(model.activate(mean[None], slope).expand(len(told), -1), scorer.items, positions)
@@ -154,10 +154,16 @@ def _spread(scorer: ModelScorer, items: np.ndarray) -> Tensor:
     return torch.cov(model.user_directions(vectors).T.double())
 
 
-def mean_user(scorer: ModelScorer, count: int) -> ModelScorer:
-    """A scorer that treats every user as the mean of the known users: not personal."""
-    other = copy(scorer)
-    other.user_codes = scorer.user_codes.mean(dim=0, keepdim=True).expand(count, -1)
+def mean_user(scorer: ModelScorer, trained: np.ndarray, count: int) -> ModelScorer:
+    """A scorer that treats every user as the mean of the known users: not personal.
+
+    Args:
+        scorer: of a trained model.
+        trained: (U,) bool, the known users: those with a training outfit.
+        count: how many users there are.
+    """
+    other, known = copy(scorer), torch.from_numpy(trained).to(scorer.device)
+    other.user_codes = scorer.user_codes[known].mean(dim=0, keepdim=True).expand(count, -1)
     return other
 
 

@@ -107,12 +107,13 @@ def _cold_scorers(
     dataset, seed = task.dataset, task.seed
     assert dataset.cold is not None
     outfits, count = told_outfits(dataset.cold, told), len(dataset.cold.ids)
-    mean = mean_user(relaxed, count)
+    trained = trained_users(dataset)
+    mean = mean_user(relaxed, trained, count)
     scorers: dict[str, Score] = {
         "relaxed": cold_scorer(relaxed, dataset, outfits, slope, seed),
         "binary": cold_scorer(binary, dataset, outfits, slope, seed),
         "fold_in": folded,
-        "no_user": mean_user(binary, count).no_user,
+        "no_user": mean_user(binary, trained, count).no_user,
         "no_user_relaxed": mean.no_user,
         "mean_user": mean,
     }

@@ -23,7 +23,7 @@ from fashion_hash.data.item_rates import leave_one_out_rates
 from fashion_hash.errors import ConfigError
 from fashion_hash.models.network import Network
 from fashion_hash.training.runs.item_inputs import ItemInputs
-from fashion_hash.training.runs.scoring import ModelScorer
+from fashion_hash.training.runs.scoring import ModelScorer, trained_users
 from fashion_hash.training.runs.validation import validation_split
 
 LEAST, MOST = 0.01, 100.0  # bounds of a weight
@@ -80,8 +80,9 @@ def calibrate(model: Network, inputs: ItemInputs, slope: float | None, dataset: 
         raise ConfigError(f"train.calibrate: {dataset.name} has no validation split to calibrate on; set it to false")
     rates = leave_one_out_rates(dataset.split("train").positives, inputs.num_items)
     scorer, against = ModelScorer(model, inputs, slope), split.negatives["random"]
+    trained = trained_users(dataset)
     positive, negative = (
-        _terms(scorer, outfits, None if model.item_bias is None else rates)
+        _terms(scorer, outfits, None if model.item_bias is None else rates, trained)
         for outfits in (split.positives, against.outfits)
     )
     weights = fit_weights(np.repeat(positive, against.size, axis=0) - negative)
@@ -113,9 +114,15 @@ def fit_weights(differences: np.ndarray) -> TermWeights:
     return TermWeights(*fitted_weights.tolist())
 
 
-def _terms(scorer: ModelScorer, outfits: Outfits, rates: dict[str, np.ndarray] | None) -> np.ndarray:
-    """(N, 4) preference, compatibility, bias and the mean rate of the items."""
+def _terms(
+    scorer: ModelScorer, outfits: Outfits, rates: dict[str, np.ndarray] | None, trained: np.ndarray
+) -> np.ndarray:
+    """(N, 4) preference, compatibility, bias and the mean rate of the items.
+
+    Users without a training outfit, False in `trained` (U,), are answered without a preference; so it is 0 here.
+    """
     terms = scorer.terms(outfits)[:, 1:]
+    terms[~trained[outfits.users], 0] = 0.0
     if scorer.model.repeat_empty:
         outfits = outfits.with_empty_filled()
     rate = np.zeros(len(outfits))

@@ -12,8 +12,11 @@ from fashion_hash.data.dataset import Dataset, Groups, Split
 from fashion_hash.index.build import build_index
 from fashion_hash.retrieval.recommender import Recommender
 from fashion_hash.training.export.bundle import export_bundle
+from fashion_hash.training.measure.cold_users import mean_user
 from fashion_hash.training.measure.outfits import evaluate
 from fashion_hash.training.outfits.loop import fit
+from fashion_hash.training.runs import calibration
+from fashion_hash.training.runs.calibration import TermWeights
 from fashion_hash.training.runs.run import Run
 from fashion_hash.training.runs.scoring import ModelScorer, as_answered, trained_users
 from tests.worlds.tiny import tiny_dataset, tiny_values
@@ -85,3 +88,24 @@ def test_newcomers_are_evaluated_as_they_are_answered(tmp_path: Path) -> None:
     protocols = evaluate(run, "test", dataset)["protocols"]
     assert protocols
     assert all(protocol["binary"] == protocol["baselines"]["no_user"] for protocol in protocols.values())
+
+
+def test_what_is_averaged_over_users_leaves_newcomers_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The anonymous user of an outfit encoder, the mean user of an evaluation, and the weights of the terms."""
+    dataset = with_newcomer()
+    run, bundle = trained(tmp_path, dataset, encoder=ENCODER)
+    assert bundle.encoder is not None
+    mean = bundle.user_keys[:5].astype(np.float64).mean(axis=0)
+    assert (bundle.encoder.nobody == bundle.encoder.place(mean)).all()
+    model, inputs, _ = run.model(dataset)
+    scorer = ModelScorer(model, inputs, None)
+    averaged = mean_user(scorer, trained_users(dataset), 7)
+    assert (averaged.user_codes == scorer.user_codes[:5].mean(dim=0)).all()
+    assert (mean_user(scorer, np.ones(6, dtype=bool), 7).user_codes == scorer.user_codes.mean(dim=0)).all()
+    fitted: list[np.ndarray] = []
+    monkeypatch.setattr(calibration, "fit_weights", lambda terms: (fitted.append(terms), TermWeights())[1])
+    calibration.calibrate(model, inputs, None, dataset, 0)
+    split = dataset.split("valid")
+    new = np.repeat(split.positives.users == 5, split.negatives["random"].size)
+    assert (fitted[0][new, 0] == 0).all()
+    assert (fitted[0][~new, 0] != 0).any()
