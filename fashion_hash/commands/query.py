@@ -15,7 +15,7 @@ from fashion_hash.commands.query_options import (
     list_note,
     pool_choice,
 )
-from fashion_hash.commands.query_text import add_text_options, check_text_options, query_text
+from fashion_hash.commands.query_text import add_text_options, check_text_options, query_photo, query_text
 from fashion_hash.commands.run_command import Parser, check_writable, run_command
 from fashion_hash.errors import QueryError, shown, visible
 from fashion_hash.index.engines.open import ENGINES
@@ -73,7 +73,7 @@ def _query(options: argparse.Namespace) -> int:
         encoder_weights=options.encoder_weights,
     )
     where = _where(options.where)
-    query = _query_users if options.text is None else query_text
+    query = query_photo if options.photo else _query_users if options.text is None else query_text
 
     def answered() -> tuple[str, Sequence[OutfitView | ItemView], str]:
         text, gather = query(recommender, options, where)

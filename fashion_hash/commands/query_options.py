@@ -49,7 +49,7 @@ def add_choice_options(parser: argparse.ArgumentParser) -> None:
 
 def check_choice_options(options: argparse.Namespace) -> None:
     """Raises QueryError for options that do not go together."""
-    if options.text is None:
+    if options.text is None or options.photo is not None:
         return
     for name, used in (("--popular", options.popular), ("--exclude-outfit", options.exclude_outfit)):
         if used:

@@ -6,13 +6,14 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from fashion_hash.commands.query_options import choice, likes, list_note, variety
-from fashion_hash.errors import QueryError, shown
+from fashion_hash.errors import QueryError, shown, visible
 from fashion_hash.presentation.json_answers import request_as_json, requests_as_json
 from fashion_hash.presentation.printing import json_text
-from fashion_hash.presentation.table import item_table, request_heading, request_table
+from fashion_hash.presentation.table import answer_notes, item_table, one_line, request_heading, request_table
 from fashion_hash.presentation.tiles import ItemView, OutfitView, Request, item_view, outfit_view
 from fashion_hash.retrieval.answers import ItemHits, OutfitsFor
 from fashion_hash.retrieval.checks import REQUEST_WEIGHT
@@ -30,6 +31,11 @@ def add_text_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of requests."""
     group = parser.add_argument_group("requests", "words instead of --user, or with it")
     group.add_argument("--text", metavar="WORDS", help='the request, such as "a linen shirt for a summer wedding"')
+    group.add_argument(
+        "--photo",
+        metavar="FILE",
+        help="items that look like a picture, where the bundle reads pictures",
+    )
     group.add_argument("--outfits", action="store_true", help="show outfits around the best items, not the items")
     group.add_argument(
         "--weight", type=float, help=f"weight of the request in an outfit's total (default: {REQUEST_WEIGHT:g})"
@@ -59,6 +65,9 @@ def check_text_options(options: argparse.Namespace) -> None:
     Raises:
         QueryError: options are missing, or do not go together.
     """
+    if options.photo is not None:
+        _check_photo_options(options)
+        return
     if options.text is None:
         if not (options.user or options.liked or options.disliked or options.popular):
             raise QueryError(
@@ -74,6 +83,38 @@ def check_text_options(options: argparse.Namespace) -> None:
         raise QueryError(f"{used[0]} applies to items: leave it or --outfits out")
     if not options.outfits and (used := _used(options, ("weight",))):
         raise QueryError(f"{used[0]} applies to outfits: add --outfits")
+
+
+def _check_photo_options(options: argparse.Namespace) -> None:
+    """Raises QueryError for options that do not go with a picture."""
+    others = ("outfits", "rerank", "weight", "explain", "user", "liked", "disliked", "popular", "include_liked")
+    if used := _used(options, (*others, "exclude_outfit", "max_per", "half_life")):
+        raise QueryError(f"{used[0]} does not go with --photo, which finds items for anyone: leave it out")
+    if options.text is None and (used := _used(options, ("facts", "drop", "make_hard", "make_soft"))):
+        raise QueryError(f'{used[0]} needs words beside the picture: add --text "WORDS"')
+    options.text = None if options.text is None else readable(options.text)
+
+
+def query_photo(
+    recommender: Recommender, options: argparse.Namespace, where: Mapping[str, Any] | None
+) -> tuple[str, Callable[[], Sequence[OutfitView | ItemView]]]:
+    """The items that look like a picture, as text, and what gathers their view."""
+    types = None if options.item_type is None else [options.item_type]
+    facts = None if options.text is None else _facts(recommender, options)
+    answer = recommender.search_picture(
+        options.photo, types, options.k, text=options.text, facts=facts, where=where, **choice(options)
+    )
+    words = options.text or ""
+    if options.json:
+        values = [request_as_json(recommender, None, answer)]
+        text = json_text(requests_as_json(recommender, words, values, options.k), sys.stdout.encoding)
+    else:
+        beside = f', beside "{one_line(words, 100)}"' if words else ""
+        heading = f"like {visible(options.photo)}{beside}: {answer_notes(answer)}"
+        text = f"{heading}\n{item_table(recommender, answer)}\n"
+    photo = Path(options.photo).name
+    request = Request(words, answer.by, answer.note, answer.understood, (), answer.by_bits, photo=photo)
+    return text, lambda: [item_view(recommender, None, answer, request)]
 
 
 def query_text(

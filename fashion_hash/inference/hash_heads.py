@@ -305,6 +305,28 @@ class ItemCoder:
                 outputs.append(apply_layers(heads.layers[item_type], inputs))
         return np.stack(outputs, axis=1)
 
+    @property
+    def reads_pictures(self) -> bool:
+        """Whether a picture alone gives a code."""
+        image = self.heads.get("image")
+        return isinstance(image, ContentHeads) and image.pictures is not None and image.pictures.takes_pictures
+
+    def outputs_of_picture(self, picture: bytes) -> dict[str, np.ndarray]:
+        """The outputs for an item of which a picture is all that is known: by item type (M, D) float32.
+
+        Raises:
+            FeatureError: the bundle does not read pictures, or bytes that are not a picture.
+            MissingExtraError: a package that the encoder needs is not installed.
+        """
+        image = self.heads.get("image")
+        if not isinstance(image, ContentHeads) or image.pictures is None:
+            raise FeatureError("this bundle has no encoder of pictures")
+        inputs = image.normaliser(image.pictures.encode_pictures([picture]))  # once for all types
+        outputs = {item_type: self.outputs_of_many(item_type, 1, {})[0] for item_type in self.types}
+        for item_type, of_type in outputs.items():
+            of_type[self.modalities.index("image")] = apply_layers(image.layers[item_type], inputs)[0]
+        return outputs
+
 
 class _Content(NamedTuple):
     """What is known of N items in one modality, None where nothing is."""

@@ -75,16 +75,24 @@ def read_pictures(items: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, A
 
 
 def _picture(item: Mapping[str, Any]) -> bytes:
-    picture, name = item["picture"], f"item {shown(item.get('item_id'))}"
+    return picture_bytes(item["picture"], f"item {shown(item.get('item_id'))}: ")
+
+
+def picture_bytes(picture: object, whose: str = "") -> bytes:
+    """The bytes of a picture, which may be given as the path of a file; `whose` begins messages.
+
+    Raises:
+        DataError: it is neither bytes nor the path of a file that can be read.
+    """
     if isinstance(picture, bytes | bytearray | memoryview):
         return bytes(picture)
     if not isinstance(picture, str | PathLike):
-        raise DataError(f"{name}: the picture must be the bytes of a file or its path, got {type(picture).__name__}")
+        raise DataError(f"{whose}the picture must be the bytes of a file or its path, got {type(picture).__name__}")
     try:
         return Path(picture).read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise DataError(f"{name}: cannot read the picture {shown(str(picture))} ({reason})") from None
+        raise DataError(f"{whose}cannot read the picture {shown(str(picture))} ({reason})") from None
 
 
 def remove_items(live: LiveCatalogue, item_ids: Mapping[str, Sequence[str]]) -> list[str]:

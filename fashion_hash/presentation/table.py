@@ -41,8 +41,12 @@ def request_heading(text: str, user: str | None, answer: ItemHits | OutfitsFor) 
         answer: the answer.
     """
     who = "anyone" if user is None else visible(user)
-    note = f" ({one_line(answer.note, 300)})" if answer.note else ""
-    heading = f'"{one_line(text, 100)}" for {who}: by {answer.by}{note}'
+    return f'"{one_line(text, 100)}" for {who}: {answer_notes(answer)}'
+
+
+def answer_notes(answer: ItemHits | OutfitsFor) -> str:
+    """How an answer was made, what was understood, and why there are fewer hits than asked for."""
+    heading = f"by {answer.by}" + (f" ({one_line(answer.note, 300)})" if answer.note else "")
     for name, facts in (("understood", answer.understood), ("to go with", answer.goes_with)):
         if facts:
             heading += f"\n{name}: {one_line('; '.join(map(str, facts)), 300)}"

@@ -107,6 +107,7 @@ class Request:
         understood: the facts that the words name.
         unknown: the words that say nothing to the model.
         by_bits: whether the scores are shares of bits.
+        photo: the name of the picture that items are to look like; "" where there is none.
     """
 
     text: str
@@ -115,6 +116,7 @@ class Request:
     understood: tuple[Fact, ...] = ()
     unknown: tuple[str, ...] = ()
     by_bits: bool = True
+    photo: str = ""
 
     @property
     def unnamed(self) -> tuple[str, ...]:
@@ -122,8 +124,11 @@ class Request:
         return tuple(word for word in self.unknown if word not in self.note)
 
     def heading(self, user_id: str | None) -> str:
-        """The words in quotation marks; without words, whose taste is answered."""
-        return f"“{shortened(self.text)}”" if self.text.strip() else f"What {called(user_id)} likes"
+        """The picture and the words; without either, whose taste is answered."""
+        words = f"“{shortened(self.text)}”" if self.text.strip() else ""
+        if self.photo:
+            return f"Like {shortened(self.photo, 60)}" + (f", and {words}" if words else "")
+        return words or f"What {called(user_id)} likes"
 
     def asked(self, user_id: str | None) -> str:
         """For whom, and by what."""

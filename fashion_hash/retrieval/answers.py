@@ -145,7 +145,7 @@ class OutfitsFor:
     by_bits: bool = True
 
 
-By = Literal["taste and words", "words alone", "taste alone"]
+By = Literal["taste and words", "words alone", "taste alone", "picture", "picture and words"]
 
 
 class ItemHits(Aligned):
@@ -157,7 +157,8 @@ class ItemHits(Aligned):
 
     Attributes:
         types: (K',) item types.
-        by: what the answer is made from: "taste and words", "words alone" or "taste alone".
+        by: what the answer is made from: "taste and words", "words alone" or "taste alone"; of a search by picture
+            "picture" or "picture and words".
         note: what the user should know, such as words that are not known; "" if nothing.
         known_words, unknown_words: of the request; words such as "the" are neither.
         reranked: whether the scores are those of the values before their signs were taken.

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from os import PathLike
 from typing import Any, Unpack
 
 import numpy as np
 
 from fashion_hash.bundle.lookup import find_item_of_any_type, items_by_slot
+from fashion_hash.errors import QueryError
+from fashion_hash.live.changes import picture_bytes
 from fashion_hash.live.users import OutfitRef, Told, items_told
-from fashion_hash.retrieval.answers import Hits, Score
+from fashion_hash.retrieval.answers import Hits, ItemHits, Score
 from fashion_hash.retrieval.checks import check_options
 from fashion_hash.retrieval.explanation.codes import Explanation
 from fashion_hash.retrieval.explanation.requests import (
@@ -23,7 +26,14 @@ from fashion_hash.retrieval.methods import METHODS
 from fashion_hash.retrieval.moment import Moment, OpenGeneration
 from fashion_hash.retrieval.scores import scores_of
 from fashion_hash.retrieval.search.ask import ask, understanding
-from fashion_hash.retrieval.search.similar_items import similar_items
+from fashion_hash.retrieval.search.similar_items import (
+    NO_PICTURES,
+    PictureCode,
+    PictureOptions,
+    PictureQuery,
+    search_by_picture,
+    similar_items,
+)
 from fashion_hash.retrieval.users import LikesInCall, take_likes
 from fashion_hash.understanding.said import Understanding
 
@@ -60,6 +70,69 @@ class Explanations:
         hits = Hits(np.array(snapshot.bundle.items[item_type].at(similar.rows), dtype=np.str_), similar.shares)
         hits.personal = False
         return hits
+
+    @property
+    def reads_pictures(self) -> bool:
+        """Whether the bundle has an encoder of pictures, so that `search_picture` answers."""
+        return self._now().reads_pictures
+
+    def code_picture(self, picture: bytes | str | PathLike[str]) -> PictureCode:
+        """What the bundle makes of a picture; `search_picture` takes it instead of the picture, more than once.
+
+        Args:
+            picture: the bytes of a JPEG, PNG, WebP or GIF file, or its path.
+
+        Raises:
+            QueryError: the bundle has no encoder of pictures.
+            DataError: the file cannot be read.
+            FeatureError: it is not a picture.
+            MissingExtraError: a package that the encoder needs is not installed.
+        """
+        now, encoded = self._now(), picture_bytes(picture)
+        if not now.reads_pictures:
+            raise QueryError(NO_PICTURES)
+        return PictureCode.of(now.live.bundle, now.item_coder, encoded)
+
+    def search_picture(
+        self,
+        picture: PictureCode | bytes | str | PathLike[str],
+        item_types: Sequence[str] | None = None,
+        k: int = 10,
+        **options: Unpack[PictureOptions],
+    ) -> ItemHits:
+        """The k items that look most like a picture.
+
+        Every allowed item is compared by the bits of its picture; with an outfit encoder, by the vector before its
+        signs. Items whose picture is not known are left out, except with an outfit encoder.
+
+        Args:
+            picture: the bytes of a JPEG, PNG, WebP or GIF file, its path, or its code by `code_picture`.
+            item_types: only items of these types; None for all.
+            k: at most how many.
+            **options: keyword options, all optional:
+
+                * text: words beside the picture. Facts that are hard decide before the picture; words and other facts
+                  add to the score.
+                * where: which items may come back: see retrieval/filters/language.py.
+                * exclude, skip (default 0), facts: as for `search`.
+
+        Returns:
+            Ids and scores as of `search`: the share of equal bits, 0 to 1, or (1 + cosine) / 2 with an outfit encoder.
+
+        Raises:
+            QueryError: the bundle has no encoder of pictures, a type or an option is not valid, or the code is of
+                another bundle.
+            DataError, FeatureError, MissingExtraError: as `code_picture`.
+            TypeError: an unknown option.
+        """
+        check_options("Recommender.search_picture", options, PictureOptions)
+        now = self._now()
+        if not now.reads_pictures:
+            raise QueryError(NO_PICTURES)
+        code = picture
+        if not isinstance(code, PictureCode):
+            code = PictureCode.of(now.live.bundle, now.item_coder, picture_bytes(code))
+        return search_by_picture(now.moment(None), now.item_coder, code, PictureQuery(k, item_types, **options))
 
     def understand(self, text: str) -> Understanding:
         """What the words of a request say: facts of the catalogue; nothing for a bundle that does not read facts.

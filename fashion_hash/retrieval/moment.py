@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.errors import BundleError
 from fashion_hash.foldin.fold_in import Fold, open_fold
 from fashion_hash.inference.hash_heads import ItemCoder
 from fashion_hash.live.catalogue import LiveCatalogue
@@ -65,6 +66,14 @@ class OpenGeneration:
     def item_coder(self) -> ItemCoder:
         """Makes codes of new items."""
         return ItemCoder.open(self.live.bundle.path)
+
+    @cached_property
+    def reads_pictures(self) -> bool:
+        """Whether items can be searched by a picture."""
+        try:
+            return self.item_coder.reads_pictures
+        except BundleError:  # a bundle without hash heads
+            return False
 
     @cached_property
     def fold(self) -> Fold:

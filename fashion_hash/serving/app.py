@@ -27,6 +27,7 @@ DESCRIPTION = """Personalised outfits in binary codes.
 Every answer has a `recommendation_id`, which feedback names. Errors are problem+json (RFC 9457). Ids in paths are
 escaped by percent signs: the item `a/b` is `a%2Fb`.
 """
+PHOTO_PATHS = ("/v1/search/photo", "/search/photo")
 _PROBLEM = {"model": ProblemDetail, "content": {"application/problem+json": {}}}
 ERRORS: dict[int | str, dict[str, object]] = {
     status: {**_PROBLEM, "description": description}
@@ -73,7 +74,8 @@ def create_app(models: Models, settings: Settings | None = None, tokens: Tokens 
     for room in (users, search, outfits, items, user_changes, catalogue_changes, feedback, model):
         app.include_router(room.router)
     app.include_router(pages)
-    app.add_middleware(BoundedBodies, most_bytes=settings.body_bytes, seconds=settings.body_seconds)
+    photos = dict.fromkeys(PHOTO_PATHS, settings.photo_bytes)
+    app.add_middleware(BoundedBodies, most_bytes=settings.body_bytes, seconds=settings.body_seconds, larger=photos)
     app.add_middleware(EscapedPaths)
     app.add_middleware(Frame, metrics=service.metrics, hosts=settings.hosts, access_log=settings.access_log)
     return app

@@ -22,6 +22,7 @@ class Settings:
         queue: how many questions of a process may wait; more are refused with 503.
         queue_seconds: how long one waits before it is refused with 503.
         body_bytes: of a body, at most.
+        photo_bytes: of an uploaded picture that items are searched by, with the fields beside it, at most.
         body_seconds: in which a body must have arrived.
         compose_seconds: of a composition without `timeout_ms`, at most.
         drain_seconds: in which answers in progress may end after SIGTERM.
@@ -38,6 +39,7 @@ class Settings:
     queue: int = 64
     queue_seconds: float = 5.0
     body_bytes: int = 4 << 20
+    photo_bytes: int = 16 << 20
     body_seconds: float = 10.0
     compose_seconds: float = 2.0
     drain_seconds: float = 10.0

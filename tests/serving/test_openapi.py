@@ -16,8 +16,11 @@ from fashion_hash.serving.app import create_app
 from fashion_hash.serving.models import Models
 from fashion_hash.serving.security import Token, Tokens, digest_of
 from tests.worlds.live_world import new_bundle
+from tests.worlds.pages_world import pages_bundle
+from tests.worlds.picture_world import picture
 from tests.worlds.words_world import words_bundle
 
+PHOTO = "/v1/search/photo"
 IN_WORDS = ("/v1/search", "/v1/outfits-for")
 NAMES = {"user_id": "user-1", "item_type": "top", "item_id": "top-0"}
 # in which order the examples make sense: what is removed was added before
@@ -46,6 +49,14 @@ def words(tmp_path_factory) -> Iterator[TestClient]:
         yield client
 
 
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> Iterator[TestClient]:
+    path = tmp_path_factory.mktemp("pictures") / "bundle"
+    pages_bundle(path)
+    with opened(path) as client:
+        yield client
+
+
 def operations(client):
     document = client.get("/openapi.json").json()
     for path, methods in document["paths"].items():
@@ -53,8 +64,8 @@ def operations(client):
             yield path, method, operation, document
 
 
-def example_of(operation, document):
-    content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+def example_of(operation, document, kind="application/json"):
+    content = operation.get("requestBody", {}).get("content", {}).get(kind)
     if content is None:
         return None
     name = content["schema"]["$ref"].rpartition("/")[2]
@@ -77,15 +88,17 @@ def all_routes(routes):
             yield from all_routes(route.original_router.routes)
 
 
-def test_every_example_is_answered_as_the_document_says(client, words):
+def test_every_example_is_answered_as_the_document_says(client, words, pictures):
     count = 0
     listed = sorted(operations(client), key=lambda each: (ORDER.index(each[1]), each[0]))
     for path, method, operation, document in listed:
         if not path.startswith("/v1/") or path.endswith("/picture"):
             continue
-        asked = words if path in IN_WORDS else client
+        asked = words if path in IN_WORDS else pictures if path == PHOTO else client
         body = example_of(operation, document)
-        reply = asked.request(method, path.format(**NAMES), json=body)
+        form = example_of(operation, document, "multipart/form-data")
+        files = None if form is None else {"picture": picture("red")}
+        reply = asked.request(method, path.format(**NAMES), json=body, data=form, files=files)
         assert reply.status_code in (200, 201), (method, path, reply.text)
         model_of(client, path, method).model_validate(reply.json())
         count += 1

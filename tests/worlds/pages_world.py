@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.bundle.write import write_bundle
+from fashion_hash.bundle.write import BundleContents, write_bundle
 from fashion_hash.index.build import build_index
 from fashion_hash.understanding.facts import facts_of_catalogue
+from tests.worlds.picture_world import picture, pictured_contents
 from tests.worlds.random_bundles import random_contents, random_pool
 from tests.worlds.words_world import COLOURS, words_bundle
 
@@ -28,8 +27,11 @@ HOSTILE = (
 )
 
 
-def pages_bundle(path: Path) -> Bundle:
-    """Fifty garments of each type, most with a picture; with prices, seasons, stock and brands."""
+def pages_bundle(path: Path, contents_of: Callable[..., BundleContents] = pictured_contents) -> Bundle:
+    """Fifty garments of each type, most with a picture, which is searched by; with prices, seasons, stock and brands.
+
+    `contents_of`: makes the part that scores outfits, see worlds/picture_world.py.
+    """
 
     def further(row: int) -> dict[str, Any]:
         return {
@@ -41,10 +43,13 @@ def pages_bundle(path: Path) -> Bundle:
 
     names = [f"{row:03d}" for row in range(50)]
     pictures = {
-        item_type: {f"{item_type}-{name}": _picture(COLOURS[row // 10]) for row, name in enumerate(names) if row % 7}
+        item_type: {
+            f"{item_type}-{name}": picture(COLOURS[row // 10], row % 10) for row, name in enumerate(names) if row % 7
+        }
         for item_type in SLOTS
     }
-    return words_bundle(path, SLOTS, pool=300, further=further, facts=(1.0, 1.0), pictures=pictures)
+    options: dict[str, Any] = {"contents_of": contents_of, "pictures": pictures}
+    return words_bundle(path, SLOTS, pool=300, further=further, facts=(1.0, 1.0), **options)
 
 
 def hostile_bundle(path: Path) -> Bundle:
@@ -77,9 +82,3 @@ def _of_sizes(contents: Any, items: dict[str, tuple[str, ...]], sizes: dict[str,
     return replace(
         contents, items=items, **cut, history=replace(history, items=history.items.clip(max=min(sizes.values()) - 1))
     )
-
-
-def _picture(colour: str) -> bytes:
-    stream = io.BytesIO()
-    Image.new("RGB", (60, 80), colour).save(stream, format="JPEG")
-    return stream.getvalue()

@@ -14,6 +14,10 @@ from fashion_hash.encoders.contract import Encoder
 class PictureEncoder(Encoder, Protocol):
     """Turns pictures into vectors. Shapes: N pictures, F feature."""
 
+    @property
+    def takes_pictures(self) -> bool:
+        """Whether `encode_pictures` works: not for a network that a bundle only names."""
+
     def encode_pictures(self, pictures: Sequence[bytes | None]) -> np.ndarray:
         """(N, F) float32: vectors of encoded pictures (the bytes of their files); zeros for None.
 

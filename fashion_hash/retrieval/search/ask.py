@@ -77,7 +77,7 @@ def ask(moment: Moment, text: str | None, facts: Sequence[Mapping[str, Any]] | N
     if not moment.tower.exists:
         return _ask_catalogue(moment, read, len(whole), facts)
     tower, taste = moment.tower.tower, moment.tower.taste(moment.snapshot, moment.user)
-    said = _said(moment, read, facts)
+    said = said_by(moment, read, facts)
     read = read if said is None else said.about
     try:
         request = tower.request([read], [taste])
@@ -107,7 +107,7 @@ def _ask_catalogue(moment: Moment, text: str, length: int, facts: Sequence[Mappi
     """
     check_reads(moment)
     user_id, code = moment.user.user_id, UserCode.of(moment.user)
-    said = _said(moment, text, facts)
+    said = said_by(moment, text, facts)
     terms, rules = _opened(moment)
     rest = () if said is None else said.rest
     known = tuple(word for word in rest if terms.asked(word, rules))
@@ -158,11 +158,11 @@ def understanding(moment: Moment, text: str) -> Understanding:
     if not isinstance(text, str):
         raise QueryError(f"text must be a string, the words of a request, got {shown(text)}")
     check_reads(moment)
-    return _said(moment, readable(text).strip()[:LONGEST], None) or Understanding()
+    return said_by(moment, readable(text).strip()[:LONGEST], None) or Understanding()
 
 
-def _said(moment: Moment, text: str, facts: Sequence[Mapping[str, Any]] | None) -> Understanding | None:
-    """What the words say, or what the caller says that they do; None where no facts are read."""
+def said_by(moment: Moment, text: str, facts: Sequence[Mapping[str, Any]] | None) -> Understanding | None:
+    """What the words say, or what the caller says that they do; None where nothing is said or no facts are read."""
     if not text and facts is None:
         return None
     tables = moment.columns.of(moment.snapshot)

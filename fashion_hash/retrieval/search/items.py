@@ -21,6 +21,7 @@ from fashion_hash.errors import QueryError, shown
 from fashion_hash.index.nearest import Near, nearest, within
 from fashion_hash.retrieval.answers import ItemHits
 from fashion_hash.retrieval.checks import check_count, check_skip
+from fashion_hash.retrieval.filters.apply import Filter
 from fashion_hash.retrieval.filters.columns import ItemColumns
 from fashion_hash.retrieval.filters.excluded import excluded_items
 from fashion_hash.retrieval.filters.shortfall import explain_shortfall
@@ -112,14 +113,7 @@ def search_items(moment: Moment, request: SearchQuery, query: ItemQuery) -> Item
         raise QueryError("rerank needs a request model, which this bundle does not have: leave it out")
     bundle = moment.snapshot.bundle
     types = bundle.types if query.item_type is None else (check_type(bundle, query.item_type),)
-    chosen = moment.columns.filter(moment.snapshot, where)
-    counts = {type_name: len(bundle.items[type_name]) for type_name in bundle.types}
-    chosen = chosen.without(excluded_items(bundle, query.exclude), counts)
-    masks = dict(chosen.masks)
-    for bound in chosen.total_bounds:  # an item by itself is an outfit of one item
-        for type_name in types:
-            kept = bound.keeps(bound.amounts[type_name])
-            masks[type_name] = masks[type_name] & kept if type_name in masks else kept
+    chosen, masks = allowed_items(moment, types, where, query.exclude)
     count = max(SHORTLIST * k, SHORTLIST_LEAST) if rerank else k
     ranking = rank_items(moment, types, request, count, masks)
     if rerank:
@@ -145,6 +139,25 @@ def search_items(moment: Moment, request: SearchQuery, query: ItemQuery) -> Item
         searched = {type_name: tables[type_name] for type_name in types}
         hits.shortfall = explain_shortfall(query.k, len(ids), chosen, searched, what="items")
     return hits
+
+
+def allowed_items(
+    moment: Moment,
+    types: Sequence[str],
+    where: Mapping[str, Any] | None,
+    exclude: Mapping[str, Sequence[str]] | None,
+) -> tuple[Filter, dict[str, np.ndarray]]:
+    """The filter of a search, and by item type the items that may be answered, (N,) bool; all of a missing type."""
+    bundle = moment.snapshot.bundle
+    chosen = moment.columns.filter(moment.snapshot, where)
+    counts = {item_type: len(bundle.items[item_type]) for item_type in bundle.types}
+    chosen = chosen.without(excluded_items(bundle, exclude), counts)
+    masks = dict(chosen.masks)
+    for bound in chosen.total_bounds:  # an item by itself is an outfit of one item
+        for item_type in types:
+            kept = bound.keeps(bound.amounts[item_type])
+            masks[item_type] = masks[item_type] & kept if item_type in masks else kept
+    return chosen, masks
 
 
 def counts_bits_alone(request: SearchQuery, scores: np.ndarray) -> bool:

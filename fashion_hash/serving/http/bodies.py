@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,17 +20,26 @@ class BoundedBodies:
         most_bytes: of one body.
         seconds: in which a body must have arrived.
         all_bytes: of all bodies that are being read or answered.
+        larger: by path the bytes of a body, where more are allowed.
     """
 
-    def __init__(self, app: ASGIApp, most_bytes: int, seconds: float, all_bytes: int = 256 << 20) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        most_bytes: int,
+        seconds: float,
+        all_bytes: int = 256 << 20,
+        larger: Mapping[str, int] | None = None,
+    ) -> None:
         self._app, self._most_bytes, self._seconds, self._free = app, most_bytes, seconds, all_bytes
+        self._larger = larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers, or refuses with 408, 413 or 503."""
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._app(scope, receive, send)
             return
-        held = 0
+        held, most = 0, self._larger.get(scope["path"], self._most_bytes)
 
         async def read() -> bytes | None:
             nonlocal held
@@ -41,8 +51,8 @@ class BoundedBodies:
                 part = message.get("body", b"")
                 held += len(part)
                 self._free -= len(part)
-                if held > self._most_bytes:
-                    raise _Refused(413, f"a body may have at most {self._most_bytes:,} bytes: send less at once")
+                if held > most:
+                    raise _Refused(413, f"a body may have at most {most:,} bytes: send less at once")
                 if self._free < 0:
                     raise _Refused(503, "too much is being sent at the moment: try again later")
                 parts.append(part)
@@ -50,7 +60,7 @@ class BoundedBodies:
                     return b"".join(parts)
 
         try:
-            body = await self._read(scope, read())
+            body = await self._read(scope, read(), most)
             if body is not None:
                 await self._app(scope, _replay(body, receive), send)
         except _Refused as refused:
@@ -60,11 +70,11 @@ class BoundedBodies:
         finally:
             self._free += held
 
-    async def _read(self, scope: Scope, reading: object) -> bytes | None:
+    async def _read(self, scope: Scope, reading: object, most: int) -> bytes | None:
         stated = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        if stated.isdigit() and int(stated) > self._most_bytes:
+        if stated.isdigit() and int(stated) > most:
             reading.close()  # type: ignore[attr-defined]
-            raise _Refused(413, f"a body may have at most {self._most_bytes:,} bytes, got {int(stated):,}")
+            raise _Refused(413, f"a body may have at most {most:,} bytes, got {int(stated):,}")
         try:
             return await asyncio.wait_for(reading, self._seconds)  # type: ignore[arg-type]
         except TimeoutError:

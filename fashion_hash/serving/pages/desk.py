@@ -187,6 +187,11 @@ class Desk:
         """Whether the bundle answers words."""
         return self.bundle.reads_words
 
+    @property
+    def can_see(self) -> bool:
+        """Whether the bundle reads pictures."""
+        return self.recommender.reads_pictures
+
     def menus(self) -> list[Menu]:
         """The filters that the catalogue offers."""
         return menus(self.recommender)

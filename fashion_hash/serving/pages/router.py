@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from fastapi import APIRouter, Request
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from fashion_hash.errors import FashionHashError
@@ -57,6 +59,20 @@ async def search(request: Request) -> Response:
     return await _page(request, search_page.search)
 
 
+@router.post("/search/photo")
+async def photo(request: Request) -> Response:
+    """Takes a picture and sends the visitor on to what looks like it. Only a form of this service may ask for it."""
+    try:
+        check_same_origin(request)
+        form = await request.form(max_files=1, max_fields=1_000)
+        sent = form.get("picture")
+        uploaded = await sent.read() if isinstance(sent, UploadFile) else b""
+        fields = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+    except (Problem, HTTPException) as error:
+        return await _failed(request, error if isinstance(error, Problem) else Problem(400, str(error.detail)))
+    return await _page(request, lambda desk: search_page.photo(desk, uploaded), fields)
+
+
 @router.get("/item")
 async def item(request: Request) -> Response:
     """An item, what resembles it, and outfits with it."""
@@ -96,12 +112,18 @@ async def htmx() -> Response:
     return Response((FOLDER / "static/htmx.min.js").read_bytes(), headers=ASSET, media_type="text/javascript")
 
 
-async def _page(request: Request, page: Page) -> Response:
-    """A page of the model that the visitor belongs to, or one that says what is wrong."""
+async def _page(request: Request, page: Page, fields: Sequence[tuple[str, str]] | None = None) -> Response:
+    """A page of the model that the visitor belongs to, or one that says what is wrong.
+
+    Args:
+        request: the request.
+        page: makes it.
+        fields: of a form that was sent; by default the parameters of the address.
+    """
     service = service_of(request)
     began = time.perf_counter()
     try:
-        visit = Visit.read(request.query_params.multi_items())
+        visit = Visit.read(request.query_params.multi_items() if fields is None else fields)
         model = service.model_of(request, visit.user or "somebody new", visit.rest.get("model"))
 
         def made() -> str | Elsewhere:

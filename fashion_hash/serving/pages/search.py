@@ -13,8 +13,10 @@ from fashion_hash.errors import QueryError, shown
 from fashion_hash.presentation.details import fact_words
 from fashion_hash.presentation.tiles import Tile
 from fashion_hash.retrieval.answers import ItemHits
-from fashion_hash.serving.pages.desk import Desk
+from fashion_hash.retrieval.search.similar_items import PictureCode
+from fashion_hash.serving.pages.desk import Desk, Elsewhere
 from fashion_hash.serving.pages.visit import Visit
+from fashion_hash.serving.routes.search import photo_code
 
 SHOWN, OUTFITS, EXAMPLES = 24, 9, 6
 MOST_LETTERS = 2_000
@@ -55,7 +57,9 @@ class Chip(NamedTuple):
 
 def search(desk: Desk) -> str:
     """Items or outfits for words; without words, what a search could begin with."""
-    text = " ".join(desk.visit.rest.get("q", "")[:MOST_LETTERS].split())
+    text = words_of(desk.visit)
+    if desk.visit.rest.get("photo"):
+        return _like_photo(desk, text, desk.visit.rest["photo"])
     outfits = desk.visit.rest.get("show") == "outfits" and desk.can_search
     if not desk.can_search:
         return _page(desk, text, problem=OLD_BUNDLE)
@@ -92,6 +96,44 @@ def search(desk: Desk) -> str:
     )
 
 
+def words_of(visit: Visit) -> str:
+    """The words of a search."""
+    return " ".join(visit.rest.get("q", "")[:MOST_LETTERS].split())
+
+
+def photo(desk: Desk, uploaded: bytes) -> str | Elsewhere:
+    """The address of the items that look like an uploaded picture, or a page that says why there are none.
+
+    The address holds the code of the picture, from which it cannot be drawn again; nothing is kept.
+    """
+    kept = {**_kept(desk.visit), "photo": photo_code(desk.model, uploaded).to_text(), "show": None}
+    return Elsewhere(desk.visit.address("/search", q=words_of(desk.visit) or None, **kept))
+
+
+def _like_photo(desk: Desk, text: str, code: str) -> str:
+    """Items that look like a picture, with words beside it."""
+    began = time.perf_counter()
+    options: dict[str, Any] = {"where": desk.where, "text": text or None}
+    try:
+        if "facts" in desk.visit.rest:
+            options["facts"] = _facts(desk.visit.rest["facts"])
+        types = [desk.visit.rest["type"]] if desk.visit.rest.get("type") else None
+        picture = PictureCode.from_text(desk.bundle, code)
+        answer = desk.recommender.search_picture(picture, types, SHOWN, **options)
+    except QueryError as error:
+        return _page(desk, text, problem=str(error))
+    return _page(
+        desk,
+        text,
+        items=_found(desk, answer),
+        chips=_chips(desk, text, answer),
+        changed=desk.visit.address("/search", q=text, **_kept(desk.visit)) if "facts" in options else "",
+        by="bits that agree" if answer.by_bits else answer.by,
+        note=answer.note,
+        milliseconds=_since(began),
+    )
+
+
 def _page(desk: Desk, text: str, **values: Any) -> str:
     defaults: dict[str, Any] = {
         "items": [],
@@ -104,7 +146,14 @@ def _page(desk: Desk, text: str, **values: Any) -> str:
         "examples": [],
         "milliseconds": 0.0,
     }
-    return desk.render("search.html", text=text, types=desk.bundle.types, **{**defaults, **values})
+
+    def at(**changes: str | None) -> str:
+        """The address of this search with other parameters."""
+        kept = {**_kept(desk.visit), "facts": desk.visit.rest.get("facts"), **changes}
+        return desk.visit.address("/search", q=text or None, **kept)
+
+    values = {**defaults, "types": desk.bundle.types, "photo": desk.visit.rest.get("photo"), **values}
+    return desk.render("search.html", text=text, at=at, **values)
 
 
 def _since(began: float) -> float:
@@ -158,7 +207,7 @@ def _changed(visit: Visit, text: str, facts: Sequence[dict[str, Any]]) -> str:
 
 
 def _kept(visit: Visit) -> dict[str, str | None]:
-    return {name: visit.rest.get(name) for name in ("show", "type", "model")}
+    return {name: visit.rest.get(name) for name in ("show", "type", "photo", "model")}
 
 
 def _examples(desk: Desk) -> list[tuple[str, str]]:

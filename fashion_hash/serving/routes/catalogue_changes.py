@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-import io
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from fashion_hash.data.stores.decoding import decoded
 from fashion_hash.errors import FeatureError
 from fashion_hash.serving.http.access import CanWrite
 from fashion_hash.serving.http.problems import Problem
+from fashion_hash.serving.http.uploads import reencoded
 from fashion_hash.serving.routes.changing import IdempotencyKey, change, models_to_change
 from fashion_hash.serving.schemas.changes import (
     Changed,
@@ -28,7 +27,6 @@ from fashion_hash.serving.service import service_of
 
 router = APIRouter(tags=["changes of the catalogue"], dependencies=[CanWrite])
 ModelName = Annotated[str | None, Query(alias="model", description="By default all models are changed, in turn.")]
-SIDE, QUALITY, MOST_PIXELS = 1024, 90, 40_000_000
 
 
 @router.post("/v1/items", response_model=Changed)
@@ -152,16 +150,3 @@ def _item(place: int, entry: ItemEntry) -> dict[str, Any]:
             detail = f"the picture of {entry.item_id!r} cannot be used: {error}"
             raise Problem(422, detail, f"/items/{place}/picture") from None
     return item
-
-
-def reencoded(encoded: bytes) -> bytes:
-    """A picture that somebody sent, decoded within bounds and encoded again: nothing but its pixels is kept.
-
-    Raises:
-        FeatureError: no picture comes out, or it has too many pixels.
-    """
-    with decoded(encoded, MOST_PIXELS) as image:
-        image.thumbnail((SIDE, SIDE))
-        out = io.BytesIO()
-        image.save(out, "JPEG", quality=QUALITY)
-    return out.getvalue()

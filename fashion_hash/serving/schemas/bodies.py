@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from fastapi import UploadFile
 from pydantic import Field, StrictBool
 
 from fashion_hash.serving.schemas.fields import (
+    LONGEST_JSON,
+    LONGEST_WAIT,
+    MOST_HITS,
     MOST_USERS,
     Body,
     Caps,
@@ -99,6 +103,29 @@ class SearchBody(Body):
     cursor: Cursor = None
     if_unknown: Unknown = "refuse"
     timeout_ms: Milliseconds = None
+
+
+class PhotoForm(Body):
+    """A picture, as a form of parts, and what may be asked beside it. Filters and facts are JSON in a text."""
+
+    model_config = example({"text": "a red shirt", "item_types": ["top"], "k": 5, "where": '{"price": {"<": 100}}'})
+
+    picture: Annotated[
+        UploadFile | None,
+        Field(description="A JPEG, PNG, WebP or GIF. It is decoded, bounded and encoded again, and not kept."),
+    ] = None
+    code: Annotated[
+        str, Field(max_length=100_000, description="Instead of the picture: `picture` of an earlier answer.")
+    ] = ""
+    text: Text = ""
+    item_types: Annotated[
+        list[Id], Field(default_factory=list, max_length=100, description="Only items of these types; by default all.")
+    ]
+    k: Annotated[int, Field(ge=1, le=MOST_HITS, description="At most how many.")] = 10
+    where: Annotated[str, Field(max_length=LONGEST_JSON, description="A filter, as JSON.")] = ""
+    facts: Annotated[str, Field(max_length=LONGEST_JSON, description="What the words are to mean, as JSON.")] = ""
+    cursor: Cursor = None
+    timeout_ms: Annotated[int | None, Field(ge=1, le=LONGEST_WAIT, description="A deadline.")] = None
 
 
 class OutfitsForBody(Body):

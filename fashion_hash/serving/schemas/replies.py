@@ -73,6 +73,12 @@ class SearchAnswer(Answer):
     next: str | None
 
 
+class PhotoAnswer(SearchAnswer):
+    """Items for a picture."""
+
+    picture: str = Field(description="The code of the picture. Sent as `code` it stands for the picture.")
+
+
 class OutfitsForAnswer(Answer):
     """Outfits for a request in words."""
 

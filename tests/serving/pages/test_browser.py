@@ -22,6 +22,8 @@ if CHROMIUM is None:
     pytest.skip("no chromium: `make chromium` installs it by apt", allow_module_level=True)
 from axe_playwright_python.sync_playwright import Axe  # noqa: E402
 
+from tests.worlds.picture_world import picture  # noqa: E402
+
 WIDTHS = {"desk": (1280, 800), "phone": (390, 844)}
 PAGES = (
     "/",
@@ -192,6 +194,22 @@ def test_words_find_items_and_a_chip_is_taken_away(opened: Open, width: str) -> 
     page.locator("article.look .pieces a").first.click()
     page.get_by_role("link", name="Build around it").click()
     page.get_by_role("heading", name="Build around").wait_for()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_photo_finds_what_looks_like_it(opened: Open, width: str) -> None:
+    page = opened("/search?user=user-0", width)
+    photo = {"name": "photo.png", "mimeType": "image/png", "buffer": picture("orange", 2, "PNG")}
+    page.get_by_label("A photo of what you look for").set_input_files(photo)
+    page.get_by_role("button", name="Find what looks like it").click()
+    page.get_by_role("heading", name="Like your photo").wait_for()
+    settled(page)
+    assert page.locator(".items .look").count() == 24
+    swapped(page, lambda: page.get_by_role("link", name="shoe", exact=True).click(), "type=shoe")
+    page.get_by_label("Ask in words").fill("blue")
+    page.get_by_label("Ask in words").press("Enter")
+    page.get_by_role("heading", name="Like your photo, and “blue”").wait_for()
+    check_with_axe(page, [page.url])
 
 
 def test_everything_works_without_scripts(opened: Open) -> None:
