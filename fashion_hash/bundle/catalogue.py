@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from fashion_hash.bundle.sqlite_files import check_tables, connect, limited, size_of
 from fashion_hash.core.ids import IdTable
 from fashion_hash.data.columns import DESCRIBED, USABLE, ColumnType, typed, types_of
+from fashion_hash.data.progress import progress
 from fashion_hash.errors import BundleError, DataError, counted, shown, unreadable
 
 SCHEMA = """
@@ -106,7 +107,8 @@ def write_catalogue(
     try:
         with connection:
             connection.executescript(SCHEMA + COLUMNS_SCHEMA)
-            connection.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)", rows())
+            lines = progress(rows(), "writing the catalogue", "items")
+            connection.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)", lines)
             connection.executemany("INSERT INTO columns VALUES (?, ?)", sorted(types.items()))
     except sqlite3.OperationalError as error:
         raise _not_written(path, error) from None

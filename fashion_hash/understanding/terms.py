@@ -19,6 +19,7 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse import csc_matrix
 
+from fashion_hash.data.progress import progress
 from fashion_hash.understanding.words import Words
 
 K1, B = 1.5, 0.75
@@ -48,7 +49,10 @@ class Terms:
             texts: what can be read of each item.
             rules: the words of their language, for plurals and words that do not count.
         """
-        counted = {item_type: [_counts(text, rules) for text in of_type] for item_type, of_type in texts.items()}
+        counted = {
+            item_type: [_counts(text, rules) for text in progress(of_type, f"words of {item_type} items", "items")]
+            for item_type, of_type in texts.items()
+        }
         everything = [counts for of_type in counted.values() for counts in of_type]
         document_count = Counter(word for counts in everything for word in counts)
         words = {word: place for place, word in enumerate(sorted(document_count))}

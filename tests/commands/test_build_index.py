@@ -8,13 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.commands.build_index import main
+from fashion_hash.config.experiment import make_config
 from fashion_hash.core import files
 from fashion_hash.core.locks import hold
+from fashion_hash.data.dataset import Dataset
 from fashion_hash.errors import BundleError
 from fashion_hash.index.build import build_index
 from fashion_hash.retrieval.recommender import Recommender
+from fashion_hash.training.export.bundle import export_bundle
+from fashion_hash.training.outfits.loop import fit
+from fashion_hash.training.runs.run import Run
 from tests.paths import PROJECT
 from tests.worlds.random_bundles import random_bundle, random_pool
+from tests.worlds.tiny import tiny_dataset, tiny_values
 
 # dies at the n-th step that could change what stands at a name; the exports of runs are replaced by random bundles
 DIES = """
@@ -59,6 +67,25 @@ sys.exit(status)
 def build(folder: Path, seed: int, steps: int = 0, when: str = "before") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", DIES, str(folder), str(seed), str(steps), when]
     return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(("options", "onnx"), [([], None), (["--no-onnx"], False)])
+def test_no_onnx_leaves_the_network_of_pictures_out(
+    tmp_path: Path, options: list[str], onnx: bool | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a bundle without the network says of new pictures: tests/inference/test_pictures_of_new_items.py."""
+    fit(make_config(tiny_values(train={"epochs": 1})), tiny_dataset(), tmp_path / "run")
+    asked: list[bool | None] = []
+
+    def export(run: Run, path: Path, dataset: Dataset, onnx: bool | None) -> Bundle:
+        asked.append(onnx)
+        return export_bundle(run, path, dataset, onnx=onnx)
+
+    monkeypatch.setattr("fashion_hash.training.export.bundle.export_bundle", export)
+    monkeypatch.setattr("fashion_hash.training.runs.run.load_data", lambda *_, **__: tiny_dataset())
+    assert main([str(tmp_path / "run"), *options]) == 0
+    assert asked == [onnx]
+    assert len(Recommender.load(tmp_path / "run/bundle").recommend("u0", 3).ids) == 3
 
 
 @pytest.mark.slow  # tests/kills has ordinary ones

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from PIL import Image
 
+from fashion_hash.commands.build_index import main as build_index
 from fashion_hash.commands.data.extract import main as extract
+from fashion_hash.commands.train import main as train
 from fashion_hash.config.experiment import make_request_config
 from fashion_hash.core.manifest import CURRENT
+from fashion_hash.data.sample.write import make_sample
 from fashion_hash.data.stores.features import FeatureStore
 from fashion_hash.data.told.tables import read_told
 from fashion_hash.errors import FashionHashError
@@ -20,12 +24,14 @@ from fashion_hash.retrieval.generations.told import export_told
 from fashion_hash.retrieval.recommender import Recommender
 from fashion_hash.training.requests.loop import fit_requests
 from fashion_hash.training.requests.run import RequestRun
-from tests.kills.scenarios import NEW_USERS, SCENARIOS, Done, Scenario
+from fashion_hash.training.runs.run import Run
+from tests.kills.scenarios import NEW_USERS, SCENARIOS, SMALL, Done, Scenario
 from tests.kills.scenarios import _again as again
 from tests.kills.scenarios import _digest as digest
 from tests.kills.scenarios import _nothing as nothing
 from tests.kills.scenarios import _part as part
 from tests.worlds.generations import FEATURE, add_generation, retrain
+from tests.worlds.tiny import tiny_values
 from tests.worlds.tiny_requests import tiny_request_values, tiny_requests
 
 # ---- a new generation, to which everything is carried over
@@ -72,6 +78,44 @@ def _exported(folder: Path) -> Any:
         return None
     told = read_told(folder / "told")
     return [told.counts(), sorted(map(str, told.items)), sorted(told.outfits), sorted(told.users)]
+
+
+# ---- training with what a live catalogue was told
+
+
+def _told_run(folder: Path) -> None:
+    make_sample(folder / "data", **SMALL)
+    data = {"format": "polyvore_u", "root": str(folder / "data"), "subset": "630"}
+    values = {**tiny_values(), "data": data, "train": {"epochs": 2, "batch_size": 64}}
+    (folder / "shop.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    assert train([str(folder / "shop.yaml"), "--out", str(folder / "run")]) == 0
+    (folder / "run/left_out.json").write_text("[]")  # the next run has one, and may be set aside as well
+    assert build_index([str(folder / "run")]) == 0
+    shop = Recommender.load(folder / "run/bundle")
+    outfit = dict(shop.outfit(shop.live.now().ids.all()[0]))
+    shop.add_user("new user", liked=[outfit])
+    shop.remove_user(shop.bundle.users.all()[0])
+    shop.close()
+
+
+def _train_with_live(folder: Path, start: int, done: Done) -> None:
+    options = ["--out", str(folder / "run"), "--with-live", str(folder / "run/bundle")]
+    assert train([str(folder / "shop.yaml"), *options]) == 0
+    done()
+
+
+def _trained_with_live(folder: Path) -> Any:
+    """Who the run knows and its bits; meanwhile the bundle answers, and knows what it was told."""
+    shop = Recommender.load(folder / "run/bundle", verify=True)
+    offered = [shop.recommend("new user", 3).ids.tolist(), shop.liked("new user")]
+    shop.close()
+    if not (folder / "run/last.safetensors").is_file():
+        assert (folder / "run.old-1/last.safetensors").is_file(), "the older run is gone"
+        return [offered]
+    run = Run.open(folder / "run")
+    told = None if run.config.data.live is None else read_told(Path(run.config.data.live))
+    bits = [digest(folder / f"run/{name}.safetensors") for name in ("best", "last")]
+    return [offered, len(run.history), None if told is None else sorted(told.users), *bits]
 
 
 # ---- training on requests
@@ -127,6 +171,7 @@ ALL = {
         for scenario in (
             Scenario("a new generation", _told_bundle, _retrain, _offered, again),
             Scenario("export-live", _told_bundle, _export, _exported, again),
+            Scenario("train with live", _told_run, _train_with_live, _trained_with_live, _unless_returned),
             Scenario("train on requests", nothing, _train_requests, _trained_requests, _unless_returned),
             Scenario("extract", _drawn_pictures, _extract, _extracted, part),
         )

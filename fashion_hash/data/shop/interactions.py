@@ -15,11 +15,12 @@ from fashion_hash.data.facts import NO_TIME
 from fashion_hash.data.parsing.fields import id_text
 from fashion_hash.data.parsing.tables import read_table
 from fashion_hash.data.parsing.text_tables import Reporter
+from fashion_hash.data.progress import progress
 from fashion_hash.data.shop.events import BY_STRENGTH, Events
 from fashion_hash.data.shop.item_sets import ItemSets
 from fashion_hash.data.shop.items import Items
 from fashion_hash.data.shop.likes import Likes
-from fashion_hash.data.shop.notes import Notes, progress
+from fashion_hash.data.shop.notes import Notes
 from fashion_hash.data.shop.tables.names import Source
 from fashion_hash.errors import DataError
 
@@ -79,7 +80,7 @@ def read_interactions(
         tables.append(events)
         columns = {name: names[0] for name, names in source.mapped.items()}
         rows = read_table(source.path, list(dict.fromkeys(columns.values())), report)
-        for line, row in progress(source.path, rows):
+        for line, row in progress(rows, source.path.name, "rows"):
             try:
                 user, item_id = id_text(row[columns["user_id"]], "user_id"), id_text(row[columns["item_id"]], "item_id")
                 order = id_text(row[columns["order_id"]], "order_id") if "order_id" in columns else ""

@@ -14,7 +14,8 @@ from fashion_hash.data.events import UNTYPED
 from fashion_hash.data.parsing.fields import id_text
 from fashion_hash.data.parsing.tables import Row, read_table
 from fashion_hash.data.parsing.text_tables import Reporter
-from fashion_hash.data.shop.notes import Notes, progress
+from fashion_hash.data.progress import progress
+from fashion_hash.data.shop.notes import Notes
 from fashion_hash.data.shop.tables.forms import FORMS
 from fashion_hash.data.shop.tables.names import Source
 from fashion_hash.errors import DataError
@@ -199,7 +200,7 @@ def _rows(source: Source, report: Reporter) -> Iterator[tuple[int, Row]]:
         return
     ours = {theirs: name for name, names in source.mapped.items() for theirs in names}
     columns = None if not source.left_out else [name for name in source.columns if name not in source.left_out]
-    for line, row in progress(source.path, read_table(source.path, columns, report)):
+    for line, row in progress(read_table(source.path, columns, report), source.path.name, "rows"):
         renamed = {ours.get(name, name): cell for name, cell in row.items()}
         # a column that is called like one of ours but stands for something else gives way
         renamed.update({name: row.get(theirs) for theirs, name in ours.items()})

@@ -18,10 +18,11 @@ import numpy as np
 from fashion_hash.data.parsing.fields import id_text
 from fashion_hash.data.parsing.tables import Row, read_table
 from fashion_hash.data.parsing.text_tables import Reporter
+from fashion_hash.data.progress import progress
 from fashion_hash.data.shop.events import BY_STRENGTH, Events
 from fashion_hash.data.shop.item_sets import ItemSets
 from fashion_hash.data.shop.items import Items
-from fashion_hash.data.shop.notes import Notes, progress
+from fashion_hash.data.shop.notes import Notes
 from fashion_hash.data.shop.tables.names import Source
 from fashion_hash.errors import DataError
 
@@ -96,7 +97,7 @@ class Looks:
         events = self._new_events(source)
         told: set[tuple[int, str]] = set()  # long tables repeat outfit and user in every row
         long = "item_ids" not in source.mapped
-        for line, row in progress(source.path, read_table(source.path, columns, self._report)):
+        for line, row in progress(read_table(source.path, columns, self._report), source.path.name, "rows"):
             try:
                 user = self._id(source, row, "user_id")
                 event = events.read(line, row)
@@ -121,7 +122,7 @@ class Looks:
         columns = [name for names in source.mapped.values() for name in names]
         events = self._new_events(source)
         unknown = f"outfits of {source.path.name} that no table of outfits has, passed over"
-        for line, row in progress(source.path, read_table(source.path, columns, self._report)):
+        for line, row in progress(read_table(source.path, columns, self._report), source.path.name, "rows"):
             try:
                 user, outfit_id = self._id(source, row, "user_id"), self._id(source, row, "outfit_id")
                 event = events.read(line, row)

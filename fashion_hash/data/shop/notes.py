@@ -1,23 +1,12 @@
-"""What was odd in a shop's tables and how often, with a few examples; and how far their reading is."""
+"""What was odd in a shop's tables and how often, with a few examples."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import TypeVar
-
-from tqdm import tqdm
+from collections.abc import Iterable
 
 from fashion_hash.data.dataset import Note
 
 EXAMPLES = 5
-
-AnyRow = TypeVar("AnyRow")
-
-
-def progress(path: Path, rows: Iterable[AnyRow]) -> Iterator[AnyRow]:
-    """The rows of a table; on a terminal it is shown how many were read."""
-    return iter(tqdm(rows, desc=path.name, unit=" rows", disable=None, delay=2, leave=False))
 
 
 class Notes:

@@ -19,6 +19,7 @@ from fashion_hash.config.data import SplitConfig
 from fashion_hash.core.files import atomic_path, write_json
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.data.dataset import SPLITS, Dataset
+from fashion_hash.data.progress import progress
 from fashion_hash.data.splits.make import LEFT_OUT, assign_splits, check_assigned, split_lines, undivided, with_splits
 from fashion_hash.data.splits.removed_list import RemovedUsers
 from fashion_hash.errors import DataError, counted
@@ -84,7 +85,8 @@ class MadeSplit:
         """Writes the file, and the one about it beside."""
         counts = {name: int((self.assigned == number).sum()) for number, name in _NAMES.items()}
         write_json(_about(path), {"settings": _settings(self.settings), "outfits": counts})
-        _write_rows(path, zip(_names(self.whole), self.assigned.tolist()))
+        rows = zip(_names(self.whole), self.assigned.tolist())
+        _write_rows(path, progress(rows, f"writing {path.name}", "outfits", len(self.assigned)))
 
 
 def read_split(path: Path, whole: Dataset, settings: SplitConfig, removed: RemovedUsers | None = None) -> np.ndarray:
@@ -100,8 +102,9 @@ def read_split(path: Path, whole: Dataset, settings: SplitConfig, removed: Remov
         DataError: the file is broken, was made with other settings or for other outfits, or leaks.
     """
     _check_settings(path, settings)
-    names = list(_names(whole))
-    rows = list(_read_rows(path))
+    count = len(undivided(whole)[0])
+    names = list(progress(_names(whole), "outfits to divide", "outfits", count))
+    rows = list(progress(_read_rows(path), f"reading {path.name}", "outfits", count))
     if removed:
         stay = {user_id for user_id in {row[1] for row in rows} if user_id not in removed}
         rows = [row for row in rows if row[1] in stay]
