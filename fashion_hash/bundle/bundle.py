@@ -229,6 +229,14 @@ class Bundle:
         self.check_requests(tower)
         return tower
 
+    def check_there(self) -> None:
+        """Raises BundleError when the folder is no longer where it was opened: what is read first now is missing."""
+        if not self.path.is_dir():
+            raise BundleError(
+                f"{self.path} was moved or removed after it was opened, and not all of it had been read: open the "
+                "bundle again, where it is now"
+            )
+
     @property
     def reads_words(self) -> bool:
         """Whether requests in words can be answered, by a request model or by the facts of the catalogue alone."""

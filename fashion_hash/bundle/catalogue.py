@@ -215,6 +215,30 @@ class Catalogue:
         lines = {row: (title, text) for row, title, text in exported}
         return lines if self._later is None else {**lines, **self._later.lines(item_type, rows, self._seq)}
 
+    def details(self, item_type: str, first: int = 0) -> list[dict[str, Any]]:
+        """The details of all exported items of a type, "title" among them, in row order.
+
+        Args:
+            item_type: the type of the items.
+            first: the row of the first item in the file: 0, or where it continues another file.
+
+        Raises:
+            BundleError: the file cannot be read, or rows are missing.
+        """
+        query = "SELECT row, title, details FROM items WHERE type = ? AND row >= ? ORDER BY row"
+        details = []
+        try:
+            with limited(self._connection, size_of(self.path)):
+                for number, (row, title, text) in enumerate(self._connection.execute(query, (item_type, first)), first):
+                    if row != number:  # damaged pages could name rows without end
+                        raise ValueError(f"it lacks the {item_type} item of row {number}")
+                    if not isinstance(title, str | None):
+                        raise TypeError(f"the title of {item_type} row {row} is not a text")
+                    details.append(read_object(text) | ({} if title is None else {"title": title}))
+        except (sqlite3.Error, ValueError, TypeError, RecursionError) as error:
+            raise self._unreadable(error) from None
+        return details
+
     def reworded(self, item_type: str, after: int) -> list[int]:
         """Rows of the items whose words or picture were updated after log entry `after`, ascending."""
         return [] if self._later is None else self._later.reworded(item_type, after, self._seq)

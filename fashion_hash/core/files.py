@@ -25,9 +25,11 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; when the block succeeds it replaces `path` in one step.
 
     On any error the temporary file is removed and the old file stays as it was. A full disk is an OSError that names
-    `path`.
+    `path`. Where `path` is a symbolic link, the link stays and the file that it names is replaced.
     """
     path = Path(path)
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))
     with naming(path), _temporary_file(path) as temporary:
         yield temporary
 

@@ -65,6 +65,7 @@ class OpenGeneration:
     @cached_property
     def item_coder(self) -> ItemCoder:
         """Makes codes of new items."""
+        self.live.bundle.check_there()
         return ItemCoder.open(self.live.bundle.path)
 
     @cached_property

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fashion_hash.bundle.bundle import Bundle
@@ -116,6 +117,14 @@ def test_the_folder_can_be_copied_and_moved_as_a_whole(tmp_path: Path) -> None:
     assert len(recommender.recommend("user-0", 5).ids) == 5
     with pytest.raises(BundleError, match="was moved or removed"):
         recommender.add_user("eve")
+    # what is read at the first question that needs it
+    assert recommender.recommend("user-0", 5, where={"price": {">": 1}}).ids.dtype.kind == "U"
+    for ask in (
+        lambda: recommender.search("a fine top"),
+        lambda: recommender.add_items([{"item_id": "new", "type": "top", "features": {"image": np.ones(6)}}]),
+    ):
+        with pytest.raises(BundleError, match="was moved or removed after it was opened, and not all of it"):
+            ask()
 
 
 def test_write_bundle_and_build_index_add_a_generation_to_a_folder_of_them(tmp_path: Path) -> None:

@@ -177,3 +177,19 @@ def test_who_holds_a_folder_is_never_waited_for(tmp_path: Path) -> None:
             hold(tmp_path / "run", "training into it", TrainingError),
         ):
             pass
+
+
+def test_a_file_that_is_a_symbolic_link_stays_one(tmp_path: Path) -> None:
+    """What it names is replaced, also where that does not exist yet; links in between stay as well."""
+    (tmp_path / "site").mkdir()
+    for name in ("page.html", "new.html"):
+        target = tmp_path / "site" / name
+        (tmp_path / f"by-{name}").symlink_to(Path("site") / name)
+        (tmp_path / f"twice-{name}").symlink_to(f"by-{name}")
+        if name == "page.html":
+            target.write_text("old")
+        for link in (f"by-{name}", f"twice-{name}"):
+            write_text(tmp_path / link, link)
+            assert (tmp_path / link).is_symlink()
+            assert target.read_text() == link
+    assert sorted(path.name for path in (tmp_path / "site").iterdir()) == ["new.html", "page.html"]

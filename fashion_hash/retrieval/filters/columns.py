@@ -8,9 +8,7 @@ be appended while other threads read: an item becomes visible only when all its 
 from __future__ import annotations
 
 import operator
-import sqlite3
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import closing
 from copy import copy
 from datetime import datetime
 from itertools import chain
@@ -19,11 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from fashion_hash.bundle.catalogue import connect_catalogue, read_object
-from fashion_hash.bundle.sqlite_files import limited
+from fashion_hash.bundle.catalogue import Catalogue
 from fashion_hash.data.columns import microseconds
 from fashion_hash.data.parsing.cells import is_date
-from fashion_hash.errors import QueryError, shown, unreadable
+from fashion_hash.errors import QueryError, shown
 from fashion_hash.retrieval.filters.language import ORDER, AllOf, AnyOf, Compare, Condition, Not, Value
 
 ABSENT, NUMBER, TEXT, FLAG, OTHER, DATE, LIST = range(7)
@@ -359,30 +356,8 @@ def _grown(array: np.ndarray, room: int) -> np.ndarray:
 
 
 def read_details(path: Path, item_type: str, first: int = 0) -> list[dict[str, Any]]:
-    """The details of the items of a type in a catalogue file, in row order.
-
-    Args:
-        path: the file, see fashion_hash.bundle.catalogue.
-        item_type: the type of the items.
-        first: the row of the first item in the file: 0, or where it continues another file.
-
-    Raises:
-        BundleError: the file cannot be read, or rows are missing.
-    """
-    try:
-        details = []
-        with closing(connect_catalogue(path, "ro")) as connection, limited(connection, path.stat().st_size):
-            query = "SELECT row, title, details FROM items WHERE type = ? AND row >= ? ORDER BY row"
-            for number, (row, title, text) in enumerate(connection.execute(query, (item_type, first)), first):
-                if row != number:  # damaged pages could name rows without end
-                    raise ValueError(f"it lacks the {item_type} item of row {number}")
-                if not isinstance(title, str | None):
-                    raise TypeError(f"the title of {item_type} row {row} is not a text")
-                details.append(read_object(text) | ({} if title is None else {"title": title}))
-    except (sqlite3.Error, ValueError, TypeError, RecursionError) as error:
-        message = f"{path} is not a readable catalogue ({error}): export the bundle again"
-        raise unreadable(path, error, message) from None
-    return details
+    """The details of the items of a type in a catalogue file, see Catalogue.details."""
+    return Catalogue(path).details(item_type, first)
 
 
 def read_columns(path: Path, item_type: str, dates: Collection[str] = ()) -> ItemColumns:
@@ -394,6 +369,6 @@ def read_columns(path: Path, item_type: str, dates: Collection[str] = ()) -> Ite
         dates: the columns whose texts are dates.
 
     Raises:
-        BundleError: as for `read_details`.
+        BundleError: as for Catalogue.details.
     """
     return ItemColumns(read_details(path, item_type), dates)

@@ -15,7 +15,7 @@ from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.live.snapshot import Base, Snapshot
 from fashion_hash.live.store import unreadable_changes
 from fashion_hash.retrieval.filters.apply import Filter, TotalBound, allowed_outfits, item_test, read_filter
-from fashion_hash.retrieval.filters.columns import ItemColumns, read_columns
+from fashion_hash.retrieval.filters.columns import ItemColumns
 from fashion_hash.retrieval.filters.language import parse
 from fashion_hash.retrieval.filters.totals import PoolTotals
 
@@ -59,8 +59,8 @@ class LiveColumns:
         if earlier:
             table = self._versions[max(earlier)][item_type]
         else:
-            path, dates = self._live.bundle.path / "catalogue.sqlite", self._live.date_columns()
-            table = read_columns(path, item_type, dates)
+            # by the file that is open: the bundle may have been moved since
+            table = ItemColumns(self._live.bundle.catalogue.details(item_type), self._live.date_columns())
         self._append(table, snapshot, item_type)
         lines = self._live.revisions(item_type, max(earlier, default=0), seq)
         if any(not 0 <= row < len(table) for row, _, _ in lines):

@@ -87,6 +87,7 @@ class LiveTower:
     @cached_property
     def exists(self) -> bool:
         """Whether the bundle has a request tower; without one, only the facts of its catalogue are read."""
+        self._exported.check_there()
         return self._exported.has_tower
 
     @property
