@@ -104,9 +104,8 @@ def _query_users(
         tables = [outfit_table(recommender, user, hits, options.include_liked) for user, hits in answers.items()]
         text = "\n".join(tables)
     note = list_note(options)
-    return text, lambda: [
-        outfit_view(recommender, user, hits, note=note, **likes(options)) for user, hits in answers.items()
-    ]
+    told: dict[str, Any] = {"note": note, "taste": options.taste, **likes(options)}
+    return text, lambda: [outfit_view(recommender, user, hits, **told) for user, hits in answers.items()]
 
 
 def _where(text: str | None) -> Mapping[str, Any] | None:

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
+from fashion_hash.bundle.views import AS_TRAINED
 from fashion_hash.errors import QueryError, shown
 
 ONCE = {"item": 1}
@@ -43,6 +44,13 @@ def add_choice_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--diversity", type=float, default=0.0, metavar="D", help="from 0, the best, to 1, the most varied (default: 0)"
     )
+    add(
+        "--taste",
+        type=float,
+        default=AS_TRAINED,
+        metavar="T",
+        help="from 0, what goes together, over 0.5, as trained, to 1, what the user likes (default: 0.5)",
+    )
     add("--popular", action="store_true", help="what many users like, instead of what suits the user")
     add("--half-life", type=float, metavar="DAYS", help="with --popular: after so many days a like counts half")
 
@@ -51,7 +59,12 @@ def check_choice_options(options: argparse.Namespace) -> None:
     """Raises QueryError for options that do not go together."""
     if options.text is None or options.photo is not None:
         return
-    for name, used in (("--popular", options.popular), ("--exclude-outfit", options.exclude_outfit)):
+    of_pool = (
+        ("--popular", options.popular),
+        ("--exclude-outfit", options.exclude_outfit),
+        ("--taste", options.taste != AS_TRAINED),
+    )
+    for name, used in of_pool:
         if used:
             raise QueryError(f"{name} applies to outfits of the pool: leave it out with --text")
     if not options.outfits and (options.max_per or options.diversity):
@@ -86,6 +99,8 @@ def pool_choice(options: argparse.Namespace) -> dict[str, Any]:
         asked["exclude_outfits"] = options.exclude_outfit
     if options.popular:
         asked["by"] = "popular"
+    if options.taste != AS_TRAINED:
+        asked["taste"] = options.taste
     if options.half_life is not None:
         asked["half_life"] = options.half_life
     return asked
@@ -116,6 +131,8 @@ def list_note(options: argparse.Namespace) -> str:
         for name, most in max_per(options).items()
     ]
     notes = [*caps, *(["varied"] if options.diversity else []), *(["by popularity"] if options.popular else [])]
+    if options.taste != AS_TRAINED:
+        notes.append(f"{options.taste:.0%} by taste, {1 - options.taste:.0%} by what goes together")
     return ", ".join(notes + ([f"after the first {options.skip}"] if options.skip else []))
 
 

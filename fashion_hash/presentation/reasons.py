@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from fashion_hash.bundle.views import AS_TRAINED
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.core.seeds import generator
 from fashion_hash.data.columns import ALWAYS_TEXT
@@ -25,7 +26,7 @@ from fashion_hash.retrieval.answers import Hit
 from fashion_hash.retrieval.explanation.codes import nearest_liked
 from fashion_hash.retrieval.filters.columns import TEXT, ItemColumns
 from fashion_hash.retrieval.recommender import Recommender
-from fashion_hash.retrieval.users import user_now
+from fashion_hash.retrieval.users import user_now, with_taste
 
 COMPARED, SAMPLE, PAIRS = 20_000, 4_000, 400  # outfits that ranks are counted over, items of a type, random pairs
 FEWEST, LIFT, SURE = 3, 1.5, 3.0
@@ -75,12 +76,16 @@ class Reasons:
         recommender: what answered.
         user_id: the user; None for anyone.
         told: what was told with the question; None for nothing.
+        taste: the weight of taste against compatibility in the answer.
     """
 
-    def __init__(self, recommender: Recommender, user_id: str | None, told: Told | None = None) -> None:
+    def __init__(
+        self, recommender: Recommender, user_id: str | None, told: Told | None = None, taste: float = AS_TRAINED
+    ) -> None:
         """Looks at the user and the catalogue."""
         live = recommender.live
-        self._snapshot, self._user = user_now(live, user_id, told, lambda: open_fold(live.bundle))
+        snapshot, self._user = user_now(live, user_id, told, lambda: open_fold(live.bundle))
+        self._snapshot = with_taste(snapshot, taste)
         self._bundle = self._user.bundle_of(self._snapshot)
         self._tables = recommender.columns()
         self._scoring = scoring_of(self._bundle)
@@ -125,7 +130,7 @@ class Reasons:
             return ()
         score, preference, compatibility, _ = self._pool
         terms: list[tuple[str, float, np.ndarray, About]] = [("in all", hit.score, score, "")]
-        if self._user.personal:
+        if self._user.personal and np.ptp(preference) > 0:
             terms.append(("taste", hit.preference, preference, "taste"))
         if self._bundle.compatibility_scale and np.ptp(compatibility) > 0:
             terms.append(("goes together", hit.compatibility, compatibility, "harmony"))

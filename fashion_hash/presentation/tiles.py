@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Unpack
 
 from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.bundle.views import AS_TRAINED
 from fashion_hash.presentation.details import NOTHING_SHOWN, Shown, money, shown
 from fashion_hash.presentation.reasons import Reason, Reasons
 from fashion_hash.retrieval.answers import ItemHits
@@ -228,6 +229,7 @@ class ViewOptions(LikesInCall, total=False):
     """What else is said about a list of outfits: a note on how it was chosen, and what was told with the question."""
 
     note: str
+    taste: float
 
 
 def outfit_view(
@@ -246,10 +248,10 @@ def outfit_view(
         hits: the answer.
         at_most_liked: how many liked outfits to show.
         request: the request that was answered, if any.
-        **options: note, how the list was chosen; liked, disliked, what was told with the question.
+        **options: note, how the list was chosen; taste, liked, disliked, as they were asked for.
     """
-    bundle, note = recommender.bundle, options.pop("note", "")
-    reasons = Reasons(recommender, user_id, take_likes(options))
+    bundle, note, taste = recommender.bundle, options.pop("note", ""), options.pop("taste", AS_TRAINED)
+    reasons = Reasons(recommender, user_id, take_likes(options), taste)
     num_liked, liked = _liked(recommender, user_id, at_most_liked)
     return OutfitView(
         user_id,

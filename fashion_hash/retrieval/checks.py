@@ -42,6 +42,17 @@ def check_weight(weight: object) -> float:
     return float(weight)  # type: ignore[arg-type]
 
 
+def check_taste(taste: object) -> float:
+    """Returns the weight of taste. Raises QueryError unless it is a number from 0 to 1."""
+    is_number = not isinstance(taste, bool) and isinstance(taste, int | float | np.integer | np.floating)
+    if not is_number or not 0 <= taste <= 1:  # type: ignore[operator]
+        raise QueryError(
+            f"taste must be a number from 0 (what goes together) over 0.5 (as trained) to 1 (what is liked), "
+            f"got {shown(taste)}"
+        )
+    return float(taste)  # type: ignore[arg-type]
+
+
 def check_seconds(seconds: object) -> float:
     """Returns a time limit. Raises QueryError unless it is a number above 0."""
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:

@@ -9,6 +9,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from fashion_hash.bundle.lookup import find_item_of_any_type, items_by_slot
+from fashion_hash.bundle.views import AS_TRAINED
 from fashion_hash.errors import QueryError
 from fashion_hash.live.changes import picture_bytes
 from fashion_hash.live.users import OutfitRef, Told, items_told
@@ -181,6 +182,7 @@ class Explanations:
         *,
         neighbours: int = 3,
         top_bits: int = 3,
+        taste: float = AS_TRAINED,
         **likes: Unpack[LikesInCall],
     ) -> Explanation:
         """Why an outfit has its score: parts that add up to it exactly, and liked outfits near it.
@@ -190,6 +192,7 @@ class Explanations:
             outfit: its id, or any items by slot name.
             neighbours: at most how many liked outfits are named.
             top_bits: how many bits of each item are named.
+            taste: the weight of taste against compatibility: as for `recommend`.
             **likes: liked, disliked: as for `recommend`.
 
         Raises:
@@ -197,7 +200,7 @@ class Explanations:
             UnknownIdError: an unknown user, outfit or item.
         """
         check_options("Recommender.explain", likes, LikesInCall)
-        moment = self._moment(user_id, take_likes(likes))
+        moment = self._moment(user_id, take_likes(likes)).with_taste(taste)
         items, user = items_told(moment.snapshot, outfit), moment.user
         explain = METHODS[moment.bundle.scoring].explain
         return explain(moment.bundle, user.user_key, items, user.liked, neighbours=neighbours, top_bits=top_bits)

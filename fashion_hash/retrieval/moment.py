@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from fashion_hash.bundle.bundle import Bundle
@@ -15,7 +15,7 @@ from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.live.users import Told
 from fashion_hash.retrieval.filters.live_columns import LiveColumns
 from fashion_hash.retrieval.search.live_tower import LiveTower
-from fashion_hash.retrieval.users import User, user_now
+from fashion_hash.retrieval.users import User, user_now, with_taste
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +40,10 @@ class Moment:
     def bundle(self) -> Bundle:
         """The bundle that scores for the user."""
         return self.user.bundle_of(self.snapshot)
+
+    def with_taste(self, taste: float) -> Moment:
+        """The moment with another weight of taste against compatibility. Raises QueryError as users.with_taste."""
+        return replace(self, snapshot=with_taste(self.snapshot, taste))
 
 
 class OpenGeneration:

@@ -28,7 +28,7 @@ from fashion_hash.retrieval.search.items import ItemQuery, SearchOptions, search
 from fashion_hash.retrieval.search.live_tower import LiveTower
 from fashion_hash.retrieval.search.outfits import OutfitsForOptions, outfits_for, read_options
 from fashion_hash.retrieval.updates import CatalogueUpdates
-from fashion_hash.retrieval.users import is_user_id, take_likes, users_now
+from fashion_hash.retrieval.users import is_user_id, take_likes, users_now, with_taste
 
 __all__ = ["Composed", "Hit", "Hits", "ItemHits", "OutfitHit", "OutfitsFor", "Recommender", "Score"]
 
@@ -123,8 +123,9 @@ class Recommender(CatalogueUpdates, Explanations):
                   continues the choice of the pages before.
                 * by: "score" (default), or "popular": how many users like the items of an outfit, on average. Scores
                   are those counts then, and `personal` is False.
-                * half_life: with by="popular", the days after which a like counts half; by default all count alike.
-                  The bundle must say when its users liked (data with times).
+                * half_life: with by="popular", the days after which a like counts half, for data with times.
+                * taste (default 0.5): from 0, what goes together alone, over 0.5, as trained, to 1, what the user likes
+                  alone: see bundle/views.py for what it multiplies. Not under an outfit encoder.
                 * liked, disliked: outfits, by id or as item ids by slot name, that one user tells with this question.
                   The answer is the one after `update_user`, or after `add_user` for None, but nothing is stored.
 
@@ -142,7 +143,7 @@ class Recommender(CatalogueUpdates, Explanations):
         told, query = take_likes(options), PoolQuery(k, **options)  # type: ignore[misc]
         personal = query.by == "score"
         if is_user_id(user_ids):
-            moment = self._moment(user_ids, told)
+            moment = self._moment(user_ids, told).with_taste(query.taste)
             [ranking], shortfall = rankings(moment.columns, moment.snapshot, [moment.user], query)
             hits = Hits(np.array(moment.snapshot.ids.at(ranking.rows), dtype=np.str_), ranking.scores)
             hits.personal, hits.shortfall = moment.user.personal and personal, shortfall
@@ -151,6 +152,7 @@ class Recommender(CatalogueUpdates, Explanations):
             raise QueryError("liked and disliked are those of one user: ask for each user alone")
         now = self._now()
         snapshot, users = users_now(now.live, cast("Iterable[str | int | None]", user_ids))
+        snapshot = with_taste(snapshot, query.taste)
         ranked, shortfall = rankings(now.columns, snapshot, users, query)
         hits = hits_of_many(snapshot, users, ranked, shortfall, min(k, snapshot.num_outfits))
         hits.personal &= personal
@@ -164,8 +166,8 @@ class Recommender(CatalogueUpdates, Explanations):
         and `shortfall`.
         """
         check_options("Recommender.answer", options, PoolOptions)
-        moment = self._moment(user_id, take_likes(options))
-        query = PoolQuery(k, **options)  # type: ignore[misc]
+        told, query = take_likes(options), PoolQuery(k, **options)  # type: ignore[misc]
+        moment = self._moment(user_id, told).with_taste(query.taste)
         [ranking], shortfall = rankings(moment.columns, moment.snapshot, [moment.user], query)
         rows = ranking.rows
         hits = HitList(hits_of(moment, moment.snapshot.items_of(rows), moment.snapshot.ids.at(rows)))
@@ -184,6 +186,7 @@ class Recommender(CatalogueUpdates, Explanations):
             raise QueryError("liked and disliked are those of one user: ask for each user alone")
         now, query = self._now(), PoolQuery(k, **options)  # type: ignore[misc]
         snapshot, users = users_now(now.live, user_ids)
+        snapshot = with_taste(snapshot, query.taste)
         ranked, shortfall = rankings(now.columns, snapshot, users, query)
         answers = []
         for user, (rows, _) in zip(users, ranked):
@@ -213,7 +216,7 @@ class Recommender(CatalogueUpdates, Explanations):
                 * max_repeats: no item in more than this many of the outfits.
                 * max_per, diversity (default 0.0): as for `recommend`.
                 * seconds: stop after about this time; the answer may then not be proven.
-                * skip (default 0), liked, disliked: as for `recommend`.
+                * skip (default 0), taste (default 0.5), liked, disliked: as for `recommend`.
 
         Raises:
             QueryError: a number, slot or filter is not valid, or a slot is both given and asked for.

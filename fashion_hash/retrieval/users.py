@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from threading import Lock
 from typing import NamedTuple, TypedDict, TypeGuard
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.bundle.views import impersonal
+from fashion_hash.bundle.views import AS_TRAINED, impersonal, weighed
 from fashion_hash.errors import QueryError, shown
 from fashion_hash.foldin.fold_in import Fold
+from fashion_hash.index import exact
 from fashion_hash.index.engines.contract import NOTHING
 from fashion_hash.index.engines.open import open_engine
 from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.live.records.tables import UserState
 from fashion_hash.live.snapshot import Base, Snapshot
 from fashion_hash.live.users import OutfitRef, Told, history_of, state_after
-from fashion_hash.retrieval.checks import check_list
+from fashion_hash.retrieval.checks import check_list, check_taste
 
 # the same files searched without a preference, kept as long as the files are
 _BASES_FOR_EVERYONE: WeakKeyDictionary[Base, Base] = WeakKeyDictionary()
+# the same files searched with other scales, the last ones asked for
+MOST_WEIGHED = 4
+_WEIGHED_BASES: WeakKeyDictionary[Base, OrderedDict[tuple[int, int], Base]] = WeakKeyDictionary()
+_WEIGHING = Lock()
 
 
 class LikesInCall(TypedDict, total=False):
@@ -165,3 +172,31 @@ def for_everyone(snapshot: Snapshot) -> Snapshot:
         impersonal_base = replace(base, bundle=bundle, engine=open_engine("auto", bundle, base.pool))
         _BASES_FOR_EVERYONE[base] = impersonal_base
     return replace(snapshot, bundle=impersonal(snapshot.bundle), base=impersonal_base)
+
+
+def with_taste(snapshot: Snapshot, taste: float) -> Snapshot:
+    """The snapshot with another weight of taste against compatibility: see bundle.views.weighed.
+
+    Raises:
+        QueryError: the weight is not from 0 to 1, or the bundle has an outfit encoder, whose scores are one distance.
+    """
+    taste = check_taste(taste)
+    if taste == AS_TRAINED:
+        return snapshot
+    base, bundle, added = snapshot.base, weighed(snapshot.bundle, taste), snapshot.added
+    if bundle.scoring != "codes":
+        raise QueryError("taste needs a bundle that scores by codes: an outfit encoder has one distance for both")
+    scales = bundle.preference_scale, bundle.compatibility_scale
+    with _WEIGHING:
+        bases = _WEIGHED_BASES.setdefault(base, OrderedDict())
+        if scales not in bases:
+            view = weighed(base.bundle, taste)
+            bases[scales] = replace(base, bundle=view, engine=open_engine("auto", view, base.pool))
+        bases.move_to_end(scales)
+        while len(bases) > MOST_WEIGHED:
+            bases.popitem(last=False)
+        base = bases[scales]
+    if len(added):
+        terms = (column.astype(np.int64) for column in added.terms)
+        added = replace(added, constant=exact.scores(bundle, exact.Terms(np.zeros(len(added)), *terms)))
+    return replace(snapshot, bundle=bundle, base=base, added=added)

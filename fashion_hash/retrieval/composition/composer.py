@@ -10,6 +10,7 @@ import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.lookup import find_item, slot_of, slots_of_types
+from fashion_hash.bundle.views import AS_TRAINED
 from fashion_hash.errors import DataError, QueryError
 from fashion_hash.retrieval.answers import Composed
 from fashion_hash.retrieval.checks import (
@@ -50,6 +51,7 @@ class CompositionOptions(OutfitOptions, total=False):
     """The options of Recommender.compose; CompositionQuery holds their defaults and meaning."""
 
     max_repeats: int | None
+    taste: float
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class CompositionQuery:
         diversity: from 0, the best outfits, to 1, the most varied.
         seconds: stop after about this time; the answer may then not be proven.
         skip: leave out so many of the first outfits: k more follow.
+        taste: the weight of taste against compatibility: see Recommender.recommend.
     """
 
     k: int
@@ -80,10 +83,12 @@ class CompositionQuery:
     diversity: float = 0.0
     seconds: float | None = None
     skip: int = 0
+    taste: float = AS_TRAINED
 
 
 def compose_outfits(moment: Moment, query: CompositionQuery) -> Composed:
     """See Recommender.compose."""
+    moment = moment.with_taste(query.taste)
     method = METHODS[moment.bundle.scoring]
     best, shortfall = choose_outfits(moment, query, method.compose, method.exhaustive)
     return Composed(hits_of(moment, best.items), best.proven, best.gap, moment.user.personal, shortfall)

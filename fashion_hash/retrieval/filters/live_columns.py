@@ -11,8 +11,9 @@ import numpy as np
 from fashion_hash.bundle.catalogue import read_object
 from fashion_hash.errors import BundleError
 from fashion_hash.index.engines.contract import ItemTest
+from fashion_hash.index.pool import Pool
 from fashion_hash.live.catalogue import LiveCatalogue
-from fashion_hash.live.snapshot import Base, Snapshot
+from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.live.store import unreadable_changes
 from fashion_hash.retrieval.filters.apply import Filter, TotalBound, allowed_outfits, item_test, read_filter
 from fashion_hash.retrieval.filters.columns import ItemColumns
@@ -34,8 +35,8 @@ class LiveColumns:
         """Reads nothing yet."""
         self._live = live
         self._versions: OrderedDict[int, dict[str, ItemColumns]] = OrderedDict()  # by Snapshot.items_seq
-        self._totals: tuple[Base, int, PoolTotals] | None = None
-        self._kept_of: Base | None = None
+        self._totals: tuple[Pool, int, PoolTotals] | None = None
+        self._kept_of: Pool | None = None
         self._kept: OrderedDict[str, np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -79,7 +80,7 @@ class LiveColumns:
 
     def totals(self, snapshot: Snapshot) -> PoolTotals:
         """Sums over the outfits in the files, kept until the next generation or update of items."""
-        key = snapshot.base, snapshot.items_seq
+        key = snapshot.base.pool, snapshot.items_seq
         with self._lock:
             if self._totals is None or self._totals[0] is not key[0] or self._totals[1] != key[1]:
                 self._totals = *key, PoolTotals(snapshot.bundle.slots)
@@ -118,15 +119,15 @@ class LiveColumns:
             return allowed_outfits(chosen, base.bundle.slots, base.pool.items, self.totals(snapshot))
         base, key = snapshot.base, f"{snapshot.items_seq} {chosen.where!r}"
         with self._lock:
-            if self._kept_of is not base:
-                self._kept_of, self._kept = base, OrderedDict()
+            if self._kept_of is not base.pool:
+                self._kept_of, self._kept = base.pool, OrderedDict()
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
         allowed = allowed_outfits(chosen, base.bundle.slots, base.pool.items, self.totals(snapshot))
         allowed.flags.writeable = False
         with self._lock:
-            if self._kept_of is base:
+            if self._kept_of is base.pool:
                 self._kept[key] = allowed
                 while len(self._kept) > KEPT:
                     self._kept.popitem(last=False)

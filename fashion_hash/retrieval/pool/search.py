@@ -7,11 +7,12 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
+from fashion_hash.bundle.views import AS_TRAINED
 from fashion_hash.errors import QueryError, shown
 from fashion_hash.index.engines.contract import NOTHING, ItemTest, Ranking
 from fashion_hash.live.pool_search import search_pool
 from fashion_hash.live.snapshot import Snapshot
-from fashion_hash.retrieval.checks import check_count, check_list, check_skip
+from fashion_hash.retrieval.checks import check_count, check_list, check_skip, check_taste
 from fashion_hash.retrieval.filters.excluded import excluded_items
 from fashion_hash.retrieval.filters.live_columns import LiveColumns
 from fashion_hash.retrieval.filters.shortfall import PoolOutfits, Shortfall, explain_shortfall
@@ -34,6 +35,7 @@ class PoolOptions(LikesInCall, total=False):
     skip: int
     by: Order
     half_life: float | None
+    taste: float
 
 
 class PoolQuery(NamedTuple):
@@ -49,6 +51,7 @@ class PoolQuery(NamedTuple):
     skip: int = 0
     by: Order = "score"
     half_life: float | None = None
+    taste: float = AS_TRAINED
 
     def check(self) -> None:
         """Raises QueryError for a number or a name without meaning."""
@@ -58,6 +61,8 @@ class PoolQuery(NamedTuple):
             raise QueryError(f'by must be "score" or "popular", got {shown(self.by)}')
         if check_half_life(self.half_life) is not None and self.by == "score":
             raise QueryError('half_life applies to popularity: add by="popular", or leave it out')
+        if check_taste(self.taste) != AS_TRAINED and self.by == "popular":
+            raise QueryError('taste weighs scores, and by="popular" counts likes: leave one of them out')
 
     @property
     def is_plain(self) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fashion_hash.bundle.lookup import find_item, slot_of
+from fashion_hash.bundle.views import AS_TRAINED
 from fashion_hash.presentation.tiles import Tile, total_price
 from fashion_hash.retrieval.answers import Composed, Hit
 from fashion_hash.serving.pages.desk import Desk, Elsewhere
@@ -61,13 +62,18 @@ def canvas(desk: Desk) -> str | Elsewhere:
 def address(desk: Desk, held: Mapping[str, str], locked: Mapping[str, str], **changes: str | None) -> str:
     """The address of a canvas."""
     locks = {f"lock.{name}": "1" for name in locked if name in held}
-    return desk.canvas(held, **locks, **changes)
+    return desk.canvas(held, **locks, taste=weight(desk), **changes)
+
+
+def weight(desk: Desk) -> str | None:
+    """The weight of taste as addresses hold it; None where it is as trained."""
+    return None if desk.taste == AS_TRAINED else f"{desk.taste:g}"
 
 
 def _filled(desk: Desk, locked: Mapping[str, str], held: list[str], surprise: int) -> Composed:
     """The best outfit around the locked pieces, or one of many different ones."""
     names = [name for name in desk.bundle.slot_names if name in held or name in _first_slots(desk)]
-    options: dict[str, Any] = {"where": desk.where, "seconds": SECONDS, **desk.visit.likes}
+    options: dict[str, Any] = {"where": desk.where, "seconds": SECONDS, "taste": desk.taste, **desk.visit.likes}
     if surprise:
         options |= {"diversity": DIVERSE, "skip": surprise}
     open_slots = [name for name in names if name not in locked]
@@ -113,22 +119,22 @@ def _shown(desk: Desk, held: Mapping[str, str], locked: Mapping[str, str], short
         surprise=address(desk, held, locked, do="surprise", surprise=desk.visit.rest.get("surprise")),
         clear=address(desk, locked, locked, do="empty"),
         here=address(desk, held, locked),
-        keep=_keep(desk, held, locked),
+        keep=_keep(desk, held, locked, taste=weight(desk), do=None if held else "empty"),
+        keep_weighing=desk.visit.filters + tuple(_keep(desk, held, locked, do="fill")),
     )
 
 
-def _keep(desk: Desk, held: Mapping[str, str], locked: Mapping[str, str]) -> list[tuple[str, str]]:
-    """What the form of the filters carries along."""
+def _keep(desk: Desk, held: Mapping[str, str], locked: Mapping[str, str], **more: str | None) -> list[tuple[str, str]]:
+    """What a form carries along, besides filters."""
     frames = {f"s.{name}": item_id for name, item_id in held.items()}
     locks = {f"lock.{name}": "1" for name in locked}
-    return desk.visit.without_filters().parameters(
-        {**frames, **locks, "model": desk.visit.rest.get("model"), "do": None if held else "empty"}
-    )
+    return desk.visit.without_filters().parameters({**frames, **locks, "model": desk.visit.rest.get("model"), **more})
 
 
 def _alternatives(desk: Desk, name: str, others: Mapping[str, str]) -> Composed:
     """The best pieces for a slot, given everything else and the user."""
     options: dict[str, Any] = {"where": desk.where, "seconds": SECONDS, "types": [name], **desk.visit.likes}
+    options["taste"] = desk.taste
     if others:
         return desk.recommender.complete(desk.visit.user, others, ALTERNATIVES, **options)
     return desk.recommender.compose(desk.visit.user, ALTERNATIVES, **options)
@@ -161,7 +167,8 @@ def _slot(desk: Desk, name: str, held: Mapping[str, str], locked: Mapping[str, s
 
 def _hit(desk: Desk, held: Mapping[str, str]) -> Hit:
     """The outfit on the canvas with its score and the terms of it."""
-    parts = desk.recommender.explain(desk.visit.user, dict(held), neighbours=0, top_bits=0, **desk.visit.likes)
+    options: dict[str, Any] = {"neighbours": 0, "top_bits": 0, "taste": desk.taste, **desk.visit.likes}
+    parts = desk.recommender.explain(desk.visit.user, dict(held), **options)
     preference = float(sum(sum(item.preference.values()) for item in parts.items))
     compatibility = float(sum(pair.total for pair in parts.pairs))
     bias = float(sum(item.bias for item in parts.items))

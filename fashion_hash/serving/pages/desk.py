@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import zlib
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from urllib.parse import quote
 from jinja2 import Environment
 
 from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.bundle.views import AS_TRAINED
 from fashion_hash.errors import QueryError
 from fashion_hash.live.users import OutfitRef, Told
 from fashion_hash.presentation.reasons import Reason, Reasons
@@ -105,7 +107,7 @@ class Desk:
         if self._reasons is None:
             liked, disliked = self.visit.liked, self.visit.disliked
             told = Told(liked, disliked) if liked or disliked else None
-            self._reasons = Reasons(self.recommender, self.visit.user, told)
+            self._reasons = Reasons(self.recommender, self.visit.user, told, self.taste)
         return self._reasons
 
     @property
@@ -113,6 +115,19 @@ class Desk:
         """How often one garment may come."""
         most = {"1": 1, "2": 2, "any": 0}.get(self.visit.rest.get("most", "1"), 1)
         return {"item": most} if most else None
+
+    @property
+    def taste(self) -> float:
+        """The weight of taste against compatibility that the visitor chose on the canvas."""
+        text = self.visit.rest.get("taste", "")
+        if not self.weighs or not re.fullmatch(r"[01]|0?\.[0-9]{1,4}|1\.0{1,4}", text):
+            return AS_TRAINED
+        return float(text)
+
+    @property
+    def weighs(self) -> bool:
+        """Whether the bundle tells taste and compatibility apart."""
+        return self.bundle.scoring == "codes" and bool(self.bundle.preference_scale and self.bundle.compatibility_scale)
 
     def liked_before(self) -> tuple[int, list[list[Tile]]]:
         """How many outfits the user liked before this visit, and the first of them."""

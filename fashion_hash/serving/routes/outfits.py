@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from fashion_hash.bundle.views import AS_TRAINED
 from fashion_hash.presentation.one_generation import of_one_generation
 from fashion_hash.retrieval.answers import Hits
 from fashion_hash.serving.http.access import CanRead
@@ -52,6 +53,8 @@ async def explain(request: Request, body: ExplainBody, model: ModelName = None) 
         raise Problem(422, "an item is explained for a request in words: give a text", "/text")
     if body.text:
         check_requests(chosen)
+        if body.taste != AS_TRAINED:
+            raise Problem(422, "taste weighs the score of an outfit: leave it or the text out", "/taste")
 
     def ask() -> tuple[bool, dict[str, Any]]:
         user = known_user(chosen, body.user, body.if_unknown)
@@ -59,7 +62,7 @@ async def explain(request: Request, body: ExplainBody, model: ModelName = None) 
             options = {"item_type": body.item_type, "weight": body.weight, "neighbours": body.neighbours}
             return user is not None, chosen.recommender.explain_request(body.text, user, of, **options).to_dict()  # type: ignore[arg-type]
         likes: Any = {"liked": body.liked, "disliked": body.disliked}
-        explained = chosen.recommender.explain(user, of, neighbours=body.neighbours, **likes)
+        explained = chosen.recommender.explain(user, of, neighbours=body.neighbours, taste=body.taste, **likes)
         return user is not None or bool(body.liked), explained.to_dict()
 
     personal, explanation = await service.work.run(ask)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from fashion_hash.bundle.views import AS_TRAINED
 from fashion_hash.retrieval.answers import Composed, HitList
 from fashion_hash.serving.http.access import CanRead
 from fashion_hash.serving.http.paths import PathId
@@ -19,9 +20,11 @@ from fashion_hash.serving.strangers import answer_stranger
 
 router = APIRouter(tags=["outfits"], dependencies=[CanRead])
 ModelName = Annotated[str | None, Query(alias="model", description="By default the model that the user belongs to.")]
-POOL_OPTIONS = {"where", "exclude", "exclude_outfits", "include_liked", "diversity", "max_per", "liked", "disliked"}
+POOL_OPTIONS = {
+    *("where", "exclude", "exclude_outfits", "include_liked", "diversity", "max_per", "taste", "liked", "disliked"),
+}
 COMPOSE_OPTIONS = {
-    *("types", "where", "include", "exclude", "max_repeats", "max_per", "diversity", "liked", "disliked"),
+    *("types", "where", "include", "exclude", "max_repeats", "max_per", "diversity", "taste", "liked", "disliked"),
 }
 
 
@@ -94,7 +97,7 @@ async def _recommend(request: Request, user_id: str | None, body: PoolBody, name
 def _is_plain(body: PoolBody) -> bool:
     """Whether a question says no more than who asks, so that many of them are answered together."""
     further = (body.where, body.exclude, body.max_per, body.exclude_outfits, body.liked, body.disliked, body.diversity)
-    return not any(further)
+    return not any(further) and body.taste == AS_TRAINED
 
 
 async def _compose(request: Request, user_id: str | None, body: ComposeBody, name: str | None) -> Response:

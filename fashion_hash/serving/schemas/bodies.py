@@ -26,6 +26,7 @@ from fashion_hash.serving.schemas.fields import (
     Milliseconds,
     OutfitRef,
     Session,
+    Taste,
     Text,
     Types,
     Unknown,
@@ -48,6 +49,7 @@ class PoolBody(Body):
     include_liked: StrictBool = False
     diversity: Diversity = 0.0
     max_per: Caps = None
+    taste: Taste = 0.5
     liked: Likes
     disliked: Likes
     cursor: Cursor = None
@@ -59,7 +61,9 @@ class PoolBody(Body):
 class ComposeBody(Body):
     """A question for outfits that are put together from all items."""
 
-    model_config = example({"k": 3, "types": ["top", "bottom", "shoe"], "max_repeats": 2, "timeout_ms": 500})
+    model_config = example(
+        {"k": 3, "types": ["top", "bottom", "shoe"], "max_repeats": 2, "taste": 0.7, "timeout_ms": 500}
+    )
 
     k: Count = 10
     types: Types = None
@@ -69,6 +73,7 @@ class ComposeBody(Body):
     max_repeats: Annotated[int | None, Field(ge=1, strict=True)] = None
     max_per: Caps = None
     diversity: Diversity = 0.0
+    taste: Taste = 0.5
     liked: Likes
     disliked: Likes
     cursor: Cursor = None
@@ -175,6 +180,7 @@ class ExplainBody(Body):
     text: Text = ""
     weight: Annotated[float, Field(ge=0, le=10_000)] = 100.0
     neighbours: Annotated[int, Field(ge=0, le=100, strict=True)] = 3
+    taste: Taste = 0.5
     liked: Likes
     disliked: Likes
     if_unknown: Unknown = "refuse"

@@ -66,6 +66,16 @@ Caps = Annotated[
 Diversity = Annotated[
     float, Field(ge=0, le=1, strict=True, description="From 0, the best outfits, to 1, the most varied.")
 ]
+Taste = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=1,
+        strict=True,
+        description="The weight of what the user likes against what goes together: 0.5 is as trained, 1 taste alone, 0 "
+        "compatibility alone, in steps of 0.05. Scores and their terms are the weighed ones.",
+    ),
+]
 Cursor = Annotated[
     str | None,
     Field(max_length=500, description="`next` of the answer before: the same question gets its next page."),

@@ -212,6 +212,19 @@ def test_a_photo_finds_what_looks_like_it(opened: Open, width: str) -> None:
     check_with_axe(page, [page.url])
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_slider_weighs_taste_and_keeps_a_lock(opened: Open, width: str) -> None:
+    page = opened("/canvas?user=user-0&s.top=top-003&lock.top=1&do=fill", width)
+    page.locator("#weighed", has_text="as learned").wait_for()
+    move = "(e) => { e.value = 0.9; e.dispatchEvent(new Event('change', {bubbles: true})) }"
+    swapped(page, lambda: page.locator("#taste").evaluate(move), "taste=0.9")
+    page.locator("#weighed", has_text="90 % taste").wait_for()
+    assert "s.top=top-003" in page.url
+    swapped(page, lambda: page.get_by_role("link", name="Surprise me").click(), "surprise=1")
+    assert "taste=0.9" in page.url
+    check_with_axe(page, [page.url])
+
+
 def test_everything_works_without_scripts(opened: Open) -> None:
     page = opened("/?user=user-0", scripts=False)
     page.get_by_role("link", name="Like outfit 2").click()
@@ -225,6 +238,9 @@ def test_everything_works_without_scripts(opened: Open) -> None:
     page.get_by_role("link", name="Canvas", exact=True).click()
     page.get_by_role("link", name="Surprise me").click()
     assert "surprise=1" in page.url
+    page.locator("#taste").press("ArrowRight")
+    page.get_by_role("button", name="Weigh").click()
+    assert "taste=0.55" in page.url
 
 
 def test_the_first_outfit_is_on_the_first_screen_of_a_phone(opened: Open) -> None:

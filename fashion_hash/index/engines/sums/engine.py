@@ -23,7 +23,7 @@ from fashion_hash.index.engines.sums import codes as scan_codes
 from fashion_hash.index.engines.sums import kernels as scan_kernels
 from fashion_hash.index.engines.sums.block import CODES
 from fashion_hash.index.engines.sums.codes import LANES
-from fashion_hash.index.engines.sums.files import Segment, open_scan
+from fashion_hash.index.engines.sums.files import Segment, open_scan, rescaled
 from fashion_hash.index.engines.sums.kernels import ROUNDING, Candidates, Query
 from fashion_hash.index.pool import Pool
 
@@ -50,7 +50,7 @@ class SumScan(Engine):
     def __init__(self, bundle: Bundle, pool: Pool, *, threads: int = 1) -> None:
         super().__init__(bundle, pool)
         self._threads = threads
-        self.files = files = open_scan(pool.path, bundle.num_bits, len(pool))
+        self.files = files = rescaled(open_scan(pool.path, bundle.num_bits, len(pool)), bundle, pool)
         modalities, planes = len(bundle.modalities), files.planes
         self._order = scan_codes.bit_order(bundle.preference_weights, planes)
         self._weights = bundle.preference_weights[self._order].astype(np.int64)

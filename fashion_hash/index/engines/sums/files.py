@@ -12,6 +12,7 @@ segment, positions (block and place in it) are in order of rows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +28,7 @@ from fashion_hash.errors import BundleError
 from fashion_hash.index.engines.sums import codes as scan_codes
 from fashion_hash.index.engines.sums.codes import LANES
 from fashion_hash.index.outfit_terms import OutfitTerms
+from fashion_hash.index.pool import Pool
 
 FOLDER = "scan"
 # from this many outfits, scanning sums beats adding up items by more than its compiled kernels take to load
@@ -146,6 +148,19 @@ def open_scan(index: Path, num_bits: int, num_outfits: int) -> ScanFiles:
     return ScanFiles(unit, lowest, planes, segments, codes, constants, rows)
 
 
+def rescaled(files: ScanFiles, bundle: Bundle, pool: Pool) -> ScanFiles:
+    """The files for a view of the bundle with other scales: the unit and the constants are made anew, in memory."""
+    scales = bundle.preference_scale, bundle.compatibility_scale
+    if scales[0] <= bundle.manifest["preference_scale"] and scales[1] == bundle.manifest["compatibility_scale"]:
+        return files  # nothing is larger than the unit allows
+    constants = _constants(bundle, OutfitTerms(pool.compatibility, pool.bias, pool.num_items, pool.num_pairs))
+    order = scan_codes.bit_order(bundle.preference_weights, files.planes)
+    unit = _unit(bundle, files.planes, order, files.segments, constants)
+    lowest = float(constants.min()) if len(constants) else 0.0
+    known = np.where(files.rows < 0, 0, np.rint((constants[files.rows] - lowest) / unit))
+    return files._replace(unit=unit, lowest=lowest, constants=known.astype(np.uint16).reshape(-1, LANES))
+
+
 def _constants(bundle: Bundle, terms: OutfitTerms) -> np.ndarray:
     """Compatibility and bias of the score, float64 (N,), equal to those of exact.py except for rounding."""
     bits = len(bundle.modalities) * bundle.num_bits
@@ -167,7 +182,7 @@ def _segments(num_items: np.ndarray) -> tuple[list[Segment], np.ndarray]:
     return segments, np.concatenate([np.zeros(0, dtype=np.int32), *rows])
 
 
-def _unit(bundle: Bundle, planes: int, order: np.ndarray, segments: list[Segment], constants: np.ndarray) -> float:
+def _unit(bundle: Bundle, planes: int, order: np.ndarray, segments: Sequence[Segment], constants: np.ndarray) -> float:
     """The smallest unit of score for which all tables fit in bytes and all totals in 16 bits."""
     weights, modalities = bundle.preference_weights[order], len(bundle.modalities)
     units = [
