@@ -71,11 +71,6 @@ def _weights(bundle: Bundle) -> np.ndarray:
     return np.asarray(scale * bundle.preference_weights.astype(np.float64))
 
 
-def bpr_losses(margins: np.ndarray) -> np.ndarray:
-    """The BPR loss of each pair: softplus(-margin)."""
-    return np.asarray(np.logaddexp(0.0, -margins))
-
-
 def descend(pairs: Vectors, pull: np.ndarray, start: np.ndarray, share: np.ndarray, sweeps: int = SWEEPS) -> Fit:
     """Flips bits, one at a time and in order, while that lowers the loss.
 
@@ -88,23 +83,14 @@ def descend(pairs: Vectors, pull: np.ndarray, start: np.ndarray, share: np.ndarr
         share: (P,) the weight of each pair.
         sweeps: the maximal number of passes over the bits; it stops after a pass without a flip.
     """
+    from fashion_hash.foldin.kernels import descend as kernel
+
     code = start.astype(np.float64)
-    columns = np.ascontiguousarray(pairs.preference.T)  # (D, P)
     margins = pairs.preference @ code + pairs.constant
-    loss = float(share @ bpr_losses(margins))
-    losses = [loss - float(pull @ code)]
-    for _ in range(sweeps):
-        flipped = False
-        for bit, column in enumerate(columns):
-            moved = margins - 2 * code[bit] * column
-            then = float(share @ bpr_losses(moved))
-            # by more than rounding errors, or two codes of equal loss could alternate
-            if then + 2 * code[bit] * pull[bit] < loss - 1e-12 * (1 + abs(loss)):
-                code[bit], margins, loss, flipped = -code[bit], moved, then, True
-        if not flipped:
-            break
-        losses.append(loss - float(pull @ code))
-    return Fit(code, losses)
+    losses = np.empty(sweeps + 1)
+    columns = np.ascontiguousarray(pairs.preference.T)  # (D, P)
+    written = kernel(columns, margins, code, pull.astype(np.float64), share.astype(np.float64), losses)
+    return Fit(code, losses[:written].tolist())
 
 
 def checked_outfits(bundle: Bundle, liked: np.ndarray, disliked: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

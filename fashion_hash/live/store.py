@@ -28,6 +28,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -44,6 +45,7 @@ from fashion_hash.live.records.tables import FORMAT_VERSION, GIVEN_SCHEMA, LATER
 
 FILE = "live.sqlite"
 WAIT_SECONDS = 60.0  # for another writer's transaction: a long batch, or the switch of generations on a busy machine
+LOOK_SECONDS = 0.001
 
 
 class Store(Records):
@@ -145,13 +147,30 @@ class Store(Records):
     def transaction(self, mode: Literal["DEFERRED", "IMMEDIATE"]) -> Iterator[None]:
         """A transaction over several statements: IMMEDIATE to write (other writers wait), DEFERRED to read."""
         with sqlite_errors(self.path):
-            self._connection.execute(f"BEGIN {mode}")
+            self._begin(mode)
             try:
                 yield
                 self._connection.execute("COMMIT")
             finally:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
+
+
+    def _begin(self, mode: str) -> None:
+        """Begins a transaction, and asks often meanwhile: SQLite by itself looks every tenth of a second."""
+        until = time.monotonic() + WAIT_SECONDS
+        self._connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            while True:
+                try:
+                    self._connection.execute(f"BEGIN {mode}")
+                    return
+                except sqlite3.OperationalError as error:
+                    if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                        raise
+                time.sleep(LOOK_SECONDS)
+        finally:
+            self._connection.execute(f"PRAGMA busy_timeout = {int(1000 * WAIT_SECONDS)}")
 
 
 def store_path(bundle_path: Path) -> Path:

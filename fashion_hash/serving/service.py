@@ -23,7 +23,7 @@ from fashion_hash.serving.workers.watch import Watch
 Result = TypeVar("Result")
 RETRY = {"retry-after": "1"}
 MOST_TOGETHER = 16  # questions of one batch; more save little and wait longer
-WRITERS = 8  # threads that write; they mostly wait for each other and for the disk
+WRITERS = 4  # threads that write; they mostly wait for each other and for the disk
 
 
 class Lane:

@@ -24,6 +24,7 @@ _log = logging.getLogger("fashion_hash.serving")
 BACKLOG = 2048  # connections that the system keeps while nobody accepts them
 KEEP_ALIVE = 75  # seconds that a connection may be idle; longer than the proxies in front usually wait
 QUICK, MOST_QUICK = 2.0, 5  # a worker that dies within so many seconds, so many times in a row, will not live
+SWITCH = 0.0005  # seconds; by default an answer waits for 5 ms whenever another thread is busy in Python
 FAILED = 3  # the exit status of a worker whose application could not start
 
 
@@ -51,7 +52,6 @@ class Supervisor:
         """Runs until SIGTERM or SIGINT; returns the exit status."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._end)
-        gc.collect()
         gc.freeze()  # so that the collector of a worker does not write to shared pages
         for _ in range(self._worker.settings.workers):
             self._start()
@@ -98,6 +98,8 @@ def serve(worker: Worker, listening: socket.socket) -> None:
     """What a worker does: answers until SIGTERM, when answers in progress are finished."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
+    gc.enable()
+    sys.setswitchinterval(SWITCH)
     end_with_parent()
     config = uvicorn.Config(
         worker,

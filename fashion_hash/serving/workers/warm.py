@@ -5,18 +5,18 @@ from __future__ import annotations
 from fashion_hash.errors import QueryError
 from fashion_hash.retrieval.recommender import Recommender
 
+SECONDS = 0.5  # of composition: what was compiled and read is there long before
+
 
 def warm(recommender: Recommender) -> None:
     """Answers one question of each kind; raises what the answers raise."""
     bundle = recommender.bundle
     user = bundle.users.id(0) if len(bundle.users) and bundle.users.findable[0] else None
     if len(recommender):
-        for asks in (user, None):
-            recommender.answer(asks, 10)
+        recommender.answer(user, 10)
         recommender.recommend([user, None], 10)
     if len(bundle.slots) > 1 and all(len(bundle.items[item_type]) for item_type in bundle.types):
-        for asks in (user, None):
-            recommender.compose(asks, 10, seconds=2.0)
+        recommender.compose(user, 10, seconds=SECONDS)
     if bundle.reads_words:
         try:
             recommender.search("red", user, 10)
