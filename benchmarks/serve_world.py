@@ -21,6 +21,7 @@ from fashion_hash.bundle.write import BundleContents, write_bundle
 from fashion_hash.core.outfits import Outfits
 from fashion_hash.core.seeds import generator
 from fashion_hash.index.build import build_index
+from fashion_hash.index.partners import build_partners
 
 FOUND: dict[str, Any] = {}  # the faiss index, made before workers are forked
 SLOTS = ("top", "bottom", "shoe")
@@ -77,6 +78,7 @@ def make_bundle(path: Path, outfits: int, items: int, users: int) -> Bundle:
     )
     bundle = write_bundle(path, contents)
     build_index(bundle, drawn(outfits, 1))
+    build_partners(bundle)  # as the command does
     return bundle
 
 

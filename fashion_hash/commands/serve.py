@@ -64,7 +64,9 @@ def _serve(args: argparse.Namespace) -> int:
         os.environ.setdefault(variable, "1")  # before numpy is loaded: cores belong to workers, not to one answer
     with tempfile.TemporaryDirectory(prefix="fashion_hash_serve.") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # before prometheus_client is loaded: workers are added up
-        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would read what every installed package offers
+        os.environ.setdefault(
+            "PYDANTIC_DISABLE_PLUGINS", "__all__"
+        )  # it would read what every installed package offers
         gc.disable()  # nothing of what is imported now is garbage; workers enable it again
         try:
             return _serve_with(args, Path(folder))

@@ -155,7 +155,6 @@ class Store(Records):
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
 
-
     def _begin(self, mode: str) -> None:
         """Begins a transaction, and asks often meanwhile: SQLite by itself looks every tenth of a second."""
         until = time.monotonic() + WAIT_SECONDS

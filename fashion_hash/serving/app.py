@@ -77,5 +77,10 @@ def create_app(models: Models, settings: Settings | None = None, tokens: Tokens 
     photos = dict.fromkeys(PHOTO_PATHS, settings.photo_bytes)
     app.add_middleware(BoundedBodies, most_bytes=settings.body_bytes, seconds=settings.body_seconds, larger=photos)
     app.add_middleware(EscapedPaths)
-    app.add_middleware(Frame, metrics=service.metrics, hosts=settings.hosts, access_log=settings.access_log)
+    app.add_middleware(
+        Frame,
+        metrics=None if settings.role == "writes" else service.metrics,
+        hosts=settings.hosts,
+        access_log=settings.access_log,
+    )
     return app

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from starlette.requests import Request
+from starlette.responses import Response
 
 from fashion_hash.feedback.store import FeedbackStore, feedback_folder
 from fashion_hash.serving.http.problems import Problem
@@ -19,6 +20,7 @@ from fashion_hash.serving.models import Model, Models
 from fashion_hash.serving.security import Tokens
 from fashion_hash.serving.settings import Settings
 from fashion_hash.serving.workers.watch import Watch
+from fashion_hash.serving.workers.writer import Writer
 
 Result = TypeVar("Result")
 RETRY = {"retry-after": "1"}
@@ -167,6 +169,7 @@ class Service:
         writes: the lane of everything that writes.
         feedback: what users did.
         replies: to changes that may be sent again.
+        writer: makes the changes; None where this process makes them itself.
         watch: moves to new generations between requests.
         ready: whether all models are warm and the service does not end.
     """
@@ -184,7 +187,9 @@ class Service:
         self.batches = Batches(self.pool, queue)
         self.writes = Lane(WRITERS, queue, max(seconds, 30.0))
         state = self.settings.state or feedback_folder(next(iter(self.models)).path)
-        self.watch = Watch(self.models, self.settings.shared)
+        self.watch = Watch(self.models, self.settings.shared, erases=self.settings.role != "answers")
+        shared = self.settings.shared
+        self.writer = Writer(shared) if shared is not None and self.settings.role == "answers" else None
         self.feedback, self.replies = FeedbackStore(state), Replies(state)
 
     def model_of(self, request: Request, subject: str | None, name: str | None = None) -> Model:
@@ -198,6 +203,12 @@ class Service:
         model = self.models.of(subject or request.scope.get("request_id", secrets.token_hex(8)), name)
         request.scope["model"] = model.name
         return model
+
+    async def hand_over(self, request: Request) -> Response:
+        """Lets the writer make a change, and returns its reply."""
+        writer, body = self.writer, await request.body()
+        assert writer is not None
+        return await self.writes.run(lambda: writer.send(request, body))
 
     def close(self) -> None:
         """Ends the threads and closes the files of changes."""

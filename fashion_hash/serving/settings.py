@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Settings:
         compose_seconds: of a composition without `timeout_ms`, at most.
         drain_seconds: in which answers in progress may end after SIGTERM.
         access_log: whether every request is logged.
+        role: what this process does: "answers" hands changes over to the process that "writes"; "all" does both.
         shared: a folder that all workers of a service use while it runs; None where there is one process.
     """
 
@@ -44,4 +46,5 @@ class Settings:
     compose_seconds: float = 2.0
     drain_seconds: float = 10.0
     access_log: bool = True
+    role: Literal["all", "answers", "writes"] = "all"
     shared: Path | None = None

@@ -48,6 +48,7 @@ class Running:
             return reply.status, json.loads(text) if text.startswith((b"{", b"[")) else {"text": text.decode()}
 
     def workers(self) -> list[int]:
+        """Those that answer, and last the writer, unless one of them was started again."""
         done = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True)
         return [int(line) for line in done.stdout.split()]
 
@@ -105,11 +106,43 @@ def test_it_answers_and_a_token_is_kept_as_its_digest_alone(service):
 
 
 def test_a_worker_that_is_killed_costs_no_other_request_and_is_replaced(service):
-    before = until(lambda: service.workers()[1:] and service.workers())
+    before = until(lambda: service.workers()[2:] and service.workers())
     os.kill(before[0], signal.SIGKILL)
     for _ in range(20):
         assert service.ask("POST", ASK, {"k": 1})[0] == 200
-    until(lambda: len(service.workers()) == 2 and before[0] not in service.workers())
+    until(lambda: len(service.workers()) == 3 and before[0] not in service.workers())
+
+
+def test_a_writer_that_is_killed_is_replaced_and_its_change_may_be_sent_again(service):
+    def put(number):
+        return service.ask("PUT", f"/v1/users/told-{number}", {"liked": [{"top": "top-1"}]})[0]
+
+    [writer] = [pid for pid in service.workers() if os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(0, 0)]
+    assert put(0) == 201
+    os.kill(writer, signal.SIGKILL)
+    assert service.ask("POST", ASK, {"k": 1})[0] == 200
+    statuses = [put(number) for number in range(1, 6)]
+    assert set(statuses) <= {200, 201, 503}
+    assert statuses[-1] == 201
+    until(lambda: len(service.workers()) == 3)
+    assert [put(number) for number in range(6)][0] == 200
+
+
+def test_connections_that_come_together_are_shared_evenly(service):
+    until(lambda: len(service.workers()) == 3)
+    open_before = sockets(service)
+    connections = [socket.create_connection(("127.0.0.1", service.port), timeout=LONG) for _ in range(8)]
+    more = until(lambda: sum(sockets(service)) == sum(open_before) + 8 and sockets(service))
+    assert sorted(after - before for before, after in zip(open_before, more))[1:] == [4, 4]
+    for connection in connections:
+        connection.close()
+
+
+def sockets(service):
+    return [
+        sum("socket" in os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir() if fd.is_symlink())
+        for pid in sorted(service.workers())
+    ]
 
 
 def test_metrics_of_all_workers_are_added_up(service):

@@ -40,6 +40,8 @@ async def change(
         status: of the reply, from what `make` returned.
     """
     service = service_of(request)
+    if service.writer is not None:
+        return await service.hand_over(request)
     body = f"{request.method} {request.scope['path']}\n".encode() + await request.body()
 
     def run() -> Kept:

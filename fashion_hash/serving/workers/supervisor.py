@@ -10,15 +10,19 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import MutableSequence
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from multiprocessing.process import BaseProcess
 from types import FrameType
+from typing import NamedTuple
 
 import uvicorn
 
 from fashion_hash.serving.http.connections import BoundedConnection
+from fashion_hash.serving.workers.sharing import SharingServer
 from fashion_hash.serving.workers.worker import Worker, end_with_parent
+from fashion_hash.serving.workers.writer import NICENESS, listen_for_changes
 
 _log = logging.getLogger("fashion_hash.serving")
 BACKLOG = 2048  # connections that the system keeps while nobody accepts them
@@ -28,12 +32,28 @@ SWITCH = 0.0005  # seconds; by default an answer waits for 5 ms whenever another
 FAILED = 3  # the exit status of a worker whose application could not start
 
 
+class Job(NamedTuple):
+    """What a process is started with.
+
+    Attributes:
+        worker: makes the application.
+        listening: the socket that it accepts from.
+        counts: how many connections each worker has, in memory that all share.
+        place: of the process in `counts`; the writer has none there.
+    """
+
+    worker: Worker
+    listening: socket.socket
+    counts: MutableSequence[int]
+    place: int
+
+
 class Supervisor:
     """The parent of the workers.
 
     On Linux workers are forked from it after everything is imported and compiled: they share that memory, and one that
     died is replaced in a fraction of a second. All of them accept from one socket, so that no connection that waits
-    there is lost with a worker.
+    there is lost with a worker. One more process makes all changes (see writer.py).
 
     Args:
         worker: makes the application, in each process.
@@ -41,25 +61,33 @@ class Supervisor:
     """
 
     def __init__(self, worker: Worker, listening: socket.socket) -> None:
-        self._worker, self._listening = worker, listening
+        number, shared = worker.settings.workers, worker.settings.shared
+        self._drain_seconds = worker.settings.drain_seconds
+        counts = multiprocessing.RawArray("i", number)
         forks = sys.platform == "linux"
+        separate = forks and shared is not None
+        answers = worker.in_role("answers") if separate else worker
+        self._jobs = [Job(answers, listening, counts, place) for place in range(number)]
+        if separate and shared is not None:
+            self._jobs.append(Job(worker.in_role("writes"), listen_for_changes(shared), counts, number))
         self._process = multiprocessing.get_context("fork").Process if forks else SpawnProcess
         self._ending = False
         self._processes: dict[object, BaseProcess] = {}  # by sentinel
-        self._started: dict[object, float] = {}
+        self._started: dict[object, tuple[float, int]] = {}  # when, and the place of its job
 
     def run(self) -> int:
         """Runs until SIGTERM or SIGINT; returns the exit status."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._end)
         gc.freeze()  # so that the collector of a worker does not write to shared pages
-        for _ in range(self._worker.settings.workers):
-            self._start()
+        for job in range(len(self._jobs)):
+            self._start(job)
         status, quick = 0, 0
         while not self._ending:
             for sentinel in wait([process.sentinel for process in self._processes.values()], timeout=0.5):
                 process = self._processes.pop(sentinel)
-                lived = time.monotonic() - self._started.pop(sentinel)
+                started, job = self._started.pop(sentinel)
+                lived = time.monotonic() - started
                 process.join()
                 if self._ending:
                     break
@@ -69,38 +97,44 @@ class Supervisor:
                     status, self._ending = 1, True
                     break
                 _log.warning("worker %s died (status %s); another one is started", process.pid, process.exitcode)
-                self._start()
+                self._start(job)
         self._end_all()
         return status
 
-    def _start(self) -> None:
-        process: BaseProcess = self._process(target=serve, args=(self._worker, self._listening), daemon=False)
+    def _start(self, job: int) -> None:
+        process: BaseProcess = self._process(target=serve, args=(self._jobs[job],), daemon=False)
         process.start()
         self._processes[process.sentinel] = process
-        self._started[process.sentinel] = time.monotonic()
+        self._started[process.sentinel] = time.monotonic(), job
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         self._ending = True
 
     def _end_all(self) -> None:
-        """Lets all workers finish what they are answering."""
-        for process in self._processes.values():
-            process.terminate()
-        until = time.monotonic() + self._worker.settings.drain_seconds + 5
-        for process in self._processes.values():
-            process.join(max(0.1, until - time.monotonic()))
-            if process.is_alive():
-                process.kill()
-                process.join()
+        """Lets all workers finish what they are answering, and then the writer."""
+        writers = [sentinel for sentinel, (_, job) in self._started.items() if self._jobs[job].worker.writes]
+        for sentinels in (self._processes.keys() - writers, self._processes.keys() & writers):
+            ending = [self._processes[sentinel] for sentinel in sentinels]
+            for process in ending:
+                process.terminate()
+            until = time.monotonic() + self._drain_seconds + 5
+            for process in ending:
+                process.join(max(0.1, until - time.monotonic()))
+                if process.is_alive():
+                    process.kill()
+                    process.join()
 
 
-def serve(worker: Worker, listening: socket.socket) -> None:
-    """What a worker does: answers until SIGTERM, when answers in progress are finished."""
+def serve(job: Job) -> None:
+    """What a process of the service does until SIGTERM, when answers in progress are finished."""
+    worker = job.worker
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     gc.enable()
     sys.setswitchinterval(SWITCH)
     end_with_parent()
+    if worker.writes:
+        os.nice(NICENESS)
     config = uvicorn.Config(
         worker,
         factory=True,
@@ -116,6 +150,7 @@ def serve(worker: Worker, listening: socket.socket) -> None:
         timeout_graceful_shutdown=int(worker.settings.drain_seconds),
     )
     try:
-        uvicorn.Server(config).run([listening])
+        server = uvicorn.Server(config) if worker.writes else SharingServer(config, job.counts, job.place)
+        server.run([job.listening])
     except SystemExit:
         os._exit(FAILED)

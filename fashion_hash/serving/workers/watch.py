@@ -26,10 +26,11 @@ class Watch:
     Args:
         models: of the service.
         shared: the folder by which workers tell each other of reloads; None where there is one process.
+        erases: whether this process erases what a removal of users could not.
     """
 
-    def __init__(self, models: Models, shared: Path | None) -> None:
-        self._models, self._reloads = models, None if shared is None else shared / RELOADED
+    def __init__(self, models: Models, shared: Path | None, *, erases: bool = True) -> None:
+        self._models, self._erases, self._reloads = models, erases, None if shared is None else shared / RELOADED
         self._seen = self._stamp()
         self._generations = {model.name: model.generation for model in models}
 
@@ -40,7 +41,7 @@ class Watch:
             await asyncio.sleep(EVERY)
             turn += 1
             try:
-                await asyncio.to_thread(self.look, turn % ERASE_EVERY == 0)
+                await asyncio.to_thread(self.look, self._erases and turn % ERASE_EVERY == 0)
             except (FashionHashError, OSError) as error:
                 _log.error("%s", error)
 

@@ -9,8 +9,9 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
+from typing import Literal
 
 from fastapi import FastAPI
 
@@ -34,6 +35,15 @@ class Worker:
     split: str | None
     settings: Settings
     verify: bool
+
+    @property
+    def writes(self) -> bool:
+        """Whether this process makes the changes of all."""
+        return self.settings.role == "writes"
+
+    def in_role(self, role: Literal["answers", "writes"]) -> Worker:
+        """The same, for a process that only answers or only writes."""
+        return replace(self, settings=replace(self.settings, role=role))
 
     def __call__(self) -> FastAPI:
         """Opens the bundles."""
