@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -19,6 +20,13 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 import pytest
 
 sys.dont_write_bytecode = False
+gc.disable()  # until everything is imported and collected, all of which stays
+
+
+def pytest_collection_finish() -> None:
+    """Collectors of garbage, of which a reload of a service calls some, pass over what stays: a million objects."""
+    gc.freeze()
+    gc.enable()
 
 
 def shared_data() -> Path | None:

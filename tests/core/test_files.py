@@ -24,27 +24,27 @@ from pathlib import Path
 from fashion_hash.core.files import write_text
 from fashion_hash.training.runs.checkpoint import Checkpoint, save_checkpoint
 
-path = Path(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-try:
-    if path.suffix == ".txt":
-        write_text(path, "x" * 100_000)
-    else:
-        save_checkpoint(path, Checkpoint({"w": torch.zeros(100_000)}, {}, {}))
-except OSError as error:
-    print(error)
-    sys.exit(7)
+for path in map(Path, sys.argv[1:]):
+    try:
+        if path.suffix == ".txt":
+            write_text(path, "x" * 100_000)
+        else:
+            save_checkpoint(path, Checkpoint({"w": torch.zeros(100_000)}, {}, {}))
+    except OSError as error:
+        print(path.name, error)
 """
 
 
-@pytest.mark.parametrize("name", ["notes.txt", "last.safetensors"])
-def test_a_full_disk_leaves_the_old_file_whole(tmp_path, name):
-    (tmp_path / name).write_text("old")
-    done = subprocess.run([sys.executable, "-c", FULL_DISK, str(tmp_path / name)], capture_output=True, text=True)
-    assert done.returncode == 7, done.stderr
-    assert done.stdout.strip()
-    assert (tmp_path / name).read_text() == "old"
-    assert [file.name for file in tmp_path.iterdir()] == [name]
+def test_a_full_disk_leaves_the_old_file_whole(tmp_path):
+    files = [tmp_path / "notes.txt", tmp_path / "last.safetensors"]
+    for file in files:
+        file.write_text("old")
+    done = subprocess.run([sys.executable, "-c", FULL_DISK, *map(str, files)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()] == [file.name for file in files]
+    assert [file.read_text() for file in files] == ["old", "old"]
+    assert set(tmp_path.iterdir()) == set(files)
 
 
 def test_a_new_file_replaces_the_old_one_only_when_it_is_complete(tmp_path):

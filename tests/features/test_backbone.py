@@ -27,6 +27,7 @@ def pictures():
     return torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 3, 64, 64), dtype=np.uint8))
 
 
+@pytest.mark.slow  # what is imported here is imported by every other test of this file
 def test_torchvision_imports_in_a_fresh_process():
     code = (
         "from fashion_hash.encoders.torchvision_import import import_models;"

@@ -115,7 +115,7 @@ def wrong(recommender: Recommender, call: str, drawn: dict[str, Any]) -> str:
 relaxed = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
-@settings(max_examples=40, derandomize=True, database=None, deadline=None, suppress_health_check=relaxed)
+@settings(max_examples=20, derandomize=True, database=None, deadline=None, suppress_health_check=relaxed)
 @given(call=st.sampled_from(list(CALLS)), drawn=arguments)
 def test_some_arguments(recommender: Recommender, call: str, drawn: dict[str, Any]) -> None:
     assert not wrong(recommender, call, drawn)

@@ -43,6 +43,11 @@ PAGES = (
 Open = Callable[..., Any]
 
 
+def widths(ordinary: str) -> list[Any]:
+    """Every width; only one of them belongs to the ordinary tests."""
+    return [pytest.param(width, marks=() if width == ordinary else pytest.mark.slow) for width in WIDTHS]
+
+
 @pytest.fixture(scope="module")
 def address(pages: TestClient) -> Iterator[str]:
     """The service on a port of its own."""
@@ -114,7 +119,7 @@ def settled(page: Any) -> None:
     page.wait_for_function("() => !document.querySelector('.htmx-request, .htmx-swapping, .htmx-added')")
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", widths("desk"))
 def test_somebody_new_taps_five_outfits_and_undoes_one(opened: Open, width: str) -> None:
     page = opened("/", width)
     page.evaluate("window.same = true")
@@ -132,7 +137,7 @@ def test_somebody_new_taps_five_outfits_and_undoes_one(opened: Open, width: str)
     assert page.locator(".look").first.inner_text() == first
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", widths("phone"))
 def test_a_person_is_found_and_filtered(opened: Open, width: str) -> None:
     page = opened("/", width)
     page.get_by_label("Another person").fill("er-0")
@@ -160,7 +165,7 @@ def test_a_person_is_found_and_filtered(opened: Open, width: str) -> None:
     page.wait_for_url(re.compile(r"\?user=user-0$"))
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", widths("desk"))
 def test_an_outfit_is_built(opened: Open, width: str) -> None:
     page = opened("/?user=user-0", width)
     page.get_by_role("link", name="Open outfit 1 on the canvas").click()
@@ -181,7 +186,7 @@ def test_an_outfit_is_built(opened: Open, width: str) -> None:
     assert again.locator(".slot .said").all_inner_texts() == page.locator(".slot .said").all_inner_texts()
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", widths("phone"))
 def test_words_find_items_and_a_chip_is_taken_away(opened: Open, width: str) -> None:
     page = opened("/?user=user-0", width)
     page.get_by_label("Ask in words").fill("a red linen shirt")
@@ -272,9 +277,8 @@ def check_with_axe(page: Any, paths: Sequence[str]) -> None:
         assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), path
 
 
-@pytest.mark.parametrize(("width", "dark"), [("desk", False), ("phone", True)])
-def test_axe_finds_nothing_serious_and_nothing_is_wider_than_the_screen(opened: Open, width: str, dark: bool) -> None:
-    check_with_axe(opened("/", width, dark), PAGES[::4])
+def test_axe_finds_nothing_serious_and_nothing_is_wider_than_the_screen(opened: Open) -> None:
+    check_with_axe(opened("/", "phone", dark=True), PAGES[::4])
 
 
 @pytest.mark.slow

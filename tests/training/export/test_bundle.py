@@ -9,6 +9,7 @@ from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.config.experiment import make_config
 from fashion_hash.data.facts import NO_TIME, OutfitFacts
 from fashion_hash.data.load import load_dataset
+from fashion_hash.data.sample.write import make_sample
 from fashion_hash.index import exact
 from fashion_hash.index.build import build_index
 from fashion_hash.retrieval.recommender import Recommender
@@ -93,10 +94,11 @@ def test_a_bundle_is_replaced_in_one_step_and_its_old_index_goes_with_it(tmp_pat
     assert not (run.path / "bundle/index").exists()
 
 
-def test_the_release_layout_from_files_to_answers(sample_root, tmp_path):
-    dataset = load_dataset("polyvore_u", sample_root, subset="tuples_519")
+def test_the_release_layout_from_files_to_answers(tmp_path):
+    root = make_sample(tmp_path / "sample", users=8, items=30, outfits_per_user=12, variable=True, pictures=False).root
+    dataset = load_dataset("polyvore_u", root, subset="tuples_519")
     values = tiny_values(id=None, text={"source": "vectors"}, train={"epochs": 1, "batch_size": 512})
-    values["data"] = {"format": "polyvore_u", "root": str(sample_root), "subset": "tuples_519"}
+    values["data"] = {"format": "polyvore_u", "root": str(root), "subset": "tuples_519"}
     run = fit(make_config(values), dataset, tmp_path / "run")
     bundle = export_bundle(run, dataset=dataset)
     build_index(bundle, dataset.outfits)

@@ -32,7 +32,7 @@ def run_of(tmp_path, sections=None, **changed):
     return fit(make_config(tiny_values(**values)), dataset, tmp_path / "run"), dataset
 
 
-@pytest.mark.parametrize("sections", NETWORKS)
+@pytest.mark.parametrize("sections", [NETWORKS[0], pytest.param(NETWORKS[1], marks=pytest.mark.slow), NETWORKS[2]])
 def test_hidden_users_are_ranked_above_those_who_know_nobody(tmp_path, sections):
     run, dataset = run_of(tmp_path, sections)
     found = evaluate(run, "test", dataset)["protocols"]
@@ -50,7 +50,7 @@ def test_hidden_users_are_ranked_above_those_who_know_nobody(tmp_path, sections)
 
 
 def test_nothing_but_the_new_rows_moves_and_a_seed_gives_them_again(tmp_path):
-    run, dataset = run_of(tmp_path, model={"repeat_empty": True})
+    run, dataset = run_of(tmp_path, model={"repeat_empty": True}, train={"epochs": 2})
     dataset = load_data(run.config, dataset)
     model, inputs, slope = run.model(dataset)
     before = {name: one.clone() for name, one in model.state_dict().items()}

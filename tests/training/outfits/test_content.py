@@ -32,9 +32,8 @@ def picture(number: int) -> bytes:
     return out.getvalue()
 
 
-@pytest.fixture
-def dataset(tmp_path):
-    folder = tmp_path / "pictures"
+def drawn(folder, outfits=120):
+    """Pictures in a folder, and users who like one colour of them."""
     folder.mkdir()
     details = {}
     for kind in ("top", "bottom"):
@@ -43,7 +42,25 @@ def dataset(tmp_path):
             (folder / f"{kind}{number}.jpg").write_bytes(picture(number))
             colour = "red" if number % 2 == 0 else "blue"
             details[kind][f"{kind}{number}.jpg"] = {"title": f"{colour} {kind} of model {number}", "price": number}
-    return tiny_dataset(("top", "bottom"), content=Content(pictures=folder, details=details))
+    return tiny_dataset(("top", "bottom"), outfits=outfits, content=Content(pictures=folder, details=details))
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    return drawn(tmp_path / "pictures")
+
+
+@pytest.fixture
+def few(tmp_path):
+    """Few outfits, for backbones that are trained with the rest."""
+    return drawn(tmp_path / "pictures", outfits=24)
+
+
+@pytest.fixture(scope="module")
+def extracted(tmp_path_factory):
+    """A data set whose features are extracted once for several trainings, and its folder."""
+    root = tmp_path_factory.mktemp("extracted")
+    return drawn(root / "pictures"), root
 
 
 def values(tmp_path, **sections):
@@ -63,9 +80,13 @@ MODALITIES = {
 }
 
 
-@pytest.mark.parametrize("name", MODALITIES)
-def test_taste_is_learned_from_content(tmp_path, dataset, name):
-    config = make_config(values(tmp_path, **MODALITIES[name], train={"epochs": 10}))
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name in ("pictures", "both") else ()) for name in MODALITIES],
+)
+def test_taste_is_learned_from_content(tmp_path, extracted, name):
+    dataset, root = extracted
+    config = make_config(values(root, **MODALITIES[name], train={"epochs": 10}))
     run = fit(config, dataset, tmp_path / "run")
     assert evaluate(run, "test", dataset)["protocols"]["rank_random"]["binary"]["auc"] > 0.75
     bundle = export_bundle(run, dataset=dataset, onnx=False)
@@ -123,7 +144,8 @@ def test_a_bundle_shows_titles_prices_and_small_pictures(tmp_path, dataset):
     assert blue > 2 * red
 
 
-def test_undecodable_pictures_count_as_missing_in_finetuning_too(tmp_path, dataset, caplog):
+def test_undecodable_pictures_count_as_missing_in_finetuning_too(tmp_path, few, caplog):
+    dataset = few
     (dataset.content.pictures / "top1.jpg").write_bytes(b"no picture")
     image = {**BACKBONE, "mode": "finetune"}
     lines = []
@@ -147,10 +169,10 @@ def test_content_that_changed_after_the_training_is_noticed(tmp_path, dataset):
             use()
 
 
-def test_new_users_leave_everything_else_as_it_was(tmp_path, dataset):
-    image = {**BACKBONE, "mode": "finetune"}
-    first = fit(make_config(values(tmp_path, image=image, train={"epochs": 2})), dataset, tmp_path / "first")
-    only_users = {"epochs": 2, "start": str(first.path), "parts": ["user"]}
+def test_new_users_leave_everything_else_as_it_was(tmp_path, few):
+    dataset, image = few, {**BACKBONE, "mode": "finetune"}
+    first = fit(make_config(values(tmp_path, image=image, train={"epochs": 1})), dataset, tmp_path / "first")
+    only_users = {"epochs": 1, "start": str(first.path), "parts": ["user"]}
     second = fit(make_config(values(tmp_path, image=image, train=only_users)), dataset, tmp_path / "second")
     a, b = (load_file(run.path / "best.safetensors") for run in (first, second))
     assert {name for name in a if not a[name].equal(b[name])} == {"model/users.weight"}

@@ -47,9 +47,17 @@ def same(a, b):
     return all(torch.equal(a[name], b[name]) for name in a)
 
 
-@pytest.mark.parametrize("kind", ["bpr", "softmax"])
+MIXED, SHARED = {"kind": "mixed", "per_positive": 5, "hard_share": (0.5, 0.5)}, {"kind": "shared"}
+
+
 @pytest.mark.parametrize(
-    "negatives", [{"kind": "mixed", "per_positive": 5, "hard_share": (0.5, 0.5)}, {"kind": "shared"}]
+    ("negatives", "kind"),
+    [
+        (MIXED, "bpr"),
+        (SHARED, "softmax"),
+        pytest.param(MIXED, "softmax", marks=pytest.mark.slow),
+        pytest.param(SHARED, "bpr", marks=pytest.mark.slow),
+    ],
 )
 def test_alpha_zero_trains_as_without_a_teacher_to_the_last_bit(dataset, teacher, tmp_path, kind, negatives):
     common = {"loss": {"kind": kind}, "negatives": negatives}
@@ -60,8 +68,15 @@ def test_alpha_zero_trains_as_without_a_teacher_to_the_last_bit(dataset, teacher
     assert not same(alone, changed)
 
 
-@pytest.mark.parametrize("encoder", [None, ENCODER])
-@pytest.mark.parametrize("reference", ["own", "user_mean"])
+@pytest.mark.parametrize(
+    ("reference", "encoder"),
+    [
+        ("own", None),
+        ("user_mean", ENCODER),
+        pytest.param("own", ENCODER, marks=pytest.mark.slow),
+        pytest.param("user_mean", None, marks=pytest.mark.slow),
+    ],
+)
 def test_a_student_of_either_network_learns(dataset, teacher, tmp_path, encoder, reference):
     run = student(
         dataset,
@@ -78,7 +93,7 @@ def test_a_student_of_either_network_learns(dataset, teacher, tmp_path, encoder,
 @pytest.mark.parametrize(
     "negatives",
     [
-        {"per_positive": 4},
+        pytest.param({"per_positive": 4}, marks=pytest.mark.slow),
         {"per_positive": 4, "items_a_batch": 6},
         {"kind": "hard", "per_positive": 3},
         {"kind": "shared", "per_positive": 8},
