@@ -72,9 +72,10 @@ class Worker:
             self._process.communicate()
 
 
-def run(target: str, numbers: range, until: float = float("inf")) -> Outcome:
-    """Runs cases of a target, at most until a time of `time.monotonic`."""
-    worker, outcome = Worker(), Outcome(Counter(), {})
+def run(target: str, numbers: range, until: float = float("inf"), worker: Worker | None = None) -> Outcome:
+    """Runs cases of a target, at most until a time of `time.monotonic`; a worker that is given goes on afterwards."""
+    given, outcome = worker, Outcome(Counter(), {})
+    worker = given or Worker()
     try:
         for number in numbers:
             if time.monotonic() > until:
@@ -84,7 +85,8 @@ def run(target: str, numbers: range, until: float = float("inf")) -> Outcome:
             if answer["wrong"]:
                 outcome.wrong[number] = answer["wrong"]
     finally:
-        worker.close()
+        if given is None:
+            worker.close()
     return outcome
 
 

@@ -6,17 +6,26 @@ FUZZ_MINUTES allow.
 
 import os
 import time
+from collections.abc import Iterator
 
 import pytest
 
-from tests.fuzz.run import ALL, run
+from tests.fuzz.run import ALL, Worker, run
 
-FEW = {"bundles": 12, "polyvore": 3}
+FEW = {"bundles": 8, "polyvore": 3}
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    """One process for the few cases of all targets."""
+    worker = Worker()
+    yield worker
+    worker.close()
 
 
 @pytest.mark.parametrize("target", ALL)
-def test_some_damaged_files(target: str) -> None:
-    assert run(target, range(FEW.get(target, 6))).wrong == {}
+def test_some_damaged_files(target: str, worker: Worker) -> None:
+    assert run(target, range(FEW.get(target, 6)), worker=worker).wrong == {}
 
 
 @pytest.mark.slow

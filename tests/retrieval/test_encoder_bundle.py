@@ -19,6 +19,7 @@ from fashion_hash.index.build import build_index
 from fashion_hash.index.outfit_vectors import outfit_vectors, real_vectors
 from fashion_hash.retrieval.composition import by_vectors as compose_encoded
 from fashion_hash.retrieval.recommender import Recommender
+from fashion_hash.retrieval.scores import scores_of
 from tests.worlds.encoder_bundles import FEATURE, encoder_bundle
 from tests.worlds.random_bundles import random_bundle, random_pool
 
@@ -166,9 +167,16 @@ def every_scored(tmp_path_factory):
         slots = ("top", "bottom", "shoe")
         path = tmp_path_factory.mktemp("every") / "b"
         recommender = Recommender.load(new_bundle(path, form, slots=slots, num_items=count).path)
-        ids = [recommender.bundle.items[kind].all() for kind in slots]
+        bundle = recommender.bundle
+        rows = np.array([*itertools.product(*(range(len(bundle.items[kind])) for kind in slots))])
+        ids = [bundle.items[kind].all() for kind in slots]
         outfits = [dict(zip(slots, one)) for one in itertools.product(*ids)]
-        return recommender, outfits, np.array([recommender.score("user-1", one).score for one in outfits])
+        scores = np.array(
+            [made.score for made in scores_of(bundle, bundle.user_keys[bundle.users.row("user-1")], rows)]
+        )
+        for place in range(0, len(rows), 97):
+            assert scores[place] == recommender.score("user-1", outfits[place]).score
+        return recommender, outfits, scores
 
     return make
 

@@ -235,8 +235,18 @@ def test_layers_are_worn_over_inner_tops() -> None:
     assert outer[worn.items[worn.items[:, 1] == EMPTY][:, 0]].any()
 
 
-def test_same_seed_same_bytes(small: Path, tmp_path: Path) -> None:
+@pytest.mark.slow  # that the same seed draws the same picture has an ordinary test in test_drawing.py
+def test_same_seed_same_bytes_pictures_included(small: Path, tmp_path: Path) -> None:
     assert contents(make_sample(tmp_path / "again", **SMALL).root) == contents(small)
+
+
+def test_same_seed_same_bytes(small: Path, tmp_path: Path) -> None:
+    again = contents(make_sample(tmp_path / "again", **SMALL, pictures=False).root)
+    assert again.keys() == {name for name in contents(small) if not name.startswith("images/")}
+    for name in again.keys() - {"README.md", "truth.json"}:  # which say how the sample was made
+        assert again[name] == contents(small)[name], name
+    planted = [json.loads(made["truth.json"]) | {"settings": None} for made in (again, contents(small))]
+    assert planted[0] == planted[1]
     other = contents(make_sample(tmp_path / "other", **{**SMALL, "seed": 4}, pictures=False).root)
     for name in ("items.csv", "truth.json", "tuples_630/tuples_test_posi", "sentence_vector/semantic.pkl"):
         assert other[name] != contents(small)[name]

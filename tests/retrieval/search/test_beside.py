@@ -1,5 +1,6 @@
 """What counts beside the bits in a live catalogue: every item as the plain way scores it."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,26 +27,32 @@ def without(tmp_path_factory: pytest.TempPathFactory) -> Recommender:
     return Recommender.load(words_bundle(tmp_path_factory.mktemp("without") / "bundle", facts=FACTS).path)
 
 
-def beside(recommender: Recommender, text: str, user: str | None, item_type: str, row: int) -> float:
-    """What counts beside the bits for one item, term by term."""
+def beside(recommender: Recommender, text: str, user: str | None) -> Callable[[str, int], float]:
+    """What counts beside the bits for an item, by type and row, term by term."""
     now = recommender._now()
     tower, bundle = now.tower.tower, recommender.bundle
-    [code] = now.tower.items(now.live.now(), item_type, np.array([row])).codes
-    total = WEIGHTS.popular * np.log1p(row)
-
-    def share(bits: np.ndarray) -> float:
-        return 1 - int(np.unpackbits(code ^ pack(bits)).sum()) / 256
-
-    if text:
-        vector = rounded(tower.encoder.encode_texts([text]))[0].astype(int)
-        title = rounded(tower.encoder.encode_texts([bundle.catalogue.item(item_type, row).title]))[0].astype(int)
-        total += WEIGHTS.encoder * (vector @ title) / 127**2
-        total += WEIGHTS.words * share(tower.request([text]).bits[0])
+    vector = rounded(tower.encoder.encode_texts([text]))[0].astype(int)
+    words = tower.request([text]).bits[0]
     if user is not None:
         liked = len(bundle.lines_of(bundle.users.row(user))) * 3
-        taste = tower.taste_of_user(bundle.users.row(user))
-        total += WEIGHTS.taste * liked / (liked + WEIGHTS.half) * share(tower.request([None], [taste]).bits[0])
-    return total
+        taste = tower.request([None], [tower.taste_of_user(bundle.users.row(user))]).bits[0]
+
+    def of_item(item_type: str, row: int) -> float:
+        [code] = now.tower.items(now.live.now(), item_type, np.array([row])).codes
+        total = WEIGHTS.popular * np.log1p(row)
+
+        def share(bits: np.ndarray) -> float:
+            return 1 - int(np.unpackbits(code ^ pack(bits)).sum()) / 256
+
+        if text:
+            title = rounded(tower.encoder.encode_texts([bundle.catalogue.item(item_type, row).title]))[0].astype(int)
+            total += WEIGHTS.encoder * (vector @ title) / 127**2
+            total += WEIGHTS.words * share(words)
+        if user is not None:
+            total += WEIGHTS.taste * liked / (liked + WEIGHTS.half) * share(taste)
+        return total
+
+    return of_item
 
 
 @pytest.mark.parametrize(
@@ -63,9 +70,10 @@ def test_scores_are_the_plain_sum(recommender: Recommender, without: Recommender
     score = {(kind, item): value for kind, item, value in zip(plain.types, plain.ids, plain.scores)}
     hits = recommender.search(text, user, 1000)
     assert len(hits.ids) == len(plain.ids)
+    more = beside(recommender, text, user)
     for item_type, item_id, value in zip(hits.types, hits.ids, hits.scores):
         row = recommender.bundle.items[str(item_type)].row(str(item_id))
-        expected = score[item_type, item_id] + beside(recommender, text, user, str(item_type), row)
+        expected = score[item_type, item_id] + more(str(item_type), row)
         assert value == pytest.approx(expected, abs=1e-6)
     assert hits.ids[0] != plain.ids[0] or hits.scores[0] > plain.scores[0]
 

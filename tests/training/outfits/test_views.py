@@ -121,8 +121,20 @@ def test_a_training_split_of_single_items_cannot_be_erased(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("encoder", [None, {"width": 16, "heads": 2, "blocks": 1, "feed_forward": 16}])
-@pytest.mark.parametrize("views", [["erase"], ["replace"], ["erase", "replace"]])
+SMALL = {"width": 16, "heads": 2, "blocks": 1, "feed_forward": 16}
+
+
+@pytest.mark.parametrize(
+    ("views", "encoder"),
+    [
+        (["erase"], None),
+        (["replace"], None),
+        (["erase", "replace"], SMALL),
+        pytest.param(["erase"], SMALL, marks=pytest.mark.slow),
+        pytest.param(["replace"], SMALL, marks=pytest.mark.slow),
+        pytest.param(["erase", "replace"], None, marks=pytest.mark.slow),
+    ],
+)
 def test_it_learns_with_views(tmp_path, encoder, views):
     dataset = tiny_dataset(("top", "top", "bottom", "shoe"))
     values = tiny_values(

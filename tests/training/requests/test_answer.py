@@ -71,7 +71,13 @@ def fitted(data: RequestData, requests: Requests, **good: float) -> tuple[Answer
 
 
 @pytest.mark.parametrize(
-    "good", [{"bits": 3.0}, {"encoder": 3.0}, {"taste": 3.0}, {"words": 3.0}, {"bits": 2.0, "encoder": 2.0}, {}]
+    "good",
+    [
+        {"bits": 3.0},
+        {"bits": 2.0, "encoder": 2.0},
+        {},
+        *(pytest.param({name: 3.0}, marks=pytest.mark.slow) for name in ("encoder", "taste", "words")),
+    ],
 )
 def test_never_below_the_best_single_term(data: RequestData, good: dict[str, float]) -> None:
     requests = data.split("valid")

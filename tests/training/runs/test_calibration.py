@@ -74,7 +74,10 @@ def test_weights_stay_finite_positive_and_what_never_differs_keeps_its_own():
     assert found[2:] == (1.0, 0.0)
 
 
-@pytest.mark.parametrize("sections", MODELS)
+@pytest.mark.parametrize(
+    "sections",
+    [pytest.param(model, marks=pytest.mark.slow if place in (1, 2, 5) else ()) for place, model in enumerate(MODELS)],
+)
 def test_a_calibrated_model_weighs_its_terms(tmp_path, sections):
     run, dataset = trained(tmp_path / "run", sections)
     model, inputs, slope = run.model(dataset)

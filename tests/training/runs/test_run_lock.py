@@ -73,7 +73,19 @@ def test_a_lock_goes_with_its_process(tmp_path):
         pass
 
 
-@pytest.mark.parametrize("resume", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("resume", [False, True])
+def test_what_a_killed_training_leaves_does_not_block_its_name(tmp_path, resume):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/.config.yaml.abc.partial.yaml").write_text("half")
+    (tmp_path / ".run.holder").write_text("{}")
+    run = train(tmp_path / "run", resume=resume)
+    assert len(run.history) == 2
+    assert not list(run.path.glob(".*"))
+    assert not list(tmp_path.glob("run.old*"))
+
+
+@pytest.mark.slow  # tests/kills has ordinary ones
+@pytest.mark.parametrize("resume", [False, True])
 def test_a_training_killed_at_its_first_file_does_not_block_its_name(tmp_path, resume):
     process = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "run")], cwd=PROJECT, check=False)
     assert process.returncode == -signal.SIGKILL
