@@ -19,6 +19,8 @@ of them holds the files below. One that was written by `write_bundle` alone hold
       requests/                       turns words and taste into a query (fashion_hash.inference.request_weights)
       requests/facts/                 what the catalogue says (fashion_hash.understanding.facts), also without the rest
       encoder/                        outfit encoder only: scores outfits (fashion_hash.inference.outfit_encoder)
+      tables/                         written by build_index: the catalogue by column, and what requests may say of it
+                                      (fashion_hash.bundle.tables.files); missing where no index was built
       index/                          written by build_index, with its own manifest
       live/                           changes made after the export (fashion_hash.live)
 

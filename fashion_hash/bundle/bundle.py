@@ -12,6 +12,8 @@ import numpy as np
 
 from fashion_hash.bundle.catalogue import Catalogue
 from fashion_hash.bundle.generations import Held, hold_current
+from fashion_hash.bundle.tables.files import FOLDER as TABLES
+from fashion_hash.bundle.tables.files import Tables, open_tables
 from fashion_hash.core.arrays import check_rows, open_array
 from fashion_hash.core.ids import IdTable
 from fashion_hash.core.manifest import MOST_BITS, Within, check_fields, read_manifest
@@ -164,6 +166,8 @@ class Bundle:
         bundle.root, bundle._held = root, held
         if verify:
             bundle.catalogue.check_ids(bundle.items)
+            if (folder / TABLES).is_dir():
+                _ = bundle.tables
         return bundle
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -219,6 +223,12 @@ class Bundle:
     def catalogue(self) -> Catalogue:
         """Titles, details and pictures of the items."""
         return Catalogue(self.path / "catalogue.sqlite")
+
+    @cached_property
+    def tables(self) -> Tables | None:
+        """The columns of the exported items and what requests may say of them; None where no index was built."""
+        sizes = {item_type: len(self.items[item_type]) for item_type in self.types}
+        return open_tables(self.path, self.fingerprint, sizes, verify=self.verify)
 
     @cached_property
     def requests(self) -> RequestTower | None:

@@ -27,7 +27,7 @@ from fashion_hash.errors import BundleError
 
 # what a bundle without `current` consists of, besides its manifest
 PARTS = (
-    *("ids", "codes", "history", "heads", "requests", "encoder", "index", "partners", "live"),
+    *("ids", "codes", "history", "heads", "requests", "encoder", "index", "partners", "tables", "live"),
     "catalogue.sqlite",
 )
 

@@ -61,6 +61,15 @@ ARRAYS = {
     "facts/*.starts.npy": ArrayType("i8", ("V + 1",)),
     "facts/*.rows.npy": ArrayType("i4", ("L",)),
     "facts/*.weights.npy": ArrayType("f4", ("L",)),
+    # texts by place, in any folder, and the tables of a catalogue
+    "texts/*.bytes.npy": ArrayType("u1", ("L",)),
+    "texts/*.starts.npy": ArrayType("i8", ("L",)),
+    "texts/*.buckets.npy": ArrayType("i8", ("L",)),
+    "texts/*.places.npy": ArrayType("i4", ("V",)),
+    "tables/*.kinds.npy": ArrayType("i1", ("N",)),
+    "tables/*.values.npy": ArrayType("f8", ("N",)),
+    "tables/*.counts.npy": ArrayType("i8", ("V",)),
+    "tables/spelled.ranks.npy": ArrayType("i8", ("V", 3)),
     # index of a pool
     "index/outfits.npy": ArrayType("i4", ("N", "S")),
     "index/compatibility.npy": ArrayType("i8", ("N",)),

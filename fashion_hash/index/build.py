@@ -22,6 +22,7 @@ import numpy as np
 
 from fashion_hash.bundle.bundle import LIVE_FOLDER, Bundle, has_changes
 from fashion_hash.bundle.generations import is_next, make_current
+from fashion_hash.bundle.tables.files import write_tables
 from fashion_hash.bundle.write import check_unchanged
 from fashion_hash.core.files import atomic_folder
 from fashion_hash.core.ids import IdTable
@@ -80,6 +81,8 @@ def build_index(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str] | No
     ]
     joined = OutfitTerms(*map(np.concatenate, zip(outfit_terms(bundle, items[:0]), *terms)))
     path, scoring = bundle.path / FOLDER, scoring_of(bundle)
+    sizes = {item_type: len(bundle.items[item_type]) for item_type in bundle.types}
+    write_tables(bundle.path, root if comes_next else bundle.root, bundle.fingerprint, sizes)
     with atomic_folder(path) as folder:
         scoring.write_shortlist(folder, items)
         write_pool(folder, bundle, PoolRows(ids, items, joined, scoring.outfit_vectors(items)))

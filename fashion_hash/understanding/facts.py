@@ -112,12 +112,15 @@ def write_facts(folder: Path, facts: RequestFacts) -> None:
     write_json(folder / "facts.json", manifest)
 
 
-def read_facts(folder: Path, sizes: dict[str, int]) -> RequestFacts | None:
+def read_facts(
+    folder: Path, sizes: Mapping[str, int], kept: tuple[Mapping[str, int], float] | None = None
+) -> RequestFacts | None:
     """Opens the folder, its arrays memory-mapped; None for a bundle without one.
 
     Args:
         folder: requests/facts of a bundle.
         sizes: how many items of each type the bundle holds.
+        kept: the place of each word and the mean length of an item, where the tables of the bundle hold them.
 
     Raises:
         BundleError: a file is missing, cannot be read, or does not fit the others.
@@ -128,16 +131,21 @@ def read_facts(folder: Path, sizes: dict[str, int]) -> RequestFacts | None:
     manifest = read_part(path, FORMAT, FORMAT_VERSION, f"{path} is missing: export the bundle again")
     try:
         check_fields(path, manifest, FIELDS | (LONGEST if "longest" in manifest else {}))
-        listed = read_json(folder / "terms.json")
-        check_fields(folder / "terms.json", listed, TERMS)
-        places = {word: place for place, word in enumerate(listed["words"])}
+        places, mean_length = kept or _read_terms(folder / "terms.json")
         words = words_of_bundle(manifest["words"])
     except (FileNotFoundError, TypeError, ValueError, AttributeError, RecursionError, ValidationError) as error:
         raise BundleError(f"{folder} cannot be read ({str(error)[:200]}): export the bundle again") from None
     idf = open_array(folder / "idf.npy", "facts/idf.npy", V=len(places))
     by_type = {item_type: _weights(folder, item_type, (size, len(places))) for item_type, size in sizes.items()}
-    terms = Terms(places, idf, float(listed["mean_length"]), by_type)
+    terms = Terms(places, idf, mean_length, by_type)
     return RequestFacts(words, terms, float(manifest["lexical"]), float(manifest["soft"]), manifest.get("longest"))
+
+
+def _read_terms(path: Path) -> tuple[Mapping[str, int], float]:
+    """The place of each word, and the mean length of an item."""
+    listed = read_json(path)
+    check_fields(path, listed, TERMS)
+    return {word: place for place, word in enumerate(listed["words"])}, float(listed["mean_length"])
 
 
 def _weights(folder: Path, item_type: str, shape: tuple[int, int]) -> csc_matrix:

@@ -19,6 +19,7 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse import csc_matrix
 
+from fashion_hash.core.texts.mapped import NumberOf
 from fashion_hash.data.progress import progress
 from fashion_hash.understanding.words import Words
 
@@ -70,12 +71,12 @@ class Terms:
         return Terms(self.words, self.idf, self.mean_length, by_type)
 
     @cached_property
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> Mapping[str, int]:
         """How many items hold each word."""
         counts = sum(
             (np.diff(weights.indptr) for weights in self.by_type.values()), np.zeros(len(self.words), np.int64)
         )
-        return dict(zip(self.words, counts.tolist()))
+        return NumberOf(self.words, counts.astype(np.int64))
 
     def weights(self, texts: Sequence[str], rules: Words) -> csc_matrix:
         """(N, V) float32: what each word adds to items that came later; words that are new count for nothing."""

@@ -85,11 +85,12 @@ def reseal(path):
 
 def write_manifest(path, manifest):
     manifest.pop("fingerprint", None)
-    old = json.loads((path / "index/manifest.json").read_text())
     fingerprint = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
     (path / "manifest.json").write_text(json.dumps({**manifest, "fingerprint": fingerprint}))
-    (path / "index/manifest.json").unlink()
-    seal(path / "index", {**{k: v for k, v in old.items() if k not in ("files", "fingerprint")}, "bundle": fingerprint})
+    for folder in (path / "index", path / "tables"):
+        old = json.loads((folder / "manifest.json").read_text())
+        (folder / "manifest.json").unlink()
+        seal(folder, {**{k: v for k, v in old.items() if k not in ("files", "fingerprint")}, "bundle": fingerprint})
 
 
 def test_a_query_ends_in_time(monkeypatch):

@@ -63,8 +63,8 @@ def _words(options: argparse.Namespace) -> int:
 
 def _warn(bundle: str, file: str) -> None:
     """Names the synonyms of a file that change nothing, because the catalogue has none of their values."""
+    from fashion_hash.bundle.tables.values import values_of
     from fashion_hash.retrieval.recommender import Recommender
-    from fashion_hash.retrieval.search.facts import values_of
     from fashion_hash.understanding.lexicon import unmet_synonyms
     from fashion_hash.understanding.words import own_synonyms, read_words
 

@@ -60,8 +60,7 @@ class LiveColumns:
         if earlier:
             table = self._versions[max(earlier)][item_type]
         else:
-            # by the file that is open: the bundle may have been moved since
-            table = ItemColumns(self._live.bundle.catalogue.details(item_type), self._live.date_columns())
+            table = self._exported(item_type, self._live.date_columns())
         self._append(table, snapshot, item_type)
         lines = self._live.revisions(item_type, max(earlier, default=0), seq)
         if any(not 0 <= row < len(table) for row, _, _ in lines):
@@ -70,6 +69,14 @@ class LiveColumns:
         # asked after the lines: whatever columns these have, their types are known by now
         dates = self._live.date_columns() if latest else frozenset()
         return table.replaced(list(latest), [self._details(*line) for line in latest.values()], dates)
+
+    def _exported(self, item_type: str, dates: frozenset[str]) -> ItemColumns:
+        """The columns of the bundle, from its tables or else from its catalogue."""
+        bundle = self._live.bundle
+        if bundle.tables is not None:
+            return ItemColumns.of(bundle.tables.columns(item_type), len(bundle.items[item_type]))
+        # by the file that is open: the bundle may have been moved since
+        return ItemColumns(bundle.catalogue.details(item_type), dates)
 
     def _append(self, table: ItemColumns, snapshot: Snapshot, item_type: str) -> None:
         if len(table) < len(snapshot.bundle.items[item_type]):

@@ -8,7 +8,7 @@ Items are ordered by tiers of hard facts first (understanding/satisfaction.py), 
 from __future__ import annotations
 
 import threading
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -17,12 +17,15 @@ from scipy.sparse import csc_matrix
 
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.shop_words import ShopWords
+from fashion_hash.bundle.tables.values import text_changes, values_of
 from fashion_hash.data.descriptions import catalogue_words
 from fashion_hash.live.snapshot import Snapshot
-from fashion_hash.retrieval.filters.columns import FLAG, NUMBER, TEXT, ItemColumns
+from fashion_hash.retrieval.filters.columns import ItemColumns
 from fashion_hash.retrieval.filters.language import parse
 from fashion_hash.understanding.facts import RequestFacts, read_facts
 from fashion_hash.understanding.lexicon import CatalogueValues, Lexicon
+from fashion_hash.understanding.phrases.build import Phrases
+from fashion_hash.understanding.phrases.kept import KeptPhrases, LivePhrases, digest, live_phrases
 from fashion_hash.understanding.read import understand
 from fashion_hash.understanding.said import Understanding
 from fashion_hash.understanding.satisfaction import MOST_HARD, Mask, Where, degrees, soft_shares, tiers
@@ -76,7 +79,9 @@ class LiveFacts:
         with self._lock:
             if not self._is_open:
                 sizes = {item_type: len(ids) for item_type, ids in self._exported.items.items()}
-                self._facts = read_facts(self._exported.path / "requests" / "facts", sizes)
+                tables = self._exported.tables
+                kept = None if tables is None or tables.terms is None else (tables.terms, tables.mean_length)
+                self._facts = read_facts(self._exported.path / "requests" / "facts", sizes, kept)
                 self._is_open = True
             return self._facts
 
@@ -100,10 +105,23 @@ class LiveFacts:
         with self._lock:
             if key not in self._lexicons:
                 latest = next(reversed(self._lexicons.values()), None)
-                self._lexicons[key] = Lexicon(words, values_of(tables, facts.terms.counts), latest)
+                values = values_of(tables, facts.terms.counts)
+                self._lexicons[key] = Lexicon(words, values, self._phrases(words, values, tables, latest))
                 while len(self._lexicons) > VERSIONS:
                     self._lexicons.popitem(last=False)
             return self._lexicons[key]
+
+    def _phrases(
+        self, words: Words, values: CatalogueValues, tables: Tables, latest: Lexicon | None
+    ) -> Phrases | KeptPhrases | LivePhrases:
+        """What phrases mean: as the files of the bundle say, with what changed since, or made from all values."""
+        exported = self._exported.tables
+        if exported is not None and exported.phrases is not None and exported.phrases.words == digest(words):
+            live = live_phrases(exported.phrases, words, values, text_changes(tables, exported.kept))
+            if live is not None:
+                return live
+        earlier = latest.phrases if latest is not None and isinstance(latest.phrases, Phrases) else None
+        return Phrases(words, values, earlier)
 
     def tiers(
         self, snapshot: Snapshot, tables: Tables, item_type: str, said: Understanding, rows: np.ndarray | None = None
@@ -193,33 +211,3 @@ class LiveFacts:
                 while len(self._late) > VERSIONS * len(self._exported.types):
                     self._late.popitem(last=False)
             return self._late[key]
-
-
-def values_of(tables: Tables, terms: Mapping[str, int]) -> CatalogueValues:
-    """What requests may name in the columns of a catalogue."""
-    texts: dict[str, Counter[str]] = {}
-    numbers: dict[str, list[np.ndarray]] = {}
-    flags: dict[str, None] = {}
-    lists: dict[str, None] = {}
-    for table in tables.values():
-        for column in table.names:
-            kinds, values, known = table.column(column)
-            counts = np.bincount(values[kinds == TEXT].astype(np.int64), minlength=0)
-            for place in np.flatnonzero(counts).tolist():
-                texts.setdefault(column, Counter())[known[place]] += int(counts[place])
-            if (of_column := values[kinds == NUMBER]).size:
-                numbers.setdefault(column, []).append(of_column)
-            if (kinds == FLAG).any():
-                flags[column] = None
-            if listed := table.listed(column):
-                texts.setdefault(column, Counter()).update(listed)
-                lists[column] = None
-    return CatalogueValues(
-        types=tuple(tables),
-        texts=texts,
-        numbers={column: np.sort(np.concatenate(parts)) for column, parts in numbers.items()},
-        flags=tuple(flags),
-        lists=frozenset(lists),
-        terms=terms,
-        num_items=sum(map(len, tables.values())),
-    )

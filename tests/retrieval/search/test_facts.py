@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fashion_hash.bundle.tables.values import values_of
 from fashion_hash.core.codes import pack
 from fashion_hash.data.descriptions import catalogue_words
 from fashion_hash.errors import BundleError
 from fashion_hash.retrieval.recommender import Recommender
-from fashion_hash.retrieval.search.facts import values_of
 from fashion_hash.understanding.details import DetailMasks, catalogue_values
 from fashion_hash.understanding.facts import read_facts
 from fashion_hash.understanding.lexicon import Lexicon

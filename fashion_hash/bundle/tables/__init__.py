@@ -1,0 +1,1 @@
+"""What a first request needs of a catalogue, as mapped files."""

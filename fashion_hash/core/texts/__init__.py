@@ -1,0 +1,1 @@
+"""Many texts in mapped files: each by its place, and the place of each."""
