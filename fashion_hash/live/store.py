@@ -5,7 +5,8 @@ bundle/live/
   generation-N/         index and items after compaction N (generation.py); 0 is the bundle as exported
 
     meta           bundle, index: the fingerprints of the exported ones; generation: N; folded: the number of the
-                   last log entry in its files; salt: see suppressed; erase: users were removed since compaction N
+                   last log entry in its files; salt: see suppressed; erase: users were removed since compaction N;
+                   anew: the users who were removed and came back
     log            the changes since generation N, in order
     users          the current state of every user who was added or updated after the export
     items          the catalogue lines of added items, in the same table as in catalogue.sqlite

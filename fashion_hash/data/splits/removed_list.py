@@ -23,6 +23,7 @@ from fashion_hash.errors import DataError, counted
 
 REMOVED_FILE = "removed_users.json"
 DIGEST = 32  # bytes
+_OPEN_SALT = "00"
 
 
 def digest_of(salt: str, user_id: str) -> bytes:
@@ -39,6 +40,12 @@ class RemovedUsers:
     """
 
     lists: tuple[tuple[str, frozenset[bytes]], ...] = ()
+
+    @classmethod
+    def of(cls, user_ids: Iterable[str]) -> RemovedUsers:
+        """The list of some users, not to be written: its salt is known."""
+        digests = frozenset(digest_of(_OPEN_SALT, user_id) for user_id in user_ids)
+        return cls(((_OPEN_SALT, digests),) if digests else ())
 
     @classmethod
     def read(cls, *paths: Path) -> RemovedUsers:

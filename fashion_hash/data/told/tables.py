@@ -7,7 +7,7 @@ FOLDER/
   hidden.jsonl        items that are not offered for the time being
   outfits.jsonl       what users like: outfit_id, user_id, item_ids, items by slot
   pool.jsonl          outfits of the pool, which belong to no user: outfit_id, item_ids, items by slot
-  users.jsonl         user_id, and what they like and dislike as items by slot
+  users.jsonl         user_id, likes and dislikes as items by slot; "anew" for who was removed and came back
   removed.jsonl       items and outfits that were removed
   removed_users.json  the list of removed users (data/splits/removed_list.py), if there is one
   left_behind.jsonl   items and outfits that the present model could not take, and why
@@ -98,7 +98,12 @@ def _write_users(new: Path, users: Mapping[str, ToldUser]) -> None:
     _write_lines(
         new / "users.jsonl",
         (
-            {"user_id": user_id, "liked": list(map(dict, user.liked)), "disliked": list(map(dict, user.disliked))}
+            {
+                "user_id": user_id,
+                "liked": list(map(dict, user.liked)),
+                "disliked": list(map(dict, user.disliked)),
+                **({"anew": True} if user.anew else {}),
+            }
             for user_id, user in users.items()
         ),
     )
@@ -161,7 +166,7 @@ def _read_outfit(told: Told, row: Mapping[str, Any]) -> None:
 
 
 def _read_user(told: Told, row: Mapping[str, Any]) -> None:
-    told.users[row["user_id"]] = ToldUser(tuple(row["liked"]), tuple(row["disliked"]))
+    told.users[row["user_id"]] = ToldUser(tuple(row["liked"]), tuple(row["disliked"]), row.get("anew") is True)
 
 
 def _read_removed(told: Told, row: Mapping[str, Any]) -> None:

@@ -53,10 +53,16 @@ class ToldItem:
 
 @dataclass(frozen=True)
 class ToldUser:
-    """What a user was said to like and dislike."""
+    """What a user was said to like and dislike.
+
+    Attributes:
+        liked, disliked: outfits.
+        anew: whether the user was removed and came back: what is known of them from before no longer counts.
+    """
 
     liked: tuple[ItemsBySlot, ...] = ()
     disliked: tuple[ItemsBySlot, ...] = ()
+    anew: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,9 +13,10 @@ from fashion_hash.core.ids import encode
 from fashion_hash.data.splits.removed_list import RemovedUsers, digest_of
 from fashion_hash.errors import DataError, QueryError, shown
 from fashion_hash.live.catalogue import LiveCatalogue
+from fashion_hash.live.records.checks import read_ids
 from fashion_hash.live.records.tables import Records
 
-SALT, ERASE = "salt", "erase"  # keys of the table meta
+SALT, ERASE, ANEW = "salt", "erase", "anew"  # keys of the table meta
 
 
 class Removed(NamedTuple):
@@ -36,9 +38,15 @@ def is_suppressed(store: Records, user_id: str) -> bool:
 
 
 def allow_again(store: Records, user_id: str) -> None:
-    """Takes a user off the list."""
+    """Takes a user off the list; they start anew, here and in later generations."""
     if (salt := store.meta(SALT)) is not None:
         store.suppress(digest_of(salt, user_id), False)
+    store.put_meta(ANEW, json.dumps(sorted({*anew(store), user_id}), ensure_ascii=False))
+
+
+def anew(store: Records) -> list[str]:
+    """The users who were removed and came back."""
+    return read_ids(store.meta(ANEW) or "[]")
 
 
 def remove_users(live: LiveCatalogue, user_ids: Sequence[str], *, strict: bool = True) -> Removed:
@@ -57,6 +65,7 @@ def remove_users(live: LiveCatalogue, user_ids: Sequence[str], *, strict: bool =
         encode("user", user_id, place)
     outcome = Removed([], [])
     with live.writing() as (snapshot, store):
+        back = anew(store)
         salt = store.meta(SALT) or secrets.token_hex(32)
         rows = []
         for user_id in dict.fromkeys(user_ids):
@@ -73,6 +82,8 @@ def remove_users(live: LiveCatalogue, user_ids: Sequence[str], *, strict: bool =
         if outcome.removed:
             seq = store.append("remove_users", None, "[]", np.array(rows, dtype="<i8").tobytes())
             store.put_meta(ERASE, str(seq))
+        if gone_again := set(back).intersection(user_ids):
+            store.put_meta(ANEW, json.dumps([name for name in back if name not in gone_again], ensure_ascii=False))
         store.put_meta(SALT, salt)
     return outcome
 

@@ -128,15 +128,16 @@ def switch(path: Path, folder: Path, trained: Told | None = None) -> Carried:
 def _keep_out(live: LiveCatalogue, old: Records) -> int:
     """Removes the users who were removed from the old generation, erases them, and keeps the list of them."""
     salt, digests = old.meta(SALT), old.suppressed()
-    if salt is None or not digests:
-        return 0
-    with live.writing() as (snapshot, store):
-        store.put_meta(SALT, salt)
-        for digest in digests:
-            store.suppress(digest)
-        users = {*snapshot.bundle.users.all(), *store.users()}  # also who was carried over before they were removed
-    removed = set(digests)
-    gone = [user_id for user_id in sorted(users) if digest_of(salt, user_id) in removed]
+    gone: list[str] = []
+    if salt is not None and digests:
+        with live.writing() as (snapshot, store):
+            store.put_meta(SALT, salt)
+            for digest in digests:
+                store.suppress(digest)
+            # also who was carried over before they were removed
+            users = {*snapshot.bundle.users.all(), *store.users()}
+        removed = set(digests)
+        gone = [user_id for user_id in sorted(users) if digest_of(salt, user_id) in removed]
     if gone:
         remove_users(live, gone)
     if live.ask(lambda store: store.meta(ERASE)) is not None:
@@ -164,6 +165,7 @@ class Carrier:
         self._target = target
         self._live = target.live
         self._trained = trained
+        self._trained_anew = {user_id for user_id, user in trained.users.items() if user.anew}
         self._same_model = same_model
         self._done = Told()
         self._outfits = OutfitCarrier(target.live, self.carried.left_behind)
@@ -294,17 +296,24 @@ class Carrier:
             before = self._done.users.get(user_id, ToldUser())
             if user_id in self._done.users and before == user:
                 continue
-            if user_id not in self._live.bundle.users and _took_back(before, user):
+            if self._starts_anew(user_id, before, user):
                 remove_users(self._live, [user_id])
             if self._carry_user(user_id, user):
                 self.carried.users += user_id not in self._done.users
             else:
                 self.carried.known += user_id not in self._done.users
 
+    def _starts_anew(self, user_id: str, before: ToldUser, user: ToldUser) -> bool:
+        """Whether the new generation knows what a user who was removed and came back liked before that."""
+        exported = user_id in self._live.bundle.users
+        if exported and user.anew and not before.anew and user_id not in self._trained_anew:
+            return user_id in self._bundle.users
+        return (user.anew or not exported) and _took_back(before, user)
+
     def _carry_user(self, user_id: str, user: ToldUser) -> bool:
         """Tells what the new generation does not know of a user; returns whether there was anything."""
         snapshot, [state] = self._live.now_with([user_id])
-        is_new = state is None and user_id not in self._live.bundle.users
+        is_new = state is None and user_id not in snapshot.bundle.users
         slots, none = snapshot.bundle.slots, np.zeros((0, len(snapshot.bundle.slots)), dtype=np.int32)
         present = None if is_new else self._target.moment(user_id).user
         likes = self._unknown(user.liked, outfit_keys(slots, none if present is None else present.liked))

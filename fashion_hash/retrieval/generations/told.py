@@ -25,7 +25,7 @@ from fashion_hash.errors import BundleError
 from fashion_hash.index.pool import Pool
 from fashion_hash.live.catalogue import LiveCatalogue, Writing
 from fashion_hash.live.forgetting.erase import TOLD_FOLDER
-from fashion_hash.live.forgetting.remove import removed_users
+from fashion_hash.live.forgetting.remove import anew, removed_users
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.live.store import Store
 
@@ -180,12 +180,14 @@ def _named(bundle: Bundle, ids: list[str], items: np.ndarray) -> Iterator[tuple[
 
 
 def _read_users(told: Told, before: Told, exported: Bundle, snapshot: Snapshot, store: Store) -> None:
+    back = set(anew(store))
     for user_id in store.users():
         state = store.user(user_id, len(exported.slots))
         assert state is not None
-        user = before.users.get(user_id, ToldUser())
+        user = ToldUser(anew=True) if user_id in back else before.users.get(user_id, ToldUser())
         liked, disliked = (_outfits(exported, snapshot, table) for table in (state.liked, state.disliked))
-        told.users[user_id] = ToldUser(_later(user.liked, liked, disliked), _later(user.disliked, disliked, liked))
+        opinions = _later(user.liked, liked, disliked), _later(user.disliked, disliked, liked)
+        told.users[user_id] = ToldUser(*opinions, anew=user.anew)
     for user_id, user in before.users.items():
         if user_id not in told.users and user_id in snapshot.bundle.users:
             told.users[user_id] = user

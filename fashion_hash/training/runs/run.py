@@ -26,6 +26,7 @@ from fashion_hash.data.splits.removed_list import RemovedUsers, left_out_line
 from fashion_hash.data.splits.removed_users import without_users
 from fashion_hash.data.told.join import with_told
 from fashion_hash.data.told.tables import read_told
+from fashion_hash.data.told.told import Told
 from fashion_hash.errors import TrainingError
 from fashion_hash.models.make import make_network
 from fashion_hash.models.network import Network, Sizes
@@ -68,12 +69,17 @@ def load_and_split(config: Config, dataset: Dataset | None = None, folder: str |
     if dataset is None:
         dataset = load_dataset(data.format, data.root, subset=data.subset, slots=data.slots, shop=data.shop)
     removed, split = removed_for(config, folder), None
-    dataset, gone = without_users(dataset, removed)
+    told = Told() if data.live is None or dataset.content.notes else read_told(Path(data.live))
+    back = RemovedUsers.of([user_id for user_id, user in told.users.items() if user.anew])
+    removed_or_back = RemovedUsers((*removed.lists, *back.lists))  # what users liked before they came back is gone, too
+    gone = int((~removed.stay(dataset.users)).sum())
+    dataset, _ = without_users(dataset, removed_or_back)
     if data.split is not None and not (given and len(dataset.splits) > 1):
-        split = MadeSplit.make(dataset, data.split, None if folder is None else Path(folder) / SPLIT_FILE, removed)
+        split = MadeSplit.make(
+            dataset, data.split, None if folder is None else Path(folder) / SPLIT_FILE, removed_or_back
+        )
         dataset = split.dataset
     if data.live is not None and not dataset.content.notes:
-        told = read_told(Path(data.live))
         users = {user_id: user for user_id, user in told.users.items() if user_id not in removed}
         dataset = with_told(dataset, replace(told, users=users))
     if gone:

@@ -215,6 +215,37 @@ def test_an_item_in_the_place_of_an_exported_one_stays_there(
         assert state(shop) == before
 
 
+@pytest.mark.parametrize("meanwhile", [False, True])
+def test_who_came_back_does_not_get_their_history_from_before(
+    shop: Recommender, meanwhile: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Users of the export, whom the next model was trained on as they were before; also two generations later."""
+    like = {"top": "top-1", "shoe": "shoe-1"}
+    assert shop.liked("user-1")
+
+    def come_back() -> None:
+        shop.remove_user(["user-0", "user-1"])
+        shop.add_user("user-1", liked=[like], again=True)
+        shop.add_user("user-0", again=True)
+
+    if not meanwhile:
+        come_back()
+    for generation in range(3):
+        switch(shop, come_back if meanwhile and not generation else lambda: None, monkeypatch)
+        for reader in (shop, Recommender.load(shop.live.bundle.root, verify=True)):
+            assert reader.liked("user-1") == [like], generation
+            assert reader.liked("user-0") == []
+            assert reader.recommend(["user-0", "user-1"], 3).personal.tolist() == [False, True]
+    shop.update_user("user-1", liked=[{"top": "top-2"}])
+    shop.remove_user("user-1")
+    shop.compact()
+    switch(shop, lambda: None, monkeypatch)
+    assert state(shop)["users"]["user-1"] is None
+    shop.add_user("user-1", again=True)
+    switch(shop, lambda: None, monkeypatch)
+    assert shop.liked("user-1") == []
+
+
 def test_writers_do_not_wait_while_what_was_told_is_read(shop: Recommender, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     shop.add_items([item(rng, "top", "before")])

@@ -93,3 +93,29 @@ def test_requests_leave_removed_users_out(tmp_path: Path, run: Path) -> None:
     data = {"format": "amazon_reviews", "root": str(tmp_path / "reviews.json")}
     config = RequestConfig(**tiny_request_values(data={**data, "suppressed": str(run / "suppressed.json")}))
     assert set(load_request_data(config).users) == {"cleo", "dora"}
+
+
+def test_who_came_back_is_trained_on_what_they_like_since(run: Path) -> None:
+    bundle, like = run / "bundle", {"top": "top-1", "shoe": "shoe-5"}
+    shop = Recommender.load(bundle)
+    shop.remove_user("user-3")
+    shop.add_user("user-2x", liked=[like])
+    for user in ("user-3", "user-1"):
+        shop.add_user(user, liked=[like], again=True)
+    shop.close()
+    assert train.main([str(run.with_name("config.yaml")), "--out", str(run), "--with-live", str(bundle)]) == 0
+    dataset = load_data(Run.open(run).config, folder=run)
+    assert sorted(dataset.users.ids) == ["user-0", "user-1", "user-2", "user-2x", "user-3", "user-5"]
+    rows = [row for split in dataset.splits.values() for row in split.positives.users.tolist()]
+    known = [dataset.users.ids[row] for row in rows]
+    assert {user: known.count(user) for user in ("user-1", "user-2", "user-3")} == {
+        "user-1": 1,
+        "user-2": 8,
+        "user-3": 1,
+    }
+    assert build_index.main([str(run)]) == 0
+    exported = Bundle.open(bundle)
+    for user in ("user-1", "user-3"):
+        assert len(exported.lines_of(exported.users.row(user))) == 1, "the model was trained on it, and knows no more"
+        assert Recommender.load(bundle).liked(user) == [like]
+    assert evaluate(Run.open(run), "test")["protocols"]
