@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -121,7 +122,7 @@ JSON = st.recursive(
 )
 LIKELY = st.sampled_from(
     ["top", "top-1", "user-1", "outfit-000001", "", "ü/%'\"", 0, -1, 10**30, 1e308, [], {}, {"top": "top-1"}, ["top-1"]]
-)
+).map(copy.deepcopy)
 
 
 @st.composite

@@ -117,8 +117,8 @@ def test_a_writer_that_is_killed_is_replaced_and_its_change_may_be_sent_again(se
     def put(number):
         return service.ask("PUT", f"/v1/users/told-{number}", {"liked": [{"top": "top-1"}]})[0]
 
-    [writer] = [pid for pid in service.workers() if os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(0, 0)]
     assert put(0) == 201
+    [writer] = [pid for pid in service.workers() if os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(0, 0)]
     os.kill(writer, signal.SIGKILL)
     assert service.ask("POST", ASK, {"k": 1})[0] == 200
     statuses = [put(number) for number in range(1, 6)]
