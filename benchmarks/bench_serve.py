@@ -38,6 +38,7 @@ import results
 
 CONNECTIONS = (2, 4, 8, 16, 32)
 MOST_P99 = 50.0  # milliseconds
+STEAL = 7  # the place of that count in /proc/stat
 READS = 50.0  # a second, beside compositions and changes
 USERS = 1_000
 
@@ -73,7 +74,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         bundle = Path(options.bundle or Path(folder) / "bundle")
         if not bundle.exists():
             make_bundle(bundle, options.outfits, options.items, USERS)
+        before = processor_times()
         figures = {"machine": machine(), "options": vars(options), **measure(bundle, Path(folder), options)}
+        spent = processor_times() - before
+        figures["steal"] = float(spent[STEAL] / spent.sum())  # of the processor's time, taken by the host
     if results.hand_over(options, figures):
         return
     print(machine())
@@ -107,8 +111,8 @@ def measure(bundle: Path, folder: Path, options: argparse.Namespace) -> dict[str
 
 
 async def beside(service: Service, options: argparse.Namespace) -> dict[str, Any]:
-    """Reads alone, beside compositions, and beside writes."""
-    port, seconds = service.port, options.seconds
+    """Reads alone, beside compositions, and beside writes: medians of the rounds."""
+    port, seconds = service.port, options.seconds / 2
 
     def write(number: int) -> bytes:
         return change_of(number, service.token)
@@ -118,20 +122,25 @@ async def beside(service: Service, options: argparse.Namespace) -> dict[str, Any
         ("", lambda: paced(port, outfits_of, READS, seconds)),
         ("_saturated", lambda: load(port, outfits_of, 4, seconds)),
     ):
-        alone = await read()
-        _, composed = await asyncio.gather(read(), paced(port, compose_of, 10.0, seconds))
-        reads, written = await asyncio.gather(read(), paced(port, write, 100.0, seconds))
-        each = {
-            "reads_p99": alone.p99,
-            "compose_p99": composed.p99,
-            "compose_rps": composed.rps,
-            "reads_p99_beside_writes": reads.p99,
-            "writes_slowdown": reads.p99 / alone.p99,
-            "writes_rps": written.rps,
-            "writes_p99": written.p99,
-        }
-        figures |= {name + suffix: value for name, value in each.items()}
-        figures["errors_beside"] += sum(part.errors for part in (alone, composed, reads, written))
+        rounds = []
+        for _ in range(options.rounds):
+            alone = await read()
+            _, composed = await asyncio.gather(read(), paced(port, compose_of, 10.0, seconds))
+            reads, written = await asyncio.gather(read(), paced(port, write, 100.0, seconds))
+            rounds.append(
+                {
+                    "reads_p99": alone.p99,
+                    "compose_p99": composed.p99,
+                    "compose_rps": composed.rps,
+                    "reads_p99_beside_writes": reads.p99,
+                    "writes_rps": written.rps,
+                    "writes_p99": written.p99,
+                }
+            )
+            figures["errors_beside"] += sum(part.errors for part in (alone, composed, reads, written))
+        middle = {name: float(np.median([each[name] for each in rounds])) for name in rounds[0]}
+        middle["writes_slowdown"] = middle["reads_p99_beside_writes"] / middle["reads_p99"]
+        figures |= {name + suffix: value for name, value in middle.items()}
     return figures
 
 
@@ -273,6 +282,12 @@ async def first_answer(port: int) -> None:
 def workers(pid: int) -> list[int]:
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [int(child) for child in children]
+
+
+def processor_times() -> np.ndarray:
+    """What /proc/stat counts: user, nice, system, idle, iowait, irq, softirq, steal."""
+    line = Path("/proc/stat").read_text().partition("\n")[0]
+    return np.array(line.split()[1:9], dtype=np.int64)
 
 
 def wait_for_workers(service: Service, count: int) -> None:
