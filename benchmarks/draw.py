@@ -11,38 +11,15 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+
+from tables import figures, share, spread, table
+from tables_of_answers import ANSWERS
 
 from fashion_hash.core.files import write_text
 from results import PROJECT, RESULTS, read
 
 DOCUMENTS = ("README.md", "docs/benchmarks.md", "docs/distillation.md")
 MARKED = re.compile(r"(<!-- figures:([\w-]+) -->\n).*?(<!-- /figures -->)", re.DOTALL)
-Rows = Iterable[Sequence[str]]
-
-
-def figures(name: str) -> Any:
-    """The figures of results/NAME.json."""
-    return read(name)["figures"]
-
-
-def table(head: Sequence[str], rows: Rows, right: int = 0) -> str:
-    """A Markdown table; the last `right` columns are aligned to the right."""
-    marks = ["---"] * (len(head) - right) + ["--:"] * right
-    return "".join("| " + " | ".join(row) + " |\n" for row in (head, marks, *rows))
-
-
-def share(value: float, digits: int = 4) -> str:
-    """A number between 0 and 1 without its leading 0, as papers print it."""
-    return f"{value:.{digits}f}".removeprefix("0")
-
-
-def spread(figure: Mapping[str, Any], digits: int = 4, best: bool = False) -> str:
-    """A mean and its standard deviation; bold for the best of a column."""
-    text = share(figure["mean"], digits)
-    if figure.get("std") is not None:
-        text += f" ± {share(figure['std'], digits)}"
-    return f"**{text}**" if best else text
 
 
 def measured() -> str:
@@ -335,63 +312,6 @@ def shop_scale() -> str:
     return table(("step", "seconds", "peak memory so far, MB"), rows, right=2)
 
 
-def adherence() -> str:
-    """Whether the first items have what a request says, row by row of the benchmark."""
-    of = figures("adherence")["figures"]["256"]
-    scorers = {
-        "bits + facts": "bits + facts",
-        "bits": "taste + words, bits",
-        "words only": "text only, bits",
-        "taste only": "user only, bits",
-        "BM25": "BM25",
-        "untrained encoder": "zero-shot encoder",
-    }
-    rows = []
-    for name in of["mean"]["bits + facts"]:
-        cells = [share(of["mean"][scorer][name], 3) for scorer in scorers.values()]
-        first = spread({"mean": of["mean"]["bits + facts"][name], "std": of["spread"]["bits + facts"][name]}, 3)
-        rows.append((name.replace("<", "&lt;").replace(">", "&gt;"), first, *cells[1:]))
-    return table(("", *scorers), rows, right=6)
-
-
-def adherence_of_bits() -> str:
-    """Adherence of the plain pairs without a user against the number of bits: trained, and signs of the encoder."""
-    trained, signs = figures("adherence")["figures"], figures("adherence")["signs"]
-    names = {"both": "<colour> <kind>, without", "kind": "with the kind", "colour": "with the colour"}
-    rows = [
-        (f"trained, {bits} bits", *(share(of["mean"]["text only, bits"][name], 3) for name in names.values()))
-        for bits, of in trained.items()
-    ]
-    floats = trained["256"]["mean"]["taste + words, float"]
-    rows.append(
-        (
-            "trained, floats, with a user",
-            *(share(floats[name.replace("without", "with a user")], 3) for name in names.values()),
-        )
-    )
-    for length, of in signs.items():
-        what = "untrained encoder, floats" if length == "floats" else f"its signs, {length} bits"
-        rows.append((what, *(share(of[name], 3) for name in names)))
-    return table(("", "both", "kind", "colour"), rows, right=3)
-
-
-def retrain() -> str:
-    """What happens to answers and changes while a bundle gets new generations."""
-    runs = figures("soak_retrain"), figures("soak_retrain_commands")
-    names = {
-        "answers": "answers",
-        "changes": "changes",
-        "switches": "new generations",
-        "errors": "errors",
-        "lost": "changes that were lost",
-        "mixed": "answers out of two generations",
-        "ms p50 otherwise": "ms an answer, median",
-        "ms p99 near a switch": "ms an answer within half a second of a switch, 99th percentile",
-    }
-    rows = [(said, *(f"{run[name]:,}" for run in runs)) for name, said in names.items()]
-    return table(("", "random models", "`train --with-live` and `build-index`"), rows, right=2)
-
-
 def origins() -> str:
     """Where every file of figures comes from."""
     rows = []
@@ -415,10 +335,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "engines": engines,
     "weights": weights,
     "shop-scale": shop_scale,
-    "adherence": adherence,
-    "adherence-of-bits": adherence_of_bits,
-    "retrain": retrain,
     "origins": origins,
+    **ANSWERS,
 }
 
 
