@@ -14,6 +14,7 @@ from fashion_hash.serving.http.frame import Frame
 from fashion_hash.serving.http.paths import EscapedPaths
 from fashion_hash.serving.http.problems import add_handlers
 from fashion_hash.serving.models import Models
+from fashion_hash.serving.pages.router import error_page
 from fashion_hash.serving.pages.router import router as pages
 from fashion_hash.serving.routes import catalogue_changes, feedback, items, model, outfits, search, user_changes, users
 from fashion_hash.serving.schemas.replies import ProblemDetail
@@ -70,12 +71,14 @@ def create_app(models: Models, settings: Settings | None = None, tokens: Tokens 
         title="fashion_hash", version=__version__, description=DESCRIPTION, lifespan=lifespan, responses=ERRORS
     )
     app.state.service = service
-    add_handlers(app)
+    add_handlers(app, error_page)
     for room in (users, search, outfits, items, user_changes, catalogue_changes, feedback, model):
         app.include_router(room.router)
     app.include_router(pages)
     photos = dict.fromkeys(PHOTO_PATHS, settings.photo_bytes)
-    app.add_middleware(BoundedBodies, most_bytes=settings.body_bytes, seconds=settings.body_seconds, larger=photos)
+    app.add_middleware(
+        BoundedBodies, most_bytes=settings.body_bytes, seconds=settings.body_seconds, larger=photos, page=error_page
+    )
     app.add_middleware(EscapedPaths)
     app.add_middleware(
         Frame,

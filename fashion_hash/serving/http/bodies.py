@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fashion_hash.serving.http.problems import problem_reply
+from fashion_hash.serving.http.problems import ErrorPage, Problem, is_for_people, problem_reply
 
+MOST_DRAINED = 128 << 20
 _CLOSE = {"connection": "close"}
 
 
@@ -21,6 +23,7 @@ class BoundedBodies:
         seconds: in which a body must have arrived.
         all_bytes: of all bodies that are being read or answered.
         larger: by path the bytes of a body, where more are allowed.
+        page: makes the reply to people; by default they get what programs get.
     """
 
     def __init__(
@@ -30,9 +33,10 @@ class BoundedBodies:
         seconds: float,
         all_bytes: int = 256 << 20,
         larger: Mapping[str, int] | None = None,
+        page: ErrorPage | None = None,
     ) -> None:
         self._app, self._most_bytes, self._seconds, self._free = app, most_bytes, seconds, all_bytes
-        self._larger = larger or {}
+        self._larger, self._page = larger or {}, page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers, or refuses with 408, 413 or 503."""
@@ -64,11 +68,30 @@ class BoundedBodies:
             if body is not None:
                 await self._app(scope, _replay(body, receive), send)
         except _Refused as refused:
-            headers = _CLOSE if refused.status != 503 else {**_CLOSE, "retry-after": "1"}
-            reply = problem_reply(refused.status, str(refused), headers=headers, request_id=scope.get("request_id", ""))
-            await reply(scope, receive, send)
+            await self._refuse(scope, receive, send, refused)
         finally:
             self._free += held
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send, refused: _Refused) -> None:
+        headers = _CLOSE if refused.status != 503 else {**_CLOSE, "retry-after": "1"}
+        if self._page is not None and is_for_people(scope):
+            await self._drain(receive)
+            reply = self._page(Problem(refused.status, str(refused), headers=headers))
+        else:
+            request_id = scope.get("request_id", "")
+            reply = problem_reply(refused.status, str(refused), headers=headers, request_id=request_id)
+        await reply(scope, receive, send)
+
+    async def _drain(self, receive: Receive) -> None:
+        """Reads on for a while and keeps nothing: a browser that is still sending shows no reply."""
+        count = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._seconds):
+                while count < MOST_DRAINED:
+                    message = await receive()
+                    count += len(message.get("body", b""))
+                    if not message.get("more_body"):
+                        return
 
     async def _read(self, scope: Scope, reading: object, most: int) -> bytes | None:
         stated = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")

@@ -7,7 +7,7 @@ import json
 import logging
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -71,14 +71,31 @@ def problem_reply(
     return Response(content, status, dict(headers or {}), MEDIA_TYPE)
 
 
-def add_handlers(app: FastAPI) -> None:
-    """Makes every error of the application a problem."""
-    app.add_exception_handler(Problem, _on_problem)
-    app.add_exception_handler(HTTPException, _on_http)
+ErrorPage = Callable[[Problem], Response]
+
+
+def add_handlers(app: FastAPI, page: ErrorPage) -> None:
+    """Makes every error of the application a problem: for programs as JSON, for people as a page."""
+
+    def for_whom(problem_of: Callable[[Request, Exception], Problem]) -> Callable[..., Awaitable[Response]]:
+        async def handle(request: Request, error: Exception) -> Response:
+            problem = problem_of(request, error)
+            return page(problem) if is_for_people(request.scope) else _reply_to(request, problem)
+
+        return handle
+
+    app.add_exception_handler(Problem, for_whom(_of_problem))
+    app.add_exception_handler(HTTPException, for_whom(_of_http))
     app.add_exception_handler(RequestValidationError, _on_invalid)
-    app.add_exception_handler(FashionHashError, _on_known)
-    app.add_exception_handler(OSError, _on_known)
-    app.add_exception_handler(Exception, _on_bug)
+    app.add_exception_handler(FashionHashError, for_whom(_of_known))
+    app.add_exception_handler(OSError, for_whom(_of_known))
+    app.add_exception_handler(Exception, for_whom(_of_bug))
+
+
+def is_for_people(scope: Mapping[str, Any]) -> bool:
+    """Whether a browser asks for a page: it says that it takes HTML, and the path is not one for programs."""
+    accepted = next((value for name, value in scope["headers"] if name == b"accept"), b"")
+    return b"text/html" in accepted and not str(scope["path"]).startswith("/v1/")
 
 
 def as_problem(error: Exception) -> Problem:
@@ -123,29 +140,28 @@ def request_id_of(request: Request) -> str:
     return str(request.scope.get("request_id", ""))
 
 
-async def _on_problem(request: Request, error: Exception) -> Response:
+def _of_problem(request: Request, error: Exception) -> Problem:
     assert isinstance(error, Problem)
-    return _reply_to(request, error)
+    return error
 
 
-async def _on_known(request: Request, error: Exception) -> Response:
-    return _reply_to(request, as_problem(error))
+def _of_known(request: Request, error: Exception) -> Problem:
+    return as_problem(error)
 
 
-async def _on_http(request: Request, error: Exception) -> Response:
+def _of_http(request: Request, error: Exception) -> Problem:
     assert isinstance(error, HTTPException)
     detail = str(error.detail)
     if error.status_code == 404:
         detail = "there is nothing at this path: /openapi.json lists the paths"
     elif error.status_code == 405:
         detail = f"{request.method} is not allowed here: /openapi.json lists the methods"
-    return problem_reply(error.status_code, detail, headers=error.headers, request_id=request_id_of(request))
+    return Problem(error.status_code, detail, headers=error.headers)
 
 
-async def _on_bug(request: Request, error: Exception) -> Response:
+def _of_bug(request: Request, error: Exception) -> Problem:
     _log.error("request %s failed", request_id_of(request), exc_info=error)
-    detail = "this is a fault of the service; its log has more under the request id"
-    return problem_reply(500, detail, request_id=request_id_of(request))
+    return Problem(500, f"this is a fault of the service; its log has more under the request {request_id_of(request)}")
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from fastapi import APIRouter, Request
 from starlette.datastructures import UploadFile
@@ -16,13 +15,13 @@ from fashion_hash.errors import FashionHashError
 from fashion_hash.feedback.report import report_feedback
 from fashion_hash.presentation.one_generation import of_one_generation
 from fashion_hash.serving.http.access import CanRead
-from fashion_hash.serving.http.problems import TITLES, Problem, as_problem
+from fashion_hash.serving.http.problems import Problem, as_problem
 from fashion_hash.serving.pages import canvas as canvas_page
 from fashion_hash.serving.pages import item as item_page
 from fashion_hash.serving.pages import search as search_page
 from fashion_hash.serving.pages import stylist as stylist_page
 from fashion_hash.serving.pages.about import about
-from fashion_hash.serving.pages.desk import FOLDER, Desk, Elsewhere, style
+from fashion_hash.serving.pages.desk import FOLDER, Desk, Elsewhere, style, style_version, templates
 from fashion_hash.serving.pages.keep import check_same_origin, keep_likes
 from fashion_hash.serving.pages.visit import Visit
 from fashion_hash.serving.service import Service, service_of
@@ -36,6 +35,20 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cache-control": "private, no-cache",
 }
+HEADINGS = {
+    400: "This address or form cannot be read",
+    401: "A token is needed",
+    403: "This is not allowed",
+    404: "Nothing is here",
+    408: "That took too long",
+    409: "This contradicts what is there",
+    413: "That is too large",
+    422: "This cannot be answered",
+    500: "Something went wrong here",
+    503: "The service is busy",
+    507: "There is no space left",
+}
+NO_PATH = "there is nothing at this path"
 ASSET = {"cache-control": "public, max-age=31536000, immutable"}
 
 Page = Callable[[Desk], "str | Elsewhere"]
@@ -69,7 +82,7 @@ async def photo(request: Request) -> Response:
         uploaded = await sent.read() if isinstance(sent, UploadFile) else b""
         fields = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
     except (Problem, HTTPException) as error:
-        return await _failed(request, error if isinstance(error, Problem) else Problem(400, str(error.detail)))
+        return error_page(error if isinstance(error, Problem) else Problem(400, str(error.detail)))
     return await _page(request, lambda desk: search_page.photo(desk, uploaded), fields)
 
 
@@ -99,7 +112,7 @@ async def keep(request: Request) -> Response:
             return await service.hand_over(request)
         text = await service.writes.run(lambda: keep_likes(service, request, fields))
     except (FashionHashError, Problem, OSError) as error:
-        return await _failed(request, error if isinstance(error, Problem) else as_problem(error))
+        return error_page(error if isinstance(error, Problem) else as_problem(error))
     return RedirectResponse(text, 303, HEADERS)
 
 
@@ -134,7 +147,7 @@ async def _page(request: Request, page: Page, fields: Sequence[tuple[str, str]] 
 
         text = await service.work.run(made)
     except (FashionHashError, Problem, OSError) as error:
-        return await _failed(request, error if isinstance(error, Problem) else as_problem(error))
+        return error_page(error if isinstance(error, Problem) else as_problem(error))
     if isinstance(text, Elsewhere):
         return RedirectResponse(text, 303, HEADERS)
     return HTMLResponse(text, headers=HEADERS)
@@ -146,13 +159,14 @@ def _desk(service: Service, visit: Visit, request: Request, began: float) -> Des
     return Desk(model, visit, bool(service.tokens), names, str(request.base_url).rstrip("/"), began)
 
 
-async def _failed(request: Request, problem: Problem) -> Response:
-    """A page that says what is wrong and what to do."""
-    service = service_of(request)
-    model = next(iter(service.models))
-    title = TITLES.get(problem.status, "This page cannot be shown")
-    make = partial(Desk(model, Visit()).render, "error.html", title=title, detail=_sentence(problem.detail))
-    return HTMLResponse(await service.work.run(make), problem.status, {**HEADERS, **problem.headers})
+def error_page(problem: Problem) -> Response:
+    """A page that says what is wrong and what to do. It asks nothing of a bundle, which may be what is wrong."""
+    title = HEADINGS.get(problem.status, "This cannot be shown")
+    detail = "There is no page at this address." if problem.status == 404 and NO_PATH in problem.detail else ""
+    page = templates().get_template("error.html")
+    style = f"/pages/style.css?v={style_version()}"
+    text = page.render(title=title, detail=detail or _sentence(problem.detail), status=problem.status, style=style)
+    return HTMLResponse(text, problem.status, {**HEADERS, **problem.headers})
 
 
 def _sentence(text: str) -> str:
