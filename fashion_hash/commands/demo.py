@@ -13,6 +13,7 @@ from pathlib import Path
 import fashion_hash
 from fashion_hash.commands.run_command import Parser, run_command
 from fashion_hash.core.extras import require_extra
+from fashion_hash.core.files import write_text
 from fashion_hash.errors import DataError
 
 USERS = ("0", "1", "2")
@@ -24,8 +25,8 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Runs the command; returns its exit status."""
     parser = Parser(
         prog=prog,
-        description="Make the sample, train a model on it, index its outfits, and show the best ones for three users. "
-        "This takes about a minute.",
+        description="Make the sample, train a model on it, index its outfits, measure it, and show the best ones for "
+        "three users. This takes about a minute.",
     )
     parser.add_argument(
         "folder", nargs="?", default="fashion_hash_demo", help="where to work (default: ./fashion_hash_demo)"
@@ -59,6 +60,17 @@ def _demo(args: argparse.Namespace) -> int:
     return status
 
 
+def _measure() -> int:
+    """Writes the figures that the page of the model shows beside those of baselines."""
+    from fashion_hash.commands import evaluate
+
+    with redirect_stdout(io.StringIO()) as report:
+        status = evaluate.main(["runs/demo", "--json"])
+    if status == 0:
+        write_text(Path("runs/demo/evaluation.json"), report.getvalue())
+    return status
+
+
 def _steps() -> int:
     """Runs the commands one after another in the current folder; returns the first exit status that is not 0."""
     from fashion_hash.commands import build_index, query, train
@@ -69,6 +81,7 @@ def _steps() -> int:
         make_sample.main(["--out", "polyvore_data", "--seed", "0", "--variable"])
         or train.main(["configs/demo.yaml"])
         or build_index.main(["runs/demo"])
+        or _measure()
         or query.main([BUNDLE, *users, "-k", "5", "--page", PAGE])
     )
     for user in USERS:

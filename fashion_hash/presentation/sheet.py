@@ -1,4 +1,8 @@
-"""Answers as one PNG sheet: what users liked, and below it what is recommended to them."""
+"""Answers as one PNG sheet: what users liked, and below it what is recommended to them, in the cards of the page.
+
+It is drawn by Pillow and not from the templates: a sheet comes out the same everywhere, also on machines without a
+browser.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +27,11 @@ from fashion_hash.retrieval.answers import Hit, OutfitHit
 PAPER, INK, QUIET, LINE = "#faf8f5", "#26221f", "#6b635c", "#e4ded6"
 COLOURS = {"": QUIET, "taste": "#a6543a", "harmony": "#3f6d60", "request": "#43588a"}
 PLACEHOLDERS = ("#e9ddd3", "#dbe3dc", "#dde0ea", "#eadfe6", "#e8e4cf", "#d8e4e6")
-MARGIN, GAP, TILE, SMALL = 48, 12, 168, 92
-RANK, FACTS = 72, 460
-ABREAST = 5  # items in a row
+DARKER = "#4d4640"  # small words on a placeholder
+MARGIN, GAP, SMALL, SPACE = 48, 6, 92, 20
+CARD, ABREAST = 372, 3  # the width of the card of an outfit, and how many stand in a row
+ITEM, ITEMS_ABREAST = 212, 5
+INSET, RADIUS = 16, 10
 LONGEST = 500  # letters of a text, before it is measured
 
 
@@ -35,6 +41,14 @@ class _Style(NamedTuple):
     size: int
     colour: str
     anchor: str = "la"
+
+
+class _Row(NamedTuple):
+    """Cards of one width, and how many of them stand in a row."""
+
+    cards: list[Image.Image]
+    width: int
+    abreast: int
 
 
 class _Bar(NamedTuple):
@@ -69,69 +83,124 @@ def draw_sheet(views: Sequence[OutfitView | ItemView], path: str | Path, subtitl
 
 
 def _outfit_section(view: OutfitView, subtitle: str) -> Image.Image:
-    """The outfits of an answer, one below the other, with their terms beside them."""
-    most_tiles = max([len(tiles) for _, tiles in view.hits] + [2])
-    width = max(1000, 2 * MARGIN + RANK + most_tiles * (TILE + GAP) + FACTS)
-    row_height = TILE + 2 * GAP
-    image, top = _begin(view, subtitle, width, max(1, len(view.hits)) * row_height)
+    """The outfits of an answer."""
+    cards = [_outfit_card(hit, tiles, view.reason(place), view.request) for place, (hit, tiles) in enumerate(view.hits)]
+    return _section(view, subtitle, (counted(len(cards), "outfit"), view.note), _Row(cards, CARD, ABREAST))
+
+
+def _item_section(view: ItemView, subtitle: str) -> Image.Image:
+    """The items that a request found, with their share of agreeing bits where bits alone decided."""
+    cards = [_item_card(tile, score if view.by_bits else None) for score, tile in view.items]
+    note = "with the share of bits that agree" if view.by_bits else ""
+    return _section(view, subtitle, (counted(len(cards), "item"), note), _Row(cards, ITEM, ITEMS_ABREAST))
+
+
+def _section(view: OutfitView | ItemView, subtitle: str, heading: tuple[str, str], row: _Row) -> Image.Image:
+    """A user, what they liked before, and the cards of an answer in rows of one height each."""
+    cards, card_width, abreast = row
+    rows = [cards[start : start + abreast] for start in range(0, len(cards), abreast)]
+    heights = [max(card.height for card in of_row) for of_row in rows]
+    width = 2 * MARGIN + abreast * (card_width + SPACE) - SPACE
+    image, top = _begin(view, subtitle, width, max(40, sum(heights) + SPACE * len(rows)))
     draw = ImageDraw.Draw(image)
-    _heading(draw, counted(len(view.hits), "outfit"), view.note, top, width)
+    _heading(draw, *heading, top, width)
     top += 44
-    if not view.hits:
-        draw.text((MARGIN, top), "No outfits found.", QUIET, _font(15))
-    facts = MARGIN + RANK + most_tiles * (TILE + GAP) + GAP
-    for rank, (hit, tiles) in enumerate(view.hits, start=1):
-        draw.text((MARGIN, top + TILE // 2), str(rank), QUIET, _font(30), anchor="lm")
-        anchor = hit.anchor if isinstance(hit, OutfitHit) else None
-        for number, tile in enumerate(laid_out(tiles)):
-            left = MARGIN + RANK + number * (TILE + GAP)
-            image.paste(_tile(tile, TILE), (left, top))
-            if tile.slot == anchor:
-                draw.rectangle(
-                    (left - 3, top - 3, left + TILE + 2, top + TILE + 2), outline=COLOURS["request"], width=3
-                )
-        _facts(draw, hit, tiles, view.reason(rank - 1), (facts, top, width - MARGIN), view.request)
-        draw.line((MARGIN, top + TILE + GAP, width - MARGIN, top + TILE + GAP), LINE)
-        top += row_height
+    if not cards:
+        draw.text((MARGIN, top), f"No {heading[0].partition(' ')[2]} found.", QUIET, _font(15))
+    for of_row, height in zip(rows, heights):
+        for number, card in enumerate(of_row):
+            left = MARGIN + number * (card_width + SPACE)
+            frame = (left, top, left + card_width - 1, top + height - 1)
+            draw.rounded_rectangle(frame, RADIUS, "white", LINE)
+            image.paste(card.crop((2, 2, card_width - 2, card.height - 2)), (left + 2, top + 2))
+        top += height + SPACE
     return image
 
 
-def _facts(
-    draw: ImageDraw.ImageDraw,
-    hit: Hit,
-    tiles: Sequence[Tile],
-    reason: Reason,
-    place: tuple[int, int, int],
-    request: Request | None,
-) -> None:
-    """Why, where the terms stand, and the items with their prices; `place` is left, top and right."""
-    left, top, right = place
-    down = top
-    for line in _lines(reason.text, 14, right - left, 3):
-        draw.text((left, down), line, INK, _font(14, line))
-        down += 18
-    down += 4 * (down > top)
+def _outfit_card(hit: Hit, tiles: Sequence[Tile], reason: Reason, request: Request | None) -> Image.Image:
+    """An outfit laid flat; below it why, where its terms stand, and its items with their prices."""
+    width, right = CARD, CARD - INSET
+    image = Image.new("RGB", (width, round(width / 1.12) + 260 + 40 * len(tiles)), "white")
+    draw = ImageDraw.Draw(image)
+    anchor = hit.anchor if isinstance(hit, OutfitHit) else None
+    for tile, (x, y, side_x, side_y) in zip(laid_out(tiles), _flat(len(tiles), width, round(width / 1.12))):
+        image.paste(_tile(tile, (side_x, side_y)), (x, y))
+        if tile.slot == anchor:
+            draw.rectangle((x, y, x + side_x - 1, y + side_y - 1), outline=COLOURS["request"], width=3)
+    down = round(width / 1.12) + 6
+    for line in _lines(reason.text, 14, right - INSET, 4):
+        draw.text((INSET, down), line, INK, _font(14, line))
+        down += 19
+    down += 5 * bool(reason.text)
     bars = [
         _Bar(name, 1 - percent / 100, f"top {percent} %", COLOURS[about]) for name, percent, about in reason.shown_ranks
     ]
     if isinstance(hit, OutfitHit) and request is not None and request.by_bits:
         bars.insert(0, _Bar("request", hit.request, f"{hit.request:.0%}", COLOURS["request"]))
     for bar in bars:
-        _draw_bar(draw, bar, left, down, right)
-        down += 19
-    down += 4
-    texts = [" · ".join(filter(None, [tile.label, tile.line])) for tile in tiles]
-    if price := total_price(tiles):
-        texts.append(f"together {price}")
-    line_height = min(18, (top + TILE - down) // max(1, len(texts)))
-    size = max(9, min(13, round(line_height * 0.8)))
-    for number, text in enumerate(texts):
-        _write(draw, (left, down + number * line_height), text, right - left, _Style(size, INK))
+        _draw_bar(draw, bar, INSET, down, right)
+        down += 21
+    down += 6
+    together = total_price(tiles)
+    for tile in tiles:
+        down = _line(draw, down, (tile.label, tile.price, tile.maker))
+    if together and len(tiles) > 1:
+        down = _line(draw, down, ("together", together, ""))
+    return image.crop((0, 0, width, down + 10))
+
+
+def _item_card(tile: Tile, share: float | None) -> Image.Image:
+    """An item with its title, and what the catalogue says of it."""
+    image = Image.new("RGB", (ITEM, ITEM + 110), "white")
+    draw, right = ImageDraw.Draw(image), ITEM - INSET
+    image.paste(_tile(tile, (ITEM - 12, ITEM - 12)), (6, 6))
+    down = ITEM + 4
+    for line in _lines(tile.label, 13, right - INSET, 2):
+        draw.text((INSET, down), line, INK, _font(13, line))
+        down += 18
+    _write(draw, (INSET, down), tile.line or tile.item_id, right - INSET, _Style(12, QUIET))
+    down += 22
+    if share is not None:
+        draw.rounded_rectangle((INSET, down + 5, right - 52, down + 11), 3, LINE)
+        length = round((right - 52 - INSET) * min(1.0, max(0.0, share)))
+        draw.rounded_rectangle((INSET, down + 5, INSET + length, down + 11), 3, COLOURS["request"])
+        draw.text((right, down), f"{share:.0%}", INK, _font(13), anchor="ra")
+        down += 22
+    return image.crop((0, 0, ITEM, down + 8))
+
+
+def _line(draw: ImageDraw.ImageDraw, top: int, words: tuple[str, str, str]) -> int:
+    """A line of a card: a title, its price at the right, and small words below it; returns where the next begins."""
+    (title, price, below), right = words, CARD - INSET
+    draw.line((INSET, top, right, top), LINE)
+    room = right - INSET - (_font(13, price).getlength(price) + 12 if price else 0)
+    _write(draw, (INSET, top + 5), title, int(room), _Style(13, INK))
+    draw.text((right, top + 5), price, QUIET, _font(13, price), anchor="ra")
+    if below:
+        _write(draw, (INSET, top + 22), below, right - INSET, _Style(12, QUIET))
+    return top + (41 if below else 26)
+
+
+def _flat(count: int, width: int, height: int) -> list[tuple[int, int, int, int]]:
+    """Where the pieces of an outfit lie, the largest first: left, top, width and height of each, as on the page."""
+    left, top, room_x, room_y = GAP, GAP, width - 2 * GAP, height - 2 * GAP
+    if count < 2:
+        return [(left, top, room_x, room_y)]
+    columns = 1 if count < 5 else 2
+    first = (room_x - columns * GAP) // 2 if count == 2 else round((room_x - columns * GAP) * 1.5 / (1.5 + columns))
+    side = (room_x - first - columns * GAP) // columns
+    rows = -(-(count - 1) // columns)
+    tall = (room_y - (rows - 1) * GAP) // rows
+    others = [
+        (left + first + GAP + place % columns * (side + GAP), top + place // columns * (tall + GAP), side, tall)
+        for place in range(count - 1)
+    ]
+    return [(left, top, first, room_y), *others]
 
 
 def _lines(text: str, size: int, width: int, most: int) -> list[str]:
     """A text on several lines of a width; the last is shortened."""
-    words, lines = visible(text).split(), [""]
+    words, lines = visible(text[:LONGEST]).split(), [""]
     for number, word in enumerate(words):
         longer = f"{lines[-1]} {word}".strip()
         if _font(size, longer).getlength(longer) <= width or not lines[-1]:
@@ -179,35 +248,11 @@ def _begin(view: OutfitView | ItemView, subtitle: str, width: int, rows: int) ->
         if left + SMALL > width - MARGIN:
             break
         for number, tile in enumerate(laid_out(outfit)):
-            image.paste(_tile(tile, SMALL), (left, top + number * (SMALL + 4)))
-        left += SMALL + 2 * GAP
+            image.paste(_tile(tile, (SMALL, SMALL)), (left, top + number * (SMALL + 4)))
+        left += SMALL + 24
     if not view.liked:
         draw.text((MARGIN, top), "No liked outfits are known.", QUIET, _font(15))
     return image, 128 + liked_height
-
-
-def _item_section(view: ItemView, subtitle: str) -> Image.Image:
-    """The items that a request found, several in a row, with their share of agreeing bits."""
-    width, row_height = 2 * MARGIN + ABREAST * (TILE + 2 * GAP) - 2 * GAP, TILE + 84
-    image, top = _begin(view, subtitle, width, max(1, -(-len(view.items) // ABREAST)) * row_height)
-    draw = ImageDraw.Draw(image)
-    note = "with the share of bits that agree with the request" if view.by_bits else ""
-    _heading(draw, counted(len(view.items), "item"), note, top, width)
-    top += 44
-    if not view.items:
-        draw.text((MARGIN, top), "No items found.", QUIET, _font(15))
-    for rank, (score, tile) in enumerate(view.items, start=1):
-        left, high = MARGIN + (rank - 1) % ABREAST * (TILE + 2 * GAP), top + (rank - 1) // ABREAST * row_height
-        image.paste(_tile(tile, TILE), (left, high))
-        draw.text((left, high + TILE + 8), str(rank), QUIET, _font(14))
-        if view.by_bits:
-            draw.text((left + TILE, high + TILE + 6), f"{score:.1%}", INK, _font(16), anchor="ra")
-            draw.rectangle((left, high + TILE + 30, left + TILE, high + TILE + 36), LINE)
-            length = round(TILE * min(1.0, max(0.0, score)))
-            draw.rectangle((left, high + TILE + 30, left + length, high + TILE + 36), COLOURS["request"])
-        _write(draw, (left, high + TILE + 42), tile.label, TILE, _Style(13, INK))
-        _write(draw, (left, high + TILE + 60), tile.line or tile.item_id, TILE, _Style(11, QUIET))
-    return image
 
 
 def _write(draw: ImageDraw.ImageDraw, place: tuple[float, float], text: str, width: int, style: _Style) -> None:
@@ -224,26 +269,29 @@ def _heading(draw: ImageDraw.ImageDraw, text: str, note: str, top: int, width: i
 
 def _draw_bar(draw: ImageDraw.ImageDraw, bar: _Bar, left: int, top: int, right: int) -> None:
     draw.text((left, top), bar.name, QUIET, _font(13))
-    draw.text((right, top), bar.text, INK, _font(13), anchor="ra")
-    start, room = left + 98, right - left - 98 - 72
-    draw.rectangle((start, top + 3, start + room, top + 11), LINE)
+    draw.text((right, top), bar.text, QUIET, _font(13), anchor="ra")
+    start, room = left + 104, right - left - 104 - 68
+    draw.rounded_rectangle((start, top + 5, start + room, top + 11), 3, LINE)
     length = round(room * min(1.0, max(0.0, bar.share)))
-    draw.rectangle((start, top + 3, start + length, top + 11), bar.colour)
+    draw.rounded_rectangle((start, top + 5, start + length, top + 11), 3, bar.colour)
 
 
-def _tile(tile: Tile, side: int) -> Image.Image:
-    """A square picture of an item, or a quiet square with its words."""
+def _tile(tile: Tile, size: tuple[int, int]) -> Image.Image:
+    """A picture of an item on white, or a quiet field with its words."""
     if tile.picture is not None:
         try:
-            return ImageOps.pad(decode(tile.picture), (side, side), color="white")
+            return ImageOps.pad(decode(tile.picture), size, color="white")
         except FeatureError:
             pass  # an unreadable picture is shown as a missing one
     colour = PLACEHOLDERS[zlib.crc32(tile.item_id.encode()) % len(PLACEHOLDERS)]
-    image = Image.new("RGB", (side, side), colour)
+    image, (width, height) = Image.new("RGB", size, colour), size
     draw = ImageDraw.Draw(image)
-    size = max(11, side // 12)
-    _write(draw, (side / 2, side / 2 - size), tile.slot, side - 12, _Style(size, QUIET, "mm"))
-    _write(draw, (side / 2, side / 2 + size), tile.label, side - 12, _Style(size, INK, "mm"))
+    letters = 13 if width > SMALL else 11
+    lines = _lines(tile.label, letters, width - 12, max(1, min(4, height // (letters + 5) - 2)))
+    down = (height - (len(lines) + 1) * (letters + 5)) / 2
+    for text, colour in [(tile.slot, DARKER), *((line, INK) for line in lines)]:
+        _write(draw, (width / 2, down), text, width - 8, _Style(letters, colour, "ma"))
+        down += letters + 5
     return image
 
 

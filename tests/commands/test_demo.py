@@ -1,5 +1,6 @@
 """`fashion-hash demo`: the whole way, in any folder; and `fashion-hash --version`."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -27,6 +28,8 @@ def test_the_demo_works_outside_a_clone(
     assert made == {"demo_output/outfits.html", *(f"demo_output/outfits-{user}.png" for user in demo.USERS)}
     assert (tmp_path / "shop/configs/demo.yaml").read_bytes() == (PROJECT / "configs/demo.yaml").read_bytes()
     assert Path.cwd() == tmp_path
+    figures = json.loads((tmp_path / "shop/runs/demo/evaluation.json").read_text())
+    assert figures["protocols"]  # what the page of the model shows
     out = capsys.readouterr().out
     assert out.count("preference + compatibility") == len(demo.USERS)
     query, serve = out.splitlines()[-2:]

@@ -5,12 +5,14 @@ import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from fashion_hash.bundle.write import write_bundle
 from fashion_hash.commands.query import main
 from fashion_hash.index.build import build_index
+from fashion_hash.presentation import sheet
 from fashion_hash.presentation.page import write_page
 from fashion_hash.presentation.sheet import PAPER, draw_sheet
 from fashion_hash.presentation.tiles import ItemView, Request, Tile, outfit_view
@@ -93,6 +95,42 @@ def test_the_sheet_shows_pictures_and_placeholders(bundle_path: Path, tmp_path: 
         colours = {colour for _, colour in single.getcolors(1 << 20)}
         assert COLOUR in colours
         assert single.getpixel((2, 2)) == tuple(bytes.fromhex(PAPER[1:]))
+
+
+def _contrast(first: str, second: str) -> float:
+    """The contrast of two colours as the Web Content Accessibility Guidelines define it."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    dark, light = sorted((luminance(first), luminance(second)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_every_text_of_a_sheet_has_contrast() -> None:
+    pairs = [(sheet.INK, ground) for ground in (PAPER, "#ffffff", *sheet.PLACEHOLDERS)]
+    pairs += [
+        (sheet.QUIET, PAPER),
+        (sheet.QUIET, "#ffffff"),
+        *((sheet.DARKER, ground) for ground in sheet.PLACEHOLDERS),
+    ]
+    assert all(_contrast(*pair) >= 4.5 for pair in pairs), [(pair, _contrast(*pair)) for pair in pairs]
+
+
+@pytest.mark.parametrize("count", range(1, 13))
+def test_pieces_of_a_card_lie_within_it_and_never_on_each_other(count: int) -> None:
+    boxes = sheet._flat(count, 372, 332)
+    assert len(boxes) == count
+    covered = np.zeros((332, 372), dtype=int)
+    for left, top, width, height in boxes:
+        assert width > 10
+        assert height > 10
+        covered[top : top + height, left : left + width] += 1
+        assert left + width <= 372
+        assert top + height <= 332
+    assert covered.max() == 1
 
 
 def test_enormous_titles_are_drawn_at_once(tmp_path: Path) -> None:
