@@ -207,7 +207,7 @@ def test_sheet_and_page_are_written(bundle_path: Path, tmp_path: Path, capsys: p
         (["BUNDLE", "--user", "user-1", "-k", "0"], "error: k must be at least 1, got 0"),
         (["BUNDLE", "--user", "user-1", "-k", "-4"], "error: k must be at least 1, got -4"),
         (["BUNDLE", "--user", "user-1", "--engine", "sums"], "error: engine 'sums' needs "),
-        (["nowhere", "--user", "user-1"], "error: nowhere is not a fashion_hash bundle"),
+        (["nowhere", "--user", "user-1"], "error: HERE/nowhere is not a fashion_hash bundle"),
         (
             ["BUNDLE", "--user", "user-1", "--sheet", "/dev/null/s.png"],
             "error: --sheet /dev/null/s.png: /dev/null is a",
@@ -233,7 +233,7 @@ def test_bad_input_is_one_line_and_status_two(
     folder = tmp_path / "folder.png"
     folder.mkdir()
     arguments = [str(folder) if one == "FOLDER" else one for one in arguments]
-    message = message.replace("FOLDER", str(folder))
+    message = message.replace("FOLDER", str(folder)).replace("HERE", str(Path.cwd()))
     assert main([str(bundle_path) if one == "BUNDLE" else one for one in arguments]) == 2
     out, err = capsys.readouterr()
     assert out == ""

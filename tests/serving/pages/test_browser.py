@@ -204,6 +204,8 @@ def test_words_find_items_and_a_chip_is_taken_away(opened: Open, width: str) -> 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_photo_finds_what_looks_like_it(opened: Open, width: str) -> None:
     page = opened("/search?user=user-0", width)
+    if width == "phone":
+        page.locator(".photo > summary").click()
     photo = {"name": "photo.png", "mimeType": "image/png", "buffer": picture("orange", 2, "PNG")}
     page.get_by_label("A photo of what you look for").set_input_files(photo)
     page.get_by_role("button", name="Find what looks like it").click()
