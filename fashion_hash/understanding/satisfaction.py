@@ -81,6 +81,8 @@ def soft_shares(
     Where several items are asked for, an item has the greatest of its shares as one of them.
     """
     best = np.zeros(size)
+    if not understanding.soft and len(understanding.hard) <= MOST_HARD:
+        return best
     for item in understanding.items:
         facts = [*item.soft, *item.hard[MOST_HARD:]]
         total = np.zeros(size)
@@ -96,9 +98,9 @@ def degrees(fact: Fact, item_type: str, size: int, mask: Mask, lists: frozenset[
         fits = item_type in listed(fact.value)
         return np.full(size, 2 * (fits != fact.excluded), dtype=np.int8)
     held = mask(where(fact, listed(fact.value), lists))
+    degree = (~held if fact.excluded else held).astype(np.int8) << 1
     if fact.excluded:
-        return np.where(held, 0, 2).astype(np.int8)
-    degree = np.where(held, 2, 0).astype(np.int8)
+        return degree
     if fact.nearly:
         np.maximum(degree, mask(where(fact, list(fact.nearly), lists)).astype(np.int8), out=degree)
     return degree

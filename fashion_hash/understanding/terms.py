@@ -24,6 +24,7 @@ from fashion_hash.data.progress import progress
 from fashion_hash.understanding.words import Words
 
 K1, B = 1.5, 0.75
+RARER = 8  # times as many: the few are looked up among the many
 
 
 @dataclass(frozen=True)
@@ -86,17 +87,34 @@ class Terms:
         """The places of the words of a request, those that the catalogue knows."""
         return [self.words[word] for word in _counts(text, rules) if word in self.words]
 
-    def shares(self, weights: csc_matrix, asked: Sequence[int]) -> np.ndarray:
-        """(N,) float32, how much of the words of a request each item holds.
+    def shares(self, weights: csc_matrix, asked: Sequence[int], rows: np.ndarray | None = None) -> np.ndarray:
+        """(N,) float32, how much of the words of a request each item holds; (n,) of some rows.
 
         Args:
             weights: (N, V) of the items.
             asked: places of words.
+            rows: of the items, ascending; None for all.
         """
-        shares = np.zeros(weights.shape[0], dtype=np.float32)
+        count = weights.shape[0] if rows is None else len(rows)
+        shares = np.zeros(count, dtype=np.float32)
         for word in asked:
             span = slice(weights.indptr[word], weights.indptr[word + 1])
-            shares[weights.indices[span]] += weights.data[span]
+            holders, added = weights.indices[span], weights.data[span]
+            if rows is None:
+                shares[holders] += added
+            elif not len(holders) or not count:
+                continue
+            elif RARER * count < len(holders):
+                at = np.minimum(np.searchsorted(holders, rows), len(holders) - 1)
+                shares += np.where(holders[at] == rows, added[at], np.float32(0))
+            elif RARER * len(holders) < count:
+                at = np.minimum(np.searchsorted(rows, holders), count - 1)
+                held = rows[at] == holders
+                shares[at[held]] += added[held]
+            else:
+                of_all = np.zeros(weights.shape[0], dtype=np.float32)
+                of_all[holders] = added
+                shares += of_all[rows]
         total = float(self.idf[list(asked)].sum())
         return shares / np.float32(total) if total > 0 else shares
 

@@ -125,7 +125,7 @@ def _at_places(kind: int, kinds: np.ndarray, values: np.ndarray, chosen: np.ndar
         return np.zeros(len(kinds), dtype=bool)
     # the values of other kinds are not places: any place will do, since their kind excludes them; a text
     # that was appended meanwhile belongs to none of these items
-    places = np.where(kinds == kind, values, 0.0).astype(np.int64)
+    places = np.where(kinds == kind, values, 0.0).astype(np.int32)
     return np.asarray(np.take(chosen, places, mode="clip") & (kinds == kind))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,9 +29,10 @@ from fashion_hash.understanding.phrases.kept import KeptPhrases, LivePhrases, di
 from fashion_hash.understanding.read import understand
 from fashion_hash.understanding.said import Understanding
 from fashion_hash.understanding.satisfaction import MOST_HARD, Mask, Where, degrees, soft_shares, tiers
-from fashion_hash.understanding.terms import readable
+from fashion_hash.understanding.terms import Terms, readable
 from fashion_hash.understanding.words import Words
 
+BROAD = 8  # a share of one in so many items is looked up among all
 VERSIONS = 2  # of the catalogue: a thread may still answer from an older snapshot
 Tables = Mapping[str, ItemColumns]
 
@@ -48,6 +49,26 @@ class LateTerms(NamedTuple):
     exported: csc_matrix
     updated: np.ndarray
     late: csc_matrix
+
+    def shares(self, terms: Terms, asked: Sequence[int], rows: np.ndarray) -> np.ndarray:
+        """(n,) float32, how much of the words of a request some items hold.
+
+        Args:
+            terms: the words of the catalogue.
+            asked: places of words.
+            rows: of the items, ascending, each once.
+        """
+        first = self.exported.shape[0]
+        count = int(np.searchsorted(rows, first))
+        shares = terms.shares(self.exported, asked, None if count == first else rows[:count])
+        if not self.late.shape[0]:
+            return shares
+        late = terms.shares(self.late, asked)
+        if len(self.updated) and count:
+            at = np.minimum(np.searchsorted(rows[:count], self.updated), count - 1)
+            held = rows[at] == self.updated
+            shares[at[held]] = late[: len(self.updated)][held]
+        return np.concatenate([shares, late[len(self.updated) :][rows[count:] - first]])
 
     def merged(self, values: Callable[[csc_matrix], np.ndarray]) -> np.ndarray:
         """(N + A,) what a function gives for each item."""
@@ -143,10 +164,15 @@ class LiveFacts:
         for fact in said.hard[:MOST_HARD] if len(said.items) == 1 else ():
             having = {}
             for item_type, of_type in left.items():
-                size = len(snapshot.bundle.items[item_type]) if of_type is None else len(of_type)
-                mask, lists = self._mask(snapshot, tables, item_type, of_type)
-                places = np.flatnonzero(degrees(fact, item_type, size, mask, lists))
-                having[item_type] = places if of_type is None else of_type[places]
+                size = len(snapshot.bundle.items[item_type])
+                # many rows are looked up faster among all than one by one
+                rows = None if of_type is None or BROAD * len(of_type) > size else of_type
+                mask, lists = self._mask(snapshot, tables, item_type, rows)
+                fits = degrees(fact, item_type, size if rows is None else len(rows), mask, lists) > 0
+                if of_type is None:
+                    having[item_type] = np.flatnonzero(fits)
+                else:
+                    having[item_type] = of_type[fits if rows is not None else fits[of_type]]
             if sum(map(len, having.values())) < count:
                 break
             left.update(having)
@@ -162,7 +188,7 @@ class LiveFacts:
         asked = facts.terms.asked(said.about, facts.words)
         if facts.lexical and asked:
             late = self._late_terms(snapshot, item_type, facts)
-            added += facts.lexical * late.merged(lambda weights: facts.terms.shares(weights, asked))[rows]
+            added += facts.lexical * late.shares(facts.terms, asked, rows)
         return added
 
     def _mask(

@@ -16,9 +16,9 @@ import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.lookup import check_type
-from fashion_hash.core.codes import Packed, hamming
+from fashion_hash.core.codes import Packed
 from fashion_hash.errors import QueryError, shown
-from fashion_hash.index.nearest import Near, nearest, within
+from fashion_hash.index.nearest import Near, distances_to, nearest, within
 from fashion_hash.retrieval.answers import ItemHits
 from fashion_hash.retrieval.checks import check_count, check_skip
 from fashion_hash.retrieval.filters.apply import Filter
@@ -198,26 +198,56 @@ def rank_items(
     if request.said is not None:
         kept = moment.tower.facts.narrowed(moment.snapshot, tables, request.said, kept, count)
     of_types = [_tiers(moment, tables, request, item_type, kept[item_type]) for item_type in types]
-    tiers = np.concatenate(of_types)
-    least = np.partition(tiers, len(tiers) - count)[len(tiers) - count] if len(tiers) > count else -1
+    least = _least_tier(request, of_types, count)
     parts = []
     for number, (item_type, tier) in enumerate(zip(types, of_types)):
-        places, rows = np.flatnonzero(tier >= least), kept[item_type]
+        places, rows = np.flatnonzero(tier >= least) if least else np.arange(len(tier)), kept[item_type]
         rows = places if rows is None else rows[places]
         scores, distances = _added(moment, tables, request, item_type, rows), np.zeros(len(rows), dtype=np.int64)
         if request.has_code:
             distances = _distances(moment, item_type, request.code, rows)
             scores = shares(distances, 8 * len(request.code)) + scores
-        parts.append((np.full(len(rows), number), rows, distances, scores, tier[places]))
+        tier = tier[places]
+        first = _leading(scores, tier, least, count)
+        parts.append((np.full(len(first), number), rows[first], distances[first], scores[first], tier[first]))
     numbers, rows, distances, scores, tiers = (np.concatenate(part) for part in zip(*parts))
     return Ranking(Candidates(types, numbers, rows, distances), scores, tiers)
+
+
+def _least_tier(request: SearchQuery, of_types: Sequence[np.ndarray], count: int) -> int:
+    """The tier of the `count`-th item by tiers; 0, which every item has, where no fact decides."""
+    size = sum(map(len, of_types))
+    if size <= count or request.said is None or not request.said.hard:
+        return 0
+    tiers = np.concatenate(of_types)
+    return int(np.partition(tiers, size - count)[size - count])
+
+
+def _leading(scores: np.ndarray, tiers: np.ndarray, least: int, count: int) -> np.ndarray:
+    """Places of items among which the `count` best are, ties included; of most items few are left.
+
+    The greatest scores of `count` parts are `count` scores: what is below all of them is not among the best.
+
+    Args:
+        scores: (n,) of the items.
+        tiers: (n,) of the items, each at least `least`.
+        least: the tier in which scores decide.
+        count: how many.
+    """
+    width = len(scores) // count
+    if width < 2:
+        return np.arange(len(scores))
+    of_least = tiers == least
+    decided = scores if of_least.all() else np.where(of_least, scores, -np.inf)
+    bound = decided[: width * count].reshape(count, width).max(axis=1).min()
+    return np.flatnonzero((scores >= bound) | ~of_least)
 
 
 def _tiers(
     moment: Moment, tables: Mapping[str, ItemColumns], request: SearchQuery, item_type: str, rows: np.ndarray | None
 ) -> np.ndarray:
-    """(n,) int64 tiers of some rows, None for all; zeros where no words are read."""
-    if request.said is None:
+    """(n,) int64 tiers of some rows, None for all; zeros where no fact decides."""
+    if request.said is None or not request.said.hard:
         return np.zeros(len(moment.snapshot.bundle.items[item_type] if rows is None else rows), dtype=np.int64)
     return moment.tower.facts.tiers(moment.snapshot, tables, item_type, request.said, rows)
 
@@ -254,8 +284,10 @@ def _distances(moment: Moment, item_type: str, code: Packed, rows: np.ndarray) -
     """(n,) bits in which items differ from a request; rows ascend."""
     exported, added = moment.tower.parts(moment.snapshot, item_type)
     first = len(exported.codes)
-    early, late = rows[rows < first], rows[rows >= first] - first
-    return np.concatenate([hamming(exported.codes[early], code), hamming(added.codes[late], code)]).astype(np.int64)
+    count = int(np.searchsorted(rows, first))
+    early = exported.codes if count == first else exported.codes[rows[:count]]
+    parts = [distances_to(early, code), distances_to(added.codes[rows[count:] - first], code)]
+    return np.concatenate(parts).astype(np.int64)
 
 
 def relaxed(said: Understanding, tiers: np.ndarray, what: str = "item") -> str:
