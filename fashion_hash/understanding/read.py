@@ -8,7 +8,7 @@ from typing import Any
 
 from fashion_hash.understanding.lexicon import Lexicon, Meaning, Phrase
 from fashion_hash.understanding.numbers import quantile_bounds, read_number
-from fashion_hash.understanding.said import Fact, Understanding, listed
+from fashion_hash.understanding.said import Fact, Understanding, both, joined, listed
 from fashion_hash.understanding.tokens import Token
 
 NUMBERED_FROM = 4  # letters of the number of an article
@@ -294,8 +294,8 @@ class _Reader:
             nearly=() if self.excluding else first.nearly,
         )
         facts = self.part.facts
-        if self.at == self.phrase_stop and facts and (both := _both(facts[-1], fact)):
-            facts[-1] = replace(both, words=f"{facts[-1].words} {fact.words}")
+        if self.at == self.phrase_stop and facts and (merged := both(facts[-1], fact)):
+            facts[-1] = replace(merged, words=f"{facts[-1].words} {fact.words}")
         else:
             facts.append(fact)
         self.last_excluded, self.excluding = self.excluding, False
@@ -317,7 +317,7 @@ class _Reader:
         self._settle()
         self._leave_out_unknown()
         asked = [facts for part in self.parts if part.asked and (facts := self._settled(part.facts))]
-        beside = [facts for part in self.parts if not part.asked and (facts := _joined(part.facts))]
+        beside = [facts for part in self.parts if not part.asked and (facts := joined(part.facts))]
         numbered, partner = (
             [replace(fact, item=n) for n, part in enumerate(group) for fact in part] for group in (asked, beside)
         )
@@ -342,7 +342,7 @@ class _Reader:
                     part.facts = []
 
     def _settled(self, facts: Sequence[Fact]) -> list[Fact]:
-        facts = _joined(facts)
+        facts = self._decided(joined(facts))
         excluded = {(fact.column, value) for fact in facts if fact.excluded for value in listed(fact.value)}
         settled = []
         for fact in facts:
@@ -356,6 +356,15 @@ class _Reader:
             settled.append(fact)
         return settled
 
+    def _decided(self, facts: Sequence[Fact]) -> list[Fact]:
+        """The facts, those hard that are so beside what an item is: the pattern of "a striped shirt"."""
+        words = self.lexicon.words
+        named = any(fact.column in self.nouns and not fact.excluded for fact in facts)
+        return [
+            replace(fact, hard=True) if named and words.hard_beside_kind(words.role_of(fact.column)) else fact
+            for fact in facts
+        ]
+
     def _about(self) -> str:
         """The text without what the item is to go with; the whole text if nothing else is said."""
         kept, at = "", 0
@@ -366,35 +375,3 @@ class _Reader:
         kept += self.text[at:]
         says = any(part.asked and part.facts for part in self.parts) or self.rest
         return " ".join(kept.split()) if at and says else self.text
-
-
-def _both(first: Fact, second: Fact) -> Fact | None:
-    """What fits two facts of one column that stand side by side: "dark green", "navy blue"; None for nothing."""
-    if first.column != second.column or first.excluded or second.excluded:
-        return None
-    own = (*listed(first.value), *first.nearly)
-    values = [value for value in (*listed(second.value), *second.nearly) if value in own]
-    if not values:
-        return None
-    return replace(second, value=values[0] if len(values) == 1 else values, nearly=())
-
-
-def _joined(facts: Sequence[Fact]) -> list[Fact]:
-    """Facts of one column as alternatives of each other: "red or blue"; bounds of one column together."""
-    joined: dict[object, Fact] = {}
-    for place, fact in enumerate(facts):
-        bounds = isinstance(fact.value, dict)
-        alone = fact.column == "title" or isinstance(fact.value, bool)
-        key = (place if alone and not bounds else str(fact.value) if alone else bounds, fact.column, fact.excluded)
-        other = joined.get(key)
-        if other is None:
-            joined[key] = fact
-            continue
-        words = other.words if fact.words in other.words else f"{other.words}, {fact.words}"
-        if isinstance(fact.value, dict) and isinstance(other.value, dict):
-            joined[key] = replace(other, value={**other.value, **fact.value}, words=words)
-            continue
-        values = list(dict.fromkeys([*listed(other.value), *listed(fact.value)]))
-        nearly = tuple(dict.fromkeys(v for v in (*other.nearly, *fact.nearly) if v not in values))
-        joined[key] = replace(other, value=values[0] if len(values) == 1 else values, nearly=nearly, words=words)
-    return list(joined.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -118,3 +118,35 @@ def _by_item(understanding: Understanding, facts: tuple[Fact, ...]) -> tuple[Und
 def listed(value: Any) -> list[str]:
     """The values of a fact as a list; none for bounds and true or false."""
     return value if isinstance(value, list) else [value] if isinstance(value, str) else []
+
+
+def both(first: Fact, second: Fact) -> Fact | None:
+    """What fits two facts of one column that stand side by side: "dark green", "navy blue"; None for nothing."""
+    if first.column != second.column or first.excluded or second.excluded:
+        return None
+    own = (*listed(first.value), *first.nearly)
+    values = [value for value in (*listed(second.value), *second.nearly) if value in own]
+    if not values:
+        return None
+    return replace(second, value=values[0] if len(values) == 1 else values, nearly=())
+
+
+def joined(facts: Sequence[Fact]) -> list[Fact]:
+    """Facts of one column as alternatives of each other: "red or blue"; bounds of one column together."""
+    by_key: dict[object, Fact] = {}
+    for place, fact in enumerate(facts):
+        bounds = isinstance(fact.value, dict)
+        alone = fact.column == "title" or isinstance(fact.value, bool)
+        key = (place if alone and not bounds else str(fact.value) if alone else bounds, fact.column, fact.excluded)
+        other = by_key.get(key)
+        if other is None:
+            by_key[key] = fact
+            continue
+        words = other.words if fact.words in other.words else f"{other.words}, {fact.words}"
+        if isinstance(fact.value, dict) and isinstance(other.value, dict):
+            by_key[key] = replace(other, value={**other.value, **fact.value}, words=words)
+            continue
+        values = list(dict.fromkeys([*listed(other.value), *listed(fact.value)]))
+        nearly = tuple(dict.fromkeys(v for v in (*other.nearly, *fact.nearly) if v not in values))
+        by_key[key] = replace(other, value=values[0] if len(values) == 1 else values, nearly=nearly, words=words)
+    return list(by_key.values())

@@ -35,13 +35,13 @@ class Role(Section):
 
     Attributes:
         names: what a catalogue may call the column.
-        hard: whether a fact of it decides before taste orders.
+        hard: whether a fact of it decides before taste orders; "beside kind" where only beside what an item is.
         after: words that must stand before a value, such as "size" before "M"; none for most roles.
         head: which word of a longer value names it: a "pleated skirt" is a skirt by its "last"; "none" for names.
     """
 
     names: Listed = ()
-    hard: bool = False
+    hard: bool | Literal["beside kind"] = False
     after: Listed = ()
     head: Literal["first", "last", "none"] = "none"
 
@@ -135,7 +135,11 @@ class Words(Section):
 
     def hard(self, role: str) -> bool:
         """Whether a fact of this role decides before taste orders."""
-        return role in self.columns and self.columns[role].hard
+        return role in self.columns and self.columns[role].hard is True
+
+    def hard_beside_kind(self, role: str) -> bool:
+        """Whether a fact of this role decides before taste orders where the request also says what the item is."""
+        return role in self.columns and self.columns[role].hard == "beside kind"
 
     @cached_property
     def _roles(self) -> dict[str, str]:

@@ -307,3 +307,23 @@ def test_tokens():
         "boot", "dress", "dress", "watch", "berry", "bus", "shoe",
     ]  # fmt: skip
     assert folded("Größe") == "grosse"
+
+
+def test_a_pattern_decides_beside_a_kind() -> None:
+    [pattern, kind] = understand("a striped shirt", PATTERNED).facts
+    assert (pattern.column, pattern.hard, kind.column, kind.hard) == ("pattern", True, "kind", True)
+    assert [fact.column for fact in understand("red striped shirt", PATTERNED).hard] == ["kind", "colour", "pattern"]
+    [alone] = understand("something striped", PATTERNED).facts
+    assert not alone.hard
+    other = understand("something striped, not a shirt", PATTERNED)
+    assert [fact.hard for fact in other.facts] == [False, True]
+
+
+PATTERNED = Lexicon(
+    read_words(),
+    CatalogueValues(
+        ("top",),
+        {"kind": {"shirt": 9, "skirt": 8}, "colour": {"red": 9}, "pattern": {"striped": 5, "checked": 6}},
+        num_items=17,
+    ),
+)

@@ -73,7 +73,7 @@ def ask(moment: Moment, text: str | None, facts: Sequence[Mapping[str, Any]] | N
     whole = readable(text or "").strip()
     if not (whole or facts) and user_id is None and not moment.user.personal:
         raise QueryError("nothing to search by: give the words of a request, a user whose taste is known, or both")
-    read = whole if len(whole) <= LONGEST else whole[:LONGEST]
+    read = first_words(whole)
     if not moment.tower.exists:
         return _ask_catalogue(moment, read, len(whole), facts)
     tower, taste = moment.tower.tower, moment.tower.taste(moment.snapshot, moment.user)
@@ -184,6 +184,13 @@ def _unread(unknown: tuple[str, ...], said: Understanding) -> tuple[str, ...]:
 def readable(text: str) -> str:
     """A text that can be written as UTF-8: a stray byte of a command line becomes a question mark."""
     return text.encode("utf-8", "replace").decode()
+
+
+def first_words(text: str) -> str:
+    """The words of a text that are read: the first LONGEST letters, without a word that they would cut in two."""
+    if len(text) <= LONGEST or text[LONGEST].isspace():
+        return text[:LONGEST]
+    return text[:LONGEST].rpartition(" ")[0] or text[:LONGEST]
 
 
 def _note(length: int, by: By, unknown: tuple[str, ...], user_id: str | None) -> str:

@@ -166,13 +166,13 @@ class LiveFacts:
             for item_type, of_type in left.items():
                 size = len(snapshot.bundle.items[item_type])
                 # many rows are looked up faster among all than one by one
-                rows = None if of_type is None or BROAD * len(of_type) > size else of_type
-                mask, lists = self._mask(snapshot, tables, item_type, rows)
-                fits = degrees(fact, item_type, size if rows is None else len(rows), mask, lists) > 0
+                among = None if of_type is None or BROAD * len(of_type) > size else of_type
+                mask, lists = self._mask(snapshot, tables, item_type, among)
+                fits = degrees(fact, item_type, size if among is None else len(among), mask, lists) > 0
                 if of_type is None:
                     having[item_type] = np.flatnonzero(fits)
                 else:
-                    having[item_type] = of_type[fits if rows is not None else fits[of_type]]
+                    having[item_type] = of_type[fits if among is not None else fits[of_type]]
             if sum(map(len, having.values())) < count:
                 break
             left.update(having)

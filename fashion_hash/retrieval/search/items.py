@@ -301,10 +301,13 @@ def relaxed(said: Understanding, tiers: np.ndarray, what: str = "item") -> str:
     short = tiers[~complete(said, tiers)]
     if not len(short):
         return ""
-    lacking = " and ".join(f"{fact.words!r}" for fact in missing(said, int(short[0])))
+    lacking = [f"{fact.words!r}" for fact in missing(said, int(short[0]))]
+    every = dict.fromkeys(f"{fact.words!r}" for tier in dict.fromkeys(short.tolist()) for fact in missing(said, tier))
+    others = " or ".join(words for words in every if words not in lacking)
     have = len(tiers) - len(short)
     count = f"no {what} has" if not have else f"one {what} has" if have == 1 else f"{have} {what}s have"
-    return f"{count} all that is asked; the next is without {lacking}"
+    later = f", later ones also without {others}" if others else ""
+    return f"{count} all that is asked; the next is without {' and '.join(lacking)}{later}"
 
 
 def near_items(

@@ -10,8 +10,10 @@ import pytest
 from fashion_hash.bundle.tables.values import values_of
 from fashion_hash.core.codes import pack
 from fashion_hash.data.descriptions import catalogue_words
+from fashion_hash.encoders.words import LONGEST
 from fashion_hash.errors import BundleError
 from fashion_hash.retrieval.recommender import Recommender
+from fashion_hash.retrieval.search.ask import first_words
 from fashion_hash.understanding.details import DetailMasks, catalogue_values
 from fashion_hash.understanding.facts import read_facts
 from fashion_hash.understanding.lexicon import Lexicon
@@ -270,3 +272,17 @@ def test_facts_of_requests_that_are_too_long_are_soft(tmp_path: Path) -> None:
 
 def test_words_that_make_one_fact_together_are_known(recommender: Recommender) -> None:
     assert recommender.search("red or blue skirt over 10 under 12", k=1).unknown_words == ()
+
+
+def test_a_note_names_all_that_later_answers_lack(recommender: Recommender) -> None:
+    hits = recommender.search("red silk skirt under 3", None, 40)
+    assert hits.note == (
+        "2 items have all that is asked; the next is without 'under 3', later ones also without 'red' or 'skirt'"
+    )
+
+
+def test_a_long_text_is_cut_between_words() -> None:
+    text = "red " * (LONGEST // 4 - 1) + "trousers and more"
+    assert first_words(text) == ("red " * (LONGEST // 4 - 1)).strip()
+    assert first_words("red skirt") == "red skirt"
+    assert first_words("x" * LONGEST + " y") == "x" * LONGEST == first_words("x" * (LONGEST + 5))
