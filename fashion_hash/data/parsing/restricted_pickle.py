@@ -11,12 +11,28 @@ import mmap
 import pickle
 from collections.abc import Iterable
 from pathlib import Path
+from threading import local
 from types import NoneType
 from typing import Any
 
 import numpy as np
 
 from fashion_hash.errors import DataError
+
+AMPLIFIED = 16  # bytes in memory for each byte of a file: two bytes may be a number of four, and text is encoded once
+SPARE = 1 << 26  # bytes that any file may take, such as one whose vectors are mostly the same list
+_left = local()
+
+
+def _take(size: int) -> None:
+    """Takes memory for `size` bytes; a file may name the same bytes or the same list thousands of times.
+
+    Raises:
+        DataError: the file has no more to take.
+    """
+    _left.bytes -= size
+    if _left.bytes < 0:
+        raise DataError(f"it holds the same content many times, {AMPLIFIED} times its own size in all and more")
 
 
 def load_vectors(path: str | Path) -> dict[str, np.ndarray]:
@@ -32,6 +48,7 @@ def load_vectors(path: str | Path) -> dict[str, np.ndarray]:
     try:
         # mapped: no length that the pickle announces takes memory beyond the end of the file
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as stream:
+            _left.bytes = AMPLIFIED * len(stream) + SPARE
             loaded = _Loader(stream, path).load()
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from None
@@ -49,9 +66,7 @@ def load_vectors(path: str | Path) -> dict[str, np.ndarray]:
     for key, value in loaded.items():
         if not isinstance(key, str):
             raise DataError(f"{path}: the key {_short(repr(key))} is {_kind(key)}, expected text")
-        vector = _vector(value)
-        if vector is None:
-            raise DataError(f"{path}: {_short(repr(key))} holds {_kind(value)}, expected a vector of floats")
+        vector = _vector_of(path, key, value)
         dim = dim or len(vector)
         if len(vector) != dim or not dim:
             raise DataError(f"{path}: {_short(repr(key))} has {len(vector)} numbers, the others have {dim}")
@@ -61,11 +76,24 @@ def load_vectors(path: str | Path) -> dict[str, np.ndarray]:
     return vectors
 
 
+def _vector_of(path: Path, key: str, value: Any) -> np.ndarray:
+    try:
+        vector = _vector(value)
+    except OverflowError:
+        raise DataError(f"{path}: {_short(repr(key))} holds a number that is not finite") from None
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    if vector is None:
+        raise DataError(f"{path}: {_short(repr(key))} holds {_kind(value)}, expected a vector of floats")
+    return vector
+
+
 def _vector(value: Any) -> np.ndarray | None:
     """(F,) float32, or None when the value is not a vector of floats."""
     if isinstance(value, _Array):
         return value.array if value.array is not None and value.array.ndim == 1 else None
     if isinstance(value, (list, tuple)) and all(type(number) in (int, float) for number in value):
+        _take(4 * len(value))
         with np.errstate(over="ignore"):
             return np.array(value, dtype=np.float32)
     return None
@@ -105,6 +133,7 @@ class _Array:
         if isinstance(raw, str):  # Python 2 had no other bytes
             raw = raw.encode("latin-1")
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        _take(len(raw) if dtype.dtype != np.float32 else 0)
         with np.errstate(over="ignore"):
             self.array = np.frombuffer(raw, dtype.dtype).reshape(shape).astype(np.float32, copy=False)
         return self
@@ -130,6 +159,7 @@ def _scalar(dtype: _DType, raw: bytes | str) -> float:
 def _encode(text: str, encoding: str) -> bytes:
     if encoding not in ("latin1", "latin-1"):  # how Python 3 writes bytes for Python 2
         raise DataError(f"bytes in {encoding!r} are refused")
+    _take(len(text))
     return text.encode("latin-1")
 
 

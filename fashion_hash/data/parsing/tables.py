@@ -294,9 +294,18 @@ class _Parquet:
 
         try:
             for batch in self._file.iter_batches(batch_size=_BATCH, columns=list(columns)):
-                yield {name: batch.column(name).to_pylist() for name in columns}
+                yield {name: self._cells(name, batch.column(name)) for name in columns}
         except (OSError, EOFError, ValueError, zlib.error, pyarrow.ArrowException) as error:
             raise DataError(f"{self._path}: not a readable Parquet file: {error}") from None
+
+    def _cells(self, name: str, column: Any) -> list[Any]:
+        try:
+            return list(column.to_pylist())
+        except OverflowError as error:
+            raise DataError(
+                f"{self._path}: column {name!r} holds a date beyond the years 1 to 9999 ({error}): mend the cell, or "
+                "leave the column out"
+            ) from None
 
 
 def _parquet_rows(path: Path, columns: Sequence[str] | None) -> Iterator[tuple[int, Row]]:

@@ -105,6 +105,7 @@ def test_truncated(tmp_path, share):
         ({"a": np.ones(3), "b": np.array([1, np.nan, 2])}, "'b' holds a number that is not finite"),
         ({"a": np.array([1e300])}, "'a' holds a number that is not finite"),
         ({"a": np.arange(3)}, "an array of 'i8' is refused"),
+        ({"a": [10**400, 1.0]}, "'a' holds a number that is not finite"),
     ],
 )
 def test_anything_but_vectors(tmp_path, value, message):
@@ -156,3 +157,27 @@ def test_programs_that_would_hang_or_fill_the_memory(tmp_path, program):
         load_vectors(path)
     assert time.perf_counter() - began < 5
     assert len(str(error.value)) < 2000
+
+
+def test_the_same_content_named_thousands_of_times_takes_no_memory(tmp_path, monkeypatch):
+    """A list that many keys share, and text that is encoded again and again."""
+    path, shared, count = tmp_path / "semantic.pkl", [0.5] * 20_000, 200
+    text = b"X" + (50_000).to_bytes(4, "little") + b"x" * 50_000
+    encoded = b"\x80\x02c_codecs\nencode\nq\x01" + text + b"q\x02X\x06\0\0\0latin1q\x03("
+    encoded += b"h\x01h\x02h\x03\x86R" * count * 5 + b"l."
+    array = np.zeros(20_000)
+    arrays = pickle.dumps({str(number): array for number in range(3)}, 3)
+    programs = [pickle.dumps(dict.fromkeys(map(str, range(count)), shared), 2), encoded]
+    for program in programs:
+        path.write_bytes(program)
+        assert len(program) < 300_000
+        monkeypatch.setattr("fashion_hash.data.parsing.restricted_pickle.SPARE", 0)
+        with pytest.raises(
+            DataError, match=r"semantic\.pkl: it holds the same content many times, 16 times its own size"
+        ):
+            load_vectors(path)
+    monkeypatch.undo()
+    path.write_bytes(programs[0])
+    assert len(load_vectors(path)) == count, "16 MB are spared"
+    path.write_bytes(arrays)
+    assert len(load_vectors(path)) == 3

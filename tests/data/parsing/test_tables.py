@@ -50,6 +50,19 @@ def test_every_form_says_the_same(tmp_path, name, zipped, encoding):
     assert [row for _, row in read_table(path, ["price"])] == [{"price": "9.5"}, {"price": "12"}]
 
 
+@pytest.mark.parametrize("column", ["timestamp", "date32", "date64"])
+def test_parquet_dates_that_no_calendar_has(tmp_path, column):
+    """Databases write infinity as a date of the year 294,276; a column that is not asked for does not matter."""
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    kind = {"timestamp": pa.timestamp("us"), "date32": pa.date32(), "date64": pa.date64()}[column]
+    far = pa.array([0, {"timestamp": 2**62, "date32": 2**30, "date64": 2**55}[column]], kind)
+    parquet.write_table(pa.table({"sku": ["a", "b"], "until": far}), tmp_path / "t.parquet")
+    with pytest.raises(DataError, match=r"t\.parquet: column 'until' holds a date beyond the years 1 to 9999"):
+        list(read_table(tmp_path / "t.parquet"))
+    assert [row["sku"] for _, row in read_table(tmp_path / "t.parquet", ["sku"])] == ["a", "b"]
+
+
 @pytest.mark.parametrize("zipped", [False, True])
 def test_parquet(tmp_path, zipped):
     pa = pytest.importorskip("pyarrow")
