@@ -64,8 +64,15 @@ def test_ids_and_titles_never_steer_the_terminal(
     assert not RAW & set(capsys.readouterr().err)
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
-@pytest.mark.parametrize("options", [[], ["--json"]])
+@pytest.mark.parametrize(
+    ("options", "encoding"),
+    [
+        ([], "ascii"),
+        (["--json"], "latin-1"),
+        pytest.param([], "latin-1", marks=pytest.mark.slow),
+        pytest.param(["--json"], "ascii", marks=pytest.mark.slow),
+    ],
+)
 def test_a_terminal_that_is_not_utf_8(bundle_path: Path, user: str, encoding: str, options: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, str(PROJECT / "tools/query.py"), str(bundle_path), "--user", user, "-k", "2", *options],

@@ -150,8 +150,8 @@ def test_a_pickled_model_is_not_trusted(tmp_path, whole):
 
 
 def test_a_size_that_does_not_fit():
-    backbone = build_backbone("alexnet", "random").train()
-    with pytest.raises(ConfigError, match="alexnet cannot read pictures of 16 x 16"):
+    backbone = build_backbone("squeezenet1_1", "random").train()
+    with pytest.raises(ConfigError, match="squeezenet1_1 cannot read pictures of 16 x 16"):
         backbone.check_size(16)
     backbone.check_size(64)
     assert backbone.training

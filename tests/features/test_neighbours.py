@@ -95,7 +95,10 @@ def test_the_table_knows_training_items_alone_and_sees_no_other_split(tmp_path):
     assert (known["top"] == seen["top"]).all()
 
 
-@pytest.mark.parametrize("encoder", [None, {"width": 16, "heads": 2, "blocks": 1, "feed_forward": 16}])
+ENCODER = {"width": 16, "heads": 2, "blocks": 1, "feed_forward": 16}
+
+
+@pytest.mark.parametrize("encoder", [None, pytest.param(ENCODER, marks=pytest.mark.slow)])
 def test_taste_is_learned_from_cooccurrence_alone(tmp_path, encoder):
     values = tiny_values(id=None, cooccurrence={"dim": 4}, encoder=encoder, train={"epochs": 12})
     values["optimiser"]["rates"] |= {"cooccurrence_head": 0.05}

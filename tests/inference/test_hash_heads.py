@@ -36,7 +36,7 @@ RATES = {"user": 0.05, "image_head": 1e-3, "text_head": 1e-3, "backbone": 1e-4, 
 def dataset(tmp_path_factory):
     """Drawn pictures and titles; one item without a picture, one without a title."""
     folder = tmp_path_factory.mktemp("pictures")
-    plain = tiny_dataset(SLOTS)
+    plain = tiny_dataset(SLOTS, outfits=40)
     colours = ["red", "blue", "green", "black", "white"]
     details = {}
     for item_type in plain.types:
@@ -76,7 +76,9 @@ MODALITIES = {
 }
 
 
-@pytest.mark.parametrize("name", MODALITIES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name == "pictures" else ()) for name in MODALITIES]
+)
 def test_codes_are_those_of_the_model(tmp_path, dataset, name):
     config, bundle = trained(tmp_path, dataset, **MODALITIES[name])
     encoder = ItemCoder.open(bundle.path)
