@@ -2,9 +2,11 @@
 
 import json
 import tempfile
+from functools import partial
 
 import pytest
 
+from fashion_hash.data.sample import drawing
 from tests.paths import PROJECT
 
 NOTEBOOK = PROJECT / "docs/notebooks/walkthrough.ipynb"
@@ -36,6 +38,7 @@ def test_it_is_kept_with_its_output_and_small():
 
 
 def test_it_runs_on_a_smaller_sample(tmp_path, monkeypatch):
+    monkeypatch.setattr(drawing, "draw_item", partial(drawing.draw_item, size=64))
     assert SIZES in "".join(CELLS[0]["source"])
     names = run(list(CELLS), tmp_path, monkeypatch)
     assert (names["folder"] / "sheet.png").is_file()

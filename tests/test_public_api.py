@@ -23,7 +23,7 @@ def test_an_unknown_name_is_an_attribute_error():
 def test_the_answering_half_is_reached_without_torch():
     script = (
         "import sys, fashion_hash as fh; fh.Recommender, fh.Bundle, fh.build_index, fh.Outfits, fh.load_dataset; "
-        "assert 'torch' not in sys.modules, 'torch was imported'; fh.fit; assert 'torch' in sys.modules"
+        "assert 'torch' not in sys.modules, 'torch was imported'"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
 

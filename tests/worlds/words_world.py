@@ -7,7 +7,7 @@ titles share its words. A taste is the mean of what was liked, and pulls a reque
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from fashion_hash.inference.request_weights import RequestContents, TowerWeights
 from fashion_hash.understanding.facts import RequestFacts
 from fashion_hash.understanding.terms import Terms, readable
 from fashion_hash.understanding.words import read_words
+from tests.worlds.copies import write_or_copy
 from tests.worlds.random_bundles import random_contents, random_pool
 
 COLOURS = ("red", "blue", "green", "black", "white")
@@ -103,7 +104,7 @@ def words_bundle(
     pool: int = 40,
     seed: int = 0,
     named: TextEncoder | None = None,
-    further: Callable[[int], dict[str, Any]] = lambda row: {},
+    further: Callable[[int], dict[str, Any]] | None = None,
     facts: tuple[float, float] | tuple[float, float, int] | None = None,
     beside: SumWeights | None = None,
     contents_of: Callable[..., BundleContents] = random_contents,
@@ -117,51 +118,62 @@ def words_bundle(
     `beside`: weights of what counts beside the bits: row r of each type was taken r times.
     `contents_of`: makes the part that scores outfits, `encoder_contents` for an outfit encoder.
     """
-    kinds = item_types(slots)
-    names = {kind: titles(kind) for kind in kinds}
-    ids = {kind: tuple(f"{kind}-{row:03d}" for row in range(len(names[kind]))) for kind in kinds}
-    encoder = WordsEncoder.fit([one for some in names.values() for one in some], 32)
-    weights = towers(encoder, num_bits, pull, seed)
-    vectors = {kind: encoder.encode_texts(some) for kind, some in names.items()}
-    rng = np.random.default_rng(seed)
-    codes = {kind: np.where(rng.random((len(some), 1, 16)) < 0.5, -1, 1) for kind, some in names.items()}
-    # outfits of the history: user-0 in red, user-1 in blue and so on; red garments come first
-    rows = np.array([[2 * user + one for _ in slots] for user in range(4) for one in (0, 1)])
-    rows = rows % 2 + (rows // 2) * len(FABRICS) * np.array([len(NOUNS[kind]) for kind in slots])
-    history = Outfits.of(slots, np.repeat(np.arange(4), 2), rows)
-    outputs = {kind: some @ weights.item_project.T for kind, some in vectors.items()}
-    tastes = np.zeros((5, num_bits), dtype=np.float32)
-    for user in range(4):
-        mine = history.items[history.users == user]
-        tastes[user] = np.mean([outputs[kind][row] for line in mine for kind, row in zip(slots, line)], axis=0)
-    details = {
-        kind: {
-            one: {"title": title, "price": float(row), **further(row), **(_columns(title) if facts else {})}
-            for row, (one, title) in enumerate(zip(ids[kind], some))
+
+    def write(to: Path) -> None:
+        kinds = item_types(slots)
+        names = {kind: titles(kind) for kind in kinds}
+        ids = {kind: tuple(f"{kind}-{row:03d}" for row in range(len(names[kind]))) for kind in kinds}
+        encoder = WordsEncoder.fit([one for some in names.values() for one in some], 32)
+        weights = towers(encoder, num_bits, pull, seed)
+        vectors = {kind: encoder.encode_texts(some) for kind, some in names.items()}
+        rng = np.random.default_rng(seed)
+        codes = {kind: np.where(rng.random((len(some), 1, 16)) < 0.5, -1, 1) for kind, some in names.items()}
+        # outfits of the history: user-0 in red, user-1 in blue and so on; red garments come first
+        rows = np.array([[2 * user + one for _ in slots] for user in range(4) for one in (0, 1)])
+        rows = rows % 2 + (rows // 2) * len(FABRICS) * np.array([len(NOUNS[kind]) for kind in slots])
+        history = Outfits.of(slots, np.repeat(np.arange(4), 2), rows)
+        outputs = {kind: some @ weights.item_project.T for kind, some in vectors.items()}
+        tastes = np.zeros((5, num_bits), dtype=np.float32)
+        for user in range(4):
+            mine = history.items[history.users == user]
+            tastes[user] = np.mean([outputs[kind][row] for line in mine for kind, row in zip(slots, line)], axis=0)
+        details = {
+            kind: {
+                one: {
+                    "title": title,
+                    "price": float(row),
+                    **(further(row) if further else {}),
+                    **(_columns(title) if facts else {}),
+                }
+                for row, (one, title) in enumerate(zip(ids[kind], some))
+            }
+            for kind, some in names.items()
         }
-        for kind, some in names.items()
-    }
-    contents = contents_of(
-        seed,
-        slots,
-        items=ids,
-        item_codes=codes,
-        item_bias={kind: np.zeros(len(some)) for kind, some in names.items()},
-        history=history,
-        details=details,
-        **options,
-    )
-    requests = RequestContents(
-        kinds,
-        named or encoder,
-        weights,
-        outputs,
-        outputs,
-        tastes,
-        np.arange(5) < 4,
-        None if facts is None else request_facts(details, *facts),
-        None if beside is None else request_sum(beside, vectors),
-    )
-    bundle = write_bundle(path, replace(contents, requests=requests))
-    build_index(bundle, random_pool(bundle, pool))
-    return bundle
+        contents = contents_of(
+            seed,
+            slots,
+            items=ids,
+            item_codes=codes,
+            item_bias={kind: np.zeros(len(some)) for kind, some in names.items()},
+            history=history,
+            details=details,
+            **options,
+        )
+        requests = RequestContents(
+            kinds,
+            named or encoder,
+            weights,
+            outputs,
+            outputs,
+            tastes,
+            np.arange(5) < 4,
+            None if facts is None else request_facts(details, *facts),
+            None if beside is None else request_sum(beside, vectors),
+        )
+        bundle = write_bundle(to, replace(contents, requests=requests))
+        build_index(bundle, random_pool(bundle, pool))
+
+    # what an encoder and further columns are cannot be said in JSON: these are written
+    counted = None if beside is None else asdict(beside)
+    asked = named or further or [slots, num_bits, pull, pool, seed, facts, counted, contents_of.__name__, options]
+    return write_or_copy(path, ["words", asked], write)

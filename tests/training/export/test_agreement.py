@@ -69,7 +69,7 @@ def test_a_derived_class_with_the_same_score_is_accepted(monkeypatch, tmp_path):
     assert np.array_equal(ours.user_codes, theirs.user_codes)
 
 
-@pytest.mark.parametrize("calibrate", [False, True])
+@pytest.mark.parametrize("calibrate", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "sections",
     [
