@@ -191,7 +191,7 @@ def with_taste(snapshot: Snapshot, taste: float) -> Snapshot:
         bases = _WEIGHED_BASES.setdefault(base, OrderedDict())
         if scales not in bases:
             view = weighed(base.bundle, taste)
-            bases[scales] = replace(base, bundle=view, engine=open_engine("auto", view, base.pool))
+            bases[scales] = replace(base, bundle=view, engine=base.engine.over(view))
         bases.move_to_end(scales)
         while len(bases) > MOST_WEIGHED:
             bases.popitem(last=False)

@@ -136,7 +136,7 @@ def test_every_engine_equals_the_referee_on_a_weighed_view(tmp_path, monkeypatch
     bundle = random_bundle(tmp_path / "bundle", num_modalities=2, biased=True, num_bits=64, variant="T3")
     build_index(bundle, random_pool(bundle, 400))
     view, pool = weighed(bundle, taste), Pool.open(bundle)
-    searched = engine_class(engine)(view, pool)
+    searched = engine_class(engine)(bundle, pool).over(view)
     for code in bundle.user_codes:
         score = exact.scores(view, exact.terms(view, code, pool.items))
         ranking = searched.search(code, 25)

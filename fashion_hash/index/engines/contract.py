@@ -51,6 +51,10 @@ class Engine(ABC):
         self._bundle = bundle
         self._pool = pool
 
+    def over(self, view: Bundle) -> Engine:
+        """The engine over a view of its bundle with other scales; engines that can share arrays override it."""
+        return type(self)(view, self._pool)
+
     @abstractmethod
     def search(
         self, user_key: np.ndarray, k: int, exclude: np.ndarray = NOTHING, allowed: np.ndarray | None = None

@@ -8,6 +8,8 @@ one of index/exact.py, so the bits are the same.
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
@@ -45,7 +47,18 @@ class Factored(Engine):
         # (M * D / 8, I): one row per byte, so that a byte of all items is contiguous
         self._bytes = np.ascontiguousarray(np.concatenate(codes).T)
 
-        # score = (U * factor + constant) / denominator, see exact.scores
+        self._scale()
+
+    def over(self, view: Bundle) -> Factored:
+        """See Engine.over."""
+        engine = copy(self)
+        engine._bundle = view
+        engine._scale()
+        return engine
+
+    def _scale(self) -> None:
+        """What the scales of the bundle decide: score = (U * factor + constant) / denominator, see exact.scores."""
+        bundle, pool = self._bundle, self._pool
         bits = len(bundle.modalities) * bundle.num_bits
         num_items, pairs = pool.num_items.astype(np.int64), np.maximum(pool.num_pairs, 1).astype(np.int64)
         self._constant = bundle.compatibility_scale * pool.compatibility * num_items + bits * pool.bias * pairs

@@ -46,8 +46,8 @@ def test_the_nearest_items_are_those_of_the_slow_way(recommender, types):
     expected = slowly(recommender, PHOTO, types or SLOTS)
     for k, skip in ((1, 0), (7, 0), (5, 3), (1000, 0)):
         hits = recommender.search_picture(PHOTO, types, k, skip=skip)
-        found = list(zip((-hits.scores).tolist(), hits.ids.tolist(), hits.types.tolist()))
-        assert found == expected[skip : skip + k]
+        answered = list(zip((-hits.scores).tolist(), hits.ids.tolist(), hits.types.tolist()))
+        assert answered == expected[skip : skip + k]
     assert (hits.by, hits.by_bits, hits.reranked) == ("picture", True, False)
 
 
