@@ -23,7 +23,7 @@ from fashion_hash.serving.models import Models
 from fashion_hash.serving.settings import Settings
 
 DESK, PHONE = (1280, 860), (390, 844)
-QUALITY = 78
+QUALITY, TIMEOUT = 78, 120_000  # milliseconds, for busy machines
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 is_mobile=width == PHONE[0],
                 device_scale_factor=1,
             )
+            context.set_default_timeout(TIMEOUT)
             page = context.new_page()
             page.goto(address + path)  # once to warm up: what stands beside a heading is the time of the second answer
             page.goto(address + path)

@@ -1,6 +1,6 @@
 """The picture of the README: the sheets of some users side by side, small enough for a page.
 
-python benchmarks/draw_sheet.py runs/demo/bundle docs/images/outfits.jpg --user 1 --user 2 [-k 2] [--width 1400]
+python benchmarks/draw_sheet.py runs/demo/bundle docs/images/outfits.jpg --user 1 --user 2 [-k 3] [--width 1400]
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("bundle", help="a bundle, such as runs/demo/bundle after `make demo`")
     parser.add_argument("out", help="the JPEG file to write")
     parser.add_argument("--user", action="append", required=True, help="a user id; may be repeated")
-    parser.add_argument("-k", type=int, default=2, help="outfits a user (default 2)")
+    parser.add_argument("-k", type=int, default=3, help="outfits a user (default 3)")
     parser.add_argument("--width", type=int, default=1400, help="pixels (default 1400)")
     options = parser.parse_args(argv)
     recommender = Recommender.load(options.bundle)

@@ -37,6 +37,7 @@ PAGES = (
     "/search?q=a+red+linen+shirt&user=user-0",
     "/item?type=top&id=top-004&user=user-0",
     "/item?type=top&id=nothing",
+    "/nothing",
     "/model",
 )
 
@@ -254,6 +255,23 @@ def test_the_first_outfit_is_on_the_first_screen_of_a_phone(opened: Open) -> Non
     for path in ("/?user=user-0", "/?user=user-0&like=outfit-000012"):
         box = opened(path, "phone").locator(".look .flat").first.bounding_box()
         assert box["y"] + box["height"] < WIDTHS["phone"][1], path
+
+
+def test_paper_shows_whole_cards_and_nothing_to_press(opened: Open) -> None:
+    for path in ("/?user=user-0", "/canvas?user=user-0", "/search?q=a+red+linen+shirt"):
+        page = opened(path)
+        page.emulate_media(media="print")
+        assert page.locator(".btn:visible, form:visible, nav:visible, summary:visible").count() == 0, path
+        cards = page.locator(".look, .slot")
+        assert cards.evaluate_all("(all) => all.every((e) => getComputedStyle(e).breakInside === 'avoid')"), path
+
+
+def test_a_list_that_is_fetched_shows_the_outlines_of_its_cards(opened: Open) -> None:
+    page = opened("/?user=user-0")
+    outline = "() => getComputedStyle(document.querySelector('.look'), '::after').content"
+    assert page.evaluate(outline) == "none"
+    page.evaluate("document.querySelector('main').classList.add('htmx-request')")
+    assert page.evaluate(outline) == '""'
 
 
 def test_the_keyboard_reaches_the_content_and_focus_is_seen(opened: Open) -> None:
