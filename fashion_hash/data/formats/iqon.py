@@ -99,18 +99,21 @@ def _split(rows: list[list[str]], users: Vocabulary, items: dict[str, Vocabulary
 def _read(path: Path, report: Reporter) -> list[list[str]]:
     """The good rows of a file: three or four ids each, the same number in every row."""
     rows: list[list[str]] = []
-    width = 0
+    width, header = 0, list[str]()
     for line, cells in read_rows(path, read_text(path)):
         row = without_trailing_zero(cells)
         if not width:
             width = min(max(len(row), 3), 4)
             if _is_header(row):
+                header = row
                 expected = all(name.lower() in NAMES[column] for column, name in zip(COLUMNS, row))
                 if not expected or len(row) < 3:
                     problem = f"columns {row}, expected {list(COLUMNS)}{separator_hint(cells)}"
                     report(DataError.at(path, line, problem))
                 continue
-        if problem := _row_problem(row, width):
+        if header and row == header:
+            report(DataError.at(path, line, "the header again: files were joined; remove this line"))
+        elif problem := _row_problem(row, width):
             report(DataError.at(path, line, problem))
         else:
             rows.append(row)

@@ -46,7 +46,7 @@ def read_rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
     Quotation marks around cells are removed; empty lines are skipped. Raises DataError, with file and line, where
     the text is not CSV.
     """
-    reader = csv.reader(io.StringIO(text, newline=""))
+    reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)
     line = 1
     try:
         for row in reader:

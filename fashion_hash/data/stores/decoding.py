@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 MOST_PIXELS = 64_000_000  # larger pictures are refused
+COSTLY, COSTS = ("WEBP", "JPEG2000", "AVIF"), 4  # decoders that hold a picture several times, as RGBA
+MOST_SCANS = 100  # of a progressive JPEG, each of which goes over all pixels; encoders make about ten
 FULL_SIZE = 16_000_000  # pixels of the largest picture that is not reduced
 RUN_BY_OTHERS = ("EPS", "WMF")  # Pillow starts Ghostscript for EPS, which no file of a stranger may do
 AT_ONCE = 32_000_000  # pixels that the threads of a process decode at a time; a larger picture waits to be alone
@@ -38,7 +40,8 @@ def decoded(encoded: bytes, most_pixels: int | None = None) -> Iterator[Image]:
     Args:
         encoded: the bytes of the file.
         most_pixels: larger pictures are refused before they are decoded, unless a JPEG can be decoded at a reduced
-            size; by default FASHION_HASH_MOST_PIXELS of the environment, else 64 million.
+            size; for WebP, JPEG 2000 and AVIF, whose decoders hold several copies, a quarter of it counts. By default
+            FASHION_HASH_MOST_PIXELS of the environment, else 64 million.
 
     Raises:
         FeatureError: no picture comes out, or it is too large.
@@ -51,6 +54,8 @@ def decoded(encoded: bytes, most_pixels: int | None = None) -> Iterator[Image]:
         opened = Image.open(io.BytesIO(encoded))
         if opened.format in RUN_BY_OTHERS:
             raise FeatureError(f"{opened.format} is drawn by another program: save it as JPEG or PNG")
+        if opened.format in ("JPEG", "MPO") and (scans := encoded.count(b"\xff\xda")) > MOST_SCANS:
+            raise FeatureError(f"it has {scans:,} scans, expected at most {MOST_SCANS}: save it again")
     with opened:
         with _decoder_errors(encoded):
             factor, pixels = _plan(opened, most)
@@ -110,6 +115,8 @@ def _plan(opened: ImageFile, most: int) -> tuple[int, int]:
     It makes the decoder read a large JPEG at a reduced size, and refuses a picture of too many pixels.
     """
     width, height = opened.size
+    costly = opened.format in COSTLY
+    most = most // COSTS if costly else most
     full = min(most, FULL_SIZE)
     fitting = (factor for factor in (1, 2, 4, 8) if -(-width // factor) * -(-height // factor) <= full)
     factor, held = next(fitting, 8), width * height
@@ -118,7 +125,10 @@ def _plan(opened: ImageFile, most: int) -> tuple[int, int]:
         opened.draft(opened.mode, (width // factor, height // factor))
         factor = 1
     if opened.width * opened.height > most:
-        raise FeatureError(f"{width} x {height} pixels are more than {most:,} (FASHION_HASH_MOST_PIXELS)")
+        limit = f"a quarter of FASHION_HASH_MOST_PIXELS, for {opened.format}" if costly else "FASHION_HASH_MOST_PIXELS"
+        raise FeatureError(f"{width} x {height} pixels are more than {most:,} ({limit})")
+    if costly:
+        return factor, COSTS * held
     return factor, held if whole else opened.width * opened.height
 
 

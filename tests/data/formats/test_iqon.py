@@ -88,6 +88,7 @@ def test_the_real_one(iqon_root):
         "user_id,top_id,bottom_id\n1,10,20\n2,11,21\n",
         '"user","top","bottom"\n"1","10","20"\n"2","11","21"\n',
         "1.0,10.0,20.0\n2.0,11.0,21.0\n",
+        '1, "10", "20"\n"2",   "11", 21\n',
         "User,Top,Bottom\r\n1,10,20\r\n2,11,21\r\n",
     ],
 )
@@ -105,6 +106,7 @@ def test_headers_quotation_marks_and_trailing_zeros_are_no_ids(tmp_path, text):
         ("user;top;bottom\n1;10;20\n", r"train\.csv:1: .*semicolons: save the file with commas"),
         ("1;10;20\n", r"train\.csv:1: row too short.*semicolons"),
         ("1,10\x00,20\n", r"train\.csv:1: .*control character"),
+        ("user,top,bottom\n1,2,3\nuser,top,bottom\n4,5,6\n", r"train\.csv:3: the header again: files were joined"),
         ("top,user,bottom\n1,2,3\n", r"train\.csv:1: columns \['top', 'user', 'bottom'\], expected"),
     ],
 )

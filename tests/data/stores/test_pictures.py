@@ -18,9 +18,9 @@ from fashion_hash.errors import ConfigError, FeatureError
 RAMP = np.tile(np.arange(256), (8, 1))
 
 
-def encoded(array, kind):
+def encoded(array, kind, **options):
     stream = io.BytesIO()
-    Image.fromarray(array).save(stream, kind)
+    Image.fromarray(array).save(stream, kind, **options)
     return stream.getvalue()
 
 
@@ -70,6 +70,25 @@ def test_the_limit_can_be_set(monkeypatch):
     monkeypatch.setenv("FASHION_HASH_MOST_PIXELS", "2047")
     with pytest.raises(FeatureError, match="FASHION_HASH_MOST_PIXELS"):
         decode(picture)
+
+
+@pytest.mark.parametrize("form", ["WEBP", "JPEG2000"])
+def test_decoders_that_hold_several_copies_get_a_quarter_of_the_pixels(form):
+    """A WebP of 64 million pixels took 980 MB, a JPEG 2000 of 62 million 1,150 MB."""
+    picture = encoded(np.zeros((40, 50, 3), np.uint8), form)
+    assert decode(picture, most_pixels=8_000).size == (50, 40)
+    with pytest.raises(FeatureError, match=rf"50 x 40 pixels are more than 1,999 \(a quarter of .*, for {form}\)"):
+        decode(picture, most_pixels=7_999)
+    assert decode(encoded(np.zeros((40, 50, 3), np.uint8), "PNG"), most_pixels=2_000).size == (50, 40)
+
+
+def test_a_jpeg_of_thousands_of_scans_is_refused():
+    """Each goes over all pixels: 3,000 of them over 62 million pixels, in 600 kB, ran for minutes."""
+    picture = encoded(np.zeros((64, 64), np.uint8), "JPEG", progressive=True)
+    scans = picture.index(b"\xff\xda")
+    with pytest.raises(FeatureError, match=r"it has [\d,]+ scans, expected at most 100"):
+        decode(picture[:scans] + picture[scans:-2] * 60 + picture[-2:])
+    assert decode(picture).size == (64, 64)
 
 
 def test_a_large_jpeg_is_decoded_at_a_reduced_size():
