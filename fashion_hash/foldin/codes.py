@@ -163,7 +163,11 @@ class FoldIn:
                 one that is both liked and disliked.
         """
         told, signs = checked_outfits(self._bundle, liked, disliked)
-        return None if not len(told) else pack(self._signs(self._lean(self._bundle, told, signs)))
+        return (
+            None
+            if not len(told)
+            else pack(self._signs(self._lean(self._bundle, told, signs, outfit_vectors(self._bundle, told))))
+        )
 
     def fit(
         self,
@@ -190,12 +194,12 @@ class FoldIn:
         told, signs = checked_outfits(bundle, liked, disliked)
         if not len(told):
             return None
-        lean = self._lean(bundle, told, signs)
+        vectors = outfit_vectors(bundle, told)
+        lean = self._lean(bundle, told, signs, vectors)
         if len(told) > MOST_TOLD:
             kept = np.linspace(0, len(told) - 1, MOST_TOLD).astype(np.int64)
-            told, signs = told[kept], signs[kept]
+            told, signs, vectors = told[kept], signs[kept], Vectors(*(part[kept] for part in vectors))
         count = negatives or max(FEWEST_NEGATIVES, min(NEGATIVES, PAIRS // len(told)))
-        vectors = outfit_vectors(bundle, told)
         others = outfit_vectors(bundle, self._random(bundle, told, count))
         sign = np.repeat(signs, count)
         pairs = Vectors(
@@ -205,12 +209,12 @@ class FoldIn:
         # an outfit with margin 0 pulls by half its lean, since softplus has slope 1/2 at 0
         return pack(descend(pairs, 0.5 * pull * lean, self._signs(lean), np.full(len(sign), 1 / count)).code)
 
-    def _lean(self, bundle: Bundle, told: np.ndarray, signs: np.ndarray) -> np.ndarray:
+    def _lean(self, bundle: Bundle, told: np.ndarray, signs: np.ndarray, vectors: Vectors) -> np.ndarray:
         """The signed mean over the outfits of their vector minus that of the average outfit: (D,)."""
         counted = exact.outfit_items(bundle, told) != EMPTY
         means = np.stack([self._mean_code[item_type] for item_type in bundle.slots])  # (S, D)
         average = (counted @ means) / counted.sum(axis=1)[:, None] * _weights(bundle)
-        lean: np.ndarray = signs @ (outfit_vectors(bundle, told).preference - average) / len(told)
+        lean: np.ndarray = signs @ (vectors.preference - average) / len(told)
         return lean
 
     def _signs(self, lean: np.ndarray) -> np.ndarray:
