@@ -241,6 +241,8 @@ def _of_facts(
     )
     held = holds_facts(column, before, words, int(kept.about["num_items"]))
     holds = holds_facts(column, after, words, values.num_items)
+    if not held and not holds:
+        return ValueChange()  # without reading its texts: titles are many
     role = words.columns.get(words.role_of(column))
     in_compounds = words.compounds and role is not None and role.head == "last" and bool(change.new or change.gone)
     if held and holds and not in_compounds:

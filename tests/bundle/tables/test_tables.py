@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fashion_hash.bundle.catalogue import Catalogue
 from fashion_hash.bundle.tables.files import FOLDER, open_tables
 from fashion_hash.errors import BundleError
 from fashion_hash.retrieval.recommender import Recommender
@@ -176,3 +177,17 @@ def test_tables_of_another_bundle_and_damaged_ones_are_refused(exported: Path, t
         path.write_bytes(data)
     manifest = json.loads((folder / FOLDER / "manifest.json").read_text())
     assert manifest["columns"]["top"][0]["name"] in fast.columns()["top"].names
+
+
+def test_a_first_request_reads_no_catalogue(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fast, plain = pair(exported, tmp_path)
+    expected = told(plain, "red skirt by house 3 under 12")
+
+    def read(*_: object) -> None:
+        raise AssertionError("the catalogue is read through")
+
+    monkeypatch.setattr(Catalogue, "details", read)
+    assert told(fast, "red skirt by house 3 under 12") == expected
+    assert not lexicon_of(fast).values.texts._made  # nor are the texts of a column collected
+    with pytest.raises(AssertionError, match="read through"):
+        Recommender.load(tmp_path / "plain").search("red skirt", None, 3)
