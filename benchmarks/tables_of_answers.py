@@ -85,8 +85,11 @@ def service() -> str:
 
 def facts() -> str:
     """What a request costs at a million items, beyond the encoder."""
-    times = figures("request_facts")["milliseconds"]
+    measured = figures("request_facts")
+    times = measured["milliseconds"]
     rows = [(name, f"{each['median']:.1f}", f"{each['slowest']:.1f}") for name, each in times.items()]
+    first = f"{1e3 * measured['seconds_first_request']:.0f}"
+    rows.append(("the first request of a process", first, first))
     return table(("request", "ms, median", "slowest"), rows, right=2)
 
 
