@@ -37,7 +37,10 @@ def test_torchvision_imports_in_a_fresh_process():
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize(("name", "dim"), [("alexnet", 4096), ("resnet18", 512), ("mobilenet_v3_small", 1024)])
+@pytest.mark.parametrize(
+    ("name", "dim"),
+    [("resnet18", 512), ("mobilenet_v3_small", 1024), pytest.param("alexnet", 4096, marks=pytest.mark.slow)],
+)
 def test_features_end_before_the_classifier(name, dim, pictures):
     backbone = build_backbone(name, "random").eval()
     features = backbone(pictures)

@@ -218,6 +218,7 @@ def test_broken_files_are_named(tmp_path, bundle):
         ItemCoder.open(other)
 
 
+@pytest.mark.slow  # an ordinary test of pictures of new items adds an item in a process without torch
 def test_no_torch(bundle):
     code = (
         "import sys; from fashion_hash.inference.hash_heads import ItemCoder; "

@@ -112,20 +112,26 @@ def check(
                 assert list(zip((-ranking.scores).tolist(), ranking.rows.tolist())) == expected[:k]
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+WORLDS: list[tuple[tuple[str, ...], dict[str, Any]]] = [
+    (("item",), {"num_modalities": 2}),
+    (("item",), {"num_bits": 64, "biased": True}),
+    (("top", "bottom"), {"num_bits": 64}),
+    (("top", "bottom"), {"num_bits": 8, "biased": True}),
+    (("top", "bottom", "shoe"), {"num_modalities": 2, "num_bits": 128}),
+    (("top", "bottom", "shoe"), {"preference_scale": 20, "compatibility_scale": 0}),
+    (("top", "bottom", "shoe"), {"preference_scale": 0, "compatibility_scale": 20}),
+    (("top", "top", "bottom", "shoe"), {"num_modalities": 3, "biased": True}),
+    (("top", "top", "bottom", "shoe"), {"repeat_empty": True}),
+    (("top", "bottom", "shoe", "bag", "hat"), {"num_bits": 24}),
+]
+
+
 @pytest.mark.parametrize(
-    ("slots", "options"),
+    ("variant", "slots", "options"),
     [
-        (("item",), {"num_modalities": 2}),
-        (("item",), {"num_bits": 64, "biased": True}),
-        (("top", "bottom"), {"num_bits": 64}),
-        (("top", "bottom"), {"num_bits": 8, "biased": True}),
-        (("top", "bottom", "shoe"), {"num_modalities": 2, "num_bits": 128}),
-        (("top", "bottom", "shoe"), {"preference_scale": 20, "compatibility_scale": 0}),
-        (("top", "bottom", "shoe"), {"preference_scale": 0, "compatibility_scale": 20}),
-        (("top", "top", "bottom", "shoe"), {"num_modalities": 3, "biased": True}),
-        (("top", "top", "bottom", "shoe"), {"repeat_empty": True}),
-        (("top", "bottom", "shoe", "bag", "hat"), {"num_bits": 24}),
+        pytest.param(variant, slots, options, marks=() if number % len(VARIANTS) == place else pytest.mark.slow)
+        for number, (slots, options) in enumerate(WORLDS)
+        for place, variant in enumerate(VARIANTS)
     ],
 )
 def test_equal_to_brute_force(world: World, make: Make, variant: str, slots: tuple[str, ...], options: dict) -> None:

@@ -29,6 +29,7 @@ from fashion_hash.index.pool import Pool
 from tests.worlds.random_bundles import random_bundle, random_pool
 
 TYPES = ("top", "bottom", "shoe", "bag", "hat")
+SEEDS = [*range(12), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(12, 24))]
 
 
 def engine(bundle: Bundle, count: int, empty: float = 0.25, threads: int = 1) -> SumScan:
@@ -98,7 +99,7 @@ def random_case(seed: int, path: Path) -> Bundle:
     )
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_equal_to_brute_force(tmp_path: Path, seed: int) -> None:
     bundle = random_case(seed, tmp_path / "bundle")
     rng = np.random.default_rng(seed)
@@ -113,7 +114,7 @@ def test_equal_to_brute_force(tmp_path: Path, seed: int) -> None:
         check(bundle, scan, score, k, few, rng.random(count) < 0.01)
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_totals_err_no_more_than_is_said(tmp_path: Path, seed: int) -> None:
     bundle = random_case(seed, tmp_path / "bundle")
     scan = engine(bundle, 300)

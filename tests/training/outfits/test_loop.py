@@ -192,7 +192,7 @@ def test_threads_do_not_change_what_a_seed_gives(tmp_path):
     try:
         dataset = tiny_dataset(items=6, users=6, outfits=2000, valid=False)
         values = tiny_values(model={"num_bits": 128}, train={"epochs": 1, "batch_size": 1000}, encoder={"blocks": 1})
-        runs = [fit(make_config(values), dataset, tmp_path / f"run{number}") for number in range(4)]
+        runs = [fit(make_config(values), dataset, tmp_path / f"run{number}") for number in range(3)]
     finally:
         torch.set_num_threads(threads)
     first, *others = (load_file(run.path / "last.safetensors") for run in runs)
