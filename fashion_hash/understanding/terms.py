@@ -24,7 +24,7 @@ from fashion_hash.data.progress import progress
 from fashion_hash.understanding.words import Words
 
 K1, B = 1.5, 0.75
-RARER = 8  # times as many: the few are looked up among the many
+RARER = 32  # times as many: the few are looked up among the many
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,8 @@ class Terms:
         """
         count = weights.shape[0] if rows is None else len(rows)
         shares = np.zeros(count, dtype=np.float32)
+        if rows is not None:
+            rows = rows.astype(weights.indices.dtype)  # else all holders would be copied to be looked up
         for word in asked:
             span = slice(weights.indptr[word], weights.indptr[word + 1])
             holders, added = weights.indices[span], weights.data[span]
