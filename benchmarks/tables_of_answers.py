@@ -93,10 +93,25 @@ def facts() -> str:
     return table(("request", "ms, median", "slowest"), rows, right=2)
 
 
+def request_sum() -> str:
+    """What a bundle answers on reviews, beside each of its terms."""
+    of = {name: each for name, each in figures("request_sum").items() if name != "machine"}
+    rows = []
+    for name, each in of.items():
+        for key in ("recall@10", "mrr"):
+            means = {row: each["rows"][row][key]["mean"] for row in each["rows"]}
+            first, *others = means
+            cells = [f"{share(means[first], 3)} ± {share(each['rows'][first][key]['deviation'], 3)}"]
+            rows.append((f"{name}, {key}", *cells, *(share(means[other], 3) for other in others)))
+    heads = list(next(iter(of.values()))["rows"])
+    return table(("", *heads), rows, right=len(heads))
+
+
 ANSWERS: dict[str, Callable[[], str]] = {
     "adherence": adherence,
     "adherence-of-bits": adherence_of_bits,
     "retrain": retrain,
     "service": service,
     "facts": facts,
+    "request-sum": request_sum,
 }
