@@ -117,5 +117,5 @@ def _serve_with(args: argparse.Namespace, shared: Path) -> int:
         access_log=not args.no_access_log,
         shared=shared,
     )
-    worker = Worker(tuple(args.bundles), args.split, settings, not args.no_verify)
+    worker = Worker(tuple(args.bundles), args.split, settings, not args.no_verify, known)
     return run(worker, bind(args.host, args.port), lambda url: print(f"serving at {url}", file=sys.stderr, flush=True))

@@ -116,6 +116,19 @@ class FeedbackStore:
         for (_, future), count in zip(batch, counts):
             future.set_result(count)
 
+    def known(self, event_ids: Sequence[str]) -> set[str]:
+        """Those of some ids that events have already.
+
+        Raises:
+            BundleError: the file cannot be read.
+        """
+        if not self.path.exists():
+            return set()
+        ids = json.dumps(list(event_ids))
+        with _errors(self.path), closing(_connect(self.path)) as connection:
+            query = "SELECT event_id FROM events WHERE event_id IN (SELECT value FROM json_each(?))"
+            return {event_id for (event_id,) in connection.execute(query, (ids,))}
+
     def forget(self, user_ids: Sequence[str]) -> int:
         """Erases the events of users from the file; returns how many there were."""
         if not self.path.exists():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from fashion_hash.live.snapshot import Snapshot, outfit_keys
 
 # an outfit of the pool by id, or any items by slot name
 OutfitRef = str | dict[str, str]
+NewState = Callable[[Snapshot, UserState | None], UserState]
 
 
 class Told(NamedTuple):
@@ -42,7 +43,7 @@ def add_user(live: LiveCatalogue, fold: Fold, user_id: str, told: Told, again: b
         likes, dislikes = told.rows(snapshot)
         return _folded(snapshot, fold, likes[:0], likes, dislikes)
 
-    _put(live, user_id, new_state, lambda now: _check_not_removed(now, user_id, again))
+    _put(live, {user_id: new_state}, lambda now: _check_not_removed(now, user_id, again))
 
 
 def update_user(live: LiveCatalogue, fold: Fold, user_id: str, told: Told) -> None:
@@ -58,7 +59,24 @@ def update_user(live: LiveCatalogue, fold: Fold, user_id: str, told: Told) -> No
         if user_id not in users and now.store.user(user_id, len(live.bundle.slots)) is None:
             users.row(user_id)  # raises: removed meanwhile
 
-    _put(live, user_id, new_state, check)
+    _put(live, {user_id: new_state}, check)
+
+
+def tell_users(live: LiveCatalogue, fold: Fold, told: Mapping[str, Told]) -> None:
+    """Adds to what several users told, in one transaction; see Recommender.tell_users."""
+
+    def adding(user_id: str) -> NewState:
+        def new_state(snapshot: Snapshot, state: UserState | None) -> UserState:
+            history = history_of(live, snapshot.bundle.users.find(user_id))
+            return state_after(snapshot, fold, history, state, told[user_id])
+
+        return new_state
+
+    def check(now: Writing) -> None:
+        for user_id in told:
+            _check_not_removed(now, user_id, again=False)
+
+    _put(live, {user_id: adding(user_id) for user_id in told}, check)
 
 
 def put_user(live: LiveCatalogue, fold: Fold, user_id: str, told: Told, again: bool = False) -> bool:
@@ -71,7 +89,7 @@ def put_user(live: LiveCatalogue, fold: Fold, user_id: str, told: Told, again: b
         new = row < 0 and state is None
         return _folded(snapshot, fold, history_of(live, row), *told.rows(snapshot))
 
-    _put(live, user_id, new_state, lambda now: _check_not_removed(now, user_id, again))
+    _put(live, {user_id: new_state}, lambda now: _check_not_removed(now, user_id, again))
     return new
 
 
@@ -115,28 +133,29 @@ def state_after(snapshot: Snapshot, fold: Fold, history: np.ndarray, state: User
 
 def _put(
     live: LiveCatalogue,
-    user_id: str,
-    new_state: Callable[[Snapshot, UserState | None], UserState],
+    new_states: Mapping[str, NewState],
     check: Callable[[Writing], None],
 ) -> None:
-    """Stores the new state of a user; it is computed before the transaction, so that other writers do not wait.
+    """Stores the new states of users; they are computed before the transaction, so that other writers do not wait.
 
     Args:
         live: the catalogue.
-        user_id: who.
-        new_state: makes the new state of the present one.
-        check: called within the transaction; raises when the user may not be written.
+        new_states: by user id what makes the new state of the present one.
+        check: called within the transaction; raises when a user may not be written.
     """
-    if not isinstance(user_id, str):
-        raise DataError(f"a user id must be a text, got {shown(user_id)}")
-    new_id("user", user_id, 0)
+    for user_id in new_states:
+        if not isinstance(user_id, str):
+            raise DataError(f"a user id must be a text, got {shown(user_id)}")
+        new_id("user", user_id, 0)
+    users, slots = list(new_states), len(live.bundle.slots)
     while True:
-        snapshot, [before] = live.now_with([user_id])
-        after = new_state(snapshot, before)
+        snapshot, before = live.now_with(users)
+        after = [new_states[user_id](snapshot, state) for user_id, state in zip(users, before)]
         with live.writing() as now:
             check(now)
-            if _same(now.store.user(user_id, len(live.bundle.slots)), before):
-                now.store.put_user(user_id, after)
+            if all(_same(now.store.user(user_id, slots), state) for user_id, state in zip(users, before)):
+                for user_id, state in zip(users, after):
+                    now.store.put_user(user_id, state)
                 return
 
 

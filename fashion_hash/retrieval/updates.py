@@ -16,7 +16,7 @@ from fashion_hash.live.updates.batches import replayable
 from fashion_hash.live.updates.hidden import set_hidden
 from fashion_hash.live.updates.items import Coding, write_items
 from fashion_hash.live.updates.outfits import NamedOutfit, upsert_outfits
-from fashion_hash.live.users import OutfitRef, Told, add_user, put_user, update_user
+from fashion_hash.live.users import OutfitRef, Told, add_user, put_user, tell_users, update_user
 from fashion_hash.retrieval.moment import OpenGeneration
 from fashion_hash.retrieval.search.live_tower import LiveTower
 
@@ -238,6 +238,20 @@ class CatalogueUpdates:
             Whether the user is new.
         """
         return self._write(lambda now: put_user(now.live, now.fold, user_id, Told(liked, disliked), again))
+
+    def tell_users(self, told: Mapping[str, Told]) -> None:
+        """Adds to what users told, as `update_user` does, and adds those who are unknown; all of them, or none.
+
+        Args:
+            told: by user id what they tell.
+
+        Raises:
+            DataError: an id is not valid, or is that of a user who was removed.
+            QueryError: an outfit both liked and disliked, without items, or a slot that does not exist.
+            UnknownIdError: an unknown outfit or item.
+        """
+        if told:
+            self._write(lambda now: tell_users(now.live, now.fold, told))
 
     def remove_user(self, user_id: str | Sequence[str]) -> None:
         """Removes a user, or a list of users in one step: they are unknown at once.

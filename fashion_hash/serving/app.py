@@ -37,9 +37,13 @@ ERRORS: dict[int | str, dict[str, object]] = {
         (401, "A token is needed."),
         (403, "The token does not allow this."),
         (404, "An id is unknown."),
+        (408, "The body took too long to arrive."),
+        (409, "This contradicts what is there."),
         (413, "The body is too large."),
+        (415, "The body is not JSON by its Content-Type."),
         (422, "A field is not valid."),
-        (503, "The service is busy."),
+        (503, "The service is busy, or cannot read its files."),
+        (507, "There is no space left to write."),
     )
 }
 

@@ -187,7 +187,7 @@ class Service:
         self.batches = Batches(self.pool, queue)
         self.writes = Lane(WRITERS, queue, max(seconds, 30.0))
         state = self.settings.state or feedback_folder(next(iter(self.models)).path)
-        self.watch = Watch(self.models, self.settings.shared, erases=self.settings.role != "answers")
+        self.watch = Watch(self.models, self.settings.shared, self.metrics, erases=self.settings.role != "answers")
         shared = self.settings.shared
         self.writer = Writer(shared) if shared is not None and self.settings.role == "answers" else None
         self.feedback, self.replies = FeedbackStore(state), Replies(state)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import functools
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -47,6 +50,62 @@ def test_a_cursor_of_another_question_is_refused(client):
     reply = client.post("/v1/users/user-1/outfits", json={"k": 2, "cursor": cursor, "include_liked": True})
     assert reply.status_code == 422
     assert reply.json()["errors"][0]["pointer"] == "/cursor"
+
+
+@pytest.mark.parametrize("path", ["/v1/users/user-2/outfits", "/v1/recommend", "/v1/users/user-1/outfits?model=main"])
+def test_a_cursor_of_another_user_route_or_model_is_refused(client, path):
+    cursor = ask(client, "/v1/users/user-1/outfits", k=2)["next"]
+    assert client.post(path, json={"k": 2, "cursor": cursor}).status_code == 422
+
+
+def cursor_of(text):
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+DEEP = functools.reduce(lambda inner, _: {"a": inner}, range(300), 1)
+
+
+@pytest.mark.parametrize(
+    ("cursor", "where"),
+    [
+        ('{"skip":1e999,"question":"a","reader":""}', None),
+        ('{"skip":true,"question":"a","reader":""}', None),
+        ('{"skip":1,"question":"a","reader":3}', None),
+        ("[]", None),
+        ('{"skip":1,"question":"a","reader":""}', {"price": "\ud800"}),
+        ('{"skip":1,"question":"a","reader":""}', DEEP),
+    ],
+)
+def test_a_cursor_that_was_changed_by_hand_is_refused(client, cursor, where):
+    content = json.dumps({"cursor": cursor_of(cursor), "where": where}).encode()
+    headers = {"Content-Type": "application/json"}
+    assert client.post("/v1/users/user-1/outfits", content=content, headers=headers).status_code == 422
+
+
+def test_the_pages_of_a_stranger_without_a_session_repeat_nothing(client):
+    ids, cursor, count = [], None, len(recommender(client))
+    while len(ids) < count:
+        got = ask(client, "/v1/recommend", k=7, cursor=cursor)
+        ids += [outfit["outfit_id"] for outfit in got["outfits"]]
+        if (cursor := got["next"]) is None:
+            break
+    assert len(ids) == len(set(ids)) == count
+
+
+def test_head_is_answered_like_get_without_a_body(client):
+    for path, status in (("/v1/model", 200), ("/", 200), ("/v1/items/top/none", 404)):
+        reply = client.head(path)
+        assert reply.status_code == status
+        assert reply.content == b""
+
+
+def test_a_body_that_is_not_said_to_be_json_is_415(client):
+    for kind in ("text/plain", "application/x-www-form-urlencoded"):
+        reply = client.post("/v1/recommend", content=b'{"k": 1}', headers={"Content-Type": kind})
+        assert reply.status_code == 415
+        assert "application/json" in reply.json()["detail"]
+    broken = client.post("/v1/recommend", content=b"{k", headers={"Content-Type": "application/json"})
+    assert "errors" not in broken.json() or broken.json()["errors"][0]["pointer"] == ""
 
 
 def test_strangers_do_not_all_get_one_list_and_a_session_keeps_its_own(client):

@@ -213,6 +213,46 @@ def test_a_bad_event_keeps_none_of_its_batch(client, path, event):
     assert OUTFIT not in recommender(client).liked("user-1")
 
 
+def test_a_batch_of_events_that_is_refused_folds_nobody(client):
+    client.put("/v1/users/gone", json={"liked": [OUTFIT]})
+    client.delete("/v1/users/gone")
+    for last in ({"user": "gone"}, {"user": "\n"}):
+        events = [{"user": "newcomer", "kind": "liked", "outfit": OUTFIT}, {**last, "kind": "liked", "outfit": OUTFIT}]
+        assert client.post("/v1/feedback", json={"events": events}).status_code in (409, 422)
+        assert not recommender(client).knows_user("newcomer")
+
+
+def test_an_event_that_comes_again_is_neither_kept_nor_folded_nor_counted_again(client):
+    def send(kind, event_id, user="reader"):
+        event = {"user": user, "kind": kind, "outfit": OUTFIT, "event_id": event_id}
+        return client.post("/v1/feedback", json={"events": [event, event]}).json()
+
+    assert send("liked", "e-1") == {"stored": 1, "folded": 1}
+    assert send("disliked", "e-2") == {"stored": 1, "folded": 1}
+    assert send("liked", "e-1") == {"stored": 0, "folded": 0}
+    assert send("liked", "e-2", user="somebody else") == {"stored": 0, "folded": 0}
+    assert recommender(client).liked("reader") == []
+    assert not recommender(client).knows_user("somebody else")
+    lines = client.get("/metrics").text.splitlines()
+    counts = {line for line in lines if line.startswith("fashion_hash_feedback_total{")}
+    assert counts == {
+        f'fashion_hash_feedback_total{{kind="{kind}",model="main"}} 1.0' for kind in ("liked", "disliked")
+    }
+
+
+def test_a_key_of_a_change_of_another_model_is_of_another_change(client):
+    body, key = {"liked": [OUTFIT]}, {"Idempotency-Key": "k"}
+    assert client.put("/v1/users/x", json=body, headers=key).status_code == 201
+    assert client.put("/v1/users/x", json=body, headers=key).status_code == 201
+    assert client.put("/v1/users/x?model=main", json=body, headers=key).status_code == 422
+
+
+def test_ids_are_as_long_in_paths_and_keys_as_in_bodies(client):
+    assert client.put(f"/v1/users/{1_000 * 'ü'}", json={}).status_code == 201
+    assert client.put(f"/v1/users/{1_001 * 'u'}", json={}).status_code == 422
+    assert client.post("/v1/outfits", json={"outfits": {1_001 * "o": OUTFIT}}).status_code == 422
+
+
 def test_a_full_disk_is_said_and_reading_goes_on(client, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "feedback.sqlite")

@@ -26,7 +26,7 @@ IN_WORDS = ("/v1/search", "/v1/outfits-for")
 NAMES = {"user_id": "user-1", "item_type": "top", "item_id": "top-0"}
 # in which order the examples make sense: what is removed was added before
 ORDER = ["post", "put", "patch", "get", "delete"]
-DOCUMENTED = {200, 201, 304, 400, 401, 403, 404, 408, 409, 413, 422, 503, 507}
+DOCUMENTED = {200, 201, 304, 400, 401, 403, 404, 408, 409, 413, 415, 422, 503, 507}
 
 
 def opened(path, **options):

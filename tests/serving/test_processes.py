@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from fashion_hash.feedback.store import FeedbackStore
+from fashion_hash.serving.workers.writer import _Connection
 from tests.paths import PROJECT
 from tests.worlds.generations import add_generation
 
@@ -56,7 +58,7 @@ class Running:
 @contextmanager
 def running(bundle: Path, tokens: Path, *options: str) -> Iterator[Running]:
     command = [sys.executable, "-m", "fashion_hash.cli", "serve"]
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1", "TMPDIR": str(tokens.parent)}
     made = [*command, "--new-token", "write", "--tokens", str(tokens)]
     token = subprocess.run(made, env=environment, capture_output=True, text=True, check=True).stdout.strip()
     process = subprocess.Popen(
@@ -160,12 +162,23 @@ def test_metrics_of_all_workers_are_added_up(service):
 
 
 def test_every_worker_moves_to_a_new_generation(service, bundle):
+    for _ in range(6):
+        assert gauge(service) == 1  # now each worker has said it
+    before = until(lambda: service.workers()[2:] and service.workers())
+    os.kill(before[0], signal.SIGKILL)
     add_generation(bundle, seed=1)
 
     def generations():
         return {service.ask("POST", ASK, {"k": 1})[1]["generation"] for _ in range(12)}
 
     until(lambda: generations() == {2})
+    until(lambda: {gauge(service) for _ in range(6)} == {2})
+
+
+def gauge(service):
+    text = service.ask("GET", "/metrics")[1]["text"]
+    [line] = [line for line in text.splitlines() if line.startswith("fashion_hash_generation{")]
+    return float(line.split()[-1])
 
 
 def test_every_worker_sees_a_change_at_once(service):
@@ -216,6 +229,54 @@ def test_a_reload_reaches_every_worker_and_drops_nothing(service):
     assert service.ask("POST", "/v1/model:reload", {})[0] == 200
     for _ in range(10):
         assert service.ask("POST", ASK, {"k": 1})[0] == 200
+
+
+def test_a_worker_that_cannot_be_started_again_leaves_the_others_answering(service, bundle):
+    time.sleep(2.1)  # the workers have lived for a while
+    workers = until(lambda: service.workers()[2:] and service.workers())
+    service.tokens.write_text("damaged")  # was read at the start
+    bundle.rename(bundle.parent / "away")
+    os.kill(workers[0], signal.SIGKILL)
+    for _ in range(22):
+        assert service.ask("GET", "/healthz")[0] == 200
+        time.sleep(0.1)
+    assert service.process.poll() is None
+    (bundle.parent / "away").rename(bundle)
+    until(lambda: len(service.workers()) == 3)
+    assert service.ask("PUT", "/v1/users/later", {"liked": [{"top": "top-1"}]})[0] == 201
+
+
+def test_the_folder_of_the_workers_may_be_tidied_away(service):
+    [folder] = service.tokens.parent.glob("fashion_hash_serve.*")
+    shutil.rmtree(folder)
+    assert service.ask("PUT", "/v1/users/without-folder", {"liked": [{"top": "top-1"}]})[0] == 201
+    assert service.ask("GET", "/metrics")[0] == 503
+    os.kill(service.workers()[0], signal.SIGKILL)
+    until(lambda: folder.exists() and len(service.workers()) == 3)
+    for number in range(4):
+        assert service.ask("POST", ASK, {"k": 1})[0] == 200
+        assert service.ask("PUT", f"/v1/users/without-{number}", {"liked": [{"top": "top-1"}]})[0] == 201
+
+
+def test_a_connection_to_the_writer_is_looked_at_beyond_the_thousandth_file():
+    ours, theirs = socket.socketpair()
+    beyond = os.dup2(ours.fileno(), 1_100)
+    ours.close()
+    connection = _Connection("unused")
+    connection.sock = socket.socket(fileno=beyond)
+    connection.drop_if_ended()
+    assert connection.sock is not None
+    theirs.close()
+    connection.drop_if_ended()
+    assert connection.sock is None
+
+
+def test_what_is_no_http_is_refused_by_a_problem(service):
+    for sent in (b"nonsense\r\n\r\n", b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"):
+        got = exchange(service, sent)
+        assert got.startswith(b"HTTP/1.1 400 "), got
+        assert b"application/problem+json" in got
+        assert json.loads(got.partition(b"\r\n\r\n")[2])["status"] == 400
 
 
 def test_sigterm_lets_answers_in_progress_end(service):  # the last of those that share the service

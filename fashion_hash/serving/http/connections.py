@@ -7,6 +7,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from fashion_hash.serving.http.problems import problem_reply
+
 HEADER_SECONDS = 10.0
 MOST_HEADER_BYTES = 64 << 10
 
@@ -37,7 +39,15 @@ class BoundedConnection(HttpToolsProtocol):
             self._unread += len(data)
         super().data_received(data)
         if self._in_headers and self._unread > MOST_HEADER_BYTES and not self.transport.is_closing():
-            self.send_400_response("The headers are too large.")
+            self.send_400_response(f"the path and the headers are too large: {MOST_HEADER_BYTES:,} bytes at most")
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuses what is no HTTP request, or too large a one, as all errors are: with a problem."""
+        detail = "this is not an HTTP request that can be read: see the path, the headers and how they end"
+        reply = problem_reply(400, msg if "too large" in msg else detail, headers={"connection": "close"})
+        lines = [b"HTTP/1.1 400 Bad Request", *(b": ".join(pair) for pair in reply.raw_headers)]
+        self.transport.write(b"\r\n".join([*lines, b"", bytes(reply.body)]))
+        self.transport.close()
 
     def on_headers_complete(self) -> None:
         """The headers are there."""

@@ -45,6 +45,8 @@ class Frame:
         request_id = sent_id.decode() if _GOOD_ID.fullmatch(sent_id) else secrets.token_hex(8)
         scope["request_id"], scope["began"] = request_id, began
         status, size = 500, 0
+        head = scope["method"] == "HEAD"  # is answered as GET is, without a body
+        inner: Scope = {**scope, "method": "GET"} if head else scope
 
         async def send_framed(message: Message) -> None:
             nonlocal status, size
@@ -56,19 +58,21 @@ class Frame:
                     (b"x-content-type-options", b"nosniff"),
                 ]
             elif message["type"] == "http.response.body":
+                if head:
+                    message = {**message, "body": b""}
                 size += len(message.get("body", b""))
             await send(message)
 
         try:
             if self._hosts and _name(headers.get(b"host", b"")) not in self._hosts:
                 detail = "this service does not answer to that Host header: see --host-name"
-                await problem_reply(400, detail, request_id=request_id)(scope, receive, send_framed)
+                await problem_reply(400, detail, request_id=request_id)(inner, receive, send_framed)
             else:
-                await self._app(scope, receive, send_framed)
+                await self._app(inner, receive, send_framed)
         finally:
-            self._count(scope, status, size, time.perf_counter() - began)
+            self._count(inner, scope["method"], status, size, time.perf_counter() - began)
 
-    def _count(self, scope: Scope, status: int, size: int, seconds: float) -> None:
+    def _count(self, scope: Scope, method: str, status: int, size: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "other")
         model = scope.get("model", "")
         if self._metrics is None:
@@ -79,7 +83,7 @@ class Frame:
                 "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
                 "request_id": scope["request_id"],
                 "client": (scope.get("client") or ("", 0))[0],
-                "method": scope["method"],
+                "method": method,
                 "route": route,
                 "status": status,
                 "bytes": size,

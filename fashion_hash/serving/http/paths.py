@@ -9,6 +9,8 @@ from fastapi import Path
 from pydantic import AfterValidator
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from fashion_hash.serving.schemas.fields import LONGEST_ID
+
 _PLAIN = ":@!$&'()*+,;=~"  # may stand in a segment as they are
 
 
@@ -29,13 +31,16 @@ class EscapedPaths:
 
 def _decoded(segment: str) -> str:
     try:
-        return unquote(segment, errors="strict")
+        text = unquote(segment, errors="strict")
     except UnicodeDecodeError:
         raise ValueError("an id in the path must be UTF-8, escaped by percent signs") from None
+    if len(text) > LONGEST_ID:
+        raise ValueError(f"an id must have at most {LONGEST_ID:,} letters, got {len(text):,}")
+    return text
 
 
-PathId = Annotated[str, Path(min_length=1, max_length=9_000), AfterValidator(_decoded)]
-PathType = Annotated[str, Path(min_length=1, max_length=1_000), AfterValidator(_decoded)]
+PathId = Annotated[str, Path(min_length=1, max_length=12 * LONGEST_ID), AfterValidator(_decoded)]
+PathType = Annotated[str, Path(min_length=1, max_length=12 * LONGEST_ID), AfterValidator(_decoded)]
 
 
 def path_of(segment: str) -> str:

@@ -104,7 +104,7 @@ def as_problem(error: Exception) -> Problem:
     if isinstance(error, UnknownIdError):
         return Problem(404, message)
     if any(_is_full(cause) for cause in _causes(error)):
-        return Problem(507, "nothing was changed: there is no space left to write; free some and try again")
+        return Problem(507, "there is no space left to write: free some, and send it again")
     if isinstance(error, BundleError | MissingExtraError | OSError):
         _log.error("%s", message)
         return Problem(503, "the files of the bundle cannot be used now: see the log", headers={"Retry-After": "5"})
@@ -152,6 +152,8 @@ def _of_known(request: Request, error: Exception) -> Problem:
 def _of_http(request: Request, error: Exception) -> Problem:
     assert isinstance(error, HTTPException)
     detail = str(error.detail)
+    if detail == "There was an error parsing the body":
+        detail = "the body cannot be read: send JSON, in UTF-8 and not compressed, with numbers of a sensible length"
     if error.status_code == 404:
         detail = "there is nothing at this path: /openapi.json lists the paths"
     elif error.status_code == 405:
@@ -168,6 +170,9 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     errors = [{"pointer": _pointer(each["loc"]), "detail": _sentence(each)} for each in error.errors()[:20]]
     first = errors[0]
+    if isinstance(error.body, bytes) and error.body:  # it was not read, since it does not say that it is JSON
+        detail = "the body is not read as JSON: send it with the header Content-Type: application/json"
+        return problem_reply(415, detail, request_id=request_id_of(request))
     unreadable = error.errors()[0]["type"] == "json_invalid"
     detail = first["detail"] if not first["pointer"] else f"{first['pointer']}: {first['detail']}"
     return problem_reply(400 if unreadable else 422, detail, errors, request_id=request_id_of(request))
@@ -177,6 +182,8 @@ def _pointer(location: Sequence[str | int]) -> str:
     """A JSON pointer for a field of the body, "path:NAME" and such for parameters."""
     where, *rest = location
     if where == "body":
+        if all(isinstance(part, int) for part in rest):  # where the parser stopped
+            return ""
         parts = (str(part).replace("~", "~0").replace("/", "~1") for part in rest if not _is_branch(part))
         return "".join(f"/{part}" for part in parts)
     return f"{where}:{'.'.join(map(str, rest))}"
@@ -191,6 +198,12 @@ def _sentence(error: Mapping[str, Any]) -> str:
     kind, context, value = error["type"], error.get("ctx", {}), shown(error.get("input"))
     sentences = {
         "missing": "this field is missing",
+        "int_type": f"must be a whole number, got {value}",
+        "model_attributes_type": f"must be an object, got {value}",
+        "dict_type": f"must be an object, got {value}",
+        "list_type": f"must be a list, got {value}",
+        "string_type": f"must be a text, got {value}",
+        "string_unicode": "must be a text that can be written in UTF-8",
         "extra_forbidden": "this field is unknown: /openapi.json lists the fields",
         "greater_than_equal": f"must be at least {context.get('ge')}, got {value}",
         "greater_than": f"must be above {context.get('gt')}, got {value}",

@@ -8,7 +8,7 @@ import json
 import secrets
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -68,30 +68,51 @@ def hit_facts(hit: Hit) -> dict[str, Any]:
     }
 
 
-def skipped(body: BaseModel, cursor: str | None) -> int:
-    """How many hits the pages before a cursor had. Raises Problem for a cursor of another question."""
+class Page(NamedTuple):
+    """Where a page of an answer begins, and who reads it.
+
+    Attributes:
+        skip: how many hits the pages before had.
+        reader: stays the same from page to page where neither a user nor a session is named: it decides which model
+            answers, and in which order.
+    """
+
+    skip: int
+    reader: str
+
+
+def page_of(request: Request, body: BaseModel, cursor: str | None) -> Page:
+    """The page that a cursor names; the first without one. Raises Problem for a cursor of another question."""
     if cursor is None:
-        return 0
+        return Page(0, request.scope["request_id"])
     try:
         read = json.loads(base64.urlsafe_b64decode(cursor.encode("ascii") + b"=="))
-        skip, question = int(read["skip"]), str(read["question"])
+        page, question = Page(read["skip"], read["reader"]), read["question"]
+        if type(page.skip) is not int or not isinstance(page.reader, str):
+            raise ValueError(cursor)
     except (ValueError, TypeError, KeyError):
         raise Problem(422, f"the cursor {shown(cursor)} is not one of this service", "/cursor") from None
-    if question != _question(body):
+    if question != _question(request, body):
         raise Problem(422, "the cursor belongs to another question: send the same fields with it", "/cursor")
-    if not 0 <= skip <= MOST_SKIPPED:
+    if not 0 <= page.skip <= MOST_SKIPPED:
         raise Problem(422, f"the pages end after {MOST_SKIPPED:,} hits: ask a narrower question", "/cursor")
-    return skip
+    return page
 
 
-def next_cursor(body: BaseModel, skip: int, count: int, k: int) -> str | None:
+def next_cursor(request: Request, body: BaseModel, page: Page, count: int, k: int) -> str | None:
     """The cursor of the page after one with `count` hits; None after the last."""
     if count < k:
         return None
-    text = json.dumps({"skip": skip + count, "question": _question(body)}, separators=(",", ":"))
+    read = {"skip": page.skip + count, "reader": page.reader, "question": _question(request, body)}
+    text = json.dumps(read, separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _question(body: BaseModel) -> str:
-    """A digest of everything that the pages of an answer share."""
-    return hashlib.sha256(body.model_dump_json(exclude=_NOT_ASKED).encode()).hexdigest()[:12]
+def _question(request: Request, body: BaseModel) -> str:
+    """A digest of everything that the pages of an answer share: the route, the user, the model and the fields."""
+    try:
+        fields = body.model_dump_json(exclude=_NOT_ASKED)
+    except ValueError:
+        raise Problem(422, "a field is nested too deeply, or holds a text that cannot be written in UTF-8") from None
+    asked = (request.scope["path"], request.query_params.get("model", ""), fields)
+    return hashlib.sha256("\n".join(asked).encode("utf-8", "replace")).hexdigest()[:12]

@@ -42,7 +42,8 @@ async def change(
     service = service_of(request)
     if service.writer is not None:
         return await service.hand_over(request)
-    body = f"{request.method} {request.scope['path']}\n".encode() + await request.body()
+    about = (request.method.encode(), request.scope["path"].encode(), request.scope["query_string"])
+    body = b" ".join(about) + b"\n" + await request.body()
 
     def run() -> Kept:
         facts = make()

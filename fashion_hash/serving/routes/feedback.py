@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from datetime import UTC
-from typing import Any, NamedTuple
+from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -15,11 +15,10 @@ from starlette.responses import Response
 from fashion_hash.errors import FashionHashError, UnknownIdError
 from fashion_hash.feedback.report import report_feedback
 from fashion_hash.feedback.store import Event
-from fashion_hash.live.users import OutfitRef
+from fashion_hash.live.users import OutfitRef, Told
 from fashion_hash.retrieval.recommender import Recommender
 from fashion_hash.serving.http.access import CanRead, CanWrite
 from fashion_hash.serving.http.problems import Problem, as_problem
-from fashion_hash.serving.models import Model
 from fashion_hash.serving.routes.answers import reply
 from fashion_hash.serving.routes.changing import IdempotencyKey, change
 from fashion_hash.serving.schemas.changes import EventBody, FeedbackBody, FeedbackKept
@@ -29,13 +28,6 @@ from fashion_hash.serving.service import Service, service_of
 router = APIRouter(tags=["feedback"])
 A_DAY = 24 * 3600.0
 OPINIONS = {"liked": "liked", "bought": "liked", "disliked": "disliked", "undone": "neutral"}
-
-
-class Told(NamedTuple):
-    """What a user tells by some events; the latest opinion about an outfit counts."""
-
-    model: Model
-    opinions: dict[str, tuple[str, OutfitRef]]
 
 
 @router.post("/v1/feedback", response_model=FeedbackKept, dependencies=[CanWrite])
@@ -58,44 +50,42 @@ async def report(request: Request) -> Response:
 
 
 def keep_events(service: Service, bodies: Sequence[EventBody]) -> dict[str, Any]:
-    """Checks all events, folds what users tell, and writes the events.
+    """Checks all events, folds what users tell by those that are new, and writes these.
 
     The reply comes after both. A process that is killed in between has folded likes whose events nobody acknowledged;
     sent again they change nothing.
     """
-    events, told = [], dict[str, Told]()
+    events = []
     for place, body in enumerate(bodies):
-        model = service.models.of(body.user)
         try:
-            event = _event(service, model.recommender, body, place)
+            events.append(_event(service, service.models.of(body.user).recommender, body, place))
         except FashionHashError as error:
             problem = as_problem(error)
             pointer = problem.pointer or f"/events/{place}"
             raise Problem(422 if problem.status == 404 else problem.status, problem.detail, pointer) from error
-        events.append(event)
-        if (opinion := OPINIONS.get(body.kind)) is not None and event.items:
-            about = json.dumps(event.items, sort_keys=True)
-            told.setdefault(body.user, Told(model, {})).opinions[about] = opinion, dict(event.items)
-    for user, each in told.items():
-        _fold(each, user)
+    known = service.feedback.known([event.event_id for event in events])
+    events = list({event.event_id: event for event in reversed(events) if event.event_id not in known}.values())[::-1]
+    told = _told(events)
+    for model in service.models:
+        theirs = {user: each for user, each in told.items() if service.models.of(user).name == model.name}
+        model.recommender.tell_users(theirs)
     stored = service.feedback.append(events)
     for event in events:
         service.metrics.feedback.labels(event.kind, event.model).inc()
     return {"stored": stored, "folded": len(told)}
 
 
-def _fold(told: Told, user: str) -> None:
-    liked, disliked, neutral = (
-        [outfit for opinion, outfit in told.opinions.values() if opinion == wanted]
-        for wanted in ("liked", "disliked", "neutral")
-    )
-    recommender = told.model.recommender
-    try:
-        recommender.update_user(user, liked, disliked, neutral=neutral)
-    except UnknownIdError:
-        if recommender.knows_user(user):
-            raise
-        recommender.put_user(user, liked, disliked)
+def _told(events: Sequence[Event]) -> dict[str, Told]:
+    """What users tell by events; the latest opinion about an outfit counts."""
+    opinions: dict[str, dict[str, tuple[str, OutfitRef]]] = {}
+    for event in events:
+        if (opinion := OPINIONS.get(event.kind)) is not None and event.items:
+            about = json.dumps(dict(event.items), sort_keys=True)
+            opinions.setdefault(event.user_id, {})[about] = opinion, dict(event.items)
+    return {
+        user: Told(*([outfit for said, outfit in each.values() if said == kind] for kind in Told._fields))
+        for user, each in opinions.items()
+    }
 
 
 def _event(service: Service, recommender: Recommender, body: EventBody, place: int) -> Event:

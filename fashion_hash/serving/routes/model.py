@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from fashion_hash.serving.columns import columns_of
 from fashion_hash.serving.http.access import CanRead, CanWrite
+from fashion_hash.serving.http.problems import Problem
 from fashion_hash.serving.models import Model
 from fashion_hash.serving.routes.answers import reply
 from fashion_hash.serving.schemas.bodies import ReloadBody
@@ -68,7 +69,12 @@ async def metrics(request: Request) -> Response:
         live = model.recommender.live
         service.metrics.generation.labels(model.name).set(model.generation)
         service.metrics.log_entries.labels(model.name).set(live.now().num_changes)
-    return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")
+    try:
+        text = service.metrics.text()
+    except ValueError:
+        detail = "the folder that workers count in was removed: restart the service to count again"
+        raise Problem(503, detail) from None
+    return Response(text, media_type="text/plain; version=0.0.4")
 
 
 def card(model: Model) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from fashion_hash.serving.http.access import CanRead
 from fashion_hash.serving.http.problems import Problem
 from fashion_hash.serving.http.uploads import reencoded
 from fashion_hash.serving.models import Model
-from fashion_hash.serving.routes.answers import answer, next_cursor, skipped
+from fashion_hash.serving.routes.answers import answer, next_cursor, page_of
 from fashion_hash.serving.routes.users import known_user, seconds_of
 from fashion_hash.serving.schemas.bodies import OutfitsForBody, PhotoForm, SearchBody
 from fashion_hash.serving.schemas.replies import OutfitsForAnswer, PhotoAnswer, SearchAnswer
@@ -66,7 +66,6 @@ async def search_by_photo(
 ) -> Response:
     """The items that look most like a picture; words beside it decide and order as in a search."""
     service = service_of(request)
-    chosen = service.model_of(request, None, model)
     uploaded = b"" if form.picture is None else await form.picture.read()
     if (form.picture is None) == (not form.code):
         raise Problem(422, "send either a picture or the code of one", "/picture")
@@ -75,7 +74,8 @@ async def search_by_photo(
     asked = PhotoQuestion(
         sent=form.code or hashlib.sha256(uploaded).hexdigest(), **form.model_dump(include=IN_QUESTION)
     )
-    skip = skipped(asked, form.cursor)
+    page = page_of(request, asked, form.cursor)
+    chosen = service.model_of(request, page.reader, model)
 
     def ask() -> tuple[str, dict[str, Any], Shortfall | None]:
         code = (
@@ -84,13 +84,13 @@ async def search_by_photo(
             else PictureCode.from_text(chosen.recommender.bundle, form.code)
         )
         types = form.item_types or None
-        hits = chosen.recommender.search_picture(code, types, form.k, skip=skip, **options)
+        hits = chosen.recommender.search_picture(code, types, form.k, skip=page.skip, **options)
         return code.to_text(), dict(request_as_json(chosen.recommender, None, hits)), hits.shortfall
 
     seconds = seconds_of(form.timeout_ms)
     text, facts, shortfall = await service.work.run(lambda: of_one_generation(chosen.recommender, ask), seconds)
     del facts["user"], facts["shortfall"], facts["reranked"]
-    facts |= {"picture": text, "next": next_cursor(asked, skip, len(facts["items"]), form.k)}
+    facts |= {"picture": text, "next": next_cursor(request, asked, page, len(facts["items"]), form.k)}
     return answer(request, chosen, facts, personal=False, exact=True, shortfall=shortfall)
 
 
@@ -120,8 +120,8 @@ def _json(name: str, text: str) -> Any:
 
 async def _ask(request: Request, body: SearchBody | OutfitsForBody, name: str | None) -> Response:
     service = service_of(request)
-    model = service.model_of(request, body.user, name)
-    skip, seconds = skipped(body, body.cursor), seconds_of(body.timeout_ms)
+    page, seconds = page_of(request, body, body.cursor), seconds_of(body.timeout_ms)
+    model, skip = service.model_of(request, body.user or page.reader, name), page.skip
     check_requests(model)
     names = OUTFITS_FOR_OPTIONS if isinstance(body, OutfitsForBody) else SEARCH_OPTIONS
     options: dict[str, Any] = {option: getattr(body, option) for option in names}
@@ -148,7 +148,7 @@ async def _ask(request: Request, body: SearchBody | OutfitsForBody, name: str | 
         del outfit["personal"]
         outfit["outfit_id"] = outfit["outfit_id"] or None
     count = len(facts["outfits"] if isinstance(body, OutfitsForBody) else facts["items"])
-    facts["next"] = next_cursor(body, skip, count, body.k)
+    facts["next"] = next_cursor(request, body, page, count, body.k)
     personal = facts["by"] != "words alone"
     return answer(request, model, facts, personal=personal, exact=exact, shortfall=shortfall)
 

@@ -12,7 +12,7 @@ from fashion_hash.retrieval.answers import Composed, HitList
 from fashion_hash.serving.http.access import CanRead
 from fashion_hash.serving.http.paths import PathId
 from fashion_hash.serving.models import Model
-from fashion_hash.serving.routes.answers import answer, hit_facts, next_cursor, skipped
+from fashion_hash.serving.routes.answers import answer, hit_facts, next_cursor, page_of
 from fashion_hash.serving.schemas.bodies import CompleteBody, ComposeBody, PoolBody
 from fashion_hash.serving.schemas.replies import OutfitsAnswer
 from fashion_hash.serving.service import service_of
@@ -66,15 +66,15 @@ async def complete_for_anyone(request: Request, body: CompleteBody, model: Model
 
 async def _recommend(request: Request, user_id: str | None, body: PoolBody, name: str | None) -> Response:
     service = service_of(request)
-    model = service.model_of(request, user_id or body.session, name)
-    skip = skipped(body, body.cursor)
+    page = page_of(request, body, body.cursor)
+    skip, session = page.skip, user_id or body.session or page.reader
+    model = service.model_of(request, session, name)
     options = {option: getattr(body, option) for option in POOL_OPTIONS}
     stranger = not body.liked and not body.disliked and not body.diversity and body.max_per is None
 
     def ask() -> HitList:
         user = known_user(model, user_id, body.if_unknown)
         if user is None and stranger:
-            session = body.session or user_id or request.scope["request_id"]
             return answer_stranger(model.recommender, body.k, session, skip, options)
         return model.recommender.answer(user, body.k, skip=skip, **options)
 
@@ -89,7 +89,7 @@ async def _recommend(request: Request, user_id: str | None, body: PoolBody, name
         hits = await service.batches.ask(kind, user_id, together, seconds)
     else:
         hits = await service.pool.run(ask, seconds)
-    facts = {"outfits": [hit_facts(hit) for hit in hits], "next": next_cursor(body, skip, len(hits), body.k)}
+    facts = {"outfits": [hit_facts(hit) for hit in hits], "next": next_cursor(request, body, page, len(hits), body.k)}
     exact = model.recommender.bundle.answers.get("pool") == "exact"
     return answer(request, model, facts, personal=hits.personal, exact=exact, shortfall=hits.shortfall)
 
@@ -102,11 +102,11 @@ def _is_plain(body: PoolBody) -> bool:
 
 async def _compose(request: Request, user_id: str | None, body: ComposeBody, name: str | None) -> Response:
     service = service_of(request)
-    model = service.model_of(request, user_id or body.session, name)
-    skip = skipped(body, body.cursor)
+    page = page_of(request, body, body.cursor)
+    model = service.model_of(request, user_id or body.session or page.reader, name)
     seconds = seconds_of(body.timeout_ms)
     options: dict[str, Any] = {option: getattr(body, option) for option in COMPOSE_OPTIONS}
-    options |= {"skip": skip, "seconds": seconds or service.settings.compose_seconds}
+    options |= {"skip": page.skip, "seconds": seconds or service.settings.compose_seconds}
 
     def ask() -> Composed:
         user = known_user(model, user_id, body.if_unknown)
@@ -118,7 +118,7 @@ async def _compose(request: Request, user_id: str | None, body: ComposeBody, nam
     facts = {
         "outfits": [hit_facts(hit) for hit in composed.hits],
         "gap": finite(composed.gap),
-        "next": next_cursor(body, skip, len(composed.hits), body.k),
+        "next": next_cursor(request, body, page, len(composed.hits), body.k),
     }
     personal, exact, shortfall = composed.personal, composed.proven, composed.shortfall
     return answer(request, model, facts, personal=personal, exact=exact, shortfall=shortfall)

@@ -87,7 +87,7 @@ class OutfitsBody(Body):
     model_config = example({"outfits": {"look-1": {"top": "top-1", "shoe": "shoe-2"}}})
 
     outfits: Annotated[
-        dict[str, Annotated[dict[str, Id], Field(min_length=1)]],
+        dict[Id, Annotated[dict[str, Id], Field(min_length=1)]],
         Field(
             min_length=1,
             max_length=MOST_ITEMS,

@@ -18,6 +18,7 @@ from types import FrameType
 from typing import NamedTuple
 
 import uvicorn
+from prometheus_client.multiprocess import mark_process_dead
 
 from fashion_hash.serving.http.connections import BoundedConnection
 from fashion_hash.serving.workers.sharing import SharingServer
@@ -28,6 +29,7 @@ _log = logging.getLogger("fashion_hash.serving")
 BACKLOG = 2048  # connections that the system keeps while nobody accepts them
 KEEP_ALIVE = 75  # seconds that a connection may be idle; longer than the proxies in front usually wait
 QUICK, MOST_QUICK = 2.0, 5  # a worker that dies within so many seconds, so many times in a row, will not live
+LONGEST_PAUSE = 15.0  # seconds before such a worker is tried again while others answer
 SWITCH = 0.0005  # seconds; by default an answer waits for 5 ms whenever another thread is busy in Python
 FAILED = 3  # the exit status of a worker whose application could not start
 
@@ -62,6 +64,7 @@ class Supervisor:
 
     def __init__(self, worker: Worker, listening: socket.socket) -> None:
         number, shared = worker.settings.workers, worker.settings.shared
+        self._shared = shared
         self._drain_seconds = worker.settings.drain_seconds
         counts = multiprocessing.RawArray("i", number)
         forks = sys.platform == "linux"
@@ -74,6 +77,8 @@ class Supervisor:
         self._ending = False
         self._processes: dict[object, BaseProcess] = {}  # by sentinel
         self._started: dict[object, tuple[float, int]] = {}  # when, and the place of its job
+        self._quick = [0] * len(self._jobs)  # how often in a row the process of a job died quickly
+        self._due: dict[int, float] = {}  # when a job is started again
 
     def run(self) -> int:
         """Runs until SIGTERM or SIGINT; returns the exit status."""
@@ -82,26 +87,49 @@ class Supervisor:
         gc.freeze()  # so that the collector of a worker does not write to shared pages
         for job in range(len(self._jobs)):
             self._start(job)
-        status, quick = 0, 0
+        status = 0
         while not self._ending:
             for sentinel in wait([process.sentinel for process in self._processes.values()], timeout=0.5):
-                process = self._processes.pop(sentinel)
-                started, job = self._started.pop(sentinel)
-                lived = time.monotonic() - started
-                process.join()
-                if self._ending:
-                    break
-                quick = quick + 1 if lived < QUICK else 0
-                if quick > MOST_QUICK or (process.exitcode == FAILED and not self._processes):
+                if not self._ending and self._is_hopeless(sentinel):
                     _log.error("the workers die as soon as they are started; the service ends")
                     status, self._ending = 1, True
-                    break
-                _log.warning("worker %s died (status %s); another one is started", process.pid, process.exitcode)
-                self._start(job)
+            for job in [job for job, due in self._due.items() if due <= time.monotonic()]:
+                if not self._ending:
+                    self._start(job)
         self._end_all()
         return status
 
+    def _is_hopeless(self, sentinel: object) -> bool:
+        """Notes that a process died, and when its job is started again.
+
+        A job whose process dies again and again is tried after longer and longer pauses while others answer: what they
+        have open may no longer be on the disk.
+
+        Returns:
+            Whether no process lives for long.
+        """
+        process = self._processes.pop(sentinel)
+        started, job = self._started.pop(sentinel)
+        now = time.monotonic()
+        process.join()
+        if self._shared is not None and process.pid is not None:
+            mark_process_dead(process.pid, str(self._shared))  # type: ignore[no-untyped-call]
+        self._quick[job] = quick = self._quick[job] + 1 if now - started < QUICK else 0
+        steady = any(
+            not self._jobs[job].worker.writes and now - began >= QUICK for began, job in self._started.values()
+        )
+        if not steady and (quick > MOST_QUICK or (process.exitcode == FAILED and not self._processes)):
+            return True
+        pause = 0.0 if quick <= 1 else min(LONGEST_PAUSE, 0.25 * 2**quick)
+        when = f"in {pause:g} seconds" if pause else "now"
+        _log.warning("worker %s died (status %s); another one is started %s", process.pid, process.exitcode, when)
+        self._due[job] = now + pause
+        return False
+
     def _start(self, job: int) -> None:
+        self._due.pop(job, None)
+        if self._shared is not None:
+            self._shared.mkdir(mode=0o700, exist_ok=True)  # somebody may have tidied up
         process: BaseProcess = self._process(target=serve, args=(self._jobs[job],), daemon=False)
         process.start()
         self._processes[process.sentinel] = process

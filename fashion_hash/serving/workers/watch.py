@@ -11,6 +11,7 @@ from pathlib import Path
 from fashion_hash.core.files import write_text
 from fashion_hash.errors import FashionHashError
 from fashion_hash.live.forgetting.remove import ERASE
+from fashion_hash.serving.metrics import Metrics
 from fashion_hash.serving.models import Model, Models
 from fashion_hash.serving.workers.warm import warm
 
@@ -26,12 +27,13 @@ class Watch:
     Args:
         models: of the service.
         shared: the folder by which workers tell each other of reloads; None where there is one process.
+        metrics: where generations are noted.
         erases: whether this process erases what a removal of users could not.
     """
 
-    def __init__(self, models: Models, shared: Path | None, *, erases: bool = True) -> None:
+    def __init__(self, models: Models, shared: Path | None, metrics: Metrics, *, erases: bool = True) -> None:
         self._models, self._erases, self._reloads = models, erases, None if shared is None else shared / RELOADED
-        self._seen = self._stamp()
+        self._metrics, self._seen = metrics, self._stamp()
         self._generations = {model.name: model.generation for model in models}
 
     async def run(self) -> None:
@@ -56,6 +58,7 @@ class Watch:
             self._models.reload(None, warm)
         for model in self._models:
             generation = model.generation  # moves to the newest
+            self._metrics.generation.labels(model.name).set(generation)
             if generation != self._generations.get(model.name):
                 self._generations[model.name] = generation
                 warm(model.recommender)

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 
 from fashion_hash.serving.app import create_app
 from fashion_hash.serving.models import Models
+from fashion_hash.serving.security import Tokens
 from fashion_hash.serving.settings import Settings
 
 
@@ -29,12 +30,14 @@ class Worker:
         split: as in the command line.
         settings: of the service.
         verify: whether the checksums of all files are compared first.
+        tokens: read once, so that all processes, and those that are started later, accept the same.
     """
 
     bundles: Sequence[str]
     split: str | None
     settings: Settings
     verify: bool
+    tokens: Tokens | None = None
 
     @property
     def writes(self) -> bool:
@@ -49,7 +52,7 @@ class Worker:
         """Opens the bundles."""
         log_to_stderr()
         models = Models.open(self.bundles, self.split, verify=self.verify)
-        return create_app(models, self.settings)
+        return create_app(models, self.settings, self.tokens)
 
 
 def log_to_stderr() -> None:

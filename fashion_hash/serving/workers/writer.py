@@ -18,7 +18,6 @@ from starlette.responses import Response
 
 from fashion_hash.serving.http.problems import Problem
 
-SOCKET = "writer.sock"
 NICENESS = 5
 SECONDS = 120.0  # for a change; a large batch takes some
 BACKLOG = 256
@@ -29,29 +28,37 @@ _NOT_SENT = ("connection", "content-length", "transfer-encoding", "expect", "x-r
 def listen_for_changes(shared: Path) -> socket.socket:
     """The socket that changes are handed over by. It outlives a writer that dies: what waits there is not lost."""
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listening.bind(str(shared / SOCKET))
+    listening.bind(_address(shared))
     listening.listen(BACKLOG)
     listening.set_inheritable(True)
     return listening
 
 
+def _address(shared: Path) -> str:
+    """A name that Linux keeps apart from files: it has no length to exceed, and nobody who tidies up can remove it."""
+    return f"\0{shared.name}.writer"
+
+
 class _Connection(http.client.HTTPConnection):
     """A connection to the writer."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, address: str) -> None:
         super().__init__("writer", timeout=SECONDS)
-        self._path = path
+        self._address = address
 
     def connect(self) -> None:
         """Connects, unless the connection before is still good."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(SECONDS)
-        self.sock.connect(str(self._path))
+        self.sock.connect(self._address)
 
     def drop_if_ended(self) -> None:
         """Closes a connection that the writer has closed, or that died with it."""
-        if self.sock is not None and select.select([self.sock], [], [], 0)[0]:
-            self.close()
+        if self.sock is not None:
+            ready = select.poll()  # select.select knows no files beyond the 1,024th, and clients may hold as many
+            ready.register(self.sock, select.POLLIN)
+            if ready.poll(0):
+                self.close()
 
 
 class Writer:
@@ -62,7 +69,7 @@ class Writer:
     """
 
     def __init__(self, shared: Path) -> None:
-        self._path = shared / SOCKET
+        self._address = _address(shared)
         self._threads = threading.local()
 
     def send(self, request: Request, body: bytes) -> Response:
@@ -73,7 +80,7 @@ class Writer:
             body: its body.
 
         Raises:
-            Problem: 503, the writer died before it replied.
+            Problem: 503, the writer died, or was stopped, before it replied.
         """
         target = request.scope["raw_path"].decode("latin-1")
         if query := request.scope["query_string"]:
@@ -84,14 +91,13 @@ class Writer:
         except (OSError, http.client.HTTPException):
             self._threads.connection.close()
             detail = (
-                "the process that makes changes ended before it replied, so this one may or may not have been made: "
-                "send it again"
+                "the process that makes changes did not reply, so this one may or may not have been made: send it again"
             )
             raise Problem(503, detail, headers={"retry-after": "1"}) from None
 
     def _exchange(self, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> Response:
         if not hasattr(self._threads, "connection"):
-            self._threads.connection = _Connection(self._path)
+            self._threads.connection = _Connection(self._address)
         connection: _Connection = self._threads.connection
         connection.drop_if_ended()
         connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
