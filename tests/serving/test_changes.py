@@ -17,8 +17,10 @@ from fashion_hash.errors import UnknownIdError
 from fashion_hash.feedback.store import FeedbackStore
 from fashion_hash.live.forgetting.search import files_of, search
 from fashion_hash.serving.app import create_app
+from fashion_hash.serving.metrics import Metrics
 from fashion_hash.serving.models import Models
 from fashion_hash.serving.security import Token, Tokens, digest_of
+from fashion_hash.serving.workers.watch import Watch
 from tests.worlds.damaged import bomb
 from tests.worlds.live_world import new_bundle
 
@@ -280,6 +282,46 @@ def test_users_belong_to_one_of_several_models_for_good(tmp_path):
             client.put(f"/v1/users/x?model={name}", json={"liked": [OUTFIT]})
         assert client.delete("/v1/users/x").json()["models"] == ["A", "B"]
     assert Models.open(bundles, "90,10").of("someone-7").name == names[7]
+
+
+def test_an_item_that_only_one_of_several_models_has_is_found_there(tmp_path):
+    for name in "ab":
+        new_bundle(tmp_path / name)
+    with serving(f"A={tmp_path / 'a'}", f"B={tmp_path / 'b'}") as client:
+        for number in range(6):
+            item = {"item_id": f"only-{number}", "type": "top", **CODE}
+            client.post(f"/v1/items?model={'AB'[number % 2]}", json={"items": [item]})
+        for number in range(6):
+            assert client.get(f"/v1/items/top/only-{number}").status_code == 200
+            assert client.get(f"/v1/items/top/only-{number}/similar").json()["model"] == "AB"[number % 2]
+            assert client.get(f"/v1/items/top/only-{number}?model={'BA'[number % 2]}").status_code == 404
+
+
+def test_a_change_that_a_later_model_refuses_says_which_took_it(tmp_path):
+    for name in "ab":
+        new_bundle(tmp_path / name)
+    with serving(f"A={tmp_path / 'a'}", f"B={tmp_path / 'b'}") as client:
+        client.post("/v1/items?model=A", json={"items": [{"item_id": "only", "type": "top", **CODE}]})
+        refused = client.post("/v1/outfits", json={"outfits": {"look": {"top": "only", "shoe": "shoe-1"}}})
+        assert refused.status_code == 404
+        assert "model B refuses this: unknown top 'only'; A took it already" in refused.json()["detail"]
+
+
+def test_other_processes_reload_the_model_that_was_told_alone(tmp_path):
+    for name in "ab":
+        new_bundle(tmp_path / name)
+    bundles = [f"A={tmp_path / 'a'}", f"B={tmp_path / 'b'}"]
+    first, second = (Models.open(bundles) for _ in range(2))
+    teller, listener = (Watch(models, tmp_path, Metrics()) for models in (first, second))
+    before = {model.name: model.recommender for model in second}
+    (tmp_path / "b/manifest.json").unlink()  # B could not be opened again
+    teller.tell_reload("A")
+    listener.look()
+    assert second.of("", "A").recommender is not before["A"]
+    assert second.of("", "B").recommender is before["B"]
+    teller.tell_reload(None)
+    listener.look()
+    assert second.of("", "B").recommender is before["B"]
 
 
 def test_a_reload_swaps_a_good_bundle_and_refuses_a_bad_one(client, path):

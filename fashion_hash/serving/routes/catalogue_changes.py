@@ -10,10 +10,11 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from fashion_hash.errors import FeatureError
+from fashion_hash.retrieval.recommender import Recommender
 from fashion_hash.serving.http.access import CanWrite
 from fashion_hash.serving.http.problems import Problem
 from fashion_hash.serving.http.uploads import reencoded
-from fashion_hash.serving.routes.changing import IdempotencyKey, change, models_to_change
+from fashion_hash.serving.routes.changing import IdempotencyKey, change, models_to_change, of_each
 from fashion_hash.serving.schemas.changes import (
     Changed,
     ItemEntry,
@@ -38,7 +39,7 @@ async def upsert_items(
 
     def make() -> dict[str, Any]:
         items = [_item(place, entry) for place, entry in enumerate(body.items)]
-        return {"changed": {each.name: each.recommender.upsert_items(items) for each in models}}
+        return {"changed": of_each(models, lambda recommender: recommender.upsert_items(items))}
 
     return await change(request, key, make)
 
@@ -52,7 +53,7 @@ async def update_items(
 
     def make() -> dict[str, Any]:
         items = [_item(place, entry) for place, entry in enumerate(body.items)]
-        return {"changed": {each.name: each.recommender.update_items(items) for each in models}}
+        return {"changed": of_each(models, lambda recommender: recommender.update_items(items))}
 
     return await change(request, key, make)
 
@@ -65,7 +66,7 @@ async def remove_items(
     models = models_to_change(service_of(request), request, model)
 
     def make() -> dict[str, Any]:
-        return {"outfits": {each.name: each.recommender.remove_items(body.items) for each in models}}
+        return {"outfits": of_each(models, lambda recommender: recommender.remove_items(body.items))}
 
     return await change(request, key, make)
 
@@ -78,7 +79,7 @@ async def hide_items(
     models = models_to_change(service_of(request), request, model)
 
     def make() -> dict[str, Any]:
-        return {"changed": {each.name: each.recommender.hide_items(body.items) for each in models}}
+        return {"changed": of_each(models, lambda recommender: recommender.hide_items(body.items))}
 
     return await change(request, key, make)
 
@@ -91,7 +92,7 @@ async def show_items(
     models = models_to_change(service_of(request), request, model)
 
     def make() -> dict[str, Any]:
-        return {"changed": {each.name: each.recommender.show_items(body.items) for each in models}}
+        return {"changed": of_each(models, lambda recommender: recommender.show_items(body.items))}
 
     return await change(request, key, make)
 
@@ -104,7 +105,7 @@ async def upsert_outfits(
     models = models_to_change(service_of(request), request, model)
 
     def make() -> dict[str, Any]:
-        return {"changed": {each.name: each.recommender.upsert_outfits(body.outfits) for each in models}}
+        return {"changed": of_each(models, lambda recommender: recommender.upsert_outfits(body.outfits))}
 
     return await change(request, key, make)
 
@@ -120,7 +121,7 @@ async def update_outfits(
         for each in models:
             for outfit_id in body.outfits:
                 each.recommender.outfit(outfit_id)  # raises where it is unknown
-        return {"changed": {each.name: each.recommender.upsert_outfits(body.outfits) for each in models}}
+        return {"changed": of_each(models, lambda recommender: recommender.upsert_outfits(body.outfits))}
 
     return await change(request, key, make)
 
@@ -133,9 +134,11 @@ async def remove_outfits(
     models = models_to_change(service_of(request), request, model)
 
     def make() -> dict[str, Any]:
-        for each in models:
-            each.recommender.remove_outfits(body.outfits)
-        return {"changed": {each.name: len(body.outfits) for each in models}}
+        def remove(recommender: Recommender) -> int:
+            recommender.remove_outfits(body.outfits)
+            return len(body.outfits)
+
+        return {"changed": of_each(models, remove)}
 
     return await change(request, key, make)
 

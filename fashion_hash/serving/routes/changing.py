@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Annotated, Any
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Header, Request
 from starlette.responses import Response
 
-from fashion_hash.serving.http.problems import Problem
+from fashion_hash.errors import FashionHashError
+from fashion_hash.retrieval.recommender import Recommender
+from fashion_hash.serving.http.problems import Problem, as_problem
 from fashion_hash.serving.idempotency import Kept
 from fashion_hash.serving.models import Model
 from fashion_hash.serving.service import Service, service_of
 
+Result = TypeVar("Result")
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -55,6 +58,28 @@ async def change(
         detail = "this Idempotency-Key was used for another change: make a new one"
         raise Problem(422, detail, "header:Idempotency-Key")
     return Response(kept.content, kept.status, {"cache-control": "no-store"}, "application/json")
+
+
+def of_each(models: Sequence[Model], make: Callable[[Recommender], Result]) -> dict[str, Result]:
+    """What a change of each model returns, by its name; a change of one model is a transaction of its own.
+
+    Raises:
+        Problem: a model refused it after it was made to others, which the message names.
+    """
+    done: dict[str, Result] = {}
+    for model in models:
+        try:
+            done[model.name] = make(model.recommender)
+        except (FashionHashError, OSError) as error:
+            if not done:
+                raise
+            problem = as_problem(error)
+            detail = (
+                f"model {model.name} refuses this: {problem.detail}; {', '.join(done)} took it already, so mend it and "
+                "send all of it again"
+            )
+            raise Problem(problem.status, detail, problem.pointer, problem.headers) from error
+    return done
 
 
 def models_to_change(service: Service, request: Request, name: str | None) -> list[Model]:

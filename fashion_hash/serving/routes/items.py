@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from fashion_hash.bundle.lookup import find_item_of_any_type
+from fashion_hash.errors import FashionHashError
 from fashion_hash.presentation.one_generation import of_one_generation
 from fashion_hash.serving.http.access import CanRead
 from fashion_hash.serving.http.paths import PathId, PathType, path_of
@@ -29,7 +31,7 @@ MAGIC = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"GIF
 async def item(request: Request, item_type: PathType, item_id: PathId, model: ModelName = None) -> Response:
     """The catalogue entry of an item."""
     service = service_of(request)
-    chosen = service.model_of(request, item_id, model)
+    chosen = await _model_with(request, item_type, item_id, model)
     facts = await service.pool.run(
         lambda: of_one_generation(chosen.recommender, lambda: _facts(chosen, item_type, item_id))
     )
@@ -46,7 +48,7 @@ async def similar(
 ) -> Response:
     """Items of the same type that resemble an item."""
     service = service_of(request)
-    chosen = service.model_of(request, item_id, model)
+    chosen = await _model_with(request, item_type, item_id, model)
 
     def ask() -> list[dict[str, Any]]:
         hits = chosen.recommender.similar_items(item_id, k, item_type=item_type)
@@ -74,7 +76,7 @@ async def similar(
 async def picture(request: Request, item_type: PathType, item_id: PathId, model: ModelName = None) -> Response:
     """The picture of an item, by its id alone; its ETag is the digest of its bytes."""
     service = service_of(request)
-    chosen = service.model_of(request, item_id, model)
+    chosen = await _model_with(request, item_type, item_id, model)
 
     def read() -> bytes | None:
         bundle = chosen.recommender.bundle
@@ -86,9 +88,27 @@ async def picture(request: Request, item_type: PathType, item_id: PathId, model:
         raise Problem(404, f"the {item_type} {item_id!r} has no picture")
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     headers = {"etag": tag, "cache-control": CACHED, "content-disposition": "inline"}
-    if tag in request.headers.get("if-none-match", ""):
+    if request.headers.get("if-none-match", "").strip() == "*" or tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     return Response(content, headers=headers, media_type=_media_type(content))
+
+
+async def _model_with(request: Request, item_type: str, item_id: str, name: str | None) -> Model:
+    """The model that is named; otherwise one that has the item, and for the same item always the same."""
+    service = service_of(request)
+    chosen = service.model_of(request, item_id, name)
+    models = list(service.models)
+    if name is not None or len(models) == 1:
+        return chosen
+
+    def search() -> Model:
+        for model in (chosen, *models):
+            with suppress(FashionHashError):
+                find_item_of_any_type(model.recommender.bundle, item_id, item_type)
+                return model
+        return chosen  # which says that it is unknown
+
+    return service.model_of(request, item_id, (await service.pool.run(search)).name)
 
 
 def _facts(model: Model, item_type: str, item_id: str) -> dict[str, Any]:

@@ -43,7 +43,7 @@ async def reload(request: Request, body: ReloadBody) -> Response:
     """Opens a bundle again, checks all its files, and swaps it in without dropping a request."""
     service = service_of(request)
     await service.writes.run(lambda: service.models.reload(body.model, warm))
-    await service.writes.run(service.watch.tell_reload)
+    await service.writes.run(lambda: service.watch.tell_reload(body.model))
     cards = await service.work.run(lambda: [card(model) for model in service.models])
     return reply({"models": cards})
 

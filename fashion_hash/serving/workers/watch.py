@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from fashion_hash.core.files import write_text
@@ -32,8 +33,8 @@ class Watch:
     """
 
     def __init__(self, models: Models, shared: Path | None, metrics: Metrics, *, erases: bool = True) -> None:
-        self._models, self._erases, self._reloads = models, erases, None if shared is None else shared / RELOADED
-        self._metrics, self._seen = metrics, self._stamp()
+        self._models, self._erases, self._shared = models, erases, shared
+        self._metrics, self._seen = metrics, self._stamps()
         self._generations = {model.name: model.generation for model in models}
 
     async def run(self) -> None:
@@ -53,9 +54,12 @@ class Watch:
         Args:
             erase: also erase what a removal of users could not, because somebody read the files.
         """
-        if self._stamp() != self._seen:
-            self._seen = self._stamp()
-            self._models.reload(None, warm)
+        seen, self._seen = self._seen, self._stamps()
+        for name in [name for name, stamp in self._seen.items() if stamp != seen.get(name)]:
+            try:
+                self._models.reload(name, warm)
+            except FashionHashError as error:  # another one may be good
+                _log.error("%s", error)
         for model in self._models:
             generation = model.generation  # moves to the newest
             self._metrics.generation.labels(model.name).set(generation)
@@ -67,18 +71,23 @@ class Watch:
             if erase and _has_to_erase(model):
                 model.recommender.compact()
 
-    def tell_reload(self) -> None:
-        """Tells the other workers to reload as well."""
-        if self._reloads is not None:
-            write_text(self._reloads, str(os.getpid()))
-            self._seen = self._stamp()
+    def tell_reload(self, name: str | None) -> None:
+        """Tells the other workers to reload a model as well; None for all."""
+        if self._shared is not None:
+            for each in self._models if name is None else [self._models.of("", name)]:
+                write_text(self._shared / f"{RELOADED}.{each.name}", str(os.getpid()))
+                self._seen[each.name] = self._stamps().get(each.name, (0, 0))
 
-    def _stamp(self) -> tuple[int, int] | None:
-        try:
-            status = self._reloads.stat() if self._reloads is not None else None
-        except OSError:
-            return None
-        return None if status is None else (status.st_ino, status.st_mtime_ns)
+    def _stamps(self) -> dict[str, tuple[int, int]]:
+        """By model when its last reload was told."""
+        stamps: dict[str, tuple[int, int]] = {}
+        if self._shared is None:
+            return stamps
+        for model in self._models:
+            with suppress(OSError):
+                status = (self._shared / f"{RELOADED}.{model.name}").stat()
+                stamps[model.name] = status.st_ino, status.st_mtime_ns
+        return stamps
 
 
 def _has_to_erase(model: Model) -> bool:
