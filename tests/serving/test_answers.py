@@ -191,6 +191,7 @@ def test_items_similar_items_columns_and_models(client):
         ("/v1/recommend", {"where": {"price": {"<<": 1}}}, 422, None),
         ("/v1/recommend", {"kk": 1}, 422, "/kk"),
         ("/v1/recommend", {"cursor": "nonsense"}, 422, "/cursor"),
+        ("/v1/recommend", {"where": {"no such column": 1}}, 422, "/where"),
         ("/v1/recommend", {"liked": [{"top": "no-such-top"}]}, 404, None),
         ("/v1/compose", {"types": ["hat"]}, 422, None),
         ("/v1/search", {"text": "red"}, 422, None),

@@ -284,6 +284,28 @@ def test_users_belong_to_one_of_several_models_for_good(tmp_path):
     assert Models.open(bundles, "90,10").of("someone-7").name == names[7]
 
 
+def test_errors_name_what_http_has_rather_than_what_python_has(client):
+    unknown = client.post("/v1/users/nobody/outfits", json={}).json()["detail"]
+    assert "add_user" not in unknown
+    assert '"if_unknown": "anonymous"' in unknown
+    client.put("/v1/users/gone", json={})
+    client.delete("/v1/users/gone")
+    assert '"again": true' in client.put("/v1/users/gone", json={}).json()["detail"]
+
+
+def test_a_bundle_that_is_away_is_counted_and_no_fault_of_an_event(client, path):
+    client.put("/v1/users/x", json={"liked": [OUTFIT]})
+    path.rename(path.parent / "away")
+    event = {"user": "x", "kind": "liked", "outfit": OUTFIT}
+    refused = client.post("/v1/feedback", json={"events": [event]})
+    assert refused.status_code == 503
+    assert "errors" not in refused.json()
+    assert client.get("/metrics").status_code == 200
+    assert not path.exists()
+    (path.parent / "away").rename(path)
+    assert client.post("/v1/feedback", json={"events": [event]}).status_code == 200
+
+
 def test_an_item_that_only_one_of_several_models_has_is_found_there(tmp_path):
     for name in "ab":
         new_bundle(tmp_path / name)

@@ -34,6 +34,12 @@ TITLES = {
     503: "The service cannot answer now",
     507: "There is no space left to write",
 }
+_IN_HTTP = {
+    "add new users with add_user, or ask without a user, for an answer that is the same for all strangers": (
+        'add them with PUT /v1/users/{id}, or send "if_unknown": "anonymous" with a question'
+    ),
+    "pass again=True": 'send "again": true with PUT /v1/users/{id}',
+}  # what Python calls otherwise
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _log = logging.getLogger("fashion_hash.serving")
 
@@ -113,9 +119,9 @@ def as_problem(error: Exception) -> Problem:
 
 
 def _field_of(message: str) -> str:
-    """The pointer of the field that a message begins with, such as "k must be ..."."""
-    named = re.match(r"(\w+)(?: \S+)? must be ", message)
-    return f"/{named[1]}" if named else ""
+    """The pointer of the field that a message begins with, such as "k must be ..." and "where.price ..."."""
+    named = re.match(r"(\w+)(?: \S+)? must be |(where)\b", message)
+    return f"/{named[1] or named[2]}" if named else ""
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -131,8 +137,11 @@ def _is_full(error: BaseException) -> bool:
 
 
 def _reply_to(request: Request, problem: Problem) -> Response:
-    errors = [{"pointer": problem.pointer, "detail": problem.detail}] if problem.pointer else []
-    return problem_reply(problem.status, problem.detail, errors, problem.headers, request_id_of(request))
+    detail = problem.detail
+    for in_python, in_http in _IN_HTTP.items():
+        detail = detail.replace(in_python, in_http)
+    errors = [{"pointer": problem.pointer, "detail": detail}] if problem.pointer else []
+    return problem_reply(problem.status, detail, errors, problem.headers, request_id_of(request))
 
 
 def request_id_of(request: Request) -> str:

@@ -61,6 +61,8 @@ def keep_events(service: Service, bodies: Sequence[EventBody]) -> dict[str, Any]
             events.append(_event(service, service.models.of(body.user).recommender, body, place))
         except FashionHashError as error:
             problem = as_problem(error)
+            if problem.status >= 500:
+                raise
             pointer = problem.pointer or f"/events/{place}"
             raise Problem(422 if problem.status == 404 else problem.status, problem.detail, pointer) from error
     known = service.feedback.known([event.event_id for event in events])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from fashion_hash.errors import FashionHashError
 from fashion_hash.serving.columns import columns_of
 from fashion_hash.serving.http.access import CanRead, CanWrite
 from fashion_hash.serving.http.problems import Problem
@@ -66,9 +68,9 @@ async def metrics(request: Request) -> Response:
     """Metrics for Prometheus, of all processes added up."""
     service = service_of(request)
     for model in service.models:
-        live = model.recommender.live
-        service.metrics.generation.labels(model.name).set(model.generation)
-        service.metrics.log_entries.labels(model.name).set(live.now().num_changes)
+        with suppress(FashionHashError, OSError):  # a bundle that is away: all else is counted as ever
+            service.metrics.generation.labels(model.name).set(model.generation)
+            service.metrics.log_entries.labels(model.name).set(model.recommender.live.now().num_changes)
     try:
         text = service.metrics.text()
     except ValueError:
