@@ -112,7 +112,7 @@ FILES: dict[str, tuple[Callable[[Path], None], str, Callable[[Path], object], di
             "unit": [0, -1, None, True, "1", [1], float("nan"), float("inf")],
             "lowest": [None, "0", True, float("nan"), float("-inf"), 10**400],
             "planes": [0, *NUMBERS],
-            "segments": [None, 3, [3], [[]], [["a", 0, 1]], [[1, 0, 10**30]], [[1, 0, -1]], [[1, 0, 0.5]]],
+            "segments": [None, 3, [3], [[]], [["a", 0, 1]], [[1, 0, 10**30]], [[0, 0, 1]], [[1, 0, -1]], [[1, 0, 0.5]]],
         },
     ),
     "encoder of words": (

@@ -123,7 +123,8 @@ def ask(path: Path, verify: bool, engine: Any = "auto") -> list[Any]:
         answers.add(lambda: [hit.items for hit in recommender.compose(user, 3).hits])
         answers.add(lambda: [hit.items for hit in recommender.complete(user, {slot: first}, 2).hits])
         answers.add(lambda: list(recommender.similar_items(first, 3).ids))
-        answers.add(lambda: recommender.explain(user, str(recommender.recommend(user, 1).ids[0])).to_text())
+        for outfit_id in recommender.recommend(user, 1).ids:  # none, where a change of the files removed all outfits
+            answers.add(lambda outfit_id=outfit_id: recommender.explain(user, str(outfit_id)).to_text())  # type: ignore[misc]
         answers.add(lambda: recommender.liked(user))
         answers.add(lambda: list(recommender.search("something red please", user, 4).ids))
         for item_type in bundle.types:

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from fashion_hash.bundle.catalogue import Catalogue
-from fashion_hash.bundle.tables.column import LIST, TEXT, Column, KeptColumn
+from fashion_hash.bundle.tables.column import ABSENT, FLAG, LIST, TEXT, Column, KeptColumn
 from fashion_hash.bundle.tables.table import ColumnTable
 from fashion_hash.bundle.tables.values import values_of
 from fashion_hash.core.arrays import open_array
@@ -34,6 +34,7 @@ from fashion_hash.errors import BundleError
 from fashion_hash.understanding.phrases.kept import KeptPhrases, write_phrases
 
 FORMAT, FORMAT_VERSION, FOLDER = "fashion_hash tables", 1, "tables"
+CHECKED = 1 << 16  # values that are checked at once
 COLUMN = {"name": str, "held": (list, Within(0, LIST)), "elements": (list, Within(0, LIST)), "dates": bool}
 
 
@@ -86,7 +87,7 @@ class Tables:
     def _column(self, stem: str, about: Mapping[str, Any], size: int) -> KeptColumn:
         folder, held = self._folder, frozenset(about["held"])
         texts = MappedTexts(folder, stem) if TEXT in held else None
-        return KeptColumn(
+        column = KeptColumn(
             open_array(folder / f"{stem}.kinds.npy", "tables/*.kinds.npy", N=size),
             open_array(folder / f"{stem}.values.npy", "tables/*.values.npy", N=size),
             held,
@@ -95,6 +96,25 @@ class Tables:
             None if texts is None else open_array(folder / f"{stem}.counts.npy", "tables/*.counts.npy", V=len(texts)),
             MappedTexts(folder, f"{stem}.lists") if LIST in held else (),
         )
+        _check_column(folder / f"{stem}.kinds.npy", column)
+        return column
+
+
+def _check_column(path: Path, column: KeptColumn) -> None:
+    """Refuses kinds of values that the column does not hold, and places beyond its texts and lists."""
+    places = {TEXT: len(column.texts or ()), FLAG: 2, LIST: len(column.lists)}
+    for start in range(0, len(column.kinds), CHECKED):
+        kinds, values = column.kinds[start : start + CHECKED], column.values[start : start + CHECKED]
+        known = kinds.min() >= ABSENT and kinds.max() <= LIST
+        counts = np.bincount(kinds, minlength=LIST + 1) if known else np.zeros(LIST + 1)
+        if not known or set(np.flatnonzero(counts).tolist()) - column.held - {ABSENT}:
+            raise BundleError(f"{path} holds kinds of values that its column does not have: build the bundle again")
+        for kind, size in places.items():
+            of_kind = values[kinds == kind] if counts[kind] else values[:0]
+            if len(of_kind) and not (of_kind.min() >= 0 and of_kind.max() < size):
+                raise BundleError(
+                    f"{path} and the values beside it name more than its {size} texts or lists: build the bundle again"
+                )
 
 
 def open_tables(path: Path, fingerprint: str, sizes: Mapping[str, int], *, verify: bool) -> Tables | None:

@@ -179,6 +179,25 @@ def test_tables_of_another_bundle_and_damaged_ones_are_refused(exported: Path, t
     assert manifest["columns"]["top"][0]["name"] in fast.columns()["top"].names
 
 
+@pytest.mark.parametrize(
+    ("name", "damaged"),
+    [("kinds", 127), ("kinds", -128), ("kinds", 4), ("values", -1.0), ("values", 1e18), ("values", np.nan)],
+)
+def test_kinds_and_places_that_a_column_does_not_have_are_refused_without_checksums(
+    exported: Path, tmp_path: Path, name: str, damaged: float
+) -> None:
+    fast, _ = pair(exported, tmp_path)
+    folder, sizes = fast.bundle.path, {kind: len(fast.bundle.items[kind]) for kind in fast.bundle.types}
+    columns = json.loads((folder / FOLDER / "manifest.json").read_text())["columns"][fast.bundle.types[0]]
+    [place] = [place for place, column in enumerate(columns) if column["name"] == "colour"]
+    path = folder / FOLDER / f"0.{place}.{name}.npy"
+    array = np.load(path)
+    array[-1] = damaged
+    np.save(path, array)
+    with pytest.raises(BundleError, match=f"0.{place}.kinds.npy"):
+        open_tables(folder, fast.bundle.fingerprint, sizes, verify=False)
+
+
 def test_a_first_request_reads_no_catalogue(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fast, plain = pair(exported, tmp_path)
     expected = told(plain, "red skirt by house 3 under 12")

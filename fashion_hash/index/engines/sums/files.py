@@ -44,7 +44,7 @@ FIELDS = {  # of scan.json
     "planes": Within(1, 8),
     "segments": (list, list),
 }
-SEGMENT = dict.fromkeys(("num_items", "first", "last"), Within(0, 1 << 31))
+SEGMENT = {"num_items": Within(1, 1 << 31), "first": Within(0, 1 << 31), "last": Within(0, 1 << 31)}
 
 
 class Segment(NamedTuple):
