@@ -4,7 +4,7 @@
         [--set key=value]... [--json] [--save NAME]
 
 Trains configs/requests_amazon_fashion.yaml on each data set and once a seed, and measures the test split: what the
-bundle answers (the fitted sum), its bits, and the peers that it must not fall behind: words alone, taste alone, the
+bundle answers (the fitted sum) with a user and without, its bits, and the peers that it must not fall behind: words alone, taste alone, the
 untrained encoder, BM25 and popularity. Made reviews are drawn anew for each seed (benchmarks/review_worlds.py); Amazon
 Fashion lies beside the project and is left out when absent.
 """
@@ -29,6 +29,7 @@ from fashion_hash.config.requests import RequestConfig
 from fashion_hash.evaluation.requests import request_metrics, request_values
 from fashion_hash.training.measure.requests import (
     ANSWER,
+    ANSWER_ANYONE,
     BITS,
     BM25,
     CHANCE,
@@ -43,7 +44,7 @@ from fashion_hash.training.requests.loop import fit_requests
 
 PROJECT = Path(__file__).resolve().parent.parent
 PEERS = (TEXT_ONLY, USER_ONLY, ZERO_SHOT, BM25, POPULARITY)
-ROWS = (ANSWER, BITS, *PEERS, CHANCE)
+ROWS = (ANSWER, ANSWER_ANYONE, BITS, *PEERS, CHANCE)
 METRICS = ("recall@10", "mrr")
 
 Figures = Mapping[str, Mapping[str, float]]
