@@ -4,9 +4,9 @@
         [--set key=value]... [--json] [--save NAME]
 
 Trains configs/requests_amazon_fashion.yaml on each data set and once a seed, and measures the test split: what the
-bundle answers (the fitted sum) with a user and without, its bits, and the peers that it must not fall behind: words alone, taste alone, the
-untrained encoder, BM25 and popularity. Made reviews are drawn anew for each seed (benchmarks/review_worlds.py); Amazon
-Fashion lies beside the project and is left out when absent.
+bundle answers (the fitted sum) with a user and without, its bits, and the peers that it must not fall behind: words
+alone, taste alone, the untrained encoder, BM25 and popularity. Made reviews are drawn anew for each seed
+(benchmarks/review_worlds.py); Amazon Fashion lies beside the project and is left out when absent.
 """
 
 from __future__ import annotations
