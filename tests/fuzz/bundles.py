@@ -115,8 +115,8 @@ def ask(path: Path, verify: bool, engine: Any = "auto") -> list[Any]:
         bundle = recommender.bundle
         for user in [*bundle.users.all()[:2], None]:
             answers.add(lambda user=user: _outfits(recommender, recommender.recommend(user, 5)))  # type: ignore[misc]
-        if not len(bundle.users) or not all(len(bundle.items[item_type]) for item_type in bundle.types):
-            return answers.all  # a change of the manifest left no users or no items of a type
+        if not bundle.users.all() or not all(bundle.items[item_type].all() for item_type in bundle.types):
+            return answers.all  # a change left no users, or no items of a type
         user, first = bundle.users.all()[0], bundle.items[bundle.types[0]].all()[0]
         slot = bundle.slot_names[0]
         for where in ({"price": {"<": 1e9}}, {"title": {"contains": "o"}}, {"total": {"price": {"<": 40}}}):
