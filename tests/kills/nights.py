@@ -42,7 +42,7 @@ def _told_bundle(folder: Path) -> None:
     shop = Recommender.load(folder / "bundle")
     feature = np.random.default_rng(0).normal(0, 1, FEATURE).astype(np.float32)
     shop.add_items([{"item_id": "new", "type": "top", "features": {"image": feature}, "price": 3}])
-    shop.add_outfits({"made": {"top": "new", "shoe": "shoe-1"}, "removed": {"top": "top-1"}})
+    shop.add_outfits({"made": {"top": "new", "shoe": "shoe-1"}, "removed": {"top": "top-1", "shoe": "shoe-2"}})
     shop.add_user("new user", liked=["made"])
     shop.remove_outfits(["removed", shop.live.now().ids.all()[0]])
     shop.remove_items({"top": ["top-2"]})

@@ -22,7 +22,7 @@ from fashion_hash.data.load import load_dataset
 from fashion_hash.data.sample.truth import TRUTH_FILE
 from fashion_hash.data.sample.write import make_sample
 from fashion_hash.data.stores.features import FeatureStore
-from fashion_hash.errors import UnknownIdError
+from fashion_hash.errors import FeatureError, UnknownIdError
 from fashion_hash.features.backbone import build_backbone
 from fashion_hash.features.extraction import extract_features
 from fashion_hash.retrieval.recommender import Recommender
@@ -366,7 +366,12 @@ def _stored(folder: Path) -> Mapping[str, str] | None:
     """The features of a store, each as a digest."""
     if not (folder / "store" / "data.mdb").is_file() or not (folder / "store" / "data.mdb").stat().st_size:
         return None
-    store = FeatureStore(folder / "store")
+    try:
+        store = FeatureStore(folder / "store")
+    except FeatureError as error:
+        if "holds no features" not in str(error):
+            raise
+        return None  # killed before the first batch was kept
     return {key: hashlib.sha256(store.get(key).tobytes()).hexdigest() for key in sorted(store.keys())}
 
 

@@ -132,13 +132,18 @@ def test_a_writer_that_is_killed_is_replaced_and_its_change_may_be_sent_again(se
 
 def test_connections_that_come_together_are_shared_evenly(service):
     until(lambda: len(service.workers()) == 3)
-    open_before = sockets(service)
-    connections = [socket.create_connection(("127.0.0.1", service.port), timeout=LONG) for _ in range(8)]
-    more = until(lambda: sum(sockets(service)) >= sum(open_before) + 6 and sockets(service))
-    few, many = sorted(after - before for before, after in zip(open_before, more))[1:]
-    assert few >= many - 2  # connections of other tests may end meanwhile
-    for connection in connections:
-        connection.close()
+
+    def shared():
+        open_before = sockets(service)
+        connections = [socket.create_connection(("127.0.0.1", service.port), timeout=LONG) for _ in range(8)]
+        more = until(lambda: sum(sockets(service)) >= sum(open_before) + 6 and sockets(service))
+        for connection in connections:
+            connection.close()
+        until(lambda: sum(sockets(service)) <= sum(open_before) + 1)
+        few, many = sorted(after - before for before, after in zip(open_before, more))[1:]
+        return few >= many - 2  # connections of other tests may end meanwhile
+
+    until(shared)  # on a busy machine a worker may get no processor while the other waits for it
 
 
 def sockets(service):
