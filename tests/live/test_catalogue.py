@@ -88,7 +88,8 @@ def add_user(world: World, writer: Recommender, rng: np.random.Generator, step: 
     told = [world.new_outfit(rng) for _ in range(rng.integers(0, 4))]
     if told and world.outfits:
         told.append(world.outfits[sorted(world.outfits)[0]])
-    liked, disliked = told[1:], told[:1]
+    liked = list({key(outfit): outfit for outfit in told[1:]}.values())  # told twice counts once
+    disliked = told[:1]
     if key(disliked[0]) in {key(outfit) for outfit in liked} if told else False:
         return
     user = f"new-user-{step}"
