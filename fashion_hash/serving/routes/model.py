@@ -68,7 +68,7 @@ async def metrics(request: Request) -> Response:
     """Metrics for Prometheus, of all processes added up."""
     service = service_of(request)
     for model in service.models:
-        with suppress(FashionHashError, OSError):  # a bundle that is away: all else is counted as ever
+        with suppress(FashionHashError, OSError):  # a bundle that is away: all else is still counted
             service.metrics.generation.labels(model.name).set(model.generation)
             service.metrics.log_entries.labels(model.name).set(model.recommender.live.now().num_changes)
     try:
