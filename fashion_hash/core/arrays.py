@@ -123,7 +123,7 @@ class MappedFiles:
         self._files: list[_Mapped] = []
 
     def check(self) -> None:
-        """Compares the sizes of the files with those that the maps need: half a microsecond a file.
+        """Compares the sizes of the files with those that the maps need: some microseconds a file.
 
         Raises:
             BundleError: a file was shortened.

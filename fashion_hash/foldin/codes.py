@@ -163,11 +163,9 @@ class FoldIn:
                 one that is both liked and disliked.
         """
         told, signs = checked_outfits(self._bundle, liked, disliked)
-        return (
-            None
-            if not len(told)
-            else pack(self._signs(self._lean(self._bundle, told, signs, outfit_vectors(self._bundle, told))))
-        )
+        if not len(told):
+            return None
+        return pack(self._signs(self._lean(self._bundle, told, signs, outfit_vectors(self._bundle, told))))
 
     def fit(
         self,

@@ -114,6 +114,27 @@ def test_descent_never_raises_the_loss_and_ends_where_no_flip_helps():
         assert loss(other) >= loss(fitted.code) - 1e-9
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_descent_flips_the_bits_that_plain_descent_flips(seed):
+    rng = np.random.default_rng(seed)
+    pairs = Vectors(rng.normal(size=(60, 32)) * 0.3, rng.normal(size=60))
+    pull, start, share = rng.normal(size=32) * 0.2, np.where(rng.random(32) < 0.5, -1.0, 1.0), rng.random(60)
+
+    def loss(code):
+        return float(share @ np.logaddexp(0, -(pairs.preference @ code + pairs.constant)) - pull @ code)
+
+    code, flips = start.copy(), 1
+    while flips:
+        flips = 0
+        for bit in range(32):
+            other = code.copy()
+            other[bit] *= -1
+            if loss(other) < loss(code) - 1e-11:
+                code, flips = other, flips + 1
+    assert (code != start).sum() > 3
+    assert descend(pairs, pull, start, share).code.tolist() == code.tolist()
+
+
 def test_the_fit_ranks_told_outfits_at_least_as_high_as_the_sum(tmp_path):
     bundle = random_bundle(tmp_path / "bundle", num_bits=64, num_items=100, biased=True)
     liked, others = rows(bundle, 20, seed=1, empty=0.0), rows(bundle, 500, seed=2, empty=0.0)

@@ -139,11 +139,12 @@ def test_connections_that_come_together_are_shared_evenly(service):
         more = until(lambda: sum(sockets(service)) >= sum(open_before) + 6 and sockets(service))
         for connection in connections:
             connection.close()
-        until(lambda: sum(sockets(service)) <= sum(open_before) + 1)
+        until(lambda: sum(sockets(service)) <= sum(more) - 6)
         few, many = sorted(after - before for before, after in zip(open_before, more))[1:]
         return few >= many - 2  # connections of other tests may end meanwhile
 
-    until(shared)  # on a busy machine a worker may get no processor while the other waits for it
+    even = [shared() for _ in range(9)]
+    assert sum(even) > 4, even  # not each: on a busy machine a worker may get no processor while the other waits
 
 
 def sockets(service):
