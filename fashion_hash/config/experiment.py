@@ -94,12 +94,19 @@ class Config(Section):
     def _check(self) -> Config:
         if not self.modalities:
             raise ValueError("no modality: give at least one of the sections image, text, cooccurrence and id")
-        shared = self.negatives.kind == "shared"
-        if self.teacher is not None and self.teacher.per_positive is not None and not shared:
+        kind, teacher = self.negatives.kind, self.teacher
+        if teacher is not None and teacher.per_positive is not None and kind not in ("shared", "outfits"):
             raise ValueError(
-                f"teacher.per_positive needs negatives.kind shared, got {self.negatives.kind}: the teacher then weighs "
+                f"teacher.per_positive needs negatives.kind shared or outfits, got {kind}: the teacher then weighs "
                 "the negatives.per_positive negatives of each positive, so leave it out"
             )
+        if teacher is not None and teacher.per_positive is None and kind == "outfits":
+            raise ValueError(
+                "negatives.kind outfits: give teacher.per_positive, the number of random negatives of each positive "
+                "that the teacher weighs; it does not weigh the outfits that a whole batch shares"
+            )
+        if self.negatives.in_batch and kind != "outfits":
+            raise ValueError(f"negatives.in_batch is for negatives.kind outfits, got {kind}: leave it out")
         if self.contrastive is not None and self.contrastive.feature == "teacher" and self.teacher is None:
             raise ValueError("contrastive.feature teacher needs the section teacher")
         if self.contrastive is not None and self.train.batch_size == 1:
@@ -112,6 +119,8 @@ class Config(Section):
         unused = {"data": self.data.unused} | ({"model": {"kind"}} if self.model.kind is None else {})
         if self.image is not None and self.image.encoder is None:
             unused["image"] = {"encoder"}
+        if not self.negatives.in_batch:
+            unused["negatives"] = {"in_batch"}
         return yaml.safe_dump(self.model_dump(mode="json", exclude=unused), sort_keys=False)
 
 

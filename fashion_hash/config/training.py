@@ -103,22 +103,28 @@ class NegativesConfig(Section):
 
     Attributes:
         kind: "random" (random items in the positive's slots), "hard" (a positive of another user), "mixed" (both),
-            "fixed" (those in the data set's files), or "shared": each step draws items for one slot, and every positive
-            of the batch is compared with itself with that slot's item replaced by each of them.
-        per_positive: how many negatives each positive gets; for "shared", how many items the whole batch shares.
+            "fixed" (those in the data set's files), "shared": each step draws items for one slot, and every positive
+            of the batch is compared with itself with that slot's item replaced by each of them; or "outfits": each
+            step draws real outfits of the training split, and every positive of the batch is compared with all of
+            them. With the softmax loss it is sampled softmax: scores are corrected for how often an outfit is drawn.
+        per_positive: how many negatives each positive gets; for "shared" and "outfits", how many items or outfits
+            the whole batch shares.
         items_a_batch: for "random": the negatives of a batch are made from this many items of each type, drawn anew
             for each batch, so that fewer items have to be hashed. If left out, every item is drawn independently.
         swap: the item types that a random negative replaces; all if left out.
-        popularity: random items are drawn in proportion to count ** popularity; 0 draws all items alike.
+        popularity: random items, and the outfits of "outfits", are drawn in proportion to count ** popularity; 0 draws
+            all alike.
+        in_batch: for "outfits": whether the other positives of the batch are candidates as well.
         hard_share: for "mixed": the share of hard negatives in the first and in the last epoch.
         file: for "fixed": the kind of negatives to take from the files, "random" or "hard".
     """
 
-    kind: Literal["random", "hard", "mixed", "fixed", "shared"] = "random"
+    kind: Literal["random", "hard", "mixed", "fixed", "shared", "outfits"] = "random"
     per_positive: Count = 1
     items_a_batch: Count | None = None
     swap: tuple[str, ...] | None = None
     popularity: NotNegative = 0.0
+    in_batch: bool = False
     hard_share: tuple[Share, Share] = (0.0, 0.5)
     file: str = "random"
 

@@ -69,6 +69,14 @@ class FHN(Network):
         mean_bias = self.mean_bias(items, positions)
         return OutfitScores(preference + compatibility + mean_bias, preference, compatibility, mean_bias)
 
+    def scores_of_all(self, user: Tensor, items: ItemCodes, positions: Tensor) -> Tensor:
+        """See `Network.scores_of_all`: one matrix product, since the other terms do not depend on the user."""
+        terms = self.score(user[:1], items, positions[None])  # (1, C)
+        weighted = user * self.matching.preference_weights()
+        preference = weighted @ self._mean_code(self.outfit_vectors(items, positions)).T
+        of_outfits = terms.compatibility + terms.bias
+        return self.matching.preference_scale * preference / self.num_bits + of_outfits
+
     def completions(self, user: Tensor, items: ItemCodes, positions: Tensor, slot: int, candidates: Tensor) -> Tensor:
         """Scores of outfits with one slot's item replaced by each candidate, (B, C); see `Network.completions`."""
         mask = positions != EMPTY

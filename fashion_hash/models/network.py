@@ -224,6 +224,10 @@ class Network(nn.Module, ABC):
             candidates: (C,) positions within the codes of that slot's type.
         """
 
+    def scores_of_all(self, user: Tensor, items: ItemCodes, positions: Tensor) -> Tensor:
+        """(B, C) scores of the same C outfits, positions (C, S), for each of B users; see `score`."""
+        return self.score(user, items, positions[None].expand(len(user), -1, -1)).score
+
     @property
     def vector_size(self) -> int:
         """Length of the vectors that `outfit_vectors` makes."""

@@ -190,6 +190,11 @@ class OutfitEncoder(Network):
         mean_bias = self.mean_bias(items, positions)
         return OutfitScores(preference + mean_bias, preference, torch.zeros_like(preference), mean_bias)
 
+    def scores_of_all(self, user: Tensor, items: ItemCodes, positions: Tensor) -> Tensor:
+        """See `Network.scores_of_all`: every outfit is encoded once."""
+        vectors = self.outfit_vectors(items, positions)  # (C, D)
+        return self.mean_bias(items, positions) - self._distances_to_all(user, vectors)
+
     def completions(self, user: Tensor, items: ItemCodes, positions: Tensor, slot: int, candidates: Tensor) -> Tensor:
         """Scores of outfits with one slot's item replaced by each candidate, (B, C); see `Network.completions`.
 
@@ -230,6 +235,16 @@ class OutfitEncoder(Network):
         if self.distance == "cosine":
             return scale * (1 - (F.normalize(user, dim=-1, eps=EPS) * F.normalize(outfits, dim=-1, eps=EPS)).sum(-1))
         return scale * (user - outfits).square().sum(-1)
+
+    def _distances_to_all(self, user: Tensor, outfits: Tensor) -> Tensor:
+        """(B, C) the `distances` of every user (B, D) to every outfit (C, D), by a matrix product."""
+        scale: Tensor = self.scale_log.exp()
+        if self.output == "bits":
+            return scale * (1 - user @ outfits.T / self.num_bits) / 2
+        if self.distance == "cosine":
+            return scale * (1 - F.normalize(user, dim=-1, eps=EPS) @ F.normalize(outfits, dim=-1, eps=EPS).T)
+        squares = user.square().sum(-1, keepdim=True) + outfits.square().sum(-1)
+        return scale * (squares - 2 * user @ outfits.T)
 
     def preference(self, user: Tensor, vectors: Tensor) -> Tensor:
         """(B, L) minus the distance of users (B, D) to outfits given as `outfit_vectors` (B, L, D)."""

@@ -31,6 +31,31 @@ class Candidates(NamedTuple):
     liked: tuple[np.ndarray, np.ndarray]
 
 
+class OutfitCandidates(NamedTuple):
+    """Outfits that every positive of a batch is compared with.
+
+    Attributes:
+        items: (C, S) rows, EMPTY where a slot is empty.
+        liked: (F,) rows of the batch and (F,) candidates: pairs that are not negatives, because the user is known
+            to like the outfit.
+        log_weight: (C,) float32, what is added to the scores: minus the log of how often a candidate is drawn.
+        hide: (C, S) bool, slots whose items are hidden; None for none.
+    """
+
+    items: np.ndarray
+    liked: tuple[np.ndarray, np.ndarray]
+    log_weight: np.ndarray
+    hide: np.ndarray | None = None
+
+
+class SharedOutfits(NamedTuple):
+    """Outfit candidates as tensors: positions (C, S) within the batch's items; the rest as in `OutfitCandidates`."""
+
+    positions: Tensor
+    liked: tuple[Tensor, Tensor]
+    log_weight: Tensor
+
+
 class Shared(NamedTuple):
     """Candidates as tensors: positions (C,) within the batch's items; liked pairs as in `Candidates`."""
 
@@ -64,6 +89,7 @@ class Batch(NamedTuple):
         hidden: by type, (N,) bool: items that are replaced by the unknown item of their type.
         positions: (B, L, S) int64 positions within `rows` of each slot's type, EMPTY if none.
         shared: negatives that all positives share, if there are any.
+        outfits: whole outfits that all positives are compared with, if there are any.
         views: (V, 2, S) positions of two views of each of the first V positives, for contrastive learning.
         judged: the distances by a teacher, if there is one.
         weights: (B,) float32, how much each positive counts; None when all count the same.
@@ -77,6 +103,7 @@ class Batch(NamedTuple):
     views: Tensor | None = None
     judged: Judged | None = None
     weights: Tensor | None = None
+    outfits: SharedOutfits | None = None
 
 
 class Drawn(NamedTuple):
@@ -88,6 +115,7 @@ class Drawn(NamedTuple):
         hide: (B, S) bool, slots whose items are hidden, both in the positive and in its negatives; None for none.
         candidates: items that all positives are compared with, if there are any.
         views: (V, 2, S) rows of views of the first V positives, if there are any.
+        outfits: outfits that all positives are compared with, if there are any.
     """
 
     users: np.ndarray
@@ -95,6 +123,7 @@ class Drawn(NamedTuple):
     hide: np.ndarray | None = None
     candidates: Candidates | None = None
     views: np.ndarray | None = None
+    outfits: OutfitCandidates | None = None
 
 
 def make_batch(slots: Sequence[str], num_items: Mapping[str, int], drawn: Drawn) -> Batch:
@@ -105,18 +134,15 @@ def make_batch(slots: Sequence[str], num_items: Mapping[str, int], drawn: Drawn)
         num_items: vocabulary size by type.
         drawn: the outfits.
     """
-    outfits, items, candidates = drawn.items.shape[1], drawn.items, drawn.candidates
-    if drawn.views is not None:
-        filler = np.full((len(items) - len(drawn.views), *drawn.views.shape[1:]), EMPTY, dtype=drawn.views.dtype)
-        items = np.concatenate([items, np.concatenate([drawn.views, filler])], axis=1)
+    items, hide, candidates = _every_outfit(drawn), _every_hidden(drawn), drawn.candidates  # (R, S)
     positions = np.full(items.shape, EMPTY, dtype=np.int64)
     rows, hidden, shared = {}, {}, None
     for item_type in item_types(slots):
         columns = [slot for slot, slot_type in enumerate(slots) if slot_type == item_type]
-        of_type = items[:, :, columns].astype(np.int64)
+        of_type = items[:, columns].astype(np.int64)
         count = num_items[item_type]
         # a hidden item is distinct from the same item in sight: the count is added to its key
-        key = of_type if drawn.hide is None else of_type + count * drawn.hide[:, None, columns]
+        key = of_type if hide is None else of_type + count * hide[:, columns]
         present = of_type != EMPTY
         keys = key[present]
         offered = candidates is not None and slots[candidates.slot] == item_type
@@ -124,15 +150,42 @@ def make_batch(slots: Sequence[str], num_items: Mapping[str, int], drawn: Drawn)
             keys = np.concatenate([keys, candidates.items])
         distinct, inverse = np.unique(keys, return_inverse=True)
         num_present = int(present.sum())
-        positions[:, :, columns] = _spread(present, inverse[:num_present])
+        positions[:, columns] = _spread(present, inverse[:num_present])
         if candidates is not None and offered:
             liked = (torch.from_numpy(candidates.liked[0]), torch.from_numpy(candidates.liked[1]))
             shared = Shared(candidates.slot, torch.from_numpy(inverse[num_present:]), liked)
         rows[item_type] = torch.from_numpy(distinct % count)
         hidden[item_type] = torch.from_numpy(distinct >= count)
-    places = torch.from_numpy(positions)
-    views = None if drawn.views is None else places[: len(drawn.views), outfits:]
-    return Batch(torch.from_numpy(drawn.users.astype(np.int64)), rows, hidden, places[:, :outfits], shared, views)
+    users, places = torch.from_numpy(drawn.users.astype(np.int64)), torch.from_numpy(positions)
+    own = places[: drawn.items.shape[0] * drawn.items.shape[1]].reshape(drawn.items.shape)
+    views = None if drawn.views is None else places[len(own.flatten(0, 1)) :][: 2 * len(drawn.views)]
+    batch = Batch(users, rows, hidden, own, shared, None if views is None else views.unflatten(0, (-1, 2)))
+    if drawn.outfits is None:
+        return batch
+    of_candidates = places[len(places) - len(drawn.outfits.items) :]
+    liked = (torch.from_numpy(drawn.outfits.liked[0]), torch.from_numpy(drawn.outfits.liked[1]))
+    return batch._replace(outfits=SharedOutfits(of_candidates, liked, torch.from_numpy(drawn.outfits.log_weight)))
+
+
+def _every_outfit(drawn: Drawn) -> np.ndarray:
+    """(R, S) the outfits of a step one below the other: positives with negatives, views, candidates."""
+    num_slots = drawn.items.shape[2]
+    parts = [drawn.items, *([] if drawn.views is None else [drawn.views])]
+    flat = [part.reshape(-1, num_slots) for part in parts]
+    return np.concatenate(flat if drawn.outfits is None else [*flat, drawn.outfits.items])
+
+
+def _every_hidden(drawn: Drawn) -> np.ndarray | None:
+    """(R, S) bool, the hidden slots of `_every_outfit`; None for none."""
+    if drawn.hide is None:
+        return None
+    parts = [np.repeat(drawn.hide, drawn.items.shape[1], axis=0)]
+    if drawn.views is not None:
+        parts.append(np.repeat(drawn.hide[: len(drawn.views)], 2, axis=0))
+    if drawn.outfits is not None:
+        hide = drawn.outfits.hide
+        parts.append(np.zeros(drawn.outfits.items.shape, dtype=bool) if hide is None else hide)
+    return np.concatenate(parts)
 
 
 def _spread(present: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -15,7 +15,9 @@ from fashion_hash.core.outfits import EMPTY
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.negatives import NegativeSampler, fixed_negatives, hard_share
 from fashion_hash.errors import ConfigError, suggest
-from fashion_hash.training.outfits.batches import Candidates
+from fashion_hash.training.outfits.batches import Candidates, OutfitCandidates
+from fashion_hash.training.outfits.likers import Likers
+from fashion_hash.training.outfits.real_outfits import RealOutfits
 
 
 class EpochNegatives:
@@ -46,9 +48,10 @@ class EpochNegatives:
                 f"negatives.file: the training split of {dataset.name} has no {config.file!r} negatives"
                 f"{suggest(config.file, split.negatives)}; it has {sorted(split.negatives)}"
             )
-        self._likers: dict[str, _Likers] = {}
+        self._likers: dict[str, Likers] = {}
         if config.kind == "shared":
-            self._likers = {item_type: _Likers(dataset, item_type) for item_type in self._sampler.swap}
+            self._likers = {item_type: _likers(dataset, item_type) for item_type in self._sampler.swap}
+        self._outfits = RealOutfits(split.positives, config) if config.kind == "outfits" else None
         self._check_count()
 
     def _check_count(self) -> None:
@@ -121,6 +124,10 @@ class EpochNegatives:
             return self._sampler.random_from_few(rng, rows, self._config.per_positive, self._config.items_a_batch)
         return np.asarray(self._drawn[rows])
 
+    def outfits(self, rows: np.ndarray, rng: np.random.Generator) -> OutfitCandidates | None:
+        """For the kind outfits: real outfits that a batch of positives (B,) is compared with; else None."""
+        return None if self._outfits is None else self._outfits.candidates(rows, self._positives.users[rows], rng)
+
     def candidates(self, users: np.ndarray, items: np.ndarray, rng: np.random.Generator) -> Candidates | None:
         """For the kind shared: random items for one slot of a batch; None for the other kinds.
 
@@ -148,33 +155,13 @@ class EpochNegatives:
         return Candidates(slot, drawn, (rows, columns))
 
 
-class _Likers:
-    """The users who wear each item of a type in training: an item that a user likes is not a negative."""
-
-    def __init__(self, dataset: Dataset, item_type: str) -> None:
-        positives = dataset.split("train").positives
-        wearing = [
-            np.stack([positives.items[:, slot], positives.users], axis=1)[positives.items[:, slot] != EMPTY]
-            for slot, slot_type in enumerate(dataset.slots)
-            if slot_type == item_type
-        ]
-        pairs = np.unique(np.concatenate(wearing), axis=0)  # sorted by item
-        self._users = pairs[:, 1]
-        self._start = np.searchsorted(pairs[:, 0], np.arange(len(dataset.items[item_type]) + 1))
-
-    def pairs(self, users: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(row, column) of every pair of a user (B,) and an item (C,) that the user likes."""
-        columns, likers = _expand(self._start[items], self._start[items + 1])
-        order = np.argsort(users, kind="stable")
-        ordered = users[order]
-        likers = self._users[likers]
-        pair, row = _expand(np.searchsorted(ordered, likers), np.searchsorted(ordered, likers, side="right"))
-        return order[row], columns[pair]
-
-
-def _expand(start: np.ndarray, stop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """All numbers of the ranges [start, stop), and the range of each: (range, number)."""
-    length = stop - start
-    which = np.repeat(np.arange(len(length)), length)
-    within = np.arange(len(which)) - np.repeat(np.cumsum(length) - length, length)
-    return which, start[which] + within
+def _likers(dataset: Dataset, item_type: str) -> Likers:
+    """The users who wear each item of a type in training."""
+    positives = dataset.split("train").positives
+    wearing = [
+        np.stack([positives.items[:, slot], positives.users], axis=1)[positives.items[:, slot] != EMPTY]
+        for slot, slot_type in enumerate(dataset.slots)
+        if slot_type == item_type
+    ]
+    items, users = np.concatenate(wearing).T
+    return Likers(items, users, len(dataset.items[item_type]))

@@ -77,10 +77,15 @@ class Objective:
             score = self._model.score(user, codes, positions).score  # (B, 1 + K)
             negative = score[:, 1:]
             if batch.shared is not None:
-                slot, candidates, (rows_of, columns) = batch.shared
+                slot, candidates, liked = batch.shared
                 against = self._model.completions(user, codes, positions[:, 0], slot, candidates.to(device))
-                against = against.index_put((rows_of.to(device), columns.to(device)), against.new_tensor(-torch.inf))
-                negative = torch.cat([negative, against], dim=1)  # (B, K + C)
+                negative = torch.cat([negative, _without(against, liked)], dim=1)  # (B, K + C)
+            if batch.outfits is not None:
+                of_outfits, liked, log_weight = batch.outfits
+                against = self._model.scores_of_all(user, codes, of_outfits.to(device))
+                if self._loss.kind == "softmax":  # a pairwise loss takes the negatives as they are drawn
+                    against = against + log_weight.to(device)
+                negative = torch.cat([negative, _without(against, liked)], dim=1)
             return self._ranking(score[:, 0], negative, batch) + self._cross_modal(codes) + self._contrast(codes, batch)
 
     def _ranking(self, positive: Tensor, negative: Tensor, batch: Batch) -> Tensor:
@@ -96,6 +101,8 @@ class Objective:
             if shared is None:  # not judged: the distance r' leaves a score unchanged
                 shared = reference[:, None].expand(-1, len(batch.shared.positions))
             distances = torch.cat([distances, shared.to(positive.device)], dim=1)
+        if batch.outfits is not None:  # never judged
+            distances = torch.cat([distances, reference[:, None].expand(-1, len(batch.outfits.positions))], dim=1)
         taught = Taught(distances, reference, settings.alpha, settings.sigma, settings.clip)
         loss = fnd_loss(positive, negative, taught, ranking_loss)
         if settings.pairs:
@@ -121,3 +128,9 @@ class Objective:
         every = torch.cat([of_type[:EMPTY] for of_type in codes.codes.values()])
         image, text = every[:, names.index("image")], every[:, names.index("text")]
         return self._loss.cross_modal * cross_modal_loss(image, text, self._loss.margin)
+
+
+def _without(scores: Tensor, liked: tuple[Tensor, Tensor]) -> Tensor:
+    """Scores (B, C) with -inf for the pairs that are no negatives."""
+    rows, columns = (indices.to(scores.device) for indices in liked)
+    return scores.index_put((rows, columns), scores.new_tensor(-torch.inf))

@@ -20,7 +20,7 @@ from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.facts import training_weights
 from fashion_hash.errors import ConfigError
 from fashion_hash.features.table import usable_outfits
-from fashion_hash.training.outfits.batches import Batch, Candidates, Drawn, Judged, make_batch
+from fashion_hash.training.outfits.batches import Batch, Candidates, Drawn, Judged, OutfitCandidates, make_batch
 from fashion_hash.training.outfits.negatives import EpochNegatives
 from fashion_hash.training.outfits.teacher import Teacher
 from fashion_hash.training.outfits.views import make_views
@@ -88,12 +88,24 @@ class TrainingData:
             if self._hide.any():
                 hide = rng.random((len(rows), len(self._slots))) < self._hide
             shared = self._negatives.candidates(users, items[:, 0], rng)
+            outfits = self._outfits(rows, rng)
             views = None if self._views is None else self._views(positives[: self._viewed], of_views)
             if views is not None and self._repeat_empty:
                 views = fill_empty(self._slots, views)
-            batch = make_batch(self._slots, self._num_items, Drawn(users, items, hide, shared, views))
+            batch = make_batch(self._slots, self._num_items, Drawn(users, items, hide, shared, views, outfits))
             weights = None if self._weights is None else torch.from_numpy(self._weights[rows])
             yield batch._replace(judged=self._judged(rows, against, shared, known), weights=weights)
+
+    def _outfits(self, rows: np.ndarray, rng: np.random.Generator) -> OutfitCandidates | None:
+        """Real outfits that a batch is compared with; as many of their items are hidden as of positives."""
+        outfits = self._negatives.outfits(rows, rng)
+        if outfits is None:
+            return None
+        if self._repeat_empty:
+            outfits = outfits._replace(items=fill_empty(self._slots, outfits.items))
+        if self._hide.any():
+            outfits = outfits._replace(hide=rng.random(outfits.items.shape) < self._hide)
+        return outfits
 
     def _known_distances(self) -> np.ndarray | None:
         """(N, K) the teacher's distances of an epoch's negatives; None if they are drawn batch by batch."""
