@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from fashion_hash.config.sections import MOST, NotNegative, Positive, Section, Seed
+from fashion_hash.config.sections import MOST, NotNegative, Positive, Section, Seed, Share
 from fashion_hash.config.shop import ShopConfig
 
 SplitKind = Literal["time", "per_user", "cold_users", "cold_items"]
@@ -80,6 +80,8 @@ class DataConfig(Section):
         half_life: the time after which an outfit counts half in training, in days or as a text such as "90 days".
             By default age does not matter.
         weighted: whether the weights that the data gives count in training.
+        user_power: how much a user's training outfits count together: their number to this power. 1: every outfit
+            counts the same; 0: every user does, however many outfits they have.
         shop: the tables of format "shop" and their columns; by default both are recognised.
         live: a folder of what a live catalogue was told (`fashion-hash export-live`), which is trained on as well;
             users who were removed from that catalogue are left out.
@@ -95,6 +97,7 @@ class DataConfig(Section):
     kind_weights: dict[str, NotNegative] | None = None
     half_life: Days | None = None
     weighted: bool = True
+    user_power: Share = 1.0
     shop: ShopConfig | None = None
     live: str | None = None
     suppressed: str | None = None
@@ -102,5 +105,5 @@ class DataConfig(Section):
     @property
     def unused(self) -> set[str]:
         """The keys of splits, weights, shop and removed users that have their defaults."""
-        keys = ("split", "kind_weights", "half_life", "weighted", "shop", "suppressed")
+        keys = ("split", "kind_weights", "half_life", "weighted", "user_power", "shop", "suppressed")
         return {key for key in keys if getattr(self, key) == type(self).model_fields[key].default}

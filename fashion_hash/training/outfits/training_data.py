@@ -145,11 +145,20 @@ def outfit_weights(config: DataConfig, dataset: Dataset, rows: np.ndarray) -> np
         facts = replace(facts, weights=None, kinds=None)
     half_life = None if config.half_life is None else config.half_life * DAY
     used = training_weights(facts, config.kind_weights, half_life)
+    if config.user_power < 1:
+        used = _by_user(train.positives.users[rows], config.user_power, used)
     if used is None:
         return None
     weights = np.zeros(len(train.positives), dtype=np.float32)
     weights[rows] = used
     return weights
+
+
+def _by_user(users: np.ndarray, power: float, weights: np.ndarray | None) -> np.ndarray:
+    """Weights (N,) of mean 1, so that those of a user of n outfits add up to n ** power where all were the same."""
+    counts = np.bincount(users)[users].astype(np.float64)
+    scaled = counts ** (power - 1) * (1.0 if weights is None else weights)
+    return np.asarray(scaled / scaled.mean())
 
 
 def _hide_shares(config: Config, dataset: Dataset) -> np.ndarray:

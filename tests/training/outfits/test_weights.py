@@ -110,3 +110,18 @@ def test_kinds_are_weighed_as_configured():
         outfit_weights(make_config(tiny_values()).data, facts, np.arange(count))
     with pytest.raises(DataError, match=r"data\.half_life needs times"):
         outfit_weights(make_config(tiny_values(data={"half_life": 1})).data, dataset, np.arange(count))
+
+
+def test_users_of_many_outfits_can_count_less():
+    dataset = tiny_dataset()
+    positives, config = dataset.splits["train"].positives, make_config(tiny_values(data={"user_power": 0.5}))
+    users, every = positives.users, np.arange(len(positives))
+    weights = outfit_weights(config.data, dataset, every)
+    together = np.bincount(users, weights)
+    counts = np.bincount(users)
+    assert together / together.sum() == pytest.approx(np.sqrt(counts) / np.sqrt(counts).sum(), rel=1e-5)
+    assert weights.mean() == pytest.approx(1)
+    facts = with_facts(dataset, weights=1 + np.arange(len(positives)))  # beside the weights of the data
+    both = outfit_weights(config.data, facts, every) / weights
+    assert both / both[0] == pytest.approx(1 + np.arange(len(positives)), rel=1e-4)
+    assert outfit_weights(make_config(tiny_values(data={"user_power": 1})).data, dataset, every) is None
