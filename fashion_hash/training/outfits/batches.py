@@ -159,7 +159,7 @@ def make_batch(slots: Sequence[str], num_items: Mapping[str, int], drawn: Drawn)
     users, places = torch.from_numpy(drawn.users.astype(np.int64)), torch.from_numpy(positions)
     own = places[: drawn.items.shape[0] * drawn.items.shape[1]].reshape(drawn.items.shape)
     views = None if drawn.views is None else places[len(own.flatten(0, 1)) :][: 2 * len(drawn.views)]
-    batch = Batch(users, rows, hidden, own, shared, None if views is None else views.unflatten(0, (-1, 2)))
+    batch = Batch(users, rows, hidden, own, shared, None if views is None else views.reshape(-1, 2, len(slots)))
     if drawn.outfits is None:
         return batch
     of_candidates = places[len(places) - len(drawn.outfits.items) :]
