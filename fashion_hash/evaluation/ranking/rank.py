@@ -1,0 +1,104 @@
+"""Ranks everything for every list of a split, block by block: `ScoreOutfits` or `ScoreItems` to metrics.
+
+Memory does not depend on the number of lists: a block of scores has 64 MiB, and each list adds a few numbers.
+
+Shapes: L lists, B lists of a block, N candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fashion_hash.errors import QueryError
+from fashion_hash.evaluation.ranking.lists import Integers, Lists
+from fashion_hash.evaluation.ranking.places import Places
+from fashion_hash.evaluation.ranking.scores import ScoreItems, ScoreOutfits, Scores
+
+BLOCK = 1 << 23  # scores
+LENGTHS = (10, 20)
+SHOWN = 20
+
+
+@dataclass(frozen=True)
+class FullRanking:
+    """The answer of a full ranking.
+
+    Attributes:
+        lists: what was ranked.
+        places: where the positives stand.
+        coverage: the expected share of the candidates that are among the first 20 of at least one list.
+    """
+
+    lists: Lists
+    places: Places
+    coverage: float
+
+    def metrics(self, lengths: Sequence[int] = LENGTHS) -> dict[str, float]:
+        """Means over the lists: recall@k and ndcg@k for each length, mrr; coverage@20, users, rows and candidates.
+
+        `rows` is the number of positives; where partial outfits were completed, `partial_outfits` that of the lists.
+        """
+        values = {f"recall@{k}": self.places.recall_at(k) for k in lengths}
+        values |= {f"ndcg@{k}": self.places.ndcg_at(k) for k in lengths}
+        values["mrr"] = self.places.reciprocal_rank()
+        means = {name: float(value.mean()) for name, value in values.items()}
+        counts = {
+            "users": len(np.unique(self.lists.users)),
+            "rows": len(self.places.above),
+            "candidates": self.lists.size,
+        }
+        if self.lists.partial is not None:
+            counts["partial_outfits"] = len(self.lists)
+        return means | {f"coverage@{SHOWN}": self.coverage} | counts
+
+
+def rank_outfits(score: ScoreOutfits, lists: Lists) -> FullRanking:
+    """Ranks all outfits of the pool for each user of `lists.outfit_lists`.
+
+    Raises:
+        QueryError: no lists, scores of another shape, or NaN among them.
+    """
+    return _rank(lambda numbers: score(lists.users[numbers]), lists)
+
+
+def rank_items(score: ScoreItems, lists: Lists) -> FullRanking:
+    """Ranks all items of a type for each partial outfit of `lists.item_lists`.
+
+    Raises:
+        QueryError: no lists, scores of another shape, or NaN among them.
+    """
+    partial = lists.partial
+    if partial is None:
+        raise QueryError("these lists rank whole outfits: make lists of items with item_lists")
+    return _rank(lambda numbers: score(partial[numbers], lists.slot), lists)
+
+
+def _rank(score: Callable[[Integers], Scores], lists: Lists) -> FullRanking:
+    from fashion_hash.evaluation.ranking.kernels import count_places  # imported here, since numba takes its time
+
+    if not len(lists):
+        raise QueryError("nothing to rank: no user has a positive that is new and among the candidates")
+    counts = np.zeros((2, len(lists.positives.rows)), dtype=np.int64)
+    shown, missed = np.zeros(lists.size, dtype=bool), np.zeros(lists.size)
+    at_once = max(1, BLOCK // lists.size)
+    for start in range(0, len(lists), at_once):
+        numbers = np.arange(start, min(len(lists), start + at_once))
+        scores = _checked(score(numbers), len(numbers), lists.size)
+        wrong = count_places(scores, start, lists.positives, lists.known, counts, SHOWN, shown, missed)
+        if wrong >= 0:
+            raise QueryError(f"the scores for user {lists.users[wrong]} hold NaN, which cannot be ranked")
+    places = Places(lists.positives.starts, *counts)
+    return FullRanking(lists, places, float(np.where(shown, 1.0, -np.expm1(missed)).mean()))
+
+
+def _checked(scores: npt.ArrayLike, count: int, size: int) -> Scores:
+    block = np.asarray(scores)
+    if block.shape != (count, size):
+        raise QueryError(f"scores of shape {block.shape} for {count} lists of {size} candidates: give one row a list")
+    if block.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+        block = block.astype(np.float64)
+    return np.require(block, requirements=["C", "W"])  # one compiled form of the kernel for each type
