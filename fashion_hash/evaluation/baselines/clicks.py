@@ -16,7 +16,7 @@ from scipy.sparse import csr_matrix
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.facts import NO_TIME
-from fashion_hash.data.pool_rows import pool_rows
+from fashion_hash.data.splits.pool_rows import ABSENT, pool_rows
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
@@ -92,9 +92,12 @@ class ItemColumns:
 
 def outfit_clicks(dataset: Dataset) -> Clicks:
     """Users by outfits of the pool (`Dataset.outfits`), from the training split."""
-    users = dataset.split("train").positives.users.astype(np.int64)
+    train, times = dataset.split("train"), _times(dataset)
+    rows = pool_rows(dataset, train)
+    known = rows != ABSENT
     shape = (len(dataset.users), len(dataset.outfits))
-    return Clicks(users, pool_rows(dataset, "train"), shape, _times(dataset))
+    users = train.positives.users[known].astype(np.int64)
+    return Clicks(users, rows[known], shape, None if times is None else times[known])
 
 
 def item_clicks(dataset: Dataset) -> Clicks:

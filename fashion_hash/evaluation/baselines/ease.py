@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import cho_factor, cho_solve, cholesky
+from scipy.linalg import cholesky
 from scipy.linalg.lapack import dpotri
 from scipy.sparse import csr_matrix
 
@@ -39,9 +39,12 @@ def ease(clicks: Clicks, regularisation: float = 100.0) -> ScoreColumns:
     if min(matrix.shape) > LARGEST:
         raise QueryError(
             f"EASE inverts a dense matrix of users or of columns, and both are more than {LARGEST:,} here "
-            f"({matrix.shape[0]:,} users, {matrix.shape[1]:,} columns): leave it out, or use iALS, which has no such limit"
+            f"({matrix.shape[0]:,} users, {matrix.shape[1]:,} columns): leave it out; "
+            "iALS has no such limit"
         )
-    return _by_columns(matrix, regularisation) if matrix.shape[1] <= matrix.shape[0] else _by_users(matrix, regularisation)
+    return (
+        _by_columns(matrix, regularisation) if matrix.shape[1] <= matrix.shape[0] else _by_users(matrix, regularisation)
+    )
 
 
 def _by_columns(matrix: csr_matrix, regularisation: float) -> ScoreColumns:

@@ -40,7 +40,11 @@ def ials(
     from implicit.cpu.als import AlternatingLeastSquares
 
     model = AlternatingLeastSquares(
-        factors=factors, regularization=regularisation, alpha=alpha, iterations=iterations, num_threads=1,
+        factors=factors,
+        regularization=regularisation,
+        alpha=alpha,
+        iterations=iterations,
+        num_threads=1,
         random_state=seed,
     )
     return _fitted(model, clicks)
@@ -71,7 +75,11 @@ def bpr(
     from implicit.cpu.bpr import BayesianPersonalizedRanking
 
     model = BayesianPersonalizedRanking(
-        factors=factors, learning_rate=rate, regularization=regularisation, iterations=iterations, num_threads=1,
+        factors=factors,
+        learning_rate=rate,
+        regularization=regularisation,
+        iterations=iterations,
+        num_threads=1,
         random_state=seed,
     )
     return _fitted(model, clicks)

@@ -27,7 +27,6 @@ class Method(NamedTuple):
         settings: what is tried on validation; the first is taken where there is no validation split.
         seeded: whether `fit` takes a seed.
         items_only: whether it says nothing of whole outfits.
-        pairs: whether it gives its scores to protocols of outfits against negatives.
     """
 
     fit: Callable[..., ScoreColumns]
@@ -36,7 +35,7 @@ class Method(NamedTuple):
     items_only: bool = False
 
 
-_NEIGHBOURS = tuple({"k": k, "shrinkage": shrinkage} for k in (100, 20, 500) for shrinkage in (10.0, 0.0))
+_NEIGHBOURS = tuple({"k": k, "shrinkage": shrinkage} for k, shrinkage in ((100, 10.0), (500, 10.0), (100, 0.0)))
 
 POPULARITY, RECENT, TOGETHER, ID_DISTANCE = "popularity", "recent popularity", "co-occurrence", "id distance"
 

@@ -74,9 +74,7 @@ def largest(matrix: csr_matrix, k: int) -> csr_matrix:
         start, end = matrix.indptr[row], matrix.indptr[row + 1]
         order = np.argsort(-matrix.data[start:end], kind="stable")
         kept[start + order[k:]] = False
-    counts = np.add.reduceat(kept, matrix.indptr[:-1]) if matrix.nnz else np.zeros(matrix.shape[0], int)
-    counts = np.where(np.diff(matrix.indptr) > 0, counts, 0)
-    ends = np.concatenate([[0], np.cumsum(counts)])
+    ends = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
     return csr_matrix((matrix.data[kept], matrix.indices[kept], ends), shape=matrix.shape)
 
 

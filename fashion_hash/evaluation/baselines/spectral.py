@@ -1,7 +1,7 @@
 """GF-CF: recommendation as filtering a graph signal.
 
-Paper: How Powerful is Graph Convolution for Recommendation?, Shen et al., CIKM 2021. With R' the click matrix divided by
-the square roots of the degrees of users and columns, the scores of a user with clicks r are
+Paper: How Powerful is Graph Convolution for Recommendation?, Shen et al., CIKM 2021. With R' the click matrix divided
+by the square roots of the degrees of users and columns, the scores of a user with clicks r are
 
     r (R'^T R' + alpha D^-1/2 V V^T D^1/2)
 
