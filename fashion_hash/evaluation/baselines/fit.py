@@ -147,7 +147,8 @@ class Fitter:
     def _for_negatives(self, method: Method, fitted: Fitted, of_items: Candidates) -> None:
         if self.uses.negatives and not method.items_only:
             made = [(settings, outfit_scores(by_item, self.dataset)) for settings, by_item in of_items]
-            fitted.settings["outfits"], fitted.score = best(made, self.validate.score)
+            chosen, score = best(made, self.validate.score)
+            fitted.settings["outfits"], fitted.score = chosen, score
 
     def _for_outfits(self, method: Method, fitted: Fitted, of_items: Candidates) -> None:
         if not self.uses.outfits or method.items_only:
@@ -158,7 +159,8 @@ class Fitter:
         )
         for settings, by_item in of_items:
             made.append(({"columns": "items", **settings}, pool_scores(by_item, self.dataset)))
-        fitted.settings["full_outfits"], fitted.outfits = best(made, self.validate.outfits)
+        chosen, scores = best(made, self.validate.outfits)
+        fitted.settings["full_outfits"], fitted.outfits = chosen, scores
 
     def _for_slots(self, method: Method, fitted: Fitted, of_items: Candidates) -> None:
         for slot in self.uses.slots:
