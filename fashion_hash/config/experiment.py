@@ -121,6 +121,8 @@ class Config(Section):
             unused["image"] = {"encoder"}
         if not self.negatives.in_batch:
             unused["negatives"] = {"in_batch"}
+        if self.encoder is not None and self.encoder.anchors == 1:
+            unused["encoder"] = {"anchors"}
         return yaml.safe_dump(self.model_dump(mode="json", exclude=unused), sort_keys=False)
 
 

@@ -147,6 +147,9 @@ class EncoderConfig(Section):
         bounded: whether item tokens and user vectors pass through tanh, which keeps ids from overfitting.
         output: "float" vectors, or "bits": relaxed codes in training, binary codes in use, and the distance is the
             share of bits in which user and outfit differ.
+        anchors: how many vectors a user is, each of them a taste of its own; the score is that of the nearest ones, a
+            log-sum-exp over them. More than 1 is LPAE-u (Lu et al., CVPR 2021), for output "float" only: a model to
+            compare with and to learn from, which cannot be exported.
     """
 
     width: Width = 128
@@ -160,9 +163,12 @@ class EncoderConfig(Section):
     learn_scale: bool = True
     bounded: bool = False
     output: Literal["float", "bits"] = "float"
+    anchors: Annotated[int, Field(ge=1, le=1024)] = 1
 
     @model_validator(mode="after")
     def _check(self) -> EncoderConfig:
+        if self.anchors > 1 and self.output == "bits":
+            raise ValueError(f"anchors above 1 need output float, got {self.anchors} anchors and output bits")
         if self.width % self.heads:
             raise ValueError(f"width must be a multiple of heads, got width {self.width} and heads {self.heads}")
         return self

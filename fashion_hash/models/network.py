@@ -73,6 +73,7 @@ class Network(nn.Module, ABC):
         sizes: of the data.
         width: W, the length of an item's code or token.
         backbone: the image network, if it is trained as well.
+        anchors: how many vectors of length D a user is.
 
     Attributes:
         slots: item type of each slot.
@@ -88,7 +89,9 @@ class Network(nn.Module, ABC):
     other_part = "bit_weights"
     is_float = False
 
-    def __init__(self, config: Config, sizes: Sizes, width: int, backbone: nn.Module | None = None) -> None:
+    def __init__(
+        self, config: Config, sizes: Sizes, width: int, backbone: nn.Module | None = None, anchors: int = 1
+    ) -> None:
         """Builds what all networks have, except the item bias."""
         super().__init__()
         model = config.model
@@ -99,7 +102,7 @@ class Network(nn.Module, ABC):
         self.repeat_empty = model.repeat_empty
         # sparse Adam updates only the rows of a batch; SGD's momentum needs all rows
         self._sparse = config.optimiser.kind == "adam"
-        self.users = nn.Embedding(sizes.num_users, model.num_bits, sparse=self._sparse)
+        self.users = nn.Embedding(sizes.num_users, anchors * model.num_bits, sparse=self._sparse)
         nn.init.normal_(self.users.weight, std=model.user_init_std)
         self.hashing = nn.ModuleDict()
         names = (SHARED,) if model.shared_head else self.types

@@ -137,12 +137,13 @@ class OutfitEncoder(Network):
         encoder = config.encoder
         if encoder is None:
             raise ConfigError("the outfit encoder needs the section encoder in the configuration")
-        super().__init__(config, sizes, encoder.width, backbone)
+        super().__init__(config, sizes, encoder.width, backbone, encoder.anchors)
         self.width = encoder.width
         self.distance = encoder.distance
         self.output = encoder.output
         self.bounded = encoder.bounded
         self.is_float = encoder.output == "float"
+        self.anchors = encoder.anchors
         self.repeat_empty = False  # missing items are masked
         self.type_tokens = nn.ParameterDict({name: nn.Parameter(torch.zeros(self.width)) for name in self.types})
         # the embedding of an id already implies the type, so a learned type token would only overfit
@@ -186,7 +187,7 @@ class OutfitEncoder(Network):
 
     def score(self, user: Tensor, items: ItemCodes, positions: Tensor) -> OutfitScores:
         """Scores outfits: the preference is minus the distance; the compatibility is 0. See `Network.score`."""
-        preference = -self.distances(user[:, None], self.outfit_vectors(items, positions))
+        preference = self.preference(user, self.outfit_vectors(items, positions))
         mean_bias = self.mean_bias(items, positions)
         return OutfitScores(preference + mean_bias, preference, torch.zeros_like(preference), mean_bias)
 
@@ -201,7 +202,7 @@ class OutfitEncoder(Network):
         Every completed outfit is encoded, because the effect of an item depends on the others. If it does not
         (no blocks, mean pooling), a single matrix product gives all scores.
         """
-        if self.is_sum and self.output == "float" and self.distance == "euclidean":
+        if self.is_sum and self.output == "float" and self.distance == "euclidean" and self.anchors == 1:
             return self._sums(user, items, positions, slot, candidates)
         scores = []
         for part in torch.split(candidates, max(1, OUTFITS_AT_ONCE // max(1, len(positions)))):
@@ -247,8 +248,22 @@ class OutfitEncoder(Network):
         return scale * (squares - 2 * user @ outfits.T)
 
     def preference(self, user: Tensor, vectors: Tensor) -> Tensor:
-        """(B, L) minus the distance of users (B, D) to outfits given as `outfit_vectors` (B, L, D)."""
-        return -self.distances(user[:, None], vectors)
+        """(B, L) minus the distance of users (B, D) to outfits given as `outfit_vectors` (B, L, D).
+
+        Of users with several anchors, (B, A * D), the log of the mean over them of exp(minus the distance).
+        """
+        if self.anchors == 1:
+            return -self.distances(user[:, None], vectors)
+        return (-self._to_anchors(user, vectors)).logsumexp(dim=-1) - math.log(self.anchors)
+
+    def _to_anchors(self, user: Tensor, vectors: Tensor) -> Tensor:
+        """(B, L, A) scaled distances of outfits (B, L, D) to the anchors of users (B, A * D), by matrix products."""
+        anchors = user.unflatten(-1, (self.anchors, -1))  # (B, A, D)
+        if self.distance == "cosine":
+            vectors, anchors = (F.normalize(x, dim=-1, eps=EPS) for x in (vectors, anchors))
+            return self.scale_log.exp() * (1 - vectors @ anchors.mT)
+        lengths = vectors.square().sum(-1)[:, :, None] + anchors.square().sum(-1)[:, None]
+        return self.scale_log.exp() * (lengths - 2 * vectors @ anchors.mT)
 
     def activate(self, rows: Tensor, slope: float | None) -> Tensor:
         """Vectors of rows (..., D) such as those of `users`; with output "bits" relaxed or binary."""

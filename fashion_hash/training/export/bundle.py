@@ -115,6 +115,11 @@ def _scored_by(
 def _by_vectors(
     model: OutfitEncoder, user_codes: np.ndarray, item_codes: Mapping[str, np.ndarray], trained: np.ndarray
 ) -> dict[str, Any]:
+    if model.anchors > 1:
+        raise BundleError(
+            f"an outfit encoder with {model.anchors} anchors a user cannot be exported: it is a model to compare with "
+            "and to learn from; train one with encoder.anchors 1, with this run as its teacher"
+        )
     tokens = {item_type: codes[:, 0] for item_type, codes in item_codes.items()}
     encoder = encoder_contents(model, user_codes, tokens, trained)
     return {
