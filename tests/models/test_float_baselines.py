@@ -37,6 +37,8 @@ def test_an_outfit_is_matched_with_every_anchor(distance):
             expected = math.log(sum(math.exp(one) for one in alone) / 3)
             assert found.preference[row, place].item() == pytest.approx(expected, rel=1e-4)
     assert torch.allclose(model.preference(user, vectors), found.preference)
+    of_all = model.scores_of_all(user, items, POSITIONS[0])
+    assert torch.allclose(of_all, model.score(user, items, POSITIONS[:1].repeat(2, 1, 1)).score, atol=1e-4)
 
 
 @torch.no_grad()
@@ -104,6 +106,8 @@ def test_linear_factors_are_the_mean_over_items_of_a_dot_product_and_a_bias():
                 if item != EMPTY
             ]
             assert found[row, place].item() == pytest.approx(sum(terms) / len(terms), rel=1e-4)
+    of_all = model.scores_of_all(user, items, POSITIONS[0])
+    assert torch.allclose(of_all, model.score(user, items, POSITIONS[:1].repeat(2, 1, 1)).score, atol=1e-5)
     for slot in (0, 1):  # filled in one of the outfits, empty in the other
         completed = model.completions(user, items, POSITIONS[:, 1], slot, torch.tensor([4, 0]))
         outfits = POSITIONS[:, 1:].repeat(1, 2, 1)
