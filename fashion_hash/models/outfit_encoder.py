@@ -260,12 +260,13 @@ class OutfitEncoder(Network):
 
     def _to_anchors(self, user: Tensor, vectors: Tensor) -> Tensor:
         """(B, L, A) scaled distances of outfits (B, L, D) to the anchors of users (B, A * D), by matrix products."""
-        anchors = user.unflatten(-1, (self.anchors, -1))  # (B, A, D)
+        anchors = user.reshape(len(user), self.anchors, self.num_bits)  # (B, A, D)
+        scale: Tensor = self.scale_log.exp()
         if self.distance == "cosine":
             vectors, anchors = (F.normalize(x, dim=-1, eps=EPS) for x in (vectors, anchors))
-            return self.scale_log.exp() * (1 - vectors @ anchors.mT)
+            return scale * (1 - vectors @ anchors.mT)
         lengths = vectors.square().sum(-1)[:, :, None] + anchors.square().sum(-1)[:, None]
-        return self.scale_log.exp() * (lengths - 2 * vectors @ anchors.mT)
+        return scale * (lengths - 2 * vectors @ anchors.mT)
 
     def activate(self, rows: Tensor, slope: float | None) -> Tensor:
         """Vectors of rows (..., D) such as those of `users`; with output "bits" relaxed or binary."""
