@@ -38,6 +38,13 @@ from fashion_hash.errors import ConfigError, suggest
 AnyConfig = TypeVar("AnyConfig", bound=BaseModel)
 
 MODALITIES = ("image", "text", "cooccurrence", "id")
+# keys that are left out of the YAML at their defaults: files named after a digest of it keep their names
+_LEFT_OUT = {
+    "image": ("encoder", "pooling"),
+    "model": ("kind", "codes"),
+    "negatives": ("fill", "in_batch"),
+    "encoder": ("anchors",),
+}
 _MOST_PROBLEMS = 8  # in one message
 _MOST_LETTERS = 2000  # of one message
 
@@ -109,20 +116,25 @@ class Config(Section):
             raise ValueError(f"negatives.in_batch is for negatives.kind outfits, got {kind}: leave it out")
         if self.contrastive is not None and self.contrastive.feature == "teacher" and self.teacher is None:
             raise ValueError("contrastive.feature teacher needs the section teacher")
+        if self.model.codes == "zero_one":
+            if self.encoder is not None or self.model.kind not in (None, "fhn"):
+                raise ValueError("model.codes zero_one is an option of FHN: leave it out for other networks")
+            if self.data.cold_users:
+                raise ValueError(
+                    "model.codes zero_one has no bundle, which finds the codes of new users: set data.cold_users "
+                    "to 0, or model.codes to signs"
+                )
         if self.contrastive is not None and self.train.batch_size == 1:
             raise ValueError("contrastive compares the outfits of a batch: train.batch_size must be at least 2, got 1")
         return self
 
     def to_yaml(self) -> str:
         """The whole configuration as YAML, defaults included; `load_config` reads it back."""
-        # left out where it is not given: files that are named after a digest of this text then keep their names
-        unused = {"data": self.data.unused} | ({"model": {"kind"}} if self.model.kind is None else {})
-        if self.image is not None and self.image.encoder is None:
-            unused["image"] = {"encoder"}
-        if not self.negatives.in_batch:
-            unused["negatives"] = {"in_batch"}
-        if self.encoder is not None and self.encoder.anchors == 1:
-            unused["encoder"] = {"anchors"}
+        unused = {"data": self.data.unused}
+        for name, keys in _LEFT_OUT.items():
+            if (section := getattr(self, name)) is not None:
+                defaults = type(section).model_fields
+                unused[name] = {key for key in keys if getattr(section, key) == defaults[key].default}
         return yaml.safe_dump(self.model_dump(mode="json", exclude=unused), sort_keys=False)
 
 

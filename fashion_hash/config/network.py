@@ -5,9 +5,15 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from fashion_hash.config.sections import Bits, Positive, Section, Share, Width
+
+
+def true_or_false(value: object) -> object:
+    """The words that YAML files and command lines use for true and false as such; other values as they are."""
+    words: dict[object, bool] = {"true": True, "false": False}
+    return words.get(value.lower(), value) if isinstance(value, str) else value
 
 
 class ImageConfig(Section):
@@ -21,11 +27,16 @@ class ImageConfig(Section):
             also the name of published weights. `descriptors` has none.
         mode: "frozen" extracts the features once, into a store; "finetune" trains the backbone as well.
         size: pictures are resized to size x size pixels for a torchvision network.
+        pooling: how AlexNet and VGG read pictures that are larger than 224 pixels: "adaptive" shrinks the last map to
+            the size that their first linear layer takes, as torchvision does; "sliding" applies the linear layers at
+            every place of the map and averages what comes out, as the FHN release does. Other networks always average
+            over the map. Both give the same features from 224 to 254 pixels, and "sliding" reads no smaller pictures.
         store: the folder of the feature store of mode "frozen"; by default it lies inside the data root.
         normalise: how frozen features are normalised: "none", "l2" (unit length) or "standard" (mean 0, deviation 1).
         head: the network from features to codes: "fhn" as in the FHN release (dropout, F -> F/2, ReLU, dropout,
             F/2 -> D), or "linear" (one layer).
-        augment: whether mode "finetune" crops and flips pictures at random.
+        augment: how mode "finetune" changes pictures at random: "flip" mirrors half of them, as the FHN release does;
+            "crop" shows a random part of each; true does both, false neither.
     """
 
     encoder: str | None = None
@@ -33,10 +44,11 @@ class ImageConfig(Section):
     weights: str = "hub"
     mode: Literal["frozen", "finetune"] = "frozen"
     size: Annotated[int, Field(ge=32, le=4096)] = 291
+    pooling: Literal["adaptive", "sliding"] = "adaptive"
     store: str | None = None
     normalise: Literal["none", "l2", "standard"] = "none"
     head: Literal["fhn", "linear"] = "fhn"
-    augment: bool = True
+    augment: Annotated[Literal[True, False, "flip", "crop"], BeforeValidator(true_or_false)] = True
 
     @model_validator(mode="after")
     def _check(self) -> ImageConfig:
@@ -100,6 +112,9 @@ class ModelConfig(Section):
         kind: the network, by its name in the table of `fashion_hash.models.make`. If left out, it is the outfit
             encoder where there is a section `encoder`, else FHN.
         num_bits: D, the length of the codes; a multiple of 8.
+        codes: the two values of a bit: "signs" (-1 and +1), or "zero_one" (0 and 1, with relaxed codes
+            (tanh(beta * x) + 1) / 2), an option of the FHN release. The score is the same formula over other values.
+            Codes of 0 and 1 are for training and evaluation: a bundle holds signs, so it refuses them.
         variant: which bit weights are learned: "T0" none, but a scalar on the preference; "T1" the user-item weights;
             "T2" the item-item weights; "T3" both.
         terms: "both", or one term alone ("preference" or "compatibility"), for ablations.
@@ -116,6 +131,7 @@ class ModelConfig(Section):
 
     kind: str | None = None
     num_bits: Bits = 128
+    codes: Literal["signs", "zero_one"] = "signs"
     variant: Literal["T0", "T1", "T2", "T3"] = "T3"
     terms: Literal["both", "preference", "compatibility"] = "both"
     user_weight: Positive = 1.0

@@ -112,6 +112,9 @@ class NegativesConfig(Section):
         items_a_batch: for "random": the negatives of a batch are made from this many items of each type, drawn anew
             for each batch, so that fewer items have to be hashed. If left out, every item is drawn independently.
         swap: the item types that a random negative replaces; all if left out.
+        fill: which slots a random mix fills: those that its "positive" fills, or those of a training outfit that is
+            "drawn" for it, so that it may have another number of tops, as in the FHN release. Slots of item types
+            that are not replaced stay as they are.
         popularity: random items, and the outfits of "outfits", are drawn in proportion to count ** popularity; 0 draws
             all alike.
         in_batch: for "outfits": whether the other positives of the batch are candidates as well.
@@ -123,6 +126,7 @@ class NegativesConfig(Section):
     per_positive: Count = 1
     items_a_batch: Count | None = None
     swap: tuple[str, ...] | None = None
+    fill: Literal["positive", "drawn"] = "positive"
     popularity: NotNegative = 0.0
     in_batch: bool = False
     hard_share: tuple[Share, Share] = (0.0, 0.5)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -94,6 +95,8 @@ class NegativeSampler:
             (IQON3000: only "bottom"). Default: all.
         popularity: random items are drawn in proportion to count ** popularity; 0 is uniform over
             the distinct items (FHN, CVPR 2019).
+        fill: the slots that a random mix fills: those of its "positive", or those of another positive that is "drawn"
+            for each mix, as the FHN release does; slots of types that are not swapped stay as they are.
     """
 
     def __init__(
@@ -102,6 +105,7 @@ class NegativeSampler:
         known: Outfits | None = None,
         swap: Sequence[str] | None = None,
         popularity: float = 0.0,
+        fill: Literal["positive", "drawn"] = "positive",
     ) -> None:
         types = item_types(positives.slots)
         self.positives = positives
@@ -119,6 +123,7 @@ class NegativeSampler:
         if not len(positives):
             raise DataError("no positives to draw negatives for")
         self.pools = {item_type: ItemPool.of(positives, item_type, popularity) for item_type in types}
+        self._fill_drawn = fill == "drawn"
         self._known = KnownOutfits(positives if known is None else known)
         self._by_user = np.argsort(positives.users, kind="stable")
         ordered = positives.users[self._by_user]
@@ -126,7 +131,7 @@ class NegativeSampler:
         self._own = np.searchsorted(ordered, positives.users, side="right") - self._first
 
     def random(self, rng: np.random.Generator, count: int = 1) -> np.ndarray:
-        """Random mixes: (N, K, S). An empty slot stays empty; no type holds one item twice.
+        """Random mixes: (N, K, S). An empty slot stays empty (but see `fill`); no type holds one item twice.
 
         Raises:
             DataError: nothing but known positives can be drawn for some positive.
@@ -184,7 +189,7 @@ class NegativeSampler:
         items: np.ndarray = self.positives.items[rows]
         pending = np.arange(len(rows))
         for _ in range(TRIES):
-            drawn = self.positives.items[rows[pending]]
+            drawn = self._filled(rng, rows[pending], swapped)
             for slot in swapped:
                 filled = np.flatnonzero(drawn[:, slot] != EMPTY)
                 if filled.size:
@@ -192,7 +197,8 @@ class NegativeSampler:
                     drawn[filled, slot] = pool.draw(rng, filled.size)
             items[pending] = drawn
             known = self._known.contains(self.positives.users[rows[pending]], drawn)
-            pending = pending[known | self._repeats(drawn, swapped, pools)]
+            nothing = (drawn == EMPTY).all(axis=1)
+            pending = pending[known | nothing | self._repeats(drawn, swapped, pools)]
             if not pending.size:
                 return items
         row = int(rows[pending[0]])
@@ -205,6 +211,14 @@ class NegativeSampler:
             f"no random negative for positive {row} (user row {self.positives.users[row]}) in {TRIES} tries: "
             f"the user has nearly every combination of the {sizes}; swap more types or add outfits"
         )
+
+    def _filled(self, rng: np.random.Generator, rows: np.ndarray, swapped: list[int]) -> np.ndarray:
+        """(M, S) outfits with an item in the slots that a mix for each row fills."""
+        items: np.ndarray = self.positives.items[rows]
+        if self._fill_drawn:
+            others = self.positives.items[rng.integers(len(self.positives), size=len(rows))]
+            items[:, swapped] = others[:, swapped]
+        return items
 
     def _repeats(self, drawn: np.ndarray, swapped: list[int], pools: Mapping[str, ItemPool]) -> np.ndarray:
         """(M,) bool: whether an item occurs twice in slots of its type, although the pool has others."""

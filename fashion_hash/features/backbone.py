@@ -10,7 +10,7 @@ import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -21,6 +21,7 @@ from fashion_hash.errors import ConfigError, FeatureError, suggest
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as used by all torchvision weights
 _WITH_AUXILIARY_HEADS = ("googlenet", "inception_v3")
+_WITH_LINEAR_LAYERS = ("alexnet", "vgg")
 _AUXILIARY_KEYS = ("aux1.", "aux2.", "AuxLogits.")
 _OLD_DENSENET_KEY = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.\w+)$")
 
@@ -29,7 +30,7 @@ class Backbone(nn.Module):
     """A network from pictures to features.
 
     Attributes:
-        name: the torchvision model.
+        name: the torchvision model, with "-sliding" where its linear layers slide over the map.
         dim: F, the length of a feature (4096 of AlexNet, 512 of ResNet-18).
     """
 
@@ -71,13 +72,46 @@ class Backbone(nn.Module):
             self.train(training)
 
 
+class SlidingLayers(nn.Module):
+    """AlexNet or VGG whose linear layers slide over the last map, as in the FHN release.
+
+    The first linear layer, which takes a map of 6 x 6 (AlexNet) or 7 x 7 (VGG), is applied at every place of a larger
+    map, as a convolution; the others follow place by place, and the features are the mean over all places. The names
+    and shapes of the weights are torchvision's.
+
+    Args:
+        network: a torchvision model with `features`, `avgpool` and `classifier`, its last layer already cut off.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        parts = dict(network.named_children())
+        self.features, self.classifier = parts["features"], parts["classifier"]
+        pool = parts["avgpool"]
+        assert isinstance(pool, nn.AdaptiveAvgPool2d)
+        self._window: tuple[int, int] = pool.output_size  # type: ignore[assignment]
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        """(B, 3, H, W) normalised pixels -> (B, F)."""
+        x, window = self.features(pictures), self._window
+        for layer in self.classifier.children():
+            if isinstance(layer, nn.Linear):
+                kernel = layer.weight.view(layer.out_features, -1, *window)
+                x, window = nn.functional.conv2d(x, kernel, layer.bias), (1, 1)
+            else:
+                x = layer(x)
+        return torch.as_tensor(x.mean(dim=(2, 3)))
+
+
 def backbone_names() -> list[str]:
     """The names that `build_backbone` knows."""
     models = import_models()
     return list(models.list_models(module=models))
 
 
-def build_backbone(name: str, weights: str | Path = "hub", seed: int = 0) -> Backbone:
+def build_backbone(
+    name: str, weights: str | Path = "hub", seed: int = 0, pooling: Literal["adaptive", "sliding"] = "adaptive"
+) -> Backbone:
     """Builds an image network whose last layer, the classifier, is cut off.
 
     Args:
@@ -85,6 +119,8 @@ def build_backbone(name: str, weights: str | Path = "hub", seed: int = 0) -> Bac
         weights: "hub" (torchvision's default weights, downloaded once), "random", or the path of a
             state dict (.pth, .pt or .safetensors), with or without the classifier.
         seed: of random weights.
+        pooling: "sliding" lets the linear layers of AlexNet and VGG slide over the last map (see `SlidingLayers`);
+            other networks average over the map anyway.
 
     Raises:
         ConfigError: torchvision has no such model.
@@ -107,7 +143,13 @@ def build_backbone(name: str, weights: str | Path = "hub", seed: int = 0) -> Bac
         _load(network, _hub_weights(name), head, f"the hub's weights of {name}")
     elif str(weights) != "random":
         _load(network, _read_weights(Path(weights)), head, str(weights))
-    return Backbone(name, network, dim)
+    called = name_with_pooling(name, pooling)
+    return Backbone(called, SlidingLayers(network) if called != name else network, dim)
+
+
+def name_with_pooling(name: str, pooling: Literal["adaptive", "sliding"]) -> str:
+    """The name of a network, with "-sliding" where its linear layers slide over the map."""
+    return f"{name}-sliding" if pooling == "sliding" and name.startswith(_WITH_LINEAR_LAYERS) else name
 
 
 def _cut_head(network: nn.Module) -> tuple[str, int]:

@@ -25,8 +25,8 @@ from fashion_hash.encoders.pictures.contract import PictureEncoder
 from fashion_hash.encoders.pictures.descriptors import DescriptorEncoder
 from fashion_hash.encoders.pictures.extraction import Plan, extract_pictures
 from fashion_hash.errors import ConfigError, FeatureError, counted, shown
-from fashion_hash.features.backbone import Backbone, build_backbone
-from fashion_hash.features.picture_encoders import open_picture_encoder
+from fashion_hash.features.backbone import Backbone, build_backbone, name_with_pooling
+from fashion_hash.features.picture_encoders import BackboneEncoder, open_picture_encoder
 from fashion_hash.features.pictures import PictureBatch, picture_batches
 from fashion_hash.features.table import FeatureTable, make_table
 from fashion_hash.inference.normaliser import Normalise
@@ -179,7 +179,7 @@ def feature_store_path(config: Config) -> Path:
     if config.image.encoder is not None:
         name = config.image.encoder.replace("/", "-")
     else:
-        name = f"{config.image.backbone}-{config.image.size}px"
+        name = f"{name_with_pooling(config.image.backbone, config.image.pooling)}-{config.image.size}px"
     return Path(config.data.root) / "features" / f"{name}.lmdb"
 
 
@@ -189,14 +189,19 @@ def extract_for(config: Config, dataset: Dataset, device: str | torch.device, ba
     assert config.image is not None
     if config.image.encoder is not None:
         return _extract_by_encoder(dataset, picture_encoder(config.image, config.seed), path, batch_size)
-    backbone = build_backbone(config.image.backbone, config.image.weights, config.seed)
+    backbone = backbone_of(config.image, config.seed)
     return extract_features(dataset, backbone, path, config.image.size, batch_size=batch_size, device=device)
+
+
+def backbone_of(image: ImageConfig, seed: int) -> Backbone:
+    """The torchvision network that a configuration names."""
+    return build_backbone(image.backbone, image.weights, seed, image.pooling)
 
 
 def picture_encoder(image: ImageConfig, seed: int, device: str | torch.device = "cpu") -> PictureEncoder:
     """The encoder of a configuration's pictures."""
     if image.encoder is None:
-        return open_picture_encoder(image.backbone, image.weights, image.size, seed, device)
+        return BackboneEncoder(backbone_of(image, seed), image.size, device)
     weights = None if image.encoder == DescriptorEncoder.kind else image.weights
     return open_picture_encoder(image.encoder, weights)
 

@@ -9,7 +9,7 @@ import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -19,6 +19,8 @@ from fashion_hash.data.stores.decoding import decoded
 from fashion_hash.errors import FeatureError
 
 GREY = (124, 116, 104)  # the mean colour of ImageNet, in place of a missing picture
+
+SMALLEST = 0.7  # share of a picture's area that a crop keeps at least
 
 
 class Pictures(Protocol):
@@ -56,21 +58,24 @@ class PictureBatch(NamedTuple):
     undecodable: list[str]
 
 
-def random_views(count: int, generator: np.random.Generator, smallest: float = 0.7) -> list[View]:
+def random_views(
+    count: int, generator: np.random.Generator, augment: bool | Literal["flip", "crop"] = True
+) -> list[View]:
     """Augmentation: a random part of each picture, mirrored half of the time.
 
     Args:
         count: the number of pictures.
         generator: the source of randomness; the same state gives the same views.
-        smallest: the smallest share of the area to keep; 1 keeps the whole picture.
+        augment: "crop" mirrors none, "flip" keeps whole pictures, True does both, False neither.
     """
+    smallest = SMALLEST if augment in (True, "crop") else 1.0
     area = generator.uniform(smallest, 1.0, count)
     aspect = np.exp(generator.uniform(-1.0, 1.0, count) * math.log(1.25)) if smallest < 1 else np.ones(count)
     width = np.minimum(np.sqrt(area * aspect), 1.0)
     height = np.minimum(np.sqrt(area / aspect), 1.0)
     left = generator.uniform(size=count) * (1.0 - width)
     top = generator.uniform(size=count) * (1.0 - height)
-    mirrored = generator.integers(0, 2, count)
+    mirrored = generator.integers(0, 2, count) if augment in (True, "flip") else np.zeros(count, dtype=np.int64)
     return [
         View(float(x), float(y), min(float(x + w), 1.0), min(float(y + h), 1.0), bool(m))
         for x, y, w, h, m in zip(left, top, width, height, mirrored)
@@ -101,7 +106,7 @@ def load_pictures(
     store: Pictures,
     keys: Sequence[str],
     size: int,
-    generator: np.random.Generator | None = None,
+    views: Sequence[View] | None = None,
     pool: Executor | None = None,
 ) -> PictureBatch:
     """Reads and decodes the pictures of a batch of items.
@@ -110,10 +115,10 @@ def load_pictures(
         store: the source of the pictures.
         keys: N item ids.
         size: pixels of a side.
-        generator: if given, the pictures are augmented (see `random_views`).
+        views: what is seen of each picture (see `random_views`); by default all of it.
         pool: threads for decoding (Pillow releases the lock); None decodes in the calling thread.
     """
-    views = [View()] * len(keys) if generator is None else random_views(len(keys), generator)
+    views = [View()] * len(keys) if views is None else views
     sizes = [size] * len(keys)
     decoded = (pool.map if pool else map)(_load_one, [store] * len(keys), keys, sizes, views)
     return _collect(keys, size, decoded)

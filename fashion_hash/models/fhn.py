@@ -31,6 +31,7 @@ class FHN(Network):
         """Draws random weights from torch's random state."""
         model = config.model
         super().__init__(config, sizes, model.num_bits, backbone)
+        self.zero_one = model.codes == "zero_one"
         self.matching = MatchingBlock(
             sizes.slots, model.num_bits, model.variant, model.terms, model.user_weight, model.item_weight
         )
@@ -41,8 +42,9 @@ class FHN(Network):
         return self.activate(torch.stack(list(hashed), dim=1), slope)
 
     def activate(self, rows: Tensor, slope: float | None) -> Tensor:
-        """Codes of rows (..., D): relaxed with a slope, binary if it is None."""
-        return to_code(rows, slope)
+        """Codes of rows (..., D): relaxed with a slope, binary if it is None; see `model.codes` for their values."""
+        code = to_code(rows, slope)
+        return (code + 1) / 2 if self.zero_one else code
 
     @property
     def vector_size(self) -> int:

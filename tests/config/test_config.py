@@ -220,6 +220,7 @@ def test_what_sections_say_of_each_other_names_the_source_once():
         ({"model": {"num_bits": 12}}, "model.num_bits must be a multiple of 8, got 12"),
         ({"model": {"num_bits": 2**40}}, "model.num_bits must be at most 65,536"),
         ({"model": {"shared_head": "maybe"}}, "model.shared_head must be true or false, got 'maybe'"),
+        ({"image": {"augment": "maybe"}}, "image.augment must be one of True, False, 'flip' or 'crop', got 'maybe'"),
         ({"model": {"variant": "T9"}}, "model.variant must be one of 'T0', 'T1', 'T2' or 'T3', got 'T9'"),
     ],
 )
@@ -235,3 +236,13 @@ def test_an_encoder_that_is_not_given_leaves_the_text_of_a_configuration_as_it_w
     encoded = make_config({**values, "image": {"encoder": "descriptors"}})
     assert "encoder: descriptors" in encoded.to_yaml()
     assert make_config(yaml.safe_load(encoded.to_yaml())) == encoded
+
+
+def test_options_that_are_left_at_their_defaults_leave_the_text_of_a_configuration_as_it_was():
+    values = {"name": "x", "data": {"format": "polyvore_u", "root": "r"}, "image": {}}
+    text = make_config(values).to_yaml()
+    assert not {"pooling", "codes", "fill"} & {line.split(":")[0].strip() for line in text.splitlines()}
+    assert "augment: true" in text
+    changed = {"image": {"pooling": "sliding", "augment": "flip"}, "model": {"codes": "zero_one"}}
+    config = make_config({**values, **changed, "negatives": {"fill": "drawn"}})
+    assert make_config(yaml.safe_load(config.to_yaml())) == config

@@ -90,6 +90,32 @@ def test_swap_keeps_the_other_slots(positives):
     assert (drawn[:, :, 2] != positives.items[:, None, 2]).all()
 
 
+def test_a_mix_may_have_its_own_number_of_tops(positives):
+    sampler = NegativeSampler(positives, fill="drawn")
+    drawn = sampler.random(generator(0, "epoch", 0), 200)
+    one_top = (positives.items[:, 1] == EMPTY).mean()
+    for share in (drawn[positives.items[:, 1] == EMPTY, :, 1], drawn[positives.items[:, 1] != EMPTY, :, 1]):
+        assert (share == EMPTY).mean() == pytest.approx(one_top, abs=0.02)  # whatever the positive has
+    assert (drawn[:, :, [0, 2, 3]] != EMPTY).all()
+    known = keys(positives)
+    assert not any(
+        key(user, row) in known for user, rows in zip(positives.users.tolist(), drawn[:, :20]) for row in rows
+    )
+
+
+def test_slots_that_are_not_swapped_are_filled_as_in_the_positive(positives):
+    nothing = positives[:0]
+    only_shoes = NegativeSampler(positives, nothing, ["shoe"], fill="drawn").random(generator(0), 3)
+    assert (only_shoes[:, :, :3] == positives.items[:, None, :3]).all()
+    # single tops and single bottoms: no mix is an outfit without items
+    bare = Outfits.of(
+        SLOTS, [0, 1] * 4, [[row, EMPTY, EMPTY, EMPTY] if row % 2 else [EMPTY, EMPTY, row, EMPTY] for row in range(8)]
+    )
+    for swap in (["top"], None):
+        drawn = NegativeSampler(bare, bare[:0], swap, fill="drawn").random(generator(0), 3)
+        assert (drawn != EMPTY).any(axis=2).all()
+
+
 def test_hard_is_another_users_positive(positives):
     drawn = NegativeSampler(positives).hard(generator(0, "x"), 10)
     all_outfits = {tuple(row.tolist()) for _, row in positives}

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from fashion_hash.encoders.torchvision_import import import_models
 from fashion_hash.errors import ConfigError, FeatureError
-from fashion_hash.features.backbone import MEAN, STD, backbone_names, build_backbone
+from fashion_hash.features.backbone import MEAN, STD, Backbone, backbone_names, build_backbone
 
 NAME = "mobilenet_v3_small"
 
@@ -47,6 +47,54 @@ def test_features_end_before_the_classifier(name, dim, pictures):
     assert features.shape == (2, dim)
     assert backbone.dim == dim
     assert features.dtype == torch.float32
+
+
+def sliding_by_hand(state: dict[str, torch.Tensor], last: torch.Tensor) -> torch.Tensor:
+    """AlexNet's two linear layers as the FHN release applies them, place by place, from the last map (B, 256, 8, 8)."""
+    places = []
+    for top in range(last.shape[2] - 5):
+        for left in range(last.shape[3] - 5):
+            window = last[:, :, top : top + 6, left : left + 6].flatten(1)
+            hidden = torch.relu(window @ state["classifier.1.weight"].T + state["classifier.1.bias"])
+            places.append(torch.relu(hidden @ state["classifier.4.weight"].T + state["classifier.4.bias"]))
+    return torch.stack(places).mean(dim=0)
+
+
+def test_alexnet_slides_over_a_large_picture_as_the_release_does():
+    backbone = build_backbone("alexnet", "random", 3, "sliding").eval()
+    state, network = backbone.network.state_dict(), backbone.network
+    as_torchvision = torch.nn.Sequential(
+        network.features, torch.nn.AdaptiveAvgPool2d(6), torch.nn.Flatten(), network.classifier
+    )
+    plain = Backbone("alexnet", as_torchvision, 4096).eval()
+    rng = np.random.default_rng(0)
+    large, usual = (torch.from_numpy(rng.integers(0, 256, (1, 3, size, size), dtype=np.uint8)) for size in (291, 224))
+    with torch.inference_mode():
+        last = network.features((large / 255 - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1))
+        assert last.shape == (1, 256, 8, 8)
+        torch.testing.assert_close(backbone(large), sliding_by_hand(state, last), rtol=1e-4, atol=1e-7)
+        assert not torch.allclose(backbone(large), plain(large), rtol=1e-3)
+        torch.testing.assert_close(backbone(usual), plain(usual), rtol=1e-4, atol=1e-7)
+    with pytest.raises(ConfigError, match="alexnet-sliding cannot read pictures of 128 x 128 pixels"):
+        backbone.check_size(128)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["alexnet", "vgg11"])
+def test_sliding_layers_take_the_weights_of_torchvision(tmp_path, name):
+    plain, sliding = (build_backbone(name, "random", 3, pooling) for pooling in ("adaptive", "sliding"))
+    shapes = [{key: value.shape for key, value in one.network.state_dict().items()} for one in (plain, sliding)]
+    assert shapes[0] == shapes[1]
+    assert plain.fingerprint(291) != sliding.fingerprint(291)
+    pictures = torch.zeros(1, 3, 224, 224, dtype=torch.uint8)
+    with torch.inference_mode():
+        torch.testing.assert_close(plain.eval()(pictures), sliding.eval()(pictures), rtol=1e-4, atol=1e-7)
+
+
+def test_networks_without_linear_layers_average_over_the_map_anyway(pictures):
+    plain, same = (build_backbone("resnet18", "random", pooling=pooling).eval() for pooling in ("adaptive", "sliding"))
+    assert plain.fingerprint(64) == same.fingerprint(64)
+    assert torch.equal(plain(pictures), same(pictures))
 
 
 @pytest.mark.parametrize("name", ["squeezenet1_1", "shufflenet_v2_x0_5", "densenet121", "mnasnet0_5", "googlenet"])

@@ -86,6 +86,16 @@ def test_random_views_stay_inside_and_repeat():
     assert 150 < sum(view.mirrored for view in views) < 350
 
 
+def test_what_is_changed_can_be_chosen():
+    whole = View()
+    flipped, cropped = (random_views(200, generator(1), augment) for augment in ("flip", "crop"))
+    assert {view._replace(mirrored=False) for view in flipped} == {whole}
+    assert 50 < sum(view.mirrored for view in flipped) < 150
+    assert not any(view.mirrored for view in cropped)
+    assert all(view != whole for view in cropped)
+    assert set(random_views(9, generator(1), False)) == {whole}
+
+
 def test_missing_and_undecodable_are_grey_and_counted(store):
     batch = load_pictures(store, ["p0", "cut", "gone", "p1"], 16)
     assert batch.known.tolist() == [True, False, False, True]
@@ -96,9 +106,10 @@ def test_missing_and_undecodable_are_grey_and_counted(store):
 
 def test_threads_change_nothing(store):
     keys = [f"p{i % 4}" for i in range(24)]
-    alone = load_pictures(store, keys, 16, generator(3))
+    views = random_views(len(keys), generator(3))
+    alone = load_pictures(store, keys, 16, views)
     with ThreadPoolExecutor(4) as pool:
-        together = load_pictures(store, keys, 16, generator(3), pool)
+        together = load_pictures(store, keys, 16, views, pool)
     assert torch.equal(alone.pictures, together.pictures)
     assert not torch.equal(alone.pictures[0], alone.pictures[4])  # the same picture, another view
 

@@ -55,6 +55,7 @@ def export_bundle(
         BundleError: the bundle cannot express the model's score; an existing bundle is kept.
     """
     expect(run, Run, "export_bundle", "open a finished run with Run.open(path)")
+    _check_codes(run)
     dataset = load_data(run.config, dataset, run.path)
     model, inputs, _ = run.model(dataset)
     scorer = make_scorer(run.config, model, inputs, None, dataset, calibrate)
@@ -86,6 +87,14 @@ def export_bundle(
     )
     check_agreement(contents, scorer)
     return write_bundle(path or run.path / "bundle", contents)
+
+
+def _check_codes(run: Run) -> None:
+    if run.config.model.codes == "zero_one":
+        raise BundleError(
+            f"{run.path} has codes of 0 and 1, which a bundle cannot hold (its bits mean -1 and +1): train with "
+            "model.codes=signs to export; evaluation needs no bundle"
+        )
 
 
 def _times(splits: Sequence[Split]) -> np.ndarray | None:

@@ -24,6 +24,7 @@ from fashion_hash.encoders.pictures.descriptors import DescriptorEncoder
 from fashion_hash.encoders.pictures.onnx_model import OnnxEncoder, Preparation
 from fashion_hash.encoders.pictures.open import NotExported
 from fashion_hash.errors import BundleError, FeatureError
+from fashion_hash.features.backbone import name_with_pooling
 from fashion_hash.features.extraction import feature_store_path, picture_encoder, picture_store
 from fashion_hash.features.picture_encoders import BackboneEncoder
 from fashion_hash.inference.hash_heads import ContentHeads
@@ -87,7 +88,7 @@ def source_of(image: ImageConfig) -> str:
         return "the encoder descriptors"
     if image.encoder is not None:
         return f"{image.encoder}, weights {image.weights}"
-    return f"{image.backbone} at {image.size} px, weights {image.weights}"
+    return f"{name_with_pooling(image.backbone, image.pooling)} at {image.size} px, weights {image.weights}"
 
 
 def as_onnx(encoder: PictureEncoder, source: str) -> OnnxEncoder:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fashion_hash.config.experiment import Config
+from fashion_hash.config.experiment import Config, load_config
 from fashion_hash.core.locks import hold
 from fashion_hash.core.seeds import derive, generator
 from fashion_hash.data.dataset import Dataset
@@ -116,12 +116,27 @@ def _check(config: Config, dataset: Dataset, out: str | Path | None) -> None:
     """Refuses invalid configurations before anything is read or written."""
     if config.train.calibrate and "valid" not in dataset.splits:
         raise ConfigError(f"train.calibrate: {dataset.name} has no validation split to calibrate on; set it to false")
+    if config.train.start is not None:
+        _check_start(config, Path(config.train.start))
     path = run_folder(config, out)
     teachers = () if config.teacher is None else config.teacher.run
     if path.resolve() in [Path(teacher).resolve() for teacher in teachers]:
         raise ConfigError(
             f"{path} is the run of the teacher: give the student another name, or choose a folder with --out"
         )
+
+
+def _check_start(config: Config, path: Path) -> None:
+    """Refuses to start from a run whose features or codes mean something else, although their shapes fit."""
+    if not (path / "config.yaml").is_file():
+        return
+    other = load_config(path / "config.yaml")
+    values: dict[str, tuple[str, str]] = {"model.codes": (config.model.codes, other.model.codes)}
+    if config.image is not None and other.image is not None:
+        values["image.pooling"] = (config.image.pooling, other.image.pooling)
+    for key, (now, then) in values.items():
+        if now != then:
+            raise ConfigError(f"train.start: {path} was trained with {key} {then}, got {now}: set {key} to {then}")
 
 
 def _keep_split(run: Run, split: MadeSplit | None, tell: Callable[[str], None]) -> None:

@@ -39,7 +39,9 @@ class EpochNegatives:
         self._config = config
         self._epochs = epochs
         self._positives = split.positives
-        self._sampler = NegativeSampler(split.positives, swap=config.swap, popularity=config.popularity)
+        self._sampler = NegativeSampler(
+            split.positives, swap=config.swap, popularity=config.popularity, fill=config.fill
+        )
         self._drawn = np.empty((len(split.positives), 0, len(dataset.slots)), dtype=np.int32)
         self._beside = beside
         self._groups = split.negatives.get(config.file)
@@ -75,20 +77,17 @@ class EpochNegatives:
             self._refuse("negatives.per_positive", count, "hard", outfits)
 
     def _fewest_mixes(self, pools: Mapping[str, np.ndarray]) -> int:
-        """The smallest number of mixes for any positive, not counting the positive itself."""
+        """The smallest number of different mixes for any positive, not counting the positive itself."""
         few = self._config.items_a_batch if self._config.kind == "random" else None
-        fewest: int | None = None
-        for filled in np.unique(self._positives.items != EMPTY, axis=0):
-            sizes = [
-                len(pools[item_type])
-                for item_type, is_filled in zip(self._positives.slots, filled)
-                if is_filled and item_type in pools
-            ]
+        of_fillings: list[int] = []
+        swapped = np.array([item_type in pools for item_type in self._positives.slots])
+        for filled in np.unique((self._positives.items != EMPTY) & swapped, axis=0):
+            sizes = [len(pools[item_type]) for item_type, is_filled in zip(self._positives.slots, filled) if is_filled]
             if not sizes:  # nothing to swap: the sampler raises an error that names the positive
                 continue
-            mixes = math.prod(size if few is None else min(size, few) for size in sizes)
-            fewest = mixes if fewest is None else min(fewest, mixes)
-        return max(0, (fewest or 1) - 1)
+            of_fillings.append(math.prod(size if few is None else min(size, few) for size in sizes))
+        chosen = sum if self._config.fill == "drawn" else min
+        return max(0, chosen(of_fillings or [1]) - 1)
 
     @staticmethod
     def _refuse(key: str, count: int, kind: str, different: int) -> None:

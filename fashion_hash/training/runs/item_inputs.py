@@ -17,10 +17,10 @@ from fashion_hash.config.experiment import Config
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.stores.pictures import survey
 from fashion_hash.errors import counted, shown
-from fashion_hash.features.backbone import Backbone, build_backbone
+from fashion_hash.features.backbone import Backbone
 from fashion_hash.features.cooccurrence import cooccurrence_table
-from fashion_hash.features.extraction import image_table, picture_store
-from fashion_hash.features.pictures import load_pictures
+from fashion_hash.features.extraction import backbone_of, image_table, picture_store
+from fashion_hash.features.pictures import load_pictures, random_views
 from fashion_hash.features.table import FeatureTable, train_items
 from fashion_hash.features.text import text_table, titles_of
 from fashion_hash.training.device import choose_device
@@ -63,7 +63,7 @@ class ItemInputs:
         if config.image is not None and config.image.mode == "frozen":
             self.tables["image"] = image_table(config, dataset, self.device)
         elif config.image is not None:
-            self.backbone = build_backbone(config.image.backbone, config.image.weights, config.seed)
+            self.backbone = backbone_of(config.image, config.seed)
             self.backbone.check_size(config.image.size)
             self._pictures = picture_store(dataset)
             self._decoders = ThreadPoolExecutor(config.train.workers)
@@ -149,7 +149,8 @@ class ItemInputs:
         assert self.config.image is not None
         ids = self.dataset.items[item_type].ids
         keys = [ids[row] for row in rows.tolist()]
-        batch = load_pictures(self._pictures, keys, self.config.image.size, augment, self._decoders)
+        views = None if augment is None else random_views(len(keys), augment, self.config.image.augment)
+        batch = load_pictures(self._pictures, keys, self.config.image.size, views, self._decoders)
         return batch.pictures.to(self.device)
 
     def _decodable(self) -> dict[str, np.ndarray]:
