@@ -36,6 +36,7 @@ from fashion_hash.training.runs.run import (
 )
 from fashion_hash.training.runs.run_folder import run_folder
 from fashion_hash.training.runs.validation import Validation
+from fashion_hash.training.spectral import SPECTRAL, start_from_spectrum
 
 
 def fit(
@@ -82,12 +83,12 @@ def _fit(config: Config, loaded: Loaded, out: str | Path | None, resume: bool, t
     objective = Objective(config, model, inputs, items_trained=bool(set(trained) - {"user", "bit_weights"}))
     validation = Validation(config, dataset, inputs)
     trained_on = fingerprints(inputs) | ({} if teacher is None else {"teacher": teacher.fingerprint})
-    if config.train.start and not resume:
-        start_from(model, Path(config.train.start), dataset)
+    if not resume:
+        _start(model, config, dataset, inputs)
     if resume:
         run = Run.resume(config, trained_on, out, model, optimiser)
-        if config.train.start and not run.history:  # it was interrupted during its first epoch
-            start_from(model, Path(config.train.start), dataset)
+        if not run.history:  # it was interrupted during its first epoch
+            _start(model, config, dataset, inputs)
     else:
         run = Run.start(config, trained_on, out, tell)
     keep_removed(run.path, config, loaded.removed)
@@ -110,6 +111,14 @@ def _fit(config: Config, loaded: Loaded, out: str | Path | None, resume: bool, t
     if config.train.calibrate:
         tell(_calibrated(run, dataset, validation))
     return run
+
+
+def _start(model: Network, config: Config, dataset: Dataset, inputs: ItemInputs) -> None:
+    """Replaces random parameters by those that `train.start` names."""
+    if config.train.start == SPECTRAL:
+        start_from_spectrum(model, config, dataset, inputs)
+    elif config.train.start:
+        start_from(model, Path(config.train.start), dataset)
 
 
 def _check(config: Config, dataset: Dataset, out: str | Path | None) -> None:

@@ -79,6 +79,11 @@ class ItemInputs:
                 item_type: torch.from_numpy(features).to(self.device) for item_type, features in table.features.items()
             }
 
+    @property
+    def known_items(self) -> Mapping[str, np.ndarray]:
+        """By type, (N,) bool: the items that occur in training."""
+        return self._seen
+
     @cached_property
     def known(self) -> dict[str, Mapping[str, np.ndarray]]:
         """For each modality and type, (N,) bool: the items with known content.

@@ -1,0 +1,218 @@
+"""A start from spectra instead of random numbers: `train.start: spectral`.
+
+Ids: the truncated SVD of who wears what places users and items in one space. Content: the principal components of the
+features place the items, and users lie where their items do. One rotation (iterative quantisation, ITQ: Gong and
+Lazebnik, CVPR 2011) then turns the space so that signs lose as little as possible, and what comes out is where training
+starts. Nothing depends on the validation or test split.
+Shapes: U users, N items, F feature, D bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from scipy.sparse import coo_matrix, diags
+from torch import Tensor, nn
+
+from fashion_hash.config.experiment import Config
+from fashion_hash.core.outfits import EMPTY, Outfits
+from fashion_hash.core.seeds import derive, generator
+from fashion_hash.data.dataset import Dataset
+from fashion_hash.errors import ConfigError
+from fashion_hash.models.hashing import SHARED
+from fashion_hash.models.network import Network
+from fashion_hash.training.runs.item_inputs import ItemInputs
+
+SPECTRAL = "spectral"
+SPREAD = 0.5  # root mean square of the numbers before tanh: signs are clear, and gradients still pass
+ITQ_STEPS, ITQ_ROWS = 50, 20_000
+RIDGE = 1e-2  # of the regression, relative to the mean square of the features
+
+
+def start_from_spectrum(model: Network, config: Config, dataset: Dataset, inputs: ItemInputs) -> None:
+    """Writes the users, item embeddings, linear heads and item biases that training starts from, in place.
+
+    With ids, users and items come from the clicks, and content heads learn to reproduce the codes of the items (ridge
+    regression). Without ids, the first content modality comes from its principal components, the others reproduce its
+    codes, and a user starts at the mean of the items of their training outfits. An item bias starts at the logarithm of
+    how often the item occurs.
+
+    Args:
+        model: the network; its item codes must be as long as those of its users.
+        config: the experiment.
+        dataset: its training split is used.
+        inputs: the features.
+
+    Raises:
+        ConfigError: a content head is not linear, a backbone is trained, or item and user codes differ in length.
+    """
+    _check(model, config, inputs)
+    seed, positives = config.seed, dataset.split("train").positives
+    seen = inputs.known_items
+    if "id" in model.modalities:
+        users, items = _click_factors(positives, dataset, seen, model.num_bits, seed)
+        placed = _turned(np.concatenate([users, *items.values()]), model.num_bits, seed)
+        users, *of_types = np.split(placed, np.cumsum([len(part) for part in (users, *items.values())])[:-1])
+        targets = dict(zip(items, of_types))
+        for item_type, values in targets.items():
+            embedding: nn.Embedding = model.hashing["id"].embeddings[item_type]  # type: ignore[index, assignment]
+            _place(embedding.weight[:-1], values)  # the last is the unknown item
+    else:
+        targets = _principal(inputs.tables[model.modalities[0]].features, seen, model.num_bits, seed)
+        users = _means_of_users(positives, targets, seen, len(dataset.users))
+    _place(model.users.weight, _scaled(users))
+    for modality in inputs.tables:
+        _set_heads(model, modality, inputs.tables[modality].features, targets, seen)
+    if model.item_bias is not None:
+        for item_type, counts in _counts(positives, inputs.num_items).items():
+            numbers = np.log1p(counts)
+            bias: nn.Embedding = model.item_bias[item_type]  # type: ignore[assignment]
+            _set(bias.weight, (numbers - numbers.mean())[:, None])
+
+
+def itq(points: np.ndarray, seed: int, steps: int = ITQ_STEPS) -> np.ndarray:
+    """The rotation (D, D) after which signs are nearest to points (N, D): alternates signs and Procrustes.
+
+    Paper: Iterative Quantization, Gong and Lazebnik, CVPR 2011.
+    """
+    rng = generator(seed, "itq")
+    rotation = np.linalg.qr(rng.normal(size=(points.shape[1], points.shape[1])))[0]
+    for _ in range(steps):
+        turned = points @ rotation
+        left, _, right = np.linalg.svd(points.T @ np.where(turned >= 0, 1.0, -1.0))
+        rotation = left @ right
+    return np.asarray(rotation)
+
+
+def _check(model: Network, config: Config, inputs: ItemInputs) -> None:
+    if inputs.backbone is not None:
+        raise ConfigError("train.start spectral needs frozen features: set image.mode to frozen")
+    for modality in inputs.tables:
+        if config.head(modality) != "linear":
+            raise ConfigError(f"train.start spectral needs linear heads: set {modality}.head to linear")
+    width = model.num_bits if config.encoder is None else config.encoder.width
+    if width != model.num_bits:
+        raise ConfigError(
+            f"train.start spectral places users and items in one space: encoder.width must be model.num_bits "
+            f"({model.num_bits}), got {width}"
+        )
+
+
+def _click_factors(
+    positives: Outfits, dataset: Dataset, seen: Mapping[str, np.ndarray], num_bits: int, seed: int
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Users (U, R) and training items (N, R) by type: factors of the degree-normalised matrix of users and items.
+
+    The first factor is left out: it says how popular an item is, which is the bias.
+    """
+    from sklearn.utils.extmath import randomized_svd
+
+    starts, total = {}, 0
+    for item_type, mask in seen.items():
+        starts[item_type] = total
+        total += int(mask.sum())
+    rows, columns = [], []
+    for slot, item_type in enumerate(positives.slots):
+        column = positives.items[:, slot]
+        worn = np.flatnonzero(column != EMPTY)
+        rows.append(positives.users[worn])
+        columns.append(starts[item_type] + (np.cumsum(seen[item_type]) - 1)[column[worn]])
+    pairs = np.concatenate(rows), np.concatenate(columns)
+    counts = coo_matrix((np.ones(len(pairs[0])), pairs), (len(dataset.users), total)).tocsr().log1p()
+    by_user, by_item = (np.maximum(np.asarray(counts.sum(axis=axis)).ravel(), 1e-9) for axis in (1, 0))
+    normalised = diags(by_user**-0.5) @ counts @ diags(by_item**-0.5)
+    rank = min(num_bits + 1, min(counts.shape))
+    users, values, items = randomized_svd(normalised, rank, random_state=derive(seed, SPECTRAL) % 2**32)
+    users, items = (side[:, 1:] * np.sqrt(values[1:]) for side in (users, items.T))
+    bounds = [*starts.values(), total]
+    return users, {name: items[bounds[place] : bounds[place + 1]] for place, name in enumerate(starts)}
+
+
+def _principal(
+    features: Mapping[str, np.ndarray], seen: Mapping[str, np.ndarray], num_bits: int, seed: int
+) -> dict[str, np.ndarray]:
+    """(N, D) by type: the training items in the space of the principal components of their features."""
+    centred = [features[name][seen[name]].astype(np.float64) for name in seen]
+    centred = [part - part.mean(axis=0) for part in centred]
+    together = np.concatenate(centred)
+    components = np.linalg.eigh(together.T @ together)[1][:, ::-1][:, :num_bits]  # (F, at most D)
+    placed = _turned(together @ components, num_bits, seed)
+    return dict(zip(seen, np.split(placed, np.cumsum([len(part) for part in centred])[:-1])))
+
+
+def _turned(points: np.ndarray, num_bits: int, seed: int) -> np.ndarray:
+    """Points (N, R), R at most D, as directions in D dimensions, turned by ITQ and scaled."""
+    length = np.linalg.norm(points, axis=1, keepdims=True)
+    directions = np.zeros((len(points), num_bits))
+    directions[:, : points.shape[1]] = points / np.where(length > 0, length, 1)
+    sample = directions
+    if len(sample) > ITQ_ROWS:
+        sample = sample[generator(seed, "itq rows").permutation(len(sample))[:ITQ_ROWS]]
+    return _scaled(directions @ itq(sample, seed))
+
+
+def _scaled(points: np.ndarray) -> np.ndarray:
+    """Points whose numbers have the root mean square SPREAD, point by point; zeros stay zeros."""
+    size = np.sqrt((points**2).mean(axis=1, keepdims=True))
+    return np.asarray(points * (SPREAD / np.where(size > 0, size, 1)))
+
+
+def _means_of_users(
+    positives: Outfits, targets: Mapping[str, np.ndarray], seen: Mapping[str, np.ndarray], num_users: int
+) -> np.ndarray:
+    """(U, D) the mean of the items of each user's training outfits, less that of all users."""
+    first = next(iter(targets.values()))
+    total = np.zeros((num_users, first.shape[1]))
+    count = np.zeros(num_users)
+    for slot, item_type in enumerate(positives.slots):
+        column = positives.items[:, slot]
+        worn = np.flatnonzero(column != EMPTY)
+        place = (np.cumsum(seen[item_type]) - 1)[column[worn]]
+        np.add.at(total, positives.users[worn], targets[item_type][place])
+        np.add.at(count, positives.users[worn], 1)
+    means = total / np.maximum(count, 1)[:, None]
+    return np.where(count[:, None] > 0, means - means[count > 0].mean(axis=0), 0.0)
+
+
+def _set_heads(
+    model: Network,
+    modality: str,
+    features: Mapping[str, np.ndarray],
+    targets: Mapping[str, np.ndarray],
+    seen: Mapping[str, np.ndarray],
+) -> None:
+    """Sets the linear heads of a modality by ridge regression from features to targets."""
+    heads: nn.ModuleDict = model.hashing[modality].heads  # type: ignore[assignment]
+    shared = SHARED in heads
+    groups = [list(targets)] if shared else [[name] for name in targets]
+    for group in groups:
+        inputs = np.concatenate([features[name][seen[name]] for name in group]).astype(np.float64)
+        outputs = np.concatenate([targets[name] for name in group])
+        gram = inputs.T @ inputs
+        ridge = RIDGE * np.trace(gram) / len(gram) + 1e-12
+        weights = np.linalg.solve(gram + ridge * np.eye(len(gram)), inputs.T @ outputs)  # (F, D)
+        linear: nn.Linear = heads[SHARED if shared else group[0]][-1]  # type: ignore[index]
+        _set(linear.weight, weights.T)
+
+
+def _counts(positives: Outfits, num_items: Mapping[str, int]) -> dict[str, np.ndarray]:
+    """By type, (N,) how often each item occurs in the training outfits."""
+    counts = {item_type: np.zeros(number, dtype=np.int64) for item_type, number in num_items.items()}
+    for slot, item_type in enumerate(positives.slots):
+        column = positives.items[:, slot]
+        counts[item_type] += np.bincount(column[column != EMPTY], minlength=num_items[item_type])
+    return counts
+
+
+@torch.no_grad()
+def _place(parameter: Tensor, values: np.ndarray) -> None:
+    """Sets the rows that are not zero; the others, of which nothing is known, stay random."""
+    known = values.any(axis=1)
+    parameter[torch.from_numpy(known).to(parameter.device)] = torch.from_numpy(values[known]).to(parameter)
+
+
+@torch.no_grad()
+def _set(parameter: Tensor, values: np.ndarray) -> None:
+    parameter.copy_(torch.from_numpy(np.ascontiguousarray(values)).to(parameter))
