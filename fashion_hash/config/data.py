@@ -66,11 +66,14 @@ class DataConfig(Section):
     """Which data set to read.
 
     Attributes:
-        format: the format of its files: "polyvore_u", "iqon3000" or "shop".
+        format: the format of its files, such as "polyvore_u", "iqon3000", "polyvore_outfits" or "shop"
+            (docs/how-to/own-data.md has the list).
         root: the folder that holds it, relative to the working directory.
-        subset: polyvore_u: the folder of outfits within the root, such as "tuples_630". May be left out when there
-            is only one.
-        slots: the item type of each column of an outfit, for files without a header line.
+        subset: polyvore_u: the folder of outfits within the root, such as "tuples_630"; polyvore_outfits: "disjoint"
+            or "nondisjoint". May be left out when there is only one. shift15m: the years of given splits, such as
+            "2013-2014"; by default all outfits.
+        slots: the item type of each slot: of the columns of files without a header line (polyvore_u), or instead of
+            those that are chosen from which types occur together (shop and the formats of catalogues).
         cold_users: how many users to hide from training altogether. They are chosen by the seed among the users
             with at least five training outfits and one test outfit; evaluation measures them as new users.
         split: how to divide data that comes without splits; by default everything is for training.

@@ -49,6 +49,23 @@ class Groups:
 
 
 @dataclass(frozen=True)
+class Labelled:
+    """Outfits that the data set calls compatible or not (Han et al., ACM MM 2017), in no relation to the positives.
+
+    Attributes:
+        outfits: N outfits.
+        compatible: (N,) bool, the labels.
+    """
+
+    outfits: Outfits
+    compatible: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.compatible.shape != (len(self.outfits),):
+            raise DataError(f"labels of shape {self.compatible.shape} for {counted(len(self.outfits), 'outfit')}")
+
+
+@dataclass(frozen=True)
 class Split:
     """One of train, valid and test.
 
@@ -57,12 +74,14 @@ class Split:
         negatives: fixed negatives by kind ("random", "hard"); one group for each positive.
         questions: fill-in-the-blank questions, if the data set has them.
         facts: ids, times and weights of the positives, as far as the data set has them.
+        labelled: outfits labelled as compatible or not, if the data set has them.
     """
 
     positives: Outfits
     negatives: Mapping[str, Groups] = field(default_factory=dict)
     questions: Groups | None = None
     facts: OutfitFacts | None = None
+    labelled: Labelled | None = None
 
     def __post_init__(self) -> None:
         if self.facts is not None:

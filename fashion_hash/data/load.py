@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeVar
 from fashion_hash.config.shop import ShopConfig
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.formats import iqon, polyvore
+from fashion_hash.data.formats.catalogues import hm, iqon_json, maryland, polyvore_outfits, shift15m
 from fashion_hash.data.parsing.text_tables import Reporter, stop
 from fashion_hash.data.shop.read import find_shop, read_shop
 from fashion_hash.errors import ConfigError, suggest
@@ -34,6 +35,11 @@ class OutfitFormat(NamedTuple):
 FORMATS: Mapping[str, OutfitFormat] = {
     "polyvore_u": OutfitFormat(polyvore.read_polyvore_u, polyvore.find_subset),
     "iqon3000": OutfitFormat(iqon.read_iqon3000, iqon.find_tables),
+    "polyvore_outfits": OutfitFormat(polyvore_outfits.read_polyvore_outfits, polyvore_outfits.find_subset),
+    "maryland": OutfitFormat(maryland.read_maryland, maryland.find_files),
+    "iqon_json": OutfitFormat(iqon_json.read_iqon_json, iqon_json.find_outfit),
+    "shift15m": OutfitFormat(shift15m.read_shift15m, shift15m.find_files),
+    "hm": OutfitFormat(hm.read_hm, hm.find_tables),
     "shop": OutfitFormat(read_shop, find_shop),
 }
 
@@ -52,9 +58,10 @@ def load_dataset(
     Args:
         format: a name in `FORMATS`, such as "polyvore_u", "iqon3000" or "shop".
         root: the folder of the data set.
-        subset: polyvore_u: "tuples_630" or "630"; may be left out when there is only one.
-        slots: polyvore_u without header lines: the item type of each column. shop: that of each slot; by default
-            chosen from which types occur together.
+        subset: polyvore_u: "tuples_630" or "630"; polyvore_outfits: "disjoint" or "nondisjoint"; may be left out when
+            there is only one. shift15m: the years of given splits.
+        slots: polyvore_u without header lines: the item type of each column. shop and catalogues of outfits: that of
+            each slot; by default chosen from which types occur together.
         report: called with each fault in the files; the default raises the first.
         shop: shop: which tables there are, and what their columns are called; by default both are recognised.
 

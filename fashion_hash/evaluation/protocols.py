@@ -12,9 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from fashion_hash.core.outfits import Outfits, concatenate
-from fashion_hash.data.dataset import Groups, Split
+from fashion_hash.data.dataset import Groups, Labelled, Split
 from fashion_hash.errors import DataError, QueryError, counted
-from fashion_hash.evaluation.metrics import check_scores, fitb_accuracy, pair_accuracy, ranking_metrics
+from fashion_hash.evaluation.metrics import (
+    auc,
+    check_scores,
+    fitb_accuracy,
+    pair_accuracy,
+    ranked_lists,
+    ranking_metrics,
+)
 
 Score = Callable[[Outfits], npt.NDArray[np.float64]]
 """Outfits of N rows to (N,) scores, higher is better; a row's score does not depend on the others."""
@@ -82,6 +89,23 @@ def fitb(score: Score, questions: Groups) -> Metrics:
     return _fitb(scores, questions)
 
 
+def compatibility(score: Score, labelled: Labelled) -> Metrics:
+    """Compatible outfits against incompatible ones, all in one list (Han et al., ACM MM 2017).
+
+    Args:
+        score: the scorer; called once.
+        labelled: outfits and their labels.
+
+    Returns:
+        auc, rows (outfits) and compatible (how many of them are).
+
+    Raises:
+        QueryError: no outfit of one label, scores that are NaN, or the wrong number of scores.
+    """
+    (scores,) = _score_all(score, labelled.outfits)
+    return _compatibility(scores, labelled)
+
+
 def evaluate_split(score: Score, split: Split, drawn: Groups | None = None) -> dict[str, Metrics]:
     """Every protocol that a split supports, with one call of the scorer.
 
@@ -92,8 +116,8 @@ def evaluate_split(score: Score, split: Split, drawn: Groups | None = None) -> d
 
     Returns:
         Metrics by name of the protocol. Several negatives a positive make a ranking ("rank_random",
-        "rank_hard"), a single one makes pairs ("pairs_random"), questions make "fitb": see `rank`,
-        `pairs` and `fitb`.
+        "rank_hard"), a single one makes pairs ("pairs_random"), questions make "fitb", labelled outfits make
+        "compatibility": see `rank`, `pairs`, `fitb` and `compatibility`.
 
     Raises:
         DataError: the split supports no protocol, or its negatives do not fit its positives.
@@ -107,6 +131,8 @@ def evaluate_split(score: Score, split: Split, drawn: Groups | None = None) -> d
         tables.insert(0, split.positives)
     if split.questions is not None:
         tables.append(split.questions.outfits)
+    if split.labelled is not None:
+        tables.append(split.labelled.outfits)
     scores = _score_all(score, *tables)
     results = {}
     for (kind, groups), against in zip(split.negatives.items(), scores[1:]):
@@ -114,8 +140,12 @@ def evaluate_split(score: Score, split: Split, drawn: Groups | None = None) -> d
             results[_name(kind, groups)] = _pairs(scores[0], against, split.positives)
         else:
             results[_name(kind, groups)] = _rank(scores[0], against, split.positives, groups)
+    if split.labelled is not None:
+        labelled = scores.pop()
     if split.questions is not None:
         results["fitb"] = _fitb(scores[-1], split.questions)
+    if split.labelled is not None:
+        results["compatibility"] = _compatibility(labelled, split.labelled)
     return results
 
 
@@ -158,6 +188,11 @@ def statements(
             f"fill in the blank among {split.questions.size}, fixed by the data set; "
             "ties count 1/(number tied); mean over questions"
         )
+    if split.labelled is not None:
+        lines["compatibility"] = (
+            f"{counted(len(split.labelled.outfits), 'outfit')} labelled as compatible or not, fixed by the data set; "
+            "all in one list; ties count 1/2"
+        )
     return {name: f"{dataset}, {split_name}: {line}" for name, line in lines.items()}
 
 
@@ -168,7 +203,7 @@ def _name(kind: str, groups: Groups) -> str:
 def _with_drawn(split: Split, drawn: Groups | None) -> Split:
     if not split.negatives and drawn is not None:
         split = replace(split, negatives={"random": drawn})
-    if not split.negatives and split.questions is None:
+    if not split.negatives and split.questions is None and split.labelled is None:
         raise DataError("the split has neither negatives nor questions: draw negatives for its positives first")
     return split
 
@@ -211,6 +246,14 @@ def _fitb(scores: npt.NDArray[np.float64], questions: Groups) -> Metrics:
     accuracy = fitb_accuracy(scores.reshape(-1, questions.size))
     truths = questions.outfits[:: questions.size]
     return {"accuracy": accuracy, **_counts(truths), "candidates": questions.size}
+
+
+def _compatibility(scores: npt.NDArray[np.float64], labelled: Labelled) -> Metrics:
+    lists = ranked_lists(scores, labelled.compatible, np.zeros(len(scores), dtype=np.int64))
+    if not len(lists):
+        raise QueryError("labelled outfits: all of them have the same label, so that there is nothing to compare")
+    count = int(labelled.compatible.sum())
+    return {"auc": float(auc(lists)[0]), "rows": len(scores), "compatible": count}
 
 
 def _counts(outfits: Outfits) -> Metrics:

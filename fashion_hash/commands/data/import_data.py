@@ -58,8 +58,8 @@ def _parser(prog: str | None) -> argparse.ArgumentParser:
         help=f"of outfits: {', '.join(OUTFITS)}; of requests: {', '.join(REQUESTS)}",
     )
     check.add_argument("root", metavar="ROOT", help="the folder of the data set; for requests, also the file itself")
-    check.add_argument("--subset", help="polyvore_u: such as tuples_630, or 630; needed if there are several")
-    check.add_argument("--slots", help="polyvore_u without headers: the type of each column, such as top,bottom,shoe")
+    check.add_argument("--subset", help="of the data set, such as tuples_630 or disjoint; needed if there are several")
+    check.add_argument("--slots", help="the type of each slot, such as top,bottom,shoe, where the files do not say it")
     check.add_argument("--pictures", action="store_true", help="decode every picture, not only look for it")
     check.add_argument("--requests", action="store_true", help="outfits: check the requests made from them instead")
     check.add_argument(

@@ -230,6 +230,7 @@ def _items(data: Dataset) -> Iterator[Finding]:
         for split in data.splits.values():
             tables = [split.positives, *(groups.outfits for groups in split.negatives.values())]
             tables += [split.questions.outfits] if split.questions is not None else []
+            tables += [split.labelled.outfits] if split.labelled is not None else []
             for table in tables:
                 used[_used(table, item_type)] = True
         idle = [vocabulary.ids[row] for row in np.flatnonzero(~used)]

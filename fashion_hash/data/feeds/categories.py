@@ -62,7 +62,7 @@ def item_type_of(*categories: object) -> str | None:
     paths = [_parts(str(category)) for category in categories if category]
     for parts in paths:
         for part in reversed(parts):
-            if (item_type := _known(part)) is not None:
+            if (item_type := known_item_type(part)) is not None:
                 return item_type
     return next((parts[-1] for parts in paths if parts and not parts[-1].isdecimal()), None)
 
@@ -72,7 +72,8 @@ def _parts(category: str) -> list[str]:
     return [" ".join(part.split()) for part in category.split(">") if part.strip()]
 
 
-def _known(part: str) -> str | None:
+def known_item_type(part: str) -> str | None:
+    """The type that one word or name of a category stands for, in lower case; None if it is not known."""
     if part.isdecimal():
         return _NUMBERS.get(part)
     singular = (part, part.removesuffix("s"), part.removesuffix("es"))

@@ -11,7 +11,6 @@ import datetime
 import decimal
 import gzip
 import itertools
-import json
 import math
 import re
 import zlib
@@ -21,12 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from fashion_hash.core.extras import require_extra
-from fashion_hash.data.parsing.json_lines import constant
+from fashion_hash.data.parsing.json_lines import Row as Row
+from fashion_hash.data.parsing.json_lines import json_rows
 from fashion_hash.data.parsing.table_text import MOST_CHARACTERS, TextLines
 from fashion_hash.data.parsing.text_tables import Reporter, stop
 from fashion_hash.errors import DataError, suggest
-
-Row = dict[str, Any]
 
 FORMS = {
     ".csv": "csv",
@@ -41,7 +39,6 @@ FORMS = {
 SEPARATORS = (",", ";", "\t", "|")
 _LOOK_AT = 1000  # objects of a JSON file whose keys are its columns
 _BATCH = 4096  # rows of Parquet in memory
-_TOO_EARLY = 64  # characters before the end of what was read: a fault there is not for lack of the rest
 
 
 def table_form(path: str | Path) -> str | None:
@@ -62,7 +59,7 @@ def table_columns(path: str | Path) -> tuple[str, ...]:
         with _Parquet(path) as parquet:
             return _checked(path, 1, list(parquet.columns))
     if form == "json":
-        rows = itertools.islice(_json_rows(path, lambda error: None), _LOOK_AT)
+        rows = itertools.islice(json_rows(path, lambda error: None), _LOOK_AT)
         return tuple(dict.fromkeys(str(name) for _, row in rows for name in row))
     with TextLines(path) as lines:
         return _header(path, lines, form)[1]
@@ -88,7 +85,7 @@ def read_table(
     if form == "parquet":
         return _parquet_rows(path, columns)
     if form == "json":
-        return _picked(_json_rows(path, report), columns)
+        return _picked(json_rows(path, report), columns)
     return _delimited_rows(path, form, columns, report)
 
 
@@ -172,92 +169,6 @@ def _csv_problem(error: csv.Error) -> str:
 def _picked(rows: Iterator[tuple[int, Row]], columns: Sequence[str] | None) -> Iterator[tuple[int, Row]]:
     for line, row in rows:
         yield line, row if columns is None else {name: row.get(name) for name in columns}
-
-
-def _json_rows(path: Path, report: Reporter) -> Iterator[tuple[int, Row]]:
-    """The objects of JSON lines or of one JSON array."""
-    with TextLines(path) as lines:
-        first = next((mark[0] for block in lines.blocks() if (mark := block.lstrip())), "")
-    if not first:
-        raise DataError(f"{path} is empty: expected one JSON object a line, or an array of objects")
-    with TextLines(path) as lines:
-        yield from (_array_objects if first == "[" else _line_objects)(path, lines, report)
-
-
-_DECODER = json.JSONDecoder(parse_constant=constant)
-
-
-def _cleaned(row: Row) -> Row:
-    """A row whose empty texts are None, as in CSV."""
-    return {name: None if value == "" else value for name, value in row.items()}
-
-
-def _line_objects(path: Path, lines: TextLines, report: Reporter) -> Iterator[tuple[int, Row]]:
-    for line in lines:
-        if not (text := line.strip()):
-            continue
-        try:
-            row = _DECODER.decode(text)
-        except (ValueError, RecursionError) as error:
-            report(DataError.at(path, lines.line, f"not JSON: {_json_problem(error)}"))
-            continue
-        if isinstance(row, dict):
-            yield lines.line, _cleaned(row)
-        else:
-            report(DataError.at(path, lines.line, f"expected a JSON object on each line, got {_kind(row)}"))
-
-
-_BETWEEN = re.compile(r"[\s,]*")
-
-
-def _array_objects(path: Path, lines: TextLines, report: Reporter) -> Iterator[tuple[int, Row]]:
-    """The objects of an array; as much of it is in memory as one object needs, and a block more."""
-    blocks = lines.blocks()
-    text, line, at, opened = "", 1, 0, False
-    while True:
-        start = at
-        at = _BETWEEN.match(text, at).end()  # type: ignore[union-attr]
-        line += text.count("\n", start, at)
-        if not opened and text.startswith("[", at):
-            opened, at = True, at + 1
-            continue
-        if text.startswith("]", at):
-            return
-        problem: Exception | None = None
-        if at < len(text):
-            try:
-                row, end = _DECODER.raw_decode(text, at)
-            except (ValueError, RecursionError) as error:
-                problem = error
-            else:
-                if isinstance(row, dict):
-                    yield line, _cleaned(row)
-                else:
-                    report(DataError.at(path, line, f"expected an array of objects, got {_kind(row)} in it"))
-                line += text.count("\n", at, end)
-                at = end
-                continue
-        block = "" if problem and _is_final(problem, text, at) else next(blocks, "")
-        if not block:
-            what = f"not JSON: {_json_problem(problem)}" if problem else "the array is not closed: the file is cut off"
-            raise DataError.at(path, line, what)
-        text, at = text[at:] + block, 0
-
-
-def _is_final(error: Exception, text: str, start: int) -> bool:
-    """Whether JSON from `start` that cannot be read would remain so, whatever follows it."""
-    if not isinstance(error, json.JSONDecodeError) or len(text) - start > MOST_CHARACTERS:
-        return True
-    return error.pos < len(text) - _TOO_EARLY and not error.msg.startswith("Unterminated string")
-
-
-def _json_problem(error: Exception) -> str:
-    return f"{error.msg} (column {error.colno})" if isinstance(error, json.JSONDecodeError) else str(error)
-
-
-def _kind(value: object) -> str:
-    names = {list: "an array", str: "a text", bool: "true or false", type(None): "null"}
-    return names.get(type(value), "a number")
 
 
 class _Parquet:

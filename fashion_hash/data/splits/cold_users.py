@@ -12,7 +12,7 @@ import numpy as np
 from fashion_hash.core.outfits import EMPTY, Outfits
 from fashion_hash.core.seeds import generator
 from fashion_hash.core.vocabulary import Vocabulary
-from fashion_hash.data.dataset import ColdUsers, Dataset, Groups, Split
+from fashion_hash.data.dataset import ColdUsers, Dataset, Groups, Labelled, Split
 from fashion_hash.errors import ConfigError, counted
 
 COLD_TOLD = 5  # training outfits that a hidden user has at least
@@ -80,7 +80,11 @@ def split_of_users(split: Split, users: np.ndarray, total: int) -> Split:
     if split.questions is not None:
         truths = split.questions.outfits.users[:: split.questions.size]
         questions = _groups(split.questions, np.isin(truths, users), users, total)
-    return Split(positives, negatives, questions, None if split.facts is None else split.facts[kept])
+    labelled = None
+    if split.labelled is not None:
+        outfits, rows = _of_users(split.labelled.outfits, users, total)
+        labelled = Labelled(outfits, split.labelled.compatible[rows])
+    return Split(positives, negatives, questions, None if split.facts is None else split.facts[kept], labelled)
 
 
 def _groups(groups: Groups, kept: np.ndarray, users: np.ndarray, total: int) -> Groups:
