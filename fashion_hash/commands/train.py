@@ -42,6 +42,12 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
         f"live tables that no run needs (default: keep all; with --with-live, {KEEP_RUNS})",
     )
     parser.add_argument("--resume", action="store_true", help="continue the run in that folder after its last epoch")
+    parser.add_argument(
+        "--log",
+        default="",
+        metavar="TRACKERS",
+        help="also log the metrics of each epoch to tensorboard, mlflow or wandb; several separated by commas",
+    )
     return run_command(parser, _train, argv)
 
 
@@ -54,23 +60,28 @@ def _train(args: argparse.Namespace) -> int:
     from fashion_hash.training.requests.run import RequestRun
     from fashion_hash.training.runs.older_run import remove_older
     from fashion_hash.training.runs.run import Run
+    from fashion_hash.training.runs.run_folder import run_folder
+    from fashion_hash.training.tracking.trackers import check_trackers, tracking
 
     if args.keep_runs is not None and args.keep_runs < 0:
         raise ConfigError(f"--keep-runs must be at least 0, got {args.keep_runs}")
+    names = [name.strip() for name in args.log.split(",") if name.strip()]
+    check_trackers(names)
     config = load_experiment(args.config, args.set)
     if args.with_live:
         config = _with_live(config, args)
     run: Run | RequestRun
-    if isinstance(config, RequestConfig):
-        run = fit_requests(config, out=args.out, resume=args.resume, report=print)
-    else:
-        run = fit(config, out=args.out, resume=args.resume, report=print)
+    with tracking(names, config, run_folder(config, args.out), print) as trackers:
+        if isinstance(config, RequestConfig):
+            run = fit_requests(config, out=args.out, resume=args.resume, report=print, on_epoch=trackers)
+        else:
+            run = fit(config, out=args.out, resume=args.resume, report=print, on_epoch=trackers)
     best = run.history[run.best_epoch - 1]
     print(f"best epoch {best['epoch']} of {len(run.history)}", end="")
     if best[run.measure] is not None:
         relaxed = best[f"{run.measure}_relaxed"]
         print(f": {run.measured} {best[run.measure]:.4f} binary, {relaxed:.4f} relaxed", end="")
-    print(f"\nwrote {run.path}: config.yaml, metrics.jsonl, curve.png, best.safetensors, last.safetensors")
+    print(f"\nwrote {run.path}: config.yaml, metrics.jsonl, train.log, curve.png, best.safetensors, last.safetensors")
     keep = KEEP_RUNS if args.keep_runs is None and args.with_live else args.keep_runs
     for folder in [] if keep is None else remove_older(run.path, keep):
         print(f"removed {folder}")

@@ -23,6 +23,8 @@ from fashion_hash.errors import TrainingError
 from fashion_hash.training.optimisers import PartOptimiser
 from fashion_hash.training.runs.run_folder import RunFolder
 from fashion_hash.training.schedules import rate_factor, slope_of
+from fashion_hash.training.tracking.callbacks import Listeners
+from fashion_hash.training.tracking.train_log import TrainLog, open_log
 
 AnyBatch = TypeVar("AnyBatch")
 AnyConfig = TypeVar("AnyConfig", Config, RequestConfig)
@@ -62,21 +64,43 @@ def run_epochs(
     model: nn.Module,
     optimiser: PartOptimiser,
     recipe: Recipe[AnyBatch],
-    tell: Callable[[str], None],
+    listeners: Listeners,
 ) -> None:
     """Trains a model for the remaining epochs of its run, and draws the curve.
+
+    How far it has come is appended to train.log in the run folder.
 
     Args:
         run: the run folder; its history says which epoch comes next.
         model: in its state after the last finished epoch.
         optimiser: of the model's parameters.
         recipe: batches, loss and metrics.
-        tell: receives one line of text after each epoch.
+        listeners: get one line of text after each epoch, and its metrics.
 
     Raises:
         TrainingError: the loss is no longer finite.
     """
-    config = run.config
+    train, what = run.config.train, "requests" if isinstance(run.config, RequestConfig) else "outfits"
+    with open_log(run.path, train.epochs, recipe.steps, train.batch_size, what) as log:
+
+        def tell(line: str) -> None:
+            log.line(line)
+            listeners.tell(line)
+
+        log.line(f"{run.config.name}: after epoch {len(run.history)} of {train.epochs}")
+        _epochs(run, model, optimiser, recipe, listeners._replace(tell=tell), log)
+    run.draw_curve()
+
+
+def _epochs(
+    run: RunFolder[AnyConfig],
+    model: nn.Module,
+    optimiser: PartOptimiser,
+    recipe: Recipe[AnyBatch],
+    listeners: Listeners,
+    log: TrainLog,
+) -> None:
+    config, tell = run.config, listeners.tell
     epochs = config.train.epochs
     for epoch in range(len(run.history), epochs):
         if reason := run.stop_reason():
@@ -88,7 +112,7 @@ def run_epochs(
         optimiser.set_factor(factor)
         torch.manual_seed(derive(config.seed, "dropout", epoch))
         recipe.train_mode()
-        loss = _run_steps(run, optimiser, recipe, slope)
+        loss = _run_steps(run, optimiser, recipe, slope, log)
         seconds = time.perf_counter() - started
         if epoch >= epochs - recipe.average:
             optimiser.average()
@@ -96,15 +120,21 @@ def run_epochs(
             measured = recipe.measure(slope)
         metrics = {"epoch": epoch + 1, "loss": loss, "slope": slope, "rate_factor": factor, **measured}
         run.finish_epoch(model, optimiser, metrics | {"seconds": round(seconds, 3)})
-        tell(_line(run, run.history[-1]))
-    run.draw_curve()
+        last = run.history[-1]
+        tell(_line(run, last))
+        if reason := listeners.finished({**last, "epochs": epochs, "criterion": last[run.measure]}):
+            tell(f"stopped after epoch {epoch + 1}: {reason}")
+            break
 
 
-def _run_steps(run: RunFolder[AnyConfig], optimiser: PartOptimiser, recipe: Recipe[AnyBatch], slope: float) -> float:
+def _run_steps(
+    run: RunFolder[AnyConfig], optimiser: PartOptimiser, recipe: Recipe[AnyBatch], slope: float, log: TrainLog
+) -> float:
     """Takes all steps of the next epoch; returns the mean of their losses."""
     epoch, epochs = len(run.history), run.config.train.epochs
     title = f"epoch {epoch + 1}/{epochs}"
     total, steps = 0.0, 0
+    log.start_epoch(epoch + 1)
     for batch in tqdm(recipe.batches(epoch), desc=title, total=recipe.steps, leave=False, disable=None):
         loss = recipe.loss(batch, Step(epoch, steps, slope))
         value = float(loss.detach())
@@ -116,6 +146,7 @@ def _run_steps(run: RunFolder[AnyConfig], optimiser: PartOptimiser, recipe: Reci
             )
         optimiser.step(loss)
         total, steps = total + value, steps + 1
+        log.step(steps, total / steps)
     return total / steps
 
 

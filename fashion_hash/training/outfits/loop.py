@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ from fashion_hash.training.runs.run import (
 from fashion_hash.training.runs.run_folder import run_folder
 from fashion_hash.training.runs.validation import Validation
 from fashion_hash.training.spectral import SPECTRAL, start_from_spectrum
+from fashion_hash.training.tracking.callbacks import Listeners, OnEpoch
 
 
 def fit(
@@ -46,6 +47,7 @@ def fit(
     *,
     resume: bool = False,
     report: Callable[[str], None] | None = None,
+    on_epoch: OnEpoch | Sequence[OnEpoch] | None = None,
 ) -> Run:
     """Trains one experiment.
 
@@ -55,6 +57,9 @@ def fit(
         out: the run folder; runs/NAME by default. An existing run is moved aside.
         resume: whether to continue after the last finished epoch of the run in this folder.
         report: receives lines of text about the training data and about each epoch.
+        on_epoch: a function, or several, called after each epoch with its metrics as numbers: {"epoch": 3, "epochs":
+            12, "loss": .41, "valid_auc": .87, "criterion": .87, ...}, where "criterion" decides the best epoch. A
+            text that it returns stops the training and is reported as the reason.
 
     Returns:
         The finished run; its model is that of the best epoch by validation AUC of the binary codes.
@@ -65,13 +70,14 @@ def fit(
             finite.
     """
     expect(config, Config, "fit", "read it with load_config(path), or make it with make_config(values)")
+    listeners = Listeners.of(report, on_epoch)
     with hold(run_folder(config, out), "training into it", TrainingError):
         loaded = load_and_split(config, dataset, run_folder(config, out) if resume else None)
-        return _fit(config, loaded, out, resume, report or (lambda line: None))
+        return _fit(config, loaded, out, resume, listeners)
 
 
-def _fit(config: Config, loaded: Loaded, out: str | Path | None, resume: bool, tell: Callable[[str], None]) -> Run:
-    dataset = loaded.dataset
+def _fit(config: Config, loaded: Loaded, out: str | Path | None, resume: bool, listeners: Listeners) -> Run:
+    dataset, tell = loaded.dataset, listeners.tell
     _check(config, dataset, out)
     inputs = ItemInputs(config, dataset)
     teacher = None if config.teacher is None else Teacher(config.teacher, dataset)
@@ -107,7 +113,7 @@ def _fit(config: Config, loaded: Loaded, out: str | Path | None, resume: bool, t
         train_mode=lambda: model.train_parts(trained),
         average=config.train.average or 0,
     )
-    run_epochs(run, model, optimiser, recipe, tell)
+    run_epochs(run, model, optimiser, recipe, listeners)
     if config.train.calibrate:
         tell(_calibrated(run, dataset, validation))
     return run

@@ -31,6 +31,7 @@ from fashion_hash.training.requests.run import RequestRun, make_request_model
 from fashion_hash.training.requests.scoring import RequestScorer
 from fashion_hash.training.runs.removed import keep_removed, removed_for
 from fashion_hash.training.runs.run_folder import run_folder
+from fashion_hash.training.tracking.callbacks import Listeners, OnEpoch
 
 JUDGED = ("adherence@2", "satisfied_ndcg@10")
 """The metrics of judged validation requests that every epoch has, for binary and relaxed codes."""
@@ -49,16 +50,17 @@ def fit_requests(
     *,
     resume: bool = False,
     report: Callable[[str], None] | None = None,
+    on_epoch: OnEpoch | Sequence[OnEpoch] | None = None,
 ) -> RequestRun:
     """Trains one experiment on requests; arguments, result and errors are those of `fashion_hash.fit`."""
-    folder = run_folder(config, out)
+    folder, listeners = run_folder(config, out), Listeners.of(report, on_epoch)
     with hold(folder, "training into it", TrainingError):
         removed = removed_for(config, folder if resume else None)
         if data is None:
             data = load_request_data(config, folder if resume else None)
         else:
             data = requests_without_users(data, removed)
-        return _fit(config, LoadedRequests(data, removed), out, resume, report or (lambda line: None))
+        return _fit(config, LoadedRequests(data, removed), out, resume, listeners)
 
 
 class LoadedRequests(NamedTuple):
@@ -69,9 +71,9 @@ class LoadedRequests(NamedTuple):
 
 
 def _fit(
-    config: RequestConfig, loaded: LoadedRequests, out: str | Path | None, resume: bool, tell: Callable[[str], None]
+    config: RequestConfig, loaded: LoadedRequests, out: str | Path | None, resume: bool, listeners: Listeners
 ) -> RequestRun:
-    data = loaded.data
+    data, tell = loaded.data, listeners.tell
     if not len(data.split("train")):
         raise DataError(f"{data.name} has no training requests: add events to its training split")
     folder = run_folder(config, out)
@@ -112,7 +114,7 @@ def _fit(
         measure=measure,
         train_mode=model.train,
     )
-    run_epochs(run, model, optimiser, recipe, tell)
+    run_epochs(run, model, optimiser, recipe, listeners)
     return run
 
 

@@ -13,10 +13,12 @@ from fashion_hash.config.requests import RequestConfig
 from fashion_hash.data.requests.table import RequestData
 from fashion_hash.errors import TrainingError
 from fashion_hash.models.whisper_lite import WhisperLite
-from fashion_hash.training.requests.inputs import RequestInputs
+from fashion_hash.training.requests.inputs import RequestInputs, load_request_data
+from fashion_hash.training.requests.scoring import request_vectors
 from fashion_hash.training.runs.checkpoint import load_checkpoint, load_parameters
 from fashion_hash.training.runs.run import Run
 from fashion_hash.training.runs.run_folder import RunFolder, same_data
+from fashion_hash.training.vectors import Vectors
 
 START_AT_MOST = 10_000
 """The largest number of item vectors that the projections are initialised from."""
@@ -91,6 +93,21 @@ class RequestRun(RunFolder[RequestConfig]):
         model = make_request_model(self.config, inputs).to(inputs.device)
         load_parameters(model, kept.model, self.path / "best.safetensors")
         return model.eval(), inputs, float(kept.facts["history"][-1]["slope"])
+
+    def codes(self, data: RequestData | None = None) -> Vectors:
+        """The binary codes of all users (U, D) and of the items of each type (N, 1, D), -1 or +1 as int8.
+
+        The code of a user is that of a request without words; what is asked for in words is coded when it is asked.
+
+        Args:
+            data: the data of the run; read again by default.
+        """
+        model, inputs, _ = self.model(data or load_request_data(self.config, self.path))
+        return request_vectors(model, inputs, None)
+
+    def embeddings(self, data: RequestData | None = None) -> Vectors:
+        """The relaxed codes, or the unit vectors of a float model, as float32; otherwise as `codes`."""
+        return request_vectors(*self.model(data or load_request_data(self.config, self.path)))
 
 
 def make_request_model(config: RequestConfig, inputs: RequestInputs) -> WhisperLite:

@@ -18,6 +18,7 @@ from fashion_hash.models.hashing import binarise
 from fashion_hash.models.whisper_lite import WhisperLite
 from fashion_hash.training.requests.histories import Histories
 from fashion_hash.training.requests.inputs import RequestInputs
+from fashion_hash.training.vectors import Vectors
 
 Form = Literal["binary", "relaxed", "rerank"]
 SHORTLIST = 50
@@ -153,3 +154,34 @@ class RequestScorer:
                 # other items keep their binary order, below the list
                 relaxed = torch.where(binary >= worst, relaxed + 4 * binary.shape[1] + 4 * outputs.shape[1], binary)
             return np.asarray(relaxed.cpu())
+
+
+def request_vectors(model: WhisperLite, inputs: RequestInputs, slope: float | None) -> Vectors:
+    """Codes of all users and items (slope None), else embeddings; a user's are those of a request without words.
+
+    Users are known by their events of training and validation, as in a bundle.
+
+    Args:
+        model: in evaluation mode.
+        inputs: the inputs of its training.
+        slope: of the relaxed codes.
+    """
+    data = inputs.data
+    outputs, item_tastes = item_outputs(model, inputs)
+    trained, _ = seen_in_training(data)
+    everyone = np.arange(len(data.users))
+    tastes, _ = user_tastes(model, item_tastes, inputs.histories("test"), everyone, trained)
+    with torch.no_grad():
+        no_words = torch.zeros(len(everyone), inputs.item_features.shape[1], device=inputs.device)
+        asked = model.requests(no_words, (no_words != 0).any(dim=1), tastes)
+        users, items = (
+            np.asarray((binarise(rows) if slope is None else model.finish(rows, slope)).cpu())
+            for rows in (asked, outputs)
+        )
+    of_type = zip(data.types, data.offsets, data.offsets[1:])
+    return Vectors.of(
+        (data.users, users),
+        {item_type: (data.items[item_type], items[low:high, None]) for item_type, low, high in of_type},
+        ("request",),
+        np.int8 if slope is None else np.float32,
+    )

@@ -3,6 +3,7 @@
 runs/NAME/
   config.yaml        the resolved configuration
   metrics.jsonl      one line for each finished epoch
+  train.log          how far the training has come, also within an epoch
   curve.png          the metrics as a picture
   split.csv          the split, if it was made (data.split), and split.json about it
   left_out.json      the list of removed users whom the training left out, if there is one
@@ -35,6 +36,8 @@ from fashion_hash.training.runs.checkpoint import load_checkpoint, load_paramete
 from fashion_hash.training.runs.item_inputs import ItemInputs
 from fashion_hash.training.runs.removed import removed_for
 from fashion_hash.training.runs.run_folder import RunFolder, same_data
+from fashion_hash.training.runs.scoring import ModelScorer, vectors
+from fashion_hash.training.vectors import Vectors
 
 SPLIT_FILE = "split.csv"
 
@@ -125,6 +128,30 @@ class Run(RunFolder[Config]):
         model = make_model(self.config, dataset, inputs).to(inputs.device)
         load_parameters(model, kept.model, self.path / "best.safetensors")
         return model.eval(), inputs, float(kept.facts["history"][-1]["slope"])
+
+    def codes(self, dataset: Dataset | None = None) -> Vectors:
+        """The binary codes of all users and items, -1 or +1 as int8: users (U, D), items of each type (N, M, D).
+
+        Users without a training outfit have the code of the initialisation.
+
+        Args:
+            dataset: the data of the run; read again by default.
+
+        Raises:
+            TrainingError: the model answers in floats, or the data has changed since the training.
+        """
+        if self.config.encoder is not None and self.config.encoder.output == "float":
+            raise TrainingError(f"{self.path} answers in floats and has no codes (encoder.output): use embeddings()")
+        return self._vectors(dataset, binary=True)
+
+    def embeddings(self, dataset: Dataset | None = None) -> Vectors:
+        """What the codes are signs of, relaxed, or the vectors of a float model, as float32; otherwise as `codes`."""
+        return self._vectors(dataset, binary=False)
+
+    def _vectors(self, dataset: Dataset | None, binary: bool) -> Vectors:
+        dataset = load_data(self.config, dataset, self.path)
+        model, inputs, slope = self.model(dataset)
+        return vectors(ModelScorer(model, inputs, None if binary else slope), dataset)
 
 
 def start_from(model: Network, path: Path, dataset: Dataset) -> None:

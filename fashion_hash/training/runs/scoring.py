@@ -13,7 +13,9 @@ from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.progress import progress
 from fashion_hash.errors import counted
 from fashion_hash.models.network import ItemCodes, Network
+from fashion_hash.models.outfit_encoder import OutfitEncoder
 from fashion_hash.training.runs.item_inputs import ItemInputs
+from fashion_hash.training.vectors import Vectors
 
 ITEMS_AT_ONCE = 1024
 OUTFITS_AT_ONCE = 8192
@@ -107,3 +109,33 @@ def code_arrays(scorer: ModelScorer) -> tuple[np.ndarray, Mapping[str, np.ndarra
     items = {item_type: codes[:EMPTY].cpu().numpy() for item_type, codes in scorer.items.codes.items()}
     bias = {item_type: numbers[:EMPTY].cpu().numpy() for item_type, numbers in scorer.items.bias.items()}
     return scorer.user_codes.cpu().numpy(), items, bias
+
+
+def vectors(scorer: ModelScorer, dataset: Dataset) -> Vectors:
+    """Codes of all users and items if the scorer is binary, else their embeddings.
+
+    Args:
+        scorer: of a trained model.
+        dataset: the data of its run.
+    """
+    users, items, _ = code_arrays(scorer)
+    modalities = scorer.model.modalities
+    if isinstance(scorer.model, OutfitEncoder):
+        items, modalities = _single_items(scorer), ("outfit",)
+    return Vectors.of(
+        (dataset.users, users),
+        {item_type: (dataset.items[item_type], rows) for item_type, rows in items.items()},
+        modalities,
+        np.int8 if scorer.items.slope is None else np.float32,
+    )
+
+
+@torch.no_grad()
+def _single_items(scorer: ModelScorer) -> dict[str, np.ndarray]:
+    """By type, (N, 1, D): the vectors of outfits of one item each."""
+    made = {}
+    for item_type, codes in scorer.items.codes.items():
+        positions = torch.full((len(codes) - 1, len(scorer.model.slots)), EMPTY, device=scorer.device)
+        positions[:, scorer.model.slots.index(item_type)] = torch.arange(len(codes) - 1, device=scorer.device)
+        made[item_type] = scorer.model.outfit_vectors(scorer.items, positions)[:, None].cpu().numpy()
+    return made

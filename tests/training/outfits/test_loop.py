@@ -103,7 +103,9 @@ def test_the_best_epoch_answers(tmp_path):
 def test_a_run_leaves_what_it_promises(tmp_path):
     run = fit(make_config(tiny_values()), tiny_dataset(), tmp_path / "run")
     names = {file.name for file in run.path.iterdir()}
-    assert names == {"config.yaml", "metrics.jsonl", "curve.png", "best.safetensors", "last.safetensors"}
+    assert names == {
+        *("config.yaml", "metrics.jsonl", "train.log", "curve.png", "best.safetensors", "last.safetensors"),
+    }
     assert (run.path / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
