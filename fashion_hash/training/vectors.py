@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +28,9 @@ class Vectors:
     """
 
     user_ids: Sequence[str]
-    users: NDArray[np.int8] | NDArray[np.float32]
+    users: NDArray[Any]
     item_ids: Mapping[str, Sequence[str]]
-    items: Mapping[str, NDArray[np.int8] | NDArray[np.float32]]
+    items: Mapping[str, NDArray[Any]]
     modalities: tuple[str, ...]
 
     @classmethod

@@ -42,18 +42,18 @@ class TensorBoard:
     def __init__(self, config: AnyConfig, folder: Path) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self._writer = SummaryWriter(str(folder / "tensorboard"))  # type: ignore[no-untyped-call]
-        self._writer.add_text("config", f"```yaml\n{config.to_yaml()}```")  # type: ignore[no-untyped-call]
+        self._writer = SummaryWriter(str(folder / "tensorboard"))
+        self._writer.add_text("config", f"```yaml\n{config.to_yaml()}```")
 
     def log(self, epoch: int, numbers: Mapping[str, float]) -> None:
         """One scalar for each number."""
         for name, number in numbers.items():
-            self._writer.add_scalar(name, number, epoch)  # type: ignore[no-untyped-call]
-        self._writer.flush()  # type: ignore[no-untyped-call]
+            self._writer.add_scalar(name, number, epoch)
+        self._writer.flush()
 
     def close(self) -> None:
         """Closes the file."""
-        self._writer.close()  # type: ignore[no-untyped-call]
+        self._writer.close()
 
 
 class MLflow:
