@@ -14,7 +14,7 @@ from fashion_hash.core.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class Vectors:
-    """Codes (int8, -1 or +1) or embeddings (float32) of users and items, in one space.
+    """Codes (int8, -1 or +1; or 0 and 1 with model.codes zero_one) or embeddings (float32) of users and items, in one space.
 
     Shapes: U users, N items of a type, M modalities, D bits or dimensions.
 
@@ -22,8 +22,8 @@ class Vectors:
         user_ids: (U,) the users of the rows.
         users: (U, D).
         item_ids: by item type, (N,) the items of the rows.
-        items: by item type, (N, M, D). M is the number of modalities under FHN, and 1 under an outfit encoder, where an
-            item has the vector of an outfit of it alone, and in runs on requests.
+        items: by item type, (N, M, D). M is the number of modalities under FHN; it is 1 under other networks, where
+            an item has the vector of an outfit of it alone, and in runs on requests.
         modalities: (M,) what the second axis of the items stands for, such as ("image", "text").
     """
 

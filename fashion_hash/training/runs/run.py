@@ -130,9 +130,9 @@ class Run(RunFolder[Config]):
         return model.eval(), inputs, float(kept.facts["history"][-1]["slope"])
 
     def codes(self, dataset: Dataset | None = None) -> Vectors:
-        """The binary codes of all users and items, -1 or +1 as int8: users (U, D), items of each type (N, M, D).
+        """The binary codes of all users and items as int8: users (U, D), items of each type (N, M, D).
 
-        Users without a training outfit have the code of the initialisation.
+        Their values are -1 and +1, or 0 and 1 with model.codes zero_one. Users without a training outfit have the code of the initialisation.
 
         Args:
             dataset: the data of the run; read again by default.
@@ -140,8 +140,6 @@ class Run(RunFolder[Config]):
         Raises:
             TrainingError: the model answers in floats, or the data has changed since the training.
         """
-        if self.config.encoder is not None and self.config.encoder.output == "float":
-            raise TrainingError(f"{self.path} answers in floats and has no codes (encoder.output): use embeddings()")
         return self._vectors(dataset, binary=True)
 
     def embeddings(self, dataset: Dataset | None = None) -> Vectors:
@@ -151,6 +149,8 @@ class Run(RunFolder[Config]):
     def _vectors(self, dataset: Dataset | None, binary: bool) -> Vectors:
         dataset = load_data(self.config, dataset, self.path)
         model, inputs, slope = self.model(dataset)
+        if binary and model.is_float:
+            raise TrainingError(f"{self.path} answers in floats and has no codes: use embeddings()")
         return vectors(ModelScorer(model, inputs, None if binary else slope), dataset)
 
 

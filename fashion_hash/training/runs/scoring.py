@@ -12,8 +12,8 @@ from fashion_hash.core.outfits import EMPTY, Outfits
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.progress import progress
 from fashion_hash.errors import counted
+from fashion_hash.models.fhn import FHN
 from fashion_hash.models.network import ItemCodes, Network
-from fashion_hash.models.outfit_encoder import OutfitEncoder
 from fashion_hash.training.runs.item_inputs import ItemInputs
 from fashion_hash.training.vectors import Vectors
 
@@ -120,7 +120,7 @@ def vectors(scorer: ModelScorer, dataset: Dataset) -> Vectors:
     """
     users, items, _ = code_arrays(scorer)
     modalities = scorer.model.modalities
-    if isinstance(scorer.model, OutfitEncoder):
+    if not isinstance(scorer.model, FHN):
         items, modalities = _single_items(scorer), ("outfit",)
     return Vectors.of(
         (dataset.users, users),
