@@ -14,7 +14,9 @@ from fashion_hash.core.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class Vectors:
-    """Codes (int8, -1 or +1; or 0 and 1 with model.codes zero_one) or embeddings (float32) of users and items, in one space.
+    """Codes (int8) or embeddings (float32) of users and items, in one space.
+
+    Codes are -1 or +1, or with model.codes zero_one 0 or 1.
 
     Shapes: U users, N items of a type, M modalities, D bits or dimensions.
 

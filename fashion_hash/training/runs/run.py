@@ -132,7 +132,8 @@ class Run(RunFolder[Config]):
     def codes(self, dataset: Dataset | None = None) -> Vectors:
         """The binary codes of all users and items as int8: users (U, D), items of each type (N, M, D).
 
-        Their values are -1 and +1, or 0 and 1 with model.codes zero_one. Users without a training outfit have the code of the initialisation.
+        Their values are -1 and +1, or 0 and 1 with model.codes zero_one. Users without a training outfit have the code
+        of the initialisation.
 
         Args:
             dataset: the data of the run; read again by default.
