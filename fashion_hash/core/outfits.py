@@ -19,16 +19,14 @@ MIN_SLOTS, MAX_SLOTS = 1, 8
 def check_slots(slots: Sequence[str]) -> tuple[str, ...]:
     """The slots as a tuple.
 
-    Raises DataError unless there are 1 to 8 slots, and at least two item types where there are several. A single
-    slot makes a catalogue of single items: outfits of one item each, without pairs to compare.
+    Raises DataError unless there are 1 to 8 slots. A single slot makes a catalogue of single items: outfits of one
+    item each, without pairs to compare. Several slots of one type make outfits that are sets (`are_sets`).
     """
     slots = tuple(slots)
     if not MIN_SLOTS <= len(slots) <= MAX_SLOTS:
         raise DataError(f"an outfit has {MIN_SLOTS} to {MAX_SLOTS} slots, got {len(slots)}: {list(slots)}")
     if any(not slot or not isinstance(slot, str) for slot in slots):
         raise DataError(f"each slot must be named by its item type, a non-empty text, got {list(slots)}")
-    if len(set(slots)) < min(len(slots), 2):
-        raise DataError(f"an outfit of several slots needs at least two item types, got {list(slots)}")
     names = slot_names(slots)
     if len(set(names)) < len(names):
         raise DataError(f"two of the slots {list(slots)} would have the same name ({list(names)}): rename an item type")
@@ -53,12 +51,20 @@ def slot_names(slots: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
+def are_sets(slots: Sequence[str]) -> bool:
+    """Whether outfits are sets of items without types of their own: several slots, all of one type."""
+    return len(slots) > 1 and len(set(slots)) == 1
+
+
 def slot_pairs(slots: Sequence[str]) -> tuple[tuple[int, int], ...]:
     """The pairs of slots whose items are compared: (a, b) with a < b and different item types.
 
-    Two tops of one outfit are not compared with each other (FHN, CVPR 2019).
+    Two tops of one outfit are not compared with each other (FHN, CVPR 2019). Where outfits are sets (`are_sets`),
+    there is nothing else to compare: all pairs count.
     """
-    return tuple((a, b) for a in range(len(slots)) for b in range(a + 1, len(slots)) if slots[a] != slots[b])
+    every = are_sets(slots)
+    pairs = ((a, b) for a in range(len(slots)) for b in range(a + 1, len(slots)))
+    return tuple((a, b) for a, b in pairs if every or slots[a] != slots[b])
 
 
 def fill_empty(slots: Sequence[str], items: np.ndarray) -> np.ndarray:

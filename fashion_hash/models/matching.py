@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from fashion_hash.core.outfits import slot_pairs
+from fashion_hash.core.outfits import are_sets, slot_pairs
 
 
 class Terms(NamedTuple):
@@ -25,7 +25,8 @@ class MatchingBlock(nn.Module):
     """Scores outfits from codes, relaxed or binary.
 
     s_u = mean over items and bits of w_u * z_i * u, s_i = mean over pairs of items of different
-    types and bits of w_i * z_i * z_j; score = 10 s_u + 10 s_i, or 20 times one term alone.
+    types and bits of w_i * z_i * z_j; score = 10 s_u + 10 s_i, or 20 times one term alone. Where outfits
+    are sets of items of one type, all pairs count (`fashion_hash.core.outfits.slot_pairs`).
 
     Args:
         slots: item type of each slot.
@@ -50,6 +51,7 @@ class MatchingBlock(nn.Module):
         self.fixed_item_weights: Tensor
         self.num_bits = num_bits
         self.pairs = slot_pairs(slots)
+        self._are_sets = are_sets(slots)
         self.preference_scale = {"both": 10, "preference": 20, "compatibility": 0}[terms]
         self.compatibility_scale = {"both": 10, "preference": 0, "compatibility": 20}[terms]
         user, item = torch.full((num_bits,), user_weight), torch.full((num_bits,), item_weight)
@@ -88,11 +90,8 @@ class MatchingBlock(nn.Module):
         summed = items.sum(dim=2)  # (B, L, D)
         counts = mask.sum(dim=2).clamp(min=1)  # (B, L)
         preference = torch.einsum("bld,bd->bl", summed, query) / (counts * self.num_bits)
-        products, pairs = torch.zeros_like(summed), torch.zeros_like(counts)
-        for a, b in self.pairs:
-            products = products + items[:, :, a] * items[:, :, b]
-            pairs = pairs + (mask[:, :, a] & mask[:, :, b])
-        compatibility = products @ self.compatibility_weights() / (pairs.clamp(min=1) * self.num_bits)
+        pairs = self._num_pairs(mask).clamp(min=1)
+        compatibility = self._products(items) @ self.compatibility_weights() / (pairs * self.num_bits)
         return Terms(self.preference_scale * preference, self.compatibility_scale * compatibility)
 
     def completions(self, user: Tensor, items: Tensor, mask: Tensor, slot: int, candidates: Tensor) -> Tensor:
@@ -112,13 +111,36 @@ class MatchingBlock(nn.Module):
         filled = mask.clone()
         filled[:, slot] = True
         counts = filled.sum(dim=1, keepdim=True)  # (B, 1)
-        pairs = torch.stack([filled[:, a] & filled[:, b] for a, b in self.pairs]).sum(dim=0)[:, None].clamp(min=1)
+        pairs = self._num_pairs(filled)[:, None].clamp(min=1)
         preference = self.preference_scale * user * self.preference_weights() / (counts * self.num_bits)
         per_pair = self.compatibility_scale * self.compatibility_weights() / (pairs * self.num_bits)  # (B, D)
         query = preference + per_pair * items[:, others].sum(dim=1)
         rest = items.sum(dim=1) - items[:, slot]
         fixed = (preference * rest).sum(dim=1)
-        for a, b in self.pairs:
-            if slot not in (a, b):
-                fixed = fixed + (per_pair * items[:, a] * items[:, b]).sum(dim=1)
+        if self._are_sets:
+            squares = items.square().sum(dim=1) - items[:, slot].square()
+            fixed = fixed + (per_pair * (rest.square() - squares) / 2).sum(dim=1)
+        else:
+            for a, b in self.pairs:
+                if slot not in (a, b):
+                    fixed = fixed + (per_pair * items[:, a] * items[:, b]).sum(dim=1)
         return query @ candidates.T + fixed[:, None]
+
+    def _products(self, items: Tensor) -> Tensor:
+        """The sum of z_i * z_j over the pairs of an outfit that are compared: (B, L, S, D) -> (B, L, D)."""
+        if self._are_sets:  # the square of the sum holds every pair twice, and each item with itself
+            return (items.sum(dim=2).square() - items.square().sum(dim=2)) / 2
+        products = torch.zeros_like(items[:, :, 0])
+        for a, b in self.pairs:
+            products = products + items[:, :, a] * items[:, :, b]
+        return products
+
+    def _num_pairs(self, mask: Tensor) -> Tensor:
+        """How many pairs of filled slots are compared: (..., S) bool -> (...) int64."""
+        count = mask.sum(dim=-1)
+        if self._are_sets:
+            return count * (count - 1) // 2
+        pairs = torch.zeros_like(count)
+        for a, b in self.pairs:
+            pairs = pairs + (mask[..., a] & mask[..., b])
+        return pairs

@@ -6,6 +6,7 @@ import pytest
 from fashion_hash.core.outfits import (
     EMPTY,
     Outfits,
+    are_sets,
     canonical_items,
     check_slots,
     concatenate,
@@ -27,12 +28,18 @@ def test_slots_have_names_and_pairs_of_different_types():
     assert slot_pairs(check_slots(("item",))) == ()
 
 
+def test_items_of_a_set_are_all_compared():
+    assert slot_pairs(check_slots(("item", "item", "item"))) == ((0, 1), (0, 2), (1, 2))
+    assert are_sets(("item", "item"))
+    assert not are_sets(("item",))
+    assert not are_sets(TOPS)
+
+
 @pytest.mark.parametrize(
     ("slots", "words"),
     [
         ((), "1 to 8 slots"),
         (tuple("abcdefghi"), "1 to 8 slots"),
-        (("top", "top"), "two item types"),
         (("top", ""), "non-empty"),
         (("top", "top", "top_2"), "have the same name"),
     ],

@@ -12,6 +12,8 @@ SLOTS = [
     ("top", "bottom", "shoe"),
     ("top", "top", "bottom", "shoe"),
     ("hat", "top", "top", "shoe", "bag"),
+    ("item", "item", "item", "item"),  # sets of items: all pairs count
+    ("item",),  # single items: no pairs
 ]
 
 
@@ -56,6 +58,7 @@ def test_scores_are_those_of_the_paper(slots, variant):
 
 def test_two_items_of_a_type_are_not_compared():
     assert MatchingBlock(("top", "top", "bottom"), 8).pairs == ((0, 2), (1, 2))
+    assert MatchingBlock(("top", "top", "top"), 8).pairs == ((0, 1), (0, 2), (1, 2))
 
 
 @pytest.mark.parametrize("slots", SLOTS)

@@ -1,0 +1,1 @@
+"""Logs of who clicked which outfit: POG / iFashion in its forms."""
