@@ -1,0 +1,85 @@
+"""Measuring fitted baselines by the protocols that a model is measured by, and choosing settings on validation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from fashion_hash.data.dataset import Dataset, Groups, Split
+from fashion_hash.evaluation.baselines.fit import Fitted, Uses, Validate
+from fashion_hash.evaluation.protocols import Metrics, Score, evaluate_split
+from fashion_hash.evaluation.ranking.lists import Lists, item_lists, known_parts, outfit_lists
+from fashion_hash.evaluation.ranking.rank import rank_items, rank_outfits
+from fashion_hash.evaluation.ranking.scores import ScoreItems, ScoreOutfits
+
+VALIDATED_BY = "recall@20"
+MOST_SCORES = 1 << 26
+"""Of a full ranking on validation, for each setting that is tried; where there are more, users or rows are drawn."""
+
+
+class Measures(NamedTuple):
+    """What is measured.
+
+    Attributes:
+        part: the positives, with the negatives and questions that they have.
+        drawn: negatives where the part has none of its own, see `protocols.evaluate_split`.
+        lists: of full rankings, by the name of the protocol.
+    """
+
+    part: Split
+    drawn: Groups | None = None
+    lists: Mapping[str, Lists] = {}
+
+    @property
+    def uses(self) -> Uses:
+        """What has to be fitted for it."""
+        ranked = self.part.negatives or self.part.questions is not None or self.drawn is not None
+        slots = tuple(lists.slot for lists in self.lists.values() if lists.partial is not None)
+        return Uses(bool(ranked), any(lists.partial is None for lists in self.lists.values()), slots)
+
+
+def measured(fitted: Fitted, measures: Measures) -> dict[str, Metrics]:
+    """The metrics of a baseline by protocol; a protocol that it says nothing of is absent."""
+    results: dict[str, Metrics] = {}
+    if fitted.score is not None and measures.uses.negatives:
+        results |= evaluate_split(fitted.score, measures.part, measures.drawn)
+    for name, lists in measures.lists.items():
+        if lists.partial is None and fitted.outfits is not None:
+            results[name] = rank_outfits(fitted.outfits, lists).metrics()
+        elif lists.partial is not None and lists.slot in fitted.items:
+            results[name] = rank_items(fitted.items[lists.slot], lists).metrics()
+    return results
+
+
+def validation(dataset: Dataset, part: Split | None, slots: tuple[int, ...], seed: int) -> Validate:
+    """How settings are chosen on the validation split.
+
+    Args:
+        dataset: the data.
+        part: its validation split with negatives of one kind; None where there is no such split.
+        slots: the slots that are ranked fully.
+        seed: of the sample of users or rows.
+    """
+    if part is None:
+        return Validate()
+    known, split = known_parts(dataset, "valid"), dataset.split("valid")
+    whole = outfit_lists(dataset, split, known).sample(MOST_SCORES, seed)
+    by_slot = {
+        slot: item_lists(dataset, split, known, dataset.slots[slot]).sample(MOST_SCORES, seed) for slot in set(slots)
+    }
+
+    def score(scorer: Score) -> float:
+        (metrics,) = evaluate_split(scorer, part).values()
+        return metrics["auc"]
+
+    def outfits(scorer: ScoreOutfits) -> float:
+        return rank_outfits(scorer, whole).metrics()[VALIDATED_BY]
+
+    def items(slot: int, scorer: ScoreItems) -> float:
+        return rank_items(scorer, by_slot[slot]).metrics()[VALIDATED_BY]
+
+    return Validate(
+        score if len(split.positives) else None,
+        outfits if len(whole) else None,
+        items if all(len(lists) for lists in by_slot.values()) else None,
+    )
