@@ -83,7 +83,7 @@ class Neighbourhoods:
         start = np.clip(at - nearest // 2, first, np.maximum(last - nearest - 1, first))
         count = np.minimum(last - start, nearest + 1)
         drawn = start + rng.integers(np.maximum(count - 1, 1))
-        return self.order[drawn + (drawn >= at) * (count > 1)]
+        return np.asarray(self.order[drawn + (drawn >= at) * (count > 1)])
 
 
 def matched_negatives(
