@@ -58,7 +58,8 @@ class Neighbourhoods:
         Args:
             times: (N,) of the items; NaN for an item without one, which is never drawn.
             counts: (N,) training outfits of each item. Items whose counts plus 1 have the same power of 2 are of one
-                band; a band of fewer than `nearest` + 1 items is joined to the next less popular one.
+                band; a band of fewer than `nearest` + 1 items is joined to the next less popular one, the least
+                popular one to that above it.
             nearest: how many items an item is drawn from.
         """
         known = np.flatnonzero(~np.isnan(times))
@@ -69,6 +70,9 @@ class Neighbourhoods:
             if sizes[band] <= nearest:
                 sizes[band - 1] += sizes[band]
                 joined[joined == band] = band - 1
+        more = np.flatnonzero(np.bincount(joined[bands], minlength=1))  # bands with items, the least popular first
+        if len(more) > 1 and (joined[bands] == more[0]).sum() <= nearest:
+            joined[joined == more[0]] = more[1]
         bands = joined[bands]
         order = np.lexsort((known, times[known], bands))
         bands = bands[order]

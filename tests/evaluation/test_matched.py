@@ -53,10 +53,12 @@ def test_what_is_drawn_is_near_in_time_and_as_popular() -> None:
     assert len({(a, b) for a, b in zip(items, drawn)}) > 4000
 
 
-def test_small_bands_are_joined_to_the_next_less_popular_one() -> None:
+def test_small_bands_are_joined_to_the_next_one() -> None:
     near = Neighbourhoods.of(np.arange(30.0), np.array([0] * 20 + [1] * 8 + [1000] * 2), nearest=5)
     drawn = near.draw(np.random.default_rng(0), np.repeat([28, 29], 200), nearest=5)
     assert set(drawn) == {22, 23, 24, 25, 26, 27, 28, 29} - {22, 23}  # with those of one outfit, nearest in time
+    rare = Neighbourhoods.of(np.arange(20.0), np.array([0] * 2 + [1] * 18), nearest=5)
+    assert set(rare.draw(np.random.default_rng(0), np.zeros(200, np.int64), nearest=5)) == {1, 2, 3, 4, 5}
     alone = Neighbourhoods.of(np.arange(3.0), np.array([1, 1, 1]), nearest=5)
     assert set(alone.draw(np.random.default_rng(0), np.zeros(100, np.int64), nearest=5)) == {1, 2}
 
@@ -109,6 +111,8 @@ def test_what_cannot_be_matched_is_said() -> None:
         matched_negatives(timed(), timed().split("test"), "ids", ["hat"], 1, 0)
 
 
+@pytest.mark.slow
+@pytest.mark.data
 def test_the_published_pairs_of_iqon3000_are_told_apart_by_their_ids(iqon_root: Path) -> None:
     """|number of top - number of bottom| alone: .8496 of the published test pairs, half of the matched ones."""
     dataset = read_iqon3000(iqon_root)

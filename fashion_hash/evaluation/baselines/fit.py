@@ -20,7 +20,6 @@ from fashion_hash.evaluation.baselines.methods import (
     ID_DISTANCE,
     METHODS,
     RECENT,
-    WEIGHTS,
     Method,
     Settings,
 )
@@ -145,33 +144,35 @@ class Fitter:
             yield settings, method.fit(clicks, **settings, **({"seed": self.seed} if method.seeded else {}))
 
     def _for_negatives(self, method: Method, fitted: Fitted, of_items: Candidates) -> None:
-        if self.uses.negatives and not method.items_only:
+        if self.uses.negatives and "negatives" in method.uses:
             made = [(settings, outfit_scores(by_item, self.dataset)) for settings, by_item in of_items]
             chosen, score = best(made, self.validate.score)
             fitted.settings["outfits"], fitted.score = chosen, score
 
     def _for_outfits(self, method: Method, fitted: Fitted, of_items: Candidates) -> None:
-        if not self.uses.outfits or method.items_only:
+        if not self.uses.outfits or "outfits" not in method.uses:
             return
-        made: list[tuple[Settings, ScoreOutfits]] = list(
-            ({"columns": "outfits", **settings}, by_outfit)
-            for settings, by_outfit in self._candidates(method, self._outfits)
-        )
-        for settings, by_item in of_items:
-            made.append(({"columns": "items", **settings}, pool_scores(by_item, self.dataset)))
+        made: list[tuple[Settings, ScoreOutfits]] = []
+        if "outfits" in method.columns:
+            for settings, by_outfit in self._candidates(method, self._outfits):
+                made.append(({"columns": "outfits", **settings}, by_outfit))
+        if "items" in method.columns:
+            for settings, by_item in of_items:
+                made.append(({"columns": "items", **settings}, pool_scores(by_item, self.dataset)))
         chosen, scores = best(made, self.validate.outfits)
         fitted.settings["full_outfits"], fitted.outfits = chosen, scores
 
     def _for_slots(self, method: Method, fitted: Fitted, of_items: Candidates) -> None:
-        for slot in self.uses.slots:
+        for slot in self.uses.slots if "slots" in method.uses else ():
             measure = None if self.validate.items is None else partial(self.validate.items, slot)
             # first what the user has, then how much the chosen items count beside it
-            users = [((settings, by_item), self._slot(by_item, WEIGHTS[0])) for settings, by_item in of_items]
-            (settings, by_item), items = best(users, measure)
-            chosen = {**settings, "co_occurrence": WEIGHTS[0]}
-            if measure is not None and not method.items_only:
-                weights = [({**settings, "co_occurrence": weight}, self._slot(by_item, weight)) for weight in WEIGHTS]
-                chosen, items = best(weights, measure)
+            first = method.weights[0]
+            users = [((settings, by_item), self._slot(by_item, first)) for settings, by_item in of_items]
+            (settings, by_item), _ = best(users, measure)
+            weighted = [
+                ({**settings, "co_occurrence": weight}, self._slot(by_item, weight)) for weight in method.weights
+            ]
+            chosen, items = best(weighted, measure)
             fitted.settings[f"full_{self.dataset.slots[slot]}"], fitted.items[slot] = chosen, items
 
     def _slot(self, by_item: ScoreColumns, weight: float) -> ScoreItems:

@@ -7,7 +7,7 @@ takes `Clicks` and settings and returns `ScoreColumns`, and one line here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from fashion_hash.evaluation.baselines.clicks import ScoreColumns
 from fashion_hash.evaluation.baselines.ease import ease
@@ -19,6 +19,10 @@ from fashion_hash.evaluation.baselines.spectral import gf_cf
 Settings = Mapping[str, Any]
 
 
+Use = Literal["negatives", "outfits", "slots"]
+USES: frozenset[Use] = frozenset(get_args(Use))
+
+
 class Method(NamedTuple):
     """A click model.
 
@@ -26,23 +30,29 @@ class Method(NamedTuple):
         fit: makes scores from clicks and settings.
         settings: what is tried on validation; the first is taken where there is no validation split.
         seeded: whether `fit` takes a seed.
-        items_only: whether it says nothing of whole outfits.
+        uses: what is measured: outfits against "negatives", all "outfits" of the pool, all items of open "slots".
+        columns: the matrices that may score the pool: users by "outfits", or by "items".
+        weights: how much co-occurrence with the chosen items counts beside the user in an open slot, tried on
+            validation.
     """
 
     fit: Callable[..., ScoreColumns]
     settings: Sequence[Settings] = ({},)
     seeded: bool = False
-    items_only: bool = False
+    uses: frozenset[Use] = USES
+    columns: Sequence[Literal["outfits", "items"]] = ("outfits", "items")
+    weights: Sequence[float] = (1.0, 0.0, 0.3, 3.0)
 
 
 _NEIGHBOURS = tuple({"k": k, "shrinkage": shrinkage} for k, shrinkage in ((100, 10.0), (500, 10.0), (100, 0.0)))
 
-POPULARITY, RECENT, TOGETHER, ID_DISTANCE = "popularity", "recent popularity", "co-occurrence", "id distance"
+RECENT, ID_DISTANCE = "recent popularity", "id distance"
 
 METHODS: Mapping[str, Method] = {
-    POPULARITY: Method(popular),
-    RECENT: Method(popular, tuple({"half_life": share} for share in (0.125, 0.5, 0.03, 0.008))),
-    TOGETHER: Method(nothing, items_only=True),
+    "popularity": Method(popular, columns=("outfits",), weights=(0.0,)),
+    "popularity of items": Method(popular, uses=frozenset({"outfits"}), columns=("items",)),
+    RECENT: Method(popular, tuple({"half_life": share} for share in (0.125, 0.5, 0.03, 0.008)), weights=(0.0,)),
+    "co-occurrence": Method(nothing, uses=frozenset({"slots"}), weights=(1.0,)),
     "user-kNN": Method(user_knn, _NEIGHBOURS),
     "item-kNN": Method(item_knn, _NEIGHBOURS),
     "EASE": Method(ease, tuple({"regularisation": value} for value in (100.0, 10.0, 1000.0))),
@@ -66,6 +76,3 @@ METHODS: Mapping[str, Method] = {
     ),
 }
 """By name, in the order in which they are printed."""
-
-WEIGHTS = (1.0, 0.0, 0.3, 3.0)
-"""Of co-occurrence beside the user, tried for open slots on validation."""

@@ -55,6 +55,7 @@ def test_every_baseline_is_measured_by_every_protocol_it_says_something_of() -> 
         found[name] = measured(made, measures)
     expected = {"rank_random", "fitb", "full_outfits", "full_bottom"}
     assert set(found.pop("co-occurrence")) == {"full_bottom"}
+    assert set(found.pop("popularity of items")) == {"full_outfits"}
     assert all(set(results) == expected for results in found.values())
     assert {results["rank_random"]["rows"] for results in found.values()} == {150}
     # users like items of their own parity: what users have in common finds it, what is popular does not
