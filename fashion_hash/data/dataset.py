@@ -33,7 +33,7 @@ def items_digest(items: Mapping[str, Vocabulary]) -> str:
 class Groups:
     """Outfits that come in groups of `size` rows: row k belongs to group k // size.
 
-    Fixed negatives: group g holds the negatives of positive g. Fill-in-the-blank questions:
+    Fixed negatives: group g holds the negatives of positive g. Questions (fill in the blank, retrieval):
     group g holds the candidates of question g, the first row is the truth.
     """
 
@@ -75,6 +75,7 @@ class Split:
         questions: fill-in-the-blank questions, if the data set has them.
         facts: ids, times and weights of the positives, as far as the data set has them.
         labelled: outfits labelled as compatible or not, if the data set has them.
+        retrieval: by slot name, questions whose candidates differ in that slot, if the data set has them.
     """
 
     positives: Outfits
@@ -82,6 +83,7 @@ class Split:
     questions: Groups | None = None
     facts: OutfitFacts | None = None
     labelled: Labelled | None = None
+    retrieval: Mapping[str, Groups] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.facts is not None:

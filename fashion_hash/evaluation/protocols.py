@@ -21,6 +21,8 @@ from fashion_hash.evaluation.metrics import (
     pair_accuracy,
     ranked_lists,
     ranking_metrics,
+    recall_at,
+    reciprocal_rank,
 )
 
 Score = Callable[[Outfits], npt.NDArray[np.float64]]
@@ -106,6 +108,25 @@ def compatibility(score: Score, labelled: Labelled) -> Metrics:
     return _compatibility(scores, labelled)
 
 
+def retrieval(score: Score, questions: Groups) -> Metrics:
+    """The rank of the truth among the candidates for one slot.
+
+    Args:
+        score: the scorer; called once.
+        questions: the candidates of each question, the truth first.
+
+    Returns:
+        mrr (mean of 1 / rank), mean_rank (from 1), recall_at_1 and recall_at_10 (the share of truths among the first)
+        and auc (the share of wrong candidates below the truth), as means over questions with ties as the mean over
+        their orders; users, rows and candidates.
+
+    Raises:
+        QueryError: as for `fitb`.
+    """
+    (scores,) = _score_all(score, questions.outfits)
+    return _retrieval(scores, questions)
+
+
 def evaluate_split(score: Score, split: Split, drawn: Groups | None = None) -> dict[str, Metrics]:
     """Every protocol that a split supports, with one call of the scorer.
 
@@ -117,7 +138,8 @@ def evaluate_split(score: Score, split: Split, drawn: Groups | None = None) -> d
     Returns:
         Metrics by name of the protocol. Several negatives a positive make a ranking ("rank_random",
         "rank_hard"), a single one makes pairs ("pairs_random"), questions make "fitb", labelled outfits make
-        "compatibility": see `rank`, `pairs`, `fitb` and `compatibility`.
+        "compatibility", questions for one slot "retrieval_SLOT": see `rank`, `pairs`, `fitb`, `compatibility` and
+        `retrieval`.
 
     Raises:
         DataError: the split supports no protocol, or its negatives do not fit its positives.
@@ -133,6 +155,7 @@ def evaluate_split(score: Score, split: Split, drawn: Groups | None = None) -> d
         tables.append(split.questions.outfits)
     if split.labelled is not None:
         tables.append(split.labelled.outfits)
+    tables += [groups.outfits for groups in split.retrieval.values()]
     scores = _score_all(score, *tables)
     results = {}
     for (kind, groups), against in zip(split.negatives.items(), scores[1:]):
@@ -140,12 +163,13 @@ def evaluate_split(score: Score, split: Split, drawn: Groups | None = None) -> d
             results[_name(kind, groups)] = _pairs(scores[0], against, split.positives)
         else:
             results[_name(kind, groups)] = _rank(scores[0], against, split.positives, groups)
-    if split.labelled is not None:
-        labelled = scores.pop()
+    rest = iter(scores[1 + len(split.negatives) :] if split.negatives else scores)
     if split.questions is not None:
-        results["fitb"] = _fitb(scores[-1], split.questions)
+        results["fitb"] = _fitb(next(rest), split.questions)
     if split.labelled is not None:
-        results["compatibility"] = _compatibility(labelled, split.labelled)
+        results["compatibility"] = _compatibility(next(rest), split.labelled)
+    for slot, groups in split.retrieval.items():
+        results[f"retrieval_{slot}"] = _retrieval(next(rest), groups)
     return results
 
 
@@ -193,6 +217,11 @@ def statements(
             f"{counted(len(split.labelled.outfits), 'outfit')} labelled as compatible or not, fixed by the data set; "
             "all in one list; ties count 1/2"
         )
+    for slot, groups in split.retrieval.items():
+        lines[f"retrieval_{slot}"] = (
+            f"rank of the {slot} that was worn among {groups.size} candidates, fixed by the data set; "
+            "ties as the mean over their orders; mean over questions"
+        )
     return {name: f"{dataset}, {split_name}: {line}" for name, line in lines.items()}
 
 
@@ -203,7 +232,8 @@ def _name(kind: str, groups: Groups) -> str:
 def _with_drawn(split: Split, drawn: Groups | None) -> Split:
     if not split.negatives and drawn is not None:
         split = replace(split, negatives={"random": drawn})
-    if not split.negatives and split.questions is None and split.labelled is None:
+    asked = split.questions is not None or split.labelled is not None or split.retrieval
+    if not split.negatives and not asked:
         raise DataError("the split has neither negatives nor questions: draw negatives for its positives first")
     return split
 
@@ -254,6 +284,25 @@ def _compatibility(scores: npt.NDArray[np.float64], labelled: Labelled) -> Metri
         raise QueryError("labelled outfits: all of them have the same label, so that there is nothing to compare")
     count = int(labelled.compatible.sum())
     return {"auc": float(auc(lists)[0]), "rows": len(scores), "compatible": count}
+
+
+def _retrieval(scores: npt.NDArray[np.float64], questions: Groups) -> Metrics:
+    if not len(questions) or questions.size < 2:
+        raise QueryError(
+            f"retrieval needs questions of at least 2 candidates, got {len(questions)} of {questions.size}"
+        )
+    row = np.arange(len(scores))
+    lists = ranked_lists(scores, row % questions.size == 0, row // questions.size)
+    below = auc(lists)
+    return {
+        "mrr": float(reciprocal_rank(lists).mean()),
+        "mean_rank": float((1 + (questions.size - 1) * (1 - below)).mean()),
+        "recall_at_1": float(recall_at(lists, 1).mean()),
+        "recall_at_10": float(recall_at(lists, 10).mean()),
+        "auc": float(below.mean()),
+        **_counts(questions.outfits[:: questions.size]),
+        "candidates": questions.size,
+    }
 
 
 def _counts(outfits: Outfits) -> Metrics:

@@ -26,7 +26,8 @@ def test_every_configuration_loads_and_is_in_the_table():
 @pytest.mark.slow  # `make demo` runs it whole
 def test_the_demo_runs_on_the_sample(sample_root, tmp_path):
     run = fit(load_config(CONFIGS / "demo.yaml", [f"data.root={sample_root}", *SHORT]), out=tmp_path / "run")
-    assert set(evaluate(run)["protocols"]) == {"rank_random", "rank_hard", "fitb"}
+    retrieval = {"retrieval_top", "retrieval_bottom", "retrieval_shoe"}
+    assert set(evaluate(run)["protocols"]) == {"rank_random", "rank_hard", "fitb"} | retrieval
 
 
 @pytest.mark.slow

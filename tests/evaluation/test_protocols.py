@@ -14,6 +14,7 @@ from fashion_hash.evaluation.protocols import (
     fitb,
     pairs,
     rank,
+    retrieval,
     statements,
 )
 
@@ -152,3 +153,44 @@ def test_broken_input_is_refused(split: Split) -> None:
         rank(lambda table: np.full(len(table), np.nan), split.positives, random)
     with pytest.raises(QueryError, match=r"no user \(of 0\)"):
         rank(Scorer(), split.positives[:0], Groups(random.outfits[:0], 10))
+
+
+def test_retrieval_ranks_the_truth_among_the_candidates() -> None:
+    questions = Groups(Outfits.of(SLOTS, [0] * 9, [[row, EMPTY, 1, 1] for row in range(9)]), 3)
+
+    def score(table: Outfits) -> np.ndarray:  # the truth is first, tied for the first two places, and last
+        assert len(table) == 9
+        return np.array([5.0, 1, 2, 3, 3, 1, 0, 1, 1])
+
+    assert retrieval(score, questions) == {
+        "mrr": pytest.approx((1 + (1 + 1 / 2) / 2 + 1 / 3) / 3),
+        "mean_rank": pytest.approx((1 + 1.5 + 3) / 3),
+        "recall_at_1": pytest.approx((1 + 0.5 + 0) / 3),
+        "recall_at_10": 1.0,
+        "auc": pytest.approx((1 + 0.75 + 0) / 3),
+        "users": 1,
+        "rows": 3,
+        "candidates": 3,
+    }
+    with pytest.raises(QueryError, match="at least 2 candidates, got 9 of 1"):
+        retrieval(lambda table: np.zeros(len(table)), Groups(questions.outfits, 1))
+
+
+def test_retrieval_is_one_of_the_protocols_of_a_split(split: Split) -> None:
+    rng = np.random.default_rng(2)
+    by_slot = {
+        slot: Groups(outfits(np.zeros(size * 6, dtype=int), rng), size) for slot, size in (("top", 3), ("shoe", 5))
+    }
+    for asked in (split, Split(split.positives), replace(split, questions=None)):
+        both, score = replace(asked, retrieval=by_slot), Scorer()
+        measured = evaluate_split(score, both)
+        assert len(score.calls) == 1
+        for slot, groups in by_slot.items():
+            assert measured[f"retrieval_{slot}"] == retrieval(Scorer(), groups)
+            assert (
+                f"rank of the {slot} that was worn among {groups.size} candidates"
+                in (statements("data", "test", both)[f"retrieval_{slot}"])
+            )
+        if asked.questions is not None:
+            assert measured["fitb"] == fitb(Scorer(), asked.questions)
+        assert set(measured) == set(statements("data", "test", both))

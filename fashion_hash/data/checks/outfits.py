@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from fashion_hash.core.outfits import EMPTY, Outfits, canonical_columns, concatenate, slot_names
-from fashion_hash.data.dataset import SPLITS, Dataset
+from fashion_hash.data.dataset import SPLITS, Dataset, Groups
 from fashion_hash.data.load import FORMATS, format_named, load_dataset
 from fashion_hash.data.negatives import KnownOutfits
 from fashion_hash.data.parsing.item_table import ItemTable
@@ -127,6 +127,11 @@ def _holds(data: Dataset) -> dict[str, Any]:
             "users": len(np.unique(split.positives.users)),
             "negatives": {kind: groups.size for kind, groups in split.negatives.items()},
             "questions": len(split.questions) if split.questions is not None else 0,
+            **(
+                {"retrieval": {slot: len(groups) for slot, groups in split.retrieval.items()}}
+                if split.retrieval
+                else {}
+            ),
             "empty": {
                 slot: int((~mask[:, at]).sum())
                 for at, slot in enumerate(slot_names(data.slots))
@@ -210,17 +215,28 @@ def _negatives(data: Dataset) -> Iterator[Finding]:
             wrong = table[known.contains(table.users, table.items)]
             what = f"{name}: {kind} negatives that are positives of their user in some split"
             yield from _outfits_finding("warning", what, data, wrong)
-        if split.questions is None:
-            continue
-        questions, size = split.questions.outfits, split.questions.size
-        columns = canonical_columns(questions).T.reshape(-1, size, len(data.slots) + 1)
-        truth = questions[::size]
-        unknown = ~known.contains(truth.users, truth.items)
-        what = f"{name}: questions whose first candidate, the truth, is not a positive of the user"
-        yield from _outfits_finding("warning", what, data, truth[unknown])
-        tied = (columns[:, 1:] == columns[:, :1]).all(axis=2).any(axis=1)
-        what = f"{name}: questions with the truth among the wrong candidates"
-        yield from _outfits_finding("warning", what, data, truth[tied])
+        asked = {} if split.questions is None else {"questions": split.questions}
+        asked |= {f"questions of retrieval_{slot}": groups for slot, groups in split.retrieval.items()}
+        for label, groups in asked.items():
+            yield from _questions(data, f"{name}: {label}", groups, known)
+        for slot, groups in split.retrieval.items():
+            rest = np.delete(groups.outfits.items, slot_names(data.slots).index(slot), axis=1)
+            by_question = rest.reshape(-1, groups.size, len(data.slots) - 1)
+            other = (by_question != by_question[:, :1]).any(axis=(1, 2))
+            what = f"{name}: questions of retrieval_{slot} whose candidates differ in another slot"
+            yield from _outfits_finding("warning", what, data, groups.outfits[:: groups.size][other])
+
+
+def _questions(data: Dataset, name: str, questions: Groups, known: KnownOutfits) -> Iterator[Finding]:
+    """Questions whose truth is no positive, or stands among the wrong candidates."""
+    outfits, size = questions.outfits, questions.size
+    columns = canonical_columns(outfits).T.reshape(-1, size, len(data.slots) + 1)
+    truth = outfits[::size]
+    unknown = ~known.contains(truth.users, truth.items)
+    what = f"{name} whose first candidate, the truth, is not a positive of the user"
+    yield from _outfits_finding("warning", what, data, truth[unknown])
+    tied = (columns[:, 1:] == columns[:, :1]).all(axis=2).any(axis=1)
+    yield from _outfits_finding("warning", f"{name} with the truth among the wrong candidates", data, truth[tied])
 
 
 def _items(data: Dataset) -> Iterator[Finding]:
@@ -231,6 +247,7 @@ def _items(data: Dataset) -> Iterator[Finding]:
             tables = [split.positives, *(groups.outfits for groups in split.negatives.values())]
             tables += [split.questions.outfits] if split.questions is not None else []
             tables += [split.labelled.outfits] if split.labelled is not None else []
+            tables += [groups.outfits for groups in split.retrieval.values()]
             for table in tables:
                 used[_used(table, item_type)] = True
         idle = [vocabulary.ids[row] for row in np.flatnonzero(~used)]

@@ -3,6 +3,7 @@
     ROOT/tuples_630/image_list_{top,bottom,shoe}     one image name a line; the line is the item
     ROOT/tuples_630/tuples_{train,val,test}_{posi,nega,nega_hard}
     ROOT/tuples_630/fill_in_blank_test               four outfits a line, the first is the truth
+    ROOT/tuples_630/retrieval_{top,bottom,shoe}_all  the same; the outfits of a line differ in this slot
     ROOT/images/lmdb or ROOT/images/291x291          pictures, by image name
     ROOT/sentence_vector/semantic.pkl                text vectors, by image name
     ROOT/items.csv                                   optional: titles, prices, ... (see `shop`)
@@ -31,6 +32,7 @@ from fashion_hash.errors import DataError, suggest
 PHASES = {"train": "train", "valid": "val", "test": "test"}
 KINDS = {"random": "nega", "hard": "nega_hard"}
 QUESTIONS = "fill_in_blank"
+RETRIEVAL = "retrieval_"
 
 
 def read_polyvore_u(
@@ -119,12 +121,15 @@ def _name_problem(name: str, seen: Mapping[str, int]) -> str:
 
 
 def _files(folder: Path) -> dict[str, dict[str, Path]]:
-    """The files of outfits that exist, by split and kind: positives, random, hard, questions."""
+    """The files of outfits that exist, by split and kind: positives, random, hard, questions, retrieval_SLOT."""
     found: dict[str, dict[str, Path]] = {}
     for split, phase in PHASES.items():
         candidates = {"positives": folder / f"tuples_{phase}_posi"}
         candidates |= {kind: folder / f"tuples_{phase}_{name}" for kind, name in KINDS.items()}
         candidates["questions"] = folder / f"{QUESTIONS}_{phase}"
+        if split == "test":  # whose outfits these files are about
+            retrieval = sorted(folder.glob(f"{RETRIEVAL}*_all"))
+            candidates |= {path.name.removesuffix("_all"): path for path in retrieval}
         files = {kind: path for kind, path in candidates.items() if path.is_file()}
         if files and "positives" not in files:
             alone = next(iter(files.values())).name
@@ -141,7 +146,7 @@ def _slots(folder: Path, paths: list[Path], given: Sequence[str] | None) -> tupl
     listed = {path.name.removeprefix("image_list_") for path in folder.glob("image_list_*")}
     for path in paths:
         header = read_header(path)
-        if header is None or path.name.startswith(QUESTIONS):
+        if header is None or path.name.startswith((QUESTIONS, RETRIEVAL)):
             continue
         unknown = [item_type for item_type in header[1:] if item_type not in listed]
         if unknown:
@@ -169,7 +174,10 @@ def _read_file(
     header = read_header(path)
     if header is not None and header[: len(slots) + 1][1:] != slots:
         raise DataError.at(path, 1, f"columns {list(header[1:])}, but other files have {list(slots)}")
-    group = None if kind == "questions" else 1
+    if kind.startswith(RETRIEVAL) and (slot := kind.removeprefix(RETRIEVAL)) not in slot_names(slots):
+        near = suggest(slot, slot_names(slots))
+        raise DataError(f"{path}: no slot {slot!r}{near}: the slots are {', '.join(slot_names(slots))}")
+    group = None if kind.startswith(("questions", RETRIEVAL)) else 1
     tuples = read_tuples(path, slot_names(slots), header is not None, group, report)
     sizes = np.array([len(names[slot]) for slot in slots])
     wrong = (tuples.items < EMPTY) | (tuples.items >= sizes)
@@ -216,18 +224,19 @@ def _split(files: Mapping[str, Tuples], slots: tuple[str, ...], users: Vocabular
     if not len(positives):
         empty = Outfits.of(slots, [], [])
         return Split(empty)
-    questions = None
-    if "questions" in files and len(files["questions"]):
-        good = files["questions"].good
-        found, size = files["questions"], files["questions"].users.shape[1]
-        questions = Groups(Outfits.of(slots, rows["questions"][good], found.items[good]), size)
+    asked = {
+        kind: Groups(Outfits.of(slots, rows[kind][tuples.good], tuples.items[tuples.good]), tuples.users.shape[1])
+        for kind, tuples in files.items()
+        if kind.startswith(("questions", RETRIEVAL)) and len(tuples)
+    }
     return Split(
         Outfits.of(slots, rows["positives"][keep], positives.items[keep]),
         {
             kind: Groups(Outfits.of(slots, owners[keep], items[keep]), owners.shape[1])
             for kind, (owners, items) in groups.items()
         },
-        questions,
+        asked.get("questions"),
+        retrieval={slot: asked[f"{RETRIEVAL}{slot}"] for slot in slot_names(slots) if f"{RETRIEVAL}{slot}" in asked},
     )
 
 

@@ -76,15 +76,19 @@ def split_of_users(split: Split, users: np.ndarray, total: int) -> Split:
     """The rows of some users of a split, who are numbered anew; `total` is the number of all users."""
     positives, kept = _of_users(split.positives, users, total)
     negatives = {kind: _groups(groups, kept, users, total) for kind, groups in split.negatives.items()}
-    questions = None
-    if split.questions is not None:
-        truths = split.questions.outfits.users[:: split.questions.size]
-        questions = _groups(split.questions, np.isin(truths, users), users, total)
+
+    def asked_of(questions: Groups) -> Groups:
+        truths = questions.outfits.users[:: questions.size]
+        return _groups(questions, np.isin(truths, users), users, total)
+
+    questions = None if split.questions is None else asked_of(split.questions)
+    retrieval = {slot: asked_of(groups) for slot, groups in split.retrieval.items()}
     labelled = None
     if split.labelled is not None:
         outfits, rows = _of_users(split.labelled.outfits, users, total)
         labelled = Labelled(outfits, split.labelled.compatible[rows])
-    return Split(positives, negatives, questions, None if split.facts is None else split.facts[kept], labelled)
+    facts = None if split.facts is None else split.facts[kept]
+    return Split(positives, negatives, questions, facts, labelled, retrieval)
 
 
 def _groups(groups: Groups, kept: np.ndarray, users: np.ndarray, total: int) -> Groups:

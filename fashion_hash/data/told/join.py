@@ -139,7 +139,8 @@ def _extended(split: Split, kept: np.ndarray, new: Outfits) -> Split:
         of_rows = (rows[:, None] * groups.size + np.arange(groups.size)).reshape(-1)
         outfits = concatenate([groups.outfits[of_rows], as_groups(new, drawn).outfits])
         negatives[kind] = Groups(outfits, groups.size)
-    return Split(positives, negatives, split.questions, _facts(split.facts, rows, len(new)), split.labelled)
+    facts = _facts(split.facts, rows, len(new))
+    return Split(positives, negatives, split.questions, facts, split.labelled, split.retrieval)
 
 
 def _facts(facts: OutfitFacts | None, rows: np.ndarray, count: int) -> OutfitFacts | None:

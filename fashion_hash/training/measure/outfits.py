@@ -137,7 +137,7 @@ def _cold_note(dataset: Dataset, told: int) -> str:
 def _measure(scorers: dict[str, Score], task: _Task) -> tuple[dict[str, dict[str, Metrics]], dict[str, str]]:
     """The metrics of each scorer and protocol, and a statement of each protocol."""
     part, known = task.part, task.known
-    has_own = part.negatives or part.questions or part.labelled or known is not None
+    has_own = part.negatives or part.questions or part.labelled or part.retrieval or known is not None
     alone = None if has_own else drawn_negatives(task.dataset, task.split, task.seed, part=part)
     beside = {} if known is None else drawn_beside(known, task.split, part, task.seed)
     part = replace(part, negatives={**part.negatives, **beside})

@@ -114,6 +114,17 @@ def test_negatives_and_questions_that_are_positives(tiny_root):
     assert find(report, "the truth among the wrong candidates").count == 1
 
 
+def test_retrieval_questions_are_checked_like_the_others(tiny_root):
+    rows = "0,3,2,1,0,0,2,1\n2,3,0,0,2,2,1,0\n2,1,0,0,2,1,0,0\n"
+    (tiny_root / "tuples_3/retrieval_top_all").write_text(rows)
+    report = check(tiny_root)
+    assert find(report, "questions of retrieval_top whose candidates differ in another slot").examples == [
+        "user 2: top t3.jpg, bottom b0.jpg, shoe s0.jpg"
+    ]
+    assert find(report, "questions of retrieval_top whose first candidate, the truth, is not a positive").count == 1
+    assert find(report, "questions of retrieval_top with the truth among the wrong candidates").count == 1
+
+
 def test_pictures(tiny_root):
     folder = tiny_root / "images/291x291"
     folder.mkdir(parents=True)

@@ -198,3 +198,48 @@ def test_the_sample_loads(sample_root):
         data = load(sample_root, subset=folder.name)
         assert len(data.split("train").positives)
         assert data.content.pictures is not None
+
+
+RETRIEVAL = "tuples_3/retrieval_top_all"
+
+
+def test_retrieval_questions_are_read_by_slot(tiny_root):
+    header = ",".join(["user,top,bottom,shoe"] * 3)
+    (tiny_root / RETRIEVAL).write_text(f"{header}\n0,3,2,1,0,0,2,1,0,1,2,1\n2,3,0,0,2,1,0,0,2,2,0,0\n")
+    (tiny_root / "tuples_3/retrieval_shoe_all").write_text("2,3,0,0,2,3,0,1\n")  # without a header, as other files
+    data = load(tiny_root)
+    asked = data.split("test").retrieval
+    assert list(asked) == ["top", "shoe"]  # in the order of the slots
+    assert (asked["top"].size, asked["shoe"].size) == (3, 2)
+    assert asked["top"].outfits.items[:, 0].tolist() == [3, 0, 1, 3, 1, 2]
+    assert [data.users.ids[row] for row in asked["top"].outfits.users] == ["0"] * 3 + ["2"] * 3
+    assert not data.split("train").retrieval
+    without = load(tiny_root)
+    (tiny_root / RETRIEVAL).unlink()
+    assert load(tiny_root).fingerprint == without.fingerprint  # old runs keep their data
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        (RETRIEVAL, "0,3,2,1,2,0,2,1\n", r"retrieval_top_all:1: .* different users"),
+        (RETRIEVAL, "0,3,2,1,0,9,2,1\n", r"retrieval_top_all:1: top 9 in column 6 is out of range"),
+        (RETRIEVAL, "0,3,2,1,0,0,2,1\n0,3,2,1\n", r"retrieval_top_all:2: row too short"),
+        ("tuples_3/retrieval_tpo_all", "0,3,2,1,0,0,2,1\n", r"retrieval_tpo_all: no slot 'tpo' \(nearest: 'top'\)"),
+    ],
+)
+def test_bad_retrieval_files_name_file_and_line(tiny_root, file, text, message):
+    (tiny_root / file).write_text(text)
+    with pytest.raises(DataError, match=message):
+        load(tiny_root)
+
+
+def test_what_the_sample_maker_writes_is_read(sample_root):
+    split = load(sample_root, subset="630").split("test")
+    assert list(split.retrieval) == ["top", "bottom", "shoe"]
+    for position, groups in enumerate(split.retrieval.values()):
+        assert (len(groups), groups.size) == (len(split.positives), 4)
+        by_question = groups.outfits.items.reshape(-1, 4, 3)
+        assert (by_question[:, 0] == split.positives.items).all()
+        differs = (by_question != by_question[:, :1]).any(axis=(0, 1))
+        assert differs.tolist() == [slot == position for slot in range(3)]

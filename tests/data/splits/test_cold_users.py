@@ -1,5 +1,7 @@
 """Users hidden from training: none of their rows remains, all of them lie aside, the same for a seed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,8 @@ def rows(outfits, ids):
 
 def test_hidden_users_leave_no_row_behind_and_none_is_lost():
     whole = tiny_dataset()
+    test = whole.splits["test"]
+    whole = replace(whole, splits={**whole.splits, "test": replace(test, retrieval={"top": test.questions})})
     hidden = hide_cold_users(whole, 2, seed=3)
     cold = hidden.cold
     assert len(cold.ids) == 2
@@ -33,6 +37,8 @@ def test_hidden_users_leave_no_row_behind_and_none_is_lost():
                     assert (part.negatives[kind].outfits.users == owners).all()
     questions = [part.splits["test"].questions for part in (hidden, cold)]
     assert sum(len(one) for one in questions) == len(whole.splits["test"].questions)
+    retrieval = [part.splits["test"].retrieval["top"] for part in (hidden, cold)]
+    assert [len(one) for one in retrieval] == [len(one) for one in questions]
     assert hidden.fingerprint != whole.fingerprint
     assert hidden.items_fingerprint == whole.items_fingerprint
 
