@@ -177,7 +177,7 @@ def test_what_is_missing_is_named(tiny_root, tmp_path):
 
 
 def test_unknown_format():
-    with pytest.raises(ConfigError, match=r"unknown data format 'polyvore' \(nearest: 'polyvore_u'\)"):
+    with pytest.raises(ConfigError, match=r"unknown data format 'polyvore' \(nearest: 'polyvore_u'"):
         load_dataset("polyvore", "anywhere")
 
 
