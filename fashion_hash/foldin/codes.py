@@ -18,10 +18,11 @@ import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.core.codes import WEIGHT_ONE, Packed, binarise, pack, unpack
-from fashion_hash.core.outfits import EMPTY
+from fashion_hash.core.outfits import EMPTY, slot_pairs
 from fashion_hash.core.seeds import generator
 from fashion_hash.errors import QueryError
 from fashion_hash.index import exact
+from fashion_hash.index.outfit_terms import slot_codes
 
 NEGATIVES, FEWEST_NEGATIVES = 64, 8
 PAIRS = 4096  # about this many take tens of milliseconds at 128 bits
@@ -31,6 +32,7 @@ MOST_TOLD = 2048
 PULL = 10.0
 SWEEPS = 20
 SAMPLE = 65_536
+MOST_KEPT, MOST_DRAWS = 1_024, 32  # random outfits that are kept for the next user, and how many draws of them
 
 
 class Vectors(NamedTuple):
@@ -54,15 +56,23 @@ class Fit(NamedTuple):
 
 def outfit_vectors(bundle: Bundle, items: np.ndarray) -> Vectors:
     """The coefficients of the score of outfits, (N, S) rows of items, for any user."""
-    any_code = np.zeros(bundle.num_bits // 8, dtype=np.uint8)
-    terms = exact.terms(bundle, any_code, items)
-    constant = exact.compatibility_part(bundle, terms) + exact.bias_part(terms)
+    from fashion_hash.foldin.kernels import add_codes
+
     counted = exact.outfit_items(bundle, items)
-    total = np.zeros((len(counted), bundle.num_bits), dtype=np.int32)
+    present = counted != EMPTY
+    bias = np.zeros(len(counted), dtype=np.int64)
     for slot, item_type in enumerate(bundle.slots):
-        filled = counted[:, slot] != EMPTY
-        total[filled] += unpack(bundle.item_codes[item_type][counted[filled, slot]]).sum(axis=1, dtype=np.int32)
-    return Vectors(total / terms.num_items[:, None] * _weights(bundle), constant)
+        filled = present[:, slot]
+        bias[filled] += bundle.item_bias[item_type][counted[filled, slot]]
+    total = np.zeros((len(counted), bundle.num_bits), dtype=np.int32)
+    compatibility, num_pairs = np.zeros(len(counted), dtype=np.int64), np.zeros(len(counted), dtype=np.int64)
+    pairs = np.array(slot_pairs(bundle.slots), dtype=np.int64).reshape(-1, 2)
+    weights = bundle.compatibility_weights.astype(np.int64)
+    add_codes(unpack(slot_codes(bundle, counted)), present, pairs, weights, (total, compatibility, num_pairs))
+    num_items = present.sum(axis=1)
+    terms = exact.Terms(np.zeros_like(bias), compatibility, bias, num_items, num_pairs)
+    constant = exact.compatibility_part(bundle, terms) + exact.bias_part(terms)
+    return Vectors(total / num_items[:, None] * _weights(bundle), constant)
 
 
 def _weights(bundle: Bundle) -> np.ndarray:
@@ -135,6 +145,7 @@ class FoldIn:
     def __init__(self, bundle: Bundle, seed: int = 0) -> None:
         self._bundle = bundle
         self._seed = seed
+        self._drawn: dict[tuple[int, tuple[int, ...]], np.ndarray] = {}  # replaced as a whole: threads share it
         self._mean_code: dict[str, np.ndarray] = {}  # (D,) of a type's items, summed over modalities
         for item_type, packed in bundle.item_codes.items():
             codes = packed[:: 1 + len(packed) // SAMPLE]
@@ -220,9 +231,12 @@ class FoldIn:
 
     def _random(self, bundle: Bundle, told: np.ndarray, count: int) -> np.ndarray:
         """Random outfits, (L * count, S): each outfit `count` times, with random items of the same types."""
-        rng = generator(self._seed, "fold-in")
         drawn = np.repeat(told, count, axis=0)
-        for slot, item_type in enumerate(bundle.slots):
-            rows = rng.integers(0, len(bundle.items[item_type]), len(drawn))
-            drawn[:, slot] = np.where(drawn[:, slot] == EMPTY, EMPTY, rows)
-        return drawn
+        sizes = tuple(len(bundle.items[item_type]) for item_type in bundle.slots)
+        rows = self._drawn.get((len(drawn), sizes))
+        if rows is None:
+            rng = generator(self._seed, "fold-in")
+            rows = np.stack([rng.integers(0, max(1, size), len(drawn)) for size in sizes], axis=1)
+            if len(drawn) <= MOST_KEPT:
+                self._drawn = {**self._drawn, (len(drawn), sizes): rows} if len(self._drawn) < MOST_DRAWS else {}
+        return np.where(drawn == EMPTY, EMPTY, rows).astype(drawn.dtype)

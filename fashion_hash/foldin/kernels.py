@@ -1,9 +1,38 @@
-"""The compiled loop of fold-in. It releases the global interpreter lock, so that other threads answer meanwhile."""
+"""The compiled loops of fold-in. They release the global interpreter lock, so that other threads answer meanwhile."""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
+
+
+@njit(nogil=True, cache=True)
+def add_codes(signs, present, pairs, weights, out):  # type: ignore[no-untyped-def]
+    """Adds up what the score of outfits is made of, in integers; see index/exact.py.
+
+    Args:
+        signs: (N, S, M, D) int8 of -1 / +1, the codes of the items.
+        present: (N, S) bool, which of them count.
+        pairs: (P, 2) int64, the slots whose items are compared.
+        weights: (D,) int64, the bit weights of the compatibility.
+        out: zeros that are added to: the sum of the codes over items and modalities, (N, D) int32; the compatibility,
+            (N,) int64; and the number of pairs, (N,) int64.
+    """
+    total, compatibility, num_pairs = out
+    for outfit in range(len(signs)):
+        for slot in range(signs.shape[1]):
+            if present[outfit, slot]:
+                for modality in range(signs.shape[2]):
+                    for bit in range(signs.shape[3]):
+                        total[outfit, bit] += signs[outfit, slot, modality, bit]
+        for pair in range(len(pairs)):
+            first, second = pairs[pair, 0], pairs[pair, 1]
+            if present[outfit, first] and present[outfit, second]:
+                num_pairs[outfit] += 1
+                for modality in range(signs.shape[2]):
+                    for bit in range(signs.shape[3]):
+                        agree = signs[outfit, first, modality, bit] * signs[outfit, second, modality, bit]
+                        compatibility[outfit] += weights[bit] * agree
 
 
 @njit(nogil=True, cache=True)

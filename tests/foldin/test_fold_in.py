@@ -7,7 +7,7 @@ import pytest
 
 from fashion_hash.bundle.views import impersonal
 from fashion_hash.bundle.write import write_bundle
-from fashion_hash.core.codes import pack, unpack
+from fashion_hash.core.codes import WEIGHT_ONE, pack, unpack
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import QueryError
 from fashion_hash.foldin.codes import FoldIn, Vectors, descend, outfit_vectors
@@ -214,3 +214,29 @@ def test_packing_is_that_of_the_bundle(tmp_path):
     bundle = random_bundle(tmp_path / "bundle")
     code = FoldIn(bundle).by_sum(rows(bundle, 3))
     assert pack(unpack(code)).tobytes() == code.tobytes()
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_vectors_are_those_of_plain_sums_bit_for_bit(tmp_path, world):
+    bundle = random_bundle(tmp_path / "bundle", **WORLDS[world])
+    items = rows(bundle, 50)
+    vectors, no_user = outfit_vectors(bundle, items), np.zeros(bundle.num_bits // 8, dtype=np.uint8)
+    terms = exact.terms(bundle, no_user, items)
+    constant = exact.compatibility_part(bundle, terms) + exact.bias_part(terms)
+    assert vectors.constant.tobytes() == constant.tobytes()
+    counted = exact.outfit_items(bundle, items)
+    total = sum(
+        np.where((counted[:, slot] < 0)[:, None], 0, unpack(bundle.item_codes[kind][counted[:, slot]]).sum(axis=1))
+        for slot, kind in enumerate(bundle.slots)
+    )
+    scale = bundle.preference_scale / (WEIGHT_ONE * len(bundle.modalities) * bundle.num_bits)
+    preference = total / terms.num_items[:, None] * (scale * bundle.preference_weights)
+    assert vectors.preference.tobytes() == preference.tobytes()
+
+
+def test_random_outfits_that_were_kept_give_the_same_code(tmp_path):
+    bundle = random_bundle(tmp_path / "bundle", num_items=300, num_bits=32)
+    told = liked_by(bundle, bundle.user_codes[0], 40)
+    fold = FoldIn(bundle)
+    for count in (1, 3, 40, 1, 3):
+        assert fold.fit(told[:count]).tobytes() == FoldIn(bundle).fit(told[:count]).tobytes()
