@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.catalogue import Line
@@ -21,6 +21,7 @@ from fashion_hash.live.records.checks import check_user
 from fashion_hash.live.records.tables import Records, UserState
 from fashion_hash.live.snapshot import Base, Changes, Snapshot
 from fashion_hash.live.store import Store, create_store, sqlite_errors, store_path, writable
+from fashion_hash.live.updates.together import Together
 
 Answer = TypeVar("Answer")
 
@@ -120,6 +121,7 @@ class LiveCatalogue:
         self._lock = self._file.lock
         self._write_lock = threading.RLock()
         self.compacting = threading.Lock()
+        self.told: Together[Any] = Together()  # states of users that threads write at the same time
         self.written: int | None = None  # the last generation that this process wrote
         self._writer: Store | None = None
         self._version: tuple[Store, object] | None = None  # of the file, when it was last read

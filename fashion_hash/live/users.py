@@ -9,8 +9,7 @@ import numpy as np
 
 from fashion_hash.bundle.lookup import outfit_rows
 from fashion_hash.core.ids import new_id
-from fashion_hash.core.outfits import canonical_items
-from fashion_hash.errors import DataError, QueryError, shown
+from fashion_hash.errors import DataError, FashionHashError, QueryError, shown
 from fashion_hash.foldin.fold_in import Fold
 from fashion_hash.live.catalogue import LiveCatalogue, Writing
 from fashion_hash.live.forgetting.remove import allow_again, is_suppressed
@@ -131,32 +130,81 @@ def state_after(snapshot: Snapshot, fold: Fold, history: np.ndarray, state: User
     return _folded(snapshot, fold, history, likes, dislikes)
 
 
-def _put(
-    live: LiveCatalogue,
-    new_states: Mapping[str, NewState],
-    check: Callable[[Writing], None],
-) -> None:
-    """Stores the new states of users; they are computed before the transaction, so that other writers do not wait.
+class StateChange(NamedTuple):
+    """Users whose states change together, or not at all.
 
-    Args:
-        live: the catalogue.
+    Attributes:
         new_states: by user id what makes the new state of the present one.
         check: called within the transaction; raises when a user may not be written.
     """
+
+    new_states: Mapping[str, NewState]
+    check: Callable[[Writing], None]
+
+
+class _Again(Exception):
+    """What was computed before the transaction does not hold in it."""
+
+
+def _put(live: LiveCatalogue, new_states: Mapping[str, NewState], check: Callable[[Writing], None]) -> None:
+    """Stores the new states of users, in one transaction with those that other threads store at the same time."""
     for user_id in new_states:
         if not isinstance(user_id, str):
             raise DataError(f"a user id must be a text, got {shown(user_id)}")
         new_id("user", user_id, 0)
-    users, slots = list(new_states), len(live.bundle.slots)
+    live.told.write(StateChange(new_states, check), lambda changes: _put_all(live, changes))
+
+
+def _put_all(live: LiveCatalogue, changes: Sequence[StateChange]) -> list[Exception | None]:
+    """Makes changes, one after another, in one transaction; returns for each what refuses it, or None.
+
+    The states are computed before the transaction, so that other writers do not wait.
+    """
+    errors: list[Exception | None] = [None] * len(changes)
+    users, slots = list(dict.fromkeys(user for change in changes for user in change.new_states)), len(live.bundle.slots)
     while True:
-        snapshot, before = live.now_with(users)
-        after = [new_states[user_id](snapshot, state) for user_id, state in zip(users, before)]
-        with live.writing() as now:
-            check(now)
-            if all(_same(now.store.user(user_id, slots), state) for user_id, state in zip(users, before)):
-                for user_id, state in zip(users, after):
-                    now.store.put_user(user_id, state)
-                return
+        snapshot, states = live.now_with(users)
+        before = dict(zip(users, states))
+        after = _states_after(snapshot, before, changes, errors)
+        if not after:
+            return errors
+        try:
+            with live.writing() as now:
+                if not all(
+                    _same(now.store.user(user, slots), before[user]) for made in after.values() for user in made
+                ):
+                    raise _Again
+                for place, made in after.items():
+                    try:
+                        changes[place].check(now)
+                    except FashionHashError as error:
+                        errors[place] = error
+                        raise _Again from None
+                    for user, state in made.items():
+                        now.store.put_user(user, state)
+                return errors
+        except _Again:
+            continue
+
+
+def _states_after(
+    snapshot: Snapshot,
+    before: Mapping[str, UserState | None],
+    changes: Sequence[StateChange],
+    errors: list[Exception | None],
+) -> dict[int, dict[str, UserState]]:
+    """By place of the change the states that it makes, each after those before it; fills in what refuses a change."""
+    states, after = dict(before), {}
+    for place, change in enumerate(changes):
+        if errors[place] is None:
+            try:
+                made = {user: new_state(snapshot, states[user]) for user, new_state in change.new_states.items()}
+            except Exception as error:
+                errors[place] = error
+                continue
+            states |= made
+            after[place] = made
+    return after
 
 
 def _same(first: UserState | None, second: UserState | None) -> bool:
@@ -201,10 +249,12 @@ def _check_apart(slots: Sequence[str], liked: np.ndarray, disliked: np.ndarray) 
 
 
 def _distinct(slots: Sequence[str], outfits: np.ndarray) -> np.ndarray:
-    first = np.unique(canonical_items(slots, outfits), axis=0, return_index=True)[1]
-    return outfits[np.sort(first)]
+    first = {outfit_key: place for place, outfit_key in reversed([*enumerate(outfit_keys(slots, outfits))])}
+    return outfits[sorted(first.values())]
 
 
 def _without(slots: Sequence[str], outfits: np.ndarray, others: np.ndarray) -> np.ndarray:
+    if not len(outfits) or not len(others):
+        return outfits
     excluded = set(outfit_keys(slots, others))
     return outfits[[outfit_key not in excluded for outfit_key in outfit_keys(slots, outfits)]]
