@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pkgutil import resolve_name
 
 from fashion_hash.bundle.bundle import Bundle
@@ -21,6 +22,26 @@ ENGINES = {
     "scan": "plain:Scan",
     "vectors": "vectors:VectorScan",
 }
+
+
+_without_kernels = threading.Event()
+
+
+def defer_kernels(deferring: bool = True) -> None:
+    """Lets "auto" choose engines that need no compiled code, or all of them again.
+
+    Loading kernels takes most of a second, and where they were never compiled much longer. A process that just started
+    answers at once without; the answers are the same, bit for bit.
+    """
+    if deferring:
+        _without_kernels.set()
+    else:
+        _without_kernels.clear()
+
+
+def are_kernels_deferred() -> bool:
+    """Whether "auto" chooses engines that need no compiled code."""
+    return _without_kernels.is_set()
 
 
 def engine_class(name: str) -> type[Engine]:
@@ -45,6 +66,8 @@ def open_engine(name: EngineName, bundle: Bundle, pool: Pool) -> Engine:
     """
     if name == "auto":
         name = scoring_of(bundle).fastest_engine(pool)
+        if name == "sums" and are_kernels_deferred():
+            name = "factored"
     engine = engine_class(name)
     if engine.scoring != bundle.scoring:
         raise QueryError(
