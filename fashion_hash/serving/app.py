@@ -86,7 +86,7 @@ def create_app(models: Models, settings: Settings | None = None, tokens: Tokens 
     app.add_middleware(EscapedPaths)
     app.add_middleware(
         Frame,
-        metrics=None if settings.role == "writes" else service.metrics,
+        metrics=service.metrics,
         hosts=settings.hosts,
         access_log=settings.access_log,
     )

@@ -6,8 +6,8 @@ import hashlib
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,38 +44,57 @@ class Replies:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
-        self._lock = threading.Lock()
+        self._turn = threading.Condition()
+        self._making: set[str] = set()  # keys of the changes that are being made
 
-    def once(self, key: str, body: bytes, change: Callable[[], Kept]) -> Kept | None:
+    def once(self, key: str, digest: str, change: Callable[[], Kept]) -> Kept | None:
         """Makes a change unless it was made under this key, and returns its reply; None for the key of another change.
 
         Args:
             key: what names the change; only its digest is kept.
-            body: what was sent, with its path.
+            digest: of what was sent, with its path.
             change: makes it; when it raises, nothing is kept.
 
         Raises:
             BundleError: the file cannot be used.
         """
-        name, digest = (hashlib.sha256(part).hexdigest() for part in (key.encode("utf-8", "replace"), body))
-        with self._lock, naming(self._path.parent):
+        name = hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
+        with self._alone(name):
+            with self._opened() as connection:
+                query = "SELECT body, status, reply FROM replies WHERE key = ?"
+                row = connection.execute(query, (name,)).fetchone()
+            if row is not None:
+                return Kept(row[1], row[2]) if row[0] == digest else None
+            kept = change()
+            with self._opened() as connection:
+                now = time.time()
+                connection.execute("DELETE FROM replies WHERE time < ?", (now - KEPT_SECONDS,))
+                values = (name, digest, now, kept.status, kept.content)
+                connection.execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?)", values)
+            return kept
+
+    @contextmanager
+    def _alone(self, name: str) -> Iterator[None]:
+        """Lets changes of other keys be made meanwhile, but none of this key."""
+        with self._turn:
+            self._turn.wait_for(lambda: name not in self._making)
+            self._making.add(name)
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._making.discard(name)
+                self._turn.notify_all()
+
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        with naming(self._path.parent):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with closing(_connect(self._path)) as connection:
-                    query = "SELECT body, status, reply FROM replies WHERE key = ?"
-                    row = connection.execute(query, (name,)).fetchone()
-                    if row is not None:
-                        if row[0] != digest:
-                            return None
-                        return Kept(row[1], row[2])
-                    kept = change()
-                    now = time.time()
-                    connection.execute("DELETE FROM replies WHERE time < ?", (now - KEPT_SECONDS,))
-                    values = (name, digest, now, kept.status, kept.content)
-                    connection.execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?)", values)
-                    return kept
-            except sqlite3.Error as error:
-                raise BundleError(f"{self._path} cannot be used ({error})") from error
+        try:
+            with closing(_connect(self._path)) as connection:
+                yield connection
+        except sqlite3.Error as error:
+            raise BundleError(f"{self._path} cannot be used ({error})") from error
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from starlette.requests import Request
-from starlette.responses import Response
 
 from fashion_hash.feedback.store import FeedbackStore, feedback_folder
 from fashion_hash.serving.http.problems import Problem
@@ -25,7 +25,7 @@ from fashion_hash.serving.workers.writer import Writer
 Result = TypeVar("Result")
 RETRY = {"retry-after": "1"}
 MOST_TOGETHER = 16  # questions of one batch; more save little and wait longer
-WRITERS = 4  # threads that write; they mostly wait for each other and for the disk
+WRITERS = 16  # changes at the same time; they wait for the disk together
 
 
 class Lane:
@@ -52,6 +52,12 @@ class Lane:
         Raises:
             Problem: 503, too many are waiting, or the time is over.
         """
+        async with self.turn(seconds):
+            return await asyncio.get_running_loop().run_in_executor(self._executor, call)
+
+    @asynccontextmanager
+    async def turn(self, seconds: float | None = None) -> AsyncIterator[None]:
+        """Waits for a turn, as `run` does, for what needs no thread."""
         if self._room <= 0:
             detail = f"the service is busy, and {self._queue} requests are waiting already: try again later"
             raise Problem(503, detail, headers=RETRY)
@@ -65,7 +71,7 @@ class Lane:
                 detail = f"the service is busy: no answer could begin within {limit:g} seconds; try again later"
                 raise Problem(503, detail, headers=RETRY) from None
             try:
-                return await asyncio.get_running_loop().run_in_executor(self._executor, call)
+                yield
             finally:
                 self._turn.release()
         finally:
@@ -204,17 +210,13 @@ class Service:
         request.scope["model"] = model.name
         return model
 
-    async def hand_over(self, request: Request) -> Response:
-        """Lets the writer make a change, and returns its reply."""
-        writer, body = self.writer, await request.body()
-        assert writer is not None
-        return await self.writes.run(lambda: writer.send(request, body))
-
     def close(self) -> None:
         """Ends the threads and closes the files of changes."""
         self.ready = False
         for lane in (self.pool, self.work, self.writes):
             lane.close()
+        if self.writer is not None:
+            self.writer.close()
         self.feedback.close()
         for model in self.models:
             model.recommender.close()

@@ -6,7 +6,9 @@ import base64
 import errno
 import io
 import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -17,6 +19,7 @@ from fashion_hash.errors import UnknownIdError
 from fashion_hash.feedback.store import FeedbackStore
 from fashion_hash.live.forgetting.search import files_of, search
 from fashion_hash.serving.app import create_app
+from fashion_hash.serving.idempotency import Kept, Replies
 from fashion_hash.serving.metrics import Metrics
 from fashion_hash.serving.models import Models
 from fashion_hash.serving.security import Token, Tokens, digest_of
@@ -247,6 +250,22 @@ def test_a_key_of_a_change_of_another_model_is_of_another_change(client):
     assert client.put("/v1/users/x", json=body, headers=key).status_code == 201
     assert client.put("/v1/users/x", json=body, headers=key).status_code == 201
     assert client.put("/v1/users/x?model=main", json=body, headers=key).status_code == 422
+
+
+def test_keys_wait_for_themselves_and_not_for_others(tmp_path):
+    replies, made, go = Replies(tmp_path), [], threading.Event()
+
+    def slowly():
+        assert go.wait(30)
+        made.append(1)
+        return Kept(200, b"slow")
+
+    with ThreadPoolExecutor(3) as threads:
+        same = [threads.submit(replies.once, "slow", "d", slowly) for _ in range(2)]
+        assert replies.once("quick", "d", lambda: Kept(200, b"quick")) == Kept(200, b"quick")
+        go.set()
+        assert [each.result() for each in same] == [Kept(200, b"slow")] * 2
+    assert made == [1]
 
 
 def test_ids_are_as_long_in_paths_and_keys_as_in_bodies(client):

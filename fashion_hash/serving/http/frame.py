@@ -26,12 +26,12 @@ class Frame:
 
     Args:
         app: the application.
-        metrics: where requests are counted; None in the writer, since those that hand changes over count them.
+        metrics: where requests are counted.
         hosts: names that the Host header may have; empty for any.
         access_log: whether requests are logged.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics | None, hosts: Collection[str], access_log: bool) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, hosts: Collection[str], access_log: bool) -> None:
         self._app, self._metrics, self._hosts, self._access_log = app, metrics, hosts, access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,8 +75,6 @@ class Frame:
     def _count(self, scope: Scope, method: str, status: int, size: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "other")
         model = scope.get("model", "")
-        if self._metrics is None:
-            return
         self._metrics.count(route, status, model, seconds)
         if self._access_log and route not in _QUIET:
             line = {

@@ -118,6 +118,16 @@ def as_problem(error: Exception) -> Problem:
     return Problem(409 if conflict else 422, message, _field_of(message))
 
 
+def problem_of(error: Exception, request_id: str) -> Problem:
+    """What any error means to a caller; one that nobody foresaw is logged under the id of the request."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, FashionHashError | OSError):
+        return as_problem(error)
+    _log.error("request %s failed", request_id, exc_info=error)
+    return Problem(500, f"this is a fault of the service; its log has more under the request {request_id}")
+
+
 def _field_of(message: str) -> str:
     """The pointer of the field that a message begins with, such as "k must be ..." and "where.price ..."."""
     named = re.match(r"(\w+)(?: \S+)? must be |(where)\b", message)
@@ -171,8 +181,7 @@ def _of_http(request: Request, error: Exception) -> Problem:
 
 
 def _of_bug(request: Request, error: Exception) -> Problem:
-    _log.error("request %s failed", request_id_of(request), exc_info=error)
-    return Problem(500, f"this is a fault of the service; its log has more under the request {request_id_of(request)}")
+    return problem_of(error, request_id_of(request))
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from fashion_hash.serving.http.problems import Problem
+from fashion_hash.serving.changes.call import Call
+from fashion_hash.serving.changes.feedback import EventSent
+from fashion_hash.serving.changes.make import make
+from fashion_hash.serving.http.problems import Problem, request_id_of
 from fashion_hash.serving.pages.desk import need
-from fashion_hash.serving.pages.visit import Visit, outfit_of
-from fashion_hash.serving.routes.feedback import keep_events
-from fashion_hash.serving.schemas.changes import EventBody
+from fashion_hash.serving.pages.visit import Verdict, Visit, outfit_of
 from fashion_hash.serving.service import Service
 
 
@@ -34,7 +34,7 @@ def _host(origin: str | None) -> str | None:
     return None if origin is None else urlsplit(origin).netloc
 
 
-def keep_likes(service: Service, request: Request, fields: Sequence[tuple[str, str]]) -> str:
+async def keep_likes(service: Service, request: Request, fields: Sequence[tuple[str, str]]) -> str:
     """Stores the verdicts of a visit as feedback, and fits the user's code to them.
 
     Args:
@@ -54,12 +54,21 @@ def keep_likes(service: Service, request: Request, fields: Sequence[tuple[str, s
     if not allowed:
         detail = "the token is unknown: see that it is complete" if allowed is None else "the token is only for reading"
         raise Problem(403, detail)
-    user = visit.user or need(values.get("name", "").strip(), "a name for this person")
-    model = service.model_of(request, user, visit.rest.get("model"))
-    if visit.user is None and model.recommender.knows_user(user):
-        raise Problem(409, f"a person with the name {user!r} already exists: choose another one")
-    kinds: dict[str, Literal["liked", "disliked"]] = {"like": "liked", "not": "disliked"}
-    events = [EventBody(user=user, kind=kinds[verdict], outfit=outfit_of(text)) for verdict, text in visit.said]
-    if events:
-        keep_events(service, events)
-    return visit.of(user).without_filters().address("/", model=visit.rest.get("model"), kept=str(len(events)))
+    user, model = visit.user or need(values.get("name", "").strip(), "a name for this person"), visit.rest.get("model")
+    service.model_of(request, user, model)
+    events = [_event(user, verdict, text) for verdict, text in visit.said]
+    arguments = {"user": user, "events": events, "new": visit.user is None, "model": model}
+    await make(service, Call("keep_likes", arguments, None, request_id_of(request)))
+    return visit.of(user).without_filters().address("/", model=model, kept=str(len(events)))
+
+
+def _event(user: str, verdict: Verdict, text: str) -> EventSent:
+    return {
+        "user": user,
+        "kind": "liked" if verdict == "like" else "disliked",
+        "outfit": outfit_of(text),
+        "item": None,
+        "time": None,
+        "recommendation_id": None,
+        "event_id": None,
+    }

@@ -103,14 +103,11 @@ async def model(request: Request) -> Response:
 async def keep(request: Request) -> Response:
     """Stores what was said on a visit. Only a form of this service may ask for it, with a token for writing."""
     service = service_of(request)
-    await request.body()  # before the form is read, so that it can be handed over as it came
     form = await request.form(max_files=0, max_fields=1_000)
     fields = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
     try:
         check_same_origin(request)
-        if service.writer is not None:
-            return await service.hand_over(request)
-        text = await service.writes.run(lambda: keep_likes(service, request, fields))
+        text = await keep_likes(service, request, fields)
     except (FashionHashError, Problem, OSError) as error:
         return error_page(error if isinstance(error, Problem) else as_problem(error))
     return RedirectResponse(text, 303, HEADERS)

@@ -1,22 +1,20 @@
-"""How changes are made: in the lane of writers, once for each idempotency key."""
+"""How routes hand changes over: by name, with plain arguments that were checked."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, TypeVar
+import hashlib
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from fastapi import Header, Request
+from pydantic import BaseModel
 from starlette.responses import Response
 
-from fashion_hash.errors import FashionHashError
-from fashion_hash.retrieval.recommender import Recommender
-from fashion_hash.serving.http.problems import Problem, as_problem
-from fashion_hash.serving.idempotency import Kept
-from fashion_hash.serving.models import Model
-from fashion_hash.serving.service import Service, service_of
+from fashion_hash.serving.changes.call import Call, Key
+from fashion_hash.serving.changes.make import make
+from fashion_hash.serving.http.problems import Problem, request_id_of
+from fashion_hash.serving.service import service_of
 
-Result = TypeVar("Result")
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -28,62 +26,38 @@ IdempotencyKey = Annotated[
 ]
 
 
-async def change(
-    request: Request,
-    key: str | None,
-    make: Callable[[], dict[str, Any]],
-    status: Callable[[dict[str, Any]], int] = lambda facts: 200,
-) -> Response:
+async def change(request: Request, key: str | None, name: str, arguments: Mapping[str, Any]) -> Response:
     """Makes a change and replies with what it returns.
 
     Args:
         request: the request.
         key: its idempotency key.
-        make: makes the change.
-        status: of the reply, from what `make` returned.
+        name: of the change, in serving/changes.
+        arguments: of the change, as JSON can hold them.
     """
-    service = service_of(request)
-    if service.writer is not None:
-        return await service.hand_over(request)
-    about = (request.method.encode(), request.scope["path"].encode(), request.scope["query_string"])
-    body = b" ".join(about) + b"\n" + await request.body()
-
-    def run() -> Kept:
-        facts = make()
-        content = json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-        return Kept(status(facts), content)
-
-    kept = await service.writes.run(run if key is None else lambda: service.replies.once(key, body, run))
-    if kept is None:
-        detail = "this Idempotency-Key was used for another change: make a new one"
-        raise Problem(422, detail, "header:Idempotency-Key")
+    named = None if key is None else Key(key, await _digest(request))
+    kept = await make(service_of(request), Call(name, arguments, named, request_id_of(request)))
     return Response(kept.content, kept.status, {"cache-control": "no-store"}, "application/json")
 
 
-def of_each(models: Sequence[Model], make: Callable[[Recommender], Result]) -> dict[str, Result]:
-    """What a change of each model returns, by its name; a change of one model is a transaction of its own.
-
-    Raises:
-        Problem: a model refused it after it was made to others, which the message names.
-    """
-    done: dict[str, Result] = {}
-    for model in models:
-        try:
-            done[model.name] = make(model.recommender)
-        except (FashionHashError, OSError) as error:
-            if not done:
-                raise
-            problem = as_problem(error)
-            detail = (
-                f"model {model.name} refuses this: {problem.detail}; {', '.join(done)} took it already, so mend it and "
-                "send all of it again"
-            )
-            raise Problem(problem.status, detail, problem.pointer, problem.headers) from error
-    return done
+async def _digest(request: Request) -> str:
+    """A digest of what was sent: the method, the path, the parameters and the body."""
+    about = (request.method.encode(), request.scope["path"].encode(), request.scope["query_string"])
+    return hashlib.sha256(b" ".join(about) + b"\n" + await request.body()).hexdigest()
 
 
-def models_to_change(service: Service, request: Request, name: str | None) -> list[Model]:
-    """The models that a change of the catalogue is made to: all, unless one is named."""
-    if name is None:
-        return list(service.models)
-    return [service.model_of(request, None, name)]
+async def change_catalogue(
+    request: Request, key: str | None, model: str | None, name: str, arguments: Mapping[str, Any]
+) -> Response:
+    """Changes the catalogue of all models, or of one that is named; see `change`."""
+    if model is not None:
+        service_of(request).model_of(request, None, model)  # raises where no model has this name
+    return await change(request, key, name, {**arguments, "model": model})
+
+
+def plain(entry: BaseModel) -> dict[str, Any]:
+    """The fields of an entry that were sent, as plain values. Raises Problem for one that cannot be written again."""
+    try:
+        return entry.model_dump(exclude_unset=True)
+    except ValueError:
+        raise Problem(422, "a field is nested too deeply: send fewer levels") from None

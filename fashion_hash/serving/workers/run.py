@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 
 from fashion_hash.errors import ConfigError
+from fashion_hash.index.engines.open import defer_kernels
 from fashion_hash.serving.models import Models
 from fashion_hash.serving.workers.supervisor import BACKLOG, Supervisor
 from fashion_hash.serving.workers.warm import warm
@@ -47,14 +49,25 @@ def run(worker: Worker, listening: socket.socket, say: Callable[[str], None]) ->
     """
     raise_file_limit()
     log_to_stderr()
-    models = Models.open(worker.bundles, worker.split, verify=worker.verify)
-    for model in models:
-        warm(model.recommender)
-        model.recommender.close()
-    del model, models  # workers open their own; what was compiled stays
+    forks = sys.platform == "linux"  # elsewhere workers share nothing that is loaded here
+    defer_kernels(forks)
+    warm_all(worker)
     host, port = listening.getsockname()[:2]
     say(f"http://{f'[{host}]' if ':' in host else host}:{port}")
-    return Supervisor(replace(worker, verify=False), listening).run()
+    worker = replace(worker, verify=False)
+
+    def load() -> None:
+        defer_kernels(False)
+        warm_all(worker)
+
+    return Supervisor(worker, listening, load if forks else None).run()
+
+
+def warm_all(worker: Worker) -> None:
+    """Opens the bundles, lets each answer, and closes them: workers open their own; what was compiled stays."""
+    for model in Models.open(worker.bundles, worker.split, verify=worker.verify):
+        warm(model.recommender)
+        model.recommender.close()
 
 
 def raise_file_limit() -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import uvicorn
 
 PATIENCE = 0.003  # seconds in which a worker with fewer connections can take the next one
+NOT_ACCEPTING = 1 << 30  # the count of a worker that takes no connections
 PAUSE = 0.5  # seconds without a new connection when there are too many open files
 _log = logging.getLogger("fashion_hash.serving")
 
@@ -28,11 +29,15 @@ class SharingServer(uvicorn.Server):
         config: of the server.
         counts: how many connections each worker has, in memory that all workers see; each writes its own.
         place: of this worker in `counts`.
+        early: whether it ends when all others accept connections. Those that it has are closed after their next answer,
+            which says so: a client that is idle, or sends at that moment, notices nothing.
     """
 
-    def __init__(self, config: uvicorn.Config, counts: MutableSequence[int], place: int) -> None:
+    def __init__(
+        self, config: uvicorn.Config, counts: MutableSequence[int], place: int, *, early: bool = False
+    ) -> None:
         super().__init__(config)
-        self._counts, self._place = counts, place
+        self._counts, self._place, self._early = counts, place, early
         self._listening: list[socket.socket] = []
         self._accepted: set[asyncio.Future[Any]] = set()  # not yet among the connections
 
@@ -46,18 +51,30 @@ class SharingServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accepts no more connections and ends those that are open, when their answers are sent."""
+        self._stop_accepting()
+        await super().shutdown(sockets)
+
+    def _stop_accepting(self) -> None:
         for listening in self._listening:
             asyncio.get_running_loop().remove_reader(listening)
         self._listening = []
-        await super().shutdown(sockets)
+        self._counts[self._place] = NOT_ACCEPTING
 
     async def on_tick(self, counter: int) -> bool:
         """Tells the others how many connections are left."""
         self._tell()
+        if self._early:
+            if self._listening and sum(count < NOT_ACCEPTING for count in self._counts) == len(self._counts):
+                self._stop_accepting()
+                self.config.encoded_headers.append((b"connection", b"close"))
+                self.server_state.default_headers.append((b"connection", b"close"))
+            if not self._listening and not self.server_state.connections and not self._accepted:
+                self.should_exit = True
         return await super().on_tick(counter)
 
     def _tell(self) -> None:
-        self._counts[self._place] = len(self.server_state.connections) + len(self._accepted)
+        if self._listening:
+            self._counts[self._place] = len(self.server_state.connections) + len(self._accepted)
 
     def _watch(self, listening: socket.socket) -> None:
         if listening in self._listening:

@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import MutableSequence
+from collections.abc import Callable, MutableSequence
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from multiprocessing.process import BaseProcess
@@ -20,10 +20,12 @@ from typing import NamedTuple
 import uvicorn
 from prometheus_client.multiprocess import mark_process_dead
 
+from fashion_hash.errors import FashionHashError
 from fashion_hash.serving.http.connections import BoundedConnection
-from fashion_hash.serving.workers.sharing import SharingServer
+from fashion_hash.serving.workers.sharing import NOT_ACCEPTING, SharingServer
 from fashion_hash.serving.workers.worker import Worker, end_with_parent
-from fashion_hash.serving.workers.writer import NICENESS, listen_for_changes
+from fashion_hash.serving.workers.writer import listen_for_changes
+from fashion_hash.serving.workers.writing import Writing
 
 _log = logging.getLogger("fashion_hash.serving")
 BACKLOG = 2048  # connections that the system keeps while nobody accepts them
@@ -42,38 +44,50 @@ class Job(NamedTuple):
         listening: the socket that it accepts from.
         counts: how many connections each worker has, in memory that all share.
         place: of the process in `counts`; the writer has none there.
+        early: whether it answers until all others do.
     """
 
     worker: Worker
     listening: socket.socket
     counts: MutableSequence[int]
     place: int
+    early: bool = False
+
+
+class _Ended(BaseException):
+    """The service is to end while kernels are loaded."""
 
 
 class Supervisor:
     """The parent of the workers.
 
     On Linux workers are forked from it after everything is imported and compiled: they share that memory, and one that
-    died is replaced in a fraction of a second. All of them accept from one socket, so that no connection that waits
-    there is lost with a worker. One more process makes all changes (see writer.py).
+    died is replaced in a fraction of a second. An early worker is started before, so that first answers need not wait
+    for compiled kernels; it ends when the others answer. All of them accept from one socket, so that no connection that
+    waits there is lost with a worker. One more process makes all changes (see writer.py).
 
     Args:
         worker: makes the application, in each process.
         listening: the socket.
+        load: loads the kernels that workers share, and compiles them where that was never done, while an early worker
+            answers without; None where workers share nothing.
     """
 
-    def __init__(self, worker: Worker, listening: socket.socket) -> None:
+    def __init__(self, worker: Worker, listening: socket.socket, load: Callable[[], None] | None) -> None:
         number, shared = worker.settings.workers, worker.settings.shared
         self._shared = shared
         self._drain_seconds = worker.settings.drain_seconds
-        counts = multiprocessing.RawArray("i", number)
-        forks = sys.platform == "linux"
-        separate = forks and shared is not None
+        self._load, self._loading = load, False
+        counts = multiprocessing.RawArray("i", [NOT_ACCEPTING] * (number + 1))
+        separate = load is not None and shared is not None
         answers = worker.in_role("answers") if separate else worker
         self._jobs = [Job(answers, listening, counts, place) for place in range(number)]
         if separate and shared is not None:
-            self._jobs.append(Job(worker.in_role("writes"), listen_for_changes(shared), counts, number))
-        self._process = multiprocessing.get_context("fork").Process if forks else SpawnProcess
+            writes, changes = worker.in_role("writes"), listen_for_changes(shared)
+            self._jobs.append(Job(writes, changes, counts, number))
+        self._early = len(self._jobs)
+        self._jobs.append(Job(answers, listening, counts, number, early=True))
+        self._process = multiprocessing.get_context("fork").Process if load else SpawnProcess
         self._ending = False
         self._processes: dict[object, BaseProcess] = {}  # by sentinel
         self._started: dict[object, tuple[float, int]] = {}  # when, and the place of its job
@@ -84,9 +98,13 @@ class Supervisor:
         """Runs until SIGTERM or SIGINT; returns the exit status."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._end)
-        gc.freeze()  # so that the collector of a worker does not write to shared pages
-        for job in range(len(self._jobs)):
-            self._start(job)
+        try:
+            self._start_all()
+        except _Ended:
+            pass
+        except BaseException:
+            self._end_all()
+            raise
         status = 0
         while not self._ending:
             for sentinel in wait([process.sentinel for process in self._processes.values()], timeout=0.5):
@@ -98,6 +116,18 @@ class Supervisor:
                     self._start(job)
         self._end_all()
         return status
+
+    def _start_all(self) -> None:
+        """Starts the early worker at once, and the others when kernels are loaded."""
+        if self._load is not None:
+            gc.freeze()  # so that the collector of a worker does not write to shared pages
+            self._start(self._early)
+            self._loading = True
+            self._load()
+            self._loading = False
+        gc.freeze()
+        for job in range(self._early):
+            self._start(job)
 
     def _is_hopeless(self, sentinel: object) -> bool:
         """Notes that a process died, and when its job is started again.
@@ -112,8 +142,12 @@ class Supervisor:
         started, job = self._started.pop(sentinel)
         now = time.monotonic()
         process.join()
+        if not self._jobs[job].worker.writes:
+            self._jobs[job].counts[self._jobs[job].place] = NOT_ACCEPTING
         if self._shared is not None and process.pid is not None:
             mark_process_dead(process.pid, str(self._shared))  # type: ignore[no-untyped-call]
+        if job == self._early:  # the others answer, or will in a moment
+            return False
         self._quick[job] = quick = self._quick[job] + 1 if now - started < QUICK else 0
         steady = any(
             not self._jobs[job].worker.writes and now - began >= QUICK for began, job in self._started.values()
@@ -137,6 +171,9 @@ class Supervisor:
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         self._ending = True
+        if self._loading:  # may take long where kernels are compiled
+            self._loading = False
+            raise _Ended
 
     def _end_all(self) -> None:
         """Lets all workers finish what they are answering, and then the writer."""
@@ -162,7 +199,23 @@ def serve(job: Job) -> None:
     sys.setswitchinterval(SWITCH)
     end_with_parent()
     if worker.writes:
-        os.nice(NICENESS)
+        write(job)
+    else:
+        answer(job)
+
+
+def write(job: Job) -> None:
+    """Makes changes."""
+    try:
+        Writing(job.worker.service(), job.listening).run()
+    except (FashionHashError, OSError) as error:
+        _log.error("%s", error)
+        os._exit(FAILED)
+
+
+def answer(job: Job) -> None:
+    """Answers over HTTP."""
+    worker = job.worker
     config = uvicorn.Config(
         worker,
         factory=True,
@@ -178,7 +231,6 @@ def serve(job: Job) -> None:
         timeout_graceful_shutdown=int(worker.settings.drain_seconds),
     )
     try:
-        server = uvicorn.Server(config) if worker.writes else SharingServer(config, job.counts, job.place)
-        server.run([job.listening])
+        SharingServer(config, job.counts, job.place, early=job.early).run([job.listening])
     except SystemExit:
         os._exit(FAILED)

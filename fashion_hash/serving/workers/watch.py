@@ -38,15 +38,19 @@ class Watch:
         self._generations = {model.name: model.generation for model in models}
 
     async def run(self) -> None:
-        """Looks again and again; an error is logged, and does not end it."""
+        """Looks again and again, in a thread."""
         turn = 0
         while True:
             await asyncio.sleep(EVERY)
             turn += 1
-            try:
-                await asyncio.to_thread(self.look, self._erases and turn % ERASE_EVERY == 0)
-            except (FashionHashError, OSError) as error:
-                _log.error("%s", error)
+            await asyncio.to_thread(self.turn, turn)
+
+    def turn(self, number: int) -> None:
+        """Looks for the time of a number; an error is logged."""
+        try:
+            self.look(self._erases and number % ERASE_EVERY == 0)
+        except (FashionHashError, OSError) as error:
+            _log.error("%s", error)
 
     def look(self, erase: bool = False) -> None:
         """Looks once.

@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from fashion_hash.serving.app import create_app
 from fashion_hash.serving.models import Models
 from fashion_hash.serving.security import Tokens
+from fashion_hash.serving.service import Service
 from fashion_hash.serving.settings import Settings
 
 
@@ -50,9 +51,15 @@ class Worker:
 
     def __call__(self) -> FastAPI:
         """Opens the bundles."""
+        return create_app(self._opened(), self.settings, self.tokens)
+
+    def service(self) -> Service:
+        """Opens the bundles, for a process that answers nobody."""
+        return Service(self._opened(), self.settings)
+
+    def _opened(self) -> Models:
         log_to_stderr()
-        models = Models.open(self.bundles, self.split, verify=self.verify)
-        return create_app(models, self.settings, self.tokens)
+        return Models.open(self.bundles, self.split, verify=self.verify)
 
 
 def log_to_stderr() -> None:

@@ -2,27 +2,29 @@
 
 A change costs the processor and the interpreter for some milliseconds, and two processes that write wait for each
 other's locks. With a writer of its own, which runs with a lower priority, answers hardly notice changes.
+
+A message is its length, four bytes, and JSON: the name of a change and its arguments, and back the reply.
 """
 
 from __future__ import annotations
 
-import http.client
-import select
+import asyncio
+import json
+import os
 import socket
-import threading
-from collections.abc import Iterable, Mapping
+import struct
 from pathlib import Path
+from typing import Any
 
-from starlette.requests import Request
-from starlette.responses import Response
-
+from fashion_hash.serving.changes.call import Call, Key
 from fashion_hash.serving.http.problems import Problem
+from fashion_hash.serving.idempotency import Kept
 
-NICENESS = 5
 SECONDS = 120.0  # for a change; a large batch takes some
 BACKLOG = 256
-_TAKEN = ("content-type", "cache-control", "location", "retry-after", "www-authenticate")
-_NOT_SENT = ("connection", "content-length", "transfer-encoding", "expect", "x-request-id")
+LONGEST = 1 << 30  # bytes of a message; bodies are bounded long before
+LENGTH = struct.Struct("!I")
+_OWNER = struct.Struct("3i")  # process, user and group, as SO_PEERCRED gives them
 
 
 def listen_for_changes(shared: Path) -> socket.socket:
@@ -34,35 +36,50 @@ def listen_for_changes(shared: Path) -> socket.socket:
     return listening
 
 
+def is_ours(connection: socket.socket) -> bool:
+    """Whether the other end is a process of the same user: anybody on the machine can connect, and no token is sent."""
+    sent = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _OWNER.size)
+    return bool(_OWNER.unpack(sent)[1] == os.geteuid())
+
+
 def _address(shared: Path) -> str:
     """A name that Linux keeps apart from files: it has no length to exceed, and nobody who tidies up can remove it."""
     return f"\0{shared.name}.writer"
 
 
-class _Connection(http.client.HTTPConnection):
-    """A connection to the writer."""
+def call_to_bytes(call: Call) -> bytes:
+    """A call as a message."""
+    return _message([call.change, dict(call.arguments), call.key, call.request_id])
 
-    def __init__(self, address: str) -> None:
-        super().__init__("writer", timeout=SECONDS)
-        self._address = address
 
-    def connect(self) -> None:
-        """Connects by the socket of the writer."""
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(SECONDS)
-        self.sock.connect(self._address)
+def call_from_bytes(content: bytes) -> Call:
+    """The call of a message, without its length."""
+    change, arguments, key, request_id = json.loads(content)
+    return Call(change, arguments, None if key is None else Key(*key), request_id)
 
-    def drop_if_ended(self) -> None:
-        """Closes a connection that the writer has closed, or that died with it."""
-        if self.sock is not None:
-            ready = select.poll()  # select.select knows no files beyond the 1,024th, and clients may hold as many
-            ready.register(self.sock, select.POLLIN)
-            if ready.poll(0):
-                self.close()
+
+def reply_to_bytes(reply: Kept | Problem) -> bytes:
+    """A reply as a message."""
+    if isinstance(reply, Problem):
+        return _message([reply.status, reply.detail, reply.pointer, dict(reply.headers)])
+    return _message([reply.status, reply.content.decode()])
+
+
+def reply_from_bytes(content: bytes) -> Kept:
+    """The reply of a message, without its length. Raises Problem where the change was refused."""
+    status, text, *problem = json.loads(content)
+    if problem:
+        raise Problem(status, text, *problem)
+    return Kept(status, text.encode())
+
+
+def _message(value: Any) -> bytes:
+    content = json.dumps(value, separators=(",", ":")).encode("ascii")
+    return LENGTH.pack(len(content)) + content
 
 
 class Writer:
-    """The other end: sends changes to the writer. Every thread has a connection of its own.
+    """The other end: sends changes to the writer. Connections are kept for the next ones.
 
     Args:
         shared: the folder of the socket.
@@ -70,47 +87,58 @@ class Writer:
 
     def __init__(self, shared: Path) -> None:
         self._address = _address(shared)
-        self._threads = threading.local()
+        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
-    def send(self, request: Request, body: bytes) -> Response:
-        """The writer's reply to a request that was checked here; it checks it again.
-
-        Args:
-            request: a change.
-            body: its body.
+    async def send(self, call: Call) -> Kept:
+        """The writer's reply to a change.
 
         Raises:
-            Problem: 503, the writer died, or was stopped, before it replied.
+            Problem: what the writer refuses it with; 422, an argument cannot be written as JSON; 503, the writer died,
+                or was stopped, before it replied.
         """
-        target = request.scope["raw_path"].decode("latin-1")
-        if query := request.scope["query_string"]:
-            target += "?" + query.decode("latin-1")
-        headers = _headers(request.headers.raw) | {"x-request-id": request.scope["request_id"]}
         try:
-            return self._exchange(request.method, target, body, headers)
-        except (OSError, http.client.HTTPException):
-            self._threads.connection.close()
+            message = call_to_bytes(call)
+        except (ValueError, RecursionError):
+            raise Problem(422, "a field is nested too deeply: send fewer levels") from None
+        try:
+            async with asyncio.timeout(SECONDS):
+                content = await self._exchange(message)
+        except (OSError, EOFError, TimeoutError):
             detail = (
                 "the process that makes changes did not reply, so this one may or may not have been made: send it again"
             )
             raise Problem(503, detail, headers={"retry-after": "1"}) from None
+        return reply_from_bytes(content)
 
-    def _exchange(self, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> Response:
-        if not hasattr(self._threads, "connection"):
-            self._threads.connection = _Connection(self._address)
-        connection: _Connection = self._threads.connection
-        connection.drop_if_ended()
-        connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
-        for name, value in headers.items():
-            connection.putheader(name, value)
-        connection.putheader("content-length", str(len(body)))
-        connection.endheaders(body)
-        reply = connection.getresponse()
-        content = reply.read()
-        taken = {name: value for name in _TAKEN if (value := reply.headers[name]) is not None}
-        return Response(content, reply.status, taken)
+    async def _exchange(self, message: bytes) -> bytes:
+        reader, writer = await self._connection()
+        try:
+            writer.write(message)
+            await writer.drain()
+            [length] = LENGTH.unpack(await reader.readexactly(LENGTH.size))
+            content = await reader.readexactly(length)
+        except BaseException:  # also where nobody waits for the reply any more: the next change must not get it
+            writer.close()
+            raise
+        self._idle.append((reader, writer))
+        return content
 
+    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        while self._idle:
+            reader, writer = self._idle.pop()
+            if not reader.at_eof() and not writer.is_closing():
+                return reader, writer
+            writer.close()  # the writer at the other end has ended
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(connection, self._address)
+            return await asyncio.open_unix_connection(sock=connection, limit=LONGEST)
+        except BaseException:
+            connection.close()
+            raise
 
-def _headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    pairs = ((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in raw)
-    return {name: value for name, value in pairs if name not in _NOT_SENT}
+    def close(self) -> None:
+        """Closes the connections that wait for the next change."""
+        while self._idle:
+            self._idle.pop()[1].close()

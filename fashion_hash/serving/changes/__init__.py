@@ -1,0 +1,1 @@
+"""What programs and pages change: plain functions, called by whichever process makes the changes."""
