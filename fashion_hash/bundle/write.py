@@ -26,7 +26,15 @@ from fashion_hash.core.files import atomic_folder
 from fashion_hash.core.ids import IdTable
 from fashion_hash.core.locks import hold
 from fashion_hash.core.manifest import current_folder, read_manifest, seal
-from fashion_hash.core.outfits import EMPTY, Outfits, check_slots, item_types, slot_pairs
+from fashion_hash.core.outfits import (
+    EMPTY,
+    SETS_REPEAT_NOTHING,
+    Outfits,
+    are_sets,
+    check_slots,
+    item_types,
+    slot_pairs,
+)
 from fashion_hash.errors import BundleError, counted
 from fashion_hash.inference.hash_heads import Heads, write_heads
 from fashion_hash.inference.outfit_encoder import (
@@ -184,6 +192,8 @@ def _fingerprint(folder: Path) -> str:
 def _check(contents: BundleContents, scoring: _ScoringContents) -> None:
     """Checks that shapes, values and rows fit together and that a float64 holds every score exactly."""
     types = item_types(check_slots(contents.slots))
+    if contents.repeat_empty and are_sets(contents.slots):
+        raise BundleError(SETS_REPEAT_NOTHING)
     by_type = {"items": contents.items, "item_codes": contents.item_codes, "item_bias": contents.item_bias}
     for name, table in by_type.items():
         if missing := [item_type for item_type in types if item_type not in table]:

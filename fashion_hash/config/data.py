@@ -73,8 +73,8 @@ class DataConfig(Section):
             or "nondisjoint". May be left out when there is only one. shift15m: the years of given splits, such as
             "2013-2014"; by default all outfits.
         slots: the item type of each slot: of the columns of files without a header line (polyvore_u), or instead of
-            those that are chosen from which types occur together (shop and the formats of catalogues). ifashion_kgin:
-            [item, item, item] makes outfits sets of up to three items without types.
+            those that are chosen from which types occur together (shop and the formats of catalogues). ifashion_kgin,
+            hfgn and pog: [item, item, item] makes outfits sets of up to three items without types.
         cold_users: how many users to hide from training altogether. They are chosen by the seed among the users
             with at least five training outfits and one test outfit; evaluation measures them as new users.
         split: how to divide data that comes without splits; by default everything is for training.

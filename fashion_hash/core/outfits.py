@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import permutations
 
 import numpy as np
 
@@ -14,6 +15,10 @@ from fashion_hash.errors import DataError, counted
 
 EMPTY = -1
 MIN_SLOTS, MAX_SLOTS = 1, 8
+SETS_REPEAT_NOTHING = (
+    "repeat_empty repeats the first item of a type in its empty slots, but the outfits are sets, of which the items "
+    "are compared with each other: set model.repeat_empty to false"
+)
 
 
 def check_slots(slots: Sequence[str]) -> tuple[str, ...]:
@@ -65,6 +70,13 @@ def slot_pairs(slots: Sequence[str]) -> tuple[tuple[int, int], ...]:
     every = are_sets(slots)
     pairs = ((a, b) for a in range(len(slots)) for b in range(a + 1, len(slots)))
     return tuple((a, b) for a, b in pairs if every or slots[a] != slots[b])
+
+
+def type_pairs(slots: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """The ordered pairs of item types whose items are compared in some outfit; (type, type) where outfits are sets."""
+    if are_sets(slots):
+        return ((slots[0], slots[0]),)
+    return tuple(permutations(item_types(slots), 2))
 
 
 def fill_empty(slots: Sequence[str], items: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from fashion_hash.config.shop import ShopConfig
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.formats import iqon, polyvore
 from fashion_hash.data.formats.catalogues import hm, iqon_json, maryland, polyvore_outfits, shift15m
-from fashion_hash.data.formats.clicks import kgin
+from fashion_hash.data.formats.clicks import hfgn, kgin, pog
 from fashion_hash.data.parsing.text_tables import Reporter, stop
 from fashion_hash.data.shop.read import find_shop, read_shop
 from fashion_hash.errors import ConfigError, suggest
@@ -42,6 +42,8 @@ FORMATS: Mapping[str, OutfitFormat] = {
     "shift15m": OutfitFormat(shift15m.read_shift15m, shift15m.find_files),
     "hm": OutfitFormat(hm.read_hm, hm.find_tables),
     "ifashion_kgin": OutfitFormat(kgin.read_ifashion_kgin, kgin.find_files),
+    "hfgn": OutfitFormat(hfgn.read_hfgn, hfgn.find_files),
+    "pog": OutfitFormat(pog.read_pog, pog.find_files),
     "shop": OutfitFormat(read_shop, find_shop),
 }
 
@@ -63,8 +65,8 @@ def load_dataset(
         subset: polyvore_u: "tuples_630" or "630"; polyvore_outfits: "disjoint" or "nondisjoint"; may be left out when
             there is only one. shift15m: the years of given splits.
         slots: polyvore_u without header lines: the item type of each column. shop and catalogues of outfits: that of
-            each slot; by default chosen from which types occur together. ifashion_kgin: "item" for each slot of
-            outfits that are sets.
+            each slot; by default chosen from which types occur together. ifashion_kgin, hfgn, pog: "item" for
+            each slot of outfits that are sets.
         report: called with each fault in the files; the default raises the first.
         shop: shop: which tables there are, and what their columns are called; by default both are recognised.
 

@@ -1,4 +1,4 @@
-"""Partner lists: for every item the most compatible items of each other type.
+"""Partner lists: for every item the most compatible items of each other type; of its own where outfits are sets.
 
 Compatibility does not depend on the user, so the lists are computed once, when an index is built. They
 bound the best partner of an item for any user: the maximum over j of c(i, j) + v(j) is in the list, or
@@ -12,7 +12,7 @@ bundle/partners/
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import permutations
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from fashion_hash.core.arrays import check_rows, open_array
 from fashion_hash.core.codes import Packed
 from fashion_hash.core.files import atomic_folder
 from fashion_hash.core.manifest import read_manifest, seal
+from fashion_hash.core.outfits import type_pairs
 from fashion_hash.errors import BundleError
 from fashion_hash.index.products import THREADS, in_parts, pair_weights, product, relaxed
 
@@ -37,7 +38,11 @@ Partners = Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]]
 
 
 def find_partners(
-    item_codes: Mapping[str, Packed], weights: np.ndarray, *, length: int = LENGTH
+    item_codes: Mapping[str, Packed],
+    weights: np.ndarray,
+    *,
+    length: int = LENGTH,
+    types: Sequence[tuple[str, str]] | None = None,
 ) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
     """The partner lists of all items.
 
@@ -45,6 +50,7 @@ def find_partners(
         item_codes: by item type, (N, M, D / 8) uint8, packed.
         weights: (D,) int32, the bundle's compatibility weights, fixed point.
         length: L, the number of partners per list; a list has all items of a type with fewer.
+        types: the pairs of item types, all by default. Lists of a type with itself hold the item itself, too.
 
     Returns:
         By pair of types the rows and the sums over modalities and bits of w_i z_i z_j, as real numbers
@@ -55,7 +61,7 @@ def find_partners(
     from fashion_hash.index.kernels import greatest
 
     lists = {}
-    for a, b in permutations(item_codes, 2):
+    for a, b in permutations(item_codes, 2) if types is None else types:
         ours, theirs = item_codes[a], np.ascontiguousarray(relaxed(item_codes[b]).T)
         bit_weights = pair_weights(weights, ours.shape[1])
         width = min(length, len(item_codes[b]))
@@ -83,7 +89,8 @@ def build_partners(bundle: Bundle, *, length: int = LENGTH) -> Path:
     8 * L bytes per item and other type. Returns the folder.
     """
     codes = {item_type: bundle.item_codes[item_type] for item_type in bundle.types}
-    lists = find_partners(codes, bundle.compatibility_weights, length=length)
+    pairs = type_pairs(bundle.slots)
+    lists = find_partners(codes, bundle.compatibility_weights, length=length, types=pairs)
     path = bundle.path / FOLDER
     with atomic_folder(path) as folder:
         for (a, b), (rows, values) in lists.items():
@@ -115,7 +122,7 @@ def open_partners(bundle: Bundle, *, verify: bool | None = None) -> Partners:
             f"{bundle.fingerprint}: write the lists again with build_partners"
         )
     lists = {}
-    for a, b in permutations(bundle.types, 2):
+    for a, b in type_pairs(bundle.slots):
         stem = _stem(bundle, a, b)
         rows = open_array(path / f"{stem}.rows.npy", "partners/*.rows.npy", N=len(bundle.items[a]))
         values = open_array(path / f"{stem}.values.npy", "partners/*.values.npy", N=len(rows), L=rows.shape[1])

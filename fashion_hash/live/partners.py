@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from itertools import permutations
 
 import numpy as np
 
@@ -71,7 +70,7 @@ def revised(
         weights: (D,) int32, see find_partners.
     """
     new = {}
-    for a, b in permutations(item_codes, 2):
+    for a, b in lists:
         rows, values = lists[a, b]
         ours, theirs = item_codes[a], item_codes[b]
         bit_weights, width = pair_weights(weights, theirs.shape[1]), rows.shape[1]
@@ -136,7 +135,7 @@ def extended(
         weights: (D,) int32, see find_partners.
     """
     longer = {}
-    for a, b in permutations(item_codes, 2):
+    for a, b in lists:
         theirs = item_codes[b]
         ours = relaxed(item_codes[a]) * pair_weights(weights, theirs.shape[1])
         rows, values = lists[a, b]

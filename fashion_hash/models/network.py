@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from fashion_hash.config.experiment import Config
-from fashion_hash.core.outfits import EMPTY, item_types
+from fashion_hash.core.outfits import EMPTY, SETS_REPEAT_NOTHING, are_sets, item_types
 from fashion_hash.errors import ConfigError
 from fashion_hash.models.hashing import SHARED, ContentHashing, IdHashing, hash_heads, item_biases, sparse_tables
 
@@ -100,6 +100,8 @@ class Network(nn.Module, ABC):
         self.modalities = config.modalities
         self.num_bits = model.num_bits
         self.repeat_empty = model.repeat_empty
+        if model.repeat_empty and are_sets(sizes.slots):
+            raise ConfigError(f"model.repeat_empty: {SETS_REPEAT_NOTHING}")
         # sparse Adam updates only the rows of a batch; SGD's momentum needs all rows
         self._sparse = config.optimiser.kind == "adam"
         self.users = nn.Embedding(sizes.num_users, anchors * model.num_bits, sparse=self._sparse)

@@ -32,7 +32,7 @@ def by_hand(bundle: Bundle, user: int, outfit: list[int]) -> tuple[Fraction, Fra
             for d in range(bundle.num_bits):
                 preference += w_u[d] * z[i][m][d] * u[d]
         for j in range(i):
-            if worn[i][1] == worn[j][1]:
+            if worn[i][1] == worn[j][1] and len(set(bundle.slots)) > 1:  # of a set all are compared
                 continue
             pairs += 1
             for m in range(len(bundle.modalities)):
@@ -51,6 +51,7 @@ def by_hand(bundle: Bundle, user: int, outfit: list[int]) -> tuple[Fraction, Fra
     ("slots", "options"),
     [
         (("top", "bottom"), {}),
+        (("item",) * 4, {"num_modalities": 2, "biased": True}),
         (("top", "bottom", "shoe"), {"num_modalities": 2, "biased": True}),
         (("top", "top", "bottom", "shoe"), {"num_modalities": 3, "num_bits": 24}),
         (("top", "top", "bottom", "shoe"), {"repeat_empty": True, "biased": True}),

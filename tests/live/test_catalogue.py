@@ -11,14 +11,14 @@ from tests.worlds.live_world import SLOTS, World, key, new_bundle
 
 
 @pytest.mark.parametrize("steps", [25, pytest.param(90, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(6))
 def test_random_changes_answer_like_brute_force(tmp_path: Path, seed: int, steps: int) -> None:
     rng = np.random.default_rng(seed)
     bundle = new_bundle(
         tmp_path / "bundle",
-        count=(60, 60, 60, 0, 60)[seed],
-        slots=SLOTS if seed < 4 else ("item",),
-        num_bits=(16, 8, 64, 16, 16)[seed],
+        count=(60, 60, 60, 0, 60, 60)[seed],
+        slots=SLOTS if seed < 4 else ("item",) * (1 if seed == 4 else 3),
+        num_bits=(16, 8, 64, 16, 16, 16)[seed],
     )
     world = World(bundle)
     writer, reader = Recommender.load(bundle.path), Recommender.load(bundle.path, engine="scan")

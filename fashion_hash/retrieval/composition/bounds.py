@@ -141,7 +141,8 @@ def list_maxima(problem: Problem, alive: Sequence[np.ndarray], shares: Shares) -
             other_shares[problem.rows[other][alive[other]]] = pair[1 - side]
             out = np.empty(len(alive[slot]), dtype=np.float32)
             items = problem.rows[slot][alive[slot]]
-            kernel(items, rows, values, np.float32(scale), other_shares, most, out)
+            alike = problem.item_types[slot] == problem.item_types[other]
+            kernel(items, rows, values, np.float32(scale), other_shares, most, out, alike)
             sides.append(out + pair[side])
         result.append(sides)
     return result
@@ -161,6 +162,7 @@ class Pairs:
         """Computes the matrices if they fit into `memory` bytes."""
         self._problem = problem
         self._codes = [relaxed(problem.codes[slot][places]) for slot, places in enumerate(alive)]
+        self._rows = [rows[places] for rows, places in zip(problem.rows, alive)]
         self._across = [np.ascontiguousarray(codes.T) for codes in self._codes]
         num_modalities = problem.codes[0].shape[1]
         self._weights = [pair_weights(problem.weights, num_modalities, scale) for scale in problem.scales]
@@ -172,11 +174,14 @@ class Pairs:
             self._kept = {edge: self.rows(edge, 0, slice(None)) for edge in set(self._first)}
 
     def rows(self, edge: int, side: int, places: slice | np.ndarray) -> np.ndarray:
-        """Rows of an edge's matrix (side 0), or of its transpose (side 1)."""
+        """Rows of an edge's matrix (side 0), or of its transpose (side 1); -inf for an item with itself."""
         edge = self._first[edge]
         if self._kept is None:
             slot, other = self._problem.edges[edge][side], self._problem.edges[edge][1 - side]
-            return product(self._codes[slot][places] * self._weights[edge], self._across[other])
+            block = product(self._codes[slot][places] * self._weights[edge], self._across[other])
+            if self._problem.scales[edge] and self._problem.item_types[slot] == self._problem.item_types[other]:
+                _bar_twice(block, self._rows[slot][places], self._rows[other])
+            return block
         if side == 0:
             return self._kept[edge][places]
         if edge not in self._turned:
@@ -189,6 +194,7 @@ class Pairs:
         self._turned.clear()
         if self._kept is None:
             self._codes = [codes[mask] for codes, mask in zip(self._codes, masks)]
+            self._rows = [rows[mask] for rows, mask in zip(self._rows, masks)]
             self._across = [np.ascontiguousarray(codes.T) for codes in self._codes]
             return
         old, self._kept = self._kept, {}
@@ -213,6 +219,15 @@ class Pairs:
                 block_maxima(self.rows(edge, 0, block), first_shares[block], second_shares, rows[block], columns)
             result.append([rows + first_shares, columns + second_shares])
         return result
+
+
+def _bar_twice(block: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> None:
+    """Sets the cells of a block to -inf in which an item, a row of its type, meets itself; `columns` ascend."""
+    if not len(columns):
+        return
+    places = np.minimum(np.searchsorted(columns, rows), len(columns) - 1)
+    same = columns[places] == rows
+    block[np.flatnonzero(same), places[same]] = -np.inf
 
 
 def first_alike(problem: Problem, alive: Sequence[np.ndarray]) -> list[int]:
@@ -241,7 +256,8 @@ def item_bounds(problem: Problem, maxima: Maxima) -> list[np.ndarray]:
     for slot in range(len(problem.item_types)):
         edges = [edge for edge, pair in enumerate(problem.edges) if slot in pair]
         total = np.add.reduce([maxima[edge][problem.edges[edge].index(slot)] for edge in edges])
-        bounds.append(total + np.float32(sum(tops) - sum(tops[edge] for edge in edges)))
+        rest = sum(tops) - sum(tops[edge] for edge in edges)
+        bounds.append(total + np.float32(-np.inf if np.isnan(rest) else rest))  # an edge without a pair: no outfit
     return bounds
 
 
@@ -257,7 +273,8 @@ def balance(problem: Problem, shares: Shares, maxima: Maxima) -> Shares:
         sides = [(edge, pair.index(slot)) for edge, pair in enumerate(problem.edges) if slot in pair]
         mean = sum(maxima[edge][side] for edge, side in sides) / np.float32(len(sides))
         for edge, side in sides:
-            moved[edge][side] = shares[edge][side] + (mean - maxima[edge][side])
+            change = mean - maxima[edge][side]
+            moved[edge][side] = shares[edge][side] + np.where(np.isfinite(change), change, 0)  # no partner at all
     return moved
 
 

@@ -148,7 +148,7 @@ def narrow(problem: Problem, best: Best, memory: int, deadline: float) -> Front:
         if number == 0 or (number == 1 and front.work > MANY):  # better bounds make a higher floor
             best.add(beam(most_promising(front, item_bounds, memory), best.k))
         before = front.work
-        drop(front, [bound >= best.floor - front.margin for bound in item_bounds])
+        drop(front, [(bound >= best.floor - front.margin) & (bound > -np.inf) for bound in item_bounds])
         if number == 0:
             drop(front, first_of_many_twins(front, best.k))
         if front.work == 0:

@@ -13,7 +13,7 @@ from fashion_hash.index.kernels import _FAST
 
 
 @njit(nogil=True, cache=True)
-def list_maxima(items, rows, values, scale, shares, most, out):  # type: ignore[no-untyped-def]
+def list_maxima(items, rows, values, scale, shares, most, out, alike):  # type: ignore[no-untyped-def]
     """Writes to out[i] an upper bound of the maximum over partners j of scale * c(items[i], j) + shares[j].
 
     Args:
@@ -24,6 +24,7 @@ def list_maxima(items, rows, values, scale, shares, most, out):  # type: ignore[
         shares: (N_other,) float32, -inf for excluded partners.
         most: the maximum of `shares`.
         out: (A,) float32, written; exact unless the list ends before the bound on the remaining partners is lower.
+        alike: whether partners are of the items' own type: then no item is its own partner.
     """
     length = rows.shape[1]
     for i in range(items.shape[0]):
@@ -35,6 +36,8 @@ def list_maxima(items, rows, values, scale, shares, most, out):  # type: ignore[
             if c + most <= best:
                 ended = True
                 break
+            if alike and rows[x, j] == x:
+                continue
             best = max(best, c + shares[rows[x, j]])
         if not ended:
             best = max(best, scale * values[x, length - 1] + most)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import permutations
 from typing import NamedTuple
 
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.core.codes import WEIGHT_ONE, unpack
-from fashion_hash.core.outfits import EMPTY, fill_empty, slot_pairs
+from fashion_hash.core.outfits import EMPTY, fill_empty, slot_pairs, type_pairs
 from fashion_hash.errors import BundleError, QueryError, counted, suggest
 from fashion_hash.index.partners import Partners
 from fashion_hash.retrieval.composition.bounds import Problem, add_inner, code_tables
@@ -245,8 +244,8 @@ def _check_rows(bundle: Bundle, slot_name: str, rows: np.ndarray) -> None:
 
 
 def _check_partners(bundle: Bundle, item_types: Sequence[str], partners: Partners) -> None:
-    for a, b in permutations(dict.fromkeys(item_types), 2):
-        if len(partners[a, b][0]) != len(bundle.items[a]):
+    for a, b in type_pairs(bundle.slots):
+        if a in item_types and b in item_types and len(partners[a, b][0]) != len(bundle.items[a]):
             raise BundleError(
                 f"the partner lists hold {counted(len(partners[a, b][0]), 'item')} of type {a}, "
                 f"the bundle {len(bundle.items[a])}: write them again with build_partners"

@@ -123,6 +123,7 @@ WORLDS: list[tuple[tuple[str, ...], dict[str, Any]]] = [
     (("top", "top", "bottom", "shoe"), {"num_modalities": 3, "biased": True}),
     (("top", "top", "bottom", "shoe"), {"repeat_empty": True}),
     (("top", "bottom", "shoe", "bag", "hat"), {"num_bits": 24}),
+    (("item",) * 5, {"num_modalities": 2, "biased": True}),
 ]
 
 

@@ -38,6 +38,7 @@ def ranking(bundle: Bundle, user: int, fixed: dict[str, int], rows: dict[str, ra
         (("top", "bottom", "shoe"), {"num_modalities": 3, "num_bits": 24, "biased": True, "num_items": 600}),
         (("top", "bottom", "shoe"), {"compatibility_scale": 0, "preference_scale": 20}),
         (TWO_TOPS, {"num_modalities": 2, "num_bits": 128}),
+        (("item",) * 4, {"num_modalities": 2, "biased": True}),
         (TWO_TOPS, {"num_modalities": 2, "repeat_empty": True, "biased": True}),
     ],
 )

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.core.outfits import EMPTY, Outfits, canonical_items
+from fashion_hash.core.outfits import EMPTY, Outfits, canonical_items, type_pairs
 from fashion_hash.errors import BundleError, QueryError
 from fashion_hash.index import exact
 from fashion_hash.index.partners import Partners, build_partners, find_partners, open_partners
@@ -72,7 +72,7 @@ def all_rows(bundle: Bundle) -> dict[str, list[int]]:
 
 def lists(bundle: Bundle, length: int) -> Partners:
     codes = {kind: bundle.item_codes[kind] for kind in bundle.types}
-    return find_partners(codes, bundle.compatibility_weights, length=length)
+    return find_partners(codes, bundle.compatibility_weights, length=length, types=type_pairs(bundle.slots))
 
 
 def best(
@@ -110,6 +110,9 @@ def steps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
     ("slots", "options"),
     [
         (("item",), {"num_bits": 8, "num_items": 40, "biased": True}),
+        (("item",) * 2, {"num_bits": 32, "num_items": 40, "biased": True}),  # sets: all pairs count
+        (("item",) * 3, {"num_modalities": 2, "num_items": 12}),
+        (("item",) * 4, {"num_items": 7, "num_bits": 8}),
         (TWO, {"num_bits": 32, "num_items": 40}),
         (THREE, {"num_modalities": 2, "num_bits": 32, "num_items": 14, "biased": True}),
         (THREE, {"num_modalities": 3, "num_bits": 8, "num_items": 14, "variant": "T0"}),  # many ties

@@ -65,7 +65,10 @@ class ClickLog:
 
 
 def make_dataset(data: ClickLog, slots: Sequence[str] | None = None) -> Dataset:
-    """The data set: outfits in slots under their own ids, and a validation split out of training where there is none.
+    """The data set: outfits in slots under their own ids.
+
+    Where there is a test split and no validation split, that is made from training. Data of one split is divided by
+    whoever reads it (`data.split`).
 
     Outfits without items leave it, with their clicks; an outfit that a user clicked twice counts once.
 
@@ -144,8 +147,8 @@ def _details(data: ClickLog, vocabularies: Mapping[str, Vocabulary]) -> dict[str
 
 
 def _with_valid(dataset: Dataset, notes: Notes) -> Dataset:
-    """With a validation split out of training: of n outfits of a user a tenth of n, at random, and one stays."""
-    if "valid" in dataset.splits:
+    """With a validation split out of training: of n outfits of a user a tenth, at random, and one at least stays."""
+    if "valid" in dataset.splits or "test" not in dataset.splits:
         return dataset
     train = replace(dataset, splits={"train": dataset.splits["train"]})
     try:

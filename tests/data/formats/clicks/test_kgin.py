@@ -110,9 +110,18 @@ def test_the_validation_split_is_the_same_every_time(tmp_path):
 
 
 def test_one_click_a_user_spares_none_for_validation(tmp_path):
-    dataset = fh.load_dataset("ifashion_kgin", write(tmp_path, train="0 0\n1 1\n", test=None))
-    assert set(dataset.splits) == {"train"}
+    dataset = fh.load_dataset("ifashion_kgin", write(tmp_path, train="0 0\n1 1\n"))
+    assert set(dataset.splits) == {"train", "test"}
     assert any("no validation split" in note.what for note in dataset.notes)
+
+
+def test_without_a_test_split_the_configuration_divides(tmp_path):
+    write_kgin(ClickWorld(users=200), tmp_path)
+    (tmp_path / "test.txt").unlink()
+    assert set(fh.load_dataset("ifashion_kgin", tmp_path).splits) == {"train"}
+    data = {"format": "ifashion_kgin", "root": str(tmp_path), "split": {"kind": "per_user", "valid": 0.2}}
+    divided = fh.load_data(fh.make_config({"name": "a", "data": data, "id": {}}))
+    assert set(divided.splits) == {"train", "valid", "test"}
 
 
 def test_marks_of_other_systems_do_not_matter(tmp_path):
