@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fashion_hash.core.vocabulary import Vocabulary
     from fashion_hash.data.checks.outfits import check_dataset
     from fashion_hash.data.dataset import Dataset, Groups, Split
+    from fashion_hash.data.formats.saved import save_dataset
     from fashion_hash.data.load import load_dataset
     from fashion_hash.data.sample.write import make_sample
     from fashion_hash.errors import FashionHashError
@@ -64,6 +65,7 @@ _WHERE = {
     "load_dataset": "data.load",
     "make_config": "config.experiment",
     "make_sample": "data.sample.write",
+    "save_dataset": "data.formats.saved",
 }
 
 __all__ = [
@@ -93,6 +95,7 @@ __all__ = [
     "load_dataset",
     "make_config",
     "make_sample",
+    "save_dataset",
 ]
 
 

@@ -91,7 +91,7 @@ def _checked(folder: Path, text: str, what: str, version: int, verify: bool) -> 
         manifest.pop("fingerprint", None)
     if _digest(manifest) != (fingerprint if resealed is None else resealed):
         raise BundleError(f"{path} was changed after it was written: export it again")
-    check_fields(path, manifest, {"files": dict, **({} if what.endswith("bundle") else {"bundle": str})})
+    check_fields(path, manifest, {"files": dict, **({} if what.endswith(("bundle", "data set")) else {"bundle": str})})
     _check_files(folder, what, manifest["files"], verify)
     return {**manifest, "fingerprint": fingerprint}
 

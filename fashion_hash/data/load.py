@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from fashion_hash.config.shop import ShopConfig
 from fashion_hash.data.dataset import Dataset
-from fashion_hash.data.formats import iqon, polyvore
+from fashion_hash.data.formats import hugging_face, iqon, polyvore, saved
 from fashion_hash.data.formats.catalogues import hm, iqon_json, maryland, polyvore_outfits, shift15m
 from fashion_hash.data.formats.clicks import hfgn, kgin, pog
 from fashion_hash.data.parsing.text_tables import Reporter, stop
@@ -44,6 +44,8 @@ FORMATS: Mapping[str, OutfitFormat] = {
     "ifashion_kgin": OutfitFormat(kgin.read_ifashion_kgin, kgin.find_files),
     "hfgn": OutfitFormat(hfgn.read_hfgn, hfgn.find_files),
     "pog": OutfitFormat(pog.read_pog, pog.find_files),
+    "outfit_datasets": OutfitFormat(hugging_face.read_outfit_datasets, hugging_face.find_folder),
+    "saved": OutfitFormat(saved.read_saved, saved.find_saved),
     "shop": OutfitFormat(read_shop, find_shop),
 }
 

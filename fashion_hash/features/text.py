@@ -13,7 +13,7 @@ import numpy as np
 from fashion_hash.config.experiment import Config
 from fashion_hash.core.seeds import derive
 from fashion_hash.data.dataset import Dataset
-from fashion_hash.data.parsing.restricted_pickle import load_vectors
+from fashion_hash.data.stores import vectors as stored
 from fashion_hash.encoders.titles import TitleVectors
 from fashion_hash.errors import ConfigError, FeatureError, counted
 from fashion_hash.features.table import FeatureTable, make_table, train_items
@@ -40,7 +40,8 @@ def given_vectors(dataset: Dataset) -> Vectors:
             f"{dataset.name} has no text vectors (sentence_vector/semantic.pkl): add them, or set "
             "text.source to titles, or remove the section text from the configuration"
         )
-    vectors = load_vectors(path)
+    keys = list(dict.fromkeys(item_id for vocabulary in dataset.items.values() for item_id in vocabulary))
+    vectors = stored.given_vectors(path, keys)
     dim = len(next(iter(vectors.values())))
     raw: dict[str, np.ndarray] = {}
     known: dict[str, np.ndarray] = {}

@@ -132,7 +132,8 @@ class World:
             for name, kind in zip(self.bundle.slot_names, self.bundle.slots):
                 if self.items[kind] and rng.random() < 0.8:
                     outfit[name] = str(rng.choice(sorted(self.items[kind])))
-            if outfit and outfit.get("top") != outfit.get("top_2", ""):
+            kinds = dict(zip(self.bundle.slot_names, self.bundle.slots))
+            if outfit and len({(kinds[slot], one) for slot, one in outfit.items()}) == len(outfit):
                 return outfit
 
     def remove_items(self, kind: str, ids: list[str]) -> set[str]:
@@ -155,6 +156,13 @@ class World:
 
 def key(outfit: dict[str, str]) -> tuple:
     """An outfit as something that a set can hold, alike whichever top lies in which slot."""
-    tops = sorted(one for slot, one in outfit.items() if slot in ("top", "top_2"))
-    others = [(slot, one) for slot, one in outfit.items() if slot not in ("top", "top_2")]
-    return tuple(sorted([*zip(("top", "top_2"), tops), *others]))
+    by_type: dict[str, list[str]] = {}
+    for slot, one in outfit.items():
+        by_type.setdefault(slot.partition("_")[0], []).append(one)
+    return tuple(
+        sorted(
+            (kind if place == 0 else f"{kind}_{place + 1}", one)
+            for kind, ids in by_type.items()
+            for place, one in enumerate(sorted(ids))
+        )
+    )

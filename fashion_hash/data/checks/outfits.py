@@ -15,8 +15,8 @@ from fashion_hash.data.dataset import SPLITS, Dataset, Groups
 from fashion_hash.data.load import FORMATS, format_named, load_dataset
 from fashion_hash.data.negatives import KnownOutfits
 from fashion_hash.data.parsing.item_table import ItemTable
-from fashion_hash.data.parsing.restricted_pickle import load_vectors
 from fashion_hash.data.stores.pictures import PictureStore, survey
+from fashion_hash.data.stores.vectors import given_vectors
 from fashion_hash.errors import DataError
 
 EXAMPLES = 20
@@ -280,12 +280,12 @@ def _pictures(data: Dataset, decode: bool) -> Iterator[Finding]:
 def _text_vectors(data: Dataset) -> Iterator[Finding]:
     if data.content.text_vectors is None:
         return
+    items = _distinct_items(data)
     try:
-        vectors = load_vectors(data.content.text_vectors)
+        vectors = given_vectors(data.content.text_vectors, items)
     except DataError as error:
         yield Finding("error", "the text vectors cannot be read", 1, [str(error)])
         return
-    items = _distinct_items(data)
     without = [one for one in items if one not in vectors]
     severity: Severity = "error" if len(without) == len(items) else "warning"
     yield from _finding(severity, f"items without a text vector in {data.content.text_vectors}", without)

@@ -62,7 +62,7 @@ def read_polyvore_u(
         for split, files in tables_by_split.items()
     }
     users = Vocabulary(in_order(one for files in tuples.values() for t in files.values() for one in t.names), "user")
-    splits = {split: _split(files, slots, users, report) for split, files in tuples.items()}
+    splits = {split: split_of_files(files, slots, users, report) for split, files in tuples.items()}
     items = {item_type: Vocabulary(ids, item_type) for item_type, ids in names.items()}
     content = _content(folder.parent, items, report)
     return Dataset(f"polyvore_u/{folder.name}", slots, users, items, splits, content)
@@ -198,7 +198,7 @@ def _read_file(
     return tuples
 
 
-def _split(files: Mapping[str, Tuples], slots: tuple[str, ...], users: Vocabulary, report: Reporter) -> Split:
+def split_of_files(files: Mapping[str, Tuples], slots: tuple[str, ...], users: Vocabulary, report: Reporter) -> Split:
     """A split from its files. Lines that were reported are left out, with the groups they spoil."""
     positives = files["positives"]
     # one row more, for a file without a good line
