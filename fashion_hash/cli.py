@@ -12,6 +12,7 @@ COMMANDS = {
     "make-sample": ("data.make_sample", "make a small data set with planted tastes"),
     "init": ("data.init", "look at a shop's tables and write a configuration for them"),
     "import-data": ("data.import_data", "check a data set before training on it"),
+    "export-data": ("data.export_data", "write the data set of a configuration for RecBole"),
     "extract": ("data.extract", "extract vectors of any pictures into a store"),
     "extract-features": ("data.extract_features", "extract the image features of a configuration into its store"),
     "train": ("train", "train one experiment"),

@@ -14,6 +14,8 @@ from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.formats import hugging_face, iqon, polyvore, saved
 from fashion_hash.data.formats.catalogues import hm, iqon_json, maryland, polyvore_outfits, shift15m
 from fashion_hash.data.formats.clicks import hfgn, kgin, pog
+from fashion_hash.data.formats.clicks import kgin
+from fashion_hash.data.formats.recbole.read import find_files, read_recbole
 from fashion_hash.data.parsing.text_tables import Reporter, stop
 from fashion_hash.data.shop.read import find_shop, read_shop
 from fashion_hash.errors import ConfigError, suggest
@@ -46,6 +48,7 @@ FORMATS: Mapping[str, OutfitFormat] = {
     "pog": OutfitFormat(pog.read_pog, pog.find_files),
     "outfit_datasets": OutfitFormat(hugging_face.read_outfit_datasets, hugging_face.find_folder),
     "saved": OutfitFormat(saved.read_saved, saved.find_saved),
+    "recbole": OutfitFormat(read_recbole, find_files),
     "shop": OutfitFormat(read_shop, find_shop),
 }
 
