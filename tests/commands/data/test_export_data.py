@@ -13,7 +13,8 @@ def config(tmp_path):
     root = catalogues.shift15m(tmp_path / "shift")
     path = tmp_path / "shift.yaml"
     path.write_text(
-        f"name: shift\ndata:\n  format: shift15m\n  root: {root}\n  split: {{kind: time, valid: 0.25, test: 0.25}}\nid: {{}}\n"
+        f"name: shift\nid: {{}}\ndata:\n  format: shift15m\n  root: {root}\n"
+        "  split: {kind: time, valid: 0.25, test: 0.25}\n"
     )
     return path
 
@@ -32,5 +33,7 @@ def test_faults_are_one_line(tmp_path, config, capsys):
     (tmp_path / "notes" / "mine.txt").write_text("mine")
     assert cli.main(["export-data", str(config), "--to", "recbole", str(tmp_path / "notes")]) == 2
     assert "exists and was not written by this export" in capsys.readouterr().err
-    assert cli.main(["export-data", str(config), "--to", "surprise", str(tmp_path / "out")]) == 2
+    (tmp_path / "shift" / "iqon_outfits.json").write_text("[{}]")
+    assert cli.main(["export-data", str(config), "--to", "recbole", str(tmp_path / "out")]) == 2
+    assert "iqon_outfits.json:1: set None: set_id is missing or empty" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
