@@ -175,9 +175,9 @@ def _read_outfits(files: Files, slots: Sequence[str] | None, report: Reporter) -
         outfits = _Outfits((UNTYPED,), {UNTYPED: {}})
         if path is not None:
             _read_columns(path, outfits, UNTYPED, "item_id", files, report)
-            for item_id, row in outfits.items[UNTYPED].items():
-                outfits.ids[item_id] = row
-                outfits.rows.append([row])
+            for item_id, number_of in outfits.items[UNTYPED].items():
+                outfits.ids[item_id] = number_of
+                outfits.rows.append([number_of])
         return outfits
     if "slots" not in header:
         raise DataError.at(
