@@ -14,7 +14,6 @@ from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.formats import hugging_face, iqon, polyvore, saved
 from fashion_hash.data.formats.catalogues import hm, iqon_json, maryland, polyvore_outfits, shift15m
 from fashion_hash.data.formats.clicks import hfgn, kgin, pog
-from fashion_hash.data.formats.clicks import kgin
 from fashion_hash.data.formats.recbole.read import find_files, read_recbole
 from fashion_hash.data.parsing.text_tables import Reporter, stop
 from fashion_hash.data.shop.read import find_shop, read_shop
