@@ -18,6 +18,8 @@ COMMANDS = {
     "train": ("train", "train one experiment"),
     "export-live": ("data.export_live", "write what a live catalogue was told as tables"),
     "evaluate": ("evaluate", "measure a trained run"),
+    "study": ("studies.study", "train variants with several seeds and compare them"),
+    "tune": ("studies.tune", "look for the settings that are best on the validation split"),
     "build-index": ("build_index", "export a run as a bundle and index its outfits"),
     "words": ("data.words", "show or set what the words of requests mean in a bundle"),
     "forget": ("forget", "remove users for good and prove that nothing of them is left"),

@@ -175,15 +175,20 @@ def _unwritten(path: Path) -> bool:
     return path.is_dir() and all(stays(entry) for entry in path.iterdir())
 
 
-def _same_config(now: Config | RequestConfig, then: Config | RequestConfig, path: Path) -> None:
+def changed_keys(now: Config | RequestConfig, then: Config | RequestConfig) -> list[str]:
+    """The keys, with dots, whose values differ between two configurations."""
     if now == then:
-        return
+        return []
     a, b = _flat(now.model_dump(mode="json")), _flat(then.model_dump(mode="json"))
-    changed = sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
-    raise TrainingError(
-        f"{path} was started with different values of {', '.join(changed)}: resume with the same configuration "
-        f"({path / 'config.yaml'}), or start again without --resume"
-    )
+    return sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
+
+
+def _same_config(now: Config | RequestConfig, then: Config | RequestConfig, path: Path) -> None:
+    if changed := changed_keys(now, then):
+        raise TrainingError(
+            f"{path} was started with different values of {', '.join(changed)}: resume with the same configuration "
+            f"({path / 'config.yaml'}), or start again without --resume"
+        )
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Sub-commands of many trainings: studies and tuning."""

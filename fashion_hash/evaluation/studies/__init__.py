@@ -1,0 +1,1 @@
+"""Studies: several variants, each trained with several seeds, compared with each other."""

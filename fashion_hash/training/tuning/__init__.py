@@ -1,0 +1,1 @@
+"""Tuning: Optuna looks for the settings that are best on the validation split."""

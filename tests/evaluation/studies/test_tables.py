@@ -1,0 +1,54 @@
+"""The table of a study in four forms."""
+
+import csv
+import io
+
+from fashion_hash.evaluation.studies.comparison import Measured, compare
+from fashion_hash.evaluation.studies.tables import Grid, as_csv, as_latex, as_markdown, as_text, values_as_csv
+
+
+def grid():
+    runs = []
+    for seed in range(3):
+        users = {f"u{row}": 0.5 + row / 100 for row in range(30)}
+        better = {user: value + 0.1 + row / 1000 for row, (user, value) in enumerate(users.items())}
+        runs.append(Measured("plain", seed, {"rank_random auc": 0.6 + seed / 1000}, {"rank_random auc": users}))
+        value = {"rank_random auc": 0.7 + seed / 1000 + seed**2 / 1e5}
+        runs.append(Measured("50 % hard_share|{x}", seed, value, {"rank_random auc": better}))
+    runs.append(Measured("one run", 0, {"rank_random auc": 0.65}))
+    return Grid(compare(runs, "plain"), "plain")
+
+
+def test_text_has_mean_deviation_marks_and_what_n_is():
+    text = as_text(grid())
+    assert "0.6010 ± 0.0010" in text
+    assert "0.7010 ± 0.0010*†" in text
+    assert "0.6500\n" in text
+    assert "seeds 0, 1, 2, 30 users; compared with plain" in text
+    (tests,) = [line for line in text.splitlines() if line.startswith("50 %") and "+0.1000" in line]
+    assert tests.split()[-7:-4] == ["30", "+0.1101", "to"] or " 30 " in tests
+
+
+def test_markdown_escapes_and_has_a_bold_best():
+    text = as_markdown(grid())
+    assert r"| 50 % hard\_share\|{x} | **0.7010 ± 0.0010**\*† |" in text
+    assert text.splitlines()[1] == "| --- | --: |"
+
+
+def test_latex_escapes_and_uses_booktabs():
+    text = as_latex(grid())
+    assert r"50 \% hard\_share|\{x\} & $\mathbf{0.7010} \pm 0.0010^{\ast\dagger}$ \\" in text
+    assert r"\toprule" in text
+    assert text.count("{") == text.count("}")
+
+
+def test_csv_has_everything_unrounded():
+    lines = list(csv.DictReader(io.StringIO(as_csv(grid()))))
+    assert [line["variant"] for line in lines] == ["plain", "50 % hard_share|{x}", "one run"]
+    assert lines[0]["t_p"] == ""
+    assert 0 < float(lines[1]["t_holm"]) < 0.01
+    assert lines[1]["users"] == "30"
+    assert float(lines[1]["users_low"]) < float(lines[1]["users_difference"]) < float(lines[1]["users_high"])
+    values = list(csv.DictReader(io.StringIO(values_as_csv(grid()))))
+    assert len(values) == 7
+    assert values[1] == {"variant": "plain", "figure": "rank_random auc", "seed": "1", "value": "0.601"}
