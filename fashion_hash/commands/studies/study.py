@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
         action="append",
         default=[],
         metavar="'NAME: CHANGES'",
-        help="a variant of several changes, such as 'plain: teacher=null; contrastive=null'; may be repeated",
+        help="a variant of several changes, such as 'plain: teacher=null contrastive=null'; may be repeated",
     )
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a key of every run")
     parser.add_argument("--split", help="train, valid or test (default: test, or as the study says)")

@@ -62,7 +62,13 @@ def marks(row: Row) -> str:
 def as_text(grid: Grid) -> str:
     """An aligned table for a terminal, then the tests."""
     head = ["", *grid.figures]
-    cells = [[variant, *_cells(grid, variant, _plain)] for variant in grid.variants]
+    width = max((len(marks(row)) for row in grid.rows), default=0)  # so that the numbers stand below each other
+
+    def cell(row: Row, best: bool) -> str:
+        spread = "" if row.deviation is None else f" ± {row.deviation:.4f}"
+        return f"{row.mean:.4f}{spread}{marks(row):{width}}"
+
+    cells = [[variant, *_cells(grid, variant, cell)] for variant in grid.variants]
     return "\n".join([*_aligned([head, *cells]), "", grid.note(), LEGEND, "", *_tests(grid), ""])
 
 
@@ -124,11 +130,6 @@ def _csv(head: Sequence[str], lines: Sequence[Sequence[object]]) -> str:
 def _cells(grid: Grid, variant: str, cell: Callable[[Row, bool], str]) -> list[str]:
     rows = (grid.row(variant, figure) for figure in grid.figures)
     return ["-" if row is None else cell(row, grid.is_best(row)) for row in rows]
-
-
-def _plain(row: Row, best: bool) -> str:
-    spread = "" if row.deviation is None else f" ± {row.deviation:.4f}"
-    return f"{row.mean:.4f}{spread}{marks(row)}"
 
 
 def _bold(row: Row, best: bool) -> str:

@@ -156,7 +156,7 @@ def variants_from_options(files: Sequence[Path], vary: Sequence[str], named: Seq
     Args:
         files: configurations.
         vary: "KEY=VALUE,VALUE,..."; several are combined.
-        named: "NAME: KEY=VALUE; KEY=VALUE; ...", also without any change ("plain:").
+        named: "NAME: KEY=VALUE KEY=VALUE ...", also without any change ("plain:").
 
     Raises:
         ConfigError: one of these is written in another way.
@@ -183,9 +183,9 @@ def _axis(text: str) -> list[tuple[str, tuple[str, ...]]]:
 
 def _named(text: str) -> tuple[str, tuple[str, ...]]:
     name, colon, changes = text.partition(":")
-    parts = [part.strip() for part in changes.split(";") if part.strip()]
+    parts = changes.split()
     if not colon or not name.strip() or not all("=" in part for part in parts):
-        raise ConfigError(f"--variant {text!r}: write it as 'NAME: key=value; key=value'")
+        raise ConfigError(f"--variant {text!r}: write it as 'NAME: key=value key=value'")
     return name.strip(), tuple(parts)
 
 

@@ -25,7 +25,7 @@ def draw_study(path: Path, title: str, grid: Grid) -> None:
     from matplotlib.figure import Figure
 
     figures = grid.figures[:MOST_PANELS]
-    columns = min(3, len(figures))
+    columns = 2 if len(figures) == 4 else min(3, len(figures))
     lines = -(-len(figures) // columns)
     height = 1.1 + 0.32 * len(grid.variants)
     figure = Figure(figsize=(2.4 + 3.3 * columns, height * lines + 0.5), layout="constrained")

@@ -23,10 +23,10 @@ def test_text_has_mean_deviation_marks_and_what_n_is():
     text = as_text(grid())
     assert "0.6010 ± 0.0010" in text
     assert "0.7010 ± 0.0010*†" in text
-    assert "0.6500\n" in text
+    assert "0.6500" in text
     assert "seeds 0, 1, 2, 30 users; compared with plain" in text
     (tests,) = [line for line in text.splitlines() if line.startswith("50 %") and "+0.1000" in line]
-    assert tests.split()[-7:-4] == ["30", "+0.1101", "to"] or " 30 " in tests
+    assert " 30  " in tests
 
 
 def test_markdown_escapes_and_has_a_bold_best():

@@ -32,7 +32,7 @@ def test_values_are_combined_and_named():
 
 
 def test_named_variants_change_several_keys_and_are_combined_with_values():
-    named = ["plain:", "small: model.num_bits=32; train.epochs=2"]
+    named = ["plain:", "small: model.num_bits=32 train.epochs=2"]
     variants = variants_from_options([DEMO], ["seed=7"], named)
     assert [(variant.name, variant.changes) for variant in variants] == [
         ("plain seed=7", ("seed=7",)),
@@ -61,8 +61,8 @@ def test_seeds_that_are_none(text):
     [
         (["model.num_bits"], [], "write it as section.key=value,value"),
         (["model.num_bits="], [], "write it as section.key=value,value"),
-        ([], ["plain"], "write it as 'NAME: key=value; key=value'"),
-        ([], ["plain: teacher"], "write it as 'NAME: key=value; key=value'"),
+        ([], ["plain"], "write it as 'NAME: key=value key=value'"),
+        ([], ["plain: teacher"], "write it as 'NAME: key=value key=value'"),
         (["model.num_bits=64,64"], [], "two variants are called|would share the folder"),
         (["model.num_bits=7"], [], "variant 'model.num_bits=7': .*multiple of 8"),
     ],
