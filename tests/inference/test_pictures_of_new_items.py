@@ -190,6 +190,30 @@ def test_an_exported_network_gives_the_codes_of_training(dataset, tmp_path, mode
         assert (found != codes(made, item_type, *ids)).mean() < 0.01
 
 
+@pytest.mark.slow
+def test_layers_that_slide_are_exported_as_they_are():
+    import torch
+    from torch import nn
+
+    from fashion_hash.features.backbone import Backbone, SlidingLayers
+    from fashion_hash.features.picture_encoders import BackboneEncoder
+
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    torch.manual_seed(0)
+    network = nn.Module()  # laid out like AlexNet, with a last map of 9 x 9
+    network.features = nn.Sequential(nn.Conv2d(3, 8, 8, stride=8), nn.ReLU())
+    network.avgpool = nn.AdaptiveAvgPool2d((6, 6))
+    network.classifier = nn.Sequential(nn.Dropout(), nn.Linear(8 * 36, 16), nn.ReLU(), nn.Identity())
+    encoder = BackboneEncoder(Backbone("small-sliding", SlidingLayers(network), 16), 72)
+    exported_encoder = export_pictures.as_onnx(encoder, "a small network")
+    file = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (72, 72, 3), dtype=np.uint8)).save(file, "PNG")
+    made = [one.encode_pictures([file.getvalue()]) for one in (encoder, exported_encoder)]
+    assert np.abs(made[0]).max() > 0.01
+    np.testing.assert_allclose(made[0], made[1], rtol=1e-3, atol=1e-5)
+
+
 def test_a_picture_is_prepared_as_in_training():
     from fashion_hash.features.pictures import decode_picture
 
