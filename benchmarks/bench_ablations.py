@@ -93,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         {
             "case": case,
             "changes": CASES[case],
-            "figures": {name: _spread([one[name] for one in of]) for name in FIGURES},
+            "figures": {name: _spread([figures[name] for figures in of]) for name in FIGURES},
         }
         for case, of in values.items()
     ]
@@ -101,7 +101,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{machine()}; test split of the sample, binary codes, seeds {options.seeds}\n")
         print("| " + " | ".join(["", *FIGURES]) + " |\n" + "|---" * (1 + len(FIGURES)) + "|")
         for row in rows:
-            print("| " + " | ".join([row["case"], *(f"{one['mean']:.4f}" for one in row["figures"].values())]) + " |")
+            print(
+                "| "
+                + " | ".join([row["case"], *(f"{spread['mean']:.4f}" for spread in row["figures"].values())])
+                + " |"
+            )
     return 0
 
 

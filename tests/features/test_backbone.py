@@ -83,7 +83,7 @@ def test_alexnet_slides_over_a_large_picture_as_the_release_does():
 @pytest.mark.parametrize("name", ["alexnet", "vgg11"])
 def test_sliding_layers_take_the_weights_of_torchvision(tmp_path, name):
     plain, sliding = (build_backbone(name, "random", 3, pooling) for pooling in ("adaptive", "sliding"))
-    shapes = [{key: value.shape for key, value in one.network.state_dict().items()} for one in (plain, sliding)]
+    shapes = [{key: value.shape for key, value in net.network.state_dict().items()} for net in (plain, sliding)]
     assert shapes[0] == shapes[1]
     assert plain.fingerprint(291) != sliding.fingerprint(291)
     pictures = torch.zeros(1, 3, 224, 224, dtype=torch.uint8)

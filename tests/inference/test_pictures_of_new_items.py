@@ -209,7 +209,7 @@ def test_layers_that_slide_are_exported_as_they_are():
     exported_encoder = export_pictures.as_onnx(encoder, "a small network")
     file = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (72, 72, 3), dtype=np.uint8)).save(file, "PNG")
-    made = [one.encode_pictures([file.getvalue()]) for one in (encoder, exported_encoder)]
+    made = [by.encode_pictures([file.getvalue()]) for by in (encoder, exported_encoder)]
     assert np.abs(made[0]).max() > 0.01
     np.testing.assert_allclose(made[0], made[1], rtol=1e-3, atol=1e-5)
 

@@ -59,7 +59,7 @@ def test_scores_with_codes_of_0_and_1_are_those_of_the_release(model, slope):
         assert codes.max() <= 1
         assert slope is not None or set(codes.unique().tolist()) == {0.0, 1.0}
     score = model.score(user, items, torch.tensor(outfits)[:, None]).score[:, 0]
-    expected = [release_score(model, slope, one, outfit) for one, outfit in zip(users, outfits)]
+    expected = [release_score(model, slope, row, outfit) for row, outfit in zip(users, outfits)]
     np.testing.assert_allclose(score.detach().numpy(), expected, rtol=1e-5)
     # the fast way over candidates says the same
     completed = model.completions(user, items, torch.tensor(outfits), 3, torch.arange(ITEMS))
