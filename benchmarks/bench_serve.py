@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     results.add_options(parser)
     options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
-        bundle = Path(options.bundle or Path(folder) / "bundle")
+        bundle = Path(options.bundle or Path(folder) / "bundle").resolve()
         if not bundle.exists():
             make_bundle(bundle, options.outfits, options.items, USERS)
         before = processor_times()
@@ -291,9 +291,11 @@ def processor_times() -> np.ndarray:
 
 
 def wait_for_workers(service: Service, count: int) -> None:
-    """Until all processes answer, as far as repeated connections tell."""
-    while len(workers(service.process.pid)) < count:
+    """Until all processes answer, as far as repeated connections tell, and the early one has ended."""
+    same = 0
+    while same < 5:
         time.sleep(0.1)
+        same = same + 1 if len(workers(service.process.pid)) == count else 0
     for _ in range(20):
         asyncio.run(first_answer(service.port))
 

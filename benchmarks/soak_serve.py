@@ -135,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         bundle = Path(folder) / "bundle"
         make_bundle(bundle, 3_000, 100, USERS)
         with serving(bundle, Path(folder), options, []) as service:
-            wait_for_workers(service, options.workers)
+            wait_for_workers(service, options.workers + 1)  # and the writer
             soak = Soak(service, options.seconds)
             threads = [
                 *(threading.Thread(target=soak.read, args=(random.Random(n),)) for n in range(options.readers)),

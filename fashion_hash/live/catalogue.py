@@ -260,13 +260,13 @@ class LiveCatalogue:
             if self._changes is not None and version == self._version:
                 return self._changes
             changes, self._changes = self._changes, None  # after an interrupt, the next call starts over
-            state = store.read(0 if changes is None else changes.snapshot.seq)
+            state = store.read(None if changes is None else changes.snapshot.seq)
             while changes is None or changes.snapshot.base.generation != state.generation:
-                state = store.read(0)
+                state = store.read(None)
                 try:
                     changes = Changes(self._open_base(state.generation), state.folded)
                 except BundleError:
-                    if store.read(0).generation == state.generation:
+                    if store.read(None).generation == state.generation:
                         raise
                     # otherwise another compaction removed the folder before it was opened: try again
             try:

@@ -118,8 +118,8 @@ class Store(Records):
         """Closes the connection."""
         self._connection.close()
 
-    def read(self, after: int) -> LogState:
-        """The state of the log, its entries after number `after`: of one moment."""
+    def read(self, after: int | None) -> LogState:
+        """The state of the log, its entries after number `after` or all with None: of one moment."""
         with self.transaction("DEFERRED"), limited(self._connection, size_of(self.path)):
             state = self.log(after)
         if unknown := {entry.op for entry in state.entries} - OPS:

@@ -155,3 +155,14 @@ def test_two_writers_take_turns(tmp_path: Path) -> None:
         world.outfits |= {f"{name}-{step}": {"top": "top-1", "shoe": f"shoe-{step % 9}"} for step in range(30)}
     for recommender in (first, second):
         world.check(recommender, np.random.default_rng(0))
+
+
+def test_a_user_who_is_told_leaves_the_snapshot_as_it_is(tmp_path: Path) -> None:
+    new_bundle(tmp_path / "bundle")
+    reader, writer = Recommender.load(tmp_path / "bundle"), Recommender.load(tmp_path / "bundle")
+    writer.put_user("first", [{"top": "top-1"}])  # makes the file
+    before = reader.live.now()
+    writer.put_user("second", [{"top": "top-1"}])
+    assert reader.live.now() is before
+    writer.hide_items({"top": ["top-1"]})
+    assert reader.live.now() is not before

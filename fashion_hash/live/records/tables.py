@@ -138,17 +138,20 @@ class Records:
             self._extended = self.meta("format_version") == str(FORMAT_VERSION)
         return self._extended
 
-    def log(self, after: int) -> LogState:
-        """The state of the log: its entries after number `after`, and what they refer to; within a transaction."""
+    def log(self, after: int | None) -> LogState:
+        """The state of the log: its entries after number `after`, and what they refer to; within a transaction.
+
+        With None it is all of them, and all that they may refer to.
+        """
         query = "SELECT seq, op, kind, ids, data FROM log WHERE seq > ? ORDER BY seq"
         generation, folded = self._number("generation"), self._number("folded", "0")
-        entries, last = [], after
-        for line in self._connection.execute(query, (after,)):
+        entries, last = [], after or 0
+        for line in self._connection.execute(query, (last,)):
             entries.append(read_entry(line, last))
             last = entries[-1].seq
         ops = {entry.op for entry in entries}
-        hidden = self.hidden() if not after or ops & {"hide_items", "show_items"} else None
-        removed = self.removed_users() if not after or "remove_users" in ops else None
+        hidden = self.hidden() if after is None or ops & {"hide_items", "show_items"} else None
+        removed = self.removed_users() if after is None or "remove_users" in ops else None
         return LogState(generation, folded, entries, hidden, removed)
 
     def hidden(self) -> dict[str, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -25,6 +26,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._unread = 0  # bytes since the last complete headers
         self._in_headers = True
+        self.on_lost: Callable[[], None] = _nothing  # is called when the connection has ended
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Waits for a first request as long as for a later one."""
@@ -64,6 +66,7 @@ class BoundedConnection(HttpToolsProtocol):
         """Nothing is waited for any more."""
         self._stop()
         super().connection_lost(exc)
+        self.on_lost()
 
     def _restart(self, seconds: float) -> None:
         self._stop()
@@ -77,3 +80,7 @@ class BoundedConnection(HttpToolsProtocol):
     def _close(self) -> None:
         if not self.transport.is_closing():
             self.transport.close()
+
+
+def _nothing() -> None:
+    """Whoever counts connections sets something else."""

@@ -16,6 +16,8 @@ from typing import Any
 
 import uvicorn
 
+from fashion_hash.serving.http.connections import BoundedConnection
+
 PATIENCE = 0.003  # seconds in which a worker with fewer connections can take the next one
 NOT_ACCEPTING = 1 << 30  # the count of a worker that takes no connections
 PAUSE = 0.5  # seconds without a new connection when there are too many open files
@@ -114,6 +116,8 @@ class SharingServer(uvicorn.Server):
 
     def _connection(self) -> asyncio.Protocol:
         config = self.config
-        return config.http_protocol_class(  # type: ignore[call-arg]
+        connection: BoundedConnection = config.http_protocol_class(  # type: ignore[assignment, call-arg]
             config=config, server_state=self.server_state, app_state=self.lifespan.state
         )
+        connection.on_lost = self._tell  # at once: others would leave the next ones to the worker that looks idle
+        return connection
