@@ -71,6 +71,8 @@ def service() -> str:
     rows = [
         ("questions, p99 under 50 ms", rate(of["rps"]), ms(of["p99"])),
         ("the same route by faiss, plain Hamming distance", rate(of["rps_faiss"]), ms(of["p99_faiss"])),
+        ("from the start of the command to the first answer", f"{of['seconds_to_first_answer']:.1f} s", ""),
+        ("memory of a worker beyond the mapped bundle", f"{of['megabytes_a_worker']:.0f} MB", ""),
     ]
     for suffix, beside in (("", "50 questions a second"), ("_saturated", "four connections that never pause")):
         at = {name: of[name + suffix] for name in ("compose_rps", "compose_p99", "writes_rps", "writes_p99")}
