@@ -312,6 +312,15 @@ def shop_scale() -> str:
     return table(("step", "seconds", "peak memory so far, MB"), rows, right=2)
 
 
+def readers() -> str:
+    """Seconds and memory of reading a large data set, by format."""
+    rows = [
+        (f"`{row['format']}`", f"{row['files_mb']:,}", f"{row['seconds']:.0f}", f"{row['peak_mb']:,.0f}")
+        for row in figures("readers")["rows"]
+    ]
+    return table(("format", "files, MB", "seconds", "peak memory, MB"), rows, right=3)
+
+
 def origins() -> str:
     """Where every file of figures comes from."""
     rows = []
@@ -335,6 +344,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "engines": engines,
     "weights": weights,
     "shop-scale": shop_scale,
+    "readers": readers,
     "origins": origins,
     **ANSWERS,
 }
