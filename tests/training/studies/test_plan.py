@@ -92,6 +92,16 @@ def test_the_study_of_the_page_on_teachers_trains_teachers_first():
         study.config(variant, 0)
 
 
+def test_each_ablation_is_a_model_of_its_own():
+    study = study_from_file(PROJECT / "configs/studies/ablations_sample.yaml", None, None)
+    configs = [study.config(variant, 1) for variant in study.variants]
+    assert len({config.to_yaml() for config in configs}) == len(configs) == 8
+    assert {config.model.variant for config in configs} == {"T0", "T1", "T2", "T3"}
+    assert {config.model.terms for config in configs} == {"both", "preference", "compatibility"}
+    assert {config.model.codes for config in configs} == {"signs", "zero_one"}
+    assert sum(config.model.shared_head for config in configs) == 1
+
+
 STUDY = "name: s\nconfig: demo.yaml\nvariants:\n"
 
 
