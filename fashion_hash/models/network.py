@@ -19,6 +19,8 @@ from fashion_hash.core.outfits import EMPTY, SETS_REPEAT_NOTHING, are_sets, item
 from fashion_hash.errors import ConfigError
 from fashion_hash.models.hashing import SHARED, ContentHashing, IdHashing, hash_heads, item_biases, sparse_tables
 
+AT_ONCE = 1 << 24  # numbers
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -232,6 +234,15 @@ class Network(nn.Module, ABC):
     def scores_of_all(self, user: Tensor, items: ItemCodes, positions: Tensor) -> Tensor:
         """(B, C) scores of the same C outfits, positions (C, S), for each of B users; see `score`."""
         return self.score(user, items, positions[None].expand(len(user), -1, -1)).score
+
+    def all_preferences(self, user: Tensor, vectors: Tensor) -> Tensor:
+        """(B, N) the preference of users (B, D) for each of N outfits, given as `outfit_vectors`, (N, vector_size).
+
+        A class whose preference is a matrix product overrides this.
+        """
+        at_once = max(1, AT_ONCE // max(1, len(user) * vectors.shape[1]))
+        parts = [self.preference(user, part[None].expand(len(user), -1, -1)) for part in vectors.split(at_once)]
+        return torch.cat(parts, dim=1)
 
     @property
     def vector_size(self) -> int:

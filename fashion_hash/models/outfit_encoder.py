@@ -268,6 +268,16 @@ class OutfitEncoder(Network):
         lengths = vectors.square().sum(-1)[:, :, None] + anchors.square().sum(-1)[:, None]
         return scale * (lengths - 2 * vectors @ anchors.mT)
 
+    def all_preferences(self, user: Tensor, vectors: Tensor) -> Tensor:
+        """(B, N) minus the distance of users (B, D) to all outfits (N, D), by a matrix product."""
+        scale = self.scale_log.exp()
+        if self.output == "bits":
+            return -scale * (1 - user @ vectors.T / self.num_bits) / 2
+        if self.distance == "cosine":
+            return -scale * (1 - F.normalize(user, dim=-1, eps=EPS) @ F.normalize(vectors, dim=-1, eps=EPS).T)
+        lengths = vectors.square().sum(dim=1) + user.square().sum(dim=1, keepdim=True)  # (B, N)
+        return -scale * torch.addmm(lengths, user, vectors.T, alpha=-2)
+
     def activate(self, rows: Tensor, slope: float | None) -> Tensor:
         """Vectors of rows (..., D) such as those of `users`; with output "bits" relaxed or binary."""
         # relaxed bits are bounded anyway
