@@ -43,6 +43,12 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
         action=argparse.BooleanOptionalAction,
         help="weigh the terms of the score on the validation split first, or do not (default: as the run says)",
     )
+    parser.add_argument(
+        "--full",
+        action=argparse.BooleanOptionalAction,
+        help="also rank all outfits for each user, and all items of each type for each outfit without one, or do not "
+        "(default: where that takes at most a billion scores)",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     return run_command(parser, _evaluate, argv)
 
@@ -57,7 +63,7 @@ def _evaluate(args: argparse.Namespace) -> int:
     run = open_run(args.run)
     if isinstance(run, RequestRun):
         return _evaluate_requests(run, args)
-    report = evaluate(run, args.split, drawn=args.drawn, cold=args.cold, calibrate=args.calibrate)
+    report = evaluate(run, args.split, drawn=args.drawn, cold=args.cold, calibrate=args.calibrate, full=args.full)
     if args.lists is not None:
         recommender = Recommender.load(run.path / "bundle")
         report["lists"] = {
@@ -82,6 +88,7 @@ def _evaluate_requests(run: RequestRun, args: argparse.Namespace) -> int:
         "--drawn": args.drawn,
         "--cold": args.cold is not None,
         "--calibrate": args.calibrate is not None,
+        "--full": args.full is not None,
     }
     for option, is_set in of_outfits.items():
         if is_set:

@@ -9,7 +9,7 @@ from typing import Any
 from fashion_hash.errors import QueryError
 
 MODEL_FORMS = ("relaxed", "binary", "fold_in")
-COUNTS = ("rows", "users", "users_left_out", "negatives_per_positive", "candidates")
+COUNTS = ("rows", "users", "users_left_out", "partial_outfits", "negatives_per_positive", "candidates")
 
 Results = Mapping[str, Mapping[str, Mapping[str, float]]]
 """Scorer name to protocol name to metric name to value."""
@@ -49,7 +49,8 @@ def report(
 def table(report: Mapping[str, Any]) -> str:
     """The object of `report` as aligned plain text: a block for each protocol, a line for each scorer.
 
-    Every metric that occurs is a column. The forms of the model come first, then the baselines.
+    Every metric that occurs is a column. The forms of the model come first, then the baselines. Protocols that were
+    left out (`report["left_out"]`, by name the reason) come last.
     """
     bits = f", {report['num_bits']} bits" if report["num_bits"] else ""
     blocks = [f"{report['dataset']}, {report['split']}{bits}"]
@@ -63,6 +64,8 @@ def table(report: Mapping[str, Any]) -> str:
         size = ", ".join(f"{key.replace('_', ' ')} {counts[key]:,}" for key in COUNTS if key in counts)
         statement = textwrap.wrap(protocol["statement"], 96)
         blocks.append("\n".join([name, *(f"  {line}" for line in [*statement, size]), *_aligned(rows)]))
+    for name, reason in report.get("left_out", {}).items():
+        blocks.append("\n".join([f"{name}: not measured", *(f"  {line}" for line in textwrap.wrap(reason, 96))]))
     return "\n\n".join(blocks) + "\n"
 
 

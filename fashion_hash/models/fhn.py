@@ -27,6 +27,8 @@ class FHN(Network):
         backbone: the image network, when it is trained as well.
     """
 
+    completes_at_once = True
+
     def __init__(self, config: Config, sizes: Sizes, backbone: nn.Module | None = None) -> None:
         """Draws random weights from torch's random state."""
         model = config.model

@@ -29,6 +29,7 @@ class LinearFactors(Network):
     """
 
     is_float = True
+    completes_at_once = True
 
     def __init__(self, config: Config, sizes: Sizes, backbone: nn.Module | None = None) -> None:
         """Draws random weights from torch's random state."""
@@ -58,6 +59,10 @@ class LinearFactors(Network):
     def preference(self, user: Tensor, vectors: Tensor) -> Tensor:
         """(B, L) the dot products of users (B, D) with outfits given as `outfit_vectors` (B, L, D)."""
         return torch.einsum("bd,bld->bl", user, vectors)
+
+    def all_preferences(self, user: Tensor, vectors: Tensor) -> Tensor:
+        """(B, N) the dot products of users (B, D) with all outfits (N, D)."""
+        return user @ vectors.T
 
     def score(self, user: Tensor, items: ItemCodes, positions: Tensor) -> OutfitScores:
         """Scores outfits: the preference and the mean bias; the compatibility is 0. See `Network.score`."""

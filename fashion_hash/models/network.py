@@ -86,10 +86,12 @@ class Network(nn.Module, ABC):
         is_float: whether user vectors stay floats in use; otherwise they become bits.
         projection: head of contrastive learning, see `fashion_hash.models.projection`.
         other_part: name of the part for parameters that belong to no common part.
+        completes_at_once: whether `completions` is a matrix product; otherwise it looks at every completed outfit.
     """
 
     other_part = "bit_weights"
     is_float = False
+    completes_at_once = False
 
     def __init__(
         self, config: Config, sizes: Sizes, width: int, backbone: nn.Module | None = None, anchors: int = 1
@@ -241,7 +243,7 @@ class Network(nn.Module, ABC):
         A class whose preference is a matrix product overrides this.
         """
         at_once = max(1, AT_ONCE // max(1, len(user) * vectors.shape[1]))
-        parts = [self.preference(user, part[None].expand(len(user), -1, -1)) for part in vectors.split(at_once)]
+        parts = [self.preference(user, part[None].expand(len(user), -1, -1)) for part in torch.split(vectors, at_once)]
         return torch.cat(parts, dim=1)
 
     @property

@@ -152,6 +152,8 @@ class OutfitEncoder(Network):
             self.width, self.num_bits, encoder.heads, encoder.blocks, encoder.feed_forward, encoder.dropout
         )
         self.is_sum = encoder.blocks == 0 and encoder.pooling == "mean"
+        plain = self.output == "float" and self.distance == "euclidean" and self.anchors == 1
+        self.completes_at_once = self.is_sum and plain
         if encoder.pooling == "mean":  # attention pooling starts at zero and stays there
             self.outfits.pool.requires_grad_(False)
             self.outfits.pool_norm.requires_grad_(False)
@@ -204,7 +206,7 @@ class OutfitEncoder(Network):
         Every completed outfit is encoded, because the effect of an item depends on the others. If it does not
         (no blocks, mean pooling), a single matrix product gives all scores.
         """
-        if self.is_sum and self.output == "float" and self.distance == "euclidean" and self.anchors == 1:
+        if self.completes_at_once:
             return self._sums(user, items, positions, slot, candidates)
         scores = []
         for part in torch.split(candidates, max(1, OUTFITS_AT_ONCE // max(1, len(positions)))):
@@ -269,14 +271,10 @@ class OutfitEncoder(Network):
         return scale * (lengths - 2 * vectors @ anchors.mT)
 
     def all_preferences(self, user: Tensor, vectors: Tensor) -> Tensor:
-        """(B, N) minus the distance of users (B, D) to all outfits (N, D), by a matrix product."""
-        scale = self.scale_log.exp()
-        if self.output == "bits":
-            return -scale * (1 - user @ vectors.T / self.num_bits) / 2
-        if self.distance == "cosine":
-            return -scale * (1 - F.normalize(user, dim=-1, eps=EPS) @ F.normalize(vectors, dim=-1, eps=EPS).T)
-        lengths = vectors.square().sum(dim=1) + user.square().sum(dim=1, keepdim=True)  # (B, N)
-        return -scale * torch.addmm(lengths, user, vectors.T, alpha=-2)
+        """(B, N) the preference of users for all outfits (N, D), by a matrix product; see `Network.all_preferences`."""
+        if self.anchors > 1:
+            return super().all_preferences(user, vectors)
+        return -self._distances_to_all(user, vectors)
 
     def activate(self, rows: Tensor, slope: float | None) -> Tensor:
         """Vectors of rows (..., D) such as those of `users`; with output "bits" relaxed or binary."""

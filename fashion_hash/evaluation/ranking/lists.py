@@ -96,10 +96,15 @@ class Lists:
         )
 
 
-def known_parts(dataset: Dataset, split: str) -> list[Split]:
+def known_names(dataset: Dataset, split: str) -> list[str]:
     """The splits whose positives are left out of a split's candidates: those that come before it."""
     split = "valid" if split == "val" else split
-    return [dataset.splits[name] for name in SPLITS[: SPLITS.index(split)] if name in dataset.splits]
+    return [name for name in SPLITS[: SPLITS.index(split)] if name in dataset.splits]
+
+
+def known_parts(dataset: Dataset, split: str) -> list[Split]:
+    """The splits of `known_names`."""
+    return [dataset.splits[name] for name in known_names(dataset, split)]
 
 
 def outfit_lists(dataset: Dataset, part: Split, known: Sequence[Split]) -> Lists:

@@ -16,6 +16,7 @@ from fashion_hash.evaluation import baselines
 from fashion_hash.evaluation.protocols import Metrics, Score, evaluate_split, statements
 from fashion_hash.evaluation.report import report
 from fashion_hash.training.measure.cold_users import cold_scorer, fold_ins, mean_user
+from fashion_hash.training.measure.full import measure_full
 from fashion_hash.training.runs.calibration import make_scorer
 from fashion_hash.training.runs.run import Run, load_data
 from fashion_hash.training.runs.scoring import ModelScorer, as_answered, trained_users
@@ -42,6 +43,7 @@ def evaluate(
     drawn: bool = False,
     cold: Sequence[int] | None = None,
     calibrate: bool | None = None,
+    full: bool | None = None,
 ) -> dict[str, Any]:
     """Measures the best epoch of a run.
 
@@ -55,10 +57,14 @@ def evaluate(
             them, everything else is frozen. Only for runs with data.cold_users.
         calibrate: whether to weight the terms of the score on the validation split; by default as the configuration
             of the run says (train.calibrate).
+        full: whether to rank all outfits for each user ("full_outfits"), and all items of each type for each user and
+            outfit without it ("full_TYPE"); by default where that takes at most a billion scores (a million where
+            every completed outfit has to be encoded). Hidden users are not ranked fully.
 
     Returns:
         {"run", "dataset", "split", "num_bits", "protocols": {name: {"statement", "relaxed", "binary",
-        "baselines"}}}: see `fashion_hash.evaluation.report.report`. Baselines: chance, popularity, and
+        "baselines"}}, "left_out": {name of a protocol: why it was not measured}}: see
+        `fashion_hash.evaluation.report.report`. Baselines: chance, popularity, and
         the binary model without its users (no_user) and without its pairs (no_item_pairs). Protocols of
         hidden users begin with "cold_1_" or "cold_5_"; their baselines use nothing about the user:
         chance, popularity, no_user and no_user_relaxed, and the mean of the known users (mean_user, relaxed).
@@ -91,8 +97,12 @@ def evaluate(
                 f"cold_{told}_{key}": metrics for key, metrics in metrics_of.items()
             }
         lines |= {f"cold_{told}_{key}": line + _cold_note(dataset, told) for key, line in statements_of.items()}
+    ranked = measure_full(dataset, split, {"relaxed": relaxed, "binary": binary}, full, run.config.seed)
+    for name, metrics_of in ranked.results.items():
+        results[name] = results.get(name, {}) | metrics_of
+    lines |= ranked.statements
     table = report(results, lines, dataset=dataset.name, split=split, num_bits=run.config.model.num_bits)
-    return {"run": str(run.path), **table}
+    return {"run": str(run.path), **table, "left_out": ranked.left_out}
 
 
 def _baselines(task: _Task) -> dict[str, Score]:

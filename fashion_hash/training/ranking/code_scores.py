@@ -65,7 +65,7 @@ class CodeScores:
         self._scales = model.matching.preference_scale, model.matching.compatibility_scale
         self._weights = self._whole_weights(model)
         users, codes, bias = code_arrays(scorer)
-        queries = users.astype(self._dtype) * self._weights.preference
+        queries: Numbers = np.asarray(users, dtype=self._dtype) * self._weights.preference
         if trained is not None:
             queries[~trained] = 0
         self._queries = queries
@@ -140,8 +140,7 @@ class CodeScores:
         scores = left.astype(self._dtype) @ right
         if twice.any():
             scores += (compatibility * twice)[:, None] * (own * own @ weights)
-        scores /= self._denominators(size, pairs)[:, None]
-        return scores
+        return np.asarray(scores / self._denominators(size, pairs)[:, None])
 
     @property
     def _width(self) -> int:
@@ -189,13 +188,15 @@ class CodeScores:
         return other
 
     def _whole_weights(self, model: FHN) -> _Weights:
-        real = (
+        real = [
             weights.detach().cpu().numpy().astype(np.float64)
             for weights in (model.matching.preference_weights(), model.matching.compatibility_weights())
-        )
+        ]
         if self._exact:
-            return _Weights(*(fixed_point(weights).astype(np.float64) for weights in real), WEIGHT_ONE)
-        return _Weights(*(weights.astype(np.float32) for weights in real), 1.0)
+            return _Weights(
+                fixed_point(real[0]).astype(np.float64), fixed_point(real[1]).astype(np.float64), WEIGHT_ONE
+            )
+        return _Weights(real[0].astype(np.float32), real[1].astype(np.float32), 1.0)
 
 
 def _with_zero(rows: np.ndarray, dtype: type[np.floating[Any]]) -> Numbers:

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from fashion_hash.core.outfits import EMPTY, Outfits
 from fashion_hash.evaluation.ranking.scores import ScoreOutfits, Scores
-from fashion_hash.models.outfit_encoder import OutfitEncoder
 from fashion_hash.training.runs.scoring import OUTFITS_AT_ONCE, ModelScorer
 
 
@@ -36,8 +35,7 @@ class VectorScores:
         self._scorer = scorer
         self._trained = trained
         self._with_user = self._with_pairs = True
-        model = scorer.model
-        self.fast_items = isinstance(model, OutfitEncoder) and model.is_sum
+        self.fast_items = scorer.model.completes_at_once
 
     def no_user(self) -> VectorScores:
         """The scores without the preference."""
@@ -80,7 +78,7 @@ class VectorScores:
         bias = (model.bias_of(scorer.items, positions).sum(dim=1, keepdim=True) + own_bias) / (
             (positions != EMPTY).sum(dim=1, keepdim=True) + 1
         )
-        without = bias.cpu().numpy()
+        without: npt.NDArray[np.float32] = bias.cpu().numpy()
         if not self._with_user:
             return without
         users = torch.from_numpy(outfits.users.astype(np.int64)).to(scorer.device)

@@ -30,6 +30,8 @@ MODELS = {
     "encoder": {"encoder": ENCODER, "model": {"item_bias": True}},
     "cosine": {"encoder": {**ENCODER, "distance": "cosine"}},
     "encoder of bits": {"encoder": {**ENCODER, "output": "bits"}, "model": {"item_bias": True}},
+    "anchors": {"encoder": {**ENCODER, "anchors": 3}},
+    "linear": {"model": {"kind": "linear", "item_bias": True}},
     "sum": {"encoder": {**ENCODER, "blocks": 0, "pooling": "mean"}, "model": {"item_bias": True}},
 }
 
@@ -46,9 +48,8 @@ def world():
 
 @pytest.fixture(scope="module", params=MODELS)
 def trained(request, tmp_path_factory):
-    torch.set_num_threads(1)
     dataset = world()
-    calibrate = request.param in ("bias", "encoder")
+    calibrate = request.param in ("bias", "encoder", "linear")
     values = tiny_values(**MODELS[request.param], train={"epochs": 2, "calibrate": calibrate, "average": 2})
     run = fit(make_config(values), dataset, tmp_path_factory.mktemp("runs") / "run")
     return run, dataset
@@ -119,8 +120,6 @@ def test_a_network_without_a_matrix_product_is_answered_as_well(trained):
     scores = VectorScores(scorer, None).outfits(dataset.outfits)(np.arange(3))
     with torch.no_grad():
         vectors = VectorScores(scorer)._vectors(dataset.outfits)
-        plain = Network.all_preferences(
-            model if scorer.model is model else scorer.model, scorer.user_codes[:3], vectors
-        )
+        plain = Network.all_preferences(scorer.model, scorer.user_codes[:3], vectors)
     expected = plain.numpy() + VectorScores(scorer)._rest(dataset.outfits)
     np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=2e-4)

@@ -1,0 +1,115 @@
+"""Full ranking of a run: its model in every form, with chance and popularity beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from fashion_hash.core.outfits import Outfits
+from fashion_hash.data.dataset import Dataset
+from fashion_hash.errors import counted
+from fashion_hash.evaluation.baselines.clicks import ItemColumns, item_clicks, outfit_clicks
+from fashion_hash.evaluation.baselines.plain import nothing, popular
+from fashion_hash.evaluation.protocols import Metrics
+from fashion_hash.evaluation.ranking.protocols import FullProtocol, full_protocols
+from fashion_hash.evaluation.ranking.scores import ScoreItems, ScoreOutfits, Scores
+from fashion_hash.training.ranking.scores import FullScores, full_scores
+from fashion_hash.training.runs.scoring import ModelScorer, trained_users
+
+MOST = 10**9
+"""A protocol of more scores than this, for one scorer, is measured only on demand."""
+
+ENCODED = 10**6, 10**7
+"""The same where a score takes the encoding of a whole outfit, and to how many it is cut down on demand."""
+
+
+class FullResults(NamedTuple):
+    """What `measure_full` measured.
+
+    Attributes:
+        results: scorer to protocol to metrics.
+        statements: by protocol.
+        left_out: by protocol, why it was not measured.
+    """
+
+    results: dict[str, dict[str, Metrics]]
+    statements: dict[str, str]
+    left_out: dict[str, str]
+
+
+class _Scorers(NamedTuple):
+    outfits: ScoreOutfits
+    items: ScoreItems
+
+
+def measure_full(
+    dataset: Dataset, split: str, forms: Mapping[str, ModelScorer], full: bool | None, seed: int
+) -> FullResults:
+    """Ranks all outfits, and all items of each type, by a model and by chance and popularity.
+
+    Args:
+        dataset: the data of the run.
+        split: the name of the split.
+        forms: "relaxed" and "binary", the model's scorers.
+        full: True measures every protocol, None those of at most `MOST` scores, False none.
+        seed: of the lists that are drawn where outfits have to be encoded.
+    """
+    measured = FullResults({}, {}, {})
+    if full is False:
+        return measured
+    trained = trained_users(dataset)
+    scores = {name: full_scores(scorer, trained) for name, scorer in forms.items()}
+    at_once = all(score.fast_items for score in scores.values())
+    scores |= {"no_user": scores["binary"].no_user(), "no_item_pairs": scores["binary"].no_item_pairs()}
+    protocols = {}
+    for name, protocol in full_protocols(dataset, split).items():
+        encodes = protocol.of_items and not at_once
+        if full is None and protocol.lists.scores > (limit := ENCODED[0] if encodes else MOST):
+            measured.left_out[name] = _too_many(protocol, limit, encodes)
+        else:
+            protocols[name] = protocol.sample(ENCODED[1], seed) if encodes else protocol
+    measured.statements.update({name: protocol.statement for name, protocol in protocols.items()})
+    makers: dict[str, Callable[[], _Scorers]] = {
+        name: partial(_model, dataset, score) for name, score in scores.items()
+    }
+    makers |= {"popularity": partial(_popularity, dataset), "chance": partial(_chance, dataset)}
+    for name, make in makers.items() if protocols else ():
+        outfits, items = make()  # one after another, since each may hold an array of all outfits
+        measured.results[name] = {key: task.rank(outfits, items).metrics() for key, task in protocols.items()}
+    return measured
+
+
+def _model(dataset: Dataset, score: FullScores) -> _Scorers:
+    return _Scorers(score.outfits(dataset.outfits), score.items)
+
+
+def _popularity(dataset: Dataset) -> _Scorers:
+    """How often an outfit or an item was liked in training."""
+    clicks, columns = item_clicks(dataset), ItemColumns.of(dataset)
+    by_item = popular(clicks)(np.zeros(1, dtype=np.int64))[0]
+
+    def items(outfits: Outfits, slot: int) -> Scores:
+        of_type = by_item[columns.slice(outfits.slots[slot])]
+        return np.broadcast_to(of_type, (len(outfits), len(of_type)))
+
+    return _Scorers(popular(outfit_clicks(dataset)), items)
+
+
+def _chance(dataset: Dataset) -> _Scorers:
+    """The same score for everything: exactly what random orders get on average."""
+
+    def items(outfits: Outfits, slot: int) -> Scores:
+        return np.zeros((len(outfits), len(dataset.items[outfits.slots[slot]])), dtype=np.float32)
+
+    return _Scorers(nothing(outfit_clicks(dataset)), items)
+
+
+def _too_many(protocol: FullProtocol, limit: int, encodes: bool) -> str:
+    what = "outfits to encode" if encodes else "scores"
+    return (
+        f"{counted(len(protocol.lists), 'list')} of {protocol.lists.size:,} candidates are "
+        f"{protocol.lists.scores:,} {what} for each scorer, more than {limit:,}: ask for it with --full (full=True)"
+    )
