@@ -65,7 +65,7 @@ class CodeScores:
         self._scales = model.matching.preference_scale, model.matching.compatibility_scale
         self._weights = self._whole_weights(model)
         users, codes, bias = code_arrays(scorer)
-        queries: Numbers = np.asarray(users, dtype=self._dtype) * self._weights.preference
+        queries: Numbers = np.multiply(users, self._weights.preference, dtype=self._dtype)
         if trained is not None:
             queries[~trained] = 0
         self._queries = queries

@@ -80,7 +80,7 @@ class VectorScores:
         )
         without: npt.NDArray[np.float32] = bias.cpu().numpy()
         if not self._with_user:
-            return without
+            return np.asarray(without)
         users = torch.from_numpy(outfits.users.astype(np.int64)).to(scorer.device)
         every = torch.arange(len(own_bias), device=scorer.device)
         scores = model.completions(scorer.user_codes[users], scorer.items, positions, slot, every).cpu().numpy()
