@@ -91,7 +91,7 @@ class VectorScores:
     def _rest(self, pool: Outfits) -> npt.NDArray[np.float32]:
         """(N,) what does not depend on the user."""
         terms = self._scorer.terms(Outfits(pool.slots, np.zeros_like(pool.users), pool.items))
-        return (terms[:, 2] * self._with_pairs + terms[:, 3]).astype(np.float32)
+        return np.asarray(terms[:, 2] * self._with_pairs + terms[:, 3], dtype=np.float32)
 
     @torch.no_grad()
     def _vectors(self, pool: Outfits) -> Tensor:
