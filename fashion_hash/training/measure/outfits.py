@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -80,9 +80,10 @@ def evaluate(
     task = _Task(dataset, split, dataset.split(split), run.config.seed, dataset.known if drawn else None)
     model, inputs, slope = run.model(dataset)
     relaxed, binary = (make_scorer(run.config, model, inputs, form, dataset, calibrate) for form in (slope, None))
+    known = trained_users(dataset)
     model_scorers: dict[str, Score] = {
-        "relaxed": as_answered(relaxed, trained_users(dataset)),
-        "binary": as_answered(binary, trained_users(dataset)),
+        "relaxed": as_answered(relaxed, known),
+        "binary": as_answered(binary, known),
         "no_user": binary.no_user,
         "no_item_pairs": binary.no_item_pairs,
     }
@@ -92,17 +93,19 @@ def evaluate(
     for told in counts:
         scorers = _cold_scorers(task, told, relaxed, binary, slope, folded[told])
         by_scorer, statements_of = _measure(scorers, _cold_task(task, drawn))
-        for name, metrics_of in by_scorer.items():
-            results[name] = results.get(name, {}) | {
-                f"cold_{told}_{key}": metrics for key, metrics in metrics_of.items()
-            }
+        _add(results, by_scorer, f"cold_{told}_")
         lines |= {f"cold_{told}_{key}": line + _cold_note(dataset, told) for key, line in statements_of.items()}
     ranked = measure_full(dataset, split, {"relaxed": relaxed, "binary": binary}, full, run.config.seed)
-    for name, metrics_of in ranked.results.items():
-        results[name] = results.get(name, {}) | metrics_of
+    _add(results, ranked.results)
     lines |= ranked.statements
     table = report(results, lines, dataset=dataset.name, split=split, num_bits=run.config.model.num_bits)
     return {"run": str(run.path), **table, "left_out": ranked.left_out}
+
+
+def _add(results: dict[str, dict[str, Metrics]], more: Mapping[str, Mapping[str, Metrics]], prefix: str = "") -> None:
+    """Adds the metrics of further protocols to those of each scorer."""
+    for name, metrics_of in more.items():
+        results.setdefault(name, {}).update({f"{prefix}{key}": metrics for key, metrics in metrics_of.items()})
 
 
 def _baselines(task: _Task) -> dict[str, Score]:
