@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from fashion_hash.commands.baselines import add_matched, names_of
 from fashion_hash.commands.run_command import Parser, print_json, run_command
 from fashion_hash.errors import counted
 
@@ -49,8 +50,22 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
         help="also rank all outfits for each user, and all items of each type for each outfit without one, or do not "
         "(default: where that takes at most a billion scores)",
     )
+    parser.add_argument(
+        "--baselines",
+        nargs="?",
+        const="",
+        metavar="NAMES",
+        help="also popularity, neighbours, EASE, factorisations and the others, or those named, separated by commas; "
+        "kept in RUN/baselines",
+    )
+    add_matched(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     return run_command(parser, _evaluate, argv)
+
+
+def _names(text: str | None) -> bool | tuple[str, ...]:
+    """What `--baselines` asks for."""
+    return False if text is None else names_of(text) or True
 
 
 def _evaluate(args: argparse.Namespace) -> int:
@@ -63,7 +78,16 @@ def _evaluate(args: argparse.Namespace) -> int:
     run = open_run(args.run)
     if isinstance(run, RequestRun):
         return _evaluate_requests(run, args)
-    report = evaluate(run, args.split, drawn=args.drawn, cold=args.cold, calibrate=args.calibrate, full=args.full)
+    report = evaluate(
+        run,
+        args.split,
+        drawn=args.drawn,
+        cold=args.cold,
+        calibrate=args.calibrate,
+        full=args.full,
+        matched=args.matched,
+        baselines=_names(args.baselines),
+    )
     if args.lists is not None:
         recommender = Recommender.load(run.path / "bundle")
         report["lists"] = {
@@ -89,6 +113,8 @@ def _evaluate_requests(run: RequestRun, args: argparse.Namespace) -> int:
         "--cold": args.cold is not None,
         "--calibrate": args.calibrate is not None,
         "--full": args.full is not None,
+        "--baselines": args.baselines is not None,
+        "--matched": args.matched is not None,
     }
     for option, is_set in of_outfits.items():
         if is_set:

@@ -64,9 +64,21 @@ def table(report: Mapping[str, Any]) -> str:
         size = ", ".join(f"{key.replace('_', ' ')} {counts[key]:,}" for key in COUNTS if key in counts)
         statement = textwrap.wrap(protocol["statement"], 96)
         blocks.append("\n".join([name, *(f"  {line}" for line in [*statement, size]), *_aligned(rows)]))
+    if report.get("settings"):
+        blocks.append("\n".join(["settings chosen on validation", *_settings(report["settings"])]))
     for name, reason in report.get("left_out", {}).items():
         blocks.append("\n".join([f"{name}: not measured", *(f"  {line}" for line in textwrap.wrap(reason, 96))]))
     return "\n\n".join(blocks) + "\n"
+
+
+def _settings(settings: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
+    """What was chosen for each baseline, one line for each use."""
+    lines = []
+    for name, by_use in settings.items():
+        for use, chosen in by_use.items():
+            if chosen:
+                lines.append(f"  {name}, {use}: " + ", ".join(f"{key} {value}" for key, value in chosen.items()))
+    return lines
 
 
 def _check_same_rows(protocol: str, measured: Mapping[str, Mapping[str, float]]) -> None:

@@ -23,7 +23,7 @@ from fashion_hash.evaluation.baselines.methods import (
     Method,
     Settings,
 )
-from fashion_hash.evaluation.baselines.plain import IdDistance
+from fashion_hash.evaluation.baselines.plain import IdDistance, chance, nothing
 from fashion_hash.evaluation.baselines.scorers import co_occurrence, outfit_scores, pool_scores, slot_scores
 from fashion_hash.evaluation.protocols import Score
 from fashion_hash.evaluation.ranking.scores import ScoreItems, ScoreOutfits
@@ -31,7 +31,8 @@ from fashion_hash.evaluation.ranking.scores import ScoreItems, ScoreOutfits
 Scorer = TypeVar("Scorer")
 Chosen = TypeVar("Chosen")
 Candidates = Sequence[tuple[Settings, ScoreColumns]]
-BASELINES = (*METHODS, ID_DISTANCE)
+CHANCE = "chance"
+BASELINES = (CHANCE, *METHODS, ID_DISTANCE)
 """The names of all baselines that need no features and no torch, in the order in which they are printed."""
 
 
@@ -102,8 +103,8 @@ class Fitter:
             MissingExtraError: it needs a package that is not installed.
         """
         check_names([name])
-        if name == ID_DISTANCE:
-            return self._id_distance()
+        if name in (CHANCE, ID_DISTANCE):
+            return self._chance() if name == CHANCE else self._id_distance()
         method, fitted = METHODS[name], Fitted()
         if name == RECENT and self._items.times is None:
             raise QueryError("needs a time of every training outfit, and this data has none")
@@ -177,6 +178,12 @@ class Fitter:
 
     def _slot(self, by_item: ScoreColumns, weight: float) -> ScoreItems:
         return slot_scores(by_item, self.dataset, self._together, weight)
+
+    def _chance(self) -> Fitted:
+        """Random scores against negatives; ties, which are averaged over their orders, where everything is ranked."""
+        outfits = nothing(self._outfits) if self.uses.outfits else None
+        items: dict[int, ScoreItems] = {slot: self._slot(nothing(self._items), 0.0) for slot in self.uses.slots}
+        return Fitted(chance(self.seed), outfits, items)
 
     def _id_distance(self) -> Fitted:
         distance = IdDistance(self.dataset)

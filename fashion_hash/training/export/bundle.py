@@ -121,6 +121,12 @@ def _scored_by(
     return parts(model, user_codes, item_codes, trained)
 
 
+def exportable(model: Network) -> bool:
+    """Whether a bundle can express the score of a network."""
+    anchors = isinstance(model, OutfitEncoder) and model.anchors > 1
+    return not anchors and any(parent in SCORED_BY for parent in type(model).__mro__)
+
+
 def _by_vectors(
     model: OutfitEncoder, user_codes: np.ndarray, item_codes: Mapping[str, np.ndarray], trained: np.ndarray
 ) -> dict[str, Any]:

@@ -33,11 +33,13 @@ class FullResults(NamedTuple):
         results: scorer to protocol to metrics.
         statements: by protocol.
         left_out: by protocol, why it was not measured.
+        protocols: those that were measured.
     """
 
     results: dict[str, dict[str, Metrics]]
     statements: dict[str, str]
     left_out: dict[str, str]
+    protocols: dict[str, FullProtocol]
 
 
 class _Scorers(NamedTuple):
@@ -57,20 +59,16 @@ def measure_full(
         full: True measures every protocol, None those of at most `MOST` scores, False none.
         seed: of the lists that are drawn where outfits have to be encoded.
     """
-    measured = FullResults({}, {}, {})
+    measured = FullResults({}, {}, {}, {})
     if full is False:
         return measured
     trained = trained_users(dataset)
     scores = {name: full_scores(scorer, trained) for name, scorer in forms.items()}
     at_once = all(score.fast_items for score in scores.values())
     scores |= {"no_user": scores["binary"].no_user(), "no_item_pairs": scores["binary"].no_item_pairs()}
-    protocols = {}
-    for name, protocol in full_protocols(dataset, split).items():
-        encodes = protocol.of_items and not at_once
-        if full is None and protocol.lists.scores > (limit := ENCODED[0] if encodes else MOST):
-            measured.left_out[name] = _too_many(protocol, limit, encodes)
-        else:
-            protocols[name] = protocol.sample(ENCODED[1], seed) if encodes else protocol
+    protocols, left_out = chosen_protocols(dataset, split, full, None if at_once else seed)
+    measured.protocols.update(protocols)
+    measured.left_out.update(left_out)
     measured.statements.update({name: protocol.statement for name, protocol in protocols.items()})
     makers: dict[str, Callable[[], _Scorers]] = {
         name: partial(_model, dataset, score) for name, score in scores.items()
@@ -80,6 +78,28 @@ def measure_full(
         outfits, items = make()  # one after another, since each may hold an array of all outfits
         measured.results[name] = {key: task.rank(outfits, items).metrics() for key, task in protocols.items()}
     return measured
+
+
+def chosen_protocols(
+    dataset: Dataset, split: str, full: bool | None, encoded: int | None = None
+) -> tuple[dict[str, FullProtocol], dict[str, str]]:
+    """The full rankings that are measured, and why others are left out, by name.
+
+    Args:
+        dataset: the data.
+        split: the name of the split.
+        full: see `measure_full`.
+        encoded: where every completed outfit has to be encoded, the seed of the lists that are drawn; else None.
+    """
+    protocols: dict[str, FullProtocol] = {}
+    left_out: dict[str, str] = {}
+    for name, protocol in full_protocols(dataset, split).items() if full is not False else ():
+        encodes = protocol.of_items and encoded is not None
+        if full is None and protocol.lists.scores > (limit := ENCODED[0] if encodes else MOST):
+            left_out[name] = _too_many(protocol, limit, encodes)
+        else:
+            protocols[name] = protocol.sample(ENCODED[1], encoded) if encodes and encoded is not None else protocol
+    return protocols, left_out
 
 
 def _model(dataset: Dataset, score: FullScores) -> _Scorers:

@@ -3,36 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 import numpy as np
 
-from fashion_hash.core.outfits import Outfits
-from fashion_hash.data.dataset import Dataset, Split
+from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.splits.cold_users import COLD_TOLD, told_outfits
 from fashion_hash.errors import DataError, QueryError, counted, expect
 from fashion_hash.evaluation import baselines
-from fashion_hash.evaluation.protocols import Metrics, Score, evaluate_split, statements
+from fashion_hash.evaluation.baselines.measure import Measures
+from fashion_hash.evaluation.matched import Clock
+from fashion_hash.evaluation.protocols import Metrics, Score, evaluate_split
 from fashion_hash.evaluation.report import report
+from fashion_hash.training.baselines.kept import FOLDER, Baselines, check_names, measure_baselines
+from fashion_hash.training.export.bundle import exportable
 from fashion_hash.training.measure.cold_users import cold_scorer, fold_ins, mean_user
 from fashion_hash.training.measure.full import measure_full
+from fashion_hash.training.measure.tasks import Negatives, Task, negatives_of
 from fashion_hash.training.runs.calibration import make_scorer
 from fashion_hash.training.runs.run import Run, load_data
 from fashion_hash.training.runs.scoring import ModelScorer, as_answered, trained_users
-from fashion_hash.training.runs.validation import drawn_beside, drawn_negatives
 
 COLD = (1, COLD_TOLD)
 
 
-class _Task(NamedTuple):
-    """What is measured: the rows of a split, or those of its cold users; `known` is set to draw negatives."""
+class _Forms(NamedTuple):
+    """The scorers of a run: relaxed with its slope, and binary."""
 
-    dataset: Dataset
-    split: str
-    part: Split
-    seed: int
-    known: Outfits | None
+    relaxed: ModelScorer
+    binary: ModelScorer
+    slope: float
+
+
+class Beside(TypedDict, total=False):
+    """What `evaluate` measures beside the rows and negatives that the data set has.
+
+    Attributes:
+        drawn: whether to rank against drawn negatives as well, ten random and ten hard ones for each positive,
+            unless the split has several of that kind itself.
+        full: whether to rank all outfits for each user ("full_outfits"), and all items of each type for each user and
+            outfit without it ("full_TYPE"); by default where that takes at most a billion scores (a million where
+            every completed outfit has to be encoded). Hidden users are not ranked fully.
+        matched: also against negatives of the same time and popularity (`fashion_hash.evaluation.matched`), by the
+            "times" of the outfits, or by "ids", where the ids of items are numbers that grow with time. Not for
+            hidden users.
+        baselines: True or names of them: also popularity, neighbours, EASE and the others of
+            `fashion_hash.training.baselines.kept.ALL`. They are kept in RUN/baselines. Not for hidden users.
+    """
+
+    drawn: bool
+    full: bool | None
+    matched: Clock | None
+    baselines: bool | Sequence[str]
 
 
 def evaluate(
@@ -40,10 +62,9 @@ def evaluate(
     split: str = "test",
     dataset: Dataset | None = None,
     *,
-    drawn: bool = False,
     cold: Sequence[int] | None = None,
     calibrate: bool | None = None,
-    full: bool | None = None,
+    **beside: Unpack[Beside],
 ) -> dict[str, Any]:
     """Measures the best epoch of a run.
 
@@ -51,92 +72,125 @@ def evaluate(
         run: a finished run.
         split: "train", "valid" or "test".
         dataset: the data of the run; read again by default.
-        drawn: whether to rank against drawn negatives as well, ten random and ten hard ones for each positive,
-            unless the split has several of that kind itself.
         cold: how many outfits each hidden user tells, 1 and 5 by default; the code of the user is fitted to
             them, everything else is frozen. Only for runs with data.cold_users.
         calibrate: whether to weight the terms of the score on the validation split; by default as the configuration
             of the run says (train.calibrate).
-        full: whether to rank all outfits for each user ("full_outfits"), and all items of each type for each user and
-            outfit without it ("full_TYPE"); by default where that takes at most a billion scores (a million where
-            every completed outfit has to be encoded). Hidden users are not ranked fully.
+        beside: drawn, full, matched, baselines: see `Beside`.
 
     Returns:
         {"run", "dataset", "split", "num_bits", "protocols": {name: {"statement", "relaxed", "binary",
-        "baselines"}}, "left_out": {name of a protocol: why it was not measured}}: see
+        "baselines"}}, "left_out": {name of a protocol or baseline: why it was not measured}}: see
         `fashion_hash.evaluation.report.report`. Baselines: chance, popularity, and
         the binary model without its users (no_user) and without its pairs (no_item_pairs). Protocols of
         hidden users begin with "cold_1_" or "cold_5_"; their baselines use nothing about the user:
         chance, popularity, no_user and no_user_relaxed, and the mean of the known users (mean_user, relaxed).
-        They also have fold_in, the code that `Recommender.add_user` gives (binary, or the vector).
+        They also have fold_in, the code that `Recommender.add_user` gives (binary, or the vector). With baselines
+        also "settings": {baseline: {use: what was chosen on validation}}.
 
     Raises:
         DataError: the data has no such split.
-        QueryError: `cold` is set for a run without hidden users, or has a number below 1.
+        QueryError: `cold` is set for a run without hidden users, or has a number below 1; there is no baseline of a
+            name, or matched negatives cannot be had from this data.
         TrainingError: the data has changed since the training.
     """
     expect(run, Run, "evaluate", "open a finished run with Run.open(path)")
+    names = _names(beside.get("baselines"))
     dataset = load_data(run.config, dataset, run.path)
-    task = _Task(dataset, split, dataset.split(split), run.config.seed, dataset.known if drawn else None)
+    known = dataset.known if beside.get("drawn") else None
+    task = Task(
+        dataset, split, dataset.split(split), run.config.seed, known, beside.get("matched"), run.config.negatives.swap
+    )
     model, inputs, slope = run.model(dataset)
     relaxed, binary = (make_scorer(run.config, model, inputs, form, dataset, calibrate) for form in (slope, None))
-    known = trained_users(dataset)
     model_scorers: dict[str, Score] = {
-        "relaxed": as_answered(relaxed, known),
-        "binary": as_answered(binary, known),
+        "relaxed": as_answered(relaxed, trained_users(dataset)),
+        "binary": as_answered(binary, trained_users(dataset)),
         "no_user": binary.no_user,
         "no_item_pairs": binary.no_item_pairs,
     }
-    results, lines = _measure(model_scorers | _baselines(task), task)
-    counts = _cold_counts(dataset, split, cold)
-    folded = fold_ins(run, dataset, binary, counts, calibrate)
-    for told in counts:
-        scorers = _cold_scorers(task, told, relaxed, binary, slope, folded[told])
-        by_scorer, statements_of = _measure(scorers, _cold_task(task, drawn))
-        _add(results, by_scorer, f"cold_{told}_")
-        lines |= {f"cold_{told}_{key}": line + _cold_note(dataset, told) for key, line in statements_of.items()}
-    ranked = measure_full(dataset, split, {"relaxed": relaxed, "binary": binary}, full, run.config.seed)
-    _add(results, ranked.results)
-    lines |= ranked.statements
+    negatives = negatives_of(task)
+    results = _measured(model_scorers | _baselines(task), negatives)
+    ranked = measure_full(dataset, split, {"relaxed": relaxed, "binary": binary}, beside.get("full"), run.config.seed)
+    results, lines = merged(results, ranked.results), {**negatives.statements, **ranked.statements}
+    found = Baselines({}, {}, {})
+    if names:
+        lists = {name: protocol.lists for name, protocol in ranked.protocols.items()}
+        measures = Measures(negatives.part, negatives.drawn, lists)
+        found = measure_baselines(run.config, dataset, measures, lines, run.path / FOLDER / f"{split}.json", names)
+    forms, counts = _Forms(relaxed, binary, slope), _cold_counts(dataset, split, cold)
+    by_cold, lines_of_cold = _hidden_users(run, task, forms, counts, calibrate)
+    results, lines = merged(found.results, results, by_cold), lines | lines_of_cold
     table = report(results, lines, dataset=dataset.name, split=split, num_bits=run.config.model.num_bits)
-    return {"run": str(run.path), **table, "left_out": ranked.left_out}
+    settings = {"settings": found.settings} if names else {}
+    return {"run": str(run.path), **table, **settings, "left_out": {**ranked.left_out, **found.left_out}}
 
 
-def _add(results: dict[str, dict[str, Metrics]], more: Mapping[str, Mapping[str, Metrics]], prefix: str = "") -> None:
-    """Adds the metrics of further protocols to those of each scorer."""
-    for name, metrics_of in more.items():
-        results.setdefault(name, {}).update({f"{prefix}{key}": metrics for key, metrics in metrics_of.items()})
-
-
-def _baselines(task: _Task) -> dict[str, Score]:
+def _baselines(task: Task) -> dict[str, Score]:
     positives = task.dataset.split("train").positives
     return {"popularity": baselines.popularity(positives), "chance": baselines.chance(task.seed)}
 
 
-def _cold_scorers(
-    task: _Task, told: int, relaxed: ModelScorer, binary: ModelScorer, slope: float, folded: ModelScorer
-) -> dict[str, Score]:
+def _names(baselines: bool | Sequence[str] | None) -> tuple[str, ...]:
+    """The names of the baselines that are asked for, in order."""
+    return () if not baselines else check_names(None if baselines is True else baselines)
+
+
+def merged(*results: Mapping[str, Mapping[str, Metrics]]) -> dict[str, dict[str, Metrics]]:
+    """The metrics of several measurements, by scorer and protocol; later ones count."""
+    together: dict[str, dict[str, Metrics]] = {}
+    for measured in results:
+        for name, by_protocol in measured.items():
+            together[name] = together.get(name, {}) | dict(by_protocol)
+    return together
+
+
+def _measured(scorers: Mapping[str, Score], negatives: Negatives) -> dict[str, dict[str, Metrics]]:
+    return {name: evaluate_split(score, negatives.part, negatives.drawn) for name, score in scorers.items()}
+
+
+def _hidden_users(
+    run: Run, task: Task, forms: _Forms, counts: Sequence[int], calibrate: bool | None
+) -> tuple[dict[str, dict[str, Metrics]], dict[str, str]]:
+    """The metrics of hidden users by scorer and protocol, and statements, for each number of told outfits."""
+    results: dict[str, dict[str, Metrics]] = {}
+    lines: dict[str, str] = {}
+    model = forms.binary.model
+    folded = fold_ins(run, task.dataset, forms.binary, counts, calibrate) if exportable(model) else {}
+    for told in counts:
+        negatives = negatives_of(_cold_task(task))
+        measured = _measured(_cold_scorers(task, told, forms, folded.get(told)), negatives)
+        for name, by_protocol in measured.items():
+            renamed = {f"cold_{told}_{key}": metrics for key, metrics in by_protocol.items()}
+            results = merged(results, {name: renamed})
+        note = _cold_note(task.dataset, told)
+        lines |= {f"cold_{told}_{key}": line + note for key, line in negatives.statements.items()}
+    return results, lines
+
+
+def _cold_scorers(task: Task, told: int, forms: _Forms, folded: ModelScorer | None) -> dict[str, Score]:
     """Scorers of the hidden users for a number of told outfits, and their baselines."""
     dataset, seed = task.dataset, task.seed
     assert dataset.cold is not None
     outfits, count = told_outfits(dataset.cold, told), len(dataset.cold.ids)
     trained = trained_users(dataset)
-    mean = mean_user(relaxed, trained, count)
+    mean = mean_user(forms.relaxed, trained, count)
     scorers: dict[str, Score] = {
-        "relaxed": cold_scorer(relaxed, dataset, outfits, slope, seed),
-        "binary": cold_scorer(binary, dataset, outfits, slope, seed),
-        "fold_in": folded,
-        "no_user": mean_user(binary, trained, count).no_user,
+        "relaxed": cold_scorer(forms.relaxed, dataset, outfits, forms.slope, seed),
+        "binary": cold_scorer(forms.binary, dataset, outfits, forms.slope, seed),
+        **({} if folded is None else {"fold_in": folded}),
+        "no_user": mean_user(forms.binary, trained, count).no_user,
         "no_user_relaxed": mean.no_user,
         "mean_user": mean,
     }
     return scorers | _baselines(task)
 
 
-def _cold_task(task: _Task, drawn: bool) -> _Task:
+def _cold_task(task: Task) -> Task:
     cold = task.dataset.cold
     assert cold is not None
-    return task._replace(part=cold.splits[task.split], known=cold.known if drawn else None)
+    known = None if task.known is None else cold.known
+    return task._replace(part=cold.splits[task.split], known=known, matched=None)
 
 
 def _cold_note(dataset: Dataset, told: int) -> str:
@@ -145,17 +199,6 @@ def _cold_note(dataset: Dataset, told: int) -> str:
         f"; {counted(len(dataset.cold.ids), 'user')} hidden from training altogether, the code of each fitted to "
         f"{counted(told, 'outfit')} of theirs, everything else frozen"
     )
-
-
-def _measure(scorers: dict[str, Score], task: _Task) -> tuple[dict[str, dict[str, Metrics]], dict[str, str]]:
-    """The metrics of each scorer and protocol, and a statement of each protocol."""
-    part, known = task.part, task.known
-    has_own = part.negatives or part.questions or part.labelled or part.retrieval or known is not None
-    alone = None if has_own else drawn_negatives(task.dataset, task.split, task.seed, part=part)
-    beside = {} if known is None else drawn_beside(known, task.split, part, task.seed)
-    part = replace(part, negatives={**part.negatives, **beside})
-    results = {name: evaluate_split(score, part, alone) for name, score in scorers.items()}
-    return results, statements(task.dataset.name, task.split, part, alone, task.seed, drawn_kinds=beside)
 
 
 def _cold_counts(dataset: Dataset, split: str, cold: Sequence[int] | None) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fashion_hash.config.requests import RequestConfig
 from fashion_hash.data.requests.judged import JudgedRequests
 from fashion_hash.data.requests.table import RequestData
 from fashion_hash.data.requests.typed import typed_requests
@@ -21,6 +22,8 @@ from fashion_hash.evaluation.requests import (
     Score,
     bm25,
     chance,
+    history,
+    neighbours,
     popularity,
     request_metrics,
     request_values,
@@ -107,6 +110,45 @@ def request_scorers(run: RequestRun, split: str, data: RequestData, texts: Seque
     }
 
 
+def request_baselines(config: RequestConfig, split: str = "test", data: RequestData | None = None) -> dict[str, Any]:
+    """Measures what needs no training on the requests of a configuration.
+
+    Args:
+        config: of requests; its encoder, untrained, is one of the baselines.
+        split: "train", "valid" or "test".
+        data: the requests; read again by default.
+
+    Returns:
+        As `evaluate_requests`, without "run" and with "num_bits" None; the scorers are popularity, what the user took
+        ("history"), what such users took ("neighbours"), BM25, the zero-shot encoder and chance.
+
+    Raises:
+        DataError: the data has no such split, or the split is empty.
+    """
+    data = data or load_request_data(config)
+    requests = data.split(split)
+    if not len(requests):
+        raise DataError(f"{data.name} has no {split} requests to measure")
+    judged = typed_requests(data, split, config.seed)
+    inputs = RequestInputs(config, data)
+    scorers: dict[str, Score] = {
+        POPULARITY: popularity(data),
+        "history": history(data),
+        "neighbours": neighbours(data),
+        BM25: bm25(data),
+        ZERO_SHOT: zero_shot(inputs, (*requests.texts, *judged.requests.texts)),
+        CHANCE: chance(data.num_items),
+    }
+    return {
+        "dataset": data.name,
+        "split": split,
+        "num_bits": None,
+        "statement": statement(data, split),
+        "scorers": {name: request_metrics(request_values(scorer, requests)) for name, scorer in scorers.items()},
+        "judged": judged_report(scorers, judged) if len(judged) else None,
+    }
+
+
 def judged_report(scorers: Mapping[str, Score], judged: JudgedRequests) -> dict[str, Any]:
     """What every scorer does on judged requests; see "judged" of `evaluate_requests`."""
     kinds = ", ".join(f"{judged.kinds.count(kind)} {kind}" for kind in dict.fromkeys(judged.kinds))
@@ -136,7 +178,7 @@ def request_table(report: Mapping[str, Any], spread: Mapping[str, Mapping[str, f
     """
     width = max(len(name) for name in report["scorers"])
     lines = [
-        f"{report['dataset']}, {report['split']}, {report['num_bits']} bits",
+        f"{report['dataset']}, {report['split']}" + (f", {report['num_bits']} bits" if report["num_bits"] else ""),
         f"  {report['statement']}",
         _heading("", METRICS, width, spread),
     ]

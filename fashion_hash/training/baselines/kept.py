@@ -1,0 +1,139 @@
+"""The baselines of an experiment, measured once and kept: RUN/baselines/SPLIT.json.
+
+What is kept is used again while the data, the protocols and their negatives are the same; a baseline that was not asked
+for before is added. Trained ones are runs in RUN/baselines/NAME.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fashion_hash.config.experiment import Config
+from fashion_hash.core.files import write_text
+from fashion_hash.data.dataset import Dataset
+from fashion_hash.errors import MissingExtraError, QueryError, TrainingError, suggest
+from fashion_hash.evaluation.baselines.fit import BASELINES, Fitted, Fitter
+from fashion_hash.evaluation.baselines.measure import Measures, measured, validation
+from fashion_hash.evaluation.protocols import Metrics
+from fashion_hash.training.baselines.trained import TRAINED
+from fashion_hash.training.outfits.loop import fit
+from fashion_hash.training.ranking.scores import full_scores
+from fashion_hash.training.runs.run import Run
+from fashion_hash.training.runs.scoring import ModelScorer, as_answered, trained_users
+from fashion_hash.training.runs.validation import validation_split
+
+FOLDER = "baselines"
+ALL = (*BASELINES, *TRAINED)
+"""The names of all baselines of outfits, in the order in which they are printed."""
+
+Tell = Callable[[str], None]
+
+
+class Baselines(NamedTuple):
+    """The figures of baselines.
+
+    Attributes:
+        results: by baseline and protocol.
+        settings: what was chosen on validation, by baseline and use.
+        left_out: why a baseline has no figures, by "baseline NAME".
+    """
+
+    results: Mapping[str, Mapping[str, Metrics]]
+    settings: Mapping[str, Mapping[str, Any]]
+    left_out: Mapping[str, str]
+
+
+def measure_baselines(
+    config: Config,
+    dataset: Dataset,
+    measures: Measures,
+    statements: Mapping[str, str],
+    path: Path,
+    names: Sequence[str] | None = None,
+    tell: Tell = lambda line: None,
+) -> Baselines:
+    """Baselines by the protocols of a split, from `path` where they were measured before.
+
+    Args:
+        config: of the experiment; the features, the seed and the negatives of trained baselines come from it.
+        dataset: the data of the experiment.
+        measures: what is measured.
+        statements: of every protocol; figures are used again only where these are the same.
+        path: the file that they are kept in; trained baselines get folders beside it.
+        names: of baselines; all by default.
+        tell: receives lines of text about what is done.
+
+    Raises:
+        QueryError: there is no baseline of one of the names.
+    """
+    names = check_names(names)
+    key = {"data": dataset.fingerprint, "seed": config.seed, "statements": dict(statements)}
+    kept = _kept(path, key)
+    fitter = None
+    for name in names:
+        if "results" in kept.get(name, {}):
+            continue
+        tell(f"baseline {name} ...")
+        if fitter is None:
+            part = validation_split(dataset, config.seed)
+            uses = measures.uses
+            fitter = Fitter(dataset, uses, validation(dataset, part, uses.slots, config.seed), config.seed)
+        try:
+            made = _trained(name, config, dataset, measures, path.parent, tell) if name in TRAINED else fitter(name)
+        except (QueryError, MissingExtraError) as error:
+            kept[name] = {"absent": str(error)}
+        else:
+            kept[name] = {"results": measured(made, measures), "settings": made.settings}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, json.dumps({"key": key, "baselines": kept}, indent=1) + "\n")
+    of = {name: kept[name] for name in names}
+    return Baselines(
+        {name: entry["results"] for name, entry in of.items() if "results" in entry},
+        {name: entry["settings"] for name, entry in of.items() if entry.get("settings")},
+        {f"baseline {name}": entry["absent"] for name, entry in of.items() if "absent" in entry},
+    )
+
+
+def check_names(names: Sequence[str] | None) -> tuple[str, ...]:
+    """The names in the order in which they are printed; all for None. Raises QueryError for an unknown one."""
+    for name in names or ():
+        if name not in ALL:
+            raise QueryError(f"no baseline {name!r}{suggest(name, ALL)}: use some of {', '.join(ALL)}")
+    return tuple(name for name in ALL if names is None or name in names)
+
+
+def _kept(path: Path, key: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file holds for this data and these protocols, by baseline; nothing where it is absent or broken."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return dict(content["baselines"]) if content["key"] == key else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _trained(name: str, config: Config, dataset: Dataset, measures: Measures, folder: Path, tell: Tell) -> Fitted:
+    """A trained baseline, from its run where that is finished."""
+    own = TRAINED[name](config)
+    path = folder / name.replace(" ", "-")
+    run = _finished(path, own) or fit(own, dataset, path, report=lambda line: tell(f"{name}: {line}"))
+    model, inputs, slope = run.model(dataset)
+    scorer, trained = ModelScorer(model, inputs, slope), trained_users(dataset)
+    full = full_scores(scorer, trained)
+    uses = measures.uses
+    return Fitted(
+        as_answered(scorer, trained),
+        full.outfits(dataset.outfits) if uses.outfits else None,
+        {slot: full.items for slot in uses.slots},
+        {"run": {"folder": str(path), "epoch": run.best_epoch}},
+    )
+
+
+def _finished(path: Path, config: Config) -> Run | None:
+    try:
+        run = Run.open(path)
+    except TrainingError:
+        return None
+    return run if run.config == config and len(run.history) == config.train.epochs else None
