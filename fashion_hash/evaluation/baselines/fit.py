@@ -73,12 +73,14 @@ class Fitted:
         outfits: of the pool, or None.
         items: of each open slot, by its position.
         settings: what was chosen, by use: "outfits", "full_outfits", "full_SLOT".
+        slow: whether it encodes every completed outfit to score the items of a slot.
     """
 
     score: Score | None = None
     outfits: ScoreOutfits | None = None
     items: dict[int, ScoreItems] = field(default_factory=dict)
     settings: dict[str, Settings] = field(default_factory=dict)
+    slow: bool = False
 
 
 class Fitter:

@@ -19,6 +19,7 @@ from fashion_hash.evaluation.baselines.fit import BASELINES, Fitted, Fitter
 from fashion_hash.evaluation.baselines.measure import Measures, measured, validation
 from fashion_hash.evaluation.protocols import Metrics
 from fashion_hash.training.baselines.trained import TRAINED
+from fashion_hash.training.measure.full import ENCODED
 from fashion_hash.training.outfits.loop import fit
 from fashion_hash.training.ranking.scores import full_scores
 from fashion_hash.training.runs.run import Run
@@ -74,7 +75,8 @@ def measure_baselines(
     kept = _kept(path, key)
     fitter = None
     for name in names:
-        if "results" in kept.get(name, {}):
+        recipe = TRAINED[name](config).to_yaml() if name in TRAINED else None
+        if "results" in kept.get(name, {}) and kept[name]["recipe"] == recipe:
             continue
         tell(f"baseline {name} ...")
         if fitter is None:
@@ -86,15 +88,38 @@ def measure_baselines(
         except (QueryError, MissingExtraError) as error:
             kept[name] = {"absent": str(error)}
         else:
-            kept[name] = {"results": measured(made, measures), "settings": made.settings}
+            results = measured(made, measures)
+            kept[name] = {
+                "results": results,
+                "settings": made.settings,
+                "left_out": _unranked(made, measures),
+                "recipe": recipe,
+            }
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps({"key": key, "baselines": kept}, indent=1) + "\n")
     of = {name: kept[name] for name in names}
     return Baselines(
         {name: entry["results"] for name, entry in of.items() if "results" in entry},
         {name: entry["settings"] for name, entry in of.items() if entry.get("settings")},
-        {f"baseline {name}": entry["absent"] for name, entry in of.items() if "absent" in entry},
+        _reasons(of),
     )
+
+
+def _unranked(made: Fitted, measures: Measures) -> list[str]:
+    """The rankings of items that take too long for a baseline which encodes every completed outfit."""
+    lists = measures.lists.items()
+    return [
+        name for name, ranked in lists if ranked.partial is not None and made.slow and ranked.slot not in made.items
+    ]
+
+
+def _reasons(of: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Why baselines have no figures, or none of some rankings."""
+    reasons = {f"baseline {name}": str(entry["absent"]) for name, entry in of.items() if "absent" in entry}
+    for name, entry in of.items():
+        for protocol in entry.get("left_out", ()):
+            reasons[f"baseline {name}, {protocol}"] = f"would encode more than {ENCODED[1]:,} outfits"
+    return reasons
 
 
 def check_names(names: Sequence[str] | None) -> tuple[str, ...]:
@@ -123,11 +148,13 @@ def _trained(name: str, config: Config, dataset: Dataset, measures: Measures, fo
     scorer, trained = ModelScorer(model, inputs, slope), trained_users(dataset)
     full = full_scores(scorer, trained)
     uses = measures.uses
+    too_many = {lists.slot for lists in measures.lists.values() if lists.scores > ENCODED[1]}
     return Fitted(
         as_answered(scorer, trained),
         full.outfits(dataset.outfits) if uses.outfits else None,
-        {slot: full.items for slot in uses.slots},
+        {slot: full.items for slot in uses.slots if full.fast_items or slot not in too_many},
         {"run": {"folder": str(path), "epoch": run.best_epoch}},
+        slow=not full.fast_items,
     )
 
 

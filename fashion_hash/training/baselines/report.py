@@ -76,4 +76,4 @@ def baselines(
         options.get("tell") or (lambda line: None),
     )
     table = report(measured.results, lines, dataset=dataset.name, split=split, num_bits=None)
-    return {**table, "settings": measured.settings, "left_out": left_out | measured.left_out}
+    return {**table, "settings": measured.settings, "left_out": {**left_out, **measured.left_out}}
