@@ -17,7 +17,7 @@ COMMANDS = {
     "extract-features": ("data.extract_features", "extract the image features of a configuration into its store"),
     "train": ("train", "train one experiment"),
     "export-live": ("data.export_live", "write what a live catalogue was told as tables"),
-    "baselines": ("baselines", "measure popularity, neighbours, EASE and other baselines"),
+    "baselines": ("measure.baselines", "measure popularity, neighbours, EASE and other baselines"),
     "evaluate": ("evaluate", "measure a trained run"),
     "study": ("studies.study", "train variants with several seeds and compare them"),
     "tune": ("studies.tune", "look for the settings that are best on the validation split"),

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fashion_hash.commands.baselines import add_matched, names_of
+from fashion_hash.commands.measure.baselines import add_matched, names_of
 from fashion_hash.commands.run_command import Parser, print_json, run_command
 from fashion_hash.errors import counted
 

@@ -24,11 +24,13 @@ class Measures(NamedTuple):
         part: the positives, with the negatives and questions that they have.
         drawn: negatives where the part has none of its own, see `protocols.evaluate_split`.
         lists: of full rankings, by the name of the protocol.
+        statements: what is said of each protocol.
     """
 
     part: Split
     drawn: Groups | None = None
     lists: Mapping[str, Lists] = {}
+    statements: Mapping[str, str] = {}
 
     @property
     def uses(self) -> Uses:

@@ -51,7 +51,6 @@ def measure_baselines(
     config: Config,
     dataset: Dataset,
     measures: Measures,
-    statements: Mapping[str, str],
     path: Path,
     names: Sequence[str] | None = None,
     tell: Tell = lambda line: None,
@@ -61,8 +60,7 @@ def measure_baselines(
     Args:
         config: of the experiment; the features, the seed and the negatives of trained baselines come from it.
         dataset: the data of the experiment.
-        measures: what is measured.
-        statements: of every protocol; figures are used again only where these are the same.
+        measures: what is measured; figures are used again only where its statements are the same.
         path: the file that they are kept in; trained baselines get folders beside it.
         names: of baselines; all by default.
         tell: receives lines of text about what is done.
@@ -71,7 +69,7 @@ def measure_baselines(
         QueryError: there is no baseline of one of the names.
     """
     names = check_names(names)
-    key = {"data": dataset.fingerprint, "seed": config.seed, "statements": dict(statements)}
+    key = {"data": dataset.fingerprint, "seed": config.seed, "statements": dict(measures.statements)}
     kept = _kept(path, key)
     fitter = None
     for name in names:

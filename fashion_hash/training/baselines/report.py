@@ -69,8 +69,7 @@ def baselines(
     measured = measure_baselines(
         config,
         dataset,
-        Measures(part, drawn, {name: protocol.lists for name, protocol in protocols.items()}),
-        lines,
+        Measures(part, drawn, {name: protocol.lists for name, protocol in protocols.items()}, lines),
         (own.with_name(f"{own.name}.{FOLDER}") if out is None else Path(out)) / f"{split}.json",
         names,
         options.get("tell") or (lambda line: None),

@@ -97,33 +97,41 @@ def evaluate(
     expect(run, Run, "evaluate", "open a finished run with Run.open(path)")
     names = _names(beside.get("baselines"))
     dataset = load_data(run.config, dataset, run.path)
-    known = dataset.known if beside.get("drawn") else None
-    task = Task(
-        dataset, split, dataset.split(split), run.config.seed, known, beside.get("matched"), run.config.negatives.swap
-    )
+    task = _task(run, dataset, split, beside)
     model, inputs, slope = run.model(dataset)
     relaxed, binary = (make_scorer(run.config, model, inputs, form, dataset, calibrate) for form in (slope, None))
-    model_scorers: dict[str, Score] = {
-        "relaxed": as_answered(relaxed, trained_users(dataset)),
-        "binary": as_answered(binary, trained_users(dataset)),
-        "no_user": binary.no_user,
-        "no_item_pairs": binary.no_item_pairs,
-    }
+    forms, counts = _Forms(relaxed, binary, slope), _cold_counts(dataset, split, cold)
     negatives = negatives_of(task)
-    results = _measured(model_scorers | _baselines(task), negatives)
+    results = _measured(_model_scorers(forms, dataset) | _baselines(task), negatives)
     ranked = measure_full(dataset, split, {"relaxed": relaxed, "binary": binary}, beside.get("full"), run.config.seed)
     results, lines = merged(results, ranked.results), {**negatives.statements, **ranked.statements}
     found = Baselines({}, {}, {})
     if names:
         lists = {name: protocol.lists for name, protocol in ranked.protocols.items()}
-        measures = Measures(negatives.part, negatives.drawn, lists)
-        found = measure_baselines(run.config, dataset, measures, lines, run.path / FOLDER / f"{split}.json", names)
-    forms, counts = _Forms(relaxed, binary, slope), _cold_counts(dataset, split, cold)
+        measures = Measures(negatives.part, negatives.drawn, lists, lines)
+        found = measure_baselines(run.config, dataset, measures, run.path / FOLDER / f"{split}.json", names)
     by_cold, lines_of_cold = _hidden_users(run, task, forms, counts, calibrate)
     results, lines = merged(found.results, results, by_cold), lines | lines_of_cold
     table = report(results, lines, dataset=dataset.name, split=split, num_bits=run.config.model.num_bits)
     settings = {"settings": found.settings} if names else {}
     return {"run": str(run.path), **table, **settings, "left_out": {**ranked.left_out, **found.left_out}}
+
+
+def _task(run: Run, dataset: Dataset, split: str, beside: Beside) -> Task:
+    known = dataset.known if beside.get("drawn") else None
+    swap = run.config.negatives.swap
+    return Task(dataset, split, dataset.split(split), run.config.seed, known, beside.get("matched"), swap)
+
+
+def _model_scorers(forms: _Forms, dataset: Dataset) -> dict[str, Score]:
+    """The model as a bundle answers, in both forms, and with one of its terms alone."""
+    trained = trained_users(dataset)
+    return {
+        "relaxed": as_answered(forms.relaxed, trained),
+        "binary": as_answered(forms.binary, trained),
+        "no_user": forms.binary.no_user,
+        "no_item_pairs": forms.binary.no_item_pairs,
+    }
 
 
 def _baselines(task: Task) -> dict[str, Score]:
