@@ -35,7 +35,8 @@ class Measures(NamedTuple):
     @property
     def uses(self) -> Uses:
         """What has to be fitted for it."""
-        ranked = self.part.negatives or self.part.questions is not None or self.part.labelled or self.drawn is not None
+        part = self.part
+        ranked = part.negatives or part.questions or part.labelled or part.retrieval or self.drawn
         slots = tuple(lists.slot for lists in self.lists.values() if lists.partial is not None)
         return Uses(bool(ranked), any(lists.partial is None for lists in self.lists.values()), slots)
 

@@ -58,7 +58,7 @@ def negatives_of(task: Task) -> Negatives:
     dataset, part, known = task.dataset, task.part, task.known
     beside = {} if known is None else drawn_beside(known, task.split, part, task.seed)
     alone = None
-    if not (part.negatives or part.questions or part.labelled or known is not None):
+    if not (part.negatives or part.questions or part.labelled or part.retrieval or known is not None):
         alone = drawn_negatives(dataset, task.split, task.seed, part=part)
     if task.matched is not None:
         if alone is not None:
