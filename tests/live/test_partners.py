@@ -7,7 +7,7 @@ import pytest
 
 from fashion_hash.index.partners import find_partners
 from fashion_hash.live import partners as partners_module
-from fashion_hash.live.partners import extended
+from fashion_hash.live.partners import extended, revised
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,19 @@ def test_extended_lists_are_new_lists(
             np.testing.assert_allclose(
                 values[row], [known[partner] for partner in rows[row].tolist()], rtol=1e-4, atol=1e-3
             )
+
+
+def test_lists_of_sets_are_brought_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partners_module, "BLOCK", 64)
+    rng = np.random.default_rng(1)
+    codes = {"item": rng.integers(0, 256, (340, 2, 4), dtype=np.uint8)}
+    weights = rng.integers(-(2**17), 2**17, 32).astype(np.int32)
+    pair = ("item", "item")
+    before = codes["item"][:300].copy()
+    before[7] = ~before[7]  # an item that has another code since
+    old = find_partners({"item": before}, weights, types=[pair])
+    known = {"item": codes["item"][:300]}
+    lists = extended(revised(old, known, {"item": np.array([7])}, weights), {"item": 300}, codes, weights)
+    expected = find_partners(codes, weights, types=[pair])
+    assert lists.keys() == expected.keys() == {pair}
+    np.testing.assert_allclose(lists[pair][1], expected[pair][1], rtol=1e-4, atol=1e-3)
