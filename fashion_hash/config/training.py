@@ -217,7 +217,9 @@ class TrainConfig(Section):
         average: answer with the mean of the weights of this many last epochs, under the slope of the first of them;
             if left out, with the weights of a single epoch. It helps relaxed codes, binary ones hardly.
         calibrate: whether everything that uses the run weighs the terms of the score on the validation split, and
-            with model.item_bias also the items' leave-one-out rates. Training itself does not change.
+            with model.item_bias also the items' leave-one-out rates: true against the negatives of that split,
+            "outfits" against real outfits of the pool, which is for rankings of everything. Training itself does not
+            change.
         parts: the parts to train; all if left out. With `start` and parts [user], only the users' codes are trained.
     """
 
@@ -229,7 +231,7 @@ class TrainConfig(Section):
     workers: Annotated[int, Field(ge=1, le=1024)] = 2
     start: str | None = None
     average: Count | None = None
-    calibrate: bool = False
+    calibrate: bool | Literal["outfits"] = False
     parts: (
         tuple[
             Literal[

@@ -2,24 +2,29 @@
 
 A model memorises its training outfits, above all in the terms that have a number for each item. On new outfits,
 preference, compatibility and item bias therefore need other weights than in training, and binary codes need other
-weights than relaxed codes. Four weights are fitted by pairwise logistic regression; the fourth belongs to the
-leave-one-out rates of the items (`data.item_rates`), which become part of the item bias.
-Shapes: L pairs of a positive and a negative of its user, T terms.
+weights than relaxed codes. Four weights are fitted, by pairwise logistic regression against the negatives of the split,
+or by a conditional logit against real outfits of the pool; the fourth belongs to the leave-one-out rates of the items
+(`data.item_rates`), which become part of the item bias.
+Shapes: L pairs of a positive and a negative of its user, or L positives and C outfits, T terms.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from scipy.optimize import minimize
+from scipy.special import logsumexp
 
 from fashion_hash.config.experiment import Config
-from fashion_hash.core.outfits import EMPTY, Outfits
+from fashion_hash.core.outfits import EMPTY, Outfits, concatenate
+from fashion_hash.core.seeds import generator
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.item_rates import leave_one_out_rates
+from fashion_hash.data.negatives import KnownOutfits
 from fashion_hash.errors import ConfigError
 from fashion_hash.models.network import Network
 from fashion_hash.training.runs.item_inputs import ItemInputs
@@ -27,7 +32,10 @@ from fashion_hash.training.runs.scoring import ModelScorer, trained_users
 from fashion_hash.training.runs.validation import validation_split
 
 LEAST, MOST = 0.01, 100.0  # bounds of a weight
+POSITIVES, POOL_OUTFITS = 2000, 500  # at most so many are compared for calibration against the pool
 PULL = 1e-3  # penalty on the distance to the weights of training, added to the mean loss of a pair
+
+Against = Literal["negatives", "outfits"]
 
 
 class TermWeights(NamedTuple):
@@ -45,7 +53,7 @@ def make_scorer(
     inputs: ItemInputs,
     slope: float | None,
     dataset: Dataset,
-    calibrated: bool | None = None,
+    calibrated: bool | Against | None = None,
 ) -> ModelScorer:
     """The scorer of a finished run, calibrated if its configuration says so.
 
@@ -55,14 +63,25 @@ def make_scorer(
         inputs: the inputs of the model.
         slope: of the relaxed codes; None for binary codes.
         dataset: the data of the run.
-        calibrated: whether to calibrate; by default as the configuration says.
+        calibrated: whether to calibrate, and against what; by default as the configuration says.
     """
-    if config.train.calibrate if calibrated is None else calibrated:
-        model = calibrate(model, inputs, slope, dataset, config.seed)
+    if calibrated is None or (calibrated is True and config.train.calibrate):
+        calibrated = config.train.calibrate
+    if calibrated:
+        model = calibrate(
+            model, inputs, slope, dataset, config.seed, "outfits" if calibrated == "outfits" else "negatives"
+        )
     return ModelScorer(model, inputs, slope)
 
 
-def calibrate(model: Network, inputs: ItemInputs, slope: float | None, dataset: Dataset, seed: int) -> Network:
+def calibrate(
+    model: Network,
+    inputs: ItemInputs,
+    slope: float | None,
+    dataset: Dataset,
+    seed: int,
+    against: Against = "negatives",
+) -> Network:
     """Copies a model and weights the terms of its score on the validation split.
 
     Args:
@@ -70,7 +89,8 @@ def calibrate(model: Network, inputs: ItemInputs, slope: float | None, dataset: 
         inputs: the inputs of the model.
         slope: of the relaxed codes; None for binary codes.
         dataset: weights come from its validation split, rates from its training split.
-        seed: of the negatives, if the validation split has none of its own.
+        seed: of the negatives, if the validation split has none of its own, or of the outfits of the pool.
+        against: what the positives are compared with: the "negatives" of the split, or "outfits" of the pool.
 
     Raises:
         ConfigError: the data has no validation split.
@@ -79,13 +99,17 @@ def calibrate(model: Network, inputs: ItemInputs, slope: float | None, dataset: 
     if split is None:
         raise ConfigError(f"train.calibrate: {dataset.name} has no validation split to calibrate on; set it to false")
     rates = leave_one_out_rates(dataset.split("train").positives, inputs.num_items)
-    scorer, against = ModelScorer(model, inputs, slope), split.negatives["random"]
-    trained = trained_users(dataset)
-    positive, negative = (
-        _terms(scorer, outfits, None if model.item_bias is None else rates, trained)
-        for outfits in (split.positives, against.outfits)
-    )
-    weights = fit_weights(np.repeat(positive, against.size, axis=0) - negative)
+    scorer, trained = ModelScorer(model, inputs, slope), trained_users(dataset)
+
+    def terms(outfits: Outfits) -> np.ndarray:
+        return _terms(scorer, outfits, None if model.item_bias is None else rates, trained)
+
+    if against == "outfits":
+        weights = fit_weights_of_lists(*_compared_with_pool(terms, dataset, seed))
+    else:
+        negatives = split.negatives["random"]
+        differences = np.repeat(terms(split.positives), negatives.size, axis=0) - terms(negatives.outfits)
+        weights = fit_weights(differences)
     return _weighted(deepcopy(model), weights, rates)
 
 
@@ -96,22 +120,67 @@ def fit_weights(differences: np.ndarray) -> TermWeights:
         differences: (L, 4) the terms of a positive less those of its negative. A term that never differs keeps
             its weight.
     """
+
+    def loss(margin: np.ndarray) -> tuple[float, np.ndarray]:
+        by_margin = -1 / (1 + np.exp(np.minimum(margin, 500))) / len(margin)
+        return float(np.logaddexp(0, -margin).mean()), by_margin
+
+    return _fitted(differences, loss)
+
+
+def fit_weights_of_lists(differences: np.ndarray, counts: np.ndarray) -> TermWeights:
+    """The weights under which positives are likely among all outfits of the pool: a conditional logit.
+
+    They minimise mean log(1 + sum over c of counts * exp(-differences @ weights)).
+
+    Args:
+        differences: (L, C, 4) the terms of a positive less those of each outfit that it is compared with.
+        counts: (L, C) how many outfits of the pool each of them stands for; 0 for one that the user likes.
+    """
+
+    def loss(margin: np.ndarray) -> tuple[float, np.ndarray]:
+        by_list = margin.reshape(counts.shape)
+        with np.errstate(divide="ignore"):
+            others = np.log(counts) - by_list
+        total = np.logaddexp(0, logsumexp(others, axis=1, keepdims=True))
+        return float(total.mean()), -(np.exp(others - total) / len(counts)).ravel()
+
+    return _fitted(differences.reshape(-1, differences.shape[-1]), loss)
+
+
+def _fitted(differences: np.ndarray, loss: Callable[[np.ndarray], tuple[float, np.ndarray]]) -> TermWeights:
+    """The weights with the least loss and pull; `loss` maps margins (R,) to its value and its gradient (R,)."""
     start = np.array(TermWeights())
     scale = differences.std(axis=0)
     fitted = scale > 0
     x, unit = differences[:, fitted] / scale[fitted], start[fitted] * scale[fitted]
 
-    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
-        margin, away = x @ weights, weights - unit
-        value = np.logaddexp(0, -margin).mean() + PULL * (away**2).sum()
-        slope = -(x / (1 + np.exp(np.minimum(margin, 500)))[:, None]).mean(axis=0) + 2 * PULL * away
-        return float(value), slope
+    def total(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        away = weights - unit
+        value, by_margin = loss(x @ weights)
+        return value + PULL * (away**2).sum(), by_margin @ x + 2 * PULL * away
 
     lowest = np.where(start > 0, LEAST, 0.0)
     bounds = [(low * unit_scale, MOST * unit_scale) for low, unit_scale in zip(lowest[fitted], scale[fitted])]
     fitted_weights = start.copy()
-    fitted_weights[fitted] = minimize(loss, unit, jac=True, method="L-BFGS-B", bounds=bounds).x / scale[fitted]
+    fitted_weights[fitted] = minimize(total, unit, jac=True, method="L-BFGS-B", bounds=bounds).x / scale[fitted]
     return TermWeights(*fitted_weights.tolist())
+
+
+def _compared_with_pool(
+    terms: Callable[[Outfits], np.ndarray], dataset: Dataset, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The arguments of `fit_weights_of_lists`: validation positives and outfits of the pool, drawn by the seed."""
+    rng = generator(seed, "calibration against the pool")
+    positives, pool = dataset.split("valid").positives, dataset.outfits
+    positives = positives[np.sort(rng.permutation(len(positives))[:POSITIVES])]
+    drawn = pool[np.sort(rng.permutation(len(pool))[:POOL_OUTFITS])]
+    shape = len(positives), len(drawn)
+    pairs = Outfits(pool.slots, np.repeat(positives.users, shape[1]), np.tile(drawn.items, (shape[0], 1)))
+    known = concatenate([dataset.split(name).positives for name in ("train", "valid")])
+    liked = KnownOutfits(known).contains(pairs.users, pairs.items).reshape(shape)
+    differences = terms(positives)[:, None] - terms(pairs).reshape(*shape, -1)
+    return differences, np.where(liked, 0.0, len(pool) / len(drawn))
 
 
 def _terms(

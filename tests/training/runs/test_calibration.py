@@ -15,7 +15,7 @@ from fashion_hash.training.measure.outfits import evaluate
 from fashion_hash.training.outfits.loop import fit
 from fashion_hash.training.outfits.teacher import Teacher
 from fashion_hash.training.runs import calibration
-from fashion_hash.training.runs.calibration import TermWeights, calibrate, fit_weights
+from fashion_hash.training.runs.calibration import TermWeights, calibrate, fit_weights, fit_weights_of_lists
 from fashion_hash.training.runs.scoring import ModelScorer
 from tests.worlds.tiny import tiny_dataset, tiny_values
 
@@ -129,3 +129,47 @@ def test_calibration_without_a_validation_split_is_refused_before_anything_is_wr
     with pytest.raises(ConfigError, match=r"train\.calibrate: tiny has no validation split"):
         fit(config, tiny_dataset(valid=False), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def choices(weights, lists=3000, outfits=40, seed=0):
+    """Terms of positives less those of the others, where the positive is drawn by its score among all outfits."""
+    rng = np.random.default_rng(seed)
+    terms = rng.normal(size=(lists, outfits, 4)) * [0.5, 1.0, 2.0, 0.3]
+    chosen = (terms @ weights + rng.gumbel(size=(lists, outfits))).argmax(axis=1)
+    positive = terms[np.arange(lists), chosen]
+    counts = np.ones((lists, outfits))
+    counts[np.arange(lists), chosen] = 0
+    return positive[:, None] - terms, counts
+
+
+def test_weights_of_lists_are_those_that_the_choices_were_made_by(monkeypatch):
+    monkeypatch.setattr(calibration, "PULL", 0.0)
+    planted = [2.0, 0.5, 0.25, 1.5]
+    assert fit_weights_of_lists(*choices(planted)) == pytest.approx(planted, rel=0.2)
+
+
+def test_an_outfit_that_stands_for_three_counts_as_three_outfits():
+    differences, counts = choices([1.5, 0.5, 1.0, 0.0], lists=200, outfits=5)
+    three = np.concatenate([differences, differences[:, :1], differences[:, :1]], axis=1)
+    ones = np.concatenate([counts, counts[:, :1], counts[:, :1]], axis=1)
+    counts[:, 0] *= 3
+    spread = differences.reshape(-1, 4).std(axis=0), three.reshape(-1, 4).std(axis=0)
+    assert spread[0] == pytest.approx(spread[1], rel=0.2)  # the pull is in units of the spread
+    assert fit_weights_of_lists(differences, counts) == pytest.approx(fit_weights_of_lists(three, ones), rel=0.02)
+
+
+def test_calibration_against_the_pool_undoes_a_preference_that_is_too_loud(tmp_path, monkeypatch):
+    """Ten times the preference, calibrated, is the preference, calibrated."""
+    monkeypatch.setattr(calibration, "PULL", 0.0)
+    run, dataset = trained(tmp_path / "run", {"model": {"item_bias": True}}, calibrate="outfits")
+    model, inputs, _ = run.model(dataset)
+    quiet = calibrate(model, inputs, None, dataset, 0, "outfits")
+    model.scale_terms(10.0, 1.0)
+    loud = calibrate(model, inputs, None, dataset, 0, "outfits")
+    assert loud.matching.preference_weights().detach().numpy() == pytest.approx(
+        quiet.matching.preference_weights().detach().numpy(), rel=0.1
+    )
+    report = evaluate(run, "valid", dataset)
+    again = evaluate(run, "valid", dataset, calibrate=True)
+    assert report == again  # true means: as the run does
+    assert report != evaluate(run, "valid", dataset, calibrate=False)
