@@ -151,11 +151,11 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
 )
 def test_hostile_files_end_in_a_short_message_at_once(path, text, words):
     path.write_text(text)
-    began = time.perf_counter()
+    began = time.process_time()  # of this process: the machine may be busy
     with pytest.raises(ConfigError, match=words) as error:
         load_config(path)
     assert len(str(error.value)) < 2000
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_hostile_values_without_yaml():
