@@ -64,8 +64,8 @@ def table(report: Mapping[str, Any]) -> str:
         size = ", ".join(f"{key.replace('_', ' ')} {counts[key]:,}" for key in COUNTS if key in counts)
         statement = textwrap.wrap(protocol["statement"], 96)
         blocks.append("\n".join([name, *(f"  {line}" for line in [*statement, size]), *_aligned(rows)]))
-    if report.get("settings"):
-        blocks.append("\n".join(["settings chosen on validation", *_settings(report["settings"])]))
+    if lines := _settings(report.get("settings", {})):
+        blocks.append("\n".join(["settings chosen on validation", *lines]))
     for name, reason in report.get("left_out", {}).items():
         blocks.append("\n".join([f"{name}: not measured", *(f"  {line}" for line in textwrap.wrap(reason, 96))]))
     return "\n\n".join(blocks) + "\n"

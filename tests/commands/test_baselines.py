@@ -48,6 +48,8 @@ def test_baselines_are_measured_and_kept(config, tmp_path, capsys):
 
 
 def test_what_cannot_be_measured_is_said(config, capsys):
+    assert main(["baselines", str(config), "--only", "popularity", "--no-full"]) == 0
+    assert "settings chosen" not in capsys.readouterr().out  # there are none
     assert main(["baselines", str(config), "--only", "recent popularity", "--no-full"]) == 0
     assert (
         "baseline recent popularity: not measured\n  needs a time of every training outfit" in capsys.readouterr().out

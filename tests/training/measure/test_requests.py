@@ -23,6 +23,7 @@ from fashion_hash.training.measure.requests import (
     USER_ONLY,
     ZERO_SHOT,
     evaluate_requests,
+    request_baselines,
     request_table,
 )
 from fashion_hash.training.requests.answer import answer_scorer
@@ -126,3 +127,11 @@ def test_a_bundle_answers_as_the_row_says(run, data, tmp_path):
             hits = recommender.search(text, None if user == NOBODY else data.users.ids[user], k=5)
             rows = data.items["item"].rows(hits.ids.tolist())
             np.testing.assert_allclose(scores[rows], np.sort(scores)[::-1][:5], atol=1e-9, err_msg=text)
+
+
+def test_baselines_of_requests_are_those_beside_a_run(run, data):
+    alone, beside = request_baselines(run.config, "test", data), evaluate_requests(run, "test", data)
+    assert list(alone["scorers"]) == ["popularity", "history", "neighbours", BM25, ZERO_SHOT, CHANCE]
+    for name in ("popularity", BM25, ZERO_SHOT, CHANCE):
+        assert alone["scorers"][name] == beside["scorers"][name]
+    assert "bits" not in request_table(alone).splitlines()[0]
