@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from fashion_hash.config.sections import MOST, Count, NotNegative, Positive, Section, Share, Width
+
+MOST_LENGTH = 1000
+_BEST_BY = re.compile(
+    r"auc|(?:(?P<metric>recall|ndcg)@(?P<length>[1-9][0-9]{0,8})|(?P<other>mrr))(?::(?P<type>.+))?", re.ASCII
+)
 
 View = Literal["erase", "replace"]
 
@@ -137,8 +143,8 @@ class ScheduleConfig(Section):
     """How the learning rates change during training: one factor for all parts.
 
     Attributes:
-        kind: "constant"; "step" (times `factor` after every `step` epochs); "plateau" (times `factor` when the
-            validation AUC has not risen for `patience` epochs); or "cosine" (from 1 towards 0 over all epochs).
+        kind: "constant"; "step" (times `factor` after every `step` epochs); "plateau" (times `factor` when
+            train.best_by has not risen for `patience` epochs); or "cosine" (from 1 towards 0 over all epochs).
         step: for "step": the number of epochs between two changes.
         factor: for "step" and "plateau": what the rates are multiplied by.
         patience: for "plateau": how many epochs to wait for a better one.
@@ -199,6 +205,45 @@ class OptimiserConfig(Section):
     schedule: ScheduleConfig = ScheduleConfig()
 
 
+class Criterion(NamedTuple):
+    """What makes an epoch the best (`train.best_by`).
+
+    Attributes:
+        name: as it is written.
+        metric: "auc", "recall", "ndcg" or "mrr".
+        length: k of recall@k and ndcg@k; 20 where it is not needed.
+        item_type: the type of the open slot whose items are ranked; None where whole outfits are.
+    """
+
+    name: str
+    metric: str
+    length: int
+    item_type: str | None
+
+    @property
+    def measured(self) -> str:
+        """The metric as `FullRanking.metrics` names it."""
+        return self.metric if self.metric == "mrr" else f"{self.metric}@{self.length}"
+
+    @classmethod
+    def of(cls, best_by: str) -> Criterion:
+        """Reads `train.best_by`. Raises ValueError where it means nothing."""
+        found = _BEST_BY.fullmatch(best_by)
+        if found is None:
+            raise ValueError(
+                "it must be auc, recall@K, ndcg@K or mrr, and for the items of an open slot the same with :TYPE, such "
+                f"as recall@20:bottom, with K from 1 to {MOST_LENGTH}; got {best_by!r}"
+            )
+        metric, length, item_type = found["metric"] or found["other"] or "auc", found["length"], found["type"]
+        if length is not None and int(length) > MOST_LENGTH:
+            raise ValueError(f"K must be from 1 to {MOST_LENGTH}, got {length} in {best_by!r}")
+        return cls(best_by, metric, 20 if length is None else int(length), item_type)
+
+
+def _best_by(value: str) -> str:
+    return Criterion.of(value).name
+
+
 class TrainConfig(Section):
     """The training loop.
 
@@ -220,6 +265,11 @@ class TrainConfig(Section):
             with model.item_bias also the items' leave-one-out rates: true against the negatives of that split,
             "outfits" against real outfits of the pool, which is for rankings of everything. Training itself does not
             change.
+        best_by: what makes an epoch the best, on the validation split and by the binary codes: "auc" against its random
+            negatives; or "recall@20", "ndcg@20" or "mrr" (any K) of all outfits ranked for each user, without those
+            known from training; or, as in "recall@20:bottom", of all items of a type ranked for each user and outfit
+            that lacks one. The plateau schedule and `patience` follow it.
+        patience: training stops after this many epochs without a better one; if left out, never.
         parts: the parts to train; all if left out. With `start` and parts [user], only the users' codes are trained.
     """
 
@@ -232,6 +282,8 @@ class TrainConfig(Section):
     start: str | None = None
     average: Count | None = None
     calibrate: bool | Literal["outfits"] = False
+    best_by: Annotated[str, AfterValidator(_best_by)] = "auc"
+    patience: Count | None = None
     parts: (
         tuple[
             Literal[
@@ -250,3 +302,17 @@ class TrainConfig(Section):
         ]
         | None
     ) = None
+
+    @property
+    def criterion(self) -> Criterion:
+        """`best_by`, read."""
+        return Criterion.of(self.best_by)
+
+    @model_validator(mode="after")
+    def _check(self) -> TrainConfig:
+        if self.patience is not None and self.average is not None:
+            raise ValueError(
+                "patience and average exclude each other: the mean is that of the last epochs, which a training that "
+                "stops early does not reach"
+            )
+        return self

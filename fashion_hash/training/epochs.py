@@ -26,6 +26,9 @@ from fashion_hash.training.schedules import rate_factor, slope_of
 from fashion_hash.training.tracking.callbacks import Listeners
 from fashion_hash.training.tracking.train_log import TrainLog, open_log
 
+BESIDE = {"valid_auc": "AUC", "valid_recall@20": "recall@20"}
+"""Further validation metrics of binary codes that the line of an epoch shows, by key."""
+
 AnyBatch = TypeVar("AnyBatch")
 AnyConfig = TypeVar("AnyConfig", Config, RequestConfig)
 
@@ -155,4 +158,7 @@ def _line(run: RunFolder[AnyConfig], metrics: Mapping[str, Any]) -> str:
     binary, relaxed = metrics[run.measure], metrics[f"{run.measure}_relaxed"]
     if binary is not None:
         line += f"  {run.measured} {binary:.4f} binary, {relaxed:.4f} relaxed"
+    for key, name in BESIDE.items():
+        if metrics.get(key) is not None and key != run.measure:
+            line += f"  {name} {metrics[key]:.4f}"
     return f"{line}  {metrics['seconds']:.1f} s"

@@ -13,7 +13,7 @@ def slope_of(epoch: int, continuation: float) -> float:
     return math.sqrt(continuation * epoch + 1)
 
 
-def rate_factor(schedule: ScheduleConfig, epochs: int, aucs: Sequence[float]) -> float:
+def rate_factor(schedule: ScheduleConfig, epochs: int, values: Sequence[float]) -> float:
     """The factor of the learning rates in the next epoch.
 
     It depends on the history alone, so a resumed run needs no further state.
@@ -21,18 +21,18 @@ def rate_factor(schedule: ScheduleConfig, epochs: int, aucs: Sequence[float]) ->
     Args:
         schedule: the kind of schedule and its settings.
         epochs: of the whole run.
-        aucs: the validation AUC of every finished epoch.
+        values: the validation metric of every finished epoch that train.best_by names.
     """
-    epoch = len(aucs)
+    epoch = len(values)
     if schedule.kind == "step":
         return schedule.factor ** (epoch // schedule.step)
     if schedule.kind == "cosine":
         return 0.5 * (1 + math.cos(math.pi * epoch / epochs))
     if schedule.kind == "plateau":
         best, waited, drops = -math.inf, 0, 0
-        for auc in aucs:
-            if auc > best:
-                best, waited = auc, 0
+        for value in values:
+            if value > best:
+                best, waited = value, 0
                 continue
             waited += 1
             if waited >= schedule.patience:

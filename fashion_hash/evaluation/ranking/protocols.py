@@ -27,11 +27,13 @@ class FullProtocol:
         name: "full_outfits", or "full_" and an item type.
         statement: one line that says what its figures were measured on.
         lists: what is ranked.
+        is_sample: whether they were drawn from more lists.
     """
 
     name: str
     statement: str
     lists: Lists
+    is_sample: bool = False
 
     @property
     def of_items(self) -> bool:
@@ -44,7 +46,7 @@ class FullProtocol:
         if few is self.lists:
             return self
         note = f"; {len(few):,} of {counted(len(self.lists), 'list')}, drawn with seed {seed}"
-        return replace(self, lists=few, statement=self.statement + note)
+        return replace(self, lists=few, statement=self.statement + note, is_sample=True)
 
     def rank(self, outfits: ScoreOutfits | None = None, items: ScoreItems | None = None) -> FullRanking:
         """Ranks the lists with the scorer that the protocol needs.

@@ -26,6 +26,7 @@ CURVES = (  # of runs on outfits, and of runs on requests
     ("loss", "loss"),
     ("valid_auc", "validation AUC, binary"),
     ("valid_auc_relaxed", "validation AUC, relaxed"),
+    ("valid_recall@20", "validation recall@20, binary"),
     ("valid_mrr", "validation MRR, binary"),
     ("valid_recall@10", "validation recall@10"),
     ("valid_satisfied_ndcg@10", "validation satisfied NDCG@10"),

@@ -62,7 +62,7 @@ def fit(
             text that it returns stops the training and is reported as the reason.
 
     Returns:
-        The finished run; its model is that of the best epoch by validation AUC of the binary codes.
+        The finished run; its model is that of the best epoch by train.best_by, of the binary codes.
 
     Raises:
         ConfigError, DataError, FeatureError: the configuration or data is invalid; nothing has been written.
@@ -99,7 +99,7 @@ def _fit(config: Config, loaded: Loaded, out: str | Path | None, resume: bool, l
         run = Run.start(config, trained_on, out, tell)
     keep_removed(run.path, config, loaded.removed)
     _keep_split(run, loaded.split, tell)
-    for line in _summary(dataset, inputs, data, model, teacher):
+    for line in (*_summary(dataset, inputs, data, model, teacher), *validation.lines):
         tell(line)
 
     def loss(batch: Batch, step: Step) -> Tensor:
@@ -131,6 +131,9 @@ def _check(config: Config, dataset: Dataset, out: str | Path | None) -> None:
     """Refuses invalid configurations before anything is read or written."""
     if config.train.calibrate and "valid" not in dataset.splits:
         raise ConfigError(f"train.calibrate: {dataset.name} has no validation split to calibrate on; set it to false")
+    if "valid" not in dataset.splits and (config.train.best_by != "auc" or config.train.patience is not None):
+        key = "best_by" if config.train.best_by != "auc" else "patience"
+        raise ConfigError(f"train.{key}: {dataset.name} has no validation split to measure; leave it out, or make one")
     if config.train.start is not None:
         _check_start(config, Path(config.train.start))
     path = run_folder(config, out)

@@ -13,6 +13,9 @@ from fashion_hash.core.files import atomic_path
 SATISFIED = {"valid_adherence@2": "adherence@2", "valid_satisfied_ndcg@10": "satisfied NDCG@10"}
 """Validation metrics that are drawn where a run has them, by key."""
 
+FULL = {"valid_recall@20": "recall@20", "valid_ndcg@20": "NDCG@20", "valid_mrr": "MRR"}
+"""The same of full rankings, of runs on outfits."""
+
 
 def draw_curve(
     path: Path,
@@ -23,7 +26,8 @@ def draw_curve(
 ) -> None:
     """Draws the loss and a validation metric, relaxed and binary, over the epochs; replaces `path`.
 
-    Runs on requests with judged validation requests have a third panel, of how well the first items satisfy them.
+    Runs on requests with judged validation requests have a third panel, of how well the first items satisfy them; runs
+    on outfits whose epochs rank all outfits have one of where the binary codes put those that users like.
 
     Args:
         path: the picture file.
@@ -38,15 +42,18 @@ def draw_curve(
     from matplotlib.ticker import MaxNLocator
 
     epochs = [metrics["epoch"] for metrics in history]
-    satisfied = {key: label for key, label in SATISFIED.items() if history[-1].get(key) is not None}
-    figure = Figure(figsize=(13.5 if satisfied else 9, 3.6), layout="constrained")
+    title_of_third, third = "requests as users type them", SATISFIED
+    if history[-1].get("valid_auc") is not None:
+        title_of_third, third = "all outfits ranked", FULL
+    beside = {key: label for key, label in third.items() if history[-1].get(key) is not None}
+    figure = Figure(figsize=(13.5 if beside else 9, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
-    loss, auc, *more = figure.subplots(1, 3 if satisfied else 2)
+    loss, auc, *more = figure.subplots(1, 3 if beside else 2)
     for axes in more:
-        for (key, label), colour in zip(satisfied.items(), ("#2b5fc9", "#c98b2b")):
+        for (key, label), colour in zip(beside.items(), ("#2b5fc9", "#c98b2b", "#4f8a4c")):
             values = [metrics.get(key) for metrics in history]
             axes.plot(epochs, [np.nan if value is None else value for value in values], color=colour, label=label)
-        axes.set(title="requests as users type them", xlabel="epoch")
+        axes.set(title=title_of_third, xlabel="epoch")
         axes.legend(frameon=False, loc="lower right")
     loss.plot(epochs, [metrics["loss"] for metrics in history], color="#444444", marker=".", markersize=3)
     loss.set(title=f"{title}: training loss", xlabel="epoch")

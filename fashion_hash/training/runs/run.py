@@ -8,7 +8,7 @@ runs/NAME/
   split.csv          the split, if it was made (data.split), and split.json about it
   left_out.json      the list of removed users whom the training left out, if there is one
   last.safetensors   model, optimiser and history after the last finished epoch
-  best.safetensors   the model of the best epoch by validation AUC of the binary codes
+  best.safetensors   the model of the best epoch by train.best_by on validation, of the binary codes
   bundle/            written by build_index
 """
 
@@ -128,6 +128,24 @@ class Run(RunFolder[Config]):
         model = make_model(self.config, dataset, inputs).to(inputs.device)
         load_parameters(model, kept.model, self.path / "best.safetensors")
         return model.eval(), inputs, float(kept.facts["history"][-1]["slope"])
+
+    @property
+    def measure(self) -> str:
+        """The key of the validation metric that decides the best epoch (train.best_by)."""
+        return f"valid_{self.config.train.best_by}"
+
+    @property
+    def measured(self) -> str:
+        """The name of this metric for display."""
+        criterion = self.config.train.criterion
+        return "validation AUC" if criterion.metric == "auc" else f"validation {criterion.name}"
+
+    def stop_reason(self) -> str | None:
+        """Why training stops early (train.patience); None to continue."""
+        patience, waited = self.config.train.patience, len(self.history) - self.best_epoch if self.history else 0
+        if patience is None or waited < patience:
+            return None
+        return f"no epoch was better than epoch {self.best_epoch} in the last {waited}: stopping (train.patience)"
 
     def codes(self, dataset: Dataset | None = None) -> Vectors:
         """The binary codes of all users and items as int8: users (U, D), items of each type (N, M, D).

@@ -1,4 +1,4 @@
-"""Validation after an epoch: the AUC of relaxed and of binary codes."""
+"""Validation after an epoch: the AUC of relaxed and of binary codes, and where they rank everything."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from fashion_hash.data.dataset import Dataset, Groups, Split
 from fashion_hash.data.negatives import NegativeSampler, as_groups
 from fashion_hash.evaluation.protocols import evaluate_split
 from fashion_hash.models.network import Network
+from fashion_hash.training.ranking.validation import FullValidation
 from fashion_hash.training.runs.item_inputs import ItemInputs
 from fashion_hash.training.runs.scoring import ModelScorer, as_answered, trained_users
 
@@ -70,11 +71,26 @@ class Validation:
         self._inputs = inputs
         self._trained = trained_users(dataset)
         self._split = validation_split(dataset, config.seed)
+        self._full = FullValidation(config, dataset, self._trained)
 
     def __call__(self, model: Network, slope: float) -> dict[str, Any]:
-        """{"valid_auc": the AUC of binary codes, "valid_auc_relaxed": the AUC of relaxed codes with this slope}."""
-        forms = {"valid_auc": None, "valid_auc_relaxed": slope}
-        return {key: self.auc(ModelScorer(model, self._inputs, form)) for key, form in forms.items()}
+        """The metrics of an epoch.
+
+        Returns:
+            "valid_auc", the AUC of binary codes, "valid_auc_relaxed", that of relaxed codes with this slope, and in the
+            same way what `FullValidation` measures: "valid_recall@20", "valid_recall@20_relaxed" and so on.
+        """
+        metrics: dict[str, Any] = {}
+        for form, suffix in ((None, ""), (slope, "_relaxed")):
+            scorer = ModelScorer(model, self._inputs, form)
+            metrics[f"valid_auc{suffix}"] = self.auc(scorer)
+            metrics |= {f"valid_{name}{suffix}": value for name, value in self._full(scorer).items()}
+        return metrics
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What full rankings of each epoch are measured on, for whoever trains."""
+        return self._full.lines
 
     def auc(self, scorer: ModelScorer) -> float | None:
         """AUC of a scorer on the validation split; None without one."""
