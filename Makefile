@@ -36,10 +36,10 @@ serve: runs/demo/bundle/current
 	$(BIN)/python -m fashion_hash.cli serve runs/demo/bundle
 
 test: $(VENV)/.made polyvore_data/.made chromium
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 test-slow: $(VENV)/.made polyvore_data/.made chromium
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 chromium:
 	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \

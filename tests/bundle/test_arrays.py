@@ -11,6 +11,7 @@ import pytest
 
 from fashion_hash.bundle import bundle as opened
 from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.core import arrays as core_arrays
 from fashion_hash.core.arrays import ARRAYS, open_array
 from fashion_hash.errors import BundleError
 from fashion_hash.index import partners, pool
@@ -156,3 +157,51 @@ def test_a_damaged_header_is_named(tmp_path: Path, header: bytes) -> None:
     path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(64))
     with pytest.raises(BundleError, match=r"users\.npy is not a readable array"):
         open_array(path, "codes/users.npy")
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(12, dtype=np.int32).reshape(3, 4),
+        np.array([b"a", b"bcd"]),
+        np.zeros((0, 3), dtype=np.float32),
+        np.array(2.5),
+        np.array([True, False]),
+        np.ones((2, 1, 3), dtype=np.float16),
+        np.arange(6, dtype=">i4"),
+        np.asfortranarray(np.arange(6).reshape(2, 3)),
+    ],
+)
+def test_small_files_are_read_as_numpy_reads_them(tmp_path: Path, array: np.ndarray) -> None:
+    path = tmp_path / "a.npy"
+    np.save(path, array)
+    for extra in (b"", b"more"):
+        with path.open("ab") as stream:
+            stream.write(extra)
+        loaded, expected = core_arrays._load(path), np.load(path, mmap_mode="r")
+        assert (loaded.dtype, loaded.shape, loaded.flags.f_contiguous) == (
+            expected.dtype,
+            expected.shape,
+            expected.flags.f_contiguous,
+        )
+        np.testing.assert_array_equal(loaded, expected)
+        assert not loaded.flags.writeable
+        assert loaded.flags.aligned
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '<i4', 'fortran_order': False, 'shape': (3), }",
+        "{'descr': '<i4', 'fortran_order': False, 'shape': (1 2,), }",
+        "{'descr': '<i4', 'fortran_order': False, 'shape': (4,), }",
+        "{'descr': '|O8', 'fortran_order': False, 'shape': (3,), }",
+        "{'descr': '<q9', 'fortran_order': False, 'shape': (3,), }",
+    ],
+)
+def test_small_files_that_numpy_refuses_are_refused(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "a.npy"
+    text = header.ljust(117).encode() + b"\n"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + bytes(12))
+    with pytest.raises(core_arrays.NOT_AN_ARRAY):
+        core_arrays._load(path)
