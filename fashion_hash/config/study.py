@@ -49,6 +49,7 @@ class StudyConfig(Section):
         seeds: of the runs of each variant.
         split: what is measured: "test", "valid" or "train".
         drawn: whether to rank against drawn negatives as well, as `evaluate --drawn` does.
+        full: whether to make full rankings of any size, as `evaluate --full` does; if not, those of the usual size.
         set: keys with dots and their values, for every run.
         against: the variant that the others are compared with; the first if left out.
         figures: what the tables show, such as "rank_random auc"; if left out, the usual ones of each protocol.
@@ -60,6 +61,7 @@ class StudyConfig(Section):
     seeds: tuple[Seed, ...] = (0, 1, 2)
     split: str = "test"
     drawn: bool = False
+    full: bool = False
     set: dict[str, Any] = Field(default_factory=dict)
     against: str | None = None
     figures: tuple[str, ...] = ()

@@ -291,17 +291,21 @@ def _retrieval(scores: npt.NDArray[np.float64], questions: Groups) -> Metrics:
         raise QueryError(
             f"retrieval needs questions of at least 2 candidates, got {len(questions)} of {questions.size}"
         )
+    means = {name: float(values.mean()) for name, values in retrieval_values(scores, questions.size).items()}
+    return {**means, **_counts(questions.outfits[:: questions.size]), "candidates": questions.size}
+
+
+def retrieval_values(scores: npt.NDArray[np.float64], size: int) -> dict[str, npt.NDArray[np.float64]]:
+    """The metrics of `retrieval` for each question, from the scores of candidates, `size` of them a question."""
     row = np.arange(len(scores))
-    lists = ranked_lists(scores, row % questions.size == 0, row // questions.size)
+    lists = ranked_lists(scores, row % size == 0, row // size)
     below = auc(lists)
     return {
-        "mrr": float(reciprocal_rank(lists).mean()),
-        "mean_rank": float((1 + (questions.size - 1) * (1 - below)).mean()),
-        "recall_at_1": float(recall_at(lists, 1).mean()),
-        "recall_at_10": float(recall_at(lists, 10).mean()),
-        "auc": float(below.mean()),
-        **_counts(questions.outfits[:: questions.size]),
-        "candidates": questions.size,
+        "mrr": reciprocal_rank(lists),
+        "mean_rank": 1 + (size - 1) * (1 - below),
+        "recall_at_1": recall_at(lists, 1),
+        "recall_at_10": recall_at(lists, 10),
+        "auc": below,
     }
 
 

@@ -41,6 +41,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a key of every run")
     parser.add_argument("--split", help="train, valid or test (default: test, or as the study says)")
     parser.add_argument("--drawn", action="store_true", help="also rank against drawn negatives, as evaluate --drawn")
+    parser.add_argument("--full", action="store_true", help="make full rankings of any size, as evaluate --full")
     parser.add_argument(
         "--figures", metavar="NAMES", help="what the tables show, such as 'rank_random auc,rank_hard auc'"
     )
@@ -59,12 +60,14 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
 
 
 def _study(args: argparse.Namespace) -> int:
+    from fashion_hash.errors import counted
     from fashion_hash.evaluation.studies.tables import as_text
     from fashion_hash.training.studies.run import run_study
 
     study = _planned(args)
     runs = sum(variant.same_runs is None for variant in study.variants) * len(study.seeds)
-    print(f"{study.name}: {len(study.variants)} variants, {len(study.seeds)} seeds, {runs} runs in {study.out}")
+    counts = counted(len(study.variants), "variant"), counted(len(study.seeds), "seed"), counted(runs, "run")
+    print(f"{study.name}: {', '.join(counts)} in {study.out}")
     try:
         finished = run_study(study, args.anew, lambda line: print(line, flush=True))
     except KeyboardInterrupt:
@@ -111,6 +114,7 @@ def _planned(args: argparse.Namespace) -> Study:
         study,
         split=args.split or study.split,
         drawn=study.drawn or args.drawn,
+        full=study.full or args.full,
         against=args.against or study.against,
         figures=tuple(name.strip() for name in args.figures.split(",")) if args.figures else study.figures,
     )

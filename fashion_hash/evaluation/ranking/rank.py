@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from fashion_hash.errors import QueryError
 from fashion_hash.evaluation.ranking.lists import Integers, Lists
-from fashion_hash.evaluation.ranking.places import Places
+from fashion_hash.evaluation.ranking.places import Floats, Places
 from fashion_hash.evaluation.ranking.scores import ScoreItems, ScoreOutfits, Scores
 
 BLOCK = 1 << 23  # scores
@@ -37,15 +37,18 @@ class FullRanking:
     places: Places
     coverage: float
 
+    def values(self, lengths: Sequence[int] = LENGTHS) -> dict[str, Floats]:
+        """The metrics of each list, (L,): recall@k and ndcg@k for each length, mrr."""
+        values = {f"recall@{k}": self.places.recall_at(k) for k in lengths}
+        values |= {f"ndcg@{k}": self.places.ndcg_at(k) for k in lengths}
+        return {**values, "mrr": self.places.reciprocal_rank()}
+
     def metrics(self, lengths: Sequence[int] = LENGTHS) -> dict[str, float]:
         """Means over the lists: recall@k and ndcg@k for each length, mrr; coverage@20, users, rows and candidates.
 
         `rows` is the number of positives; where partial outfits were completed, `partial_outfits` that of the lists.
         """
-        values = {f"recall@{k}": self.places.recall_at(k) for k in lengths}
-        values |= {f"ndcg@{k}": self.places.ndcg_at(k) for k in lengths}
-        values["mrr"] = self.places.reciprocal_rank()
-        means = {name: float(value.mean()) for name, value in values.items()}
+        means = {name: float(values.mean()) for name, values in self.values(lengths).items()}
         counts = {
             "users": len(np.unique(self.lists.users)),
             "rows": len(self.places.above),

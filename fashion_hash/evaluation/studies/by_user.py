@@ -1,4 +1,4 @@
-"""The metrics of each user, where `protocols.evaluate_split` has their means: what paired tests over users need.
+"""The metrics of each user, of which `evaluate` reports means: what paired tests over users need.
 
 Shapes: U users with a value.
 """
@@ -13,7 +13,8 @@ import numpy.typing as npt
 from fashion_hash.core.outfits import concatenate
 from fashion_hash.data.dataset import Groups, Split
 from fashion_hash.evaluation.metrics import RANKING_METRICS, check_scores, ranked_lists
-from fashion_hash.evaluation.protocols import Score
+from fashion_hash.evaluation.protocols import Score, retrieval_values
+from fashion_hash.evaluation.ranking.rank import FullRanking
 
 Floats = npt.NDArray[np.float64]
 K = 10
@@ -38,15 +39,15 @@ def user_values(score: Score, split: Split) -> dict[str, OfUsers]:
     """
     positives = split.positives
     tables = [positives, *(groups.outfits for groups in split.negatives.values())]
-    if split.questions is not None:
-        tables.append(split.questions.outfits)
+    tables += [groups.outfits for groups in _questions(split).values()]
     together = concatenate(tables)
     scores = np.split(check_scores(score(together), (len(together),)), np.cumsum([len(table) for table in tables])[:-1])
     found: dict[str, OfUsers] = {}
     for (kind, groups), against in zip(split.negatives.items(), scores[1:]):
         if groups.size == 1:
             won = (scores[0] > against) + 0.5 * (scores[0] == against)
-            found[f"pairs_{kind} auc"] = mean_of_users(positives.users, won)
+            of_pairs = mean_of_users(positives.users, won)
+            found |= {f"pairs_{kind} auc": of_pairs, f"pairs_{kind} accuracy": of_pairs}
             continue
         relevant = np.arange(len(positives) + len(against)) < len(positives)
         owners = np.concatenate([positives.users, groups.outfits.users])
@@ -55,15 +56,31 @@ def user_values(score: Score, split: Split) -> dict[str, OfUsers]:
             if not metric.by_positives:
                 of_lists = OfUsers(lists.groups.astype(np.int64), metric.values(lists, K))
                 found[f"rank_{kind} {name.format(k=K)}"] = of_lists
-    if split.questions is not None:
-        found["fitb accuracy"] = _fitb(scores[-1], split.questions)
+    for (protocol, groups), asked in zip(_questions(split).items(), scores[1 + len(split.negatives) :]):
+        owners = groups.outfits.users[:: groups.size]
+        values = _fitb(asked, groups.size) if protocol == "fitb" else retrieval_values(asked, groups.size)
+        found |= {f"{protocol} {metric}": mean_of_users(owners, value) for metric, value in values.items()}
     return found
 
 
-def _fitb(scores: Floats, questions: Groups) -> OfUsers:
-    table = scores.reshape(-1, questions.size)
+def full_values(ranking: FullRanking) -> dict[str, OfUsers]:
+    """Each metric of each user in a full ranking, such as "recall@20"; coverage belongs to all users together.
+
+    `FullRanking.metrics` counts partial outfits by lists; here the lists of a user are averaged first.
+    """
+    return {name: mean_of_users(ranking.lists.users, values) for name, values in ranking.values().items()}
+
+
+def _questions(split: Split) -> dict[str, Groups]:
+    """Fill in the blank and the questions for each slot, by protocol."""
+    blanks = {} if split.questions is None else {"fitb": split.questions}
+    return blanks | {f"retrieval_{slot}": groups for slot, groups in split.retrieval.items()}
+
+
+def _fitb(scores: Floats, size: int) -> dict[str, Floats]:
+    table = scores.reshape(-1, size)
     best = table == table.max(axis=1, keepdims=True)
-    return mean_of_users(questions.outfits.users[:: questions.size], best[:, 0] / best.sum(axis=1))
+    return {"accuracy": best[:, 0] / best.sum(axis=1)}
 
 
 def mean_of_users(users: npt.NDArray[np.integer], values: npt.ArrayLike) -> OfUsers:

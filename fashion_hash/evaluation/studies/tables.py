@@ -10,6 +10,8 @@ from fashion_hash.evaluation.studies.comparison import Row
 
 ALPHA = 0.05
 SEEDS, USERS = "*", "†"
+LOWER = ("mean_rank",)
+"""Metrics of which the lowest value is the best."""
 LEGEND = (
     f"{SEEDS} differs from it over seeds (paired t-test), {USERS} over users (Wilcoxon): p < {ALPHA} after Holm's "
     "correction over the variants"
@@ -17,6 +19,8 @@ LEGEND = (
 _LATEX = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
     **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
+    **{"|": r"\textbar{}", "<": r"\textless{}", ">": r"\textgreater{}"},  # in text they are other characters
+    "[": "{[}",  # at the beginning of a line it would be an option of the \\ before it
 }
 
 
@@ -40,8 +44,9 @@ class Grid:
         return self._of.get((variant, figure))
 
     def is_best(self, row: Row) -> bool:
-        """Whether no other variant has a higher mean."""
-        return row.mean >= max(other.mean for other in self.rows if other.figure == row.figure)
+        """Whether no other variant has a better mean: a higher one, except for what counts places."""
+        means = [other.mean for other in self.rows if other.figure == row.figure]
+        return row.mean <= min(means) if row.figure.endswith(LOWER) else row.mean >= max(means)
 
     def note(self) -> str:
         """One line that says what the numbers are."""

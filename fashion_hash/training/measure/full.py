@@ -15,6 +15,7 @@ from fashion_hash.evaluation.baselines.clicks import ItemColumns, item_clicks, o
 from fashion_hash.evaluation.baselines.plain import nothing, popular
 from fashion_hash.evaluation.protocols import Metrics
 from fashion_hash.evaluation.ranking.protocols import FullProtocol, full_protocols
+from fashion_hash.evaluation.ranking.rank import FullRanking
 from fashion_hash.evaluation.ranking.scores import ScoreItems, ScoreOutfits, Scores
 from fashion_hash.training.ranking.scores import FullScores, full_scores
 from fashion_hash.training.runs.scoring import ModelScorer, trained_users
@@ -78,6 +79,26 @@ def measure_full(
         outfits, items = make()  # one after another, since each may hold an array of all outfits
         measured.results[name] = {key: task.rank(outfits, items).metrics() for key, task in protocols.items()}
     return measured
+
+
+def full_rankings(
+    dataset: Dataset, split: str, scorer: ModelScorer, full: bool | None, seed: int
+) -> dict[str, FullRanking]:
+    """The full rankings of `measure_full` by one scorer alone, with the place of every positive.
+
+    Args:
+        dataset: the data of the run.
+        split: the name of the split.
+        scorer: the model in one form.
+        full: see `measure_full`.
+        seed: likewise.
+    """
+    score = full_scores(scorer, trained_users(dataset))
+    protocols, _ = chosen_protocols(dataset, split, full, None if score.fast_items else seed)
+    if not protocols:
+        return {}
+    outfits, items = _model(dataset, score)
+    return {name: protocol.rank(outfits, items) for name, protocol in protocols.items()}
 
 
 def chosen_protocols(

@@ -14,8 +14,9 @@ from fashion_hash.data.requests.table import NOBODY
 from fashion_hash.errors import ConfigError, suggest
 from fashion_hash.evaluation.judged import ALL
 from fashion_hash.evaluation.requests import request_values
-from fashion_hash.evaluation.studies.by_user import mean_of_users, user_values
+from fashion_hash.evaluation.studies.by_user import full_values, mean_of_users, user_values
 from fashion_hash.evaluation.studies.comparison import Measured
+from fashion_hash.training.measure.full import full_rankings
 from fashion_hash.training.measure.outfits import evaluate
 from fashion_hash.training.measure.requests import ANSWER, evaluate_requests, request_scorers
 from fashion_hash.training.requests.inputs import load_request_data
@@ -29,6 +30,9 @@ from fashion_hash.training.studies.plan import Study, Variant
 USUAL = ("auc", "ndcg", "recall@20", "ndcg@20", "ndcg@10", "mrr", "recall@10")
 """The metrics that tables show unless figures are named: the first two that a protocol has, or else its accuracy."""
 
+LAYOUT = 2
+"""Of the file beside a run; 2 has the values of users in full rankings and questions for a slot."""
+
 OfUsers = dict[str, dict[str, float]]
 
 
@@ -38,11 +42,16 @@ def measured(study: Study, variant: Variant, run: Run | RequestRun) -> Measured:
     What has changed in the way of measuring within a version the file cannot know: delete it then.
     """
     form = variant.form or own_form(run)
-    words = [study.split, form, *(["drawn"] if study.drawn else [])]
+    words = [study.split, form, *(["drawn"] if study.drawn else []), *(["full"] if study.full else [])]
     if variant.calibrate is not None:
         words.append("calibrated" if variant.calibrate else "plain")
     file = run.path / f"measured-{'-'.join(''.join(c if c.isalnum() else '_' for c in word) for word in words)}.json"
-    of = {"version": __version__, "parameters": sha256(run.path / "best.safetensors"), "measured": words}
+    of = {
+        "version": __version__,
+        "layout": LAYOUT,
+        "parameters": sha256(run.path / "best.safetensors"),
+        "measured": words,
+    }
     if file.is_file():
         kept = json.loads(file.read_text(encoding="utf-8"))
         if kept.get("of") == of:
@@ -94,7 +103,8 @@ def _of_outfits(study: Study, variant: Variant, run: Run, form: str) -> tuple[di
     if form not in ("binary", "relaxed"):
         raise ConfigError(f"variant {variant.name!r}: form must be binary or relaxed for outfits, got {form!r}")
     dataset = load_data(run.config, None, run.path)
-    report = evaluate(run, study.split, dataset, drawn=study.drawn, calibrate=variant.calibrate)
+    # full rankings are made below, by the scorer that is compared, and not by its baselines
+    report = evaluate(run, study.split, dataset, drawn=study.drawn, calibrate=variant.calibrate, full=False)
     figures = {
         f"{protocol} {metric}": float(value)
         for protocol, of in report["protocols"].items()
@@ -105,6 +115,10 @@ def _of_outfits(study: Study, variant: Variant, run: Run, form: str) -> tuple[di
     scorer = make_scorer(run.config, model, inputs, None if form == "binary" else slope, dataset, variant.calibrate)
     part = _part(dataset, study, run.config.seed)
     values = user_values(as_answered(scorer, trained_users(dataset)), part)
+    full = full_rankings(dataset, study.split, scorer, study.full or None, run.config.seed)
+    for protocol, ranking in full.items():
+        figures |= _numbers(protocol, ranking.metrics())
+        values |= {f"{protocol} {metric}": of for metric, of in full_values(ranking).items()}
     users = {
         name: dict(zip((dataset.users.ids[row] for row in of.users.tolist()), of.values.tolist()))
         for name, of in values.items()
@@ -116,7 +130,7 @@ def _part(dataset: Dataset, study: Study, seed: int) -> Split:
     """The split with the negatives that `evaluate` ranks against."""
     part = dataset.split(study.split)
     beside = drawn_beside(dataset.known, study.split, part, seed) if study.drawn else {}
-    if not part.negatives and part.questions is None and not beside:
+    if not (part.negatives or part.questions or part.labelled or part.retrieval or beside):
         beside = {"random": drawn_negatives(dataset, study.split, seed, part=part)}
     return replace(part, negatives={**part.negatives, **beside})
 

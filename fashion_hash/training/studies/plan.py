@@ -54,6 +54,7 @@ class Study:
         against: the name of the variant that the others are compared with.
         split: what is measured.
         drawn: as in `evaluate`.
+        full: whether to make full rankings of any size, as `evaluate --full` does; if not, those of the usual size.
         figures: what the tables show; empty for the usual ones.
     """
 
@@ -64,6 +65,7 @@ class Study:
     against: str
     split: str = "test"
     drawn: bool = False
+    full: bool = False
     figures: tuple[str, ...] = ()
 
     def variant(self, name: str) -> Variant:
@@ -141,9 +143,8 @@ def study_from_file(path: Path, out: str | None, seeds: Sequence[int] | None, ch
     against = config.against or variants[0].name
     folder = Path("runs") / config.name if out is None else Path(out)
     chosen = tuple(config.seeds if seeds is None else seeds)
-    return _checked(
-        Study(config.name, folder, tuple(variants), chosen, against, config.split, config.drawn, config.figures)
-    )
+    measured = (config.split, config.drawn, config.full, config.figures)
+    return _checked(Study(config.name, folder, tuple(variants), chosen, against, *measured))
 
 
 def _overrides(values: Mapping[str, Any]) -> list[str]:

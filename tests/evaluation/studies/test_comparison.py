@@ -1,9 +1,12 @@
 """Paired tests by their definitions, and the values of users against the means that protocols report."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
 
+from fashion_hash.data.dataset import Groups
 from fashion_hash.evaluation.baselines import popularity
 from fashion_hash.evaluation.protocols import evaluate_split
 from fashion_hash.evaluation.studies.by_user import user_values
@@ -14,6 +17,10 @@ from tests.worlds.tiny import tiny_dataset
 def test_the_means_over_users_are_what_protocols_report():
     dataset = tiny_dataset(users=9)
     split = dataset.split("test")
+    rng = np.random.default_rng(3)
+    asked = Groups(split.positives[np.repeat(rng.permutation(len(split.positives)), 4)], 4)
+    asked.outfits.items[:, 0] = rng.integers(0, 12, len(asked.outfits))
+    split = replace(split, retrieval={"top": asked})
     score = popularity(dataset.split("train").positives)
     values, reported = user_values(score, split), evaluate_split(score, split)
     assert {"rank_random auc", "rank_random ndcg", "rank_random mrr", "fitb accuracy"} <= set(values)
@@ -22,8 +29,12 @@ def test_the_means_over_users_are_what_protocols_report():
         if protocol.startswith("rank"):
             assert of.values.mean() == pytest.approx(reported[protocol][metric], abs=1e-12)
     counts = np.bincount(split.positives.users)
-    fitb = values["fitb accuracy"]
-    assert np.average(fitb.values, weights=counts[fitb.users]) == pytest.approx(reported["fitb"]["accuracy"])
+    by_question = [name for name in values if name.startswith(("fitb", "retrieval"))]
+    assert len(by_question) == 6
+    for name in by_question:
+        protocol, metric = name.split(" ")
+        of = values[name]
+        assert np.average(of.values, weights=counts[of.users]) == pytest.approx(reported[protocol][metric])
 
 
 def test_the_t_test_is_paired_by_seed():

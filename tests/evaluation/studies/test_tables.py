@@ -37,7 +37,7 @@ def test_markdown_escapes_and_has_a_bold_best():
 
 def test_latex_escapes_and_uses_booktabs():
     text = as_latex(grid())
-    assert r"50 \% hard\_share|\{x\} & $\mathbf{0.7010} \pm 0.0010^{\ast\dagger}$ \\" in text
+    assert r"50 \% hard\_share\textbar{}\{x\} & $\mathbf{0.7010} \pm 0.0010^{\ast\dagger}$ \\" in text
     assert r"\toprule" in text
     assert text.count("{") == text.count("}")
 
@@ -52,3 +52,16 @@ def test_csv_has_everything_unrounded():
     values = list(csv.DictReader(io.StringIO(values_as_csv(grid()))))
     assert len(values) == 7
     assert values[1] == {"variant": "plain", "figure": "rank_random auc", "seed": "1", "value": "0.601"}
+
+
+def test_the_lowest_mean_rank_is_the_best():
+    figures = ({"retrieval_top mean_rank": 9.0, "auc": 0.6}, {"retrieval_top mean_rank": 4.0, "auc": 0.5})
+    runs = [Measured(name, 0, of) for name, of in zip(("last", "first"), figures)]
+    text = as_markdown(Grid(compare(runs, "last"), "last"))
+    assert "| last | 9.0000 | **0.6000** |" in text
+    assert "| first | **4.0000** | 0.5000 |" in text
+
+
+def test_latex_takes_names_that_begin_with_a_bracket():
+    runs = [Measured(name, 0, {"auc": 0.5}) for name in ("plain", "[0, .5] < 1")]
+    assert r"{[}0, .5] \textless{} 1 & $" in as_latex(Grid(compare(runs, "plain"), "plain"))

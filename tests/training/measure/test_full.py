@@ -10,6 +10,7 @@ from fashion_hash.cli import main
 from fashion_hash.config.experiment import make_config
 from fashion_hash.core.outfits import EMPTY, Outfits
 from fashion_hash.evaluation.report import table
+from fashion_hash.evaluation.studies.by_user import full_values
 from fashion_hash.training.measure import full as measure
 from fashion_hash.training.measure.outfits import evaluate
 from fashion_hash.training.outfits.loop import fit
@@ -134,3 +135,22 @@ def test_the_command_has_the_option(trained, capsys, monkeypatch):
     shown = capsys.readouterr().out
     assert "full_outfits" in shown
     assert "coverage@20" in shown
+
+
+@pytest.mark.parametrize("form", ["relaxed", "binary"])
+def test_the_values_of_users_have_the_means_that_evaluate_reports(trained, form):
+    run, dataset = trained
+    reported = evaluate(run, "test", dataset)["protocols"]
+    model, inputs, slope = run.model(dataset)
+    scorer = make_scorer(run.config, model, inputs, slope if form == "relaxed" else None, dataset)
+    rankings = measure.full_rankings(dataset, "test", scorer, None, run.config.seed)
+    assert set(rankings) == {name for name in reported if name.startswith("full_")}
+    for name, ranking in rankings.items():
+        assert ranking.metrics() == reported[name][form]
+        lists = np.bincount(ranking.lists.users)
+        values = full_values(ranking)
+        assert set(values) == {"recall@10", "recall@20", "ndcg@10", "ndcg@20", "mrr"}
+        for metric, of in values.items():
+            assert of.users.tolist() == np.flatnonzero(lists).tolist()
+            assert np.average(of.values, weights=lists[of.users]) == pytest.approx(reported[name][form][metric])
+    assert measure.full_rankings(dataset, "test", scorer, False, run.config.seed) == {}

@@ -1,5 +1,6 @@
 """A study end to end on a small sample: it trains, resumes, refuses, goes on after a failure, and writes its tables."""
 
+import csv
 import json
 import shutil
 
@@ -66,7 +67,15 @@ def test_a_study_trains_every_run_once_and_writes_its_tables(here, capsys):
         *("model.num_bits=16", "model.num_bits=24", "study.json", "study.png"),
         *("table.txt", "table.md", "table.tex", "table.csv", "values.csv"),
     }
-    assert json.loads((out / "model.num_bits=24/seed-1/measured-test-binary.json").read_text())["users"]
+    kept = json.loads((out / "model.num_bits=24/seed-1/measured-test-binary.json").read_text())
+    assert set(kept["figures"]) - set(kept["users"]) == {
+        *(f"full_{ranked} coverage@20" for ranked in ("outfits", "top", "bottom", "shoe")),
+        *(name for name in kept["figures"] if name.endswith("auc_rows")),
+    }
+    with open(out / "table.csv", newline="") as stream:
+        compared = [line for line in csv.DictReader(stream) if line["variant"] == "model.num_bits=24"]
+    assert {line["figure"]: line["users"] for line in compared}["full_outfits recall@20"] == "8"
+    assert all(line["wilcoxon_p"] for line in compared)
     before = times(out)
     assert study(VARY) == 0
     assert times(out) == before
