@@ -13,7 +13,7 @@ from tests.kills.scenarios import CALLS, check_with_referee
 from tests.paths import PROJECT
 from tests.worlds.live_world import new_bundle
 
-CHEAP = ("a run of the same name", "live changes", "compaction", "make-sample over another")
+CHEAP = ("live changes", "make-sample over another")
 
 
 def kill(folder: Path, *arguments: str) -> list[dict[str, Any]]:

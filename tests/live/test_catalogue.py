@@ -11,7 +11,7 @@ from tests.worlds.live_world import SLOTS, World, key, new_bundle
 
 
 @pytest.mark.parametrize("steps", [25, pytest.param(90, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2)), 3, 4, 5])
 def test_random_changes_answer_like_brute_force(tmp_path: Path, seed: int, steps: int) -> None:
     rng = np.random.default_rng(seed)
     bundle = new_bundle(

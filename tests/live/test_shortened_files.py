@@ -49,7 +49,7 @@ for file in sorted(path.rglob("*.npy"))[:: int(sys.argv[3])]:
 """
 
 
-@pytest.mark.parametrize(("small", "step"), [(0, 1), (1 << 20, 6)])
+@pytest.mark.parametrize(("small", "step"), [(0, 4), (1 << 20, 12), pytest.param(0, 1, marks=pytest.mark.slow)])
 def test_a_file_that_is_shortened_while_it_is_open(tmp_path: Path, small: int, step: int) -> None:
     """Mapped files are looked at before each answer; small ones are in memory, and answer on."""
     bundle = new_bundle(tmp_path / "bundle", num_users=3)

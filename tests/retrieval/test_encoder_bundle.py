@@ -43,7 +43,8 @@ def new_bundle(path: Path, form: str, count: int = 40, **options) -> Bundle:
     return bundle
 
 
-@pytest.fixture(params=FORMS)
+# the ordinary tests ask all questions of one distance between vectors, and the first one of both
+@pytest.fixture(params=[pytest.param(form, marks=pytest.mark.slow if form == "cosine" else ()) for form in FORMS])
 def form(request):
     return request.param
 
@@ -74,6 +75,7 @@ def check_pool(recommender, users=("user-3", None)):
                 assert list(zip((-hits.scores).tolist(), hits.ids.tolist())) == wanted[:k]
 
 
+@pytest.mark.parametrize("form", FORMS, indirect=True)
 def test_the_pool_is_searched_exactly(recommender):
     check_pool(recommender)
     together = recommender.recommend(["user-1", None, "user-2"], 5)

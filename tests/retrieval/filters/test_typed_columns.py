@@ -63,7 +63,7 @@ def random_where(rng: np.random.Generator, depth: int = 0) -> dict[str, Any]:
     return where
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", [*range(24), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(24, 60))])
 def test_columns_are_plain_python(seed: int) -> None:
     rng = np.random.default_rng(seed)
     items = [random_item(rng) for _ in range(80)]

@@ -70,7 +70,7 @@ def test_caps_take_what_they_allow(seed: int, caps: dict[str, int]) -> None:
         assert take_within_caps(read_caps(caps, SLOTS, items, columns), len(items), k).tolist() == expected[:k]
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", [*range(2), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 6))])
 @pytest.mark.parametrize("diversity", [0.0, 0.3, 0.7, 1.0])
 @pytest.mark.parametrize("caps", [{}, {"item": 4, "brand": 12}])
 @pytest.mark.parametrize("width", [1, 4])

@@ -82,7 +82,10 @@ MODALITIES = {
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=pytest.mark.slow if name in ("pictures", "both") else ()) for name in MODALITIES],
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in ("pictures", "linear", "both") else ())
+        for name in MODALITIES
+    ],
 )
 def test_taste_is_learned_from_content(tmp_path, extracted, name):
     dataset, root = extracted

@@ -95,7 +95,7 @@ def test_a_student_of_either_network_learns(dataset, teacher, tmp_path, encoder,
     [
         pytest.param({"per_positive": 4}, marks=pytest.mark.slow),
         {"per_positive": 4, "items_a_batch": 6},
-        {"kind": "hard", "per_positive": 3},
+        pytest.param({"kind": "hard", "per_positive": 3}, marks=pytest.mark.slow),
         {"kind": "shared", "per_positive": 8},
     ],
 )

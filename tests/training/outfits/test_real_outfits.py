@@ -37,7 +37,7 @@ def test_the_sum_over_candidates_estimates_the_sum_over_all_outfits():
         config = NegativesConfig(kind="outfits", per_positive=3, popularity=popularity, in_batch=in_batch)
         real, rng = RealOutfits(positives, config), np.random.default_rng(0)
         sums = []
-        for _ in range(4000):
+        for _ in range(2000):
             rows = rng.integers(len(positives), size=4)
             drawn = real.candidates(rows, positives.users[rows], rng)
             sums.append((np.exp(drawn.log_weight) * values[drawn.items[:, 0]]).sum())

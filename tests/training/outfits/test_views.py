@@ -147,7 +147,14 @@ def test_it_learns_with_views(tmp_path, encoder, views):
     assert "model/projection.0.weight" in load_file(run.path / "best.safetensors")
 
 
-@pytest.mark.parametrize("settings", [{}, {"contrastive": {"projection": 8}}, {"model": {"repeat_empty": True}}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({}, marks=pytest.mark.slow),
+        {"contrastive": {"projection": 8}},
+        {"model": {"repeat_empty": True}},
+    ],
+)
 def test_killed_and_resumed_with_teacher_and_views(tmp_path, settings):
     dataset = tiny_dataset(("top", "top", "bottom", "shoe"))
     encoder = {"width": 16, "heads": 2, "blocks": 1, "feed_forward": 16}
