@@ -22,7 +22,7 @@ class Vectors:
 
     Attributes:
         user_ids: (U,) the users of the rows.
-        users: (U, D).
+        users: (U, D); (U, A, D) under an outfit encoder whose users have A > 1 anchors.
         item_ids: by item type, (N,) the items of the rows.
         items: by item type, (N, M, D). M is the number of modalities under FHN; it is 1 under other networks, where
             an item has the vector of an outfit of it alone, and in runs on requests.
@@ -46,7 +46,7 @@ class Vectors:
         """From vocabularies and arrays of the same length.
 
         Args:
-            users: the user vocabulary and (U, D).
+            users: the user vocabulary and (U, D), or (U, A, D).
             items: by type, the item vocabulary and (N, M, D).
             modalities: (M,).
             dtype: int8 for codes, whose numbers are -1 and +1; float32 for embeddings.

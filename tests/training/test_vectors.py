@@ -56,6 +56,22 @@ def test_the_encoder_gives_items_the_vector_of_an_outfit_of_them_alone(tmp_path,
         assert set(np.unique(run.codes(dataset).items["shoe"])) == {-1, 1}
 
 
+def test_users_of_several_anchors_have_a_vector_for_each(tmp_path):
+    dataset = tiny_dataset()
+    values = tiny_values(train={"epochs": 1}, encoder={**ENCODER, "output": "float", "anchors": 3})
+    run = fit(make_config(values), dataset, tmp_path / "run")
+    embeddings = run.embeddings(dataset)
+    assert embeddings.users.shape == (len(dataset.users), 3, 16)
+    outfits = dataset.split("test").positives[:8]
+    alone = outfits.items.copy()
+    alone[:, :2] = -1
+    model, inputs, slope = run.model(dataset)
+    scores = ModelScorer(model, inputs, slope)(type(outfits)(outfits.slots, outfits.users, alone))
+    apart = embeddings.users[outfits.users] - embeddings.items["shoe"][alone[:, 2]]
+    near = np.exp(-float(model.scale_log.detach().exp()) * (apart**2).sum(axis=2))
+    assert scores == pytest.approx(np.log(near.mean(axis=1)), rel=1e-4)
+
+
 def test_codes_of_requests_score_what_users_without_words_are_answered(tmp_path):
     data = tiny_requests(kinds=("top", "bottom"))
     run = fit_requests(make_request_config(tiny_request_values(train={"epochs": 1})), data, tmp_path / "run")

@@ -14,6 +14,7 @@ from fashion_hash.data.progress import progress
 from fashion_hash.errors import counted
 from fashion_hash.models.fhn import FHN
 from fashion_hash.models.network import ItemCodes, Network
+from fashion_hash.models.outfit_encoder import OutfitEncoder
 from fashion_hash.training.runs.item_inputs import ItemInputs
 from fashion_hash.training.vectors import Vectors
 
@@ -120,6 +121,8 @@ def vectors(scorer: ModelScorer, dataset: Dataset) -> Vectors:
     """
     users, items, _ = code_arrays(scorer)
     modalities = scorer.model.modalities
+    if isinstance(scorer.model, OutfitEncoder) and scorer.model.anchors > 1:
+        users = users.reshape(len(users), scorer.model.anchors, scorer.model.num_bits)
     if not isinstance(scorer.model, FHN):
         items, modalities = _single_items(scorer), ("outfit",)
     return Vectors.of(

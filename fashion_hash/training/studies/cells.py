@@ -7,7 +7,8 @@ from pathlib import Path
 
 from fashion_hash.config.experiment import Config, load_experiment
 from fashion_hash.config.requests import RequestConfig
-from fashion_hash.errors import ConfigError, FashionHashError, TrainingError
+from fashion_hash.data.dataset import SPLITS
+from fashion_hash.errors import ConfigError, FashionHashError, TrainingError, suggest
 from fashion_hash.training.outfits.loop import fit
 from fashion_hash.training.requests.loop import fit_requests
 from fashion_hash.training.requests.run import RequestRun, open_run
@@ -16,6 +17,8 @@ from fashion_hash.training.runs.run_folder import changed_keys
 from fashion_hash.training.studies.plan import Study, Variant
 
 AnyRun = Run | RequestRun
+FORMS = ("binary", "relaxed")
+"""In which a run on outfits is measured."""
 
 
 def check(study: Study, anew: Collection[str] = ()) -> None:
@@ -26,13 +29,21 @@ def check(study: Study, anew: Collection[str] = ()) -> None:
         anew: the names of variants that are trained again.
 
     Raises:
-        ConfigError: a configuration is wrong, a name is unknown, or a run was trained with another configuration.
+        ConfigError: a configuration is wrong, a name is unknown, a split or a form does not exist, or a run was trained
+            with another configuration.
     """
+    if study.split not in (*SPLITS, "val"):  # hours of training would end in nothing
+        raise ConfigError(f"split must be {', '.join(SPLITS[:-1])} or {SPLITS[-1]}, got {study.split!r}")
     names = [variant.name for variant in study.order()]
     if unknown := [name for name in anew if name not in names]:
         raise ConfigError(
             f"--anew {unknown[0]!r}: no variant trains runs under this name; there are {', '.join(names)}"
         )
+    for variant in study.variants:
+        form, config = variant.form, study.config(variant, study.seeds[0])
+        if form is not None and form not in FORMS and not isinstance(config, RequestConfig):
+            forms = f"{suggest(form, FORMS)}: choose {' or '.join(FORMS)}"
+            raise ConfigError(f"variant {variant.name!r}: no form {form!r}{forms}")
     for variant in study.order():
         for seed in study.seeds:
             config, folder = study.config(variant, seed), study.folder(variant, seed)

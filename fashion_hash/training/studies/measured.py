@@ -100,8 +100,6 @@ def usual(names: list[str]) -> list[str]:
 
 
 def _of_outfits(study: Study, variant: Variant, run: Run, form: str) -> tuple[dict[str, float], OfUsers]:
-    if form not in ("binary", "relaxed"):
-        raise ConfigError(f"variant {variant.name!r}: form must be binary or relaxed for outfits, got {form!r}")
     dataset = load_data(run.config, None, run.path)
     # full rankings are made below, by the scorer that is compared, and not by its baselines
     report = evaluate(run, study.split, dataset, drawn=study.drawn, calibrate=variant.calibrate, full=False)

@@ -180,9 +180,12 @@ def test_the_picture(here, monkeypatch):
         (["tiny.yaml", "--against", "x"], "--against: no variant 'x'"),
         (["tiny.yaml", "--vary", "model.num_bitz=1"], "unknown key 'model.num_bitz'"),
         (["tiny.yaml", "--seeds", "many"], "--seeds 'many'"),
+        (["tiny.yaml", "--split", "tests"], "split must be train, valid or test, got 'tests'"),
+        (["form.yaml"], "variant 'a': no form 'relaxd' (nearest: 'relaxed'): choose binary or relaxed"),
     ],
 )
 def test_wrong_arguments_train_nothing(here, capsys, arguments, message):
+    (here / "form.yaml").write_text("name: form\nconfig: tiny.yaml\nvariants: {a: {form: relaxd}}\n")
     assert study(arguments) == 2
     assert message in capsys.readouterr().err
     assert not (here / "runs").exists()
