@@ -25,11 +25,17 @@ from tests.worlds.random_bundles import random_pool
 CODE = np.ones((2, 16))
 
 
-@pytest.fixture
-def bundle(tmp_path: Path) -> Bundle:
-    bundle = new_bundle(tmp_path / "bundle")
+@pytest.fixture(scope="module")
+def changed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle with changes, which is copied for each test."""
+    bundle = new_bundle(tmp_path_factory.mktemp("changed") / "bundle")
     with_changes(bundle)
-    return bundle
+    return bundle.path
+
+
+@pytest.fixture
+def bundle(tmp_path: Path, changed: Path) -> Bundle:
+    return Bundle.open(shutil.copytree(changed, tmp_path / "bundle"))
 
 
 def with_changes(bundle: Bundle) -> None:

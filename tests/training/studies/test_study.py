@@ -169,7 +169,7 @@ def test_the_picture(here, monkeypatch):
     from fashion_hash.training.studies import plot, run
 
     monkeypatch.setattr(run, "draw_study", plot.draw_study)
-    assert study(["tiny.yaml", "--seeds", "2"]) == 0
+    assert study(["tiny.yaml", "--seeds", "2", "--set", "train.epochs=1"]) == 0
     assert (here / "runs/tiny-study/study.png").read_bytes().startswith(b"\x89PNG")
 
 
