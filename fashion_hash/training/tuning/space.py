@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -91,12 +92,16 @@ def _of_value(value: Any, source: str) -> Range | Choice:
     numbers = [found.low, found.high, *([] if found.step is None else [found.step])]
     if any(isinstance(number, bool) or not isinstance(number, (int, float)) for number in numbers):
         raise ConfigError(f"{source}: low, high and step must be numbers, got {value!r}")
+    if not all(map(math.isfinite, numbers)):
+        raise ConfigError(f"{source}: low, high and step must be finite, got {value!r}")
     if found.low >= found.high or (found.log and found.low <= 0):
         raise ConfigError(
             f"{source}: low must be less than high, and above 0 with log, got {found.low} and {found.high}"
         )
-    if found.step is not None and (found.log or found.step < 1 or not _whole(found)):
-        raise ConfigError(f"{source}: step is for whole numbers without log, and at least 1, got {value!r}")
+    if found.step is not None and (found.log or not isinstance(found.step, int) or found.step < 1 or not _whole(found)):
+        raise ConfigError(
+            f"{source}: step is for whole numbers without log, and must be a whole number of at least 1, got {value!r}"
+        )
     return found
 
 

@@ -39,7 +39,11 @@ def test_what_was_drawn_becomes_overrides():
         (["a=2..1"], "low must be less than high"),
         (["a=0..1:log"], "above 0 with log"),
         (["a=0.1..0.9:2"], "step is for whole numbers"),
+        (["a=8..16:1.5"], "must be a whole number of at least 1"),
         (["a=x..y"], "must be numbers"),
+        (["a=.nan..1"], "must be finite"),
+        (["a=1..inf"], "must be"),
+        (["a=1.0...inf"], "must be finite"),
         (["a=1,1"], "given twice"),
     ],
 )
