@@ -24,7 +24,8 @@ from fashion_hash.core.outfits import EMPTY, MAX_SLOTS, check_slots
 from fashion_hash.core.vocabulary import Vocabulary
 from fashion_hash.data.dataset import Content, Dataset
 from fashion_hash.data.formats.polyvore import split_of_files
-from fashion_hash.data.parsing.fields import id_text
+from fashion_hash.data.parsing.fields import id_text, separator_hint
+from fashion_hash.data.parsing.table_text import find_file
 from fashion_hash.data.parsing.text_tables import Reporter, Tuples, in_order, read_text, read_tuples, stop
 from fashion_hash.data.stores.vectors import is_vector_lmdb
 from fashion_hash.errors import DataError, suggest
@@ -54,7 +55,7 @@ def read_outfit_datasets(
         DataError: a file is missing or broken, or outfits have more than eight items; the message names file and line.
     """
     folder = find_folder(Path(root), subset)
-    keys = _read_items(folder / "items.json")
+    keys = _read_items(find_file(folder / "items.json") or folder / "items.json")
     types = _types(len(keys), slots, folder)
     files = _files(folder)
     sizes = np.array([len(of_type) for of_type in keys])
@@ -84,9 +85,9 @@ def find_folder(root: Path, subset: str | None = None) -> Path:
     """The folder that holds items.json. Raises DataError naming what there is."""
     if not root.is_dir():
         raise DataError(f"no folder {root}: give the folder that holds items.json, train_pos, ...")
-    if subset is None and (root / "items.json").is_file():
+    if subset is None and find_file(root / "items.json") is not None:
         return root
-    found = sorted(path.parent.name for path in root.glob("*/items.json"))
+    found = sorted({path.parent.name for name in ("items.json", "items.json.gz") for path in root.glob(f"*/{name}")})
     if not found:
         holds = ", ".join(sorted(path.name for path in root.iterdir())[:10]) or "nothing"
         raise DataError(f"{root} holds no items.json (it holds {holds})")
@@ -101,8 +102,9 @@ def find_folder(root: Path, subset: str | None = None) -> Path:
 
 def _read_items(path: Path) -> list[list[str]]:
     """The keys of the items by type and index."""
+    raw = read_text(path)
     try:
-        keys = json.loads(read_text(path))
+        keys = json.loads(raw)
     except json.JSONDecodeError as error:
         raise DataError.at(path, error.lineno, f"not JSON: {error.msg} (column {error.colno})") from None
     except (ValueError, RecursionError) as error:
@@ -134,7 +136,7 @@ def _files(folder: Path) -> dict[str, dict[str, Path]]:
     for split, phases in PHASES.items():
         for kind, name in KINDS.items():
             candidates = [folder / f"{phase}_{name}{suffix}" for phase in phases for suffix in ("", ".csv")]
-            path = next((path for path in candidates if path.is_file()), None)
+            path = next((path for plain in candidates if (path := find_file(plain)) is not None), None)
             if path is not None:
                 files.setdefault(split, {})[kind] = path
         found = files.get(split, {})
@@ -154,10 +156,12 @@ def _read(path: Path, sizes: np.ndarray, types: Sequence[str], report: Reporter)
         raise DataError(f"{path} holds no outfits")
     width = first_line.count(",") + 1
     has_size, most = width % 2 == 0, (width - 1) // 2
+    expected = "user,size,item_1..K,type_1..K, or the same without size"
     if width < 3:
-        raise DataError.at(
-            path, 1, f"{width} columns, expected user,size,item_1..K,type_1..K, or the same without size"
-        )
+        hint = separator_hint([first_line])
+        raise DataError.at(path, 1, f"{width} column{'s' * (width > 1)}, expected {expected}{hint}")
+    if not any(cell.strip().lstrip("+-").isdecimal() for cell in first_line.split(",")[1:]):
+        raise DataError.at(path, 1, f"a header: remove this line; expected {expected} in numbers")
     names = ["size"] * has_size + [f"{what}_{at + 1}" for what in ("item", "type") for at in range(most)]
     tuples = read_tuples(path, names, header=False, report=report)
     columns = tuples.items[:, 0, int(has_size) :].reshape(len(tuples), 2, most)

@@ -17,6 +17,7 @@ from fashion_hash.core.outfits import Outfits
 from fashion_hash.core.vocabulary import Vocabulary
 from fashion_hash.data.dataset import SPLITS, Dataset, Groups, Split
 from fashion_hash.data.parsing.fields import id_text, separator_hint, without_trailing_zero
+from fashion_hash.data.parsing.table_text import find_file
 from fashion_hash.data.parsing.text_tables import Reporter, in_order, read_rows, read_text, stop
 from fashion_hash.errors import ConfigError, DataError
 
@@ -78,7 +79,7 @@ def find_tables(root: Path, subset: str | None = None) -> dict[str, Path]:
     """The existing files, by split. Raises DataError when there is none (`subset` is not used: there are none)."""
     if not root.is_dir():
         raise DataError(f"no folder {root}: give the folder that holds train.csv, valid.csv and test.csv")
-    found = {split: root / f"{split}.csv" for split in SPLITS if (root / f"{split}.csv").is_file()}
+    found = {split: path for split in SPLITS if (path := find_file(root / f"{split}.csv")) is not None}
     if not found:
         holds = ", ".join(sorted(path.name for path in root.iterdir())[:10]) or "nothing"
         raise DataError(f"{root} holds no train.csv, valid.csv or test.csv (it holds {holds})")

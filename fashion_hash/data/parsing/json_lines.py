@@ -198,7 +198,10 @@ def _members(path: Path, opening: str, decoder: json.JSONDecoder) -> Iterator[tu
             block = "" if problem and _is_final(problem, text, at) else next(blocks, "")
             if not block:
                 cut_off = f"the {kind} is not closed: the file is cut off"
-                raise DataError.at(path, line, f"not JSON: {_reason(problem)}" if problem else cut_off)
+                if problem and not _is_at_end(problem, text):
+                    raise DataError.at(path, line, f"not JSON: {_reason(problem)}")
+                within = "not JSON: the file ends within a value: it is cut off" if problem else cut_off
+                raise DataError.at(path, line, f"{within}; fetch it again")
             text, at = text[at:] + block, 0
 
 
@@ -220,3 +223,10 @@ def _is_final(error: Exception, text: str, start: int) -> bool:
     if not isinstance(error, json.JSONDecodeError) or len(text) - start > MOST_CHARACTERS:
         return True
     return error.pos < len(text) - _TOO_EARLY and not error.msg.startswith("Unterminated string")
+
+
+def _is_at_end(error: Exception, text: str) -> bool:
+    """Whether JSON cannot be read because the text ends too early."""
+    if not isinstance(error, json.JSONDecodeError):
+        return False
+    return error.msg.startswith("Unterminated string") or error.pos >= len(text.rstrip())

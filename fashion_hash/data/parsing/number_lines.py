@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fashion_hash.data.parsing.table_text import open_bytes
 from fashion_hash.data.parsing.text_tables import Reporter
 from fashion_hash.errors import DataError
 
@@ -74,7 +75,7 @@ class NumberLines:
 
 
 def read_number_lines(path: Path, report: Reporter) -> NumberLines:
-    """Reads a text file of numbers with blanks between them; a byte order mark and CRLF are passed over.
+    """Reads a text file of numbers with blanks between them; it may be gzipped, begin with a mark, and have CRLF.
 
     Args:
         path: the file.
@@ -99,23 +100,20 @@ def read_number_lines(path: Path, report: Reporter) -> NumberLines:
 
 def _blocks(path: Path) -> Iterator[bytes]:
     """The file in pieces that end with a line."""
-    try:
-        with open(path, "rb") as stream:
-            rest = stream.read(3)
-            rest = b"" if rest == b"\xef\xbb\xbf" else rest
-            while piece := stream.read(BLOCK):
-                cut = piece.rfind(b"\n") + 1
-                if cut:
-                    yield rest + piece[:cut]
-                    rest = piece[cut:]
-                else:
-                    rest += piece
-                    if len(rest) > MOST_BYTES:
-                        raise DataError(f"{path}: a line of more than {MOST_BYTES:,} bytes: this is no text of numbers")
-            if rest:
-                yield rest
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from None
+    with open_bytes(path) as stream:
+        rest = stream.read(3)
+        rest = b"" if rest == b"\xef\xbb\xbf" else rest
+        while piece := stream.read(BLOCK):
+            cut = piece.rfind(b"\n") + 1
+            if cut:
+                yield rest + piece[:cut]
+                rest = piece[cut:]
+            else:
+                rest += piece
+                if len(rest) > MOST_BYTES:
+                    raise DataError(f"{path}: a line of more than {MOST_BYTES:,} bytes: this is no text of numbers")
+        if rest:
+            yield rest
 
 
 def _parse(path: Path, data: np.ndarray, before: int, report: Reporter) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from fashion_hash.errors import DataError
 
@@ -22,6 +23,42 @@ _MARKS = (  # the mark of UTF-32 begins with that of UTF-16
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+
+
+def find_file(path: Path) -> Path | None:
+    """The file at a path, or the same gzipped, with .gz after its name; None where there is neither.
+
+    Raises:
+        DataError: a folder has the name.
+    """
+    for candidate in (path, path.with_name(f"{path.name}.gz")):
+        if candidate.is_dir():
+            raise DataError(f"{candidate} is a folder: expected a file; move or rename the folder")
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+@contextmanager
+def open_bytes(path: Path) -> Iterator[BinaryIO]:
+    """The bytes of a text file, unzipped where it is gzipped, whatever its name.
+
+    Raises:
+        DataError: on entry, if the file cannot be read, or is UTF-16 or UTF-32; while reading, if it is a broken gzip.
+    """
+    try:
+        with open(path, "rb") as plain:
+            start = plain.read(4)
+        encoding = next((name for mark, name in _MARKS if start.startswith(mark)), "utf-8")
+        if encoding != "utf-8":
+            raise DataError(f"{path} is {encoding.upper()} text: save the file as UTF-8")
+        zipped = start.startswith(b"\x1f\x8b")
+        with cast(BinaryIO, gzip.open(path, "rb")) if zipped else open(path, "rb") as stream:
+            yield stream
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path}: broken gzip file: {error}; fetch it again") from None
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from None
 
 
 class TextLines:

@@ -18,6 +18,7 @@ import numpy as np
 
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.data.parsing.fields import id_text, separator_hint
+from fashion_hash.data.parsing.table_text import open_bytes
 from fashion_hash.errors import DataError
 
 Reporter = Callable[[DataError], None]
@@ -58,14 +59,14 @@ def read_rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def read_text(path: Path) -> str:
-    """A whole text file; a byte order mark is dropped. Raises DataError when it is not UTF-8."""
+    """A whole text file, plain or gzipped; a byte order mark is dropped. Raises DataError when it is not UTF-8."""
+    with open_bytes(path) as stream:
+        raw = stream.read()
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        line = raw.count(b"\n", 0, error.start) + 1
         raise DataError.at(path, line, "not UTF-8 text: save the file as UTF-8") from None
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from None
 
 
 def in_order(ids: Iterable[str]) -> list[str]:

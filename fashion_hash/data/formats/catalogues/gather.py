@@ -23,6 +23,7 @@ from fashion_hash.data.dataset import SPLITS, Dataset
 from fashion_hash.data.facts import NO_TIME
 from fashion_hash.data.parsing.fields import id_text, short
 from fashion_hash.data.parsing.json_lines import kind_of
+from fashion_hash.data.parsing.table_text import find_file
 from fashion_hash.data.shop.item_sets import ItemSets, choose_slots
 from fashion_hash.data.shop.items import Items
 from fashion_hash.data.shop.likes import Likes
@@ -170,12 +171,12 @@ def no_subset(format: str, subset: str | None) -> None:
 
 
 def file_in(root: Path, names: Sequence[str], what: str) -> Path:
-    """The first of some files that exists below a folder. Raises DataError saying what it would hold."""
+    """The first of some files that exists, plain or as .gz. Raises DataError saying what it would hold."""
     if not root.is_dir():
         raise DataError(f"no folder {root}: give the folder that holds {names[0]}")
     for name in names:
-        if (root / name).is_file():
-            return root / name
+        if (path := find_file(root / name)) is not None:
+            return path
     holds = ", ".join(sorted(path.name for path in root.iterdir())[:10]) or "nothing"
     raise DataError(f"{root} holds no {names[0]}, {what} (it holds {holds})")
 

@@ -108,6 +108,8 @@ def _document(path: Path) -> dict[str, Any]:
         raw = path.read_bytes()
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from None
+    if not raw.strip():
+        raise DataError(f"{path} is empty: expected a JSON object")
     for encoding in ("utf-8-sig", "cp932"):
         try:
             document = DECODER.decode(raw.decode(encoding))

@@ -34,7 +34,7 @@ from fashion_hash.data.formats.catalogues.gather import (
 from fashion_hash.data.formats.catalogues.tasks import TaskFiles, with_tasks
 from fashion_hash.data.parsing.fields import short
 from fashion_hash.data.parsing.json_lines import json_rows
-from fashion_hash.data.parsing.table_text import TextLines
+from fashion_hash.data.parsing.table_text import TextLines, find_file
 from fashion_hash.data.parsing.text_tables import Reporter, stop
 from fashion_hash.data.progress import progress
 from fashion_hash.errors import DataError
@@ -75,7 +75,7 @@ def read_maryland(
     no_subset("maryland", subset)
     root = Path(root)
     files = find_files(root)
-    categories = _read_categories(files["train"].parent / CATEGORIES, report)
+    categories = _read_categories(files["train"].parent, report)
     pictures = root / "images"
     gathered = Gathered(root, pictures if pictures.is_dir() else None)
     names: dict[str, int] = {}
@@ -110,14 +110,16 @@ def item_type(category: str) -> str:
 
 def _first(folder: Path, names: Sequence[str]) -> dict[str, Path]:
     """The first of some files that exists, as the file of the test split."""
-    existing = [folder / name for name in names if (folder / name).is_file()]
-    return {"test": existing[0]} if existing else {}
+    existing = (path for name in names if (path := find_file(folder / name)) is not None)
+    first = next(existing, None)
+    return {} if first is None else {"test": first}
 
 
-def _read_categories(path: Path, report: Reporter) -> dict[str, str]:
+def _read_categories(folder: Path, report: Reporter) -> dict[str, str]:
     """The names of the categories by their id."""
-    if not path.is_file():
-        raise DataError(f"no file {path}: it names the categories, such as '8 Mini Skirts'")
+    path = find_file(folder / CATEGORIES)
+    if path is None:
+        raise DataError(f"no file {folder / CATEGORIES}: it names the categories, such as '8 Mini Skirts'")
     names: dict[str, str] = {}
     with TextLines(path) as lines:
         for line in lines:

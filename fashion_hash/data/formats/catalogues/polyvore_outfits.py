@@ -23,6 +23,7 @@ from fashion_hash.data.formats.catalogues.gather import DECODER, Gathered, file_
 from fashion_hash.data.formats.catalogues.tasks import TaskFiles, with_tasks
 from fashion_hash.data.parsing.fields import id_text, short
 from fashion_hash.data.parsing.json_lines import json_entries, json_rows
+from fashion_hash.data.parsing.table_text import find_file
 from fashion_hash.data.parsing.text_tables import Reporter, read_rows, read_text, stop
 from fashion_hash.data.progress import progress
 from fashion_hash.errors import DataError, suggest
@@ -51,7 +52,8 @@ def read_polyvore_outfits(
     """
     root = Path(root)
     folder = find_subset(root, subset)
-    sets = {split: _read_sets(folder / f"{split}.json", report) for split in _splits(folder)}
+    files = _splits(folder)
+    sets = {split: _read_sets(path, report) for split, path in files.items()}
     pictures = root / "images"
     gathered = Gathered(root, pictures if pictures.is_dir() else None)
     used = dict.fromkeys(item for part in sets.values() for _, _, members in part for item, _ in members)
@@ -67,7 +69,7 @@ def read_polyvore_outfits(
                     names[f"{set_id}_{index}"] = numbers[-1]
                 gathered.add_set(set_id, numbers, "", split=split)
             except DataError as error:
-                report(DataError.at(folder / f"{split}.json", line, f"set {short(set_id)}: {error}"))
+                report(DataError.at(files[split], line, f"set {short(set_id)}: {error}"))
     dataset, data = gathered.dataset(f"polyvore_outfits/{folder.name}", slots)
     labels = {split: folder / f"compatibility_{split}.txt" for split in ("valid", "test")}
     questions = {split: folder / f"fill_in_blank_{split}.json" for split in ("valid", "test")}
@@ -89,12 +91,12 @@ def find_subset(root: Path, subset: str | None = None) -> Path:
     return root / (subset or found[0])
 
 
-def _splits(folder: Path) -> list[str]:
-    return [split for split in SPLITS if (folder / f"{split}.json").is_file()]
+def _splits(folder: Path) -> dict[str, Path]:
+    return _existing({split: folder / f"{split}.json" for split in SPLITS})
 
 
 def _existing(paths: Mapping[str, Path]) -> dict[str, Path]:
-    return {split: path for split, path in paths.items() if path.is_file()}
+    return {split: path for split, plain in paths.items() if (path := find_file(plain)) is not None}
 
 
 def _read_sets(path: Path, report: Reporter) -> Sets:
@@ -153,7 +155,7 @@ def _read_metadata(
 
 def _categories(root: Path) -> dict[str, str]:
     """The names of the categories by their id."""
-    path = root / CATEGORIES
-    if not path.is_file():
+    path = find_file(root / CATEGORIES)
+    if path is None:
         return {}
     return {row[0]: row[1] for _, row in read_rows(path, read_text(path)) if len(row) >= 2}

@@ -109,11 +109,13 @@ def _groups(fit: _Fit, asked: Sequence[list[list[int]]]) -> tuple[Groups | None,
 
 def _label_lines(path: Path, names: Mapping[str, int], report: Reporter) -> Iterator[tuple[bool, list[int]]]:
     """The lines "label set_index set_index ..." of a file: whether it is compatible, and the items."""
+    empty = True
     with TextLines(path) as lines:
         for line in lines:
             words = line.split()
             if not words:
                 continue
+            empty = False
             try:
                 if words[0] not in ("0", "1"):
                     raise DataError(f"the label must be 1 (compatible) or 0, got {short(words[0])}")
@@ -124,6 +126,8 @@ def _label_lines(path: Path, names: Mapping[str, int], report: Reporter) -> Iter
                 report(DataError.at(path, lines.line, str(error)))
                 continue
             yield words[0] == "1", members
+    if empty:
+        report(DataError(f"{path} is empty: expected lines 'label set_index set_index ...'"))
 
 
 def _questions(path: Path, names: Mapping[str, int], report: Reporter) -> Iterator[list[list[int]]]:

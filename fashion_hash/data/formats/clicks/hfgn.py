@@ -17,6 +17,7 @@ import numpy as np
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.formats.clicks.join import ClickLog, Clicks, make_dataset
 from fashion_hash.data.parsing.number_lines import read_number_lines
+from fashion_hash.data.parsing.table_text import find_file
 from fashion_hash.data.parsing.text_tables import Reporter, stop
 from fashion_hash.data.shop.item_sets import ItemSets
 from fashion_hash.data.shop.notes import EXAMPLES, Notes
@@ -92,11 +93,12 @@ def find_files(root: Path, subset: str | None = None) -> dict[str, Path]:
     """The files that exist, by the names in FILES (`subset` is not used).
 
     Raises:
-        DataError: there is no such folder, or it lacks the outfits or the training clicks.
+        DataError: there is no such folder, or it lacks the outfits or the training clicks, or a folder has the name
+            of a file.
     """
     if not root.is_dir():
         raise DataError(f"no folder {root}: give the folder that holds {', '.join(FILES.values())}")
-    files = {name: root / file for name, file in FILES.items() if (root / file).is_file()}
+    files = {name: path for name, file in FILES.items() if (path := find_file(root / file)) is not None}
     for name in ("outfits", "train"):
         if name not in files:
             holds = ", ".join(sorted(path.name for path in root.iterdir())[:10]) or "nothing"
@@ -116,6 +118,8 @@ def _read_clicks(path: Path, report: Reporter) -> tuple[np.ndarray, np.ndarray, 
 def _categories(path: Path, items: np.ndarray, notes: Notes, report: Reporter) -> tuple[np.ndarray, list[str]]:
     """(I,) the category of each item, -1 for none, and the number of each category in the file, as text."""
     table, _ = read_number_lines(path, report).table(("item", "category"), report)
+    if not len(table):
+        report(DataError(f"{path} holds no categories: expected lines of an item and its category"))
     table = np.unique(table, axis=0)  # in order of items and categories
     _, first, counts = np.unique(table[:, 0], return_index=True, return_counts=True)
     table = table[first]

@@ -83,6 +83,10 @@ def make_dataset(data: ClickLog, slots: Sequence[str] | None = None) -> Dataset:
     notes = data.notes
     kept = np.diff(data.sets.starts) > 0
     typed = find_types(data.sets, data.categories, slots)
+    if (data.categories >= 0).any():
+        bare = np.unique(data.sets.items[data.categories[data.sets.items] < 0])
+        named = (data.item_ids[at] for at in bare[:EXAMPLES])
+        notes.add_all("items of outfits without a category", len(bare), named)
     fitted = fit_slots(data.sets, typed.type_of, typed.types, typed.slots)
     notes.add_all(f"items beyond the {len(typed.slots)} slots, left out of their outfit", fitted.surplus)
     bare = np.flatnonzero(~kept)

@@ -20,6 +20,7 @@ import numpy as np
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.formats.clicks.join import ClickLog, Clicks, make_dataset
 from fashion_hash.data.parsing.number_lines import NumberLines, read_number_lines
+from fashion_hash.data.parsing.table_text import find_file
 from fashion_hash.data.parsing.text_tables import Reporter, stop
 from fashion_hash.data.shop.item_sets import ItemSets
 from fashion_hash.data.shop.notes import Notes
@@ -114,16 +115,18 @@ def find_files(root: Path, subset: str | None = None) -> dict[str, Path]:
     """kg_final.txt as "graph", and train.txt and test.txt, which may be missing, by split (`subset` is not used).
 
     Raises:
-        DataError: there is no such folder, or it lacks kg_final.txt or train.txt.
+        DataError: there is no such folder, or it lacks kg_final.txt or train.txt, or a folder has
+            the name of a file.
     """
     if not root.is_dir():
         raise DataError(f"no folder {root}: give the folder that holds train.txt, test.txt and {GRAPH}")
-    for name in (GRAPH, "train.txt"):
-        if not (root / name).is_file():
+    names = {"graph": GRAPH, "train": "train.txt", "test": "test.txt"}
+    files = {key: path for key, name in names.items() if (path := find_file(root / name)) is not None}
+    for key in ("graph", "train"):
+        if key not in files:
             holds = ", ".join(sorted(path.name for path in root.iterdir())[:10]) or "nothing"
-            raise DataError(f"{root} holds no {name} (it holds {holds})")
-    files = {"graph": root / GRAPH, "train": root / "train.txt", "test": root / "test.txt"}
-    return {name: path for name, path in files.items() if path.is_file()}
+            raise DataError(f"{root} holds no {names[key]} (it holds {holds})")
+    return files
 
 
 def _read_graph(path: Path, report: Reporter) -> _Graph:

@@ -10,7 +10,7 @@ The clicks on single items are passed over. There are no splits: all clicks are 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.formats.clicks.join import ClickLog, Clicks, make_dataset
 from fashion_hash.data.formats.clicks.text_lines import read_lines
 from fashion_hash.data.parsing.fields import id_text
+from fashion_hash.data.parsing.table_text import find_file
 from fashion_hash.data.parsing.text_tables import Reporter, stop
 from fashion_hash.data.progress import progress
 from fashion_hash.data.shop.item_sets import ItemSets
@@ -77,16 +78,17 @@ def find_files(root: Path, subset: str | None = None) -> dict[str, Path]:
     """The files as "outfits", "users" and "items", which may be missing (`subset` is not used).
 
     Raises:
-        DataError: there is no such folder, or it lacks a file.
+        DataError: there is no such folder, it lacks a file, or a folder has the name of one.
     """
     if not root.is_dir():
         raise DataError(f"no folder {root}: give the folder that holds {OUTFITS}, {USERS} and {ITEMS}")
-    for name in (OUTFITS, USERS):
-        if not (root / name).is_file():
+    names = {"outfits": OUTFITS, "users": USERS, "items": ITEMS}
+    files = {key: path for key, name in names.items() if (path := find_file(root / name)) is not None}
+    for key in ("outfits", "users"):
+        if key not in files:
             holds = ", ".join(sorted(path.name for path in root.iterdir())[:10]) or "nothing"
-            raise DataError(f"{root} holds no {name} (it holds {holds})")
-    files = {"outfits": root / OUTFITS, "users": root / USERS, "items": root / ITEMS}
-    return {name: path for name, path in files.items() if path.is_file()}
+            raise DataError(f"{root} holds no {names[key]} (it holds {holds})")
+    return files
 
 
 @dataclass
@@ -114,7 +116,7 @@ class _Tables:
     def read_items(self, path: Path) -> None:
         """Category, picture and title of each item."""
         numbers: dict[str, int] = {}
-        for line, text in progress(read_lines(path, self.report), path.name, "lines"):
+        for line, text in _rows(path, "item_id", self.report):
             cells = [cell.strip() for cell in text.split(",", 3)]
             try:
                 if len(cells) < 4:
@@ -135,7 +137,7 @@ class _Tables:
     def read_outfits(self, path: Path) -> None:
         """The items of each outfit."""
         unknown = f"items of outfits that {ITEMS} does not have: nothing is known of them"
-        for line, text in progress(read_lines(path, self.report), path.name, "lines"):
+        for line, text in _rows(path, "outfit_id", self.report):
             cells = text.split(",")
             try:
                 if len(cells) != 2:
@@ -169,7 +171,7 @@ class _Tables:
         users: dict[str, int] = {}
         likers, liked = array("q"), array("q")
         unknown = f"clicks on outfits that {OUTFITS} does not have, left out"
-        for line, text in progress(read_lines(path, self.report), path.name, "lines"):
+        for line, text in _rows(path, "user_id", self.report):
             cells = text.split(",")
             try:
                 if len(cells) != 3:
@@ -191,6 +193,13 @@ class _Tables:
         if not users:
             raise DataError(f"{path} holds no clicks on outfits of {OUTFITS}")
         return list(users), Clicks(np.array(likers, dtype=np.int64), np.array(liked, dtype=np.int64))
+
+
+def _rows(path: Path, first: str, report: Reporter) -> Iterator[tuple[int, str]]:
+    """The lines of a file without its header, which copies of the release may have: a line that begins with `first`."""
+    for line, text in progress(read_lines(path, report), path.name, "lines"):
+        if line > 1 or text.partition(",")[0].strip() != first:
+            yield line, text
 
 
 def _needed(cell: str, name: str) -> str:

@@ -68,7 +68,8 @@ def read_atomic(path: Path, report: Reporter = stop) -> Iterator[tuple[int, dict
             try:
                 cells = next(reader, None)
             except csv.Error as error:
-                raise DataError.at(path, line, f"not a table with tabs: {error}") from None
+                problem = f"a cell begins with a quotation mark, but does not end with it ({error}): remove the mark"
+                raise DataError.at(path, line, problem) from None
             if cells is None:
                 return
             if len(cells) == len(names):
@@ -132,6 +133,10 @@ def value_of(cell: str, name: str, column_type: ColumnType) -> Value | None:
 
 def _columns(path: Path, header: str) -> dict[str, str]:
     columns: dict[str, str] = {}
+    if not header.strip():
+        raise DataError(f"{path} is empty: expected a header of columns such as user_id:token, with tabs between them")
+    if "\t" not in header and "," in header:
+        raise DataError.at(path, 1, f"no tabs between the columns {short(header.strip())}: save the file with tabs")
     for cell in header.rstrip("\r\n").split("\t"):
         name, colon, kind = cell.rpartition(":")
         if not colon or not name or kind not in KINDS:

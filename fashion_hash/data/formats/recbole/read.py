@@ -28,6 +28,7 @@ from fashion_hash.data.facts import NO_TIME, OutfitFacts
 from fashion_hash.data.formats.recbole.atomic import elements_of, number, read_atomic, read_header, value_of
 from fashion_hash.data.formats.recbole.export import FORMAT, RESERVED, VERSION
 from fashion_hash.data.parsing.fields import id_text, short
+from fashion_hash.data.parsing.table_text import find_file
 from fashion_hash.data.parsing.text_tables import Reporter, stop
 from fashion_hash.data.progress import progress
 from fashion_hash.errors import ConfigError, DataError
@@ -55,8 +56,7 @@ class Files:
 
     def one(self, suffix: str) -> Path | None:
         """A further file, if there is one."""
-        path = self.root / f"{self.name}.{suffix}"
-        return path if path.is_file() else None
+        return find_file(self.root / f"{self.name}.{suffix}")
 
 
 @dataclass
@@ -131,12 +131,13 @@ def find_files(root: Path, subset: str | None = None) -> Files:
     if not root.is_dir():
         raise DataError(f"no folder {root}: give the folder that holds NAME.inter")
     found: dict[str, dict[str, Path]] = {}
-    for path in sorted(root.glob("*.inter")):
-        name, _, phase = path.name.removesuffix(".inter").rpartition(".")
+    # where a file is there both plain and gzipped, the plain one counts
+    for path in [*sorted(root.glob("*.inter.gz")), *sorted(root.glob("*.inter"))]:
+        name, _, phase = path.name.removesuffix(".gz").removesuffix(".inter").rpartition(".")
         if name and phase in PHASES:
             found.setdefault(name, {})[PHASES[phase]] = path
         else:
-            found.setdefault(path.name.removesuffix(".inter"), {})["whole"] = path
+            found.setdefault(path.name.removesuffix(".gz").removesuffix(".inter"), {})["whole"] = path
     if not found:
         holds = ", ".join(sorted(path.name for path in root.iterdir())[:10]) or "nothing"
         raise DataError(f"{root} holds no NAME.inter or NAME.train.inter (it holds {holds})")
@@ -334,7 +335,10 @@ def _time(cell: str) -> int:
     if not cell:
         return NO_TIME
     value = number(cell, "timestamp")
-    return int(value / 1000 if abs(value) >= _MILLISECONDS else value)
+    seconds = value // 1000 if abs(value) >= _MILLISECONDS else value
+    if abs(seconds) >= _MILLISECONDS:
+        raise DataError(f"timestamp is {short(cell)}: expected seconds or milliseconds since 1970")
+    return int(seconds)
 
 
 def _weight(cell: str) -> float:
