@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         run = trained(options.runs / f"seed-{seed}", [*overrides, f"seed={seed}"])
         first = seed == options.seeds[0]
         reports.append(
-            evaluate(run, full=True, matched="ids", baselines=options.baselines if first else False)["protocols"]
+            evaluate(run, matched="ids", baselines=options.baselines if first else False)["protocols"]
         )
         print(f"seed {seed} measured", flush=True)
     figures: dict[str, Any] = {"seeds": options.seeds, "protocols": gathered(reports)}
