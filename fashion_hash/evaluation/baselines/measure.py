@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+import numpy as np
+
+from fashion_hash.core.outfits import Outfits
 from fashion_hash.data.dataset import Dataset, Groups, Split
 from fashion_hash.evaluation.baselines.fit import Fitted, Uses, Validate
 from fashion_hash.evaluation.protocols import Metrics, Score, evaluate_split
@@ -39,6 +43,41 @@ class Measures(NamedTuple):
         ranked = part.negatives or part.questions or part.labelled or part.retrieval or self.drawn
         slots = tuple(lists.slot for lists in self.lists.values() if lists.partial is not None)
         return Uses(bool(ranked), any(lists.partial is None for lists in self.lists.values()), slots)
+
+    def fingerprint(self, dataset: Dataset) -> str:
+        """Twelve hexadecimal digits of all that figures depend on beside the settings of a baseline.
+
+        That is more than `Dataset.fingerprint`, which is of what a model is trained on: the negatives and questions of
+        the files, and the outfits of the pool, may change under the same training data.
+        """
+        digest = hashlib.sha256(dataset.fingerprint.encode())
+        valid = dataset.splits.get("valid")
+        chosen_by = None if valid is None else valid.negatives.get("random")
+        for name, part in (*_parts(self), ("settings are chosen by", chosen_by)):
+            if part is not None:
+                outfits = part.outfits if isinstance(part, Groups) else part
+                digest.update(f"{name} {part.size if isinstance(part, Groups) else 1} {outfits.slots}".encode())
+                digest.update(outfits.users.tobytes() + outfits.items.tobytes())
+        if self.part.labelled is not None:
+            digest.update(self.part.labelled.compatible.tobytes())
+        for name, lists in self.lists.items():
+            digest.update(f"{name} {lists.size}".encode() + lists.users.tobytes())
+            for rows in (lists.positives, lists.known):
+                digest.update(rows.starts.tobytes() + rows.rows.tobytes())
+            candidates = dataset.outfits if lists.partial is None else lists.partial
+            digest.update(np.ascontiguousarray(candidates.items).tobytes())
+        return digest.hexdigest()[:12]
+
+
+def _parts(measures: Measures) -> Iterator[tuple[str, Groups | Outfits | None]]:
+    """What outfits are scored, with a name for each part."""
+    part = measures.part
+    yield "positives", part.positives
+    yield from sorted(part.negatives.items())
+    yield "drawn", measures.drawn
+    yield "questions", part.questions
+    yield "labelled", None if part.labelled is None else part.labelled.outfits
+    yield from sorted(part.retrieval.items())
 
 
 def measured(fitted: Fitted, measures: Measures) -> dict[str, Metrics]:

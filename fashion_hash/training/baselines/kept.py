@@ -1,7 +1,8 @@
 """The baselines of an experiment, measured once and kept: RUN/baselines/SPLIT.json.
 
-What is kept is used again while the data, the protocols and their negatives are the same; a baseline that was not asked
-for before is added. Trained ones are runs in RUN/baselines/NAME.
+What is kept is used again while the data, the protocols, their negatives and the settings of a baseline are the same; a
+baseline that was not asked for before is added. Trained ones are runs in RUN/baselines/NAME, and trained again where
+their recipe, the data or its features are others.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from fashion_hash.data.dataset import Dataset
 from fashion_hash.errors import MissingExtraError, QueryError, TrainingError, suggest
 from fashion_hash.evaluation.baselines.fit import BASELINES, Fitted, Fitter
 from fashion_hash.evaluation.baselines.measure import Measures, measured, validation
+from fashion_hash.evaluation.baselines.methods import METHODS
 from fashion_hash.evaluation.protocols import Metrics
 from fashion_hash.training.baselines.trained import TRAINED
 from fashion_hash.training.measure.full import ENCODED
 from fashion_hash.training.outfits.loop import fit
 from fashion_hash.training.ranking.scores import full_scores
-from fashion_hash.training.runs.run import Run
+from fashion_hash.training.runs.item_inputs import ItemInputs
+from fashion_hash.training.runs.run import Run, fingerprints
 from fashion_hash.training.runs.scoring import ModelScorer, as_answered, trained_users
 from fashion_hash.training.runs.validation import validation_split
 
@@ -60,7 +63,7 @@ def measure_baselines(
     Args:
         config: of the experiment; the features, the seed and the negatives of trained baselines come from it.
         dataset: the data of the experiment.
-        measures: what is measured; figures are used again only where its statements are the same.
+        measures: what is measured; figures are used again only where its outfits and statements are the same.
         path: the file that they are kept in; trained baselines get folders beside it.
         names: of baselines; all by default.
         tell: receives lines of text about what is done.
@@ -69,11 +72,11 @@ def measure_baselines(
         QueryError: there is no baseline of one of the names.
     """
     names = check_names(names)
-    key = {"data": dataset.fingerprint, "seed": config.seed, "statements": dict(measures.statements)}
+    key = {"data": measures.fingerprint(dataset), "seed": config.seed, "statements": dict(measures.statements)}
     kept = _kept(path, key)
     fitter = None
     for name in names:
-        recipe = TRAINED[name](config).to_yaml() if name in TRAINED else None
+        recipe = _recipe(name, config, dataset)
         if "results" in kept.get(name, {}) and kept[name]["recipe"] == recipe:
             continue
         tell(f"baseline {name} ...")
@@ -101,6 +104,28 @@ def measure_baselines(
         {name: entry["settings"] for name, entry in of.items() if entry.get("settings")},
         _reasons(of),
     )
+
+
+def _recipe(name: str, config: Config, dataset: Dataset) -> Any:
+    """What the figures of a baseline depend on beside the data: the settings that are tried, as JSON keeps them.
+
+    Of a trained one the configuration and the fingerprints of its data and features.
+    """
+    if name in TRAINED:
+        own = TRAINED[name](config)
+        try:
+            data = fingerprints(ItemInputs(own, dataset))
+        except (QueryError, MissingExtraError):
+            data = None  # training will say what is missing
+        return {"config": own.to_yaml(), "data": data}
+    if name not in METHODS:
+        return None
+    method = METHODS[name]
+    return {
+        "settings": [dict(settings) for settings in method.settings],
+        "columns": list(method.columns),
+        "weights": list(method.weights),
+    }
 
 
 def _unranked(made: Fitted, measures: Measures) -> list[str]:
@@ -141,7 +166,7 @@ def _trained(name: str, config: Config, dataset: Dataset, measures: Measures, fo
     """A trained baseline, from its run where that is finished."""
     own = TRAINED[name](config)
     path = folder / name.replace(" ", "-")
-    run = _finished(path, own) or fit(own, dataset, path, report=lambda line: tell(f"{name}: {line}"))
+    run = _finished(path, own, dataset) or fit(own, dataset, path, report=lambda line: tell(f"{name}: {line}"))
     model, inputs, slope = run.model(dataset)
     scorer, trained = ModelScorer(model, inputs, slope), trained_users(dataset)
     full = full_scores(scorer, trained)
@@ -156,9 +181,12 @@ def _trained(name: str, config: Config, dataset: Dataset, measures: Measures, fo
     )
 
 
-def _finished(path: Path, config: Config) -> Run | None:
+def _finished(path: Path, config: Config, dataset: Dataset) -> Run | None:
+    """The finished run of a configuration on this data; None where it has to be trained."""
     try:
         run = Run.open(path)
     except TrainingError:
         return None
-    return run if run.config == config and len(run.history) == config.train.epochs else None
+    if run.config != config or len(run.history) != config.train.epochs:
+        return None
+    return run if run.data == fingerprints(ItemInputs(config, dataset)) else None

@@ -3,17 +3,21 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from fashion_hash.config.experiment import make_config
 from fashion_hash.core.vocabulary import Vocabulary
+from fashion_hash.data.dataset import Pool
 from fashion_hash.errors import QueryError
 from fashion_hash.evaluation.baselines import fit as fit_module
+from fashion_hash.evaluation.baselines.methods import METHODS
 from fashion_hash.evaluation.report import table
 from fashion_hash.training.baselines.report import baselines
 from fashion_hash.training.baselines.trained import TRAINED, linear_config, lpae_config
 from fashion_hash.training.measure.outfits import evaluate
 from fashion_hash.training.outfits.loop import fit
+from fashion_hash.training.runs.validation import drawn_negatives
 from tests.worlds.tiny import tiny_dataset, tiny_values
 
 FEW = ("popularity", "EASE", "user-kNN", "recent popularity")
@@ -118,3 +122,68 @@ def test_matched_negatives_are_a_protocol_of_their_own(tmp_path):
 def test_unknown_baselines_are_refused_before_anything_is_read():
     with pytest.raises(QueryError, match=r"no baseline 'LPAE' \(nearest: 'LPAE-u'"):
         baselines(make_config(tiny_values()), only=("LPAE",))
+
+
+def _with_pool(dataset, rng):
+    pool = dataset.outfits
+    order = rng.permutation(len(pool))
+    return replace(dataset, pool=Pool(tuple(map(str, order)), pool[order]))
+
+
+def _other_negatives(dataset, split, shift):
+    part = dataset.split(split)
+    groups = dict(part.negatives)
+    for kind, group in groups.items():
+        items = np.roll(group.outfits.items, shift, axis=0)
+        groups[kind] = replace(group, outfits=replace(group.outfits, items=items))
+    return replace(dataset, splits={**dataset.splits, split: replace(part, negatives=groups)})
+
+
+def test_figures_are_measured_again_where_negatives_or_the_pool_changed(tmp_path):
+    dataset = numbered()
+    config = make_config(tiny_values())
+    negatives = {"random": drawn_negatives(dataset, "test", 0)}
+    test = replace(dataset.split("test"), negatives=negatives)
+    valid = replace(dataset.split("valid"), negatives={"random": drawn_negatives(dataset, "valid", 0)})
+    first = replace(dataset, splits={**dataset.splits, "test": test, "valid": valid})
+    changed = {
+        "negatives of the test split": _other_negatives(first, "test", 5),
+        "negatives that choose settings": _other_negatives(first, "valid", 5),
+        "pool": _with_pool(first, np.random.default_rng(0)),
+    }
+    options = {"only": ("popularity", "EASE"), "full": True}
+    for number, (what, other) in enumerate(changed.items()):
+        assert other.fingerprint == first.fingerprint
+        out, told = tmp_path / str(number), []
+        baselines(config, "test", first, **options, out=out)
+        baselines(config, "test", first, **options, out=out, tell=told.append)
+        assert told == []
+        found = baselines(config, "test", other, **options, out=out, tell=told.append)
+        assert told == ["baseline popularity ...", "baseline EASE ..."], what
+        assert found == baselines(config, "test", other, **options, out=tmp_path / f"new {number}")
+
+
+def test_figures_are_measured_again_where_other_settings_are_tried(tmp_path, monkeypatch):
+    dataset, config, told = numbered(), make_config(tiny_values()), []
+    options = {"only": ("popularity", "EASE"), "full": False, "out": tmp_path, "tell": told.append}
+    baselines(config, "test", dataset, **options)
+    told.clear()
+    methods = {**METHODS, "EASE": METHODS["EASE"]._replace(settings=({"regularisation": 3.0},))}
+    monkeypatch.setattr("fashion_hash.evaluation.baselines.fit.METHODS", methods)
+    monkeypatch.setattr("fashion_hash.training.baselines.kept.METHODS", methods, raising=False)
+    found = baselines(config, "test", dataset, **options)
+    assert told == ["baseline EASE ..."]
+    assert found["settings"]["EASE"]["outfits"] == {"regularisation": 3.0}
+
+
+def test_a_trained_baseline_is_trained_again_on_other_data(tmp_path, monkeypatch):
+    dataset, config, told = numbered(), make_config(tiny_values()), []
+    short = {"linear BPR": lambda config: _shortened(linear_config(config))}
+    monkeypatch.setattr("fashion_hash.training.baselines.kept.TRAINED", short)
+    options = {"only": ("linear BPR",), "full": False, "out": tmp_path, "tell": told.append}
+    baselines(config, "test", dataset, **options)
+    told.clear()
+    train = dataset.split("train")
+    fewer = replace(dataset, splits={**dataset.splits, "train": replace(train, positives=train.positives[:-3])})
+    baselines(config, "test", fewer, **options)
+    assert any("epoch 1" in line for line in told)
