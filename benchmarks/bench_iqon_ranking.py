@@ -1,6 +1,6 @@
 """IQON3000 ranked over everything: the model in bits and floats over several seeds, beside every baseline.
 
-    python benchmarks/bench_iqon_ranking.py [--seeds 0 1 2] [--runs runs/iqon_ranking] [--baselines ...] [--json] [--save]
+    python benchmarks/bench_iqon_ranking.py [--seeds 0 1 2] [--runs FOLDER] [--baselines NAME ...] [--json] [--save]
 
 Every seed is an ordinary run of configs/iqon3000.yaml; runs and baselines that are there already are used again, so
 an interrupted benchmark goes on where it stopped. Baselines are fitted once, their settings chosen on validation.
