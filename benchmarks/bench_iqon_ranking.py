@@ -39,9 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for seed in options.seeds:
         run = trained(options.runs / f"seed-{seed}", [*overrides, f"seed={seed}"])
         first = seed == options.seeds[0]
-        reports.append(
-            evaluate(run, matched="ids", baselines=options.baselines if first else False)["protocols"]
-        )
+        reports.append(evaluate(run, matched="ids", baselines=options.baselines if first else False)["protocols"])
         print(f"seed {seed} measured", flush=True)
     figures: dict[str, Any] = {"seeds": options.seeds, "protocols": gathered(reports)}
     if results.hand_over(options, figures):
