@@ -191,7 +191,7 @@ def figures(protocols: Mapping[str, Any], codes: str) -> dict[str, float]:
     found = {}
     for name, protocol in protocols.items():
         measured = protocol.get(codes)
-        if measured is None or name.endswith("fitb"):
+        if measured is None or name.endswith("fitb") or "auc" not in measured:  # full rankings have no AUC
             continue
         words = name.replace("rank_", "").replace("pairs_random", "file").replace("_drawn", "").replace("_", " ")
         found[f"{words} AUC"] = measured["auc"]

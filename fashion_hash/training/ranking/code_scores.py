@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from fashion_hash.core.codes import WEIGHT_ONE, fixed_point
 from fashion_hash.core.outfits import EMPTY, Outfits, fill_empty
+from fashion_hash.errors import TrainingError
 from fashion_hash.evaluation.ranking.scores import ScoreOutfits, Scores
 from fashion_hash.models.fhn import FHN
 from fashion_hash.training.runs.scoring import ModelScorer, code_arrays
@@ -74,7 +75,7 @@ class CodeScores:
             item_type: _with_zero(rows.reshape(len(rows), -1), self._dtype) for item_type, rows in codes.items()
         }
         self._bias = {
-            item_type: _with_zero(fixed_point(numbers) if exact else numbers, self._dtype)
+            item_type: _with_zero(_whole(numbers) if exact else numbers, self._dtype)
             for item_type, numbers in bias.items()
         }
 
@@ -193,10 +194,18 @@ class CodeScores:
             for weights in (model.matching.preference_weights(), model.matching.compatibility_weights())
         ]
         if self._exact:
-            return _Weights(
-                fixed_point(real[0]).astype(np.float64), fixed_point(real[1]).astype(np.float64), WEIGHT_ONE
-            )
+            return _Weights(_whole(real[0]).astype(np.float64), _whole(real[1]).astype(np.float64), WEIGHT_ONE)
         return _Weights(real[0].astype(np.float32), real[1].astype(np.float32), 1.0)
+
+
+def _whole(numbers: np.ndarray) -> np.ndarray:
+    """Bit weights or item biases as whole numbers; raises TrainingError where they have run away."""
+    try:
+        return fixed_point(numbers)
+    except ValueError as error:
+        raise TrainingError(
+            f"a bit weight or an item bias cannot be kept in a bundle ({error}): lower the learning rates (optimiser.rates)"
+        ) from None
 
 
 def _with_zero(rows: np.ndarray, dtype: type[np.floating[Any]]) -> Numbers:

@@ -8,7 +8,7 @@ import pytest
 
 from fashion_hash.config.experiment import make_config
 from fashion_hash.core.vocabulary import Vocabulary
-from fashion_hash.data.dataset import Pool
+from fashion_hash.data.dataset import Pool, Split
 from fashion_hash.errors import QueryError
 from fashion_hash.evaluation.baselines import fit as fit_module
 from fashion_hash.evaluation.baselines.methods import METHODS
@@ -184,6 +184,6 @@ def test_a_trained_baseline_is_trained_again_on_other_data(tmp_path, monkeypatch
     baselines(config, "test", dataset, **options)
     told.clear()
     train = dataset.split("train")
-    fewer = replace(dataset, splits={**dataset.splits, "train": replace(train, positives=train.positives[:-3])})
+    fewer = replace(dataset, splits={**dataset.splits, "train": Split(train.positives[:-3])})
     baselines(config, "test", fewer, **options)
     assert any("epoch 1" in line for line in told)
