@@ -204,7 +204,8 @@ def _whole(numbers: np.ndarray) -> np.ndarray:
         return fixed_point(numbers)
     except ValueError as error:
         raise TrainingError(
-            f"a bit weight or an item bias cannot be kept in a bundle ({error}): lower the learning rates (optimiser.rates)"
+            f"a bit weight or an item bias cannot be kept in a bundle ({error}): lower the learning rates "
+            "(optimiser.rates)"
         ) from None
 
 
