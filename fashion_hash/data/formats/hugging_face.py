@@ -66,7 +66,7 @@ def read_outfit_datasets(
     held = np.max([_held(table, len(types)) for found in tables.values() for table in found.values()], axis=0)
     if held.sum() > MAX_SLOTS:
         counts = ", ".join(f"{count} {name}" for name, count in zip(types, held.tolist()))
-        raise DataError(f"{folder}: outfits hold up to {counts} items, but there are at most {MAX_SLOTS} slots")
+        raise DataError(f"{folder}: an outfit holds up to {counts}, but there are at most {MAX_SLOTS} slots")
     in_slots = check_slots([name for name, count in zip(types, held.tolist()) for _ in range(count)])
     placed = {split: {kind: _placed(table, held) for kind, table in found.items()} for split, found in tables.items()}
     users = Vocabulary(

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from fashion_hash.config.experiment import Config
 from fashion_hash.core.files import write_text
 from fashion_hash.data.dataset import Dataset
-from fashion_hash.errors import MissingExtraError, QueryError, TrainingError, suggest
+from fashion_hash.errors import MissingExtraError, QueryError, TrainingError, counted, suggest
 from fashion_hash.evaluation.baselines.fit import BASELINES, Fitted, Fitter
 from fashion_hash.evaluation.baselines.measure import Measures, measured, validation
 from fashion_hash.evaluation.baselines.methods import METHODS
@@ -141,7 +141,7 @@ def _reasons(of: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     reasons = {f"baseline {name}": str(entry["absent"]) for name, entry in of.items() if "absent" in entry}
     for name, entry in of.items():
         for protocol in entry.get("left_out", ()):
-            reasons[f"baseline {name}, {protocol}"] = f"would encode more than {ENCODED[1]:,} outfits"
+            reasons[f"baseline {name}, {protocol}"] = f"would encode more than {counted(ENCODED[1], 'outfit')}"
     return reasons
 
 

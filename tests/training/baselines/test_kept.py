@@ -186,4 +186,4 @@ def test_a_trained_baseline_is_trained_again_on_other_data(tmp_path, monkeypatch
     train = dataset.split("train")
     fewer = replace(dataset, splits={**dataset.splits, "train": Split(train.positives[:-3])})
     baselines(config, "test", fewer, **options)
-    assert any("epoch 1" in line for line in told)
+    assert any("epoch   1" in line for line in told)

@@ -215,7 +215,7 @@ def test_another_teacher_cannot_go_on_with_a_student(dataset, teacher, tmp_path)
 @pytest.mark.parametrize(
     ("sections", "words"),
     [
-        ({"teacher": {"run": "x", "per_positive": 3}}, "needs negatives.kind shared, got random"),
+        ({"teacher": {"run": "x", "per_positive": 3}}, "needs negatives.kind shared or outfits, got random"),
         ({"teacher": {"run": "x", "sigma": 2}}, "teacher.sigma"),
         ({"contrastive": {"feature": "teacher"}}, "needs the section teacher"),
         ({"contrastive": {}, "train": {"batch_size": 1}}, "train.batch_size must be at least 2, got 1"),

@@ -31,7 +31,7 @@ from fashion_hash.data.parsing.fields import id_text, short
 from fashion_hash.data.parsing.table_text import find_file
 from fashion_hash.data.parsing.text_tables import Reporter, stop
 from fashion_hash.data.progress import progress
-from fashion_hash.errors import ConfigError, DataError
+from fashion_hash.errors import ConfigError, DataError, counted
 
 PHASES = {"train": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
 TYPES: dict[str, ColumnType] = {"token": "text", "token_seq": "text", "float": "number", "float_seq": "numbers"}
@@ -215,7 +215,7 @@ def _add_outfit(outfits: _Outfits, row: dict[str, str], names: list[str], escape
     if outfit_id in outfits.ids:
         raise DataError(f"item_id {outfit_id!r} occurs twice")
     if len(items) != len(slots):
-        raise DataError(f"{len(items)} items and {len(slots)} slots: each item needs its slot")
+        raise DataError(f"{counted(len(items), 'item')} and {counted(len(slots), 'slot')}: each item needs its slot")
     placed = [EMPTY] * len(names)
     for item, slot in zip(items, slots):
         if slot not in names:

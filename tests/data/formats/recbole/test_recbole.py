@@ -198,7 +198,7 @@ def test_damaged_files_name_file_and_line(tmp_path, files, message):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("1\ta b\ttop\n", "2 items and 1 slots: each item needs its slot"),
+        ("1\ta b\ttop\n", "2 items and 1 slot: each item needs its slot"),
         ("1\ta b\ttop top\n", "the slot top is filled twice"),
         ("1\t\ttop\n", "items is empty"),
         ("2\ta c\ttop bottom\n2\ta c\ttop bottom\n", "item_id '2' occurs twice"),
