@@ -93,7 +93,7 @@ def find_files(root: Path, subset: str | None = None) -> dict[str, Path]:
     """The files that exist, by the names in FILES (`subset` is not used).
 
     Raises:
-        DataError: there is no such folder, or it lacks the outfits or the training clicks, or a folder has the name
+        DataError: the folder does not exist or lacks the outfits or the training clicks, or a folder has the name
             of a file.
     """
     if not root.is_dir():

@@ -115,7 +115,7 @@ def find_files(root: Path, subset: str | None = None) -> dict[str, Path]:
     """kg_final.txt as "graph", and train.txt and test.txt, which may be missing, by split (`subset` is not used).
 
     Raises:
-        DataError: there is no such folder, or it lacks kg_final.txt or train.txt, or a folder has
+        DataError: the folder does not exist or lacks kg_final.txt or train.txt, or a folder has
             the name of a file.
     """
     if not root.is_dir():

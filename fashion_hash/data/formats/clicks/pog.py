@@ -78,7 +78,7 @@ def find_files(root: Path, subset: str | None = None) -> dict[str, Path]:
     """The files as "outfits", "users" and "items", which may be missing (`subset` is not used).
 
     Raises:
-        DataError: there is no such folder, it lacks a file, or a folder has the name of one.
+        DataError: the folder does not exist, lacks a file, or a folder has the name of one.
     """
     if not root.is_dir():
         raise DataError(f"no folder {root}: give the folder that holds {OUTFITS}, {USERS} and {ITEMS}")
