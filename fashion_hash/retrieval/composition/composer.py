@@ -33,6 +33,8 @@ from fashion_hash.retrieval.pool.variety import Variety
 from fashion_hash.retrieval.scores import hits_of
 from fashion_hash.retrieval.users import LikesInCall
 
+LONGEST_CAPPED = 1 << 12  # the longest ranking that is searched for outfits within `max_per`
+
 
 class OutfitOptions(LikesInCall, total=False):
     """Options of every composition; CompositionQuery holds their defaults and meaning."""
@@ -122,19 +124,23 @@ def choose_outfits(
     if varied:
         # with diversity, the shortlist of the page before and as many outfits as it holds
         count = variety.first(k) + -(-skip // k) * k if variety.diversity else variety.first(count)
-    # with one open slot `allowed_rows` has left out whatever exceeds a total
-    if chosen.total_bounds and len(task.open_slots) > 1:
-        places, proven = first_passing(best, lambda items: within_total_bounds(chosen, slots, items), count)
-    else:
-        items, proven = best(count)
-        places = np.arange(len(items))
-    assert composition is not None
-    proven = proven and composition.proven
+    while True:
+        # with one open slot `allowed_rows` has left out whatever exceeds a total
+        if chosen.total_bounds and len(task.open_slots) > 1:
+            places, proven = first_passing(best, lambda items: within_total_bounds(chosen, slots, items), count)
+        else:
+            items, proven = best(count)
+            places = np.arange(len(items))
+        assert composition is not None
+        proven = proven and composition.proven
+        ended = len(places) < count  # there are no more outfits, or none was found in time
+        places = places[_page(moment, variety, composition.at(places), query)] if varied else places[skip:]
+        short = bool(variety.max_per) and len(places) < k and not ended
+        if not short or not proven or query.seconds is not None or count >= LONGEST_CAPPED:
+            break
+        count = min(4 * count, LONGEST_CAPPED)  # the caps left out too many: longer rankings may hold more
+    proven = proven and not short
     gap = composition.gap if not composition.proven else 0.0 if proven else np.inf
-    if varied:
-        places = places[_page(moment, variety, composition.at(places), query)]
-    else:
-        places = places[skip:]
     shortfall = None
     if proven and (len(places) < k if query.where else not (len(places) or skip)):
         shortfall = explain_shortfall(k, len(places), chosen, moment.columns.of(moment.snapshot))
