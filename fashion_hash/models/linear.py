@@ -72,7 +72,7 @@ class LinearFactors(Network):
 
     def scores_of_all(self, user: Tensor, items: ItemCodes, positions: Tensor) -> Tensor:
         """See `Network.scores_of_all`: one matrix product."""
-        return user @ self.outfit_vectors(items, positions).T + self.mean_bias(items, positions)
+        return self.all_preferences(user, self.outfit_vectors(items, positions)) + self.mean_bias(items, positions)
 
     def completions(self, user: Tensor, items: ItemCodes, positions: Tensor, slot: int, candidates: Tensor) -> Tensor:
         """Scores of outfits with one slot's item replaced by each candidate, (B, C); see `Network.completions`."""

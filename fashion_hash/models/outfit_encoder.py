@@ -196,9 +196,7 @@ class OutfitEncoder(Network):
     def scores_of_all(self, user: Tensor, items: ItemCodes, positions: Tensor) -> Tensor:
         """See `Network.scores_of_all`: every outfit is encoded once."""
         vectors = self.outfit_vectors(items, positions)  # (C, D)
-        if self.anchors > 1:
-            return self.mean_bias(items, positions) + self.preference(user, vectors[None])
-        return self.mean_bias(items, positions) - self._distances_to_all(user, vectors)
+        return self.mean_bias(items, positions) + self.all_preferences(user, vectors)
 
     def completions(self, user: Tensor, items: ItemCodes, positions: Tensor, slot: int, candidates: Tensor) -> Tensor:
         """Scores of outfits with one slot's item replaced by each candidate, (B, C); see `Network.completions`.
