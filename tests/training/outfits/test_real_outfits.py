@@ -12,10 +12,14 @@ from fashion_hash.core.outfits import EMPTY, Outfits
 from fashion_hash.errors import ConfigError, DataError
 from fashion_hash.models.make import make_network
 from fashion_hash.models.network import Sizes
-from fashion_hash.training.losses import softmax_loss
+from fashion_hash.training.losses import RANKING_LOSSES, softmax_loss
 from fashion_hash.training.outfits.batches import Drawn, OutfitCandidates, make_batch
 from fashion_hash.training.outfits.loop import fit
+from fashion_hash.training.outfits.objective import Objective
 from fashion_hash.training.outfits.real_outfits import RealOutfits
+from fashion_hash.training.outfits.training_data import TrainingData
+from fashion_hash.training.runs.item_inputs import ItemInputs
+from fashion_hash.training.runs.run import make_model
 from tests.worlds.tiny import tiny_dataset
 
 SLOTS = ("top", "top", "bottom")
@@ -168,3 +172,32 @@ def test_training_on_real_outfits_learns_and_repeats(tmp_path):
 def test_settings_that_do_not_go_together(values, message):
     with pytest.raises(ConfigError, match=message):
         make_config({"name": "x", "data": {"format": "iqon3000", "root": "x"}, "id": {}, **values})
+
+
+@pytest.mark.parametrize("kind", ["softmax", "bpr"])
+def test_the_loss_of_a_step_is_corrected_for_the_drawing_with_softmax_alone(kind):
+    dataset = tiny_dataset(users=6, items=10, outfits=60)
+    values = {
+        "name": "step",
+        "data": {"format": "iqon3000", "root": "x"},
+        "id": {},
+        "model": {"num_bits": 16, "item_bias": True},
+        "loss": {"kind": kind},
+        "negatives": {"kind": "outfits", "per_positive": 30, "popularity": 1.0, "in_batch": True},
+        "train": {"batch_size": 8},
+    }
+    config = make_config(values)
+    torch.manual_seed(0)
+    inputs = ItemInputs(config, dataset)
+    model = make_model(config, dataset, inputs)
+    batch = next(iter(TrainingData(config, dataset, inputs).epoch(0)))
+    loss = Objective(config, model, inputs)(batch, 1.0, np.random.default_rng(0))
+    codes = model.item_codes(inputs(batch.rows, batch.hidden), batch.rows, 1.0)
+    user = model.user_codes(batch.users, 1.0)
+    positive = model.score(user, codes, batch.positions).score[:, 0]
+    against = model.score(user, codes, batch.outfits.positions[None].expand(len(user), -1, -1)).score
+    if kind == "softmax":
+        against = against + batch.outfits.log_weight
+    against[batch.outfits.liked] = -torch.inf
+    assert batch.outfits.log_weight.std() > 0.1
+    assert loss.item() == pytest.approx(RANKING_LOSSES[kind](positive, against).item(), rel=1e-5)
