@@ -1,4 +1,4 @@
-"""Counts what stands above and beside positives in long lists of scores; nothing is sorted."""
+"""Counts what stands above and beside positives in long lists of scores, and walks long ties; nothing is sorted."""
 
 from __future__ import annotations
 
@@ -88,3 +88,33 @@ def _note_shown(line, candidates, best, shown, missed):  # type: ignore[no-untyp
             shown[j] = True
         elif line[j] == cut:
             missed[j] += left
+
+
+@njit(nogil=True, cache=True)
+def first_of_tied(above, size, positives):  # type: ignore[no-untyped-def]
+    """The expected 1 / (place of the first positive), where positives stand at random among candidates that are tied.
+
+    The first of r positives among n candidates is at place j with the chance C(n - j, r - 1) / C(n, r), which is r / n
+    at j = 1 and (n - j - r + 1) / (n - j) times as much at j + 1.
+
+    Args:
+        above: (G,) candidates above those that are tied.
+        size: (G,) candidates that are tied: n.
+        positives: (G,) positives among them: r, 1 to n.
+
+    Returns:
+        (G,) float64.
+    """
+    values = np.empty(len(size), dtype=np.float64)
+    for group in range(len(size)):
+        before, n, r = above[group], size[group], positives[group]
+        chance = r / n
+        total = chance / (before + 1)
+        for place in range(1, n - r + 1):
+            chance *= (n - place - r + 1) / (n - place)
+            term = chance / (before + place + 1)
+            total += term
+            if term * n < 1e-18 * total:  # terms only get smaller: what is left changes no digit
+                break
+        values[group] = total
+    return values

@@ -20,7 +20,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import gammaln
 
 from fashion_hash.errors import QueryError
 
@@ -93,32 +92,17 @@ class Places:
 
     def reciprocal_rank(self) -> Floats:
         """(L,) 1 / (place of the first positive)."""
+        from fashion_hash.evaluation.ranking.kernels import first_of_tied  # imported here, since numba takes its time
+
         ties = self.ties
         first = np.searchsorted(ties.lists, np.arange(len(self)))
         cases = np.stack([ties.above[first], ties.size[first], ties.positives[first]], axis=1)
         different, which = np.unique(cases, axis=0, return_inverse=True)
-        values = np.array([_first_of_tied(*case) for case in different.tolist()])
+        values: Floats = first_of_tied(*different.T)
         return np.asarray(values[which.reshape(-1)])
 
     def _sums(self, values: Floats) -> Floats:
         return np.asarray(np.bincount(self.ties.lists, weights=values, minlength=len(self)), dtype=np.float64)
-
-
-def _first_of_tied(above: int, size: int, positives: int) -> float:
-    """The expected 1 / (place of the first of some positives), which stand at random among candidates that are tied."""
-    if size == positives:
-        return 1 / (above + 1)
-    places = np.arange(1, size - positives + 2)
-    if positives == 1:
-        return float((1 / (above + places)).sum() / size)
-    # the first of r among n is at place j with the chance C(n - j, r - 1) / C(n, r)
-    logs = _choose(size - places, positives - 1) - _choose(np.array([size]), positives)
-    return float((np.exp(logs) / (above + places)).sum())
-
-
-def _choose(n: Integers, r: int) -> Floats:
-    """The log of the binomial coefficient."""
-    return np.asarray(gammaln(n + 1) - gammaln(r + 1) - gammaln(n - r + 1))
 
 
 def _checked(k: int) -> int:

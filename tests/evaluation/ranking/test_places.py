@@ -1,7 +1,8 @@
 """Full rankings against a referee that sorts, and enumerates every order of tied candidates."""
 
+from fractions import Fraction
 from itertools import permutations
-from math import log2
+from math import comb, log2
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from fashion_hash.errors import QueryError
 from fashion_hash.evaluation.ranking import rank as ranking
 from fashion_hash.evaluation.ranking.lists import Lists, Rows
+from fashion_hash.evaluation.ranking.places import Places
 from fashion_hash.evaluation.ranking.rank import rank_outfits
 
 
@@ -88,12 +90,32 @@ def test_a_constant_scorer_gets_what_chance_gets():
     assert measured["coverage@20"] > 0.99
 
 
-def test_a_long_tie_with_several_positives_has_a_finite_reciprocal_rank():
-    positives = Rows.of(np.zeros(40), np.arange(40), 1)
-    lists = Lists(np.arange(1), positives, Rows.of([], [], 1), 200_000)
-    measured = rank_outfits(lambda users: np.zeros((1, 200_000), dtype=np.float32), lists).metrics()
-    assert 0 < measured["mrr"] < 0.01
-    assert measured["recall@20"] == pytest.approx(20 / 200_000)
+def first_of_tied(above, size, positives):
+    """The expected reciprocal place of the first of some positives that are tied with others, in exact fractions."""
+    chances = (Fraction(comb(size - place, positives - 1), comb(size, positives)) for place in range(1, size + 1))
+    return float(sum(chance / (above + place) for place, chance in enumerate(chances, 1)))
+
+
+def test_reciprocal_ranks_of_ties_are_those_of_exact_fractions():
+    cases = [(above, size, r) for above in (0, 1, 700) for size in (1, 2, 9, 400) for r in (1, 2, 9, 399) if r <= size]
+    starts = np.cumsum([0] + [r for _, _, r in cases])
+    above, tied = (np.repeat(column, np.diff(starts)) for column in np.array(cases).T[:2])
+    measured = Places(starts, above, tied).reciprocal_rank()
+    assert measured == pytest.approx([first_of_tied(*case) for case in cases], rel=1e-13)
+
+
+@pytest.mark.parametrize("positives", [1, 40])
+def test_reciprocal_ranks_of_long_ties_are_those_of_sums_of_logs(positives):
+    size = 200_000
+    lists = Lists(np.arange(1), Rows.of(np.zeros(positives), np.arange(positives), 1), Rows.of([], [], 1), size)
+    measured = rank_outfits(lambda users: np.zeros((1, size), dtype=np.float32), lists).metrics()
+    places = np.arange(1, size - positives + 2)
+    logs = np.cumsum(
+        np.log1p(-(positives - 1) / (size - places[:-1]))
+    )  # what makes the chance of place 1 that of others
+    chances = positives / size * np.exp(np.concatenate([[0], logs]))
+    assert measured["mrr"] == pytest.approx((chances / places).sum(), rel=1e-10)
+    assert measured["recall@20"] == pytest.approx(20 / size)
 
 
 def test_scores_of_any_layout_are_left_as_they_are():
