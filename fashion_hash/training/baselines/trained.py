@@ -45,6 +45,8 @@ def lpae_config(config: Config) -> Config:
         config: of the experiment. Its pictures get frozen features of the same network.
     """
     values = _data_of(config)
+    if values["negatives"].get("kind") == "shared":  # every one of hundreds would have to be encoded
+        values["negatives"] = {"per_positive": 10, "swap": values["negatives"]["swap"]}
     values["model"] = {"num_bits": 128, "item_bias": True, "dropout": 0.3, "user_init_std": 0.1}
     values["encoder"] = {"width": 128, "anchors": ANCHORS}
     values["loss"] = {"kind": "softmax", "cross_modal": 0}
