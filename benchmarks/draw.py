@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tables import figures, share, spread, table
 from tables_of_answers import ANSWERS
+from tables_of_rankings import iqon_ranking
 
 from fashion_hash.core.files import write_text
 from results import PROJECT, RESULTS, read
@@ -331,6 +332,7 @@ def origins() -> str:
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
+    "iqon-ranking": iqon_ranking,
     "measured": measured,
     "short": short,
     "iqon-changes": iqon_changes,
