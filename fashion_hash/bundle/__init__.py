@@ -12,6 +12,7 @@ of them holds the files below. One that was written by `write_bundle` alone hold
       codes/bias.TYPE.npy             (N,) int32          item bias, fixed point
       codes/preference_weights.npy    (D,) int32          weights of the user-item bits, fixed point
       codes/compatibility_weights.npy (D,) int32          weights of the item-item bits, fixed point
+      codes/own.*.npy                 codes of outfits themselves, if the model has them (fashion_hash.bundle.own)
       history/users.npy, items.npy    (L,), (L, S) int32  known positives: who liked which outfit
       history/times.npy               (L,) int64          when, Unix seconds; only where the data says it
       catalogue.sqlite                title, details and picture of every item

@@ -12,6 +12,7 @@ import numpy as np
 
 from fashion_hash.bundle.catalogue import Catalogue
 from fashion_hash.bundle.generations import Held, hold_current
+from fashion_hash.bundle.own import OwnCodes, read_own
 from fashion_hash.bundle.tables.files import FOLDER as TABLES
 from fashion_hash.bundle.tables.files import Tables, open_tables
 from fashion_hash.core.arrays import check_rows, open_array
@@ -86,6 +87,7 @@ class Bundle:
         scoring: how outfits are scored, "codes" or "vectors".
         verify: whether checksums are compared, also for files opened later, such as partner lists.
         shop_names: what the shop calls columns that have another name in the catalogue: {"Preis": "price"}.
+        own: the codes that outfits have of their own (fashion_hash.bundle.own); None for none.
         user_keys: what scores outfits for each user: packed codes, (U, D / 8) uint8, or vectors, (U, D) float32.
     """
 
@@ -129,6 +131,8 @@ class Bundle:
         self.item_bias = self._by_type("codes/bias")
         self.preference_weights = self._array("codes/preference_weights.npy")
         self.compatibility_weights = self._array("codes/compatibility_weights.npy")
+        sizes = {item_type: len(ids) for item_type, ids in self.items.items()}
+        self.own: OwnCodes | None = read_own(path / "codes", self.slots, self.num_bits, sizes)
         self.answers: dict[str, str] = manifest.get("answers", EXACT)  # old bundles without the key hold FHN models
         self.scoring: ScoringKind = "codes"
         self.user_keys = self.user_codes
@@ -138,7 +142,6 @@ class Bundle:
         if (path / "encoder").is_dir():
             self.scoring = "vectors"
             self.encoder = read_encoder(path / "encoder")
-            sizes = {item_type: len(ids) for item_type, ids in self.items.items()}
             self.user_keys, self.encoded_items = read_encoded(path / "encoder", self.encoder, len(self.users), sizes)
         users = self._array("history/users.npy")
         items = self._array("history/items.npy", L=len(users), S=len(self.slots))

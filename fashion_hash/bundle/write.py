@@ -21,6 +21,7 @@ from fashion_hash.bundle.bundle import (
 )
 from fashion_hash.bundle.catalogue import write_catalogue
 from fashion_hash.bundle.generations import has_generations, latest, next_generation
+from fashion_hash.bundle.own import OwnContents, check_own, write_own
 from fashion_hash.core.codes import WEIGHT_STEP_BITS, check_num_bits, fixed_point, pack
 from fashion_hash.core.files import atomic_folder
 from fashion_hash.core.ids import IdTable
@@ -74,6 +75,7 @@ class BundleContents:
         users_known: (U,) bool, whose codes were trained; the others are answered as anonymous users. None for all.
         facts: what requests may say of the catalogue, for a bundle without a request model (which has its own); None
             for a bundle that answers no words.
+        own: the codes that outfits have of their own; None for none.
         names: what the shop calls columns that have another name in the catalogue: {"Preis": "price"}.
     """
 
@@ -101,6 +103,7 @@ class BundleContents:
     users_known: np.ndarray | None = None
     facts: RequestFacts | None = None
     names: Mapping[str, str] = field(default_factory=dict)
+    own: OwnContents | None = None
 
 
 def write_bundle(path: str | Path, contents: BundleContents) -> Bundle:
@@ -141,6 +144,8 @@ def _write(folder: Path, contents: BundleContents, scoring: _ScoringContents) ->
         np.save(folder / f"codes/bias.{name}.npy", fixed_point(contents.item_bias[item_type]))
     if contents.users_known is not None:
         np.save(folder / "codes/users.known.npy", contents.users_known.astype(bool))
+    if contents.own is not None:
+        write_own(folder / "codes", contents.own)
     np.save(folder / "history/users.npy", contents.history.users)
     np.save(folder / "history/items.npy", contents.history.items)
     if contents.history_times is not None:
@@ -200,6 +205,9 @@ def _check(contents: BundleContents, scoring: _ScoringContents) -> None:
             raise BundleError(f"{name} has no entry for item type {missing[0]!r}")
     _check_arrays(contents, types)
     scoring.check()
+    if contents.own is not None:
+        sizes = {item_type: len(contents.items[item_type]) for item_type in types}
+        check_own(contents.own, contents.slots, contents.user_codes.shape[-1], sizes)
     _check_requests(contents, types)
     _check_history(contents)
     _check_exactness(contents, types)
@@ -285,6 +293,10 @@ def _check_exactness(contents: BundleContents, types: Sequence[str]) -> None:
     for item_type in types:
         bias = fixed_point(contents.item_bias[item_type]).astype(np.int64)
         total += contents.user_codes.shape[-1] * int(np.abs(bias).max(initial=0))
+    if contents.own is not None:
+        total += np.abs(fixed_point(contents.own.weights).astype(np.int64)).sum() * scales[0]
+        bias = fixed_point(contents.own.bias).astype(np.int64)
+        total += contents.user_codes.shape[-1] * int(np.abs(bias).max(initial=0))
     num_pairs = max(1, len(slot_pairs(contents.slots)))
     if int(total) * len(contents.modalities) * len(contents.slots) * num_pairs >= 2**53:
         raise BundleError("the bit weights or item biases are too large for exact scores: did the training diverge?")
@@ -340,6 +352,8 @@ class _VectorContents:
                 "an outfit encoder masks empty slots and has no compatibility term: in its bundle repeat_empty must be "
                 "False and compatibility_scale 0"
             )
+        if contents.own is not None:
+            raise BundleError("an outfit encoder has vectors of outfits and takes no own codes: leave `own` out")
         codes = {"user_codes": contents.user_codes, **contents.item_codes}
         for name, expected in {"user_codes": encoder.user_codes, **encoder.item_codes}.items():
             if not np.array_equal(codes.get(name, ()), expected):

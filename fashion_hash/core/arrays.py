@@ -6,6 +6,7 @@ Compiled kernels do not look where they read, so an array of another shape must 
     D  num_bits         W  D / 8, bytes of a packed code             L  any length     T  length of a taste
     E  floats of an encoded item                                     B  blocks of 64   G  bytes of a block's outfit
     V  words of a catalogue                                          F  floats of a text encoder
+    K  outfits with codes of their own
 """
 
 from __future__ import annotations
@@ -44,6 +45,10 @@ ARRAYS = {
     "codes/bias.*.npy": ArrayType("i4", ("N",)),
     "codes/preference_weights.npy": ArrayType("i4", ("D",)),
     "codes/compatibility_weights.npy": ArrayType("i4", ("D",)),
+    "codes/own.items.npy": ArrayType("i4", ("K", "S")),
+    "codes/own.codes.npy": ArrayType("u1", ("K", "W")),
+    "codes/own.bias.npy": ArrayType("i4", ("K",)),
+    "codes/own.weights.npy": ArrayType("i4", ("D",)),
     "history/users.npy": ArrayType("i4", ("L",)),
     "history/items.npy": ArrayType("i4", ("L", "S")),
     "history/times.npy": ArrayType("i8", ("L",)),
@@ -77,6 +82,7 @@ ARRAYS = {
     "index/outfits.npy": ArrayType("i4", ("N", "S")),
     "index/compatibility.npy": ArrayType("i8", ("N",)),
     "index/bias.npy": ArrayType("i8", ("N",)),
+    "index/own.npy": ArrayType("i4", ("N",)),
     "index/num_items.npy": ArrayType("u1", ("N",)),
     "index/num_pairs.npy": ArrayType("u1", ("N",)),
     "index/liked.offsets.npy": ArrayType("i8", ("U + 1",)),

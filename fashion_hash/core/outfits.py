@@ -171,6 +171,22 @@ class Outfits:
         return Outfits(self.slots, np.zeros(len(items), dtype=np.int32), items)
 
 
+def rows_of_same(slots: Sequence[str], table: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """The first row of a table, (M, S), that is the same outfit (`canonical_items`), for each of `items`, (N, S).
+
+    Returns:
+        (N,) int64, EMPTY (-1) where there is none.
+    """
+    both = canonical_items(slots, np.concatenate([table, items]))
+    order = np.lexsort(both.T)  # stable: rows of the table come before those of `items` that are the same
+    new = np.ones(len(both), dtype=bool)
+    new[1:] = (both[order[1:]] != both[order[:-1]]).any(axis=1)
+    first = order[np.flatnonzero(new)][np.cumsum(new) - 1]  # of each sorted row, the first that is the same
+    rows = np.empty(len(both), dtype=np.int64)
+    rows[order] = np.where(first < len(table), first, EMPTY)
+    return rows[len(table) :]
+
+
 def canonical_columns(outfits: Outfits) -> np.ndarray:
     """(S + 1, N) int64: users and items + 1, equal for the same outfit of the same user (`canonical_items`)."""
     items = canonical_items(outfits.slots, outfits.items).T.astype(np.int64) + 1

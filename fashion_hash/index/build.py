@@ -5,6 +5,7 @@ bundle/index/
   ids.*.npy                     outfit ids (IdTable) in ascending order, so that ties by row are ties by id
   outfits.npy                   (N, S) int32   items by slot, EMPTY for an empty slot
   compatibility.npy, bias.npy   (N,) int64     the integers I and B of index/exact.py
+  own.npy                       (N,) int32     rows of own codes, EMPTY for none; only if the bundle has own codes
   num_items.npy, num_pairs.npy  (N,) uint8     n and P of index/exact.py
   liked.offsets.npy, .rows.npy  (U + 1,) int64, int32  rows of the outfits that a user liked
   outfits.faiss                 the codes as a faiss IndexBinaryFlat, for the engine "hamming" (hamming.py)
@@ -75,8 +76,9 @@ def build_index(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str] | No
     order = sorted(range(len(outfits)), key=outfit_ids.__getitem__)
     ids = IdTable.of("outfit", [outfit_ids[row] for row in order])
     items = outfits.items[order].astype(np.int32)
+    own = own_rows(bundle, items)
     terms = [
-        outfit_terms(bundle, items[start : start + CHUNK])
+        outfit_terms(bundle, items[start : start + CHUNK], own[start : start + CHUNK])
         for start in tqdm(range(0, len(items), CHUNK), desc="pool index", unit_scale=CHUNK, disable=None)
     ]
     joined = OutfitTerms(*map(np.concatenate, zip(outfit_terms(bundle, items[:0]), *terms)))
@@ -85,11 +87,18 @@ def build_index(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str] | No
     write_tables(bundle.path, root if comes_next else bundle.root, bundle.fingerprint, sizes)
     with atomic_folder(path) as folder:
         scoring.write_shortlist(folder, items)
-        write_pool(folder, bundle, PoolRows(ids, items, joined, scoring.outfit_vectors(items)))
+        write_pool(folder, bundle, PoolRows(ids, items, joined, scoring.outfit_vectors(items), own))
     if comes_next:
         check_unchanged(root)
         make_current(bundle.path)
     return path
+
+
+def own_rows(bundle: Bundle, items: np.ndarray) -> np.ndarray:
+    """The row of the own code of each outfit, (N, S) rows of items: (N,) int32, EMPTY where it has none."""
+    if bundle.own is None:
+        return np.full(len(items), EMPTY, dtype=np.int32)
+    return bundle.own.rows_of(bundle.slots, items)
 
 
 def write_pool(folder: Path, bundle: Bundle, rows: PoolRows) -> None:
@@ -102,6 +111,8 @@ def write_pool(folder: Path, bundle: Bundle, rows: PoolRows) -> None:
     """
     offsets, liked = _liked_rows(bundle, rows.items)
     rows.ids.save(folder, "ids")
+    if bundle.own is not None:
+        np.save(folder / "own.npy", rows.own)
     np.save(folder / "outfits.npy", rows.items)
     for name, column in rows.terms._asdict().items():
         np.save(folder / f"{name}.npy", column)

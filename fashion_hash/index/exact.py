@@ -8,6 +8,9 @@ of D bits in M modalities, fixed-point bit weights w (FHN, CVPR 2019):
     B = sum over items of the item bias                               (an integer)
     score = (preference_scale * U / (n M D) + compatibility_scale * I / (P M D) + B / n) / 2^16
 
+An outfit with a code z_o and a bias b_o of its own (fashion_hash.bundle.own) adds preference_scale * O / D + b_o to the
+bracket, with O = sum over bits of w_o * z_o * u. Over the same denominators that is n M O more in U, and n b_o in B.
+
 The score is computed as one fraction of integers and rounded once, so that equal scores are equal
 floats in every engine, whatever the order of its sums. Hits are sorted best first, ties by row.
 """
@@ -28,9 +31,9 @@ class Terms:
     """The integers that make up the scores of outfits, (N,) int64 each; see the module docstring.
 
     Attributes:
-        preference: U.
+        preference: U, with what own codes add.
         compatibility: I.
-        bias: B.
+        bias: B, with what own codes add.
         num_items: n, at least 1.
         num_pairs: P; 0 for an outfit with a single type, whose compatibility is 0.
     """
@@ -48,13 +51,14 @@ def outfit_items(bundle: Bundle, items: np.ndarray) -> np.ndarray:
     return table.with_empty_filled().items if bundle.repeat_empty else table.items
 
 
-def terms(bundle: Bundle, user_code: np.ndarray, items: np.ndarray) -> Terms:
+def terms(bundle: Bundle, user_code: np.ndarray, items: np.ndarray, own: np.ndarray | None = None) -> Terms:
     """The terms of outfits for one user.
 
     Args:
         bundle: codes, bit weights and biases.
         user_code: (D / 8,) uint8, packed.
         items: (N, S) rows of items by slot, EMPTY for an empty slot.
+        own: (N,) rows of the own codes of the outfits, EMPTY for none; None for none at all.
     """
     items = outfit_items(bundle, items)
     present = items != EMPTY
@@ -73,7 +77,28 @@ def terms(bundle: Bundle, user_code: np.ndarray, items: np.ndarray) -> Terms:
     for a, b in slot_pairs(bundle.slots):
         compatibility += ((codes[a] * codes[b]) @ pair_weights).sum(axis=1)
         num_pairs += present[:, a] & present[:, b]
-    return Terms(np.asarray(preference), compatibility, bias, present.sum(axis=1), num_pairs)
+    num_items, preference = present.sum(axis=1), np.asarray(preference)
+    if own is not None and bundle.own is not None:
+        of_own, own_bias = own_terms(bundle, user_code, own)
+        preference = preference + len(bundle.modalities) * num_items * of_own
+        bias += num_items * own_bias
+    return Terms(preference, compatibility, bias, num_items, num_pairs)
+
+
+def own_terms(bundle: Bundle, user_code: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What outfits have by codes of their own: O and b_o of the module docstring, (N,) int64 each.
+
+    Args:
+        bundle: with own codes.
+        user_code: (D / 8,) uint8, packed.
+        own: (N,) rows of own codes, EMPTY for none.
+    """
+    assert bundle.own is not None
+    query = unpack(user_code).astype(np.int64) * bundle.own.weights.astype(np.int64)
+    known, preference, bias = own != EMPTY, np.zeros(len(own), dtype=np.int64), np.zeros(len(own), dtype=np.int64)
+    preference[known] = unpack(bundle.own.codes[own[known]]).astype(np.int64) @ query
+    bias[known] = bundle.own.bias[own[known]]
+    return preference, bias
 
 
 def scores(bundle: Bundle, terms: Terms) -> np.ndarray:

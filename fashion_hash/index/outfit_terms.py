@@ -21,14 +21,17 @@ class OutfitTerms(NamedTuple):
     num_pairs: np.ndarray
 
 
-def outfit_terms(bundle: Bundle, items: np.ndarray) -> OutfitTerms:
-    """The terms of outfits, (N, S) rows of items."""
+def outfit_terms(bundle: Bundle, items: np.ndarray, own: np.ndarray | None = None) -> OutfitTerms:
+    """The terms of outfits, (N, S) rows of items; `own`, (N,), are rows of own codes, as for `exact.terms`."""
     counted = outfit_items(bundle, items)
     present = counted != EMPTY
     bias = np.zeros(len(items), dtype=np.int64)
     for slot, item_type in enumerate(bundle.slots):
         filled = present[:, slot]
         bias[filled] += bundle.item_bias[item_type][counted[filled, slot]]
+    if own is not None and bundle.own is not None:
+        known = own != EMPTY
+        bias[known] += present[known].sum(axis=1) * bundle.own.bias[own[known]].astype(np.int64)
     pairs = np.zeros(len(items), dtype=np.uint8)
     for a, b in slot_pairs(bundle.slots):
         pairs += present[:, a] & present[:, b]

@@ -45,6 +45,11 @@ class Pool:
         self.bias = array("bias.npy")
         self.num_items = array("num_items.npy")
         self.num_pairs = array("num_pairs.npy")
+        # rows of the outfits' own codes, EMPTY for none
+        self.own = np.full(len(self.items), EMPTY, dtype=np.int32)
+        if bundle.own is not None:
+            self.own = array("own.npy")
+            check_rows(path / "own.npy", self.own, EMPTY, len(bundle.own.items))
         # see Scoring.outfit_vectors; (N, 0) if scores need none
         self.vectors = np.zeros((len(self.items), 0), dtype=np.float32)
         if (path / "vectors.npy").exists():

@@ -52,12 +52,14 @@ class PoolRows(NamedTuple):
         items: (R, S) int32, EMPTY for an empty slot.
         terms: the terms of the outfits.
         vectors: see Scoring.outfit_vectors.
+        own: (R,) int32, rows of the outfits' own codes, EMPTY for none.
     """
 
     ids: IdTable
     items: np.ndarray
     terms: OutfitTerms
     vectors: np.ndarray
+    own: np.ndarray
 
 
 class Scoring(ABC):
@@ -85,8 +87,11 @@ class Scoring(ABC):
         """The name of the engine that "auto" means for a pool."""
 
     @abstractmethod
-    def parts(self, user_key: np.ndarray, items: np.ndarray) -> ScoreParts:
-        """The scores of outfits, (R, S) rows of items, for a user; `user_key` is like a row of Bundle.user_keys."""
+    def parts(self, user_key: np.ndarray, items: np.ndarray, own: np.ndarray | None = None) -> ScoreParts:
+        """The scores of outfits, (R, S) rows of items, for a user; `user_key` is like a row of Bundle.user_keys.
+
+        `own`, (R,), are rows of own codes (fashion_hash.bundle.own), EMPTY for none; None for none at all.
+        """
 
     @abstractmethod
     def real_keys(self, user_keys: np.ndarray) -> np.ndarray:
@@ -118,9 +123,9 @@ class CodeScoring(Scoring):
         """See Scoring.fastest_engine."""
         return "sums" if (pool.path / "scan").exists() else "factored"
 
-    def parts(self, user_key: np.ndarray, items: np.ndarray) -> ScoreParts:
+    def parts(self, user_key: np.ndarray, items: np.ndarray, own: np.ndarray | None = None) -> ScoreParts:
         """See Scoring.parts."""
-        terms = exact.terms(self._bundle, user_key, items)
+        terms = exact.terms(self._bundle, user_key, items, own)
         return ScoreParts(
             exact.scores(self._bundle, terms),
             exact.preference_part(self._bundle, terms),
@@ -143,13 +148,15 @@ class CodeScoring(Scoring):
     def write_files(self, folder: Path, rows: PoolRows) -> None:
         """See Scoring.write_files."""
         if len(rows.items) >= SCAN_FROM:
-            build_scan(folder, self._bundle, exact.outfit_items(self._bundle, rows.items), rows.terms)
+            counted = exact.outfit_items(self._bundle, rows.items)
+            build_scan(folder, self._bundle, counted, rows.terms, rows.own)
 
     def write_shortlist(self, folder: Path, items: np.ndarray) -> None:
         """See Scoring.write_shortlist."""
         from fashion_hash.index.engines.hamming import write_faiss  # imported here, since queries do not need it
 
-        write_faiss(folder, self._bundle, items)
+        if self._bundle.own is None:  # the engine that reads it knows no own codes
+            write_faiss(folder, self._bundle, items)
 
 
 class VectorScoring(Scoring):
@@ -166,7 +173,7 @@ class VectorScoring(Scoring):
         """See Scoring.fastest_engine."""
         return "vectors"
 
-    def parts(self, user_key: np.ndarray, items: np.ndarray) -> ScoreParts:
+    def parts(self, user_key: np.ndarray, items: np.ndarray, own: np.ndarray | None = None) -> ScoreParts:
         """See Scoring.parts.
 
         The preference is minus the distance to the user. For an anonymous user it is the distance to the mean user,

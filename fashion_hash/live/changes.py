@@ -22,11 +22,11 @@ from fashion_hash.core.ids import IdTable, new_id
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.data.columns import ColumnType, type_of, typed
 from fashion_hash.errors import DataError, FashionHashError, FeatureError, QueryError, shown
-from fashion_hash.index.outfit_terms import outfit_terms
 from fashion_hash.index.scoring import scoring_of
 from fashion_hash.inference.hash_heads import ItemCoder
 from fashion_hash.live.catalogue import LiveCatalogue, Writing
-from fashion_hash.live.snapshot import Snapshot, item_record, outfit_record
+from fashion_hash.live.records.rows import item_record, outfit_records
+from fashion_hash.live.snapshot import Snapshot
 
 # keys of a new item that do not go into its details
 RESERVED = ("item_id", "type", "features", "code", "bias", "title", "picture")
@@ -125,12 +125,7 @@ def add_outfits(live: LiveCatalogue, outfits: Mapping[str, Mapping[str, str]], *
         if ids:
             if not told_before:
                 check_whole(snapshot, ids, items)
-            records = np.zeros(len(ids), dtype=outfit_record(snapshot.bundle))
-            records["items"] = items
-            records["vector"] = scoring_of(snapshot.bundle).outfit_vectors(items)
-            for name, column in outfit_terms(snapshot.bundle, items)._asdict().items():
-                records[name] = column
-            store.append("add_outfits", None, id_list(ids), records.tobytes())
+            store.append("add_outfits", None, id_list(ids), outfit_records(snapshot.bundle, items).tobytes())
 
 
 def remove_outfits(live: LiveCatalogue, outfit_ids: Sequence[str]) -> None:

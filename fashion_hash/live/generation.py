@@ -118,8 +118,10 @@ def write_generation(snapshot: Snapshot, generation: int) -> Path:
                 (folder / "encoder").mkdir(exist_ok=True)
                 np.save(folder / f"encoder/items.{number}.npy", bundle.encoded_items[item_type])
         items = snapshot.items_of(kept).astype(np.int32)
+        own = snapshot.own_of(kept)
         vectors = np.concatenate([pool.vectors, snapshot.added.vectors])[kept]
-        write_pool(folder / "index", bundle, PoolRows(IdTable.of_encoded("outfit", encoded), items, terms, vectors))
+        ids = IdTable.of_encoded("outfit", encoded)
+        write_pool(folder / "index", bundle, PoolRows(ids, items, terms, vectors, own))
         seal(
             folder,
             {

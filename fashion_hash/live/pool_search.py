@@ -12,6 +12,7 @@ import numpy as np
 
 from fashion_hash.bundle.bundle import ScoringKind
 from fashion_hash.core.codes import WEIGHT_ONE, Packed, unpack
+from fashion_hash.core.outfits import EMPTY
 from fashion_hash.index import exact
 from fashion_hash.index.engines import vectors as encoded
 from fashion_hash.index.engines.contract import NOTHING, ItemTest, Ranking
@@ -83,14 +84,20 @@ def _best_by_codes(snapshot: Snapshot, user_code: Packed, k: int, choices: np.nd
     coarse = np.rint(query / unit).astype(np.int32)
     scale = bundle.preference_scale / (WEIGHT_ONE * len(bundle.modalities) * bundle.num_bits)
     score = products(added.sums, coarse) * (scale * unit / added.terms.num_items) + added.constant
+    own = exact.own_terms(bundle, user_code, added.own)[0] if (added.own != EMPTY).any() else None
+    if own is not None:
+        score += bundle.preference_scale * own / (WEIGHT_ONE * bundle.num_bits)
     # each bit errs by at most half a unit, n M times, and n M cancels; floating point errs by far less than 1% of that
     error = 0.51 * unit * scale * bundle.num_bits * len(bundle.modalities) + 1e-9
     rows = np.flatnonzero((score >= least - error) & choices)
     if len(rows) > k:
         candidates = score[rows]
         rows = rows[candidates >= np.partition(candidates, len(rows) - k)[len(rows) - k] - 2 * error]
+    preference = added.sums[rows].astype(np.int64) @ query
+    if own is not None:
+        preference += len(bundle.modalities) * added.terms.num_items[rows].astype(np.int64) * own[rows]
     exact_terms = exact.Terms(
-        added.sums[rows].astype(np.int64) @ query,
+        preference,
         *(column[rows].astype(np.int64) for column in added.terms),
     )
     return Ranking(rows + len(snapshot.base.pool), exact.scores(bundle, exact_terms))

@@ -22,10 +22,10 @@ from fashion_hash.index import exact
 from fashion_hash.index.engines.contract import Engine
 from fashion_hash.index.outfit_terms import OutfitTerms, slot_codes
 from fashion_hash.index.pool import CHUNK, Pool
-from fashion_hash.index.scoring import scoring_of
 from fashion_hash.live.ids import Growing, Names
 from fashion_hash.live.records.cells import Entry
 from fashion_hash.live.records.checks import check_count, check_of_types, check_outfits, check_range, read_ids
+from fashion_hash.live.records.rows import item_record, outfit_record, own_rows, update_record
 from fashion_hash.live.records.tables import LogState
 
 MOST_FOUND = 100_000
@@ -77,6 +77,7 @@ class Added:
         sums: (A, D) int8 or int16, the sum of an outfit's codes over items and modalities.
         constant: (A,) float64, compatibility and bias of the score, up to rounding.
         vectors: as stored (index/outfit_vectors.py) if the bundle has an outfit encoder, else (A, 0).
+        own: (A,) int32, rows of own codes: of outfits that have lain in the files, and got other codes of items since.
         rows_of: the rows of an outfit, by the bytes of its canonical_items; rows of A and above belong to later
             snapshots.
     """
@@ -86,6 +87,7 @@ class Added:
     sums: np.ndarray
     constant: np.ndarray
     vectors: np.ndarray
+    own: np.ndarray
     rows_of: Mapping[bytes, list[int]]
 
     def __len__(self) -> int:
@@ -132,6 +134,15 @@ class Snapshot:
         items: np.ndarray = self.added.items[np.maximum(rows - count, 0)]
         items[rows < count] = self.base.pool.items[rows[rows < count]]
         return items
+
+    def own_of(self, rows: np.ndarray) -> np.ndarray:
+        """Rows of the own codes of outfits, (R,) int32, EMPTY for none."""
+        count = len(self.base.pool)
+        if not len(rows) or rows.max() < count:
+            return np.asarray(self.base.pool.own[rows])
+        own: np.ndarray = self.added.own[np.maximum(rows - count, 0)]
+        own[rows < count] = self.base.pool.own[rows[rows < count]]
+        return own
 
     def rows_of(self, outfits: np.ndarray) -> np.ndarray:
         """The rows of all outfits that equal one of (L, S), even if removed: ascending, int64."""
@@ -184,7 +195,9 @@ class Changes:
         self._outfits = Names(base.pool.ids)
         self._outfit_record = outfit_record(bundle)
         none = np.zeros(0, dtype=self._outfit_record)
-        self._columns = {name: Growing(none[name]) for name in ("items", "vector", *OutfitTerms._fields)}
+        columns = ("items", "vector", *OutfitTerms._fields)
+        self._columns = {name: Growing(none[name]) for name in columns}
+        self._own = Growing(own_rows(none))
         self._sums = Growing(code_sums(bundle, none["items"]))
         self._constant = Growing(np.zeros(0))
         self._rows_of: dict[bytes, list[int]] = {}
@@ -295,6 +308,7 @@ class Changes:
         check_outfits(self._bundle, records)
         for name, column in self._columns.items():
             column.extend(records[name])
+        self._own.extend(own_rows(records))
         for start in range(0, len(records), CHUNK):
             self._sums.extend(code_sums(self._bundle, records["items"][start : start + CHUNK]))
         if len(records):
@@ -332,6 +346,7 @@ class Changes:
                 self._sums.view,
                 self._constant.view,
                 columns["vector"],
+                self._own.view,
                 self._rows_of,
             ),
             ids=names.view if names.added or names.num_removed else names.base,
@@ -372,29 +387,3 @@ def code_sums(bundle: Bundle, items: np.ndarray) -> np.ndarray:
     counted = exact.outfit_items(bundle, items)
     codes = unpack(slot_codes(bundle, counted))
     return np.asarray((codes * (counted != EMPTY)[:, :, None, None]).sum(axis=(1, 2), dtype=dtype))
-
-
-def outfit_record(bundle: Bundle) -> np.dtype:
-    """The dtype of an outfit in the log: its items and terms, and for an outfit encoder its vector as stored."""
-    vector = scoring_of(bundle).outfit_vectors(np.zeros((0, len(bundle.slots)), dtype=np.int32))
-    return np.dtype(
-        [
-            ("items", "<i4", (len(bundle.slots),)),
-            ("compatibility", "<i8"),
-            ("bias", "<i8"),
-            ("num_items", "u1"),
-            ("num_pairs", "u1"),
-            ("vector", vector.dtype.newbyteorder("<"), vector.shape[1:]),
-        ]
-    )
-
-
-def item_record(bundle: Bundle) -> np.dtype:
-    """The dtype of an item in the log: its codes and bias, and for an outfit encoder its token and vector."""
-    code = len(bundle.modalities), bundle.num_bits // 8
-    return np.dtype([("code", "u1", code), ("bias", "<i4"), ("encoded", "<f4", (scoring_of(bundle).item_width,))])
-
-
-def update_record(bundle: Bundle) -> np.dtype:
-    """The dtype of a later code of an item in the log: its row, then as item_record."""
-    return np.dtype([("row", "<i8"), *item_record(bundle).descr])

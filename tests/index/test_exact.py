@@ -46,6 +46,16 @@ def by_hand(bundle: Bundle, user: int, outfit: list[int]) -> tuple[Fraction, Fra
     )
 
 
+def with_own(bundle: Bundle, user: int, own: int, parts: tuple[Fraction, ...]) -> tuple[Fraction, ...]:
+    """The parts of an outfit with what a code of its own adds, a loop for the sum."""
+    if own == EMPTY or bundle.own is None:
+        return parts
+    z, u, w = unpack(bundle.own.codes[own]).tolist(), unpack(bundle.user_codes[user]).tolist(), bundle.own.weights
+    product = sum((Fraction(int(w[d]), 2**16) * z[d] * u[d] for d in range(bundle.num_bits)), Fraction(0))
+    liked = bundle.preference_scale * product / bundle.num_bits
+    return parts[0] + liked, parts[1], parts[2] + Fraction(int(bundle.own.bias[own]), 2**16)
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize(
     ("slots", "options"),
@@ -57,21 +67,24 @@ def by_hand(bundle: Bundle, user: int, outfit: list[int]) -> tuple[Fraction, Fra
         (("top", "top", "bottom", "shoe"), {"repeat_empty": True, "biased": True}),
         (("top", "bottom", "top"), {"preference_scale": 20, "compatibility_scale": 0}),
         (("top", "bottom", "shoe"), {"preference_scale": 0, "compatibility_scale": 20}),
+        (("top", "bottom", "shoe"), {"num_modalities": 2, "biased": True, "own": 9}),
+        (("top", "top", "bottom"), {"repeat_empty": True, "own": 9}),
     ],
 )
 def test_scores_are_the_formula(tmp_path: Path, variant: str, slots: tuple[str, ...], options: dict) -> None:
     bundle = random_bundle(tmp_path / "bundle", slots=slots, variant=variant, **options)
     pool = random_pool(bundle, 12).items
+    own = None if bundle.own is None else bundle.own.rows_of(bundle.slots, pool)
     for user in range(2):
-        terms = exact.terms(bundle, bundle.user_codes[user], pool)
+        terms = exact.terms(bundle, bundle.user_codes[user], pool, own)
         parts = zip(
             exact.scores(bundle, terms).tolist(),
             exact.preference_part(bundle, terms).tolist(),
             exact.compatibility_part(bundle, terms).tolist(),
             exact.bias_part(terms).tolist(),
         )
-        for outfit, (score, *apart) in zip(pool.tolist(), parts, strict=True):
-            expected = by_hand(bundle, user, outfit)
+        for place, (outfit, (score, *apart)) in enumerate(zip(pool.tolist(), parts, strict=True)):
+            expected = with_own(bundle, user, EMPTY if own is None else own[place], by_hand(bundle, user, outfit))
             assert apart == [float(part) for part in expected]
             assert score == float(sum(expected))  # rounded once: the nearest float64
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.bundle.own import OwnContents
 from fashion_hash.bundle.write import BundleContents, write_bundle
 from fashion_hash.core.outfits import EMPTY, Outfits, item_types
 from tests.worlds.copies import write_or_copy
@@ -43,9 +44,13 @@ def random_contents(
     num_items: int = 30,
     biased: bool = False,
     history: Outfits | None = None,
+    own: int = 0,
     **changes: Any,
 ) -> BundleContents:
-    """A bundle's contents: T0 unit weights with a scalar on the user's, T1 w_u, T2 w_i, T3 both."""
+    """A bundle's contents: T0 unit weights with a scalar on the user's, T1 w_u, T2 w_i, T3 both.
+
+    So many outfits at most have codes of their own (`own`).
+    """
     rng = np.random.default_rng(seed)
     slots = tuple(slots)
     kinds = item_types(slots)
@@ -78,6 +83,14 @@ def random_contents(
         pictures={},
         model={"variant": variant},
     )
+    if own:
+        rng = np.random.default_rng([seed, 1])
+        outfits = random_outfits(rng, slots, sizes, own).distinct().items
+        count = len(outfits)
+        of_outfits = OwnContents(
+            outfits, signs(count, num_bits), rng.normal(0, 2, count), rng.normal(0.7, 0.5, num_bits)
+        )
+        contents = replace(contents, own=of_outfits)
     return replace(contents, **changes)
 
 
@@ -87,10 +100,13 @@ def random_bundle(path: Path, **options: Any) -> Bundle:
 
 
 def random_pool(bundle: Bundle, count: int, seed: int = 0, empty: float = 0.25) -> Outfits:
-    """A pool of random outfits, the bundle's history among them when some slots may be empty."""
+    """A pool of random outfits; history and outfits with own codes among them when some slots may be empty."""
     rng = np.random.default_rng(seed)
     sizes = {kind: len(bundle.items[kind]) for kind in bundle.types}
     items = random_outfits(rng, bundle.slots, sizes, count, empty=empty).items
     if empty:
         items[: len(bundle.history)] = bundle.history.items[:count]
+    if empty and bundle.own is not None:
+        owned = bundle.own.items[: count // 2]
+        items[count - len(owned) :] = owned
     return Outfits.of(bundle.slots, np.zeros(count), items[rng.permutation(count)])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fashion_hash.core.outfits import canonical_items
+from fashion_hash.core.outfits import rows_of_same
 from fashion_hash.data.dataset import Dataset, Split
 
 ABSENT = -1
@@ -31,16 +31,4 @@ def pool_rows(dataset: Dataset, part: Split) -> npt.NDArray[np.int64]:
     if dataset.pool is not None and ids is not None:
         row_of = {outfit_id: row for row, outfit_id in enumerate(dataset.pool.ids)}
         return np.fromiter((row_of.get(outfit_id, ABSENT) for outfit_id in ids), np.int64, len(ids))
-    return _rows_by_items(dataset.slots, dataset.outfits.items, part.positives.items)
-
-
-def _rows_by_items(slots: tuple[str, ...], pool: np.ndarray, items: np.ndarray) -> npt.NDArray[np.int64]:
-    """The first row of the pool, (M, S), that is the same outfit, for each of `items`, (N, S)."""
-    both = canonical_items(slots, np.concatenate([pool, items]))
-    order = np.lexsort(both.T)  # stable: rows of the pool come before those of `items` that are the same
-    new = np.ones(len(both), dtype=bool)
-    new[1:] = (both[order[1:]] != both[order[:-1]]).any(axis=1)
-    first = order[np.flatnonzero(new)][np.cumsum(new) - 1]  # of each sorted row, the first that is the same
-    rows = np.empty(len(both), dtype=np.int64)
-    rows[order] = np.where(first < len(pool), first, ABSENT)
-    return rows[len(pool) :]
+    return rows_of_same(dataset.slots, dataset.outfits.items, part.positives.items)

@@ -42,10 +42,12 @@ class Engine(ABC):
     Attributes:
         scoring: the scoring of the bundles that it searches, see Bundle.scoring.
         tests_items: whether `allowed` may also be an ItemTest.
+        knows_own: whether it adds up own codes of outfits (fashion_hash.bundle.own).
     """
 
     scoring: ClassVar[ScoringKind] = "codes"
     tests_items: ClassVar[bool] = False
+    knows_own: ClassVar[bool] = True
 
     def __init__(self, bundle: Bundle, pool: Pool) -> None:
         self._bundle = bundle

@@ -2,24 +2,42 @@
 
 The preference of an outfit is the sum of one integer per item; its compatibility and bias do not
 depend on the user and were added up when the index was built. A query thus takes M * D / 8 table
-look-ups per item and S additions per outfit, all in integers, and one division. The fraction is the
-one of index/exact.py, so the bits are the same.
+look-ups per item and S additions per outfit, all in integers, and one division. An outfit with a code
+of its own takes D / 8 look-ups more. The fraction is the one of index/exact.py, so the bits are the
+same.
 """
 
 from __future__ import annotations
 
 from copy import copy
+from typing import NamedTuple
 
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.core.codes import WEIGHT_ONE, byte_tables, unpack
+from fashion_hash.core.codes import WEIGHT_ONE, Packed, byte_tables, unpack
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.index import exact
 from fashion_hash.index.engines.contract import NOTHING, Engine, Ranking
 from fashion_hash.index.pool import Pool
 
 BLOCK = 1024
+
+
+class _OwnCodes(NamedTuple):
+    """Own codes in the order of the pool: of K outfits.
+
+    Attributes:
+        rows: (K,) of the pool.
+        bytes: (D / 8, K) uint8, their codes, a row per byte.
+        weights: (D,) int64.
+        times: (K,) int64, n M: how often the product with the user counts (index/exact.py).
+    """
+
+    rows: np.ndarray
+    bytes: Packed
+    weights: np.ndarray
+    times: np.ndarray
 
 
 class Factored(Engine):
@@ -46,7 +64,12 @@ class Factored(Engine):
         self._places[self._places == EMPTY] = first
         # (M * D / 8, I): one row per byte, so that a byte of all items is contiguous
         self._bytes = np.ascontiguousarray(np.concatenate(codes).T)
-
+        self._own: _OwnCodes | None = None
+        if bundle.own is not None:
+            rows = np.flatnonzero(pool.own != EMPTY)
+            times = len(bundle.modalities) * pool.num_items[rows].astype(np.int64)
+            own = np.ascontiguousarray(bundle.own.codes[pool.own[rows]].T)
+            self._own = _OwnCodes(rows, own, bundle.own.weights.astype(np.int64), times)
         self._scale()
 
     def over(self, view: Bundle) -> Factored:
@@ -74,6 +97,10 @@ class Factored(Engine):
         part = np.empty_like(total)
         for places in self._places[1:]:
             total += np.take(values, places, out=part, mode="clip")
+        if self._own is not None:
+            of_own = np.zeros(len(self._own.rows), dtype=np.int64)
+            add_products(self._own.bytes, unpack(user_key) * self._own.weights, of_own)
+            total[self._own.rows] += self._own.times * of_own
         total *= self._factor
         total += self._constant
         score = total / self._denominator
@@ -90,13 +117,18 @@ class Factored(Engine):
         Returns:
             (I + 1,) int64 in the order of the places; the last, for empty slots, is 0.
         """
-        tables = byte_tables(query)
         values = np.zeros(self._bytes.shape[1] + 1, dtype=np.int64)
-        part = np.empty(self._bytes.shape[1], dtype=np.int64)
-        for number, column in enumerate(self._bytes):
-            # mode "clip" lets take write into `out` without a copy; a byte is always a valid index
-            values[:-1] += np.take(tables[number % len(tables)], column, out=part, mode="clip")
+        add_products(self._bytes, query, values[:-1])
         return values
+
+
+def add_products(by_byte: Packed, query: np.ndarray, values: np.ndarray) -> None:
+    """Adds to (I,) int64 the products of an integer query, (D,), with packed codes, (M D / 8, I), a row per byte."""
+    tables = byte_tables(query)
+    part = np.empty(by_byte.shape[1], dtype=np.int64)
+    for number, column in enumerate(by_byte):
+        # mode "clip" lets take write into `out` without a copy; a byte is always a valid index
+        values += np.take(tables[number % len(tables)], column, out=part, mode="clip")
 
 
 def best_rows(score: np.ndarray, k: int) -> np.ndarray:

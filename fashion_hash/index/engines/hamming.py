@@ -86,12 +86,17 @@ def read_faiss(bundle: Bundle, pool: Pool) -> Any:
 class Hamming(Engine):
     """The engine that the module docstring describes.
 
+    Own codes of outfits are not in the distance, and the bound would have to allow for any of them: it refuses bundles
+    that have them.
+
     Attributes:
         shortlist: the length of the shortlist that the last search needed.
 
     Raises:
         BundleError: outfits.faiss cannot be read or does not fit the pool.
     """
+
+    knows_own = False
 
     def __init__(self, bundle: Bundle, pool: Pool) -> None:
         super().__init__(bundle, pool)

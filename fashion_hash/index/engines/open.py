@@ -61,7 +61,7 @@ def open_engine(name: EngineName, bundle: Bundle, pool: Pool) -> Engine:
         pool: an open pool index.
 
     Raises:
-        QueryError: an unknown name, or an engine for bundles with another scoring.
+        QueryError: an unknown name, or an engine for bundles with another scoring or with own codes.
         BundleError: the index lacks the files that the engine reads.
     """
     if name == "auto":
@@ -73,5 +73,9 @@ def open_engine(name: EngineName, bundle: Bundle, pool: Pool) -> Engine:
         raise QueryError(
             f"engine {name!r} searches bundles that score outfits by {engine.scoring}, but {bundle.path} scores them "
             f'by {bundle.scoring}: choose "auto"'
+        )
+    if bundle.own is not None and not engine.knows_own:
+        raise QueryError(
+            f'engine {name!r} does not add up the own codes of outfits, which {bundle.path} has: choose "auto"'
         )
     return engine(bundle, pool)

@@ -19,7 +19,7 @@ class Scan(Engine):
         score = np.empty(len(self._pool))
         for start in range(0, len(score), CHUNK):
             rows = slice(start, start + CHUNK)
-            terms = exact.terms(self._bundle, user_key, self._pool.items[rows])
+            terms = exact.terms(self._bundle, user_key, self._pool.items[rows], self._pool.own[rows])
             score[rows] = exact.scores(self._bundle, terms)
         may = np.ones(len(score), dtype=bool) if allowed is None else allowed.copy()
         may[exclude] = False

@@ -58,8 +58,10 @@ def check_count(records: np.ndarray, ids: Sequence[str]) -> None:
 
 
 def check_outfits(bundle: Bundle, records: np.ndarray) -> None:
-    """Outfits of the log, in the dtype of snapshot.outfit_record, must hold existing items and be counted."""
+    """Outfits of the log, in the dtype of rows.outfit_record, must hold existing items and be counted."""
     check_items(bundle, records["items"])
+    if bundle.own is not None:
+        check_range(records["own"], EMPTY, len(bundle.own.items))
     if len(records) and not records["num_items"].all():
         raise ValueError("an outfit of 0 items")
 

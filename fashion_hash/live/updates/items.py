@@ -39,8 +39,8 @@ from fashion_hash.live.changes import (
     read_pictures,
     type_of_item,
 )
+from fashion_hash.live.records.rows import update_record
 from fashion_hash.live.records.tables import Revision
-from fashion_hash.live.snapshot import update_record
 from fashion_hash.live.updates.batches import parts
 from fashion_hash.live.updates.outfits import put_outfits
 
@@ -167,7 +167,8 @@ class _Batch:
         rows = outfits_holding(self._snapshot, {name: records["row"] for name, records in recoded.items()})
         if len(rows):
             view = _with_codes(self._bundle, recoded)
-            put_outfits(self._store, view, self._snapshot.ids.at(rows), self._snapshot.items_of(rows), replace=True)
+            ids, items, own = self._snapshot.ids.at(rows), self._snapshot.items_of(rows), self._snapshot.own_of(rows)
+            put_outfits(self._store, view, ids, items, own=own, replace=True)
         return self._count
 
     def _check_once(self, item_type: str, ids: Sequence[str], rows: np.ndarray) -> None:

@@ -11,13 +11,11 @@ from fashion_hash.bundle.lookup import outfit_rows
 from fashion_hash.core.ids import given_id, new_id
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import DataError
-from fashion_hash.index.outfit_terms import outfit_terms
 from fashion_hash.index.pool import CHUNK
-from fashion_hash.index.scoring import scoring_of
 from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.live.changes import check_whole, id_list
+from fashion_hash.live.records.rows import outfit_records
 from fashion_hash.live.records.tables import Records
-from fashion_hash.live.snapshot import outfit_record
 from fashion_hash.live.updates.batches import parts
 
 PART = 8192  # outfits of a batch that are read at once
@@ -25,7 +23,9 @@ PART = 8192  # outfits of a batch that are read at once
 NamedOutfit = tuple[str, Mapping[str, str]]
 
 
-def put_outfits(store: Records, bundle: Bundle, ids: Sequence[str], items: np.ndarray, *, replace: bool) -> None:
+def put_outfits(
+    store: Records, bundle: Bundle, ids: Sequence[str], items: np.ndarray, *, own: np.ndarray | None, replace: bool
+) -> None:
     """Writes outfits to the log.
 
     Args:
@@ -33,15 +33,12 @@ def put_outfits(store: Records, bundle: Bundle, ids: Sequence[str], items: np.nd
         bundle: the codes of the items.
         ids: their ids.
         items: (N, S) rows of items.
+        own: (N,) rows of their own codes, see `outfit_records`; None for none.
         replace: whether outfits of these ids exist, and are removed.
     """
     for start in range(0, len(ids), CHUNK):
         part, rows = ids[start : start + CHUNK], items[start : start + CHUNK]
-        records = np.zeros(len(part), dtype=outfit_record(bundle))
-        records["items"] = rows
-        records["vector"] = scoring_of(bundle).outfit_vectors(rows)
-        for name, column in outfit_terms(bundle, rows)._asdict().items():
-            records[name] = column
+        records = outfit_records(bundle, rows, None if own is None else own[start : start + CHUNK])
         if replace:
             store.append("remove_outfits", None, id_list(part), b"")
         store.append("add_outfits", None, id_list(part), records.tobytes())
@@ -49,10 +46,10 @@ def put_outfits(store: Records, bundle: Bundle, ids: Sequence[str], items: np.nd
 
 def upsert_outfits(live: LiveCatalogue, outfits: Mapping[str, Mapping[str, str]] | Iterable[NamedOutfit]) -> int:
     """Adds outfits, or changes those that exist; see Recommender.upsert_outfits."""
-    named: Iterable[NamedOutfit] = outfits.items() if isinstance(outfits, Mapping) else outfits
+    given: Iterable[NamedOutfit] = outfits.items() if isinstance(outfits, Mapping) else outfits
     with live.writing() as (snapshot, store):
         met, new, count = np.zeros(len(snapshot.ids), dtype=bool), set[str](), 0
-        for part in parts(named, PART):
+        for part in parts(given, PART):
             ids = [given_id("outfit", outfit_id, place) for place, (outfit_id, _) in enumerate(part)]
             rows = snapshot.ids.find_many(ids)
             for place, (outfit_id, row) in enumerate(zip(ids, rows.tolist())):
@@ -67,7 +64,8 @@ def upsert_outfits(live: LiveCatalogue, outfits: Mapping[str, Mapping[str, str]]
             known = np.flatnonzero(rows >= 0)
             changed = known[(snapshot.items_of(rows[known]) != items[known]).any(axis=1)]
             for places, replace in ((changed, True), (np.flatnonzero(rows < 0), False)):
-                put_outfits(store, snapshot.bundle, [ids[place] for place in places], items[places], replace=replace)
+                named = [ids[place] for place in places]
+                put_outfits(store, snapshot.bundle, named, items[places], own=None, replace=replace)
                 count += len(places)
     return count
 

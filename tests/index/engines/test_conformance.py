@@ -17,6 +17,7 @@ import pytest
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.core.codes import fixed_point
 from fashion_hash.core.outfits import EMPTY, Outfits
+from fashion_hash.errors import QueryError
 from fashion_hash.index import exact, scoring
 from fashion_hash.index.build import build_index
 from fashion_hash.index.engines import factored, hamming, open, plain
@@ -83,7 +84,7 @@ def all_scores(bundle: Bundle, pool: Pool) -> list[list[float]]:
     key = (bundle.fingerprint, pool.items.tobytes())
     if key not in _SCORES:
         _SCORES[key] = [
-            exact.scores(bundle, exact.terms(bundle, code, pool.items)).tolist() for code in bundle.user_codes
+            exact.scores(bundle, exact.terms(bundle, code, pool.items, pool.own)).tolist() for code in bundle.user_codes
         ]
     return _SCORES[key]
 
@@ -124,6 +125,9 @@ WORLDS: list[tuple[tuple[str, ...], dict[str, Any]]] = [
     (("top", "top", "bottom", "shoe"), {"repeat_empty": True}),
     (("top", "bottom", "shoe", "bag", "hat"), {"num_bits": 24}),
     (("item",) * 5, {"num_modalities": 2, "biased": True}),
+    (("top", "bottom", "shoe"), {"num_modalities": 2, "num_bits": 64, "own": 150}),
+    (("top", "top", "bottom"), {"repeat_empty": True, "biased": True, "own": 60}),
+    (("item",) * 4, {"num_bits": 40, "own": 500}),
 ]
 
 
@@ -137,6 +141,8 @@ WORLDS: list[tuple[tuple[str, ...], dict[str, Any]]] = [
 )
 def test_equal_to_brute_force(world: World, make: Make, variant: str, slots: tuple[str, ...], options: dict) -> None:
     bundle, pool = world(201, slots=slots, variant=variant, num_users=3, **options)
+    if not make(bundle, pool).knows_own and bundle.own is not None:
+        pytest.skip("refuses own codes: test_an_engine_without_own_codes_refuses_them")
     check(bundle, pool, make(bundle, pool))
 
 
@@ -146,6 +152,32 @@ def test_weights_of_any_size_and_sign(world: World, make: Make) -> None:
     check(bundle, pool, make(bundle, pool), ks=(1, 9))
     bundle, pool = world(100, preference_weights=np.zeros(16))
     check(bundle, pool, make(bundle, pool), ks=(1, 9))
+
+
+def test_own_codes_with_exclusions_and_filters(world: World, make: Make) -> None:
+    bundle, pool = world(300, num_users=4, num_bits=24, own=150)
+    engine = make(bundle, pool)
+    if not engine.knows_own:
+        pytest.skip("refuses own codes: test_an_engine_without_own_codes_refuses_them")
+    assert 50 < (pool.own != EMPTY).sum() < 250
+    rng = np.random.default_rng(0)
+    apart = [rng.permutation(300)[: rng.integers(0, 90)] for _ in range(4)]
+    check(bundle, pool, engine, excludes=apart, allowed=rng.random(300) < 0.6)
+    for scales in ((0, 10), (31, 4)):
+        view = bundle.view(preference_scale=scales[0], compatibility_scale=scales[1])
+        score = exact.scores(view, exact.terms(view, view.user_codes[1], pool.items, pool.own))
+        best = exact.top(score, 9)
+        for other in (engine.over(view), make(view, pool)):
+            ranking = other.search(view.user_codes[1], 9)
+            assert (ranking.rows.tolist(), ranking.scores.tolist()) == (best.tolist(), score[best].tolist())
+
+
+def test_an_engine_without_own_codes_refuses_them(world: World) -> None:
+    bundle, pool = world(201, num_users=3, own=60)
+    assert not (pool.path / "outfits.faiss").exists()
+    with pytest.raises(QueryError, match="engine 'hamming' does not add up the own codes of outfits"):
+        open.open_engine("hamming", bundle, pool)
+    assert open.open_engine("auto", bundle, pool).knows_own
 
 
 def test_a_world_whose_answer_is_known(world: World, make: Make) -> None:

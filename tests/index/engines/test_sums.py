@@ -38,14 +38,15 @@ def engine(bundle: Bundle, count: int, empty: float = 0.25, threads: int = 1) ->
     if not (pool.path / "scan").exists():
         items = exact.outfit_items(bundle, pool.items)
         terms = OutfitTerms(pool.compatibility, pool.bias, pool.num_items, pool.num_pairs)
-        build_scan(pool.path, bundle, items, terms)
+        build_scan(pool.path, bundle, items, terms, pool.own)
     return SumScan(bundle, pool, threads=threads)
 
 
 def scores(bundle: Bundle) -> np.ndarray:
     """The referee's score of every outfit for every user, (U, N)."""
-    items = Pool.open(bundle, verify=False).items
-    return np.stack([exact.scores(bundle, exact.terms(bundle, code, items)) for code in bundle.user_codes])
+    pool = Pool.open(bundle, verify=False)
+    of_users = (exact.terms(bundle, code, pool.items, pool.own) for code in bundle.user_codes)
+    return np.stack([exact.scores(bundle, terms) for terms in of_users])
 
 
 def check(
@@ -96,6 +97,7 @@ def random_case(seed: int, path: Path) -> Bundle:
         preference_weights=weights[str(rng.choice(list(weights)))],
         preference_scale=scales[0],
         compatibility_scale=scales[1],
+        own=(0, 250)[seed % 2],
     )
 
 
@@ -119,9 +121,11 @@ def test_totals_err_no_more_than_is_said(tmp_path: Path, seed: int) -> None:
     bundle = random_case(seed, tmp_path / "bundle")
     scan = engine(bundle, 300)
     files, score = scan.files, scores(bundle)
-    queries = scan._queries(scan._weights * unpack(bundle.user_codes)[:, scan._order], [NOTHING] * len(score))
+    users = unpack(bundle.user_codes)
+    own = None if scan._own_weights is None else scan._own_weights * users[:, scan._own_order]
+    queries = scan._queries(scan._weights * users[:, scan._order], [NOTHING] * len(score), own=own)
     totals = np.zeros((len(score), 64), dtype=np.uint16)
-    for (_, first, last), query in zip(files.segments, queries):
+    for (_, first, last, _), query in zip(files.segments, queries):
         for block in range(first, last):
             scan_vectors.block_totals(files.codes, block, query.tables, 0, 6, files.constants, totals)
             rows = files.rows[block * 64 : block * 64 + 64]

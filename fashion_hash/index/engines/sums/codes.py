@@ -5,6 +5,9 @@ in c_d of its n * M codes (n items, M modalities), U = sum over d of w_d * u_d *
 d thus takes the ceil(log2(n * M + 1)) binary digits ("planes") of c_d, however many codes were added
 up: 3 digits, or 48 bytes for 128 bits, for three items in two modalities.
 
+An outfit with a code of its own (fashion_hash.bundle.own) has the bits of that code as further digits behind them, one
+plane of D bits with weights of their own; where a bundle has own codes, every outfit has these digits, zeros for none.
+
 Layout. The digits of an outfit, bit by bit, are cut into codes of 6; four codes, 24 digits, are a
 group of three bytes: codes 0, 1 and 2 are the low six bits of the bytes, code 3 consists of the two
 high bits of each. 64 outfits form a block: the first byte of all 64, the second byte of all 64, and so
@@ -37,6 +40,7 @@ BYTE_ORDER = np.array([0, 1, 2, 3, 4, 5, 18, 19, 6, 7, 8, 9, 10, 11, 20, 21, 12,
 # the digits of each code of a group, (C, bits per code): four codes of 6, or six codes of 4
 SIXES = np.arange(GROUP).reshape(4, 6)
 NIBBLES = BYTE_ORDER.reshape(6, 4)
+NONE = np.zeros(0)
 
 
 def num_planes(most: int) -> int:
@@ -44,9 +48,9 @@ def num_planes(most: int) -> int:
     return most.bit_length()
 
 
-def num_groups(num_bits: int, planes: int) -> int:
-    """The number of groups of 24 digits that hold the digits of an outfit."""
-    return -(-num_bits * planes // GROUP)
+def num_groups(num_bits: int, planes: int, own_bits: int = 0) -> int:
+    """The number of groups of 24 digits that hold the digits of an outfit; `own_bits` are those of an own code."""
+    return -(-(num_bits * planes + own_bits) // GROUP)
 
 
 def bit_order(weights: np.ndarray, planes: int) -> np.ndarray:
@@ -61,19 +65,18 @@ def bit_order(weights: np.ndarray, planes: int) -> np.ndarray:
     return heavy[np.argsort(np.minimum(turn, 2 * groups - 1 - turn), kind="stable")]
 
 
-def digits(counts: np.ndarray, order: np.ndarray, planes: int) -> np.ndarray:
-    """The binary digits of counts (R, D) in the layout's order, padded to groups: (R, 24 * G) uint8."""
-    rows, num_bits = counts.shape
-    out = np.zeros((rows, num_groups(num_bits, planes) * GROUP), dtype=np.uint8)
-    out[:, : num_bits * planes] = ((counts[:, order, None] >> np.arange(planes, dtype=np.uint8)) & np.uint8(1)).reshape(
-        rows, -1
-    )
-    return out
+def digits(counts: np.ndarray, order: np.ndarray, planes: int, own: np.ndarray | None = None) -> np.ndarray:
+    """The binary digits of counts (R, D) in the layout's order, padded to groups: (R, 24 * G) uint8.
+
+    `own` are the bits of own codes, (R, D) of 0 and 1, in the order of the layout already.
+    """
+    by_plane = (counts[:, order, None] >> np.arange(planes, dtype=np.uint8)) & np.uint8(1)
+    return _padded(by_plane.reshape(len(counts), -1), own)
 
 
-def blocks(counts: np.ndarray, order: np.ndarray, planes: int) -> Packed:
-    """Packs counts, (R, D) uint8 with R a multiple of 64, to blocks (R / 64, 3 * G, 64) uint8."""
-    spread = digits(counts, order, planes)
+def blocks(counts: np.ndarray, order: np.ndarray, planes: int, own: np.ndarray | None = None) -> Packed:
+    """Packs counts, (R, D) uint8 with R a multiple of 64, to blocks (R / 64, 3 * G, 64) uint8; own: as for digits."""
+    spread = digits(counts, order, planes, own)
     spread = spread.reshape(len(counts), -1, GROUP)[:, :, BYTE_ORDER].reshape(len(counts), -1)
     packed = np.packbits(spread, axis=1, bitorder="little")  # (R, 3 * G)
     by_block = packed.reshape(-1, LANES, packed.shape[1])
@@ -91,6 +94,8 @@ class Tables(NamedTuple):
         full: the largest count that the digits in use can represent.
         most: the largest count that occurs, n * M.
         error: the bound of the total rounding error, in units.
+        own: (D,) or (0,) float64, the value of a bit of an own code in units, in layout order; zeros for outfits
+            without.
     """
 
     entries: np.ndarray
@@ -98,6 +103,7 @@ class Tables(NamedTuple):
     full: int
     most: int
     error: float
+    own: np.ndarray
 
 
 def count_weights(weights: np.ndarray, scale: int, num_items: int, modalities: int) -> np.ndarray:
@@ -105,20 +111,28 @@ def count_weights(weights: np.ndarray, scale: int, num_items: int, modalities: i
     return 2 * scale * np.abs(weights.astype(np.float64)) / (num_items * modalities * len(weights) * WEIGHT_ONE)
 
 
-def smallest_unit(weights: np.ndarray, planes: int, used: int) -> float:
+def own_bit_weights(weights: np.ndarray, scale: int) -> np.ndarray:
+    """What a set bit of an own code adds to the score, compared with one that is not: float64 (D,)."""
+    return 2 * scale * np.abs(weights.astype(np.float64)) / (len(weights) * WEIGHT_ONE)
+
+
+def smallest_unit(weights: np.ndarray, planes: int, used: int, own: np.ndarray = NONE) -> float:
     """The smallest unit for which tables fit in bytes and the sum over groups in 16 bits.
 
     Args:
         weights: (D,) in layout order, see count_weights.
         planes: the number of digits of a count, as stored.
         used: how many of them occur.
+        own: (D,) in layout order, see own_bit_weights; (0,) for none.
     """
-    heaviest = _digit_weights(weights, planes, used).reshape(-1, GROUP).sum(axis=1).max(initial=0)
-    groups = num_groups(len(weights), planes)
+    heaviest = _digit_weights(weights, planes, used, own).reshape(-1, GROUP).sum(axis=1).max(initial=0)
+    groups = num_groups(len(weights), planes, len(own))
     return float(heaviest / min(GROUP_MOST, max(40_000 // groups - 3, 1)))
 
 
-def make_tables(weights: np.ndarray, planes: int, most: int, unit: float, codes: np.ndarray) -> Tables:
+def make_tables(
+    weights: np.ndarray, planes: int, most: int, unit: float, codes: np.ndarray, own: np.ndarray = NONE
+) -> Tables:
     """The tables of counts from 0 to `most`.
 
     Args:
@@ -127,13 +141,14 @@ def make_tables(weights: np.ndarray, planes: int, most: int, unit: float, codes:
         most: the largest count.
         unit: the unit of the totals, as a score.
         codes: SIXES or NIBBLES.
+        own: as for smallest_unit.
     """
     used = num_planes(most)
-    by_code = _digit_weights(weights / unit, planes, used).reshape(-1, GROUP)[:, codes]
+    by_code = _digit_weights(weights / unit, planes, used, own / unit).reshape(-1, GROUP)[:, codes]
     values = by_code.reshape(-1, codes.shape[1]) @ _bits(codes).T
     entries = np.rint(values)
     error = float(np.abs(entries - values).max(axis=1).sum())
-    return Tables(entries.astype(np.uint8), weights / unit, (1 << used) - 1, most, error)
+    return Tables(entries.astype(np.uint8), weights / unit, (1 << used) - 1, most, error, own / unit)
 
 
 def user_tables(tables: Tables, flips: np.ndarray) -> np.ndarray:
@@ -144,31 +159,39 @@ def user_tables(tables: Tables, flips: np.ndarray) -> np.ndarray:
     return np.asarray(np.take(tables.entries.ravel(), places).reshape(len(flips), -1))
 
 
-def flip_masks(negative: np.ndarray, planes: int, codes: np.ndarray) -> np.ndarray:
-    """The digits that each user flips: negative (U, D) bool in layout order -> (U, G * C) uint8."""
-    users, num_bits = negative.shape
-    flipped = np.zeros((users, num_groups(num_bits, planes) * GROUP), dtype=np.uint8)
-    flipped[:, : num_bits * planes] = np.repeat(negative, planes, axis=1)
+def flip_masks(negative: np.ndarray, planes: int, codes: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
+    """The digits that each user flips: negative (U, D) bool in layout order -> (U, G * C) uint8; own: of own codes."""
+    flipped = _padded(np.repeat(negative, planes, axis=1), own)
     powers = (1 << np.arange(codes.shape[1])).astype(np.uint8)
-    return (flipped.reshape(users, -1, GROUP)[:, :, codes] @ powers).reshape(users, -1)
+    return (flipped.reshape(len(negative), -1, GROUP)[:, :, codes] @ powers).reshape(len(negative), -1)
 
 
-def offsets(tables: Tables, negative: np.ndarray) -> np.ndarray:
-    """What to add to a user's sum of entries to get the preference in units: float64 (U,)."""
+def offsets(tables: Tables, negative: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
+    """What to add to a user's sum of entries to get the preference in units: float64 (U,); own: as for flip_masks."""
     signs = np.where(negative, -1.0, 1.0)
-    return np.asarray(-tables.full * (negative @ tables.weights) - tables.most / 2 * (signs @ tables.weights))
+    of_items = -tables.full * (negative @ tables.weights) - tables.most / 2 * (signs @ tables.weights)
+    if own is not None:  # a bit of an own code is a count of at most one
+        of_items = of_items - own @ tables.own - np.where(own, -0.5, 0.5) @ tables.own
+    return np.asarray(of_items)
 
 
-def exact_tables(weights: np.ndarray, planes: int) -> np.ndarray:
+def exact_tables(weights: np.ndarray, planes: int, own: np.ndarray | None = None) -> np.ndarray:
     """The exact weights of the low and high halves of an outfit's bytes: (U, 3 * G, 2, 16) int64.
 
-    `weights` are those of one count, (U, D) int64 in layout order.
+    `weights` are those of one count, (U, D) int64 in layout order; `own` are those of a bit of an own code.
     """
-    users, num_bits = weights.shape
-    digits = np.zeros((users, num_groups(num_bits, planes) * GROUP), dtype=np.int64)
-    digits[:, : num_bits * planes] = (weights[:, :, None] << np.arange(planes)).reshape(users, -1)
-    by_half = digits.reshape(users, -1, GROUP)[:, :, NIBBLES]
-    return np.asarray((by_half @ _bits(NIBBLES).T).reshape(users, -1, 2, 16))
+    of_digits = _padded((weights[:, :, None] << np.arange(planes)).reshape(len(weights), -1), own)
+    by_half = of_digits.reshape(len(weights), -1, GROUP)[:, :, NIBBLES]
+    return np.asarray((by_half @ _bits(NIBBLES).T).reshape(len(weights), -1, 2, 16))
+
+
+def _padded(digits: np.ndarray, own: np.ndarray | None) -> np.ndarray:
+    """What belongs to the digits of counts (R, L) and to those of own codes (R, D), padded to groups: (R, 24 * G)."""
+    both = digits if own is None else np.concatenate([digits, own.astype(digits.dtype)], axis=1)
+    dtype = np.uint8 if both.dtype == bool else both.dtype
+    out = np.zeros((len(both), -(-both.shape[1] // GROUP) * GROUP), dtype=dtype)
+    out[:, : both.shape[1]] = both
+    return out
 
 
 def _bits(codes: np.ndarray) -> np.ndarray:
@@ -177,8 +200,6 @@ def _bits(codes: np.ndarray) -> np.ndarray:
     return (np.arange(1 << len(bits))[:, None] >> bits) & 1
 
 
-def _digit_weights(weights: np.ndarray, planes: int, used: int) -> np.ndarray:
+def _digit_weights(weights: np.ndarray, planes: int, used: int, own: np.ndarray) -> np.ndarray:
     powers = (1 << np.arange(planes)) * (np.arange(planes) < used)
-    padded = np.zeros(num_groups(len(weights), planes) * GROUP)
-    padded[: len(weights) * planes] = np.outer(weights, powers).ravel()
-    return padded
+    return np.asarray(_padded(np.outer(weights, powers).reshape(1, -1), own[None])[0])

@@ -16,6 +16,7 @@ import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.core.codes import WEIGHT_ONE, unpack
+from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import QueryError, counted
 from fashion_hash.index import exact
 from fashion_hash.index.engines.contract import NOTHING, Engine, ItemTest, Ranking
@@ -23,7 +24,7 @@ from fashion_hash.index.engines.sums import codes as scan_codes
 from fashion_hash.index.engines.sums import kernels as scan_kernels
 from fashion_hash.index.engines.sums.block import CODES
 from fashion_hash.index.engines.sums.codes import LANES
-from fashion_hash.index.engines.sums.files import Segment, open_scan, rescaled
+from fashion_hash.index.engines.sums.files import Segment, open_scan, own_bits, own_order, own_weights, rescaled
 from fashion_hash.index.engines.sums.kernels import ROUNDING, Candidates, Query
 from fashion_hash.index.pool import Pool
 
@@ -50,10 +51,12 @@ class SumScan(Engine):
     def __init__(self, bundle: Bundle, pool: Pool, *, threads: int = 1) -> None:
         super().__init__(bundle, pool)
         self._threads = threads
-        self.files = files = rescaled(open_scan(pool.path, bundle.num_bits, len(pool)), bundle, pool)
+        self.files = files = rescaled(open_scan(pool.path, bundle.num_bits, len(pool), own_bits(bundle)), bundle, pool)
         modalities, planes = len(bundle.modalities), files.planes
         self._order = scan_codes.bit_order(bundle.preference_weights, planes)
         self._weights = bundle.preference_weights[self._order].astype(np.int64)
+        self._own_order = own_order(bundle)
+        self._own_weights = None if bundle.own is None else bundle.own.weights[self._own_order].astype(np.int64)
         self._tables = [
             scan_codes.make_tables(
                 scan_codes.count_weights(self._weights, bundle.preference_scale, segment.num_items, modalities),
@@ -61,13 +64,15 @@ class SumScan(Engine):
                 segment.num_items * modalities,
                 files.unit,
                 CODES,
+                own_weights(bundle, segment),
             )
             for segment in files.segments
         ]
         # without repeated items: testing an item twice would change nothing
         self._items = np.ascontiguousarray(pool.items, dtype=np.int32).reshape(-1)
         self._words = np.full(len(files.constants), 2**64 - 1, dtype=np.uint64)
-        for _, _, last in files.segments:  # clears the bits after the last outfit
+        for segment in files.segments:  # clears the bits after the last outfit
+            last = segment.last
             self._words[last - 1 : last] = scan_words(files.rows[(last - 1) * LANES : last * LANES] >= 0)
         # with a single segment, positions are rows
         self._in_order = len(files.segments) < 2
@@ -115,7 +120,10 @@ class SumScan(Engine):
         # weights times user codes, in layout order, (U, D)
         signed = self._weights * unpack(user_keys)[:, self._order]
         words = self._words if mask is None else self._allowed_words(mask)
-        queries = self._queries(signed, excludes, test)
+        own = None
+        if self._own_weights is not None:
+            own = self._own_weights * unpack(user_keys)[:, self._own_order]
+        queries = self._queries(signed, excludes, test, own)
         jobs = self._jobs()
         if len(jobs) == 1:
             candidates = [self._scan(jobs[0], queries, words, k)]
@@ -125,20 +133,27 @@ class SumScan(Engine):
         owners, positions = (np.concatenate(column) for column in zip(*candidates))
         return self._best(owners, positions, queries, k)
 
-    def _queries(self, signed: np.ndarray, excludes: Sequence[np.ndarray], test: ItemTest = NO_TEST) -> list[Query]:
-        """What the kernel needs to know about the users, for each segment."""
+    def _queries(
+        self,
+        signed: np.ndarray,
+        excludes: Sequence[np.ndarray],
+        test: ItemTest = NO_TEST,
+        own: np.ndarray | None = None,
+    ) -> list[Query]:
+        """What the kernel needs to know about the users, for each segment; own: weights times codes for own codes."""
         negative, modalities = signed < 0, len(self._bundle.modalities)
-        flips = scan_codes.flip_masks(negative, self.files.planes, CODES)
-        exact_tables = scan_codes.exact_tables(2 * signed, self.files.planes)
+        own_negative = None if own is None else own < 0
+        flips = scan_codes.flip_masks(negative, self.files.planes, CODES, own_negative)
+        alike = scan_codes.exact_tables(2 * signed, self.files.planes) if own is None else None
         excluded, starts = self._excluded(excludes)
         test_arrays = test.bits, test.slots, test.starts
         scale = self._bundle.preference_scale / (modalities * self._bundle.num_bits * WEIGHT_ONE)
         return [
             Query(
                 scan_codes.user_tables(tables, flips),
-                np.rint(scan_codes.offsets(tables, negative)).astype(np.int64),
-                exact_tables,
-                -segment.num_items * modalities * signed.sum(axis=1),
+                np.rint(scan_codes.offsets(tables, negative, own_negative)).astype(np.int64),
+                self._exact_tables(signed, own, segment) if alike is None else alike,
+                self._shifts(signed, own, segment),
                 scale / (segment.num_items * self.files.unit),
                 excluded,
                 starts,
@@ -151,16 +166,30 @@ class SumScan(Engine):
             for segment, tables in zip(self.files.segments, self._tables)
         ]
 
+    def _exact_tables(self, signed: np.ndarray, own: np.ndarray | None, segment: Segment) -> np.ndarray:
+        times = segment.num_items * len(self._bundle.modalities)
+        of_own = None if own is None else 2 * times * own if segment.own else np.zeros_like(own)
+        return scan_codes.exact_tables(2 * signed, self.files.planes, of_own)
+
+    def _shifts(self, signed: np.ndarray, own: np.ndarray | None, segment: Segment) -> np.ndarray:
+        """The preference of an outfit of a segment that has no bit set: (U,) int64."""
+        every = signed.sum(axis=1)
+        if own is not None and segment.own:
+            every = every + own.sum(axis=1)
+        return np.asarray(-segment.num_items * len(self._bundle.modalities) * every)
+
     def _jobs(self) -> list[list[tuple[int, Segment]]]:
         """The blocks of every segment, divided among the threads."""
         jobs = []
         for thread in range(self._threads):
             job = []
-            for number, (items, first, last) in enumerate(self.files.segments):
-                start = first + (last - first) * thread // self._threads
-                stop = first + (last - first) * (thread + 1) // self._threads
+            for number, segment in enumerate(self.files.segments):
+                start, stop = (
+                    segment.first + (segment.last - segment.first) * part // self._threads
+                    for part in (thread, thread + 1)
+                )
                 if start < stop:
-                    job.append((number, Segment(items, start, stop)))
+                    job.append((number, segment._replace(first=start, last=stop)))
             jobs.append(job)
         return jobs
 
@@ -170,7 +199,8 @@ class SumScan(Engine):
         """Candidates that include the best k of the job's blocks: users and positions, (C,) each."""
         files, users = self.files, len(queries[0].offsets)
         candidates = scan_kernels.no_candidates(users, k)
-        for number, (_, first, last) in job:
+        for number, segment in job:
+            first, last = segment.first, segment.last
             while first < last:
                 first = scan_kernels.scan_sums(
                     files.codes, files.constants, words, first, last, queries[number], candidates
@@ -205,15 +235,16 @@ class SumScan(Engine):
     def _scores(self, owners: np.ndarray, positions: np.ndarray, queries: list[Query]) -> np.ndarray:
         """The exact scores of the outfits at positions for their owners, float64 (C,)."""
         pool, rows = self._pool, self.files.rows[positions]
-        num_items = pool.num_items[rows].astype(np.int64)
-        preference = scan_kernels.weigh(self.files.codes, owners, positions, queries[0].exact)
+        preference = np.zeros(len(rows), dtype=np.int64)
         for segment, query in zip(self.files.segments, queries):
-            preference += np.where(num_items == segment.num_items, query.shifts[owners], 0)
+            here = np.flatnonzero((positions >= segment.first * LANES) & (positions < segment.last * LANES))
+            weighed = scan_kernels.weigh(self.files.codes, owners[here], positions[here], query.exact)
+            preference[here] = weighed + query.shifts[owners[here]]
         terms = exact.Terms(
             preference,
             pool.compatibility[rows],
             pool.bias[rows],
-            num_items,
+            pool.num_items[rows].astype(np.int64),
             pool.num_pairs[rows].astype(np.int64),
         )
         return exact.scores(self._bundle, terms)
@@ -237,11 +268,12 @@ class SumScan(Engine):
         out = rows.copy()
         if self._in_order:
             return out
-        num_items = self._pool.num_items[rows]
-        for items, first, last in self.files.segments:
+        num_items, own = self._pool.num_items[rows], self._pool.own[rows] != EMPTY
+        for items, first, last, is_own in self.files.segments:
+            here = (num_items == items) & (own == is_own)
             rows_of_segment = self.files.rows[first * LANES : last * LANES]
             rows_of_segment = rows_of_segment[: len(rows_of_segment) - int((rows_of_segment[-LANES:] < 0).sum())]
-            out[num_items == items] = first * LANES + np.searchsorted(rows_of_segment, rows[num_items == items])
+            out[here] = first * LANES + np.searchsorted(rows_of_segment, rows[here])
         return out
 
 

@@ -6,8 +6,9 @@ index/scan/
   constants.npy    (blocks, 64) uint16         compatibility and bias in units above the lowest
   rows.npy         (blocks * 64,) int32        row of the pool, -1 after the last outfit of a segment
 
-Outfits with the same number of items, n, form a segment, because their preference has the same scale. Within a
-segment, positions (block and place in it) are in order of rows.
+Outfits with the same number of items, n, form a segment, because their preference has the same scale; those with a code
+of their own (fashion_hash.bundle.own) form one apart, marked as [n, first block, last block, true]. Within a segment,
+positions (block and place in it) are in order of rows.
 """
 
 from __future__ import annotations
@@ -48,11 +49,12 @@ SEGMENT = {"num_items": Within(1, 1 << 31), "first": Within(0, 1 << 31), "last":
 
 
 class Segment(NamedTuple):
-    """Consecutive blocks, first to last - 1, of outfits with `num_items` items each."""
+    """Consecutive blocks, first to last - 1, of outfits with `num_items` items each, all or none with own codes."""
 
     num_items: int
     first: int
     last: int
+    own: bool = False
 
 
 class ScanFiles(NamedTuple):
@@ -72,6 +74,7 @@ def build_scan(
     bundle: Bundle,
     items: np.ndarray,
     terms: OutfitTerms,
+    own: np.ndarray | None = None,
 ) -> Path:
     """Writes the folder `scan` of a pool index, in bounded memory.
 
@@ -80,6 +83,7 @@ def build_scan(
         bundle: codes, weights and scales.
         items: (N, S) items by slot as counted (exact.outfit_items), EMPTY for an empty slot.
         terms: the terms of the outfits.
+        own: (N,) rows of their own codes, EMPTY for none; None for none at all.
 
     Raises:
         BundleError: an outfit has more than 255 codes.
@@ -92,13 +96,15 @@ def build_scan(
     planes = scan_codes.num_planes(most)
     order = scan_codes.bit_order(bundle.preference_weights, planes)
     constants = _constants(bundle, terms)
-    segments, rows = _segments(terms.num_items)
+    if bundle.own is None or own is None:
+        own = np.full(len(items), EMPTY)
+    segments, rows = _segments(terms.num_items, own != EMPTY)
     unit = _unit(bundle, planes, order, segments, constants)
     lowest = float(constants.min()) if len(constants) else 0.0
 
     folder = index / FOLDER
     folder.mkdir()
-    blocks, groups = len(rows) // LANES, scan_codes.num_groups(bundle.num_bits, planes)
+    blocks, groups = len(rows) // LANES, scan_codes.num_groups(bundle.num_bits, planes, own_bits(bundle))
     shapes = {"codes": (blocks, 3 * groups, LANES), "constants": (blocks, LANES)}
     codes_file = _new_array(folder / "codes.npy", np.uint8, shapes["codes"])
     constants_file = _new_array(folder / "constants.npy", np.uint16, shapes["constants"])
@@ -108,16 +114,36 @@ def build_scan(
         counts = _counts(bundle, items[rows_of_step])
         counts[rows_of_step < 0] = 0
         stop = start + len(rows_of_step) // LANES
-        codes_file[start:stop] = scan_codes.blocks(counts, order, planes)
+        own_of_step = np.where(rows_of_step < 0, EMPTY, own[rows_of_step])
+        codes_file[start:stop] = scan_codes.blocks(counts, order, planes, _own_digits(bundle, own_of_step))
         known = np.where(rows_of_step < 0, 0, np.rint((constants[rows_of_step] - lowest) / unit))
         constants_file[start:stop] = known.reshape(-1, LANES)
     np.save(folder / "rows.npy", rows)
-    write_json(folder / "scan.json", {"unit": unit, "lowest": lowest, "planes": planes, "segments": segments})
+    listed = [[*segment[:3], *([True] if segment.own else [])] for segment in segments]
+    write_json(folder / "scan.json", {"unit": unit, "lowest": lowest, "planes": planes, "segments": listed})
     return folder
 
 
-def open_scan(index: Path, num_bits: int, num_outfits: int) -> ScanFiles:
-    """Maps the files. Raises BundleError when they are absent, broken or inconsistent."""
+def own_bits(bundle: Bundle) -> int:
+    """How many digits an own code takes: D where the bundle has own codes, otherwise 0."""
+    return 0 if bundle.own is None else bundle.num_bits
+
+
+def own_order(bundle: Bundle) -> np.ndarray:
+    """The order in which the bits of own codes are laid out, (D,) int64; (0,) for a bundle without."""
+    return np.zeros(0, dtype=np.int64) if bundle.own is None else scan_codes.bit_order(bundle.own.weights, 1)
+
+
+def own_weights(bundle: Bundle, segment: Segment) -> np.ndarray:
+    """The weights of the digits of own codes in a segment, in layout order: see scan_codes.own_bit_weights."""
+    if bundle.own is None:
+        return scan_codes.NONE
+    weights = scan_codes.own_bit_weights(bundle.own.weights[own_order(bundle)], bundle.preference_scale)
+    return weights if segment.own else np.zeros_like(weights)
+
+
+def open_scan(index: Path, num_bits: int, num_outfits: int, own_bits: int = 0) -> ScanFiles:
+    """Maps the files; own_bits: as for `own_bits`. Raises BundleError when they are absent, broken or inconsistent."""
     folder = index / FOLDER
     if not folder.exists():
         raise BundleError(
@@ -132,14 +158,14 @@ def open_scan(index: Path, num_bits: int, num_outfits: int) -> ScanFiles:
     check_fields(file, facts, FIELDS)
     for segment in facts["segments"]:
         check_fields(file, dict(zip(Segment._fields, segment)), SEGMENT)
-    segments = tuple(Segment(*segment[:3]) for segment in facts["segments"])
+    segments = tuple(Segment(*segment[:3])._replace(own=segment[3:4] == [True]) for segment in facts["segments"])
     unit, lowest, planes = float(facts["unit"]), float(facts["lowest"]), facts["planes"]
     lasts = [0, *(segment.last for segment in segments)]
     if [segment.first for segment in segments] != lasts[:-1] or lasts != sorted(lasts):
         raise BundleError(
             f"{folder}: the segments are out of order: build the index again with `fashion-hash build-index`"
         )
-    sizes = {"B": segments[-1].last if segments else 0, "G": 3 * scan_codes.num_groups(num_bits, planes)}
+    sizes = {"B": segments[-1].last if segments else 0, "G": 3 * scan_codes.num_groups(num_bits, planes, own_bits)}
     codes, constants, rows = (
         open_array(folder / name, f"index/{FOLDER}/{name}", **sizes)
         for name in ("codes.npy", "constants.npy", "rows.npy")
@@ -169,15 +195,16 @@ def _constants(bundle: Bundle, terms: OutfitTerms) -> np.ndarray:
     return np.asarray((compatibility + terms.bias / terms.num_items.astype(np.int64)) / WEIGHT_ONE)
 
 
-def _segments(num_items: np.ndarray) -> tuple[list[Segment], np.ndarray]:
+def _segments(num_items: np.ndarray, own: np.ndarray) -> tuple[list[Segment], np.ndarray]:
     segments, rows, first = [], [], 0
-    for number in np.unique(num_items).tolist():
-        rows_of_length = np.flatnonzero(num_items == number).astype(np.int32)
+    kinds = np.unique(np.stack([num_items, own], axis=1), axis=0).tolist()
+    for number, is_own in kinds:
+        rows_of_length = np.flatnonzero((num_items == number) & (own == is_own)).astype(np.int32)
         blocks = -(-len(rows_of_length) // LANES)
         padded = np.full(blocks * LANES, -1, dtype=np.int32)
         padded[: len(rows_of_length)] = rows_of_length
         rows.append(padded)
-        segments.append(Segment(number, first, first + blocks))
+        segments.append(Segment(number, first, first + blocks, bool(is_own)))
         first += blocks
     return segments, np.concatenate([np.zeros(0, dtype=np.int32), *rows])
 
@@ -187,11 +214,12 @@ def _unit(bundle: Bundle, planes: int, order: np.ndarray, segments: Sequence[Seg
     weights, modalities = bundle.preference_weights[order], len(bundle.modalities)
     units = [
         scan_codes.smallest_unit(
-            scan_codes.count_weights(weights, bundle.preference_scale, number, modalities),
+            scan_codes.count_weights(weights, bundle.preference_scale, segment.num_items, modalities),
             planes,
-            scan_codes.num_planes(number * modalities),
+            scan_codes.num_planes(segment.num_items * modalities),
+            own_weights(bundle, segment),
         )
-        for number, _, _ in segments
+        for segment in segments
     ]
     if len(constants):
         units.append(float(np.ptp(constants)) / CONSTANT_MOST)
@@ -206,6 +234,15 @@ def _counts(bundle: Bundle, items: np.ndarray) -> np.ndarray:
         filled = items[:, slot] != EMPTY
         counts[filled] += (unpack(bundle.item_codes[item_type][items[filled, slot]]) > 0).sum(axis=1, dtype=np.uint8)
     return counts
+
+
+def _own_digits(bundle: Bundle, own: np.ndarray) -> np.ndarray | None:
+    """The bits of own codes in layout order, zeros where there is none: (R, D) uint8; None for a bundle without."""
+    if bundle.own is None:
+        return None
+    bits = np.zeros((len(own), bundle.num_bits), dtype=np.uint8)
+    bits[own != EMPTY] = unpack(bundle.own.codes[own[own != EMPTY]]) > 0
+    return bits[:, own_order(bundle)]
 
 
 def _new_array(path: Path, dtype: type, shape: tuple[int, ...]) -> np.ndarray:
