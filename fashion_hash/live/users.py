@@ -9,6 +9,7 @@ import numpy as np
 
 from fashion_hash.bundle.lookup import outfit_rows
 from fashion_hash.core.ids import new_id
+from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import DataError, FashionHashError, QueryError, shown
 from fashion_hash.foldin.fold_in import Fold
 from fashion_hash.live.catalogue import LiveCatalogue, Writing
@@ -232,6 +233,13 @@ def items_told(snapshot: Snapshot, outfit: OutfitRef, name: str = "an outfit") -
         items: np.ndarray = snapshot.items_of(np.array([snapshot.ids.row(outfit)]))[0]
         return items
     return outfit_rows(snapshot.bundle, outfit, name)
+
+
+def own_told(snapshot: Snapshot, outfit: OutfitRef) -> int:
+    """The row of the own code of an outfit given by its id; EMPTY for none, and for one that is given by its items."""
+    if not isinstance(outfit, str):
+        return EMPTY
+    return int(snapshot.own_of(np.array([snapshot.ids.row(outfit)]))[0])
 
 
 def _folded(snapshot: Snapshot, fold: Fold, history: np.ndarray, liked: np.ndarray, disliked: np.ndarray) -> UserState:

@@ -94,7 +94,10 @@ class Reasons:
         self.num_outfits = len(rows)
         rows = rows[np.linspace(0, len(rows) - 1, COMPARED).astype(np.int64)] if len(rows) > COMPARED else rows
         self.num_compared = len(rows)
-        self._pool = self._scoring.parts(self._user.user_key, self._snapshot.items_of(rows)) if len(rows) else None
+        self._pool = None
+        if len(rows):
+            items, own = self._snapshot.items_of(rows), self._snapshot.own_of(rows)
+            self._pool = self._scoring.parts(self._user.user_key, items, own)
         self.num_liked = len(self._user.liked)
         self._liked = sorted({item for outfit in self._user.liked for item in self._items(outfit)})
         self._counts, self._shares = self._traits_of_user()

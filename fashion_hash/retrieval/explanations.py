@@ -12,7 +12,7 @@ from fashion_hash.bundle.lookup import find_item_of_any_type, items_by_slot
 from fashion_hash.bundle.views import AS_TRAINED
 from fashion_hash.errors import QueryError
 from fashion_hash.live.changes import picture_bytes
-from fashion_hash.live.users import OutfitRef, Told, items_told
+from fashion_hash.live.users import OutfitRef, Told, items_told, own_told
 from fashion_hash.retrieval.answers import Hits, ItemHits, Score
 from fashion_hash.retrieval.checks import check_options
 from fashion_hash.retrieval.explanation.codes import Explanation
@@ -203,7 +203,8 @@ class Explanations:
         moment = self._moment(user_id, take_likes(likes)).with_taste(taste)
         items, user = items_told(moment.snapshot, outfit), moment.user
         explain = METHODS[moment.bundle.scoring].explain
-        return explain(moment.bundle, user.user_key, items, user.liked, neighbours=neighbours, top_bits=top_bits)
+        own, sizes = own_told(moment.snapshot, outfit), {"neighbours": neighbours, "top_bits": top_bits}
+        return explain(moment.bundle, user.user_key, items, user.liked, own=own, **sizes)
 
     def outfit(self, outfit_id: str) -> dict[str, str]:
         """The item ids of an outfit of the pool by slot name ("top", "top_2", ...), filled slots only.
@@ -217,6 +218,9 @@ class Explanations:
     def score(self, user_id: str | int | None, outfit: OutfitRef) -> Score:
         """The score of any items as an outfit, in the pool or not.
 
+        What an outfit of the pool adds by a code of its own (section `outfit` of a configuration) belongs to its id:
+        its items alone have the score that `compose` would give them.
+
         Args:
             user_id: who asks; None for an anonymous user, whose preference is 0.
             outfit: item ids by slot name, where a missing slot is empty; or the id of an outfit.
@@ -226,7 +230,8 @@ class Explanations:
             UnknownIdError: an unknown user, outfit or item.
         """
         moment = self._moment(user_id)
-        [score] = scores_of(moment.bundle, moment.user.user_key, items_told(moment.snapshot, outfit)[None])
+        items, own = items_told(moment.snapshot, outfit), own_told(moment.snapshot, outfit)
+        [score] = scores_of(moment.bundle, moment.user.user_key, items[None], np.array([own]))
         return score
 
     def liked(self, user_id: str | int) -> list[dict[str, str]]:

@@ -22,7 +22,7 @@ from fashion_hash.retrieval.composition.composer import CompositionOptions, Comp
 from fashion_hash.retrieval.explanations import Explanations
 from fashion_hash.retrieval.moment import Moment
 from fashion_hash.retrieval.pool.search import PoolOptions, PoolQuery, rankings
-from fashion_hash.retrieval.scores import hits_of, hits_of_many
+from fashion_hash.retrieval.scores import hits_of_many, hits_of_pool
 from fashion_hash.retrieval.search.ask import ask
 from fashion_hash.retrieval.search.items import ItemQuery, SearchOptions, search_items
 from fashion_hash.retrieval.search.live_tower import LiveTower
@@ -170,7 +170,7 @@ class Recommender(CatalogueUpdates, Explanations):
         moment = self._moment(user_id, told).with_taste(query.taste)
         [ranking], shortfall = rankings(moment.columns, moment.snapshot, [moment.user], query)
         rows = ranking.rows
-        hits = HitList(hits_of(moment, moment.snapshot.items_of(rows), moment.snapshot.ids.at(rows)))
+        hits = HitList(hits_of_pool(moment, rows))
         hits.personal, hits.shortfall = moment.user.personal and query.by == "score", shortfall
         return hits
 
@@ -191,7 +191,7 @@ class Recommender(CatalogueUpdates, Explanations):
         answers = []
         for user, (rows, _) in zip(users, ranked):
             moment = Moment(snapshot, user, now.columns, now.partners, now.tower)
-            hits = HitList(hits_of(moment, snapshot.items_of(rows), snapshot.ids.at(rows)))
+            hits = HitList(hits_of_pool(moment, rows))
             hits.personal = user.personal and query.by == "score"
             hits.shortfall = shortfall if len(hits) < k else None
             answers.append(hits)

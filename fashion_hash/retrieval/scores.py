@@ -17,12 +17,22 @@ from fashion_hash.retrieval.moment import Moment
 from fashion_hash.retrieval.users import User
 
 
-def hits_of(moment: Moment, items: np.ndarray, ids: list[str] | None = None) -> list[Hit]:
-    """Outfits, (R, S) rows of items, as the user sees them; `ids` where they are of the pool."""
-    scores = scores_of(moment.bundle, moment.user.user_key, items)
+def hits_of(moment: Moment, items: np.ndarray) -> list[Hit]:
+    """Outfits that were composed, (R, S) rows of items, as the user sees them."""
+    return _hits(moment, items, [""] * len(items), None)
+
+
+def hits_of_pool(moment: Moment, rows: np.ndarray) -> list[Hit]:
+    """Outfits of the pool, (R,) rows of the snapshot, as the user sees them."""
+    snapshot = moment.snapshot
+    return _hits(moment, snapshot.items_of(rows), snapshot.ids.at(rows), snapshot.own_of(rows))
+
+
+def _hits(moment: Moment, items: np.ndarray, ids: Sequence[str], own: np.ndarray | None) -> list[Hit]:
+    scores = scores_of(moment.bundle, moment.user.user_key, items, own)
     return [
         Hit(outfit_id, items_by_slot(moment.bundle, outfit), *score, personal=moment.user.personal)
-        for outfit_id, outfit, score in zip([""] * len(items) if ids is None else ids, items, scores)
+        for outfit_id, outfit, score in zip(ids, items, scores)
     ]
 
 
@@ -44,7 +54,7 @@ def hits_of_many(
     return hits
 
 
-def scores_of(bundle: Bundle, user_key: np.ndarray, items: np.ndarray) -> list[Score]:
-    """Scores and terms of outfits, (R, S) rows of items; `user_key` is as a row of Bundle.user_keys."""
-    parts = scoring_of(bundle).parts(user_key, items)
+def scores_of(bundle: Bundle, user_key: np.ndarray, items: np.ndarray, own: np.ndarray | None = None) -> list[Score]:
+    """Scores and terms of outfits, (R, S) rows of items; arguments as for Scoring.parts."""
+    parts = scoring_of(bundle).parts(user_key, items, own)
     return [Score(*values) for values in zip(*(part.tolist() for part in parts))]

@@ -19,7 +19,7 @@ from fashion_hash.bundle.lookup import items_by_slot
 from fashion_hash.core.codes import WEIGHT_ONE, Packed, hamming, unpack
 from fashion_hash.core.outfits import EMPTY, slot_pairs
 from fashion_hash.errors import QueryError, visible
-from fashion_hash.index.exact import outfit_items
+from fashion_hash.index.exact import outfit_items, own_terms
 from fashion_hash.index.outfit_terms import slot_codes
 
 
@@ -78,6 +78,26 @@ class PairPart:
 
 
 @dataclass(frozen=True)
+class OwnPart:
+    """What an outfit adds to its score by a code and a bias of its own (fashion_hash.bundle.own).
+
+    Attributes:
+        preference: how its own code suits the user.
+        bias: its own bias: how popular the outfit is, beside its items.
+        agreeing: how many of the D bits agree with the user's code.
+    """
+
+    preference: Fraction
+    bias: Fraction
+    agreeing: int
+
+    @property
+    def total(self) -> Fraction:
+        """Both together."""
+        return self.preference + self.bias
+
+
+@dataclass(frozen=True)
 class Neighbour:
     """A liked outfit near the explained one.
 
@@ -101,9 +121,10 @@ class Explanation:
 
     Attributes:
         num_bits: D.
-        exact: the score as a fraction: the sum of the totals of `items` and `pairs`, and of `rest`.
+        exact: the score as a fraction: the sum of the totals of `items` and `pairs`, of `rest` and `own`.
         items, pairs: the parts.
         liked: the nearest liked outfits, nearest first.
+        own: what the outfit adds as a known outfit of the pool; None where it has no code of its own.
         rest: what the items only have together (vectors.py); 0 where the score falls apart.
     """
 
@@ -113,6 +134,7 @@ class Explanation:
     pairs: tuple[PairPart, ...]
     liked: tuple[Neighbour, ...]
     rest: Fraction = Fraction(0)
+    own: OwnPart | None = None
 
     @property
     def score(self) -> float:
@@ -122,6 +144,8 @@ class Explanation:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON; fractions are rounded to floats."""
         plain: dict[str, Any] = _plain({"score": self.score, **vars(self)})
+        if self.own is None:
+            del plain["own"]
         return plain
 
     def to_text(self) -> str:
@@ -148,6 +172,11 @@ class Explanation:
             lines.append(f"{pair.slots[0]} with {pair.slots[1]}: {float(pair.total):+.4f}: {parts}")
         if self.rest:
             lines.append(f"all items together: {float(self.rest):+.4f}")
+        if self.own is not None:
+            lines.append(
+                f"the outfit itself: {float(self.own.total):+.4f}: preference {float(self.own.preference):+.4f} "
+                f"({self.own.agreeing} of {self.num_bits} bits as the user's), bias {float(self.own.bias):+.4f}"
+            )
         for liked in self.liked:
             outfit = ", ".join(f"{slot} {item_id}" for slot, item_id in liked.items.items())
             shares = ", ".join(f"{slot} {share:.0%}" for slot, share in liked.by_slot.items())
@@ -163,6 +192,7 @@ def explain(
     items: np.ndarray,
     liked: np.ndarray | None = None,
     *,
+    own: int = EMPTY,
     neighbours: int = 3,
     top_bits: int = 3,
 ) -> Explanation:
@@ -173,6 +203,7 @@ def explain(
         user_code: (D / 8,) uint8, packed.
         items: (S,) rows of items by slot, EMPTY where there is none.
         liked: (L, S) the outfits that the user likes; the nearest are named.
+        own: the row of its own code, EMPTY for none.
         neighbours: at most how many liked outfits are named.
         top_bits: how many bits of each item.
 
@@ -186,8 +217,22 @@ def explain(
     parts = tuple(shares.item_part(slot, top_bits) for slot in shares.filled)
     together = tuple(shares.pair_part(a, b) for a, b in shares.pairs)
     exact = sum((part.total for part in parts), Fraction(0)) + sum((pair.total for pair in together), Fraction(0))
+    itself = None if own == EMPTY else own_part(bundle, user_code, own)
+    if itself is not None:
+        exact += itself.total
     near = nearest_liked(bundle, items, np.zeros((0, len(items))) if liked is None else liked, neighbours)
-    return Explanation(bundle.num_bits, exact, parts, together, near)
+    return Explanation(bundle.num_bits, exact, parts, together, near, own=itself)
+
+
+def own_part(bundle: Bundle, user_code: Packed, own: int) -> OwnPart:
+    """What the own code of a row adds to the score of its outfit."""
+    assert bundle.own is not None
+    preference, bias = (int(numbers[0]) for numbers in own_terms(bundle, user_code, np.array([own])))
+    return OwnPart(
+        preference=Fraction(bundle.preference_scale * preference, WEIGHT_ONE * bundle.num_bits),
+        bias=Fraction(bias, WEIGHT_ONE),
+        agreeing=bundle.num_bits - int(hamming(bundle.own.codes[own], user_code)),
+    )
 
 
 class _Shares:
@@ -285,7 +330,7 @@ def _plain(value: Any) -> Any:
         return {key: _plain(part) for key, part in value.items()}
     if isinstance(value, tuple):
         return [_plain(part) for part in value]
-    if isinstance(value, ItemPart | PairPart):
+    if isinstance(value, ItemPart | PairPart | OwnPart):
         return _plain({**vars(value), "total": value.total})
     if isinstance(value, Bit | Neighbour):
         return _plain(vars(value))
