@@ -20,6 +20,7 @@ from fashion_hash.config.network import (
     IdConfig,
     ImageConfig,
     ModelConfig,
+    OutfitConfig,
     TextConfig,
 )
 from fashion_hash.config.requests import RequestConfig
@@ -61,6 +62,7 @@ class Config(Section):
         text: words about the items.
         cooccurrence: what the training split tells about the items.
         id: a learned embedding of each item.
+        outfit: codes and biases of outfits themselves; none if left out.
         model: the matching model.
         encoder: the outfit encoder; if left out, the network is FHN.
         loss: what is minimised.
@@ -78,6 +80,7 @@ class Config(Section):
     text: TextConfig | None = None
     cooccurrence: CooccurrenceConfig | None = None
     id: IdConfig | None = None
+    outfit: OutfitConfig | None = None
     model: ModelConfig = ModelConfig()
     encoder: EncoderConfig | None = None
     loss: LossConfig = LossConfig()
@@ -125,17 +128,36 @@ class Config(Section):
                     "model.codes zero_one has no bundle, which finds the codes of new users: set data.cold_users "
                     "to 0, or model.codes to signs"
                 )
+        self._check_outfit()
         if self.contrastive is not None and self.train.batch_size == 1:
             raise ValueError("contrastive compares the outfits of a batch: train.batch_size must be at least 2, got 1")
         return self
 
+    def _check_outfit(self) -> None:
+        """Raises ValueError where outfits cannot have codes of their own."""
+        if self.outfit is None:
+            return
+        if self.encoder is not None:
+            raise ValueError("outfit: an outfit encoder has vectors of outfits and takes no own codes: leave one out")
+        if self.negatives.kind != "outfits":
+            raise ValueError(
+                f"outfit needs negatives.kind outfits, got {self.negatives.kind}: mixes of items have no code of their "
+                "own, so that any outfit that has one would win"
+            )
+        if self.teacher is not None:
+            raise ValueError("outfit: a teacher weighs mixes of items, which have no code of their own: leave one out")
+        if self.data.cold_users:
+            raise ValueError("outfit: hidden users are fitted to items alone: set data.cold_users to 0")
+
     def to_yaml(self) -> str:
         """The whole configuration as YAML, defaults included; `load_config` reads it back."""
-        unused = {"data": self.data.unused}
+        unused: dict[str, Any] = {"data": self.data.unused}
         for name, keys in _LEFT_OUT.items():
             if (section := getattr(self, name)) is not None:
                 defaults = type(section).model_fields
                 unused[name] = {key for key in keys if getattr(section, key) == defaults[key].default}
+        if self.outfit is None:
+            unused |= {"outfit": True, "optimiser": {"rates": {"outfit", "outfit_bias"}}}
         return yaml.safe_dump(self.model_dump(mode="json", exclude=unused), sort_keys=False)
 
 

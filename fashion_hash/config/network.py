@@ -105,6 +105,31 @@ class IdConfig(Section):
     init_std: Positive = 0.01
 
 
+class OutfitConfig(Section):
+    """What outfits of the training split have beside their items, for logs in which the same outfits come again.
+
+    Attributes:
+        code: whether each has a code of its own, which counts in the preference beside those of its items.
+        bias: whether each has a bias of its own: its popularity.
+        hide: the share of outfits that a training step shows without them, so that outfits that training did not see
+            are answered well by their items alone.
+        weight: the value of all bit weights of own codes before training.
+        init_std: standard deviation of own codes before training.
+    """
+
+    code: bool = True
+    bias: bool = True
+    hide: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    weight: Positive = 1.0
+    init_std: Positive = 0.01
+
+    @model_validator(mode="after")
+    def _check(self) -> OutfitConfig:
+        if not (self.code or self.bias):
+            raise ValueError("give outfits a code, a bias or both: set code or bias to true, or leave the section out")
+        return self
+
+
 class ModelConfig(Section):
     """The matching model of FHN (Lu et al., CVPR 2019).
 

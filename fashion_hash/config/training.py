@@ -170,6 +170,8 @@ class RatesConfig(Section):
         bit_weights: the learned bit weights.
         item_bias: the learned item biases.
         projection: the head of contrastive learning.
+        outfit: own codes of outfits.
+        outfit_bias: own biases of outfits.
     """
 
     user: NotNegative = 10.0
@@ -182,6 +184,8 @@ class RatesConfig(Section):
     bit_weights: NotNegative = 0.1
     item_bias: NotNegative = 0.1
     projection: NotNegative = 1e-3
+    outfit: NotNegative = 10.0
+    outfit_bias: NotNegative = 0.1
 
 
 class OptimiserConfig(Section):
@@ -297,6 +301,8 @@ class TrainConfig(Section):
                 "bit_weights",
                 "item_bias",
                 "projection",
+                "outfit",
+                "outfit_bias",
             ],
             ...,
         ]

@@ -57,6 +57,11 @@ class FHN(Network):
         """(..., D) the bits of outfits (..., M * D), their mean over modalities, times the bit weights."""
         return self._mean_code(vectors) * self.matching.preference_weights()
 
+    @property
+    def own_scale(self) -> float:
+        """The scale of the preference, over D."""
+        return self.matching.preference_scale / self.num_bits
+
     def preference(self, user: Tensor, vectors: Tensor) -> Tensor:
         """(B, L) the preference of users (B, D) for outfits given as `outfit_vectors`, (B, L, M * D)."""
         weighted = user * self.matching.preference_weights()

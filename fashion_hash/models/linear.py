@@ -56,6 +56,11 @@ class LinearFactors(Network):
         total = torch.stack(by_slot).sum(dim=0)
         return total / (positions != EMPTY).sum(dim=-1, keepdim=True).clamp(min=1)
 
+    @property
+    def own_scale(self) -> float:
+        """An own vector is added to the mean of the items' vectors."""
+        return 1.0
+
     def preference(self, user: Tensor, vectors: Tensor) -> Tensor:
         """(B, L) the dot products of users (B, D) with outfits given as `outfit_vectors` (B, L, D)."""
         return torch.einsum("bd,bld->bl", user, vectors)

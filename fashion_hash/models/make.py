@@ -41,4 +41,7 @@ def make_network(config: Config, sizes: Sizes, backbone: nn.Module | None = None
         raise ConfigError(
             f"model.kind: unknown network {kind!r}{suggest(kind, NETWORKS)}: use one of {', '.join(NETWORKS)}"
         )
-    return NETWORKS[kind](config, sizes, backbone)
+    network = NETWORKS[kind](config, sizes, backbone)
+    if config.outfit is not None:
+        network.add_own(config.outfit, sizes.num_outfits)
+    return network

@@ -15,9 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from fashion_hash.config.experiment import Config
+from fashion_hash.config.network import OutfitConfig
 from fashion_hash.core.outfits import EMPTY, SETS_REPEAT_NOTHING, are_sets, item_types
 from fashion_hash.errors import ConfigError
 from fashion_hash.models.hashing import SHARED, ContentHashing, IdHashing, hash_heads, item_biases, sparse_tables
+from fashion_hash.models.own import OwnOutfits, OwnTerms
 
 AT_ONCE = 1 << 24  # numbers
 
@@ -32,6 +34,7 @@ class Sizes:
         num_items: number of items by type.
         num_known: number of items that occur in training, by type (modality id).
         feature_dims: feature length F of each content modality.
+        num_outfits: number of outfits that have a code of their own (section outfit).
     """
 
     slots: Sequence[str]
@@ -39,6 +42,7 @@ class Sizes:
     num_items: Mapping[str, int]
     num_known: Mapping[str, int]
     feature_dims: Mapping[str, int]
+    num_outfits: int = 0
 
 
 class OutfitScores(NamedTuple):
@@ -86,6 +90,7 @@ class Network(nn.Module, ABC):
         is_float: whether user vectors stay floats in use; otherwise they become bits.
         projection: head of contrastive learning, see `fashion_hash.models.projection`.
         other_part: name of the part for parameters that belong to no common part.
+        own: codes and biases of outfits themselves, if the configuration has them.
         completes_at_once: whether `completions` is a matrix product; otherwise it looks at every completed outfit.
     """
 
@@ -122,6 +127,7 @@ class Network(nn.Module, ABC):
             self.hashing[modality] = ContentHashing(heads, backbone if modality == "image" else None)
         self.projection: nn.Module | None = None
         self.item_bias: nn.ModuleDict | None = None
+        self.own: OwnOutfits | None = None
 
     def add_item_bias(self, config: Config, sizes: Sizes) -> None:
         """Adds the item biases if the configuration has them.
@@ -130,6 +136,39 @@ class Network(nn.Module, ABC):
         """
         if config.model.item_bias:
             self.item_bias = item_biases(self.types, sizes.num_items, self._sparse)
+
+    def add_own(self, config: OutfitConfig, num_outfits: int) -> None:
+        """Gives K outfits codes and biases of their own; what was made before keeps its random weights.
+
+        Raises:
+            ConfigError: the preference of this network is no sum that a code of an outfit could be added to.
+        """
+        if self.own_scale is None:
+            raise ConfigError(f"outfit: {type(self).__name__} takes no own codes of outfits: leave the section out")
+        self.own = OwnOutfits(config, num_outfits, self.num_bits, self._sparse)
+
+    @property
+    def own_scale(self) -> float | None:
+        """What the product of a user and a weighted own code is multiplied by; None where own codes mean nothing."""
+        return None
+
+    def own_terms(self, user: Tensor, rows: Tensor, slope: float | None) -> OwnTerms:
+        """What own codes and biases add to the scores of outfits.
+
+        Args:
+            user: (B, D), made by `user_codes`.
+            rows: (B,) rows of own codes, one outfit for each user, or (1, C) for the same C outfits for all; EMPTY for
+                none.
+            slope: of the relaxed codes; None for binary codes.
+
+        Returns:
+            (B,) each; or (B, C) and (1, C).
+        """
+        assert self.own is not None
+        assert self.own_scale is not None
+        codes = self.own.codes_of(rows, lambda of: self.activate(of, slope))
+        products = user @ codes[0].T if rows.dim() == 2 else (user * codes).sum(dim=-1)
+        return OwnTerms(self.own_scale * products, self.own.bias_of(rows))
 
     def parts(self) -> dict[str, list[tuple[str, nn.Parameter]]]:
         """The named trainable parameters of each named part; parts that the network lacks are absent."""
@@ -261,7 +300,10 @@ class Network(nn.Module, ABC):
 
     def _part_of(self, name: str) -> str:
         first, second, *_ = f"{name}..".split(".")
+        if first == "own" and second != "weights":
+            return "outfit" if second == "codes" else "outfit_bias"
         if first == "hashing":
             backbone = name.startswith("hashing.image.backbone.")
             return "id" if second == "id" else "backbone" if backbone else f"{second}_head"
-        return {"users": "user", "projection": "projection", "item_bias": "item_bias"}.get(first, self.other_part)
+        named = {"users": "user", "projection": "projection", "item_bias": "item_bias", "own": "bit_weights"}
+        return named.get(first, self.other_part)

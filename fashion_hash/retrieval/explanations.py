@@ -10,12 +10,13 @@ import numpy as np
 
 from fashion_hash.bundle.lookup import find_item_of_any_type, items_by_slot
 from fashion_hash.bundle.views import AS_TRAINED
+from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import QueryError
 from fashion_hash.live.changes import picture_bytes
 from fashion_hash.live.users import OutfitRef, Told, items_told, own_told
 from fashion_hash.retrieval.answers import Hits, ItemHits, Score
 from fashion_hash.retrieval.checks import check_options
-from fashion_hash.retrieval.explanation.codes import Explanation
+from fashion_hash.retrieval.explanation.codes import Explanation, with_own
 from fashion_hash.retrieval.explanation.requests import (
     RequestExplanation,
     RequestExplanationOptions,
@@ -203,8 +204,9 @@ class Explanations:
         moment = self._moment(user_id, take_likes(likes)).with_taste(taste)
         items, user = items_told(moment.snapshot, outfit), moment.user
         explain = METHODS[moment.bundle.scoring].explain
-        own, sizes = own_told(moment.snapshot, outfit), {"neighbours": neighbours, "top_bits": top_bits}
-        return explain(moment.bundle, user.user_key, items, user.liked, own=own, **sizes)
+        found = explain(moment.bundle, user.user_key, items, user.liked, neighbours=neighbours, top_bits=top_bits)
+        own = own_told(moment.snapshot, outfit)
+        return found if own == EMPTY else with_own(found, moment.bundle, user.user_key, own)
 
     def outfit(self, outfit_id: str) -> dict[str, str]:
         """The item ids of an outfit of the pool by slot name ("top", "top_2", ...), filled slots only.

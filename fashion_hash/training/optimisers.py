@@ -17,7 +17,7 @@ from fashion_hash.training.determinism import same_bits
 Parts = Mapping[str, Sequence[tuple[str, nn.Parameter]]]
 
 # bit weights and biases are few and should grow with the data, so they are not decayed
-NOT_DECAYED = ("bit_weights", "item_bias")
+NOT_DECAYED = ("bit_weights", "item_bias", "outfit_bias")
 
 
 class PartOptimiser:

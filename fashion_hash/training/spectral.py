@@ -23,6 +23,7 @@ from fashion_hash.data.dataset import Dataset
 from fashion_hash.errors import ConfigError
 from fashion_hash.models.hashing import SHARED
 from fashion_hash.models.network import Network
+from fashion_hash.training.own_rows import OwnRows
 from fashion_hash.training.runs.item_inputs import ItemInputs
 
 SPECTRAL = "spectral"
@@ -34,10 +35,12 @@ RIDGE = 1e-2  # of the regression, relative to the mean square of the features
 def start_from_spectrum(model: Network, config: Config, dataset: Dataset, inputs: ItemInputs) -> None:
     """Writes the users, item embeddings, linear heads and item biases that training starts from, in place.
 
-    With ids, users and items come from the clicks, and content heads learn to reproduce the codes of the items (ridge
-    regression). Without ids, the first content modality comes from its principal components, the others reproduce its
-    codes, and a user starts at the mean of the items of their training outfits. An item bias starts at the logarithm of
-    how often the item occurs.
+    Where outfits have codes of their own, users and outfits come from the clicks, and an item lies at the mean of its
+    outfits; an own bias starts at the logarithm of how often its outfit occurs, and item biases stay at 0 beside it.
+    Otherwise, with ids, users and items come from the clicks. Content heads learn to reproduce the codes of the items
+    (ridge regression). Without ids, the first content modality comes from its principal components, the others
+    reproduce its codes, and a user starts at the mean of the items of their training outfits. An item bias starts at
+    the logarithm of how often the item occurs.
 
     Args:
         model: the network; its item codes must be as long as those of its users.
@@ -51,21 +54,32 @@ def start_from_spectrum(model: Network, config: Config, dataset: Dataset, inputs
     _check(model, config, inputs)
     seed, positives = config.seed, dataset.split("train").positives
     seen = inputs.known_items
-    if "id" in model.modalities:
+    if model.own is not None and model.own.codes is not None:
+        assert inputs.own is not None
+        users, outfits = _outfit_factors(positives, inputs.own, len(dataset.users), model.num_bits, seed)
+        placed = _turned(np.concatenate([users, outfits]), model.num_bits, seed)
+        users, outfits = placed[: len(users)], placed[len(users) :]
+        targets = _means_of_items(inputs.own, outfits, seen)
+        _place(model.own.codes.weight, outfits)
+    elif "id" in model.modalities:
         users, items = _click_factors(positives, dataset, seen, model.num_bits, seed)
         placed = _turned(np.concatenate([users, *items.values()]), model.num_bits, seed)
         users, *of_types = np.split(placed, np.cumsum([len(part) for part in (users, *items.values())])[:-1])
         targets = dict(zip(items, of_types))
-        for item_type, values in targets.items():
-            embedding: nn.Embedding = model.hashing["id"].embeddings[item_type]  # type: ignore[index, assignment]
-            _place(embedding.weight[:-1], values)  # the last is the unknown item
     else:
         targets = _principal(inputs.tables[model.modalities[0]].features, seen, model.num_bits, seed)
         users = _means_of_users(positives, targets, seen, len(dataset.users))
+    if "id" in model.modalities:
+        for item_type, values in targets.items():
+            embedding: nn.Embedding = model.hashing["id"].embeddings[item_type]  # type: ignore[index, assignment]
+            _place(embedding.weight[:-1], values)  # the last is the unknown item
     _place(model.users.weight, _scaled(users))
     for modality in inputs.tables:
         _set_heads(model, modality, inputs.tables[modality].features, targets, seen)
-    if model.item_bias is not None:
+    if model.own is not None and model.own.bias is not None:
+        assert inputs.own is not None
+        _set(model.own.bias.weight, np.log1p(inputs.own.counts)[:, None])
+    elif model.item_bias is not None:
         for item_type, counts in _counts(positives, inputs.num_items).items():
             numbers = np.log1p(counts)
             bias: nn.Embedding = model.item_bias[item_type]  # type: ignore[assignment]
@@ -107,8 +121,6 @@ def _click_factors(
 
     The first factor is left out: it says how popular an item is, which is the bias.
     """
-    from sklearn.utils.extmath import randomized_svd
-
     starts, total = {}, 0
     for item_type, mask in seen.items():
         starts[item_type] = total
@@ -120,14 +132,42 @@ def _click_factors(
         rows.append(positives.users[worn])
         columns.append(starts[item_type] + (np.cumsum(seen[item_type]) - 1)[column[worn]])
     pairs = np.concatenate(rows), np.concatenate(columns)
-    counts = coo_matrix((np.ones(len(pairs[0])), pairs), (len(dataset.users), total)).tocsr().log1p()
+    users, items = _factors(pairs, (len(dataset.users), total), num_bits, seed)
+    bounds = [*starts.values(), total]
+    return users, {name: items[bounds[place] : bounds[place + 1]] for place, name in enumerate(starts)}
+
+
+def _outfit_factors(
+    positives: Outfits, own: OwnRows, num_users: int, num_bits: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Users (U, R) and known outfits (K, R): as `_click_factors`, of users and outfits."""
+    return _factors((positives.users, own.of_positives), (num_users, len(own.items)), num_bits, seed)
+
+
+def _means_of_items(own: OwnRows, placed: np.ndarray, seen: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """(N, D) by type: the training items, each at the mean of the known outfits that hold it, of the usual length."""
+    targets = {}
+    for item_type, mask in seen.items():
+        total, place = np.zeros((int(mask.sum()), placed.shape[1])), np.cumsum(mask) - 1
+        for slot in (slot for slot, name in enumerate(own.slots) if name == item_type):
+            worn = np.flatnonzero(own.items[:, slot] != EMPTY)
+            np.add.at(total, place[own.items[worn, slot]], placed[worn])
+        targets[item_type] = _scaled(total)
+    return targets
+
+
+def _factors(
+    pairs: tuple[np.ndarray, np.ndarray], shape: tuple[int, int], num_bits: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns, (., R) each: factors of the degree-normalised matrix of how often each pair occurs."""
+    from sklearn.utils.extmath import randomized_svd
+
+    counts = coo_matrix((np.ones(len(pairs[0])), pairs), shape).tocsr().log1p()
     by_user, by_item = (np.maximum(np.asarray(counts.sum(axis=axis)).ravel(), 1e-9) for axis in (1, 0))
     normalised = diags(by_user**-0.5) @ counts @ diags(by_item**-0.5)
     rank = min(num_bits + 1, min(counts.shape))
     users, values, items = randomized_svd(normalised, rank, random_state=derive(seed, SPECTRAL) % 2**32)
-    users, items = (side[:, 1:] * np.sqrt(values[1:]) for side in (users, items.T))
-    bounds = [*starts.values(), total]
-    return users, {name: items[bounds[place] : bounds[place + 1]] for place, name in enumerate(starts)}
+    return users[:, 1:] * np.sqrt(values[1:]), items.T[:, 1:] * np.sqrt(values[1:])
 
 
 def _principal(

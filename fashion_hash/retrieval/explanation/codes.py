@@ -8,7 +8,7 @@ item's bias. `Fraction`s add up without rounding; the floats beside them are rou
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -192,7 +192,6 @@ def explain(
     items: np.ndarray,
     liked: np.ndarray | None = None,
     *,
-    own: int = EMPTY,
     neighbours: int = 3,
     top_bits: int = 3,
 ) -> Explanation:
@@ -203,7 +202,6 @@ def explain(
         user_code: (D / 8,) uint8, packed.
         items: (S,) rows of items by slot, EMPTY where there is none.
         liked: (L, S) the outfits that the user likes; the nearest are named.
-        own: the row of its own code, EMPTY for none.
         neighbours: at most how many liked outfits are named.
         top_bits: how many bits of each item.
 
@@ -217,22 +215,20 @@ def explain(
     parts = tuple(shares.item_part(slot, top_bits) for slot in shares.filled)
     together = tuple(shares.pair_part(a, b) for a, b in shares.pairs)
     exact = sum((part.total for part in parts), Fraction(0)) + sum((pair.total for pair in together), Fraction(0))
-    itself = None if own == EMPTY else own_part(bundle, user_code, own)
-    if itself is not None:
-        exact += itself.total
     near = nearest_liked(bundle, items, np.zeros((0, len(items))) if liked is None else liked, neighbours)
-    return Explanation(bundle.num_bits, exact, parts, together, near, own=itself)
+    return Explanation(bundle.num_bits, exact, parts, together, near)
 
 
-def own_part(bundle: Bundle, user_code: Packed, own: int) -> OwnPart:
-    """What the own code of a row adds to the score of its outfit."""
+def with_own(explanation: Explanation, bundle: Bundle, user_code: Packed, own: int) -> Explanation:
+    """The explanation of an outfit of the pool: that of its items, and what its own code of this row adds."""
     assert bundle.own is not None
     preference, bias = (int(numbers[0]) for numbers in own_terms(bundle, user_code, np.array([own])))
-    return OwnPart(
+    part = OwnPart(
         preference=Fraction(bundle.preference_scale * preference, WEIGHT_ONE * bundle.num_bits),
         bias=Fraction(bias, WEIGHT_ONE),
         agreeing=bundle.num_bits - int(hamming(bundle.own.codes[own], user_code)),
     )
+    return replace(explanation, exact=explanation.exact + part.total, own=part)
 
 
 class _Shares:

@@ -25,7 +25,6 @@ def explain_encoded(
     items: np.ndarray,
     liked: np.ndarray | None = None,
     *,
-    own: int = EMPTY,
     neighbours: int = 3,
     top_bits: int = 0,
 ) -> Explanation:
@@ -39,7 +38,6 @@ def explain_encoded(
         user_key: (D,) float32, see Bundle.user_keys.
         items: (S,) rows of items by slot, EMPTY where there is none.
         liked: (L, S) the outfits that the user likes; the nearest are named.
-        own: ignored: under an encoder no outfit has a code of its own.
         neighbours: at most how many liked outfits are named.
         top_bits: ignored: under an encoder no bit adds anything by itself.
 

@@ -83,7 +83,9 @@ def _scores(bundle: Bundle, outfits: Outfits) -> np.ndarray:
     scores = np.empty(len(outfits))
     for user in np.unique(outfits.users):
         mask = outfits.users == user
-        scores[mask] = scoring_of(bundle).parts(bundle.user_keys[user], outfits.items[mask]).score
+        items = outfits.items[mask]
+        own = None if bundle.own is None else bundle.own.rows_of(bundle.slots, items)
+        scores[mask] = scoring_of(bundle).parts(bundle.user_keys[user], items, own).score
     return scores
 
 
@@ -95,5 +97,9 @@ def _tolerance(bundle: Bundle, scores: np.ndarray) -> float:
     weights = bundle.preference_weights, bundle.compatibility_weights
     largest = sum(scale * np.abs(weight.astype(np.float64)).mean() for scale, weight in zip(scales, weights))
     largest += max(np.abs(bias.astype(np.float64)).max(initial=0) for bias in bundle.item_bias.values())
+    if bundle.own is not None:
+        largest += scales[0] * np.abs(bundle.own.weights.astype(np.float64)).mean()
+        largest += np.abs(bundle.own.bias.astype(np.float64)).max(initial=0)
     # a score contains means of fixed-point weights and biases, each off by up to half a step
-    return float((sum(scales) + 1) / (2 * WEIGHT_ONE) + FLOAT_ERROR * (1 + largest / WEIGHT_ONE))
+    steps = sum(scales) + 1 + (0 if bundle.own is None else scales[0] + 1)
+    return float(steps / (2 * WEIGHT_ONE) + FLOAT_ERROR * (1 + largest / WEIGHT_ONE))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.bundle.own import OwnContents
 from fashion_hash.bundle.write import BundleContents, write_bundle
 from fashion_hash.core.outfits import concatenate
 from fashion_hash.data.dataset import Dataset, Split
@@ -26,7 +27,7 @@ from fashion_hash.training.export.heads import export_heads
 from fashion_hash.training.export.thumbnails import thumbnails
 from fashion_hash.training.runs.calibration import make_scorer
 from fashion_hash.training.runs.run import Run, load_data
-from fashion_hash.training.runs.scoring import code_arrays, trained_users
+from fashion_hash.training.runs.scoring import ModelScorer, code_arrays, own_arrays, trained_users
 from fashion_hash.understanding.facts import facts_of_catalogue
 
 
@@ -83,10 +84,19 @@ def export_bundle(
         heads=export_heads(model, inputs, onnx),
         requests=requests,
         names=dataset.content.names,
+        own=_own(scorer),
         facts=facts_of_catalogue(items, dataset.content.details) if requests is None else None,
     )
     check_agreement(contents, scorer)
     return write_bundle(path or run.path / "bundle", contents)
+
+
+def _own(scorer: ModelScorer) -> OwnContents | None:
+    """The codes of outfits themselves, if the model has them."""
+    if scorer.own is None:
+        return None
+    codes, bias, weights = own_arrays(scorer)
+    return OwnContents(scorer.own.items, codes, bias, weights)
 
 
 def _check_codes(run: Run) -> None:

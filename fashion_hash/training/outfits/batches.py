@@ -39,13 +39,17 @@ class OutfitCandidates(NamedTuple):
         liked: (F,) rows of the batch and (F,) candidates: pairs that are not negatives, because the user is known
             to like the outfit.
         log_weight: (C,) float32, what is added to the scores: minus the log of how often a candidate is drawn.
+        numbers: (C,) which of the distinct training outfits they are.
         hide: (C, S) bool, slots whose items are hidden; None for none.
+        own: (C,) int64 rows of their own codes, EMPTY for none; None where no outfit has any.
     """
 
     items: np.ndarray
     liked: tuple[np.ndarray, np.ndarray]
     log_weight: np.ndarray
+    numbers: np.ndarray
     hide: np.ndarray | None = None
+    own: np.ndarray | None = None
 
 
 class SharedOutfits(NamedTuple):
@@ -54,6 +58,7 @@ class SharedOutfits(NamedTuple):
     positions: Tensor
     liked: tuple[Tensor, Tensor]
     log_weight: Tensor
+    own: Tensor | None = None
 
 
 class Shared(NamedTuple):
@@ -90,6 +95,7 @@ class Batch(NamedTuple):
         positions: (B, L, S) int64 positions within `rows` of each slot's type, EMPTY if none.
         shared: negatives that all positives share, if there are any.
         outfits: whole outfits that all positives are compared with, if there are any.
+        own: (B,) int64 rows of the own codes of the positives, EMPTY for none; None where no outfit has any.
         views: (V, 2, S) positions of two views of each of the first V positives, for contrastive learning.
         judged: the distances by a teacher, if there is one.
         weights: (B,) float32, how much each positive counts; None when all count the same.
@@ -104,6 +110,7 @@ class Batch(NamedTuple):
     judged: Judged | None = None
     weights: Tensor | None = None
     outfits: SharedOutfits | None = None
+    own: Tensor | None = None
 
 
 class Drawn(NamedTuple):
@@ -164,7 +171,9 @@ def make_batch(slots: Sequence[str], num_items: Mapping[str, int], drawn: Drawn)
         return batch
     of_candidates = places[len(places) - len(drawn.outfits.items) :]
     liked = (torch.from_numpy(drawn.outfits.liked[0]), torch.from_numpy(drawn.outfits.liked[1]))
-    return batch._replace(outfits=SharedOutfits(of_candidates, liked, torch.from_numpy(drawn.outfits.log_weight)))
+    of_own = None if drawn.outfits.own is None else torch.from_numpy(drawn.outfits.own)
+    log_weight = torch.from_numpy(drawn.outfits.log_weight)
+    return batch._replace(outfits=SharedOutfits(of_candidates, liked, log_weight, of_own))
 
 
 def _every_outfit(drawn: Drawn) -> np.ndarray:

@@ -75,18 +75,21 @@ class Objective:
             user = self._model.user_codes(batch.users.to(device), slope)
             positions = batch.positions.to(device)
             score = self._model.score(user, codes, positions).score  # (B, 1 + K)
-            negative = score[:, 1:]
+            positive, negative = score[:, 0], score[:, 1:]
             if batch.shared is not None:
                 slot, candidates, liked = batch.shared
                 against = self._model.completions(user, codes, positions[:, 0], slot, candidates.to(device))
                 negative = torch.cat([negative, _without(against, liked)], dim=1)  # (B, K + C)
             if batch.outfits is not None:
-                of_outfits, liked, log_weight = batch.outfits
+                of_outfits, liked, log_weight, own = batch.outfits
                 against = self._model.scores_of_all(user, codes, of_outfits.to(device))
+                if own is not None and batch.own is not None:
+                    positive = positive + sum(self._model.own_terms(user, batch.own.to(device), slope))
+                    against = against + sum(self._model.own_terms(user, own[None].to(device), slope))
                 if self._loss.kind == "softmax":  # a pairwise loss takes the negatives as they are drawn
                     against = against + log_weight.to(device)
                 negative = torch.cat([negative, _without(against, liked)], dim=1)
-            return self._ranking(score[:, 0], negative, batch) + self._cross_modal(codes) + self._contrast(codes, batch)
+            return self._ranking(positive, negative, batch) + self._cross_modal(codes) + self._contrast(codes, batch)
 
     def _ranking(self, positive: Tensor, negative: Tensor, batch: Batch) -> Tensor:
         ranking_loss = self._ranking_loss

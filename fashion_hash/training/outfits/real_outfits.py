@@ -10,10 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from fashion_hash.config.training import NegativesConfig
-from fashion_hash.core.outfits import Outfits, canonical_items
+from fashion_hash.core.outfits import Outfits
 from fashion_hash.errors import ConfigError, DataError
 from fashion_hash.training.outfits.batches import OutfitCandidates
 from fashion_hash.training.outfits.likers import Likers
+from fashion_hash.training.own_rows import OwnRows
 
 
 class RealOutfits:
@@ -30,20 +31,17 @@ class RealOutfits:
     """
 
     def __init__(self, positives: Outfits, config: NegativesConfig) -> None:
-        canonical = canonical_items(positives.slots, positives.items)
-        first, number, counts = np.unique(
-            canonical, axis=0, return_index=True, return_inverse=True, return_counts=True
-        )[1:]
-        if len(first) < 2:
+        distinct = OwnRows.of(positives)
+        counts, number_of = distinct.counts, len(distinct.items)
+        if number_of < 2:
             raise DataError("negatives.kind outfits needs at least two different training outfits")
-        if config.per_positive > len(first):
+        if config.per_positive > number_of:
             raise ConfigError(
-                f"negatives.per_positive must be at most {len(first)}, the number of different training outfits, "
+                f"negatives.per_positive must be at most {number_of}, the number of different training outfits, "
                 f"got {config.per_positive}"
             )
-        self._items = positives.items[first]
-        self._number = number.reshape(-1)
-        self._likers = Likers(self._number, positives.users, len(first))
+        self._items, self._number = distinct.items, distinct.of_positives
+        self._likers = Likers(self._number, positives.users, number_of)
         chances = counts.astype(np.float64) ** config.popularity
         self._cumulative = np.cumsum(chances / chances.sum())
         self._draws = config.per_positive
@@ -66,4 +64,4 @@ class RealOutfits:
             expected = expected + len(rows) * self._share
         numbers, times = np.unique(drawn, return_counts=True)
         log_weight = np.log(times / expected[numbers]).astype(np.float32)
-        return OutfitCandidates(self._items[numbers], self._likers.pairs(users, numbers), log_weight)
+        return OutfitCandidates(self._items[numbers], self._likers.pairs(users, numbers), log_weight, numbers)

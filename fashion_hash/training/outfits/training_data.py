@@ -11,10 +11,11 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from fashion_hash.config.data import DataConfig
 from fashion_hash.config.experiment import Config
-from fashion_hash.core.outfits import fill_empty
+from fashion_hash.core.outfits import EMPTY, fill_empty
 from fashion_hash.core.seeds import generator
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.facts import training_weights
@@ -53,6 +54,7 @@ class TrainingData:
         self._positives = positives
         self._repeat_empty = config.model.repeat_empty
         self._hide = _hide_shares(config, dataset)
+        self._own = inputs.own
         beside = 0 if config.teacher is None else config.teacher.per_positive or 0
         self._negatives = EpochNegatives(config.negatives, dataset, config.train.epochs, beside)
         self._teacher = teacher
@@ -88,24 +90,31 @@ class TrainingData:
             if self._hide.any():
                 hide = rng.random((len(rows), len(self._slots))) < self._hide
             shared = self._negatives.candidates(users, items[:, 0], rng)
-            outfits = self._outfits(rows, rng)
+            outfits, own = self._outfits(rows, rng)
             views = None if self._views is None else self._views(positives[: self._viewed], of_views)
             if views is not None and self._repeat_empty:
                 views = fill_empty(self._slots, views)
             batch = make_batch(self._slots, self._num_items, Drawn(users, items, hide, shared, views, outfits))
             weights = None if self._weights is None else torch.from_numpy(self._weights[rows])
-            yield batch._replace(judged=self._judged(rows, against, shared, known), weights=weights)
+            yield batch._replace(judged=self._judged(rows, against, shared, known), weights=weights, own=own)
 
-    def _outfits(self, rows: np.ndarray, rng: np.random.Generator) -> OutfitCandidates | None:
-        """Real outfits that a batch is compared with; as many of their items are hidden as of positives."""
+    def _outfits(self, rows: np.ndarray, rng: np.random.Generator) -> tuple[OutfitCandidates | None, Tensor | None]:
+        """Real outfits that a batch is compared with, and the rows of the positives' own codes, (B,).
+
+        As many of their items are hidden as of positives. An outfit that is hidden in a step is so everywhere in it.
+        """
         outfits = self._negatives.outfits(rows, rng)
         if outfits is None:
-            return None
+            return None, None
         if self._repeat_empty:
             outfits = outfits._replace(items=fill_empty(self._slots, outfits.items))
         if self._hide.any():
             outfits = outfits._replace(hide=rng.random(outfits.items.shape) < self._hide)
-        return outfits
+        if self._own is None or self._config.outfit is None:
+            return outfits, None
+        shown = np.arange(len(self._own.items))
+        shown[rng.random(len(shown)) < self._config.outfit.hide] = EMPTY
+        return outfits._replace(own=shown[outfits.numbers]), torch.from_numpy(shown[self._own.of_positives[rows]])
 
     def _known_distances(self) -> np.ndarray | None:
         """(N, K) the teacher's distances of an epoch's negatives; None if they are drawn batch by batch."""

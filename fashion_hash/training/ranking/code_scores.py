@@ -7,6 +7,8 @@ With n items, P pairs of items and M modalities of D bits, the score of an outfi
 Everything but U belongs to the outfit, so that all scores are (queries, 1) @ (sums, constants). An item in an open slot
 adds to U a product with the user's code, and to I one with the codes of the items that are there.
 
+A code and a bias of its own (section `outfit`) add n M P ps * O and M D n P * b_o, with O = u . (w_o * z_o).
+
 Binary codes with fixed-point weights make all of these whole numbers below 2^53: the products are exact in float64, and
 the scores are those of a bundle to the last bit, ties included. Relaxed codes are multiplied in float32.
 
@@ -26,7 +28,8 @@ from fashion_hash.core.outfits import EMPTY, Outfits, fill_empty
 from fashion_hash.errors import TrainingError
 from fashion_hash.evaluation.ranking.scores import ScoreOutfits, Scores
 from fashion_hash.models.fhn import FHN
-from fashion_hash.training.runs.scoring import ModelScorer, code_arrays
+from fashion_hash.training.own_rows import OwnRows
+from fashion_hash.training.runs.scoring import ModelScorer, code_arrays, own_arrays
 
 Numbers = npt.NDArray[np.floating[Any]]
 
@@ -40,6 +43,15 @@ class _Weights(NamedTuple):
     preference: Numbers
     compatibility: Numbers
     unit: float
+
+
+class _Own(NamedTuple):
+    """Own codes of K outfits: which they are, (K, D) codes, (K,) biases, and (U, D) users times bit weights."""
+
+    rows: OwnRows
+    codes: Numbers
+    bias: np.ndarray
+    queries: Numbers
 
 
 class CodeScores:
@@ -78,6 +90,7 @@ class CodeScores:
             item_type: _with_zero(_whole(numbers) if exact else numbers, self._dtype)
             for item_type, numbers in bias.items()
         }
+        self._own = self._own_numbers(scorer, users, trained)
 
     def no_user(self) -> CodeScores:
         """The scores without the preference."""
@@ -90,10 +103,14 @@ class CodeScores:
     def outfits(self, pool: Outfits) -> ScoreOutfits:
         """The scores of all outfits of a pool, for blocks of users."""
         right, denominators = self._columns(pool)
+        queries = self._queries
+        if self._own is not None:
+            right = self._with_own(right, denominators, pool.items)
+            queries = np.concatenate([queries, self._own.queries], axis=1)
 
         def score(users: npt.NDArray[np.int64]) -> Scores:
-            left = np.ones((len(users), self._bits + 1), dtype=self._dtype)
-            left[:, :-1] = self._queries[users]
+            left = np.ones((len(users), queries.shape[1] + 1), dtype=self._dtype)
+            left[:, :-1] = queries[users]
             scores = left @ right
             if self._exact:  # the same fraction of whole numbers that an index rounds once
                 scores /= denominators
@@ -172,6 +189,34 @@ class CodeScores:
         constants = self._scales[1] * size * together + self._width * pairs * bias
         right = np.concatenate([(sums * (self._scales[0] * pairs)[:, None]).T, constants[None]])
         return right, self._denominators(size, pairs)
+
+    def _own_numbers(self, scorer: ModelScorer, users: np.ndarray, trained: np.ndarray | None) -> _Own | None:
+        if scorer.own is None:
+            return None
+        codes, bias, weights = own_arrays(scorer)
+        kept = _whole(weights) if self._exact else weights
+        queries: Numbers = np.multiply(users, kept, dtype=self._dtype)
+        if trained is not None:
+            queries[~trained] = 0
+        return _Own(scorer.own, codes.astype(self._dtype), _whole(bias) if self._exact else bias, queries)
+
+    def _with_own(self, right: Numbers, denominators: Numbers, items: np.ndarray) -> Numbers:
+        """What own codes and biases add to the columns of a pool: (2 D + 1, N)."""
+        assert self._own is not None
+        rows = self._own.rows.rows_of(items)
+        known = rows != EMPTY
+        counted = fill_empty(self._slots, items) if self._repeats else items
+        size, pairs = (numbers[known] for numbers in self._sizes(counted != EMPTY))
+        of_all = self._weights.unit * self._width * size * pairs
+        bias, codes = of_all / self._weights.unit * self._own.bias[rows[known]], self._own.codes[rows[known]].T
+        codes = codes * (self._scales[0] * self._modalities * size * pairs)
+        if not self._exact:  # the columns are divided already
+            bias, codes = bias / of_all, codes / of_all
+        own = np.zeros((self._bits, len(items)), dtype=self._dtype)
+        own[:, known] = codes
+        constants = right[-1].copy()
+        constants[known] += bias.astype(self._dtype)
+        return np.concatenate([right[:-1], own, constants[None]])
 
     def _sizes(self, filled: npt.NDArray[np.bool_]) -> tuple[Numbers, Numbers]:
         """Items and pairs of outfits, each at least 1: (B,) each, from the filled slots, (B, S)."""

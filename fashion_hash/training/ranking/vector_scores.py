@@ -54,6 +54,9 @@ class VectorScores:
         model, device = self._scorer.model, self._scorer.device
         rest = self._rest(pool)
         vectors = self._vectors(pool) if self._with_user else None
+        own = None
+        if self._scorer.own is not None:
+            own = torch.from_numpy(self._scorer.own.rows_of(pool.items)[None]).to(device)
 
         @torch.no_grad()
         def score(users: npt.NDArray[np.int64]) -> Scores:
@@ -61,6 +64,8 @@ class VectorScores:
                 return np.broadcast_to(rest, (len(users), len(rest)))
             asking = self._scorer.user_codes[torch.from_numpy(users).to(device)]
             near = model.all_preferences(asking, vectors).cpu().numpy()
+            if own is not None:
+                near = near + model.own_terms(asking, own, self._scorer.items.slope).preference.cpu().numpy()
             if self._trained is not None:
                 near[~self._trained[users]] = 0
             return np.asarray(near + rest)

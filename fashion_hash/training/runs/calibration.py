@@ -4,13 +4,14 @@ A model memorises its training outfits, above all in the terms that have a numbe
 preference, compatibility and item bias therefore need other weights than in training, and binary codes need other
 weights than relaxed codes. Four weights are fitted, by pairwise logistic regression against the negatives of the split,
 or by a conditional logit against real outfits of the pool; the fourth belongs to the leave-one-out rates of the items
-(`data.item_rates`), which become part of the item bias.
+(`data.item_rates`), which become part of the item bias. Against the pool, what own codes of outfits add (section
+`outfit`) gets two weights more, so that items and outfit are weighed against each other; mixes have no own codes.
 Shapes: L pairs of a positive and a negative of its user, or L positives and C outfits, T terms.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Literal, NamedTuple
 
@@ -36,6 +37,13 @@ POSITIVES, POOL_OUTFITS = 2000, 500  # at most so many are compared for calibrat
 PULL = 1e-3  # penalty on the distance to the weights of training, added to the mean loss of a pair
 
 Against = Literal["negatives", "outfits"]
+
+
+class OwnTermWeights(NamedTuple):
+    """The factors of what own codes of outfits add (section `outfit`)."""
+
+    preference: float = 1.0
+    bias: float = 1.0
 
 
 class TermWeights(NamedTuple):
@@ -102,15 +110,24 @@ def calibrate(
     scorer, trained = ModelScorer(model, inputs, slope), trained_users(dataset)
 
     def terms(outfits: Outfits) -> np.ndarray:
-        return _terms(scorer, outfits, None if model.item_bias is None else rates, trained)
+        of_items = _terms(scorer, outfits, None if model.item_bias is None else rates, trained)
+        return of_items if scorer.own is None else _with_own(scorer, outfits, of_items, trained)
 
+    own = OwnTermWeights()
     if against == "outfits":
-        weights = fit_weights_of_lists(*_compared_with_pool(terms, dataset, seed))
+        compared = _compared_with_pool(terms, dataset, seed)
+        if scorer.own is None:
+            weights = fit_weights_of_lists(*compared)
+        else:
+            weights, own = fit_weights_with_own(*compared)
     else:
         negatives = split.negatives["random"]
         differences = np.repeat(terms(split.positives), negatives.size, axis=0) - terms(negatives.outfits)
-        weights = fit_weights(differences)
-    return _weighted(deepcopy(model), weights, rates)
+        weights = fit_weights(differences[:, : len(TermWeights._fields)])
+    calibrated = _weighted(deepcopy(model), weights, rates)
+    if calibrated.own is not None:
+        calibrated.own.scale(*own)
+    return calibrated
 
 
 def fit_weights(differences: np.ndarray) -> TermWeights:
@@ -125,7 +142,7 @@ def fit_weights(differences: np.ndarray) -> TermWeights:
         by_margin = -1 / (1 + np.exp(np.minimum(margin, 500))) / len(margin)
         return float(np.logaddexp(0, -margin).mean()), by_margin
 
-    return _fitted(differences, loss)
+    return TermWeights(*_fitted(differences, loss, TermWeights()))
 
 
 def fit_weights_of_lists(differences: np.ndarray, counts: np.ndarray) -> TermWeights:
@@ -137,7 +154,16 @@ def fit_weights_of_lists(differences: np.ndarray, counts: np.ndarray) -> TermWei
         differences: (L, C, 4) the terms of a positive less those of each outfit that it is compared with.
         counts: (L, C) how many outfits of the pool each of them stands for; 0 for one that the user likes.
     """
+    return TermWeights(*_fitted_to_lists(differences, counts, TermWeights()))
 
+
+def fit_weights_with_own(differences: np.ndarray, counts: np.ndarray) -> tuple[TermWeights, OwnTermWeights]:
+    """As `fit_weights_of_lists`, with two terms more for what own codes add to preference and bias: (L, C, 6)."""
+    found = _fitted_to_lists(differences, counts, (*TermWeights(), *OwnTermWeights()))
+    return TermWeights(*found[:-2]), OwnTermWeights(*found[-2:])
+
+
+def _fitted_to_lists(differences: np.ndarray, counts: np.ndarray, start: Sequence[float]) -> list[float]:
     def loss(margin: np.ndarray) -> tuple[float, np.ndarray]:
         by_list = margin.reshape(counts.shape)
         with np.errstate(divide="ignore"):
@@ -145,12 +171,14 @@ def fit_weights_of_lists(differences: np.ndarray, counts: np.ndarray) -> TermWei
         total = np.logaddexp(0, logsumexp(others, axis=1, keepdims=True))
         return float(total.mean()), -(np.exp(others - total) / len(counts)).ravel()
 
-    return _fitted(differences.reshape(-1, differences.shape[-1]), loss)
+    return _fitted(differences.reshape(-1, differences.shape[-1]), loss, start)
 
 
-def _fitted(differences: np.ndarray, loss: Callable[[np.ndarray], tuple[float, np.ndarray]]) -> TermWeights:
+def _fitted(
+    differences: np.ndarray, loss: Callable[[np.ndarray], tuple[float, np.ndarray]], weights_before: Sequence[float]
+) -> list[float]:
     """The weights with the least loss and pull; `loss` maps margins (R,) to its value and its gradient (R,)."""
-    start = np.array(TermWeights())
+    start = np.array(weights_before)
     scale = differences.std(axis=0)
     fitted = scale > 0
     x, unit = differences[:, fitted] / scale[fitted], start[fitted] * scale[fitted]
@@ -164,7 +192,8 @@ def _fitted(differences: np.ndarray, loss: Callable[[np.ndarray], tuple[float, n
     bounds = [(low * unit_scale, MOST * unit_scale) for low, unit_scale in zip(lowest[fitted], scale[fitted])]
     fitted_weights = start.copy()
     fitted_weights[fitted] = minimize(total, unit, jac=True, method="L-BFGS-B", bounds=bounds).x / scale[fitted]
-    return TermWeights(*fitted_weights.tolist())
+    found: list[float] = fitted_weights.tolist()
+    return found
 
 
 def _compared_with_pool(
@@ -191,6 +220,7 @@ def _terms(
     Users without a training outfit, False in `trained` (U,), are answered without a preference; so it is 0 here.
     """
     terms = scorer.terms(outfits)[:, 1:]
+    terms[:, [0, 2]] -= scorer.own_terms(outfits)
     terms[~trained[outfits.users], 0] = 0.0
     if scorer.model.repeat_empty:
         outfits = outfits.with_empty_filled()
@@ -201,6 +231,13 @@ def _terms(
             rate += np.where(items == EMPTY, 0.0, rates[item_type][items])
         rate /= np.maximum((outfits.items != EMPTY).sum(axis=1), 1)
     return np.column_stack([terms, rate])
+
+
+def _with_own(scorer: ModelScorer, outfits: Outfits, terms: np.ndarray, trained: np.ndarray) -> np.ndarray:
+    """(N, 6) the terms of items, (N, 4), and what own codes add to preference and bias."""
+    own = scorer.own_terms(outfits)
+    own[~trained[outfits.users], 0] = 0.0
+    return np.column_stack([terms, own])
 
 
 @torch.no_grad()

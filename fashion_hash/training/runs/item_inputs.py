@@ -24,6 +24,7 @@ from fashion_hash.features.pictures import load_pictures, random_views
 from fashion_hash.features.table import FeatureTable, train_items
 from fashion_hash.features.text import text_table, titles_of
 from fashion_hash.training.device import choose_device
+from fashion_hash.training.own_rows import OwnRows
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class ItemInputs:
         num_items: vocabulary size by type.
         num_known: number of training items by type.
         feature_dims: feature length F of each content modality.
+        own: which outfits have codes of their own; None where none has.
         tables: the feature tables of frozen modalities.
         backbone: the image network, if it is trained as well.
     """
@@ -56,6 +58,7 @@ class ItemInputs:
             )
             for item_type, mask in seen.items()
         }
+        self.own = None if config.outfit is None else OwnRows.of(dataset.split("train").positives)
         self.tables: dict[str, FeatureTable] = {}
         self.backbone: Backbone | None = None
         self._seen = seen

@@ -95,7 +95,10 @@ def load_and_split(config: Config, dataset: Dataset | None = None, folder: str |
 
 def make_model(config: Config, dataset: Dataset, inputs: ItemInputs) -> Network:
     """The network of a configuration, freshly initialised from torch's random state."""
-    sizes = Sizes(dataset.slots, len(dataset.users), inputs.num_items, inputs.num_known, inputs.feature_dims)
+    num_outfits = 0 if inputs.own is None else len(inputs.own.items)
+    sizes = Sizes(
+        dataset.slots, len(dataset.users), inputs.num_items, inputs.num_known, inputs.feature_dims, num_outfits
+    )
     network = make_network(config, sizes, inputs.backbone)
     if config.contrastive is not None and config.contrastive.projection is not None:
         network.projection = projection_head(network, config.contrastive.projection)
@@ -177,19 +180,21 @@ def start_from(model: Network, path: Path, dataset: Dataset) -> None:
     """Copies the parameters of another run's best epoch, except those of its users and its projection head.
 
     User codes are never copied, because the users differ. Embeddings and biases of items are copied only if both
-    runs have the same items in the same rows.
+    runs have the same items in the same rows, and codes of outfits only if they have the same outfits.
 
     Raises:
         TrainingError: the parameters of the other run do not fit this model.
     """
     kept = load_checkpoint(path / "best.safetensors")
     same_items = kept.facts["data"]["items"] == dataset.items_fingerprint
+    same_outfits = kept.facts["data"]["outfits"] == dataset.fingerprint
     state = model.state_dict()
     taken = {}
     for name, tensor in state.items():
         personal = name.startswith(("users.", "projection."))
         by_item = name.startswith(("hashing.id.", "item_bias."))
-        if personal or (by_item and not same_items):
+        by_outfit = name.startswith(("own.codes.", "own.bias."))
+        if personal or (by_item and not same_items) or (by_outfit and not same_outfits):
             taken[name] = tensor
             continue
         if name not in kept.model:

@@ -38,10 +38,36 @@ class ModelScorer:
         self.device = inputs.device
         self.user_codes = model.user_codes(torch.arange(model.users.num_embeddings, device=self.device), slope)
         self.items = _all_items(model, inputs, slope)
+        self.own = inputs.own
 
     @torch.no_grad()
     def terms(self, outfits: Outfits) -> np.ndarray:
-        """(N, 4) float64: score, preference, compatibility and bias of each outfit for its user."""
+        """(N, 4) float64: score, preference, compatibility and bias of each outfit for its user.
+
+        An outfit that training knew has what its own code adds in preference and bias.
+        """
+        terms = self._of_items(outfits)
+        if self.own is not None:
+            own = self.own_terms(outfits)
+            terms[:, [1, 3]] += own
+            terms[:, 0] += own.sum(axis=1)
+        return terms
+
+    @torch.no_grad()
+    def own_terms(self, outfits: Outfits) -> np.ndarray:
+        """(N, 2) float64: what their own codes add to preference and bias; 0 for outfits without."""
+        terms = np.zeros((len(outfits), 2))
+        if self.own is None:
+            return terms
+        rows = torch.from_numpy(self.own.rows_of(outfits.items)).to(self.device)
+        users = torch.from_numpy(outfits.users.astype(np.int64)).to(self.device)
+        for start in range(0, len(outfits), OUTFITS_AT_ONCE):
+            part = slice(start, start + OUTFITS_AT_ONCE)
+            own = self.model.own_terms(self.user_codes[users[part]], rows[part], self.items.slope)
+            terms[part] = torch.stack(own, dim=1).cpu().double().numpy()
+        return terms
+
+    def _of_items(self, outfits: Outfits) -> np.ndarray:
         table = outfits.with_empty_filled() if self.model.repeat_empty else outfits
         terms = np.empty((len(table), 4))
         for start in range(0, len(table), OUTFITS_AT_ONCE):
@@ -66,6 +92,22 @@ class ModelScorer:
         """(N,): the score without the compatibility."""
         terms = self.terms(outfits)
         return np.asarray(terms[:, 1] + terms[:, 3])
+
+
+@torch.no_grad()
+def own_arrays(scorer: ModelScorer) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Own codes of outfits (K, D), their biases (K,) and the bit weights (D,), as numpy: float32 and float64."""
+    own, model = scorer.model.own, scorer.model
+    assert own is not None
+    assert scorer.own is not None
+    count = len(scorer.own.items)
+    codes, bias, weights = np.ones((count, model.num_bits), dtype=np.float32), np.zeros(count), np.zeros(model.num_bits)
+    if own.codes is not None:
+        codes = model.activate(own.codes.weight, scorer.items.slope).cpu().numpy()
+        weights = own.weights.cpu().double().numpy()
+    if own.bias is not None:
+        bias = own.bias.weight.squeeze(-1).cpu().double().numpy()
+    return codes, bias, weights
 
 
 def trained_users(dataset: Dataset) -> np.ndarray:

@@ -89,7 +89,8 @@ def test_candidates_views_and_negatives_of_a_batch_read_their_own_items(hidden):
     positives, views, candidates = some(4, 3), some(2, 2), some(6)
     hide = rng.random((4, 3)) < 0.3 if hidden else None
     of_candidates = rng.random((6, 3)) < 0.3 if hidden else None
-    outfits = OutfitCandidates(candidates, (np.array([1]), np.array([5])), np.zeros(6, dtype=np.float32), of_candidates)
+    liked, log_weight = (np.array([1]), np.array([5])), np.zeros(6, dtype=np.float32)
+    outfits = OutfitCandidates(candidates, liked, log_weight, np.arange(6), of_candidates)
     batch = make_batch(SLOTS, num_items, Drawn(np.arange(4), positives, hide, None, views, outfits))
     for places, items, hides in (
         (batch.positions, positives, None if hide is None else hide[:, None].repeat(3, axis=1)),
