@@ -39,6 +39,7 @@ def test_it_learns_the_planted_taste(tmp_path, slots, kind):
         pytest.param({"optimiser": {"kind": "adam"}}, marks=pytest.mark.slow),  # as in most of the others
         {"optimiser": {"kind": "sgd", "rates": {"user": 5.0, "id": 5.0}, "momentum": 0.9}},
         {"negatives": {"kind": "shared", "per_positive": 8}, "id": {"hide": {"top": 0.5}}},
+        {"negatives": {"kind": "outfits", "per_positive": 16}, "outfit": {}, "id": {"hide": 0.1}},
         {"train": {"average": 4}, "cooccurrence": {"dim": 4}, "model": {"item_bias": True}},
         {
             "negatives": {"kind": "mixed"},
