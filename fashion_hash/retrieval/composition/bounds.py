@@ -100,15 +100,26 @@ def add_inner(out: np.ndarray, codes: Packed, tables: np.ndarray) -> None:
     """Adds to out, (N,) int64, the inner products of packed codes, (N, M, D / 8), by `code_tables`."""
     from fashion_hash.retrieval.composition.kernels import add_table_sums
 
-    width = tables.shape[0] * tables.shape[1]
+    add_table_sums(code_words(codes), word_tables(tables), out)
+
+
+def code_words(codes: Packed) -> np.ndarray:
+    """Packed codes, (N, M, D / 8), as words of eight bytes, the last filled with zeros: (N, W) uint64."""
+    width = codes.shape[1] * codes.shape[2]
     codes = np.ascontiguousarray(codes).reshape(len(codes), width)
-    tables = tables.reshape(width, 256)
-    if width % 8:  # whole words of eight bytes; np.pad takes longer than the sums
-        whole = width + -width % 8
-        narrow, codes = codes, np.zeros((len(codes), whole), dtype=codes.dtype)
+    if width % 8:  # np.pad takes longer than the sums
+        narrow, codes = codes, np.zeros((len(codes), width + -width % 8), dtype=codes.dtype)
         codes[:, :width] = narrow
-        tables = np.concatenate([tables, np.zeros((whole - width, 256), dtype=tables.dtype)])
-    add_table_sums(codes.view("<u8"), tables.ravel(), out)
+    return codes.view("<u8")
+
+
+def word_tables(tables: np.ndarray) -> np.ndarray:
+    """What each byte of `code_words` adds, by `code_tables`: (W * 8 * 256,) int64, zeros for those that fill."""
+    width = tables.shape[0] * tables.shape[1]
+    tables = tables.reshape(width, 256)
+    if width % 8:
+        tables = np.concatenate([tables, np.zeros((-width % 8, 256), dtype=tables.dtype)])
+    return tables.ravel()
 
 
 # by edge (a, b), an array for the alive items of a and one for those of b

@@ -91,6 +91,18 @@ class Best:
             return -np.inf
         return (int(self.numerators[-1]) - self.problem.constant) / WEIGHT_ONE
 
+    @property
+    def least(self) -> int:
+        """As `floor`, exactly: an int64 below everything while there are fewer than k."""
+        return self.last[0]
+
+    @property
+    def last(self) -> tuple[int, ...]:
+        """What an outfit must come before to count: a numerator, less the constant, and its places."""
+        if len(self.numerators) < self.k:
+            return (-(1 << 62), *(0 for _ in self.problem.rows))
+        return (int(self.numerators[-1]) - self.problem.constant, *self.items[-1].tolist())
+
     def add(self, items: np.ndarray) -> None:
         """Offers complete outfits, (N, S) places."""
         self.scored += len(items)

@@ -22,8 +22,9 @@ from fashion_hash.core.outfits import EMPTY
 from fashion_hash.index import exact
 from fashion_hash.retrieval.checks import check_count
 from fashion_hash.retrieval.composition.bounds import Problem
-from fashion_hash.retrieval.composition.branch_and_bound import NO_LIMIT, Found, SearchLimits, solve
+from fashion_hash.retrieval.composition.branch_and_bound import NO_LIMIT, Found, SearchLimits
 from fashion_hash.retrieval.composition.problem import CompositionTask, pose
+from fashion_hash.retrieval.composition.two_slots import solve
 
 
 class AnchorsHeld(NamedTuple):

@@ -17,6 +17,7 @@ from fashion_hash.index import exact
 from fashion_hash.index.partners import Partners, build_partners, find_partners, open_partners
 from fashion_hash.retrieval.composition import branch_and_bound as compose_search
 from fashion_hash.retrieval.composition import expand as compose_expand
+from fashion_hash.retrieval.composition import two_slots
 from fashion_hash.retrieval.composition.branch_and_bound import NO_LIMIT, SearchLimits
 from fashion_hash.retrieval.composition.compose import Composition, compose
 from fashion_hash.retrieval.composition.problem import CompositionTask
@@ -103,6 +104,8 @@ def steps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
         for name, value in {"DENSE": 0, "SEEDS": 3, "BEAM": 2}.items():
             monkeypatch.setattr(compose_search, name, value)
         monkeypatch.setattr(compose_expand, "CELLS", 64)
+        for name, value in {"SEEDS": 2, "STEP": 8, "MOST_PAIRS": 400}.items():
+            monkeypatch.setattr(two_slots, name, value)
 
 
 @pytest.mark.usefixtures("steps")
