@@ -165,6 +165,7 @@ def random_codes(options: argparse.Namespace, size: int) -> tuple[Any, np.ndarra
         num_bits=NUM_BITS,
         preference_scale=10,
         compatibility_scale=10,
+        manifest={"preference_scale": 10, "compatibility_scale": 10},
         repeat_empty=False,
         user_codes=codes(options.users),
         item_codes={kind: codes(size, MODALITIES) for kind in SLOTS},

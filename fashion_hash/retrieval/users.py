@@ -17,7 +17,6 @@ from fashion_hash.errors import QueryError, shown
 from fashion_hash.foldin.fold_in import Fold
 from fashion_hash.index import exact
 from fashion_hash.index.engines.contract import NOTHING
-from fashion_hash.index.engines.open import open_engine
 from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.live.records.tables import UserState
 from fashion_hash.live.snapshot import Base, Snapshot
@@ -169,7 +168,7 @@ def for_everyone(snapshot: Snapshot) -> Snapshot:
     base = snapshot.base
     if (impersonal_base := _BASES_FOR_EVERYONE.get(base)) is None:
         bundle = impersonal(base.bundle)
-        impersonal_base = replace(base, bundle=bundle, engine=open_engine("auto", bundle, base.pool))
+        impersonal_base = replace(base, bundle=bundle, engine=base.engine.over(bundle))
         _BASES_FOR_EVERYONE[base] = impersonal_base
     return replace(snapshot, bundle=impersonal(snapshot.bundle), base=impersonal_base)
 

@@ -11,6 +11,7 @@ import pytest
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.index import scoring
 from fashion_hash.index.build import build_index
+from fashion_hash.index.engines.early import load_kernels
 from fashion_hash.index.engines.factored import Factored
 from fashion_hash.index.engines.open import are_kernels_deferred, defer_kernels
 from fashion_hash.index.engines.sums.engine import SumScan
@@ -53,6 +54,7 @@ def test_answers_are_the_same_with_kernels_and_without(bundle: Bundle) -> None:
     finally:
         defer_kernels(False)
     assert not are_kernels_deferred()
+    load_kernels()
     later = Recommender.load(bundle.path)
     assert isinstance(early.live.now().base.engine, Factored)
     assert isinstance(later.live.now().base.engine, SumScan)

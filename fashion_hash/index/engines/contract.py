@@ -41,17 +41,20 @@ class Engine(ABC):
 
     Attributes:
         scoring: the scoring of the bundles that it searches, see Bundle.scoring.
-        tests_items: whether `allowed` may also be an ItemTest.
         knows_own: whether it adds up own codes of outfits (fashion_hash.bundle.own).
     """
 
     scoring: ClassVar[ScoringKind] = "codes"
-    tests_items: ClassVar[bool] = False
     knows_own: ClassVar[bool] = True
 
     def __init__(self, bundle: Bundle, pool: Pool) -> None:
         self._bundle = bundle
         self._pool = pool
+
+    @property
+    def tests_items(self) -> bool:
+        """Whether `allowed` may also be an ItemTest."""
+        return False
 
     def over(self, view: Bundle) -> Engine:
         """The engine over a view of its bundle with other scales; engines that can share arrays override it."""

@@ -9,6 +9,7 @@ same.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from typing import NamedTuple
 
@@ -22,6 +23,8 @@ from fashion_hash.index.engines.contract import NOTHING, Engine, Ranking
 from fashion_hash.index.pool import Pool
 
 BLOCK = 1024
+# numbers that the items' values of one pass may take, 64 MB; items of one product, and the queries that one is worth
+MOST_VALUES, ITEMS_AT_ONCE, WORTH_A_PRODUCT = 1 << 23, 4096, 4
 
 
 class _OwnCodes(NamedTuple):
@@ -92,7 +95,32 @@ class Factored(Engine):
         self, user_key: np.ndarray, k: int, exclude: np.ndarray = NOTHING, allowed: np.ndarray | None = None
     ) -> Ranking:
         """See Engine.search."""
-        values = self.item_values(unpack(user_key) * self._weights)
+        return self._best(user_key, self.item_values(unpack(user_key) * self._weights), k, exclude, allowed)
+
+    def search_many(
+        self,
+        user_keys: np.ndarray,
+        k: int,
+        excludes: Sequence[np.ndarray] | None = None,
+        allowed: np.ndarray | None = None,
+    ) -> list[Ranking]:
+        """See Engine.search_many: items are scored for many users at once."""
+        excludes = [NOTHING] * len(user_keys) if excludes is None else excludes
+        rankings: list[Ranking] = []
+        at_once = max(1, MOST_VALUES // (self._bytes.shape[1] + 1))
+        for first in range(0, len(user_keys), at_once):
+            users = slice(first, first + at_once)
+            values = self.values_of_many(unpack(user_keys[users]) * self._weights)
+            rankings += [
+                self._best(user_key, of_user, k, exclude, allowed)
+                for user_key, of_user, exclude in zip(user_keys[users], values, excludes[users])
+            ]
+        return rankings
+
+    def _best(
+        self, user_key: np.ndarray, values: np.ndarray, k: int, exclude: np.ndarray, allowed: np.ndarray | None
+    ) -> Ranking:
+        """The best outfits for a user by the values of the items, see item_values."""
         total = np.take(values, self._places[0])
         part = np.empty_like(total)
         for places in self._places[1:]:
@@ -119,6 +147,19 @@ class Factored(Engine):
         """
         values = np.zeros(self._bytes.shape[1] + 1, dtype=np.int64)
         add_products(self._bytes, query, values[:-1])
+        return values
+
+    def values_of_many(self, queries: np.ndarray) -> np.ndarray:
+        """`item_values` of many queries, (Q, D): (Q, I + 1) int64."""
+        count, modalities = self._bytes.shape[1], len(self._bundle.modalities)
+        if len(queries) < WORTH_A_PRODUCT or int(np.abs(queries).sum(axis=1).max()) * modalities >= 1 << 53:
+            return np.stack([self.item_values(query) for query in queries])
+        # sums of whole numbers below 2^53 are exact in float64, in whatever order they are taken
+        right = np.tile(queries, (1, modalities)).T.astype(np.float64)
+        values = np.zeros((len(queries), count + 1), dtype=np.int64)
+        for start in range(0, count, ITEMS_AT_ONCE):
+            codes = unpack(np.ascontiguousarray(self._bytes[:, start : start + ITEMS_AT_ONCE].T))
+            values[:, start : start + len(codes)] = (codes.astype(np.float64) @ right).T
         return values
 
 

@@ -8,6 +8,7 @@ from pkgutil import resolve_name
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.errors import QueryError, suggest
 from fashion_hash.index.engines.contract import Engine
+from fashion_hash.index.engines.early import EarlyEngine, are_kernels_loaded
 from fashion_hash.index.pool import Pool
 from fashion_hash.index.scoring import scoring_of
 
@@ -28,10 +29,10 @@ _without_kernels = threading.Event()
 
 
 def defer_kernels(deferring: bool = True) -> None:
-    """Lets "auto" choose engines that need no compiled code, or all of them again.
+    """Keeps "auto" from loading compiled code, also in the background, or lets it again.
 
     Loading kernels takes most of a second, and where they were never compiled much longer. A process that just started
-    answers at once without; the answers are the same, bit for bit.
+    answers at once without; the answers are the same, bit for bit. An engine that is opened meanwhile stays without.
     """
     if deferring:
         _without_kernels.set()
@@ -40,7 +41,7 @@ def defer_kernels(deferring: bool = True) -> None:
 
 
 def are_kernels_deferred() -> bool:
-    """Whether "auto" chooses engines that need no compiled code."""
+    """Whether "auto" loads no compiled code."""
     return _without_kernels.is_set()
 
 
@@ -56,7 +57,7 @@ def open_engine(name: EngineName, bundle: Bundle, pool: Pool) -> Engine:
     """An engine over a pool.
 
     Args:
-        name: one of ENGINES, or "auto" for the fastest.
+        name: one of ENGINES, or "auto" for the fastest; that one begins without compiled code, see early.py.
         bundle: the bundle that the pool was built from, or a view of it.
         pool: an open pool index.
 
@@ -66,7 +67,9 @@ def open_engine(name: EngineName, bundle: Bundle, pool: Pool) -> Engine:
     """
     if name == "auto":
         name = scoring_of(bundle).fastest_engine(pool)
-        if name == "sums" and are_kernels_deferred():
+        if name == "sums" and not are_kernels_loaded():
+            if not are_kernels_deferred():
+                return EarlyEngine(bundle, pool)
             name = "factored"
     engine = engine_class(name)
     if engine.scoring != bundle.scoring:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fashion_hash.errors import QueryError
+from fashion_hash.index.engines.early import EarlyEngine, load_kernels
 from fashion_hash.index.engines.open import are_kernels_deferred
 from fashion_hash.retrieval.recommender import Recommender
 
@@ -17,6 +18,8 @@ def warm(recommender: Recommender) -> None:
         recommender.answer(user, 10)
     if are_kernels_deferred():
         return
+    if isinstance(recommender.live.now().base.engine, EarlyEngine):
+        load_kernels()
     if len(recommender):
         recommender.recommend([user, None], 10)
     if len(bundle.slots) > 1 and all(len(bundle.items[item_type]) for item_type in bundle.types):

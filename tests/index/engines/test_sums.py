@@ -205,7 +205,7 @@ def test_a_broken_index_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(BundleError, match=r"scan.*(build the index|export it) again|is not a readable array"):
         SumScan(bundle, pool)
     shutil.rmtree(pool.path / "scan")
-    with pytest.raises(BundleError, match=r"engine 'sums' needs .*scan, .* 500,000 outfits .* choose engine 'auto'"):
+    with pytest.raises(BundleError, match=r"engine 'sums' needs .*scan, .* 20,000 outfits .* choose engine 'auto'"):
         SumScan(bundle, pool)
 
 

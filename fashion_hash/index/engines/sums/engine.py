@@ -24,7 +24,15 @@ from fashion_hash.index.engines.sums import codes as scan_codes
 from fashion_hash.index.engines.sums import kernels as scan_kernels
 from fashion_hash.index.engines.sums.block import CODES
 from fashion_hash.index.engines.sums.codes import LANES
-from fashion_hash.index.engines.sums.files import Segment, open_scan, own_bits, own_order, own_weights, rescaled
+from fashion_hash.index.engines.sums.files import (
+    ScanFiles,
+    Segment,
+    open_scan,
+    own_bits,
+    own_order,
+    own_weights,
+    rescaled,
+)
 from fashion_hash.index.engines.sums.kernels import ROUNDING, Candidates, Query
 from fashion_hash.index.pool import Pool
 
@@ -38,20 +46,22 @@ class SumScan(Engine):
     """The engine that the module docstring describes, for an index with a folder `scan`.
 
     Args:
-        bundle: the bundle that the index was built from.
+        bundle: the bundle that the index was built from, or a view of it.
         pool: the open index.
+        files: the files of the scan as they were written, if they are open already.
         threads: the number of threads that share a search.
 
     Attributes:
         files: the mapped files.
     """
 
-    tests_items = True
-
-    def __init__(self, bundle: Bundle, pool: Pool, *, threads: int = 1) -> None:
+    def __init__(self, bundle: Bundle, pool: Pool, *, files: ScanFiles | None = None, threads: int = 1) -> None:
         super().__init__(bundle, pool)
         self._threads = threads
-        self.files = files = rescaled(open_scan(pool.path, bundle.num_bits, len(pool), own_bits(bundle)), bundle, pool)
+        self._written = files or open_scan(pool.path, bundle.num_bits, len(pool), own_bits(bundle))
+        files = rescaled(self._written, bundle, pool)
+        codes, constants, rows = map(_read_only, (files.codes, files.constants, files.rows))
+        self.files = files = files._replace(codes=codes, constants=constants, rows=rows)
         modalities, planes = len(bundle.modalities), files.planes
         self._order = scan_codes.bit_order(bundle.preference_weights, planes)
         self._weights = bundle.preference_weights[self._order].astype(np.int64)
@@ -69,13 +79,22 @@ class SumScan(Engine):
             for segment in files.segments
         ]
         # without repeated items: testing an item twice would change nothing
-        self._items = np.ascontiguousarray(pool.items, dtype=np.int32).reshape(-1)
+        self._items = _read_only(np.ascontiguousarray(pool.items, dtype=np.int32).reshape(-1))
         self._words = np.full(len(files.constants), 2**64 - 1, dtype=np.uint64)
         for segment in files.segments:  # clears the bits after the last outfit
             last = segment.last
             self._words[last - 1 : last] = scan_words(files.rows[(last - 1) * LANES : last * LANES] >= 0)
         # with a single segment, positions are rows
         self._in_order = len(files.segments) < 2
+
+    @property
+    def tests_items(self) -> bool:
+        """See Engine.tests_items."""
+        return True
+
+    def over(self, view: Bundle) -> SumScan:
+        """See Engine.over."""
+        return type(self)(view, self._pool, files=self._written, threads=self._threads)
 
     def search(
         self,
@@ -275,6 +294,13 @@ class SumScan(Engine):
             rows_of_segment = rows_of_segment[: len(rows_of_segment) - int((rows_of_segment[-LANES:] < 0).sum())]
             out[here] = first * LANES + np.searchsorted(rows_of_segment, rows[here])
         return out
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    """A view of an array as those of files are: for another type of array, numba would compile each kernel again."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def scan_words(allowed: np.ndarray) -> np.ndarray:
