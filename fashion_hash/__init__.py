@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from fashion_hash.retrieval.recommender import Hit, Hits, ItemHits, OutfitHit, OutfitsFor, Recommender
     from fashion_hash.training.export.bundle import export_bundle
     from fashion_hash.training.measure.outfits import evaluate
-    from fashion_hash.training.outfits.loop import fit
+    from fashion_hash.training.recipes.auto import fit
     from fashion_hash.training.runs.run import Run, load_data
 
 __version__ = "0.1.0"
@@ -59,7 +59,7 @@ _WHERE = {
     "check_dataset": "data.checks.outfits",
     "evaluate": "training.measure.outfits",
     "export_bundle": "training.export.bundle",
-    "fit": "training.outfits.loop",
+    "fit": "training.recipes.auto",
     "load_config": "config.experiment",
     "load_data": "training.runs.run",
     "load_dataset": "data.load",

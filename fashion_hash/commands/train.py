@@ -55,7 +55,7 @@ def _train(args: argparse.Namespace) -> int:
     from fashion_hash.config.experiment import load_experiment
     from fashion_hash.config.requests import RequestConfig
     from fashion_hash.errors import ConfigError
-    from fashion_hash.training.outfits.loop import fit
+    from fashion_hash.training.recipes.auto import fit
     from fashion_hash.training.requests.loop import fit_requests
     from fashion_hash.training.requests.run import RequestRun
     from fashion_hash.training.runs.older_run import remove_older

@@ -23,6 +23,7 @@ from fashion_hash.config.network import (
     OutfitConfig,
     TextConfig,
 )
+from fashion_hash.config.recipe import Recipe
 from fashion_hash.config.requests import RequestConfig
 from fashion_hash.config.sections import Name, Section, Seed
 from fashion_hash.config.training import (
@@ -38,7 +39,8 @@ from fashion_hash.errors import ConfigError, suggest
 
 AnyConfig = TypeVar("AnyConfig", bound=BaseModel)
 
-MODALITIES = ("image", "text", "cooccurrence", "id")
+CONTENT = ("image", "text", "cooccurrence")
+MODALITIES = (*CONTENT, "id")
 # keys that are left out of the YAML at their defaults: files named after a digest of it keep their names
 _LEFT_OUT = {
     "image": ("encoder", "pooling"),
@@ -57,6 +59,8 @@ class Config(Section):
     Attributes:
         name: the name of the run's folder: letters, digits, ".", "_" and "-".
         seed: the seed of all random numbers.
+        recipe: how settings that are left out are looked for on the validation split; they have their defaults if it
+            is left out. Runs have the configuration that was chosen.
         data: which data set to read.
         image: pictures of the items.
         text: words about the items.
@@ -75,6 +79,7 @@ class Config(Section):
 
     name: Name
     seed: Seed = 0
+    recipe: Recipe = None
     data: DataConfig
     image: ImageConfig | None = None
     text: TextConfig | None = None
@@ -103,7 +108,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Config:
-        if not self.modalities:
+        if not self.modalities and self.recipe is None:
             raise ValueError("no modality: give at least one of the sections image, text, cooccurrence and id")
         kind, teacher = self.negatives.kind, self.teacher
         if teacher is not None and teacher.per_positive is not None and kind not in ("shared", "outfits"):
@@ -152,6 +157,8 @@ class Config(Section):
     def to_yaml(self) -> str:
         """The whole configuration as YAML, defaults included; `load_config` reads it back."""
         unused: dict[str, Any] = {"data": self.data.unused}
+        if self.recipe is None:
+            unused["recipe"] = True
         for name, keys in _LEFT_OUT.items():
             if (section := getattr(self, name)) is not None:
                 defaults = type(section).model_fields

@@ -11,13 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fashion_hash.config.experiment import Config, make_config
+from fashion_hash.config.experiment import CONTENT, Config, make_config
 
 LINEAR, LPAE = "linear BPR", "LPAE-u"
 
 ANCHORS = 64
 EPOCHS = 20
-_CONTENT = ("image", "text", "cooccurrence")
 
 
 def linear_config(config: Config) -> Config:
@@ -27,12 +26,12 @@ def linear_config(config: Config) -> Config:
         config: of the experiment. Its pictures get frozen features of the same network.
     """
     values = _data_of(config)
-    for name in _CONTENT:
+    for name in CONTENT:
         if name in values:
             values[name]["head"] = "linear"
     bits = max(128, config.model.num_bits)
     values["model"] = {"kind": "linear", "num_bits": bits, "item_bias": True, "dropout": 0.2}
-    rates = {"user": 0.01, "id": 0.01, "item_bias": 0.01, **{f"{name}_head": 1e-3 for name in _CONTENT}}
+    rates = {"user": 0.01, "id": 0.01, "item_bias": 0.01, **{f"{name}_head": 1e-3 for name in CONTENT}}
     values["optimiser"] = {"kind": "adam", "rates": rates, "weight_decay": 5e-5}
     values["train"] = {"epochs": EPOCHS, "batch_size": 1024, "device": config.train.device}
     return make_config(values)
@@ -50,7 +49,7 @@ def lpae_config(config: Config) -> Config:
     values["model"] = {"num_bits": 128, "item_bias": True, "dropout": 0.3, "user_init_std": 0.1}
     values["encoder"] = {"width": 128, "anchors": ANCHORS}
     values["loss"] = {"kind": "softmax", "cross_modal": 0}
-    rates = {"user": 0.003, "id": 0.003, "item_bias": 0.01, **{f"{name}_head": 1e-3 for name in _CONTENT}}
+    rates = {"user": 0.003, "id": 0.003, "item_bias": 0.01, **{f"{name}_head": 1e-3 for name in CONTENT}}
     values["optimiser"] = {"kind": "adam", "rates": rates, "weight_decay": 1e-5}
     values["train"] = {"epochs": EPOCHS, "batch_size": 256, "device": config.train.device}
     return make_config(values)
@@ -63,7 +62,7 @@ TRAINED: Mapping[str, Callable[[Config], Config]] = {LINEAR: linear_config, LPAE
 def _data_of(config: Config) -> dict[str, Any]:
     """What an experiment is about, without its model: name, seed, data, features and negatives."""
     dumped = config.model_dump(mode="json", exclude={"data": config.data.unused})
-    values = {name: dumped[name] for name in ("name", "seed", "data", "id", *_CONTENT) if dumped[name] is not None}
+    values = {name: dumped[name] for name in ("name", "seed", "data", "id", *CONTENT) if dumped[name] is not None}
     if "image" in values:
         values["image"]["mode"] = "frozen"
     shared = config.negatives.kind == "shared"

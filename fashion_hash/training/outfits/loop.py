@@ -129,6 +129,11 @@ def _start(model: Network, config: Config, dataset: Dataset, inputs: ItemInputs)
 
 def _check(config: Config, dataset: Dataset, out: str | Path | None) -> None:
     """Refuses invalid configurations before anything is read or written."""
+    if config.recipe is not None:
+        raise ConfigError(
+            "recipe: the settings have to be chosen first: train with `fashion-hash train`, and go on with the "
+            "chosen.yaml that it writes"
+        )
     if config.train.calibrate and "valid" not in dataset.splits:
         raise ConfigError(f"train.calibrate: {dataset.name} has no validation split to calibrate on; set it to false")
     if "valid" not in dataset.splits and (config.train.best_by != "auc" or config.train.patience is not None):

@@ -143,6 +143,13 @@ class Run(RunFolder[Config]):
         criterion = self.config.train.criterion
         return "validation AUC" if criterion.metric == "auc" else f"validation {criterion.name}"
 
+    @property
+    def form(self) -> str:
+        """The form of the codes that it answers with: "binary", or "relaxed" for models of floats."""
+        encoder, kind = self.config.encoder, self.config.model.kind
+        floats = kind == "linear" or (encoder is not None and encoder.output == "float")
+        return "relaxed" if floats else "binary"
+
     def stop_reason(self) -> str | None:
         """Why training stops early (train.patience); None to continue."""
         patience, waited = self.config.train.patience, len(self.history) - self.best_epoch if self.history else 0

@@ -66,11 +66,7 @@ def measured(study: Study, variant: Variant, run: Run | RequestRun) -> Measured:
 
 def own_form(run: Run | RequestRun) -> str:
     """The form in which a run answers: bits where it has them."""
-    if isinstance(run, RequestRun):
-        return ANSWER
-    encoder, kind = run.config.encoder, run.config.model.kind
-    floats = kind == "linear" or (encoder is not None and encoder.output == "float")
-    return "relaxed" if floats else "binary"
+    return ANSWER if isinstance(run, RequestRun) else run.form
 
 
 def chosen(study: Study, runs: list[Measured]) -> list[Measured]:

@@ -1,0 +1,1 @@
+"""`recipe: auto`: the settings that a configuration leaves out are chosen on the validation split."""

@@ -1,0 +1,70 @@
+"""What a recipe follows from: the sizes of the training split, and what is known of the items."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fashion_hash.core.outfits import EMPTY
+from fashion_hash.data.dataset import Dataset
+
+CLICKS_FROM = 3.0
+"""From so many training rows an outfit on, a data set is a log of clicks on outfits; below, people made the outfits."""
+
+
+class Facts(NamedTuple):
+    """Sizes of a data set.
+
+    Attributes:
+        users: with a training outfit.
+        rows: of the training split.
+        outfits: distinct outfits among them.
+        items: distinct items among them.
+        uses: how often an item occurs in the training rows, on average.
+        has_vectors: whether text vectors come with the items.
+        has_titles: whether items have titles.
+        has_pictures: whether items have pictures.
+    """
+
+    users: int
+    rows: int
+    outfits: int
+    items: int
+    uses: float
+    has_vectors: bool
+    has_titles: bool
+    has_pictures: bool
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> Facts:
+        """The sizes of a data set."""
+        positives, content = dataset.split("train").positives, dataset.content
+        filled = positives.items != EMPTY
+        items = 0
+        for item_type in dataset.types:
+            slots = [slot for slot, name in enumerate(dataset.slots) if name == item_type]
+            of_type = positives.items[:, slots]
+            items += len(set(of_type[of_type != EMPTY].tolist()))
+        return cls(
+            users=len(set(positives.users.tolist())),
+            rows=len(positives),
+            outfits=len(positives.distinct()),
+            items=items,
+            uses=float(filled.sum()) / max(1, items),
+            has_vectors=content.text_vectors is not None or "text" in content.features,
+            has_titles=any("title" in of for of_type in content.details.values() for of in of_type.values()),
+            has_pictures=content.pictures is not None or "image" in content.features,
+        )
+
+    @property
+    def are_clicks(self) -> bool:
+        """Whether users choose among known outfits, instead of making outfits of their own."""
+        return self.rows >= CLICKS_FROM * self.outfits
+
+    @property
+    def line(self) -> str:
+        """The facts in words."""
+        kind = "clicks on known outfits" if self.are_clicks else "outfits that users made"
+        return (
+            f"{self.rows:,} rows of {self.users:,} users, {self.outfits:,} distinct outfits, {self.items:,} items "
+            f"that occur {self.uses:.1f} times: {kind}"
+        )
