@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.data.dataset import Dataset
+from fashion_hash.errors import counted
 
 CLICKS_FROM = 3.0
 """From so many training rows an outfit on, a data set is a log of clicks on outfits; below, people made the outfits."""
@@ -65,6 +66,7 @@ class Facts(NamedTuple):
         """The facts in words."""
         kind = "clicks on known outfits" if self.are_clicks else "outfits that users made"
         return (
-            f"{self.rows:,} rows of {self.users:,} users, {self.outfits:,} distinct outfits, {self.items:,} items "
-            f"that occur {self.uses:.1f} times: {kind}"
+            f"{counted(self.rows, 'row')} of {counted(self.users, 'user')}, "
+            f"{counted(self.outfits, 'distinct outfit')}, {counted(self.items, 'item')} "
+            f"used {self.uses:.1f} times each: {kind}"
         )
