@@ -7,7 +7,7 @@ of them holds the files below. One that was written by `write_bundle` alone hold
       manifest.json                   format version, model, fingerprint, checksum of every file
       ids/users.*.npy                 user ids            (IdTable)
       ids/items.TYPE.*.npy            item ids of a type  (IdTable)
-      codes/users.npy                 (U, D/8) uint8      packed user codes
+      codes/users.npy                 (U, D/8) uint8      packed user codes, or another form (core/codes.py)
       codes/items.TYPE.npy            (N, M, D/8) uint8   packed item codes, one per modality
       codes/bias.TYPE.npy             (N,) int32          item bias, fixed point
       codes/preference_weights.npy    (D,) int32          weights of the user-item bits, fixed point

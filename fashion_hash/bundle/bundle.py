@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Literal, TypedDict, Unpack, get_args
 from urllib.parse import quote
 
 import numpy as np
@@ -16,6 +16,7 @@ from fashion_hash.bundle.own import OwnCodes, read_own
 from fashion_hash.bundle.tables.files import FOLDER as TABLES
 from fashion_hash.bundle.tables.files import Tables, open_tables
 from fashion_hash.core.arrays import check_rows, open_array
+from fashion_hash.core.codes import UserForm
 from fashion_hash.core.ids import IdTable
 from fashion_hash.core.manifest import MOST_BITS, Within, check_fields, read_manifest
 from fashion_hash.core.outfits import EMPTY, Outfits, check_slots, item_types, slot_names
@@ -41,6 +42,7 @@ FIELDS = {  # of the manifest, by their types
     "compatibility_scale": Within(0, 1 << 62),
     "repeat_empty": bool,
 }
+USER_FIELD = {"user_code": frozenset(get_args(UserForm))}
 
 # how a bundle scores outfits: FHN by the codes of their items, an outfit encoder by vectors of whole outfits
 ScoringKind = Literal["codes", "vectors"]
@@ -88,7 +90,8 @@ class Bundle:
         verify: whether checksums are compared, also for files opened later, such as partner lists.
         shop_names: what the shop calls columns that have another name in the catalogue: {"Preis": "price"}.
         own: the codes that outfits have of their own (fashion_hash.bundle.own); None for none.
-        user_keys: what scores outfits for each user: packed codes, (U, D / 8) uint8, or vectors, (U, D) float32.
+        user_keys: what scores outfits for each user: packed signs, (U, D / 8) uint8, or another form, see
+            fashion_hash.core.codes.user_keys; for an outfit encoder vectors, (U, D) float32.
     """
 
     def __init__(self, path: Path, manifest: dict[str, Any], verify: bool = True) -> None:
@@ -124,7 +127,7 @@ class Bundle:
             item_type: IdTable.open(item_type, path / "ids", f"items.{_file_name(item_type)}")
             for item_type in self.types
         }
-        self.user_codes = self._array("codes/users.npy", U=len(self.users))
+        self.user_codes = self._array(f"codes/users.npy of {self.user_form}", U=len(self.users))
         untrained = (path / "codes/users.known.npy").is_file()  # only where users have no training outfit
         self.users_known = self._array("codes/users.known.npy", U=len(self.users)) if untrained else None
         self.item_codes = self._by_type("codes/items", M=len(self.modalities))
@@ -151,6 +154,13 @@ class Bundle:
         self.history = Outfits(self.slots, users, items)
         timed = (path / "history/times.npy").is_file()  # only where the data says when users liked
         self.history_times = self._array("history/times.npy", L=len(users)) if timed else None
+
+    @cached_property
+    def user_form(self) -> UserForm:
+        """In which form the codes of users are kept; "bits" for an outfit encoder."""
+        form: UserForm = self.manifest.get("user_code", "bits")  # older bundles hold nothing else
+        check_fields(self.path / "manifest.json", {"user_code": form}, USER_FIELD)
+        return form
 
     @classmethod
     def open(cls, path: str | Path, *, verify: bool = True) -> Bundle:
@@ -279,5 +289,5 @@ class Bundle:
         }
 
     def _array(self, name: str, item_type: str = "", **sizes: int) -> np.ndarray:
-        file = name.replace("*", _file_name(item_type))
+        file = name.replace("*", _file_name(item_type)).partition(" of ")[0]
         return open_array(self.path / file, name, D=self.num_bits, W=self.num_bits // 8, **sizes)

@@ -22,7 +22,7 @@ from fashion_hash.bundle.bundle import (
 from fashion_hash.bundle.catalogue import write_catalogue
 from fashion_hash.bundle.generations import has_generations, latest, next_generation
 from fashion_hash.bundle.own import OwnContents, check_own, write_own
-from fashion_hash.core.codes import WEIGHT_STEP_BITS, check_num_bits, fixed_point, pack
+from fashion_hash.core.codes import WEIGHT_STEP_BITS, UserForm, check_num_bits, fixed_point, pack, user_keys
 from fashion_hash.core.files import atomic_folder
 from fashion_hash.core.ids import IdTable
 from fashion_hash.core.locks import hold
@@ -57,7 +57,7 @@ class BundleContents:
         slots: item type of each slot.
         modalities: names of the M modalities, in the order of the item codes.
         users, items: ids in row order (items by type).
-        user_codes: (U, D) of -1 / +1.
+        user_codes: (U, D) of -1 / +1, or numbers from -1 to +1 in another form than bits.
         item_codes: by type, (N, M, D) of -1 / +1.
         item_bias: by type, (N,) real; zeros for a model without item bias.
         preference_weights, compatibility_weights: (D,) real.
@@ -77,6 +77,7 @@ class BundleContents:
             for a bundle that answers no words.
         own: the codes that outfits have of their own; None for none.
         names: what the shop calls columns that have another name in the catalogue: {"Preis": "price"}.
+        user_form: in which form the codes of users are kept; with "scaled" the numbers of a user have one size.
     """
 
     name: str
@@ -104,6 +105,7 @@ class BundleContents:
     facts: RequestFacts | None = None
     names: Mapping[str, str] = field(default_factory=dict)
     own: OwnContents | None = None
+    user_form: UserForm = "bits"
 
 
 def write_bundle(path: str | Path, contents: BundleContents) -> Bundle:
@@ -134,7 +136,7 @@ def _write(folder: Path, contents: BundleContents, scoring: _ScoringContents) ->
     (folder / "codes").mkdir()
     (folder / "history").mkdir()
     IdTable.of("user", contents.users).save(folder / "ids", "users")
-    np.save(folder / "codes/users.npy", pack(contents.user_codes))
+    np.save(folder / "codes/users.npy", user_keys(contents.user_form, contents.user_codes))
     np.save(folder / "codes/preference_weights.npy", fixed_point(contents.preference_weights))
     np.save(folder / "codes/compatibility_weights.npy", fixed_point(contents.compatibility_weights))
     for item_type in item_types(contents.slots):
@@ -174,6 +176,7 @@ def _write(folder: Path, contents: BundleContents, scoring: _ScoringContents) ->
         "repeat_empty": bool(contents.repeat_empty),
         "model": dict(contents.model),
         "answers": scoring.answers,
+        **({} if contents.user_form == "bits" else {"user_code": contents.user_form}),
         **({"shop_names": dict(contents.names)} if contents.names else {}),
     }
     seal(folder, manifest)
@@ -229,15 +232,28 @@ def _check_arrays(contents: BundleContents, types: Sequence[str]) -> None:
         weights.append((f"item_bias[{item_type!r}]", item_bias, (size,)))
     if contents.users_known is not None and np.shape(contents.users_known) != (len(contents.users),):
         raise BundleError(f"users_known has shape {np.shape(contents.users_known)}, expected {(len(contents.users),)}")
+    _check_user_codes(contents)
     for name, array, shape in codes + weights:
         if np.shape(array) != shape:
             raise BundleError(f"{name} has shape {np.shape(array)}, expected {shape}")
-    for name, array, _ in codes:
+    for name, array, _ in codes[0 if contents.user_form == "bits" else 1 :]:
         if not (np.abs(array) == 1).all():
             raise BundleError(f"{name} has values other than -1 and +1: binarise the relaxed codes first")
     for name, array, _ in weights:
         if not (np.abs(array) < 2**15).all():
             raise BundleError(f"{name} has a value that is not finite or not between -32768 and 32768")
+
+
+def _check_user_codes(contents: BundleContents) -> None:
+    sizes = np.abs(contents.user_codes)
+    if contents.user_form == "bits":
+        return  # checked with the codes of items
+    if not (sizes <= 1).all():
+        raise BundleError(f"user_codes has values that are not from -1 to +1, as users in {contents.user_form} need")
+    if contents.user_form == "scaled" and sizes.size and np.ptp(sizes, axis=1).any():
+        raise BundleError(
+            "user_codes has numbers of several sizes in one user: with user_form scaled, all have its scale"
+        )
 
 
 def _check_requests(contents: BundleContents, types: tuple[str, ...]) -> None:
@@ -347,6 +363,10 @@ class _VectorContents:
 
     def check(self) -> None:
         contents, encoder = self._contents, self._encoder
+        if contents.user_form != "bits":
+            raise BundleError(
+                f"user_form {contents.user_form} is for codes: the users of an outfit encoder are vectors already"
+            )
         if contents.repeat_empty or contents.compatibility_scale:
             raise BundleError(
                 "an outfit encoder masks empty slots and has no compatibility term: in its bundle repeat_empty must be "

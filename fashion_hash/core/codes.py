@@ -8,6 +8,14 @@ Learned bit weights enter every score as fixed-point integers, `round(w * 2**16)
 do not depend on the order in which they are taken, so every engine returns the same score to the
 last bit, and ties are true ties.
 
+Items are always signs. A user may be more than signs, since one user is read where millions of items are: the
+numbers of a user lie between -1 and +1 and are kept in one of these forms (UserForm), here with their bits a user:
+
+    bits     D          signs: every number is -1 or +1
+    scaled   D + 8      signs and one scale in steps of 1/255, the size of all numbers of the user
+    bytes    8 D        numbers in steps of 1/127
+    floats   32 D       float32 numbers
+
 Example:
     >>> a, b = pack(np.ones((2, 16)) * [[1], [-1]])
     >>> a.nbytes, int(hamming(a, b)), int(inner(a, a))
@@ -16,7 +24,7 @@ Example:
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +32,9 @@ import numpy.typing as npt
 WEIGHT_STEP_BITS = 16
 WEIGHT_ONE = 1 << WEIGHT_STEP_BITS
 
+SCALE_ONE, BYTE_ONE = 255, 127  # what stands for 1 in a user's scale, and in a user's bytes
+
+UserForm = Literal["bits", "scaled", "bytes", "floats"]
 Packed = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]
 
@@ -89,3 +100,44 @@ def weighted_inner(query: npt.NDArray[Any], packed: Packed) -> Integers:
     for byte in range(len(tables)):
         total += tables[byte][packed[..., byte]]
     return total
+
+
+def bits_a_user(form: UserForm, num_bits: int) -> int:
+    """How many bits the code of a user takes."""
+    return {"bits": num_bits, "scaled": num_bits + 8, "bytes": 8 * num_bits, "floats": 32 * num_bits}[form]
+
+
+def user_keys(form: UserForm, numbers: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The codes of users as a bundle keeps them.
+
+    Args:
+        form: what is kept of the numbers; with "scaled", all numbers of a user should have one size.
+        numbers: (..., D) from -1 to +1; what is beyond is cut.
+
+    Returns:
+        (..., D / 8) uint8 packed signs (bits), (..., D / 8 + 1) uint8 with the scale as the last byte (scaled),
+        (..., D) int8 (bytes) or (..., D) float32 (floats).
+    """
+    check_num_bits(numbers.shape[-1])
+    numbers = np.clip(np.asarray(numbers, dtype=np.float32), -1, 1)
+    if form == "floats":
+        return numbers
+    if form == "bytes":
+        return np.asarray(np.rint(numbers * BYTE_ONE), dtype=np.int8)
+    signs = np.packbits(~np.signbit(numbers), axis=-1, bitorder="little")
+    if form == "bits":
+        return np.asarray(signs)
+    scales = np.rint(np.abs(numbers).mean(axis=-1, keepdims=True, dtype=np.float64) * SCALE_ONE)
+    return np.concatenate([signs, scales.astype(np.uint8)], axis=-1)
+
+
+def user_numbers(form: UserForm, keys: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """The inverse of `user_keys`: the numbers of users, (..., D) float32; the same on every machine."""
+    if form == "floats":
+        return np.asarray(keys, dtype=np.float32)
+    if form == "bytes":
+        return np.asarray(keys, dtype=np.float32) / np.float32(BYTE_ONE)
+    if form == "bits":
+        return unpack(keys).astype(np.float32)
+    scales = keys[..., -1:].astype(np.float32) / np.float32(SCALE_ONE)
+    return np.asarray(unpack(keys[..., :-1]) * scales)

@@ -143,6 +143,11 @@ class FoldIn:
     """
 
     def __init__(self, bundle: Bundle, seed: int = 0) -> None:
+        if bundle.user_form != "bits":
+            raise QueryError(
+                f"{bundle.path} keeps users in {bundle.user_form}; new users can be folded in only where they are "
+                "bits: export the run with users in bits"
+            )
         self._bundle = bundle
         self._seed = seed
         self._drawn: dict[tuple[int, tuple[int, ...]], np.ndarray] = {}  # replaced as a whole: threads share it

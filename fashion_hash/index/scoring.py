@@ -16,7 +16,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle, ScoringKind
-from fashion_hash.core.codes import Packed, binarise, pack, unpack
+from fashion_hash.core.codes import Packed, binarise, pack, user_numbers
 from fashion_hash.core.ids import IdTable
 from fashion_hash.index import exact
 from fashion_hash.index import outfit_vectors as kept
@@ -98,6 +98,10 @@ class Scoring(ABC):
         """User keys, (U, ...), as real numbers: (U, D) float32."""
 
     @abstractmethod
+    def item_query(self, user_key: np.ndarray) -> np.ndarray:
+        """(D,) int64, what each bit of a single item's code says of how much a user likes it."""
+
+    @abstractmethod
     def outfit_vectors(self, items: np.ndarray) -> np.ndarray:
         """What is stored for outfits, (R, S) rows of items, besides their terms: (R, ...), or (R, 0) for nothing."""
 
@@ -135,7 +139,11 @@ class CodeScoring(Scoring):
 
     def real_keys(self, user_keys: np.ndarray) -> np.ndarray:
         """See Scoring.real_keys."""
-        return unpack(user_keys).astype(np.float32)
+        return user_numbers(self._bundle.user_form, user_keys)
+
+    def item_query(self, user_key: np.ndarray) -> np.ndarray:
+        """See Scoring.item_query."""
+        return exact.query(self._bundle, user_key)
 
     def outfit_vectors(self, items: np.ndarray) -> np.ndarray:
         """See Scoring.outfit_vectors."""
@@ -187,6 +195,10 @@ class VectorScoring(Scoring):
     def real_keys(self, user_keys: np.ndarray) -> np.ndarray:
         """See Scoring.real_keys."""
         return user_keys.astype(np.float32)
+
+    def item_query(self, user_key: np.ndarray) -> np.ndarray:
+        """See Scoring.item_query: the signs of the vector."""
+        return binarise(user_key) * self._bundle.preference_weights.astype(np.int64)
 
     def outfit_vectors(self, items: np.ndarray) -> np.ndarray:
         """See Scoring.outfit_vectors: (R, D) float32, or (R, D / 8) uint8 where vectors are bits."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from fashion_hash.bundle.bundle import ScoringKind
-from fashion_hash.core.codes import WEIGHT_ONE, Packed, unpack
+from fashion_hash.core.codes import WEIGHT_ONE
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.index import exact
 from fashion_hash.index.engines import vectors as encoded
@@ -25,7 +25,7 @@ NO_PRODUCTS = np.zeros(0, dtype=np.int32)
 
 def search_pool(
     snapshot: Snapshot,
-    user_codes: Packed,
+    user_keys: np.ndarray,
     k: int,
     excludes: Sequence[np.ndarray] | None = None,
     allowed: np.ndarray | ItemTest | None = None,
@@ -34,7 +34,7 @@ def search_pool(
 
     Args:
         snapshot: the state to search.
-        user_codes: (U, D / 8) uint8, packed, or vectors (U, D) for an outfit encoder: see Bundle.user_keys.
+        user_keys: rows of Bundle.user_keys, (U, ...).
         k: the number of outfits, at least 1; answers are shorter when fewer are left.
         excludes: for each user distinct rows to leave out.
         allowed: (N + A,) bool, the rows to choose from; by default all that are offered. Without changes, and for an
@@ -45,26 +45,26 @@ def search_pool(
     """
     if isinstance(allowed, ItemTest):
         # callers pass it only to engines with tests_items
-        return snapshot.base.engine.search_many(user_codes, k, excludes, allowed)  # type: ignore[arg-type]
+        return snapshot.base.engine.search_many(user_keys, k, excludes, allowed)  # type: ignore[arg-type]
     if snapshot.offered is not None:
         allowed = snapshot.offered if allowed is None else allowed & snapshot.offered
     count = len(snapshot.base.pool)
-    excluded = [NOTHING] * len(user_codes) if excludes is None else excludes
+    excluded = [NOTHING] * len(user_keys) if excludes is None else excludes
     best_added = ADDED[snapshot.bundle.scoring]
     of_files = [rows[rows < count] for rows in excluded]
     engine, first = snapshot.base.engine, None if allowed is None else allowed[:count]
-    if len(user_codes) == 1:
-        rankings = [engine.search(user_codes[0], k, of_files[0], first)]
+    if len(user_keys) == 1:
+        rankings = [engine.search(user_keys[0], k, of_files[0], first)]
     else:
-        rankings = engine.search_many(user_codes, k, of_files, first)
+        rankings = engine.search_many(user_keys, k, of_files, first)
     if not len(snapshot.added):
         return rankings
     best = []
-    for code, ranking, rows in zip(user_codes, rankings, excluded):
+    for user_key, ranking, rows in zip(user_keys, rankings, excluded):
         choices = np.ones(len(snapshot.added), dtype=bool) if allowed is None else allowed[count:].copy()
         choices[rows[rows >= count] - count] = False
         least = ranking.scores[-1] if len(ranking.scores) == k else -np.inf
-        best.append(_merged(snapshot, ranking, best_added(snapshot, code, k, choices, least), k))
+        best.append(_merged(snapshot, ranking, best_added(snapshot, user_key, k, choices, least), k))
     return best
 
 
@@ -75,16 +75,16 @@ def _best_by_vectors(snapshot: Snapshot, user_key: np.ndarray, k: int, choices: 
     return Ranking(best.rows + len(snapshot.base.pool), best.scores)
 
 
-def _best_by_codes(snapshot: Snapshot, user_code: Packed, k: int, choices: np.ndarray, least: float) -> Ranking:
+def _best_by_codes(snapshot: Snapshot, user_key: np.ndarray, k: int, choices: np.ndarray, least: float) -> Ranking:
     bundle, added = snapshot.bundle, snapshot.added
-    query = unpack(user_code) * bundle.preference_weights.astype(np.int64)
+    query = exact.query(bundle, user_key)
     # a coarser unit for the query keeps its products with the sums, |sum| <= S M, below 2^31
     most = len(bundle.slots) * len(bundle.modalities)
     unit = max(float(np.abs(query).max()) * most * bundle.num_bits / 2**30, 1.0)
     coarse = np.rint(query / unit).astype(np.int32)
     scale = bundle.preference_scale / (WEIGHT_ONE * len(bundle.modalities) * bundle.num_bits)
     score = products(added.sums, coarse) * (scale * unit / added.terms.num_items) + added.constant
-    own = exact.own_terms(bundle, user_code, added.own)[0] if (added.own != EMPTY).any() else None
+    own = exact.own_terms(bundle, user_key, added.own)[0] if (added.own != EMPTY).any() else None
     if own is not None:
         score += bundle.preference_scale * own / (WEIGHT_ONE * bundle.num_bits)
     # each bit errs by at most half a unit, n M times, and n M cancels; floating point errs by far less than 1% of that

@@ -51,3 +51,22 @@ def test_fixed_point_rounds_and_refuses_what_does_not_fit() -> None:
     for bad in (np.nan, np.inf, 32768.0):
         with pytest.raises(ValueError, match="finite and within"):
             codes.fixed_point(np.array([bad]))
+
+
+@pytest.mark.parametrize("form", ["bits", "scaled", "bytes", "floats"])
+def test_users_in_every_form(form: codes.UserForm) -> None:
+    rng = np.random.default_rng(3)
+    numbers = {
+        "bits": signs(rng, 4, 16),
+        "scaled": signs(rng, 4, 16) * np.array([[0.0], [1.0], [7 / 255], [0.3]]),
+        "bytes": rng.integers(-127, 128, (4, 16)) / 127,
+        "floats": rng.uniform(-1, 1, (4, 16)),
+    }[form]
+    keys = codes.user_keys(form, numbers)
+    assert keys[0].nbytes * 8 == codes.bits_a_user(form, 16)
+    back = codes.user_numbers(form, keys)
+    assert back.dtype == np.float32
+    step = {"bits": 0.0, "scaled": 0.5 / 255, "bytes": 0.0, "floats": 0.0}[form]
+    assert np.abs(back - numbers).max() <= step + 1e-7
+    assert (codes.user_keys(form, back) == keys).all()  # also the signs of a user without a size
+    assert (codes.user_numbers(form, codes.user_keys(form, 3.0 * signs(rng, 1, 16))) ** 2 == 1).all()  # cut

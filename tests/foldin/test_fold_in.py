@@ -1,6 +1,7 @@
 """Codes of new users: planted tastes are recovered, the loss only falls, bad input is refused."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -240,3 +241,8 @@ def test_random_outfits_that_were_kept_give_the_same_code(tmp_path):
     fold = FoldIn(bundle)
     for count in (1, 3, 40, 1, 3):
         assert fold.fit(told[:count]).tobytes() == FoldIn(bundle).fit(told[:count]).tobytes()
+
+
+def test_users_that_are_more_than_bits_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(QueryError, match="keeps users in bytes; new users can be folded in only where they are bits"):
+        FoldIn(random_bundle(tmp_path / "bundle", user_form="bytes"))

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fashion_hash.core.codes import UserForm
 from fashion_hash.index import exact
 from fashion_hash.index.build import build_index
 from fashion_hash.index.engines.contract import NOTHING
@@ -42,13 +43,16 @@ def test_an_old_snapshot_does_not_change(tmp_path: Path) -> None:
     assert recommender.live.now().num_outfits == len(recommender) != 61
 
 
-@pytest.mark.parametrize("compiled_from", [1, 10**9])
+@pytest.mark.parametrize(
+    ("compiled_from", "user_form"), [(1, "bits"), (10**9, "bits"), (1, "scaled"), (10**9, "bytes")]
+)
 def test_ties_between_old_and_new_outfits_go_by_id(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiled_from: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiled_from: int, user_form: UserForm
 ) -> None:
     monkeypatch.setattr(pool_search, "COMPILED_FROM", compiled_from)
     # 8 bits, unit weights and ten items: a handful of different scores
-    bundle = random_bundle(tmp_path / "bundle", slots=("top", "bottom"), num_bits=8, variant="T0", num_items=10)
+    options = {"slots": ("top", "bottom"), "num_bits": 8, "variant": "T0", "num_items": 10}
+    bundle = random_bundle(tmp_path / "bundle", user_form=user_form, **options)
     pool = random_pool(bundle, 300)
     build_index(bundle, pool, [f"{number:03d}" for number in range(300)])
     recommender = Recommender.load(bundle.path)

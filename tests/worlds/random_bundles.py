@@ -12,6 +12,7 @@ import numpy as np
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.own import OwnContents
 from fashion_hash.bundle.write import BundleContents, write_bundle
+from fashion_hash.core.codes import UserForm
 from fashion_hash.core.outfits import EMPTY, Outfits, item_types
 from tests.worlds.copies import write_or_copy
 
@@ -45,11 +46,13 @@ def random_contents(
     biased: bool = False,
     history: Outfits | None = None,
     own: int = 0,
+    user_form: UserForm = "bits",
     **changes: Any,
 ) -> BundleContents:
     """A bundle's contents: T0 unit weights with a scalar on the user's, T1 w_u, T2 w_i, T3 both.
 
-    So many outfits at most have codes of their own (`own`).
+    So many outfits at most have codes of their own (`own`). Users in another form than bits have numbers of all sizes,
+    the second user none at all, the third the largest.
     """
     rng = np.random.default_rng(seed)
     slots = tuple(slots)
@@ -91,6 +94,10 @@ def random_contents(
             outfits, signs(count, num_bits), rng.normal(0, 2, count), rng.normal(0.7, 0.5, num_bits)
         )
         contents = replace(contents, own=of_outfits)
+    if user_form != "bits":
+        sizes_of = np.random.default_rng([seed, 1]).random((num_users, 1 if user_form == "scaled" else num_bits))
+        sizes_of[1:2], sizes_of[2:3] = 0.0, 1.0
+        contents = replace(contents, user_codes=contents.user_codes * sizes_of, user_form=user_form)
     return replace(contents, **changes)
 
 

@@ -67,7 +67,7 @@ class Engine(ABC):
         """The best outfits for a user.
 
         Args:
-            user_key: a row of Bundle.user_keys: (D / 8,) uint8, packed, or (D,) float32.
+            user_key: a row of Bundle.user_keys.
             k: the number of outfits, at least 1; the answer is shorter when fewer are left.
             exclude: distinct rows of the pool to leave out.
             allowed: (N,) bool, the rows to choose from; by default all.

@@ -33,13 +33,11 @@ class _OwnCodes(NamedTuple):
     Attributes:
         rows: (K,) of the pool.
         bytes: (D / 8, K) uint8, their codes, a row per byte.
-        weights: (D,) int64.
         times: (K,) int64, n M: how often the product with the user counts (index/exact.py).
     """
 
     rows: np.ndarray
     bytes: Packed
-    weights: np.ndarray
     times: np.ndarray
 
 
@@ -48,7 +46,6 @@ class Factored(Engine):
 
     def __init__(self, bundle: Bundle, pool: Pool) -> None:
         super().__init__(bundle, pool)
-        self._weights = bundle.preference_weights.astype(np.int64)
         items = exact.outfit_items(bundle, pool.items)
         # items that occur in the pool, all types in one array; the last place is for empty slots
         codes, self._places = [], np.empty(items.shape[::-1], dtype=np.intp)
@@ -72,7 +69,7 @@ class Factored(Engine):
             rows = np.flatnonzero(pool.own != EMPTY)
             times = len(bundle.modalities) * pool.num_items[rows].astype(np.int64)
             own = np.ascontiguousarray(bundle.own.codes[pool.own[rows]].T)
-            self._own = _OwnCodes(rows, own, bundle.own.weights.astype(np.int64), times)
+            self._own = _OwnCodes(rows, own, times)
         self._scale()
 
     def over(self, view: Bundle) -> Factored:
@@ -95,7 +92,7 @@ class Factored(Engine):
         self, user_key: np.ndarray, k: int, exclude: np.ndarray = NOTHING, allowed: np.ndarray | None = None
     ) -> Ranking:
         """See Engine.search."""
-        return self._best(user_key, self.item_values(unpack(user_key) * self._weights), k, exclude, allowed)
+        return self._best(user_key, self.item_values(exact.query(self._bundle, user_key)), k, exclude, allowed)
 
     def search_many(
         self,
@@ -110,7 +107,7 @@ class Factored(Engine):
         at_once = max(1, MOST_VALUES // (self._bytes.shape[1] + 1))
         for first in range(0, len(user_keys), at_once):
             users = slice(first, first + at_once)
-            values = self.values_of_many(unpack(user_keys[users]) * self._weights)
+            values = self.values_of_many(exact.query(self._bundle, user_keys[users]))
             rankings += [
                 self._best(user_key, of_user, k, exclude, allowed)
                 for user_key, of_user, exclude in zip(user_keys[users], values, excludes[users])
@@ -127,7 +124,7 @@ class Factored(Engine):
             total += np.take(values, places, out=part, mode="clip")
         if self._own is not None:
             of_own = np.zeros(len(self._own.rows), dtype=np.int64)
-            add_products(self._own.bytes, unpack(user_key) * self._own.weights, of_own)
+            add_products(self._own.bytes, exact.own_query(self._bundle, user_key), of_own)
             total[self._own.rows] += self._own.times * of_own
         total *= self._factor
         total += self._constant

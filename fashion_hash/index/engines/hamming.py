@@ -5,10 +5,11 @@ code, repeated for every slot. With learned bit weights this is not the order of
 shortlist is widened until a bound proves it long enough: an outfit of n items that differs from the
 user in at least d of its n M D bits has at most the preference
 
-    U(d) = n M sum(w_u) - 2 * (sum of the d smallest of n M copies of each w_u)
+    U(d) = n M sum(q) - 2 * (sum of the d smallest of n M copies of each q),   q = sign(u) * round(w_u * u)
 
-(the differences are where they cost least), and at most the best compatibility and bias of any
-outfit of its shape (n, P). When that is below the k-th best score so far, nothing is missing.
+(where the user is more than signs, their signs are compared; the differences are where they cost least),
+and at most the best compatibility and bias of any outfit of its shape (n, P). When that is below the
+k-th best score so far, nothing is missing.
 
 build_index writes the faiss index (IndexBinaryFlat) to index/outfits.faiss for pools of at most
 FAISS_UP_TO outfits; without the file, the engine builds the index when it is opened.
@@ -24,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.core.codes import WEIGHT_ONE, Packed, hamming
+from fashion_hash.core.codes import WEIGHT_ONE, Packed, binarise, hamming, pack, unpack, user_numbers
 from fashion_hash.errors import BundleError, counted, unreadable
 from fashion_hash.index import exact
 from fashion_hash.index.engines.contract import NOTHING, Engine, Ranking
@@ -115,10 +116,10 @@ class Hamming(Engine):
         self, user_key: np.ndarray, k: int, exclude: np.ndarray = NOTHING, allowed: np.ndarray | None = None
     ) -> Ranking:
         """See Engine.search."""
-        size = max(FIRST, 4 * k) + len(exclude)
+        size, signs = max(FIRST, 4 * k) + len(exclude), self._signs(user_key)
         while size * 4 < len(self._pool):
             self.shortlist = size
-            distance, shortlist = self.faiss_search(user_key, size)
+            distance, shortlist = self.faiss_search(signs, size)
             rows = np.setdiff1d(shortlist, exclude)
             rows = rows if allowed is None else rows[allowed[rows]]
             score = exact.scores(self._bundle, exact.terms(self._bundle, user_key, self._pool.items[rows]))
@@ -136,11 +137,15 @@ class Hamming(Engine):
         distance, rows = self._index.search(np.tile(user_code, codes)[None], size)
         return distance[0], rows[0]
 
-    def bound(self, user_code: Packed, distance: int) -> float:
-        """An upper bound of the score of every outfit at this Hamming distance or farther."""
+    def _signs(self, user_key: np.ndarray) -> Packed:
+        return pack(binarise(user_numbers(self._bundle.user_form, user_key)))
+
+    def bound(self, user_key: np.ndarray, distance: int) -> float:
+        """An upper bound of the score of every outfit at this Hamming distance from a user's signs or farther."""
         bundle, modalities = self._bundle, len(self._bundle.modalities)
-        weights = np.sort(bundle.preference_weights.astype(np.int64))
-        empty_distance = modalities * int(hamming(user_code, np.zeros_like(user_code)))
+        signs = self._signs(user_key)
+        weights = np.sort(exact.query(bundle, user_key) * unpack(signs))
+        empty_distance = modalities * int(hamming(signs, np.zeros_like(signs)))
         bits = modalities * bundle.num_bits
         bounds = []
         for num_items, pairs, most in self._shapes:

@@ -12,6 +12,7 @@ from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.core.codes import WEIGHT_ONE, unpack
 from fashion_hash.core.outfits import EMPTY, fill_empty, slot_pairs, type_pairs
 from fashion_hash.errors import BundleError, QueryError, counted, suggest
+from fashion_hash.index import exact
 from fashion_hash.index.partners import Partners
 from fashion_hash.retrieval.composition.bounds import Problem, add_inner, code_tables
 
@@ -22,7 +23,7 @@ class CompositionTask:
 
     Attributes:
         bundle: an open bundle.
-        user_key: (D / 8,) uint8, packed; with an outfit encoder (D,) float32: see Bundle.user_keys.
+        user_key: a row of Bundle.user_keys.
         slots: names of the slots to fill ("top", "top_2", ...); None for all that `fixed` leaves open.
         allowed: by slot name the item rows that may be used, in any order; a slot that is missing may
             hold every item of its type.
@@ -98,7 +99,7 @@ class _Counts(NamedTuple):
 
     Attributes:
         bundle: of the task.
-        user: (D,) int64, the user's code times the preference weights.
+        user: (D,) int64, see exact.query.
         fixed: by slot, the row of the item that it holds.
         times: by filled slot how often its item counts: more than once where an empty slot repeats it.
         scale_of_edge: by pair of filled slots (a, b), a < b, the factor of their items' compatibility.
@@ -155,7 +156,7 @@ def _count(task: CompositionTask) -> _Counts:
     scale = bundle.compatibility_scale * len(source)
     return _Counts(
         bundle=bundle,
-        user=unpack(task.user_key) * bundle.preference_weights.astype(np.int64),
+        user=exact.query(bundle, task.user_key),
         fixed={bundle.slot_names.index(name): int(row) for name, row in task.fixed.items()},
         times={slot: list(source.values()).count(slot) for slot in filled},
         scale_of_edge={edge: scale * weight for edge, weight in weight_of_edge.items()},

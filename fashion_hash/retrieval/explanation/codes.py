@@ -16,10 +16,11 @@ import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.lookup import items_by_slot
-from fashion_hash.core.codes import WEIGHT_ONE, Packed, hamming, unpack
+from fashion_hash.core.codes import WEIGHT_ONE, binarise, hamming, unpack, user_numbers
 from fashion_hash.core.outfits import EMPTY, slot_pairs
 from fashion_hash.errors import QueryError, visible
-from fashion_hash.index.exact import outfit_items, own_terms
+from fashion_hash.index import exact
+from fashion_hash.index.exact import outfit_items
 from fashion_hash.index.outfit_terms import slot_codes
 
 
@@ -42,7 +43,7 @@ class ItemPart:
         repeated: the slot is empty and the model repeats the first item of its type.
         preference: by modality.
         bias: the item's.
-        agreeing: by modality, how many of the D bits agree with the user's code.
+        agreeing: by modality, how many of the D bits agree with the signs of the user's code.
         agreement: by modality, the preference between the least (0) and the most (1) that any code
             could have, given the bit weights; 0.5 where all weights are 0.
         top_bits: the bits with the largest contributions, positive or negative, in order of size.
@@ -188,7 +189,7 @@ class Explanation:
 
 def explain(
     bundle: Bundle,
-    user_code: Packed,
+    user_key: np.ndarray,
     items: np.ndarray,
     liked: np.ndarray | None = None,
     *,
@@ -199,7 +200,7 @@ def explain(
 
     Args:
         bundle: an open bundle.
-        user_code: (D / 8,) uint8, packed.
+        user_key: a row of Bundle.user_keys.
         items: (S,) rows of items by slot, EMPTY where there is none.
         liked: (L, S) the outfits that the user likes; the nearest are named.
         neighbours: at most how many liked outfits are named.
@@ -211,22 +212,22 @@ def explain(
     items = np.asarray(items, dtype=np.int64)
     if (items == EMPTY).all():
         raise QueryError(f"an outfit needs an item: give at least one of {', '.join(bundle.slot_names)}")
-    shares = _Shares(bundle, user_code, items)
+    shares = _Shares(bundle, user_key, items)
     parts = tuple(shares.item_part(slot, top_bits) for slot in shares.filled)
     together = tuple(shares.pair_part(a, b) for a, b in shares.pairs)
-    exact = sum((part.total for part in parts), Fraction(0)) + sum((pair.total for pair in together), Fraction(0))
+    score = sum((part.total for part in parts), Fraction(0)) + sum((pair.total for pair in together), Fraction(0))
     near = nearest_liked(bundle, items, np.zeros((0, len(items))) if liked is None else liked, neighbours)
-    return Explanation(bundle.num_bits, exact, parts, together, near)
+    return Explanation(bundle.num_bits, score, parts, together, near)
 
 
-def with_own(explanation: Explanation, bundle: Bundle, user_code: Packed, own: int) -> Explanation:
+def with_own(explanation: Explanation, bundle: Bundle, user_key: np.ndarray, own: int) -> Explanation:
     """The explanation of an outfit of the pool: that of its items, and what its own code of this row adds."""
     assert bundle.own is not None
-    preference, bias = (int(numbers[0]) for numbers in own_terms(bundle, user_code, np.array([own])))
+    preference, bias = (int(numbers[0]) for numbers in exact.own_terms(bundle, user_key, np.array([own])))
     part = OwnPart(
         preference=Fraction(bundle.preference_scale * preference, WEIGHT_ONE * bundle.num_bits),
         bias=Fraction(bias, WEIGHT_ONE),
-        agreeing=bundle.num_bits - int(hamming(bundle.own.codes[own], user_code)),
+        agreeing=int((unpack(bundle.own.codes[own]) == binarise(user_numbers(bundle.user_form, user_key))).sum()),
     )
     return replace(explanation, exact=explanation.exact + part.total, own=part)
 
@@ -239,14 +240,14 @@ class _Shares:
         pairs: the pairs of filled slots that are compared.
     """
 
-    def __init__(self, bundle: Bundle, user_code: Packed, items: np.ndarray) -> None:
+    def __init__(self, bundle: Bundle, user_key: np.ndarray, items: np.ndarray) -> None:
         self._bundle = bundle
         self._items = items
         self._counted = outfit_items(bundle, items[None])[0]
         self.filled = np.flatnonzero(self._counted != EMPTY).tolist()
         self.pairs = [(a, b) for a, b in slot_pairs(bundle.slots) if a in self.filled and b in self.filled]
-        self._user = unpack(user_code)
-        self._likes = self._user.astype(np.int64) * bundle.preference_weights  # (D,)
+        self._user = binarise(user_numbers(bundle.user_form, user_key))
+        self._likes = exact.query(bundle, user_key)  # (D,)
         self._codes = unpack(slot_codes(bundle, self._counted[None])[0]).astype(np.int64)  # (S, M, D)
         # what one unit of an item's bias, a bit of the preference and a bit of a pair are worth
         bits = len(bundle.modalities) * bundle.num_bits

@@ -112,7 +112,7 @@ def _ask_catalogue(moment: Moment, text: str, length: int, facts: Sequence[Mappi
     rest = () if said is None else said.rest
     known = tuple(word for word in rest if terms.asked(word, rules))
     unknown = () if said is None else _unread(tuple(word for word in rest if word not in known), said)
-    by = _by(said is not None and bool(said.facts or known), code.code is not None, text, unknown, user_id)
+    by = _by(said is not None and bool(said.facts or known), code.key is not None, text, unknown, user_id)
     note = _noted(_note(length, by, unknown, user_id), said)
     nothing = np.zeros(0)
     return SearchQuery(

@@ -18,8 +18,9 @@ from typing import NamedTuple
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.core.codes import Packed, hamming, pack, unpack, weighted_inner
+from fashion_hash.core.codes import Packed, hamming, pack, weighted_inner
 from fashion_hash.core.outfits import EMPTY
+from fashion_hash.index.scoring import scoring_of
 from fashion_hash.inference.request_sum import RequestSum, cosines, read_sum, rounded
 from fashion_hash.inference.request_tower import RequestCodes, RequestTower
 from fashion_hash.live.snapshot import Snapshot
@@ -33,18 +34,15 @@ class UserCode(NamedTuple):
     """What a request is compared by in a bundle without a request tower.
 
     Attributes:
-        code: (D / 8,) uint8, packed, of the user; None where nothing is known of them.
+        key: of the user, see Bundle.user_keys; None where nothing is known of them.
     """
 
-    code: Packed | None
+    key: np.ndarray | None
 
     @classmethod
     def of(cls, user: User) -> UserCode:
-        """The code of a user; with an outfit encoder the signs of their vector."""
-        if not user.personal:
-            return cls(None)
-        key = user.user_key
-        return cls(key if key.dtype == np.uint8 else pack(np.where(key >= 0, 1, -1)))
+        """The code of a user."""
+        return cls(user.user_key if user.personal else None)
 
     def of_rows(self, snapshot: Snapshot, item_type: str, rows: np.ndarray) -> Added:
         """What counts for some items of a type, those that were added included; rows (n,)."""
@@ -52,12 +50,12 @@ class UserCode(NamedTuple):
         popular, early = nothing.copy(), rows < len(item_popularity(snapshot)[item_type])
         most = max(float(of_type.max(initial=0)) for of_type in item_popularity(snapshot).values())
         popular[early] = POPULAR * item_popularity(snapshot)[item_type][rows[early]] / max(most, 1.0)
-        if self.code is None:
+        if self.key is None:
             return Added(nothing, nothing, popular)
         weights = snapshot.bundle.preference_weights.astype(np.int64)
         codes = snapshot.bundle.item_codes[item_type][rows]
         most_preferred = codes.shape[1] * int(np.abs(weights).sum())
-        preferred = weighted_inner(weights * unpack(self.code), codes).sum(axis=1)
+        preferred = weighted_inner(scoring_of(snapshot.bundle).item_query(self.key), codes).sum(axis=1)
         return Added(nothing, TASTE * (1 + preferred / max(most_preferred, 1)) / 2, popular)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fashion_hash.core.codes import binarise, pack, user_numbers
 from fashion_hash.index import exact
 from fashion_hash.index.build import build_index
 from fashion_hash.index.engines.hamming import Hamming
@@ -20,6 +21,8 @@ from tests.worlds.random_bundles import random_bundle, random_pool
         {"num_modalities": 1, "num_bits": 32, "variant": "T1"},
         {"num_modalities": 2, "num_bits": 8, "slots": ("top", "top", "bottom", "shoe")},
         {"num_modalities": 2, "slots": ("top", "top", "bottom"), "repeat_empty": True},
+        {"num_modalities": 2, "num_bits": 8, "user_form": "scaled"},
+        {"num_modalities": 1, "num_bits": 16, "user_form": "bytes"},
     ],
 )
 def test_no_outfit_at_a_distance_or_farther_exceeds_the_bound(tmp_path: Path, scale: int, options: dict) -> None:
@@ -29,7 +32,8 @@ def test_no_outfit_at_a_distance_or_farther_exceeds_the_bound(tmp_path: Path, sc
     pool = Pool.open(bundle)
     engine = Hamming(bundle, pool)
     for user in bundle.user_codes:
-        distances, rows = engine.faiss_search(user, len(pool))
+        signs = pack(binarise(user_numbers(bundle.user_form, user)))
+        distances, rows = engine.faiss_search(signs, len(pool))
         assert (np.diff(distances) >= 0).all()
         scores = exact.scores(bundle, exact.terms(bundle, user, pool.items[rows]))
         left = np.maximum.accumulate(scores[::-1])[::-1]  # the best from each place on

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.core.codes import unpack
 from fashion_hash.errors import BundleError, QueryError
 from fashion_hash.index import exact
 from fashion_hash.index.build import build_index
@@ -98,6 +97,7 @@ def random_case(seed: int, path: Path) -> Bundle:
         preference_scale=scales[0],
         compatibility_scale=scales[1],
         own=(0, 250)[seed % 2],
+        user_form=("bits", "bytes", "bits", "scaled", "bits", "floats")[seed // 2 % 6],
     )
 
 
@@ -121,9 +121,9 @@ def test_totals_err_no_more_than_is_said(tmp_path: Path, seed: int) -> None:
     bundle = random_case(seed, tmp_path / "bundle")
     scan = engine(bundle, 300)
     files, score = scan.files, scores(bundle)
-    users = unpack(bundle.user_codes)
-    own = None if scan._own_weights is None else scan._own_weights * users[:, scan._own_order]
-    queries = scan._queries(scan._weights * users[:, scan._order], [NOTHING] * len(score), own=own)
+    own = None if bundle.own is None else exact.own_query(bundle, bundle.user_codes)[:, scan._own_order]
+    signed = exact.query(bundle, bundle.user_codes)[:, scan._order]
+    queries = scan._queries(signed, [NOTHING] * len(score), own=own)
     totals = np.zeros((len(score), 64), dtype=np.uint16)
     for (_, first, last, _), query in zip(files.segments, queries):
         for block in range(first, last):

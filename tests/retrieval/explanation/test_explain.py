@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fashion_hash.core.codes import unpack
+from fashion_hash.core.codes import UserForm, unpack
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import QueryError
 from fashion_hash.index import exact
@@ -18,8 +18,10 @@ from tests.worlds.random_bundles import VARIANTS, random_bundle, random_outfits
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("repeat_empty", [False, True])
-@pytest.mark.parametrize("modalities", [1, 3])
-def test_parts_add_up_to_the_score(tmp_path: Path, variant: str, repeat_empty: bool, modalities: int) -> None:
+@pytest.mark.parametrize(("modalities", "user_form"), [(1, "bits"), (3, "bits"), (1, "scaled"), (2, "bytes")])
+def test_parts_add_up_to_the_score(
+    tmp_path: Path, variant: str, repeat_empty: bool, modalities: int, user_form: UserForm
+) -> None:
     bundle = random_bundle(
         tmp_path / "bundle",
         slots=("top", "top", "bottom", "shoe"),
@@ -27,11 +29,12 @@ def test_parts_add_up_to_the_score(tmp_path: Path, variant: str, repeat_empty: b
         variant=variant,
         biased=True,
         repeat_empty=repeat_empty,
+        user_form=user_form,
     )
     rng = np.random.default_rng(1)
     sizes = {kind: len(bundle.items[kind]) for kind in bundle.types}
     outfits = random_outfits(rng, bundle.slots, sizes, 40).items
-    code = bundle.user_codes[2]
+    code = bundle.user_codes[3]
     terms = exact.terms(bundle, code, outfits)
     rows = zip(outfits, exact.scores(bundle, terms), exact.preference_part(bundle, terms), exact.bias_part(terms))
     for items, score, preference, bias in rows:

@@ -16,10 +16,11 @@ ADC", 2017; AVX-512's vpermb takes codes of 6 bits). Older processors shuffle wi
 the same bytes as six codes of 4 bits, the halves of the bytes. Within a block outfit i < 32 is in lane
 2 * i and outfit 32 + i in lane 2 * i + 1, so that 16-bit sums leave the kernel in order.
 
-Tables. An entry is a sum of digit weights in a fixed unit of score, rounded to a byte. A user only
+Tables. An entry is a sum of digit weights in a fixed unit of score, rounded to a byte. A user of signs only
 flips signs of weights, and a flipped sign is a flipped digit and a constant. A user's tables are
 therefore the same tables with permuted entries, and the bound of the rounding error is known beforehand.
-Letters: G groups, C codes per group, E entries per code.
+A user of other numbers has tables of their own, in the same unit: no number makes a weight larger.
+Letters: G groups, C codes per group, E entries per code, U users.
 """
 
 from __future__ import annotations
@@ -89,13 +90,13 @@ class Tables(NamedTuple):
     """The tables of outfits of n items, before a user flips them.
 
     Attributes:
-        entries: (G * C, E) uint8, the value of each code in units.
-        weights: (D,) float64, the value of one count in units, all positive, bits in layout order.
+        entries: (G * C, E) uint8, the value of each code in units, or (U, G * C, E) for each user.
+        weights: (D,) or (U, D) float64, the value of one count in units, all positive, bits in layout order.
         full: the largest count that the digits in use can represent.
         most: the largest count that occurs, n * M.
-        error: the bound of the total rounding error, in units.
-        own: (D,) or (0,) float64, the value of a bit of an own code in units, in layout order; zeros for outfits
-            without.
+        error: the bound of the total rounding error, in units; of all users.
+        own: float64 as weights, the value of a bit of an own code in units, in layout order; zeros for outfits
+            without, (0,) or (U, 0) for a bundle without.
     """
 
     entries: np.ndarray
@@ -107,13 +108,14 @@ class Tables(NamedTuple):
 
 
 def count_weights(weights: np.ndarray, scale: int, num_items: int, modalities: int) -> np.ndarray:
-    """What one more code with the bit set adds to the score, for each bit: float64 (D,)."""
-    return 2 * scale * np.abs(weights.astype(np.float64)) / (num_items * modalities * len(weights) * WEIGHT_ONE)
+    """What one more code with the bit set adds to the score, for each bit: float64, (..., D) as the weights."""
+    size = num_items * modalities * weights.shape[-1] * WEIGHT_ONE
+    return np.asarray(2 * scale * np.abs(weights.astype(np.float64)) / size)
 
 
 def own_bit_weights(weights: np.ndarray, scale: int) -> np.ndarray:
-    """What a set bit of an own code adds to the score, compared with one that is not: float64 (D,)."""
-    return 2 * scale * np.abs(weights.astype(np.float64)) / (len(weights) * WEIGHT_ONE)
+    """What a set bit of an own code adds to the score, compared with one that is not: float64, (..., D) as weights."""
+    return np.asarray(2 * scale * np.abs(weights.astype(np.float64)) / (max(weights.shape[-1], 1) * WEIGHT_ONE))
 
 
 def smallest_unit(weights: np.ndarray, planes: int, used: int, own: np.ndarray = NONE) -> float:
@@ -136,25 +138,29 @@ def make_tables(
     """The tables of counts from 0 to `most`.
 
     Args:
-        weights: (D,) in layout order, see count_weights.
+        weights: (D,), or (U, D) for each user, in layout order, see count_weights.
         planes: the number of digits of a count, as stored.
         most: the largest count.
         unit: the unit of the totals, as a score.
         codes: SIXES or NIBBLES.
-        own: as for smallest_unit.
+        own: as for smallest_unit, or (U, D) for each user.
     """
     used = num_planes(most)
-    by_code = _digit_weights(weights / unit, planes, used, own / unit).reshape(-1, GROUP)[:, codes]
-    values = by_code.reshape(-1, codes.shape[1]) @ _bits(codes).T
+    users = weights.shape[:-1]
+    by_code = _digit_weights(weights / unit, planes, used, own / unit).reshape(*users, -1, GROUP)[..., codes]
+    values = by_code.reshape(*users, -1, codes.shape[1]) @ _bits(codes).T
     entries = np.rint(values)
-    error = float(np.abs(entries - values).max(axis=1).sum())
+    error = float(np.abs(entries - values).max(axis=-1).sum(axis=-1).max(initial=0))
     return Tables(entries.astype(np.uint8), weights / unit, (1 << used) - 1, most, error, own / unit)
 
 
 def user_tables(tables: Tables, flips: np.ndarray) -> np.ndarray:
     """The tables of users, (U, G * C * E) uint8; flips: (U, G * C) uint8 from `flip_masks`."""
-    count, size = tables.entries.shape
+    count, size = tables.entries.shape[-2:]
     places = np.arange(size, dtype=np.uint8) ^ flips[:, :, None]
+    if tables.entries.ndim == 3:
+        own = np.take_along_axis(tables.entries, places.astype(np.intp), axis=2)
+        return np.asarray(own.reshape(len(flips), -1))
     places = places + size * np.arange(count, dtype=np.intp)[:, None]
     return np.asarray(np.take(tables.entries.ravel(), places).reshape(len(flips), -1))
 
@@ -169,9 +175,10 @@ def flip_masks(negative: np.ndarray, planes: int, codes: np.ndarray, own: np.nda
 def offsets(tables: Tables, negative: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
     """What to add to a user's sum of entries to get the preference in units: float64 (U,); own: as for flip_masks."""
     signs = np.where(negative, -1.0, 1.0)
-    of_items = -tables.full * (negative @ tables.weights) - tables.most / 2 * (signs @ tables.weights)
+    of_negative, of_all = (negative * tables.weights).sum(axis=1), (signs * tables.weights).sum(axis=1)
+    of_items = -tables.full * of_negative - tables.most / 2 * of_all
     if own is not None:  # a bit of an own code is a count of at most one
-        of_items = of_items - own @ tables.own - np.where(own, -0.5, 0.5) @ tables.own
+        of_items = of_items - (own * tables.own).sum(axis=1) - (np.where(own, -0.5, 0.5) * tables.own).sum(axis=1)
     return np.asarray(of_items)
 
 
@@ -201,5 +208,7 @@ def _bits(codes: np.ndarray) -> np.ndarray:
 
 
 def _digit_weights(weights: np.ndarray, planes: int, used: int, own: np.ndarray) -> np.ndarray:
-    powers = (1 << np.arange(planes)) * (np.arange(planes) < used)
-    return np.asarray(_padded(np.outer(weights, powers).reshape(1, -1), own[None])[0])
+    """The weights (..., D) of counts, and those of own codes, as weights of digits, padded to groups: (..., 24 * G)."""
+    powers, users = (1 << np.arange(planes)) * (np.arange(planes) < used), weights.shape[:-1]
+    of_counts = (weights[..., None] * powers).reshape(-1, weights.shape[-1] * planes)
+    return _padded(of_counts, own.reshape(len(of_counts), own.shape[-1])).reshape(*users, -1)

@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.core.codes import WEIGHT_ONE, unpack
+from fashion_hash.core.codes import WEIGHT_ONE
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import QueryError, counted
 from fashion_hash.index import exact
@@ -23,7 +23,7 @@ from fashion_hash.index.engines.contract import NOTHING, Engine, ItemTest, Ranki
 from fashion_hash.index.engines.sums import codes as scan_codes
 from fashion_hash.index.engines.sums import kernels as scan_kernels
 from fashion_hash.index.engines.sums.block import CODES
-from fashion_hash.index.engines.sums.codes import LANES
+from fashion_hash.index.engines.sums.codes import LANES, Tables
 from fashion_hash.index.engines.sums.files import (
     ScanFiles,
     Segment,
@@ -62,22 +62,8 @@ class SumScan(Engine):
         files = rescaled(self._written, bundle, pool)
         codes, constants, rows = map(_read_only, (files.codes, files.constants, files.rows))
         self.files = files = files._replace(codes=codes, constants=constants, rows=rows)
-        modalities, planes = len(bundle.modalities), files.planes
-        self._order = scan_codes.bit_order(bundle.preference_weights, planes)
-        self._weights = bundle.preference_weights[self._order].astype(np.int64)
-        self._own_order = own_order(bundle)
-        self._own_weights = None if bundle.own is None else bundle.own.weights[self._own_order].astype(np.int64)
-        self._tables = [
-            scan_codes.make_tables(
-                scan_codes.count_weights(self._weights, bundle.preference_scale, segment.num_items, modalities),
-                planes,
-                segment.num_items * modalities,
-                files.unit,
-                CODES,
-                own_weights(bundle, segment),
-            )
-            for segment in files.segments
-        ]
+        self._order, self._own_order = scan_codes.bit_order(bundle.preference_weights, files.planes), own_order(bundle)
+        self._tables = self._tables_of(bundle.preference_weights[self._order])
         # without repeated items: testing an item twice would change nothing
         self._items = _read_only(np.ascontiguousarray(pool.items, dtype=np.int32).reshape(-1))
         self._words = np.full(len(files.constants), 2**64 - 1, dtype=np.uint64)
@@ -116,7 +102,7 @@ class SumScan(Engine):
         """Many searches in one pass over the pool; the answers are those of single searches.
 
         Args:
-            user_keys: (U, D / 8) uint8, packed.
+            user_keys: rows of Bundle.user_keys, (U, ...).
             k: the number of outfits, at least 1; answers are shorter when fewer are left.
             excludes: for each user distinct rows to leave out.
             allowed: (N,) bool, the rows to choose from, or a test of their items; by default all.
@@ -136,12 +122,11 @@ class SumScan(Engine):
             return [
                 ranking for part in parts for ranking in self.search_many(user_keys[part], k, excludes[part], allowed)
             ]
-        # weights times user codes, in layout order, (U, D)
-        signed = self._weights * unpack(user_keys)[:, self._order]
+        signed = exact.query(self._bundle, user_keys)[:, self._order]  # in layout order
         words = self._words if mask is None else self._allowed_words(mask)
         own = None
-        if self._own_weights is not None:
-            own = self._own_weights * unpack(user_keys)[:, self._own_order]
+        if self._bundle.own is not None:
+            own = exact.own_query(self._bundle, user_keys)[:, self._own_order]
         queries = self._queries(signed, excludes, test, own)
         jobs = self._jobs()
         if len(jobs) == 1:
@@ -152,6 +137,21 @@ class SumScan(Engine):
         owners, positions = (np.concatenate(column) for column in zip(*candidates))
         return self._best(owners, positions, queries, k)
 
+    def _tables_of(self, weights: np.ndarray, own: np.ndarray | None = None) -> list[Tables]:
+        """The tables of each segment, for bit weights (D,) or those of each user (U, D), in layout order; own: too."""
+        bundle, files, modalities = self._bundle, self.files, len(self._bundle.modalities)
+        return [
+            scan_codes.make_tables(
+                scan_codes.count_weights(weights, bundle.preference_scale, segment.num_items, modalities),
+                files.planes,
+                segment.num_items * modalities,
+                files.unit,
+                CODES,
+                own_weights(bundle, segment, own),
+            )
+            for segment in files.segments
+        ]
+
     def _queries(
         self,
         signed: np.ndarray,
@@ -159,9 +159,14 @@ class SumScan(Engine):
         test: ItemTest = NO_TEST,
         own: np.ndarray | None = None,
     ) -> list[Query]:
-        """What the kernel needs to know about the users, for each segment; own: weights times codes for own codes."""
+        """What the kernel needs to know about the users, for each segment.
+
+        `signed` is what each bit adds for each user, (U, D) int64 in layout order: exact.query; `own` is that of own
+        codes.
+        """
         negative, modalities = signed < 0, len(self._bundle.modalities)
         own_negative = None if own is None else own < 0
+        of_segments = self._tables if self._bundle.user_form == "bits" else self._tables_of(signed, own)
         flips = scan_codes.flip_masks(negative, self.files.planes, CODES, own_negative)
         alike = scan_codes.exact_tables(2 * signed, self.files.planes) if own is None else None
         excluded, starts = self._excluded(excludes)
@@ -182,7 +187,7 @@ class SumScan(Engine):
                 len(self._bundle.slots),
                 *test_arrays,
             )
-            for segment, tables in zip(self.files.segments, self._tables)
+            for segment, tables in zip(self.files.segments, of_segments)
         ]
 
     def _exact_tables(self, signed: np.ndarray, own: np.ndarray | None, segment: Segment) -> np.ndarray:

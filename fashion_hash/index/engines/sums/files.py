@@ -134,11 +134,15 @@ def own_order(bundle: Bundle) -> np.ndarray:
     return np.zeros(0, dtype=np.int64) if bundle.own is None else scan_codes.bit_order(bundle.own.weights, 1)
 
 
-def own_weights(bundle: Bundle, segment: Segment) -> np.ndarray:
-    """The weights of the digits of own codes in a segment, in layout order: see scan_codes.own_bit_weights."""
+def own_weights(bundle: Bundle, segment: Segment, of_users: np.ndarray | None = None) -> np.ndarray:
+    """The weights of the digits of own codes in a segment, in layout order: see scan_codes.own_bit_weights.
+
+    Those of the bundle, (D,), or of users from what a bit is worth to each, (U, D).
+    """
     if bundle.own is None:
         return scan_codes.NONE
-    weights = scan_codes.own_bit_weights(bundle.own.weights[own_order(bundle)], bundle.preference_scale)
+    weights = bundle.own.weights[own_order(bundle)] if of_users is None else of_users
+    weights = scan_codes.own_bit_weights(weights, bundle.preference_scale)
     return weights if segment.own else np.zeros_like(weights)
 
 
