@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.core.codes import UserForm
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.index import exact, scoring
 from fashion_hash.index.build import build_index
@@ -14,8 +15,8 @@ from fashion_hash.retrieval.recommender import Recommender
 from tests.worlds.random_bundles import random_bundle, random_pool
 
 
-def new_recommender(path: Path) -> Recommender:
-    bundle = random_bundle(path, num_modalities=2, num_bits=24, num_users=3, biased=True, own=40)
+def new_recommender(path: Path, user_form: UserForm = "bits") -> Recommender:
+    bundle = random_bundle(path, num_modalities=2, num_bits=24, num_users=3, biased=True, own=40, user_form=user_form)
     build_index(bundle, random_pool(bundle, 120), [f"{number:03d}" for number in range(120)])
     return Recommender.load(bundle.path)
 
@@ -53,10 +54,12 @@ def check(recommender: Recommender) -> None:
             assert why.to_text().count("the outfit itself") == ("own" in why.to_dict()) == (why.own is not None)
 
 
-@pytest.mark.parametrize("scan_from", [0, 10**9])
-def test_known_outfits_keep_their_codes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scan_from: int) -> None:
+@pytest.mark.parametrize(("scan_from", "user_form"), [(0, "bits"), (10**9, "bits"), (0, "bytes"), (10**9, "scaled")])
+def test_known_outfits_keep_their_codes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scan_from: int, user_form: UserForm
+) -> None:
     monkeypatch.setattr(scoring, "SCAN_FROM", scan_from)
-    recommender = new_recommender(tmp_path / "bundle")
+    recommender = new_recommender(tmp_path / "bundle", user_form)
     check(recommender)
     before = own_of(recommender)
     known = next(outfit_id for outfit_id, row in before.items() if row != EMPTY)
