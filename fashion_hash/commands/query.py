@@ -94,10 +94,11 @@ def _query_users(
     """The best outfits of the pool for each user, as text, and what gathers their views."""
     users: list[str | None] = list(dict.fromkeys(options.user)) or [None]
     asked = pool_choice(options)
-    answers = {
-        user: recommender.answer(user, options.k, include_liked=options.include_liked, where=where, **asked)
-        for user in users
-    }
+    asked |= {"include_liked": options.include_liked, "where": where}
+    if len(users) > 1 and not likes(options):
+        answers = dict(zip(users, recommender.answer_many(users, options.k, **asked)))
+    else:
+        answers = {user: recommender.answer(user, options.k, **asked) for user in users}
     if options.json:
         text = json_text(outfits_as_json(recommender, answers, options.k), sys.stdout.encoding)
     else:

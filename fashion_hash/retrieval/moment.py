@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.bundle.views import AS_TRAINED
 from fashion_hash.errors import BundleError
 from fashion_hash.foldin.fold_in import Fold, open_fold
 from fashion_hash.inference.hash_heads import ItemCoder
@@ -15,7 +17,7 @@ from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.live.users import Told
 from fashion_hash.retrieval.filters.live_columns import LiveColumns
 from fashion_hash.retrieval.search.live_tower import LiveTower
-from fashion_hash.retrieval.users import User, user_now, with_taste
+from fashion_hash.retrieval.users import User, user_now, users_now, with_taste
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +67,12 @@ class OpenGeneration:
         """The catalogue as it is now, for a user and what they tell for this answer alone."""
         snapshot, user = user_now(self.live, user_id, told, lambda: self.fold)
         return Moment(snapshot, user, self.columns, self.partners, self.tower)
+
+    def moments(self, user_ids: Iterable[str | int | None], taste: float = AS_TRAINED) -> list[Moment]:
+        """The catalogue as it is now, for each of many users, with another weight of taste on request."""
+        snapshot, users = users_now(self.live, user_ids)
+        snapshot = with_taste(snapshot, taste)
+        return [Moment(snapshot, user, self.columns, self.partners, self.tower) for user in users]
 
     @cached_property
     def item_coder(self) -> ItemCoder:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Unpack, cast
@@ -10,19 +10,23 @@ from typing import Any, Unpack, cast
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.bundle.lookup import outfit_rows, slots_of_types
 from fashion_hash.encoders import TextEncoder
-from fashion_hash.errors import QueryError
+from fashion_hash.errors import QueryError, counted
 from fashion_hash.index.engines.open import EngineName
 from fashion_hash.index.pool import Pool
 from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.retrieval.answers import Composed, Hit, HitList, Hits, ItemHits, OutfitHit, OutfitsFor, Score
-from fashion_hash.retrieval.checks import check_mapping, check_options, check_types
-from fashion_hash.retrieval.composition.composer import CompositionOptions, CompositionQuery, compose_outfits
+from fashion_hash.retrieval.checks import check_list, check_options
+from fashion_hash.retrieval.composition.composer import (
+    CompositionOptions,
+    CompositionQuery,
+    completion,
+    compose_for_each,
+    compose_outfits,
+)
 from fashion_hash.retrieval.explanations import Explanations
-from fashion_hash.retrieval.moment import Moment
 from fashion_hash.retrieval.pool.search import PoolOptions, PoolQuery, rankings
-from fashion_hash.retrieval.scores import hits_of_many, hits_of_pool
+from fashion_hash.retrieval.scores import answer_of, hits_of_many
 from fashion_hash.retrieval.search.ask import ask
 from fashion_hash.retrieval.search.items import ItemQuery, SearchOptions, search_items
 from fashion_hash.retrieval.search.live_tower import LiveTower
@@ -144,17 +148,17 @@ class Recommender(CatalogueUpdates, Explanations):
         personal = query.by == "score"
         if is_user_id(user_ids):
             moment = self._moment(user_ids, told).with_taste(query.taste)
-            [ranking], shortfall = rankings(moment.columns, moment.snapshot, [moment.user], query)
+            ranked = rankings(moment.columns, moment.snapshot, [moment.user], query)
+            [ranking] = ranked.rankings
             hits = Hits(np.array(moment.snapshot.ids.at(ranking.rows), dtype=np.str_), ranking.scores)
-            hits.personal, hits.shortfall = moment.user.personal and personal, shortfall
+            hits.personal, hits.shortfall = moment.user.personal and personal, ranked.shortfall(0)
             return hits
-        if told is not None:
-            raise QueryError("liked and disliked are those of one user: ask for each user alone")
+        _refuse_likes(told is not None)
         now = self._now()
         snapshot, users = users_now(now.live, cast("Iterable[str | int | None]", user_ids))
         snapshot = with_taste(snapshot, query.taste)
-        ranked, shortfall = rankings(now.columns, snapshot, users, query)
-        hits = hits_of_many(snapshot, users, ranked, shortfall, min(k, snapshot.num_outfits))
+        ranked = rankings(now.columns, snapshot, users, query)
+        hits = hits_of_many(snapshot, users, ranked, min(k, snapshot.num_outfits))
         hits.personal &= personal
         return hits
 
@@ -168,34 +172,24 @@ class Recommender(CatalogueUpdates, Explanations):
         check_options("Recommender.answer", options, PoolOptions)
         told, query = take_likes(options), PoolQuery(k, **options)  # type: ignore[misc]
         moment = self._moment(user_id, told).with_taste(query.taste)
-        [ranking], shortfall = rankings(moment.columns, moment.snapshot, [moment.user], query)
-        rows = ranking.rows
-        hits = HitList(hits_of_pool(moment, rows))
-        hits.personal, hits.shortfall = moment.user.personal and query.by == "score", shortfall
-        return hits
+        return answer_of(moment, rankings(moment.columns, moment.snapshot, [moment.user], query), 0)
 
     def answer_many(
         self, user_ids: Iterable[str | int | None], k: int = 10, **options: Unpack[PoolOptions]
     ) -> list[HitList]:
         """The answers to several users, as `answer` gives them; the pool is searched for all of them together.
 
-        Arguments and errors are those of `recommend`; `shortfall` is that of the first user with fewer hits.
+        Arguments and errors are those of `recommend`.
         """
         check_options("Recommender.answer_many", options, PoolOptions)
-        if take_likes(options) is not None:
-            raise QueryError("liked and disliked are those of one user: ask for each user alone")
-        now, query = self._now(), PoolQuery(k, **options)  # type: ignore[misc]
-        snapshot, users = users_now(now.live, user_ids)
-        snapshot = with_taste(snapshot, query.taste)
-        ranked, shortfall = rankings(now.columns, snapshot, users, query)
-        answers = []
-        for user, (rows, _) in zip(users, ranked):
-            moment = Moment(snapshot, user, now.columns, now.partners, now.tower)
-            hits = HitList(hits_of_pool(moment, rows))
-            hits.personal = user.personal and query.by == "score"
-            hits.shortfall = shortfall if len(hits) < k else None
-            answers.append(hits)
-        return answers
+        _refuse_likes(take_likes(options) is not None)
+        query = PoolQuery(k, **options)  # type: ignore[misc]
+        moments = self._now().moments(user_ids, query.taste)
+        if not moments:
+            return []
+        users = [moment.user for moment in moments]
+        ranked = rankings(moments[0].columns, moments[0].snapshot, users, query)
+        return [answer_of(moment, ranked, place) for place, moment in enumerate(moments)]
 
     def compose(self, user_id: str | int | None, k: int = 10, **options: Unpack[CompositionOptions]) -> Composed:
         """The k best outfits that can be formed from all items of the catalogue.
@@ -246,16 +240,55 @@ class Recommender(CatalogueUpdates, Explanations):
             QueryError: no item is given or a slot is given twice; this and other errors as `compose`.
         """
         check_options("Recommender.complete", options, CompositionOptions)
-        if isinstance(items_by_slot, Mapping) and not items_by_slot:
-            raise QueryError("no item is given: give at least one, or use compose to form whole outfits")
-        outfit_rows(self.bundle, items_by_slot)
-        types, include = options.get("types"), check_mapping("include", options.get("include"), '{"top": "item-1"}')
-        slots = [] if types is None else slots_of_types(self.bundle, check_types(types))
-        for slot_names, option in ((slots, "types"), (include, "include")):
-            if both := [name for name in slot_names if name in items_by_slot]:
-                raise QueryError(f"slot {both[0]!r} is given an item and also named in {option}: leave one out")
-        options["include"] = {**include, **items_by_slot}
-        return self.compose(user_id, k, **options)
+        moment = self._moment(user_id, take_likes(options))
+        return compose_outfits(moment, completion(moment.bundle, items_by_slot, CompositionQuery(k, **options)))  # type: ignore[misc]
+
+    def compose_many(
+        self, user_ids: Iterable[str | int | None], k: int = 10, **options: Unpack[CompositionOptions]
+    ) -> list[Composed]:
+        """The answers to several users, as `compose` gives them, all of one state of the catalogue.
+
+        Arguments and errors are those of `compose`; `seconds` is the time for each user.
+        """
+        check_options("Recommender.compose_many", options, CompositionOptions)
+        _refuse_likes(take_likes(options) is not None)
+        moments = self._now().moments(user_ids)
+        return compose_for_each(moments, [CompositionQuery(k, **options)] * len(moments))  # type: ignore[misc]
+
+    def complete_many(
+        self,
+        user_ids: Iterable[str | int | None],
+        items_by_slot: Mapping[str, str] | Sequence[Mapping[str, str]],
+        k: int = 10,
+        **options: Unpack[CompositionOptions],
+    ) -> list[Composed]:
+        """The answers to several users, as `complete` gives them, all of one state of the catalogue.
+
+        Args:
+            user_ids: who asks; None for an anonymous user.
+            items_by_slot: item ids by slot name, the same for everyone, or a list with those of each user.
+            k: at most how many outfits for each.
+            **options: those of `compose`; `seconds` is the time for each user.
+
+        Raises:
+            QueryError: as many lists of items as users are needed; this and other errors as `complete`.
+        """
+        check_options("Recommender.complete_many", options, CompositionOptions)
+        _refuse_likes(take_likes(options) is not None)
+        moments, query = self._now().moments(user_ids), CompositionQuery(k, **options)  # type: ignore[misc]
+        if not moments:
+            return []
+        bundle = moments[0].snapshot.bundle
+        if isinstance(items_by_slot, Mapping):
+            queries = [completion(bundle, items_by_slot, query)] * len(moments)
+        else:
+            given = check_list("items_by_slot", items_by_slot, "item ids by slot name, one for each user")
+            if len(given) != len(moments):
+                raise QueryError(
+                    f"{counted(len(moments), 'user')}, but items for {len(given):,}: give each user their own"
+                )
+            queries = [completion(bundle, of_user, query) for of_user in given]
+        return compose_for_each(moments, queries)
 
     def search(
         self, text: str | None, user: str | int | None = None, k: int = 10, **options: Unpack[SearchOptions]
@@ -329,3 +362,8 @@ class Recommender(CatalogueUpdates, Explanations):
         check_options("Recommender.outfits_for", options, OutfitsForOptions)
         moment = self._moment(user, take_likes(options))
         return outfits_for(moment, ask(moment, text, options.get("facts")), *read_options(k, options))
+
+
+def _refuse_likes(told: bool) -> None:
+    if told:
+        raise QueryError("liked and disliked are those of one user: ask for each user alone")

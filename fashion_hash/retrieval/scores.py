@@ -8,12 +8,11 @@ import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.lookup import items_by_slot
-from fashion_hash.index.engines.contract import Ranking
 from fashion_hash.index.scoring import scoring_of
 from fashion_hash.live.snapshot import Snapshot
-from fashion_hash.retrieval.answers import Hit, Hits, Score
-from fashion_hash.retrieval.filters.shortfall import Shortfall
+from fashion_hash.retrieval.answers import Hit, HitList, Hits, Score
 from fashion_hash.retrieval.moment import Moment
+from fashion_hash.retrieval.pool.search import Ranked
 from fashion_hash.retrieval.users import User
 
 
@@ -36,21 +35,22 @@ def _hits(moment: Moment, items: np.ndarray, ids: Sequence[str], own: np.ndarray
     ]
 
 
-def hits_of_many(
-    snapshot: Snapshot,
-    users: Sequence[User],
-    rankings: Sequence[Ranking],
-    shortfall: Shortfall | None,
-    width: int,
-) -> Hits:
+def hits_of_many(snapshot: Snapshot, users: Sequence[User], ranked: Ranked, width: int) -> Hits:
     """The answers of many users, each filled up to `width`."""
-    scores = np.full((len(rankings), width), -np.inf)
-    ids = [[""] * width for _ in rankings]
-    for query, (rows, best) in enumerate(rankings):
+    scores = np.full((len(users), width), -np.inf)
+    ids = [[""] * width for _ in users]
+    for query, (rows, best) in enumerate(ranked.rankings):
         scores[query, : len(rows)] = best
         ids[query][: len(rows)] = snapshot.ids.at(rows)
     hits = Hits(np.array(ids, dtype=np.str_).reshape(scores.shape), scores)
-    hits.personal, hits.shortfall = np.array([user.personal for user in users], dtype=bool), shortfall
+    hits.personal, hits.shortfall = np.array([user.personal for user in users], dtype=bool), ranked.first_shortfall()
+    return hits
+
+
+def answer_of(moment: Moment, ranked: Ranked, place: int) -> HitList:
+    """The answer to the user at a place of what was ranked, whose moment is given."""
+    hits = HitList(hits_of_pool(moment, ranked.rankings[place].rows))
+    hits.personal, hits.shortfall = moment.user.personal and ranked.query.by == "score", ranked.shortfall(place)
     return hits
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.bundle.lookup import find_item, slot_of, slots_of_types
+from fashion_hash.bundle.lookup import find_item, outfit_rows, slot_of, slots_of_types
 from fashion_hash.bundle.views import AS_TRAINED
 from fashion_hash.errors import DataError, QueryError
 from fashion_hash.retrieval.answers import Composed
@@ -88,12 +88,72 @@ class CompositionQuery:
     taste: float = AS_TRAINED
 
 
+class Posed(NamedTuple):
+    """A query that was read and checked against one state of the catalogue.
+
+    Attributes:
+        query: what was asked.
+        chosen: its filter.
+        variety: its caps and diversity.
+        task: the outfits to form, for one user.
+        limits: where to stop early.
+    """
+
+    query: CompositionQuery
+    chosen: Filter
+    variety: Variety
+    task: CompositionTask
+    limits: SearchLimits
+
+    def of(self, moment: Moment) -> Posed:
+        """The same query of another user at the same moment."""
+        return self._replace(task=replace(self.task, bundle=moment.bundle, user_key=moment.user.user_key))
+
+
+def completion(bundle: Bundle, items_by_slot: Mapping[str, str], query: CompositionQuery) -> CompositionQuery:
+    """The query whose outfits all hold the given items: see Recommender.complete."""
+    if isinstance(items_by_slot, Mapping) and not items_by_slot:
+        raise QueryError("no item is given: give at least one, or use compose to form whole outfits")
+    outfit_rows(bundle, items_by_slot)
+    include = check_mapping("include", query.include, '{"top": "item-1"}')
+    slots = [] if query.types is None else slots_of_types(bundle, check_types(query.types))
+    for slot_names, option in ((slots, "types"), (include, "include")):
+        if both := [name for name in slot_names if name in items_by_slot]:
+            raise QueryError(f"slot {both[0]!r} is given an item and also named in {option}: leave one out")
+    return replace(query, include={**include, **items_by_slot})
+
+
 def compose_outfits(moment: Moment, query: CompositionQuery) -> Composed:
     """See Recommender.compose."""
-    moment = moment.with_taste(query.taste)
-    method = METHODS[moment.bundle.scoring]
-    best, shortfall = choose_outfits(moment, query, method.compose, method.exhaustive)
-    return Composed(hits_of(moment, best.items), best.proven, best.gap, moment.user.personal, shortfall)
+    [composed] = compose_for_each([moment], [query])
+    return composed
+
+
+def compose_for_each(moments: Sequence[Moment], queries: Sequence[CompositionQuery]) -> list[Composed]:
+    """See Recommender.compose_many: the answers to several users, read from one state of the catalogue.
+
+    Args:
+        moments: one for each user, all with the same snapshot.
+        queries: what each user asks; they differ in nothing but `include`. A query is read once for all neighbours
+            in the list that ask the same.
+    """
+    composed: list[Composed] = []
+    posed: Posed | None = None
+    for moment, query in zip(_with_taste(moments, queries), queries, strict=True):
+        posed = pose_query(moment, query) if posed is None or posed.query is not query else posed.of(moment)
+        method = METHODS[moment.bundle.scoring]
+        best, shortfall = choose_posed(moment, posed, method.compose, method.exhaustive)
+        outfits = hits_of(moment, best.items)
+        composed.append(Composed(outfits, best.proven, best.gap, moment.user.personal, shortfall))
+    return composed
+
+
+def _with_taste(moments: Sequence[Moment], queries: Sequence[CompositionQuery]) -> list[Moment]:
+    """The moments with the weight of taste that the queries ask for, weighed once."""
+    if not moments:
+        return []
+    snapshot = moments[0].with_taste(queries[0].taste).snapshot
+    return [replace(moment, snapshot=snapshot) for moment in moments]
 
 
 def choose_outfits(
@@ -104,12 +164,27 @@ def choose_outfits(
     Best first, varied lists in order of choice; `proven` and `gap` are those of the choice. See
     methods.Methods for `exhaustive`.
     """
-    k, skip = check_count("k", query.k), check_skip(query.skip)
+    return choose_posed(moment, pose_query(moment, query), compose_best, exhaustive)
+
+
+def pose_query(moment: Moment, query: CompositionQuery) -> Posed:
+    """Reads and checks a query. Raises QueryError and UnknownIdError as Recommender.compose."""
+    check_count("k", query.k)
+    check_skip(query.skip)
     variety = Variety(query.diversity, {} if query.max_per is None else query.max_per, moment.columns)
     variety.check()
     chosen = moment.columns.filter(moment.snapshot, query.where)
     task = _task(moment, query, chosen)
     limits = NO_LIMIT if query.seconds is None else SearchLimits(seconds=check_seconds(query.seconds))
+    return Posed(query, chosen, variety, task, limits)
+
+
+def choose_posed(
+    moment: Moment, posed: Posed, compose_best: Compose, exhaustive: bool
+) -> tuple[Composition, Shortfall | None]:
+    """See `choose_outfits`."""
+    query, chosen, variety, task, limits = posed
+    k, skip = query.k, query.skip
     slots = task.bundle.slots
     composition: Composition | None = None
 

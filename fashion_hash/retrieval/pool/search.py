@@ -13,6 +13,7 @@ from fashion_hash.index.engines.contract import NOTHING, ItemTest, Ranking
 from fashion_hash.live.pool_search import search_pool
 from fashion_hash.live.snapshot import Snapshot
 from fashion_hash.retrieval.checks import check_count, check_list, check_skip, check_taste
+from fashion_hash.retrieval.filters.apply import Filter
 from fashion_hash.retrieval.filters.excluded import excluded_items
 from fashion_hash.retrieval.filters.live_columns import LiveColumns
 from fashion_hash.retrieval.filters.shortfall import PoolOutfits, Shortfall, explain_shortfall
@@ -71,24 +72,52 @@ class PoolQuery(NamedTuple):
         return no_diversity and self.where is None and self.max_per is None and self.exclude is None
 
 
-def rankings(
-    columns: LiveColumns, snapshot: Snapshot, users: Sequence[User], query: PoolQuery
-) -> tuple[list[Ranking], Shortfall | None]:
-    """The best outfits of each user.
+class Ranked(NamedTuple):
+    """The best outfits of each user, and what explains a ranking shorter than was asked for.
 
-    Returns:
-        A ranking for each user, and why the first user with fewer than k outfits got fewer; None if
-        no filter was asked for or everyone got k.
-
-    Raises:
-        QueryError: k, the filter, the caps or the diversity are meaningless.
+    Attributes:
+        query: what was asked.
+        rankings: one for each user.
+        snapshot: of the catalogue.
+        columns: the catalogue by column.
+        known: for each user the rows that are not answered.
+        chosen: the filter; None where nothing narrows the pool.
     """
+
+    query: PoolQuery
+    rankings: Sequence[Ranking]
+    snapshot: Snapshot
+    columns: LiveColumns
+    known: Sequence[np.ndarray]
+    chosen: Filter | None = None
+
+    def shortfall(self, place: int) -> Shortfall | None:
+        """Why a user got fewer than k outfits; None if no filter was asked for, or the user got k."""
+        found = len(self.rankings[place].rows)
+        if not self.query.where or self.chosen is None or found >= self.query.k:
+            return None
+        snapshot = self.snapshot
+        there = np.arange(len(snapshot.ids)) if snapshot.offered is None else np.flatnonzero(snapshot.offered)
+        excluded = np.flatnonzero(np.isin(there, self.known[place]))
+        pool = PoolOutfits(snapshot.bundle.slots, snapshot.items_of(there), excluded)
+        return explain_shortfall(self.query.k, found, self.chosen, self.columns.of(snapshot), pool)
+
+    def first_shortfall(self) -> Shortfall | None:
+        """Why the first user with fewer than k outfits got fewer; None if no filter was asked for or everyone got k."""
+        short = (place for place, ranking in enumerate(self.rankings) if len(ranking.rows) < self.query.k)
+        first = next(short, None)
+        return None if first is None else self.shortfall(first)
+
+
+def rankings(columns: LiveColumns, snapshot: Snapshot, users: Sequence[User], query: PoolQuery) -> Ranked:
+    """The best outfits of each user. Raises QueryError when k, the filter, a cap or the diversity is meaningless."""
     query.check()
     unwanted = _outfit_rows(snapshot, query.exclude_outfits)
     known = [np.union1d(user.known_rows(query.include_liked), unwanted) for user in users]
     search = _Search(snapshot, users, known, query)
     if query.is_plain:
-        return [_after(ranking, query.skip) for ranking in search.best(query.skip + query.k)], None
+        ranked = [_after(ranking, query.skip) for ranking in search.best(query.skip + query.k)]
+        return Ranked(query, ranked, snapshot, columns, known)
     variety = Variety(query.diversity, {} if query.max_per is None else query.max_per, columns)
     variety.check()
     chosen = columns.filter(snapshot, query.where)
@@ -100,14 +129,7 @@ def rankings(
         ranked = [search.of(place).varied(variety) for place in range(len(users))]
     else:
         ranked = [_after(ranking, query.skip) for ranking in search.best(query.skip + query.k)]
-    for rows, ranking in zip(known, ranked):
-        if query.where and len(ranking.rows) < query.k:
-            offered = snapshot.offered
-            there = np.arange(len(snapshot.ids)) if offered is None else np.flatnonzero(offered)
-            excluded = np.flatnonzero(np.isin(there, rows))
-            pool = PoolOutfits(snapshot.bundle.slots, snapshot.items_of(there), excluded)
-            return ranked, explain_shortfall(query.k, len(ranking.rows), chosen, columns.of(snapshot), pool)
-    return ranked, None
+    return Ranked(query, ranked, snapshot, columns, known, chosen)
 
 
 class _Search(NamedTuple):
