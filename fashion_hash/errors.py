@@ -175,6 +175,11 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
+def item_noun(item_type: str) -> str:
+    """What an item of a type is called: "top item", or "item" in data without types."""
+    return item_type if item_type == "item" else f"{item_type} item"
+
+
 def expect(value: object, kind: type, asker: str, hint: str) -> None:
     """Raises TypeError when an argument is of another type, such as a path where an open run is needed.
 

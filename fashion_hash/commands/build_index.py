@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fashion_hash.commands.run_command import Parser, check_writable, run_command
-from fashion_hash.errors import counted
+from fashion_hash.errors import counted, item_noun
 
 if TYPE_CHECKING:
     from fashion_hash.bundle.bundle import Bundle
@@ -69,7 +69,7 @@ def _build(args: argparse.Namespace) -> int:
         remove_unused(path)
     print(
         f"wrote {path}: {counted(len(bundle.users), 'user')}, "
-        + ", ".join(counted(len(bundle.items[item_type]), f"{item_type} item") for item_type in bundle.types)
+        + ", ".join(counted(len(bundle.items[item_type]), item_noun(item_type)) for item_type in bundle.types)
         + f", {bundle.num_bits} bits x {counted(len(bundle.modalities), 'modality', 'modalities')}, "
         f"{counted(len(pool), 'outfit')} indexed"
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fashion_hash.commands.measure.baselines import add_matched, names_of
 from fashion_hash.commands.run_command import Parser, print_json, run_command
-from fashion_hash.errors import counted
+from fashion_hash.errors import counted, item_noun
 
 if TYPE_CHECKING:
     from fashion_hash.training.requests.run import RequestRun
@@ -129,7 +129,8 @@ def _evaluate_requests(run: RequestRun, args: argparse.Namespace) -> int:
 
 def _lists_line(name: str, measured: Mapping[str, Any]) -> str:
     """How varied the lists of the users are, on one line."""
-    items = ", ".join(f"{share:.1%} of the {item_type} items" for item_type, share in measured["item_coverage"].items())
+    shares = measured["item_coverage"].items()
+    items = ", ".join(f"{share:.1%} of the {item_noun(item_type)}s" for item_type, share in shares)
     return (
         f"lists of {measured['k']}, {name}: intra-list diversity {measured['intra_list_diversity']:.4f}; they show "
         f"{measured['outfit_coverage']:.1%} of the outfits, {items} ({counted(measured['users'], 'user')})"

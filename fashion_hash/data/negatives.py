@@ -13,7 +13,7 @@ import numpy as np
 
 from fashion_hash.core.outfits import EMPTY, Outfits, canonical_columns, item_types
 from fashion_hash.data.dataset import Groups
-from fashion_hash.errors import ConfigError, DataError, counted, suggest
+from fashion_hash.errors import ConfigError, DataError, counted, item_noun, suggest
 
 TRIES = 1000  # rounds of redrawing what collides with a known positive; nearly always two or three do
 
@@ -206,7 +206,7 @@ class NegativeSampler:
             raise DataError(
                 f"positive {row} has no item of the types to swap ({', '.join(self.swap)}): swap more types"
             )
-        sizes = ", ".join(counted(len(pools[item_type].items), f"{item_type} item") for item_type in self.swap)
+        sizes = ", ".join(counted(len(pools[item_type].items), item_noun(item_type)) for item_type in self.swap)
         raise DataError(
             f"no random negative for positive {row} (user row {self.positives.users[row]}) in {TRIES} tries: "
             f"the user has nearly every combination of the {sizes}; swap more types or add outfits"

@@ -17,7 +17,7 @@ from fashion_hash.data.negatives import KnownOutfits
 from fashion_hash.data.parsing.item_table import ItemTable
 from fashion_hash.data.stores.pictures import PictureStore, survey
 from fashion_hash.data.stores.vectors import given_vectors
-from fashion_hash.errors import DataError
+from fashion_hash.errors import DataError, item_noun
 
 EXAMPLES = 20
 
@@ -185,8 +185,8 @@ def _splits(data: Dataset) -> Iterator[Finding]:
             here, there = _used(split.positives, item_type), _used(train, item_type)
             shared = len(np.intersect1d(here, there))
             if len(here):
-                share = f"{shared / len(here):.1%}"
-                yield Finding("note", f"{item_type} items of {name} that occur in train as well ({share})", shared)
+                noun, share = item_noun(item_type), f"{shared / len(here):.1%}"
+                yield Finding("note", f"{noun}s of {name} that occur in train as well ({share})", shared)
 
 
 def _used(outfits: Outfits, item_type: str) -> np.ndarray:
@@ -251,7 +251,7 @@ def _items(data: Dataset) -> Iterator[Finding]:
             for table in tables:
                 used[_used(table, item_type)] = True
         idle = [vocabulary.ids[row] for row in np.flatnonzero(~used)]
-        yield from _finding("note", f"{item_type} items that occur in no outfit", idle)
+        yield from _finding("note", f"{item_noun(item_type)}s that occur in no outfit", idle)
 
 
 def _distinct_items(data: Dataset) -> list[str]:

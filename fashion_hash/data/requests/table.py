@@ -15,7 +15,7 @@ import numpy as np
 from fashion_hash.core.vocabulary import Vocabulary
 from fashion_hash.data.dataset import items_digest
 from fashion_hash.data.parsing.item_table import ItemTable
-from fashion_hash.errors import DataError, counted
+from fashion_hash.errors import DataError, counted, item_noun
 
 NOBODY = -1
 REMOVED = "removed users, who are left out"
@@ -96,7 +96,7 @@ class RequestData:
             if len(self.descriptions[item_type]) != len(vocabulary):
                 raise DataError(
                     f"{counted(len(self.descriptions[item_type]), 'description')} for "
-                    f"{counted(len(vocabulary), f'{item_type} item')}"
+                    f"{counted(len(vocabulary), item_noun(item_type))}"
                 )
         for name, requests in self.splits.items():
             if len(requests) and not (requests.items.min() >= 0 and requests.items.max() < self.num_items):

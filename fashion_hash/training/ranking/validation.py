@@ -58,6 +58,11 @@ class FullValidation:
             raise ConfigError(
                 f"train.best_by {config.train.best_by}: {dataset.name} has the item types {', '.join(dataset.types)}"
             )
+        if criterion.item_type is not None and len(dataset.slots) == 1:
+            raise ConfigError(
+                f"train.best_by {config.train.best_by}: outfits of {dataset.name} have one slot, so that none is left "
+                "open in the rest of an outfit; recall@K without a type ranks all of them"
+            )
         self._seed = config.seed
         for name, protocol in full_protocols(dataset, "valid", only=[FULL_OUTFITS, asked or FULL_OUTFITS]).items():
             if name == asked or protocol.lists.scores <= UNASKED:

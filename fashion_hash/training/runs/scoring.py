@@ -11,7 +11,7 @@ from torch import Tensor
 from fashion_hash.core.outfits import EMPTY, Outfits
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.progress import progress
-from fashion_hash.errors import counted
+from fashion_hash.errors import counted, item_noun
 from fashion_hash.models.fhn import FHN
 from fashion_hash.models.network import ItemCodes, Network
 from fashion_hash.models.outfit_encoder import OutfitEncoder
@@ -138,7 +138,7 @@ def _all_items(model: Network, inputs: ItemInputs, slope: float | None) -> ItemC
         count = inputs.num_items[item_type]
         parts = []
         starts = range(0, count, ITEMS_AT_ONCE)
-        for start in progress(starts, f"codes of {item_type} items", f"x {counted(ITEMS_AT_ONCE, 'item')}"):
+        for start in progress(starts, f"codes of {item_noun(item_type)}s", f"x {counted(ITEMS_AT_ONCE, 'item')}"):
             rows = {item_type: torch.arange(start, min(count, start + ITEMS_AT_ONCE))}
             parts.append(model.item_codes(inputs(rows), {item_type: rows[item_type].to(inputs.device)}, slope))
         zero_code = parts[0].codes[item_type][-1:]

@@ -42,6 +42,13 @@ def test_what_best_by_may_be():
             config(best_by=wrong)
 
 
+def test_a_single_slot_has_none_to_leave_open(tmp_path):
+    items = tiny_dataset(slots=("item",), outfits=60)
+    with pytest.raises(ConfigError, match=r"best_by mrr:item: outfits of .* have one slot.*recall@K"):
+        fit(config(best_by="mrr:item"), items, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_every_epoch_ranks_everything(data, tmp_path):
     run = fit(config(best_by="ndcg@5:bottom"), data, tmp_path / "run")
     lines = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
