@@ -6,6 +6,9 @@
    few are left their pairs are computed, which gives the bounds without the lists' slack.
 4. Partial outfits are expanded slot by slot, best bound first, while their bound reaches the floor;
    complete ones are scored in integers and raise the floor.
+
+Bounds look at one pair of slots at a time, so that two tops may both be the best one. Where that item leads all others
+by far, outfits with it and without it are searched one after the other (orders.split_at).
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from fashion_hash.retrieval.composition import bounds
 from fashion_hash.retrieval.composition import expand as steps
 from fashion_hash.retrieval.composition.bounds import Pairs, Problem
 from fashion_hash.retrieval.composition.expand import Front, Partial, expand, outfits, strongest
+from fashion_hash.retrieval.composition.orders import Leader, leader, split_at
 
 SEEDS = 160  # items a slot that the first beam looks at
 BEAM = 768  # partial outfits that it keeps
@@ -31,6 +35,8 @@ MANY = 1 << 22  # pairs of items that make a second beam worth its while
 SPEED = 2e10  # multiplications a second, for a rough guess of the time that matrices take
 SLOW_LISTS, SLOW_PAIRS = 0.85, 0.7  # a round that leaves more of the pairs than this was the last
 ROUNDS = 8
+SPLIT_FROM, SPLIT_LEAD = 1 << 20, 0.25  # pairs of items, and the share of what bounds exceed the floor by
+MOST_SPLITS = 4  # one in another
 
 
 class SearchLimits(NamedTuple):
@@ -71,10 +77,17 @@ class Found(NamedTuple):
 
 @dataclass
 class Best:
-    """The k best outfits met so far, distinct, in order."""
+    """The k best outfits met so far, distinct, in order.
+
+    Attributes:
+        problem: what is composed.
+        k: how many.
+        known: k outfits of other problems have this numerator or a greater one.
+    """
 
     problem: Problem
     k: int
+    known: int | None = None
     items: np.ndarray = field(init=False)
     numerators: np.ndarray = field(init=False)
     scored: int = 0
@@ -87,9 +100,15 @@ class Best:
     @property
     def floor(self) -> float:
         """The numerator that an outfit must reach to count, less the constant, in units of one."""
+        least = self.required
+        return -np.inf if least is None else (least - self.problem.constant) / WEIGHT_ONE
+
+    @property
+    def required(self) -> int | None:
+        """The numerator that an outfit must reach to count; None while every outfit does."""
         if len(self.numerators) < self.k:
-            return -np.inf
-        return (int(self.numerators[-1]) - self.problem.constant) / WEIGHT_ONE
+            return self.known
+        return max(int(self.numerators[-1]), self.known or int(self.numerators[-1]))
 
     @property
     def least(self) -> int:
@@ -119,19 +138,47 @@ class Best:
 
 def solve(problem: Problem, k: int, limits: SearchLimits = NO_LIMIT) -> Found:
     """The k outfits of greatest numerator, ties in order of row, slot by slot."""
-    deadline = time.monotonic() + limits.seconds
-    best = Best(problem, k)
     if any(len(rows) == 0 for rows in problem.rows):
-        return Found(best.items, best.numerators, None, 0, 0)
+        return Found(np.zeros((0, len(problem.rows)), dtype=np.int64), np.zeros(0, dtype=np.int64), None, 0, 0)
     if len(problem.rows) == 1:
         places = greatest(problem.values[0], k)
         numerators = problem.values[0][places] + problem.constant
         return Found(places[:, None], numerators, None, 0, len(problem.values[0]))
-    front = narrow(problem, best, limits.memory, deadline)
+    return _solve(Best(problem, k), limits, time.monotonic() + limits.seconds, MOST_SPLITS)
+
+
+def _solve(best: Best, limits: SearchLimits, deadline: float, splits: int) -> Found:
+    """As `solve`, for at least two slots, where other problems may have told of good outfits."""
+    problem = best.problem
+    front = narrow(best, limits.memory, deadline, splits)
+    if front.leader is not None:
+        return _solve_split(front, front.leader, best, limits, deadline, splits)
     unseen, expanded = branch(front, best, limits, deadline)
     if unseen is None or unseen < best.floor:
         return Found(best.items, best.numerators, None, expanded, best.scored)
     bound = unseen * WEIGHT_ONE + problem.constant
+    return Found(best.items, best.numerators, bound, expanded, best.scored)
+
+
+def _solve_split(front: Front, leader: Leader, best: Best, limits: SearchLimits, deadline: float, splits: int) -> Found:
+    """Searches outfits with the leading item and without it, which first."""
+    problem, expanded, bounds_left = best.problem, 0, []
+    for part in split_at(problem, front.alive, leader):
+        if any(len(rows) == 0 for rows in part.rows):
+            continue
+        left = limits._replace(partial_outfits=limits.partial_outfits - expanded)
+        found = _solve(Best(part, best.k, best.required), left, deadline, splits - 1)
+        items = [
+            np.searchsorted(rows, own[places]) for rows, own, places in zip(problem.rows, part.rows, found.items.T)
+        ]
+        best.add(np.stack(items, axis=1))
+        best.scored += found.scored
+        expanded += found.expanded
+        if found.bound is not None:
+            bounds_left.append(found.bound)
+    bound = max(bounds_left, default=None)
+    if bound is not None and best.required is not None and bound < best.required:
+        bound = None
     return Found(best.items, best.numerators, bound, expanded, best.scored)
 
 
@@ -146,8 +193,12 @@ def greatest(numbers: np.ndarray, k: int) -> np.ndarray:
     return places[np.argsort(-numbers[places], kind="stable")][:k]
 
 
-def narrow(problem: Problem, best: Best, memory: int, deadline: float) -> Front:
-    """Drops items that no outfit of the top k can hold, until few are left or no more fall."""
+def narrow(best: Best, memory: int, deadline: float, splits: int = 0) -> Front:
+    """Drops items that no outfit of the top k can hold, until few are left or no more fall.
+
+    With splits left, it ends where an item leads that others cannot follow.
+    """
+    problem = best.problem
     shares = bounds.even_shares(problem)
     alive = [np.arange(len(rows)) for rows in problem.rows]
     front = Front(problem, alive, shares, [], None, problem.margin(shares))
@@ -163,7 +214,7 @@ def narrow(problem: Problem, best: Best, memory: int, deadline: float) -> Front:
         drop(front, [(bound >= best.floor - front.margin) & (bound > -np.inf) for bound in item_bounds])
         if number == 0:
             drop(front, first_of_many_twins(front, best.k))
-        if front.work == 0:
+        if front.work == 0 or (splits and _leads(front, best, before)):
             break
         left = deadline - time.monotonic()
         if left < 0:
@@ -180,6 +231,15 @@ def narrow(problem: Problem, best: Best, memory: int, deadline: float) -> Front:
         front.shares = bounds.balance(problem, front.shares, front.maxima)
         front.margin = problem.margin(front.shares)
     return front
+
+
+def _leads(front: Front, best: Best, work_before: int) -> bool:
+    """Whether many items are left and one of them leads by so much that a split pays; it is kept in `front.leader`."""
+    if front.work > max(SPLIT_FROM, work_before * SLOW_PAIRS):
+        first = leader(front.problem, front.alive, bounds.item_bounds(front.problem, front.maxima))
+        if first is not None and first.lead >= SPLIT_LEAD * (front.bound - best.floor):
+            front.leader = first
+    return front.leader is not None
 
 
 def _maxima(front: Front) -> bounds.Maxima:

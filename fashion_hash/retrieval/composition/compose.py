@@ -13,7 +13,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +22,7 @@ from fashion_hash.index import exact
 from fashion_hash.retrieval.checks import check_count
 from fashion_hash.retrieval.composition.bounds import Problem
 from fashion_hash.retrieval.composition.branch_and_bound import NO_LIMIT, Found, SearchLimits
+from fashion_hash.retrieval.composition.orders import narrowed
 from fashion_hash.retrieval.composition.problem import CompositionTask, pose
 from fashion_hash.retrieval.composition.two_slots import solve
 
@@ -167,9 +167,4 @@ def _without(problem: Problem, used_up: set[tuple[str, int]]) -> Problem:
         ~np.isin(rows, [row for used_type, row in used_up if used_type == item_type])
         for item_type, rows in zip(problem.item_types, problem.rows)
     ]
-    return replace(
-        problem,
-        rows=tuple(rows[mask] for rows, mask in zip(problem.rows, masks)),
-        values=tuple(values[mask] for values, mask in zip(problem.values, masks)),
-        codes=tuple(codes[mask] for codes, mask in zip(problem.codes, masks)),
-    )
+    return narrowed(problem, masks)

@@ -11,7 +11,7 @@ import numpy as np
 
 from fashion_hash.retrieval.composition import bounds
 from fashion_hash.retrieval.composition.bounds import Maxima, Pairs, Problem, Shares
-from fashion_hash.retrieval.composition.orders import needs_orders, stands_for_its_set
+from fashion_hash.retrieval.composition.orders import Leader, needs_orders, stands_for_its_set
 
 CELLS = 1 << 20  # children looked at in one step
 
@@ -25,6 +25,7 @@ class Front:
         shares, maxima: see bounds.py.
         pairs: their matrices of pairs, once there are few enough items.
         margin: what float32 may hide, see Problem.margin.
+        leader: an item at which the problem is split, if that is better than to go on.
     """
 
     problem: Problem
@@ -33,6 +34,7 @@ class Front:
     maxima: Maxima
     pairs: Pairs | None
     margin: float
+    leader: Leader | None = None
 
     @cached_property
     def tests_orders(self) -> bool:

@@ -9,13 +9,82 @@ items, and slots whose swap changes the score because an empty slot repeats one 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import permutations, product
+from typing import NamedTuple
 
 import numpy as np
 
 from fashion_hash.retrieval.composition.bounds import Problem
 
 CHUNK = 1 << 16
+
+
+class Leader(NamedTuple):
+    """An item that goes before all others of slots that are alike.
+
+    Attributes:
+        slots: slots of one type, interchangeable and with the same rows.
+        row: of the item.
+        lead: by how much its bound exceeds that of every other item.
+    """
+
+    slots: list[int]
+    row: int
+    lead: float
+
+
+def leader(problem: Problem, alive: Sequence[np.ndarray], item_bounds: Sequence[np.ndarray]) -> Leader | None:
+    """The item with the greatest lead, None where no slots are alike. Bounds count it in all slots that are."""
+    leaders = []
+    for slots in _groups(problem):
+        if len(slots) == 1 or len(alive[slots[0]]) < 2 or not _alike(problem, slots):
+            continue
+        first = item_bounds[slots[0]]
+        second, best = np.argpartition(first, len(first) - 2)[-2:]
+        row = int(problem.rows[slots[0]][alive[slots[0]][best]])
+        leaders.append(Leader(slots, row, float(first[best] - first[second])))
+    return max(leaders, key=lambda one: one.lead, default=None)
+
+
+def _alike(problem: Problem, slots: Sequence[int]) -> bool:
+    return all(
+        problem.interchangeable[a, b] and np.array_equal(problem.rows[a], problem.rows[b])
+        for a in slots
+        for b in slots
+        if a < b
+    )
+
+
+def split_at(problem: Problem, alive: Sequence[np.ndarray], leader: Leader) -> list[Problem]:
+    """Problems that share out the outfits of a problem: with an item in one of its slots, and without it.
+
+    In slots that are alike the rows of an outfit ascend, so that an item in one of them has lower rows before it and
+    higher ones behind. The orders of outfits stay.
+    """
+    places = list(alive)
+    together = np.unique(np.concatenate([alive[slot] for slot in leader.slots]))
+    rows = problem.rows[leader.slots[0]][together]
+    at, before, behind = (together[rows == leader.row], together[rows < leader.row], together[rows > leader.row])
+    parts = []
+    for held in leader.slots:
+        for slot in leader.slots:
+            places[slot] = at if slot == held else before if slot < held else behind
+        parts.append(narrowed(problem, places))
+    for slot in leader.slots:
+        places[slot] = np.concatenate([before, behind])
+    return [*parts, narrowed(problem, places)]
+
+
+def narrowed(problem: Problem, places: Sequence[np.ndarray]) -> Problem:
+    """A problem of some of the items, by slot their places, ascending."""
+    return replace(
+        problem,
+        rows=tuple(rows[kept] for rows, kept in zip(problem.rows, places)),
+        values=tuple(values[kept] for values, kept in zip(problem.values, places)),
+        codes=tuple(codes[kept] for codes, kept in zip(problem.codes, places)),
+    )
 
 
 def needs_orders(problem: Problem) -> bool:
