@@ -37,6 +37,12 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
         action="store_true",
         help="leave out the network that reads pictures: new items then need features (saves the size of the network)",
     )
+    parser.add_argument(
+        "--user-code",
+        choices=("bits", "bytes", "floats"),
+        help="what is kept of the codes of users: the signs, a byte for each, or all of it; no training is needed "
+        "(default: as the run says, user.code)",
+    )
     parser.add_argument("--page", metavar="FILE", help="also write a page of the best outfits for a few users (.html)")
     return run_command(parser, _build, argv)
 
@@ -103,10 +109,11 @@ def _export_items(run: RequestRun, path: Path, args: argparse.Namespace) -> tupl
     from fashion_hash.errors import ConfigError
     from fashion_hash.training.export.requests import export_requests, single_items
 
-    if args.outfits:
-        raise ConfigError(
-            f"--outfits: {args.run} was trained on single items; name a run on outfits in its configuration"
-        )
+    for option, given in (("--outfits", args.outfits), ("--user-code", args.user_code)):
+        if given:
+            raise ConfigError(
+                f"{option}: {args.run} was trained on single items; name a run on outfits in its configuration"
+            )
     bundle = export_requests(run, path)
     ids, pool = single_items(bundle)
     return bundle, pool, ids
@@ -117,7 +124,7 @@ def _export_outfits(
 ) -> tuple[Bundle, Outfits, list[str] | None]:
     """A bundle of outfits, its pool and, if a file gave the pool, the ids of the outfits."""
     from fashion_hash.data.formats.shop import read_outfits_file
-    from fashion_hash.training.export.bundle import export_bundle
+    from fashion_hash.training.export.bundle import Kept, export_bundle
     from fashion_hash.training.export.requests import export_requests
     from fashion_hash.training.requests.run import RequestRun
     from fashion_hash.training.runs.run import Run, load_data
@@ -127,6 +134,7 @@ def _export_outfits(
     ids, pool = None if dataset.pool is None else list(dataset.pool.ids), dataset.outfits
     if args.outfits:
         ids, pool = read_outfits_file(args.outfits, dataset.slots, dataset.items)
+    kept: Kept = {"onnx": False if args.no_onnx else None, "user_code": args.user_code}
     if isinstance(run, RequestRun):
-        return export_requests(run, path, onnx=False if args.no_onnx else None), pool, ids
-    return export_bundle(run, path, dataset, onnx=False if args.no_onnx else None), pool, ids
+        return export_requests(run, path, **kept), pool, ids
+    return export_bundle(run, path, dataset, **kept), pool, ids

@@ -22,6 +22,7 @@ from fashion_hash.config.network import (
     ModelConfig,
     OutfitConfig,
     TextConfig,
+    UserConfig,
 )
 from fashion_hash.config.recipe import Recipe
 from fashion_hash.config.requests import RequestConfig
@@ -67,6 +68,7 @@ class Config(Section):
         cooccurrence: what the training split tells about the items.
         id: a learned embedding of each item.
         outfit: codes and biases of outfits themselves; none if left out.
+        user: the codes of users.
         model: the matching model.
         encoder: the outfit encoder; if left out, the network is FHN.
         loss: what is minimised.
@@ -86,6 +88,7 @@ class Config(Section):
     cooccurrence: CooccurrenceConfig | None = None
     id: IdConfig | None = None
     outfit: OutfitConfig | None = None
+    user: UserConfig = UserConfig()
     model: ModelConfig = ModelConfig()
     encoder: EncoderConfig | None = None
     loss: LossConfig = LossConfig()
@@ -133,10 +136,19 @@ class Config(Section):
                     "model.codes zero_one has no bundle, which finds the codes of new users: set data.cold_users "
                     "to 0, or model.codes to signs"
                 )
+        self._check_user()
         self._check_outfit()
         if self.contrastive is not None and self.train.batch_size == 1:
             raise ValueError("contrastive compares the outfits of a batch: train.batch_size must be at least 2, got 1")
         return self
+
+    def _check_user(self) -> None:
+        """Raises ValueError where users have no codes to keep in another form."""
+        signs = self.encoder is None and self.model.kind in (None, "fhn") and self.model.codes == "signs"
+        if self.user.code != "bits" and not signs:
+            raise ValueError(
+                f"user.code {self.user.code} is for FHN with codes of signs: set it to bits for other networks"
+            )
 
     def _check_outfit(self) -> None:
         """Raises ValueError where outfits cannot have codes of their own."""
@@ -163,9 +175,18 @@ class Config(Section):
             if (section := getattr(self, name)) is not None:
                 defaults = type(section).model_fields
                 unused[name] = {key for key in keys if getattr(section, key) == defaults[key].default}
+        if self.user == UserConfig():
+            unused["user"] = True
         if self.outfit is None:
             unused |= {"outfit": True, "optimiser": {"rates": {"outfit", "outfit_bias"}}}
         return yaml.safe_dump(self.model_dump(mode="json", exclude=unused), sort_keys=False)
+
+
+def with_user_code(config: Config, code: str | None) -> Config:
+    """The configuration with another user.code; the same one for None, or for the code that it has."""
+    if code is None or code == config.user.code:
+        return config
+    return make_config({**config.model_dump(), "user": {"code": code}}, config.name)
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 import pytest
@@ -12,12 +13,13 @@ from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.commands.build_index import main
 from fashion_hash.config.experiment import make_config
 from fashion_hash.core import files
+from fashion_hash.core.codes import UserForm
 from fashion_hash.core.locks import hold
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.errors import BundleError
 from fashion_hash.index.build import build_index
 from fashion_hash.retrieval.recommender import Recommender
-from fashion_hash.training.export.bundle import export_bundle
+from fashion_hash.training.export.bundle import Kept, export_bundle
 from fashion_hash.training.outfits.loop import fit
 from fashion_hash.training.runs.run import Run
 from tests.paths import PROJECT
@@ -69,23 +71,28 @@ def build(folder: Path, seed: int, steps: int = 0, when: str = "before") -> subp
     return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize(("options", "onnx"), [([], None), (["--no-onnx"], False)])
-def test_no_onnx_leaves_the_network_of_pictures_out(
-    tmp_path: Path, options: list[str], onnx: bool | None, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("options", "onnx", "form"),
+    [([], None, "bits"), (["--no-onnx"], False, "bits"), (["--user-code", "bytes"], None, "bytes")],
+)
+def test_options_choose_what_a_bundle_keeps(
+    tmp_path: Path, options: list[str], onnx: bool | None, form: UserForm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a bundle without the network says of new pictures: tests/inference/test_pictures_of_new_items.py."""
     fit(make_config(tiny_values(train={"epochs": 1})), tiny_dataset(), tmp_path / "run")
     asked: list[bool | None] = []
 
-    def export(run: Run, path: Path, dataset: Dataset, onnx: bool | None) -> Bundle:
-        asked.append(onnx)
-        return export_bundle(run, path, dataset, onnx=onnx)
+    def export(run: Run, path: Path, dataset: Dataset, **kept: Unpack[Kept]) -> Bundle:
+        asked.append(kept["onnx"])
+        return export_bundle(run, path, dataset, **kept)
 
     monkeypatch.setattr("fashion_hash.training.export.bundle.export_bundle", export)
     monkeypatch.setattr("fashion_hash.training.runs.run.load_data", lambda *_, **__: tiny_dataset())
     assert main([str(tmp_path / "run"), *options]) == 0
     assert asked == [onnx]
-    assert len(Recommender.load(tmp_path / "run/bundle").recommend("u0", 3).ids) == 3
+    recommender = Recommender.load(tmp_path / "run/bundle")
+    assert recommender.bundle.user_form == form
+    assert len(recommender.recommend("u0", 3).ids) == 3
 
 
 @pytest.mark.slow  # tests/kills has ordinary ones

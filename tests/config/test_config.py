@@ -6,7 +6,7 @@ import time
 import pytest
 import yaml
 
-from fashion_hash.config.experiment import Config, load_config, make_config
+from fashion_hash.config.experiment import Config, load_config, make_config, with_user_code
 from fashion_hash.config.requests import RequestConfig
 from fashion_hash.config.sections import Section
 from fashion_hash.errors import ConfigError
@@ -241,8 +241,20 @@ def test_an_encoder_that_is_not_given_leaves_the_text_of_a_configuration_as_it_w
 def test_options_that_are_left_at_their_defaults_leave_the_text_of_a_configuration_as_it_was():
     values = {"name": "x", "data": {"format": "polyvore_u", "root": "r"}, "image": {}}
     text = make_config(values).to_yaml()
-    assert not {"pooling", "codes", "fill"} & {line.split(":")[0].strip() for line in text.splitlines()}
+    assert not {"pooling", "codes", "fill", "code"} & {line.split(":")[0].strip() for line in text.splitlines()}
     assert "augment: true" in text
     changed = {"image": {"pooling": "sliding", "augment": "flip"}, "model": {"codes": "zero_one"}}
     config = make_config({**values, **changed, "negatives": {"fill": "drawn"}})
     assert make_config(yaml.safe_load(config.to_yaml())) == config
+    asymmetric = make_config({**values, "user": {"code": "bytes"}})
+    assert make_config(yaml.safe_load(asymmetric.to_yaml())) == asymmetric != make_config(values)
+
+
+def test_users_are_more_than_bits_beside_codes_of_signs_alone():
+    config = make_config(tiny_values())
+    assert with_user_code(config, None) is with_user_code(config, "bits") is config
+    assert with_user_code(config, "bytes").user.code == "bytes"
+    for other in ({"model": {"codes": "zero_one"}}, {"model": {"kind": "linear"}}, {"encoder": {}}):
+        assert with_user_code(make_config(tiny_values(**other)), "bits").user.code == "bits"
+        with pytest.raises(ConfigError, match=r"tiny: user\.code bytes is for FHN with codes of signs"):
+            with_user_code(make_config(tiny_values(**other)), "bytes")

@@ -102,4 +102,6 @@ def _tolerance(bundle: Bundle, scores: np.ndarray) -> float:
         largest += np.abs(bundle.own.bias.astype(np.float64)).max(initial=0)
     # a score contains means of fixed-point weights and biases, each off by up to half a step
     steps = sum(scales) + 1 + (0 if bundle.own is None else scales[0] + 1)
+    if bundle.user_form != "bits":  # the products of users and weights are rounded as well
+        steps += scales[0] * (1 if bundle.own is None else 2)
     return float(steps / (2 * WEIGHT_ONE) + FLOAT_ERROR * (1 + largest / WEIGHT_ONE))

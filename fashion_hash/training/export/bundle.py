@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.own import OwnContents
 from fashion_hash.bundle.write import BundleContents, write_bundle
+from fashion_hash.config.experiment import with_user_code
+from fashion_hash.core.codes import UserForm
 from fashion_hash.core.outfits import concatenate
 from fashion_hash.data.dataset import Dataset, Split
 from fashion_hash.data.facts import NO_TIME
@@ -31,13 +33,27 @@ from fashion_hash.training.runs.scoring import ModelScorer, code_arrays, own_arr
 from fashion_hash.understanding.facts import facts_of_catalogue
 
 
+class Kept(TypedDict, total=False):
+    """What a bundle keeps of a run.
+
+    Attributes:
+        onnx: whether the bundle holds the network that reads pictures, as ONNX, so that new items are coded from their
+            pictures without torch; by default where the extra `onnx` is installed. `descriptors` needs none.
+        user_code: in which form the codes of users are kept; by default as the configuration of the run says
+            (user.code).
+    """
+
+    onnx: bool | None
+    user_code: UserForm | None
+
+
 def export_bundle(
     run: Run,
     path: str | Path | None = None,
     dataset: Dataset | None = None,
     requests: RequestContents | None = None,
     calibrate: bool | None = None,
-    onnx: bool | None = None,
+    **kept: Unpack[Kept],
 ) -> Bundle:
     """Writes the bundle of a run's best epoch.
 
@@ -48,18 +64,19 @@ def export_bundle(
         requests: a request model over the same users and items.
         calibrate: whether to weight the terms of the score on the validation split; by default as the configuration
             of the run says.
-        onnx: whether the bundle holds the network that reads pictures, as ONNX, so that new items are coded from their
-            pictures without torch; by default where the extra `onnx` is installed. `descriptors` needs none.
+        kept: onnx, user_code: see `Kept`.
 
     Raises:
+        ConfigError: this network has no users that could be kept in the form `user_code`.
         TrainingError: the run has no checkpoint, or the data has changed since the training.
         BundleError: the bundle cannot express the model's score; an existing bundle is kept.
     """
     expect(run, Run, "export_bundle", "open a finished run with Run.open(path)")
     _check_codes(run)
+    config = with_user_code(run.config, kept.get("user_code"))
     dataset = load_data(run.config, dataset, run.path)
     model, inputs, _ = run.model(dataset)
-    scorer = make_scorer(run.config, model, inputs, None, dataset, calibrate)
+    scorer = make_scorer(config, model, inputs, None, dataset, calibrate)
     model = scorer.model
     user_codes, item_codes, item_bias = code_arrays(scorer)
     trained = trained_users(dataset)
@@ -73,7 +90,7 @@ def export_bundle(
         users=dataset.users.ids,
         items=items,
         item_bias=item_bias,
-        **_scored_by(model, user_codes, item_codes, trained),
+        **_scored_by(scorer, user_codes, item_codes, trained),
         repeat_empty=model.repeat_empty,
         history=concatenate([split.positives for split in seen]),
         history_times=_times(seen),
@@ -81,7 +98,7 @@ def export_bundle(
         details=dataset.content.details,
         pictures=thumbnails(dataset, store),
         model=_facts(run, dataset),
-        heads=export_heads(model, inputs, onnx),
+        heads=export_heads(model, inputs, kept.get("onnx")),
         requests=requests,
         names=dataset.content.names,
         own=_own(scorer),
@@ -118,9 +135,10 @@ def _times(splits: Sequence[Split]) -> np.ndarray | None:
 
 
 def _scored_by(
-    model: Network, user_codes: np.ndarray, item_codes: Mapping[str, np.ndarray], trained: np.ndarray
+    scorer: ModelScorer, user_codes: np.ndarray, item_codes: Mapping[str, np.ndarray], trained: np.ndarray
 ) -> dict[str, Any]:
     """The fields of BundleContents that define the score, by the entry of SCORED_BY for the class or a parent."""
+    model = scorer.model
     parts = next((SCORED_BY[parent] for parent in type(model).__mro__ if parent in SCORED_BY), None)
     if parts is None:
         known = " and ".join(network.__name__ for network in SCORED_BY)
@@ -128,7 +146,14 @@ def _scored_by(
             f"{type(model).__name__} cannot be exported: bundles can express {known}, and classes derived from them "
             "whose score has no other terms"
         )
-    return parts(model, user_codes, item_codes, trained)
+    fields = parts(model, user_codes, item_codes, trained)
+    if scorer.users is None:
+        return fields
+    return {
+        **fields,
+        "preference_weights": scorer.users.size * fields["preference_weights"],
+        "user_form": scorer.users.form,
+    }
 
 
 def exportable(model: Network) -> bool:

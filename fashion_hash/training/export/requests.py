@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from fashion_hash.inference.request_sum import RequestSum, rounded
 from fashion_hash.inference.request_weights import RequestContents, TowerWeights
 from fashion_hash.models.hashing import binarise
 from fashion_hash.models.whisper_lite import WhisperLite
-from fashion_hash.training.export.bundle import export_bundle
+from fashion_hash.training.export.bundle import Kept, export_bundle
 from fashion_hash.training.requests.answer import fit_run, known_before, popular_of
 from fashion_hash.training.requests.facts import CatalogueFacts, words_of
 from fashion_hash.training.requests.inputs import RequestInputs, load_request_data
@@ -32,7 +32,7 @@ from fashion_hash.understanding.facts import RequestFacts
 
 
 def export_requests(
-    run: RequestRun, path: str | Path | None = None, data: RequestData | None = None, onnx: bool | None = None
+    run: RequestRun, path: str | Path | None = None, data: RequestData | None = None, **kept: Unpack[Kept]
 ) -> Bundle:
     """Writes the bundle of a run's best epoch.
 
@@ -43,7 +43,7 @@ def export_requests(
         run: a finished run on requests.
         path: the bundle folder; RUN/bundle by default. An existing bundle is replaced.
         data: the data of the run; read again by default.
-        onnx: as for `export_bundle`, where there is a run on outfits.
+        kept: as for `export_bundle`, where there is a run on outfits.
 
     Raises:
         TrainingError: the data has changed since the training, or the run on outfits has other items.
@@ -56,7 +56,7 @@ def export_requests(
         dataset = load_data(outfits.config, folder=outfits.path)
         items = {item_type: dataset.items[item_type].ids for item_type in dataset.types}
         check_same_items(items, data, run, outfits)
-        return export_bundle(outfits, path, dataset, request_contents(run, data, dataset.users.ids, items), onnx=onnx)
+        return export_bundle(outfits, path, dataset, request_contents(run, data, dataset.users.ids, items), **kept)
     if len(data.types) > 1:
         raise ConfigError(
             f"{data.name} has {counted(len(data.types), 'item type')} ({', '.join(data.types)}): name a finished run "

@@ -29,7 +29,7 @@ from fashion_hash.errors import TrainingError
 from fashion_hash.evaluation.ranking.scores import ScoreOutfits, Scores
 from fashion_hash.models.fhn import FHN
 from fashion_hash.training.own_rows import OwnRows
-from fashion_hash.training.runs.scoring import ModelScorer, code_arrays, own_arrays
+from fashion_hash.training.runs.scoring import ModelScorer, code_arrays, own_arrays, size_of_users
 
 Numbers = npt.NDArray[np.floating[Any]]
 
@@ -76,9 +76,9 @@ class CodeScores:
         self._slots, self._pairs = model.slots, model.matching.pairs
         self._modalities, self._bits = len(model.modalities), model.num_bits
         self._scales = model.matching.preference_scale, model.matching.compatibility_scale
-        self._weights = self._whole_weights(model)
+        self._weights = self._whole_weights(model, size_of_users(scorer))
         users, codes, bias = code_arrays(scorer)
-        queries: Numbers = np.multiply(users, self._weights.preference, dtype=self._dtype)
+        queries = self._query(users, self._weights.preference)
         if trained is not None:
             queries[~trained] = 0
         self._queries = queries
@@ -195,10 +195,15 @@ class CodeScores:
             return None
         codes, bias, weights = own_arrays(scorer)
         kept = _whole(weights) if self._exact else weights
-        queries: Numbers = np.multiply(users, kept, dtype=self._dtype)
+        queries = self._query(users, kept)
         if trained is not None:
             queries[~trained] = 0
         return _Own(scorer.own, codes.astype(self._dtype), _whole(bias) if self._exact else bias, queries)
+
+    def _query(self, users: np.ndarray, weights: np.ndarray) -> Numbers:
+        """(U, D) users times bit weights, as a bundle multiplies them: in whole numbers where scores are exact."""
+        products: Numbers = np.multiply(users, weights, dtype=self._dtype)
+        return np.asarray(np.rint(products)) if self._exact else products
 
     def _with_own(self, right: Numbers, denominators: Numbers, items: np.ndarray) -> Numbers:
         """What own codes and biases add to the columns of a pool: (2 D + 1, N)."""
@@ -233,11 +238,12 @@ class CodeScores:
         other._scales = preference, compatibility
         return other
 
-    def _whole_weights(self, model: FHN) -> _Weights:
+    def _whole_weights(self, model: FHN, size: float) -> _Weights:
         real = [
             weights.detach().cpu().numpy().astype(np.float64)
             for weights in (model.matching.preference_weights(), model.matching.compatibility_weights())
         ]
+        real[0] *= size
         if self._exact:
             return _Weights(_whole(real[0]).astype(np.float64), _whole(real[1]).astype(np.float64), WEIGHT_ONE)
         return _Weights(real[0].astype(np.float32), real[1].astype(np.float32), 1.0)

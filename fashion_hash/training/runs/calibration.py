@@ -69,33 +69,23 @@ def make_scorer(
         config: of the run.
         model: of its best epoch.
         inputs: the inputs of the model.
-        slope: of the relaxed codes; None for binary codes.
+        slope: of the relaxed codes; None for binary codes, with users as the configuration keeps them (user.code).
         dataset: the data of the run.
         calibrated: whether to calibrate, and against what; by default as the configuration says.
     """
     if calibrated is None or (calibrated is True and config.train.calibrate):
         calibrated = config.train.calibrate
-    if calibrated:
-        model = calibrate(
-            model, inputs, slope, dataset, config.seed, "outfits" if calibrated == "outfits" else "negatives"
-        )
-    return ModelScorer(model, inputs, slope)
+    scorer = ModelScorer(model, inputs, slope, "bits" if slope is not None else config.user.code)
+    if not calibrated:
+        return scorer
+    return calibrate(scorer, dataset, config.seed, "outfits" if calibrated == "outfits" else "negatives")
 
 
-def calibrate(
-    model: Network,
-    inputs: ItemInputs,
-    slope: float | None,
-    dataset: Dataset,
-    seed: int,
-    against: Against = "negatives",
-) -> Network:
-    """Copies a model and weights the terms of its score on the validation split.
+def calibrate(scorer: ModelScorer, dataset: Dataset, seed: int, against: Against = "negatives") -> ModelScorer:
+    """Copies a scorer and its model, and weights the terms of the score on the validation split.
 
     Args:
-        model: a trained model; it is not changed.
-        inputs: the inputs of the model.
-        slope: of the relaxed codes; None for binary codes.
+        scorer: of a trained model, in the form that is to be used; neither is changed.
         dataset: weights come from its validation split, rates from its training split.
         seed: of the negatives, if the validation split has none of its own, or of the outfits of the pool.
         against: what the positives are compared with: the "negatives" of the split, or "outfits" of the pool.
@@ -106,8 +96,8 @@ def calibrate(
     split = validation_split(dataset, seed)
     if split is None:
         raise ConfigError(f"train.calibrate: {dataset.name} has no validation split to calibrate on; set it to false")
-    rates = leave_one_out_rates(dataset.split("train").positives, inputs.num_items)
-    scorer, trained = ModelScorer(model, inputs, slope), trained_users(dataset)
+    rates = leave_one_out_rates(dataset.split("train").positives, scorer.inputs.num_items)
+    model, trained = scorer.model, trained_users(dataset)
 
     def terms(outfits: Outfits) -> np.ndarray:
         of_items = _terms(scorer, outfits, None if model.item_bias is None else rates, trained)
@@ -124,10 +114,10 @@ def calibrate(
         negatives = split.negatives["random"]
         differences = np.repeat(terms(split.positives), negatives.size, axis=0) - terms(negatives.outfits)
         weights = fit_weights(differences[:, : len(TermWeights._fields)])
-    calibrated = _weighted(deepcopy(model), weights, rates)
-    if calibrated.own is not None:
-        calibrated.own.scale(*own)
-    return calibrated
+    weighted = _weighted(deepcopy(model), weights, rates)
+    if weighted.own is not None:
+        weighted.own.scale(*own)
+    return scorer.of(weighted)
 
 
 def fit_weights(differences: np.ndarray) -> TermWeights:

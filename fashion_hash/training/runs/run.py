@@ -145,10 +145,15 @@ class Run(RunFolder[Config]):
 
     @property
     def form(self) -> str:
-        """The form of the codes that it answers with: "binary", or "relaxed" for models of floats."""
+        """The form of the codes that it answers with.
+
+        "binary", "asymmetric" where users are more than bits (user.code), or "relaxed" for models of floats.
+        """
         encoder, kind = self.config.encoder, self.config.model.kind
         floats = kind == "linear" or (encoder is not None and encoder.output == "float")
-        return "relaxed" if floats else "binary"
+        if floats:
+            return "relaxed"
+        return "binary" if self.config.user.code == "bits" else "asymmetric"
 
     def stop_reason(self) -> str | None:
         """Why training stops early (train.patience); None to continue."""

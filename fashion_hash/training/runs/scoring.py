@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fashion_hash.core.codes import UserForm
 from fashion_hash.core.outfits import EMPTY, Outfits
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.progress import progress
@@ -16,6 +17,7 @@ from fashion_hash.models.fhn import FHN
 from fashion_hash.models.network import ItemCodes, Network
 from fashion_hash.models.outfit_encoder import OutfitEncoder
 from fashion_hash.training.runs.item_inputs import ItemInputs
+from fashion_hash.training.user_numbers import UserNumbers
 from fashion_hash.training.vectors import Vectors
 
 ITEMS_AT_ONCE = 1024
@@ -29,16 +31,33 @@ class ModelScorer:
         model: a trained network; it is put into evaluation mode.
         inputs: the inputs of its hashing modules.
         slope: of the relaxed codes tanh(slope * x); None for binary codes.
+        users: in which form users are kept beside binary codes of items.
+
+    Attributes:
+        model, inputs: as given.
+        user_codes: (U, D) of all users.
+        items: the codes of all items.
+        users: how users become numbers; None where they are codes like items.
     """
 
     @torch.no_grad()
-    def __init__(self, model: Network, inputs: ItemInputs, slope: float | None) -> None:
+    def __init__(self, model: Network, inputs: ItemInputs, slope: float | None, users: UserForm = "bits") -> None:
         model.eval()
         self.model = model
+        self.inputs = inputs
         self.device = inputs.device
-        self.user_codes = model.user_codes(torch.arange(model.users.num_embeddings, device=self.device), slope)
+        self.users: UserNumbers | None = None
+        if users == "bits":
+            self.user_codes = model.user_codes(torch.arange(model.users.num_embeddings, device=self.device), slope)
+        else:
+            self.users = UserNumbers.of(model, users, trained_users(inputs.dataset))
+            self.user_codes = self.users.codes(model.users.weight)
         self.items = _all_items(model, inputs, slope)
         self.own = inputs.own
+
+    def of(self, model: Network) -> ModelScorer:
+        """The scorer of another model in the same form, such as a copy with other weights."""
+        return ModelScorer(model, self.inputs, self.items.slope, "bits" if self.users is None else self.users.form)
 
     @torch.no_grad()
     def terms(self, outfits: Outfits) -> np.ndarray:
@@ -96,7 +115,10 @@ class ModelScorer:
 
 @torch.no_grad()
 def own_arrays(scorer: ModelScorer) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Own codes of outfits (K, D), their biases (K,) and the bit weights (D,), as numpy: float32 and float64."""
+    """Own codes of outfits (K, D), their biases (K,) and the bit weights (D,), as numpy: float32 and float64.
+
+    The weights belong to users as `code_arrays` gives them.
+    """
     own, model = scorer.model.own, scorer.model
     assert own is not None
     assert scorer.own is not None
@@ -104,7 +126,7 @@ def own_arrays(scorer: ModelScorer) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     codes, bias, weights = np.ones((count, model.num_bits), dtype=np.float32), np.zeros(count), np.zeros(model.num_bits)
     if own.codes is not None:
         codes = model.activate(own.codes.weight, scorer.items.slope).cpu().numpy()
-        weights = own.weights.cpu().double().numpy()
+        weights = size_of_users(scorer) * own.weights.cpu().double().numpy()
     if own.bias is not None:
         bias = own.bias.weight.squeeze(-1).cpu().double().numpy()
     return codes, bias, weights
@@ -148,10 +170,19 @@ def _all_items(model: Network, inputs: ItemInputs, slope: float | None) -> ItemC
 
 
 def code_arrays(scorer: ModelScorer) -> tuple[np.ndarray, Mapping[str, np.ndarray], Mapping[str, np.ndarray]]:
-    """User codes (U, D), item codes by type (N, M, D) and item biases by type (N,), as numpy."""
+    """User codes (U, D), item codes by type (N, M, D) and item biases by type (N,), as numpy.
+
+    Users in another form than bits are numbers from -1 to +1; bit weights then count `size_of_users` times.
+    """
     items = {item_type: codes[:EMPTY].cpu().numpy() for item_type, codes in scorer.items.codes.items()}
     bias = {item_type: numbers[:EMPTY].cpu().numpy() for item_type, numbers in scorer.items.bias.items()}
-    return scorer.user_codes.cpu().numpy(), items, bias
+    users = scorer.user_codes if scorer.users is None else scorer.users.numbers(scorer.model.users.weight)
+    return users.cpu().numpy(), items, bias
+
+
+def size_of_users(scorer: ModelScorer) -> float:
+    """What the bit weights of the preference are multiplied by for users as `code_arrays` gives them."""
+    return 1.0 if scorer.users is None else scorer.users.size
 
 
 def vectors(scorer: ModelScorer, dataset: Dataset) -> Vectors:

@@ -69,6 +69,7 @@ class Validation:
 
     def __init__(self, config: Config, dataset: Dataset, inputs: ItemInputs) -> None:
         self._inputs = inputs
+        self._users = config.user.code
         self._trained = trained_users(dataset)
         self._split = validation_split(dataset, config.seed)
         self._full = FullValidation(config, dataset, self._trained)
@@ -77,12 +78,13 @@ class Validation:
         """The metrics of an epoch.
 
         Returns:
-            "valid_auc", the AUC of binary codes, "valid_auc_relaxed", that of relaxed codes with this slope, and in the
-            same way what `FullValidation` measures: "valid_recall@20", "valid_recall@20_relaxed" and so on.
+            "valid_auc", the AUC of binary codes, with users in the form of user.code, "valid_auc_relaxed", that of
+            relaxed codes with this slope, and in the same way what `FullValidation` measures: "valid_recall@20",
+            "valid_recall@20_relaxed" and so on.
         """
         metrics: dict[str, Any] = {}
         for form, suffix in ((None, ""), (slope, "_relaxed")):
-            scorer = ModelScorer(model, self._inputs, form)
+            scorer = ModelScorer(model, self._inputs, form, self._users if form is None else "bits")
             metrics[f"valid_auc{suffix}"] = self.auc(scorer)
             metrics |= {f"valid_{name}{suffix}": value for name, value in self._full(scorer).items()}
         return metrics

@@ -104,7 +104,7 @@ def test_what_is_averaged_over_users_leaves_newcomers_out(tmp_path: Path, monkey
     assert (mean_user(scorer, np.ones(6, dtype=bool), 7).user_codes == scorer.user_codes.mean(dim=0)).all()
     fitted: list[np.ndarray] = []
     monkeypatch.setattr(calibration, "fit_weights", lambda terms: (fitted.append(terms), TermWeights())[1])
-    calibration.calibrate(model, inputs, None, dataset, 0)
+    calibration.calibrate(scorer, dataset, 0)
     split = dataset.split("valid")
     new = np.repeat(split.positives.users == 5, split.negatives["random"].size)
     assert (fitted[0][new, 0] == 0).all()

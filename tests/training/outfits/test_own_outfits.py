@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fashion_hash.config.experiment import load_config, make_config
+from fashion_hash.config.experiment import load_config, make_config, with_user_code
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.data.formats.clicks.kgin import read_ifashion_kgin
 from fashion_hash.errors import ConfigError
@@ -72,16 +72,17 @@ def trained(clicks, tmp_path_factory):
     return fit(make_config(values(train=train)), clicks, tmp_path_factory.mktemp("runs") / "run")
 
 
-def test_every_answer_is_that_of_the_bundle_to_the_last_bit(trained, clicks, tmp_path):
+@pytest.mark.parametrize("user_code", ["bits", "bytes"])
+def test_every_answer_is_that_of_the_bundle_to_the_last_bit(trained, clicks, tmp_path, user_code):
     model, inputs, slope = trained.model(clicks)
-    known = trained_users(clicks)
-    bundle = export_bundle(trained, tmp_path / "bundle", clicks)
+    known, config = trained_users(clicks), with_user_code(trained.config, user_code)
+    bundle = export_bundle(trained, tmp_path / "bundle", clicks, user_code=user_code)
     build_index(bundle, clicks.outfits, clicks.pool.ids)
     pool, own = clicks.outfits.items, bundle.own.rows_of(clicks.slots, clicks.outfits.items)
     seen = {tuple(row) for row in clicks.split("train").positives.items.tolist()}
     assert [row != EMPTY for row in own] == [tuple(row) in seen for row in pool.tolist()]
     assert 5 < (own == EMPTY).sum() < len(own) - 5
-    binary = make_scorer(trained.config, model, inputs, None, clicks)
+    binary = make_scorer(config, model, inputs, None, clicks)
     users = np.flatnonzero(known)[:6]
     scores = full_scores(binary, known).outfits(clicks.outfits)(users)
     for user, score in zip(users, scores):
@@ -97,7 +98,7 @@ def test_every_answer_is_that_of_the_bundle_to_the_last_bit(trained, clicks, tmp
         assert all(score[ids == name] == value for name, value in zip(hits.ids, hits.scores))
     table = replace(clicks.outfits, users=np.full(len(pool), users[0], dtype=np.int32))
     for form in (None, slope):
-        scorer = make_scorer(trained.config, model, inputs, form, clicks)
+        scorer = make_scorer(config, model, inputs, form, clicks)
         full = full_scores(scorer, known)
         for at_once, one_by_one in (
             (full, as_answered(scorer, known)),
@@ -234,9 +235,8 @@ def test_calibration_weighs_items_against_outfits(trained, clicks, monkeypatch):
     monkeypatch.setattr(calibration, "fit_weights_with_own", lambda *_: fitted)
     outfits = clicks.split("test").positives
     for form in (None, slope):
-        plain, weighed = (
-            ModelScorer(one, inputs, form) for one in (model, calibrate(model, inputs, form, clicks, 0, "outfits"))
-        )
+        plain = ModelScorer(model, inputs, form)
+        weighed = calibrate(plain, clicks, 0, "outfits")
         own = plain.own_terms(outfits)
         assert weighed.own_terms(outfits) == pytest.approx(own * [0.25, 4.0], abs=1e-4)
         of_items = plain.terms(outfits)[:, [1, 2, 3]] - own[:, [0, 0, 1]] * [1, 0, 1]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fashion_hash.config.experiment import make_config
+from fashion_hash.config.experiment import make_config, with_user_code
 from fashion_hash.core.outfits import EMPTY, Outfits
 from fashion_hash.index import exact
 from fashion_hash.models.network import Network
@@ -17,6 +17,7 @@ from fashion_hash.training.ranking.scores import full_scores
 from fashion_hash.training.ranking.vector_scores import VectorScores
 from fashion_hash.training.runs.calibration import make_scorer
 from fashion_hash.training.runs.scoring import as_answered, trained_users
+from fashion_hash.training.user_numbers import takes_user_numbers
 from tests.worlds.tiny import tiny_dataset, tiny_values
 
 SLOTS = ("top", "top", "bottom", "shoe")
@@ -61,6 +62,11 @@ def partial_outfits(dataset, slot):
     return Outfits.of(SLOTS, np.arange(len(pool)) % 8, pool)
 
 
+def full_of(full, outfits):
+    """The scores of outfits for their own users."""
+    return full.outfits(outfits)(outfits.users.astype(np.int64))[np.arange(len(outfits)), np.arange(len(outfits))]
+
+
 def completed(partial, slot, size):
     items = np.repeat(partial.items, size, axis=0)
     items[:, slot] = np.tile(np.arange(size), len(partial))
@@ -92,14 +98,22 @@ def test_scores_are_those_of_the_model(trained, form):
             np.testing.assert_allclose(at_once[name].items(partial, slot), expected, rtol=1e-4, atol=2e-4)
 
 
-def test_scores_of_bits_are_those_of_a_bundle_to_the_last_bit(trained, tmp_path):
+@pytest.mark.parametrize("user_code", ["bits", "bytes", "floats"])
+def test_scores_of_bits_are_those_of_a_bundle_to_the_last_bit(trained, tmp_path, user_code):
     run, dataset = trained
     model, inputs, _ = run.model(dataset)
-    full = full_scores(make_scorer(run.config, model, inputs, None, dataset), trained_users(dataset))
+    if user_code != "bits" and not takes_user_numbers(model):
+        return
+    config = with_user_code(run.config, user_code)
+    scorer = make_scorer(config, model, inputs, None, dataset)
+    full = full_scores(scorer, trained_users(dataset))
     if not isinstance(full, CodeScores):
         assert isinstance(full, VectorScores)
         return
-    bundle = export_bundle(run, tmp_path / "bundle", dataset)
+    bundle = export_bundle(run, tmp_path / "bundle", dataset, user_code=user_code)
+    assert bundle.user_form == user_code
+    known = dataset.outfits[np.flatnonzero(trained_users(dataset)[dataset.outfits.users])]
+    np.testing.assert_allclose(scorer(known), full_of(full, known), rtol=1e-4, atol=2e-4)
     pool = dataset.outfits
     block = full.outfits(pool)(np.arange(6))
     for user in range(6):

@@ -86,8 +86,8 @@ def test_a_calibrated_model_weighs_its_terms(tmp_path, sections):
     for form in (None, slope):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(calibration, "fit_weights", lambda differences: TermWeights(2.0, 3.0, 0.5, 0.25))
-            other = calibrate(model, inputs, form, dataset, 0)
-        plain, weighed = (ModelScorer(one, inputs, form).terms(outfits) for one in (model, other))
+            other = calibrate(ModelScorer(model, inputs, form), dataset, 0)
+        plain, weighed = ModelScorer(model, inputs, form).terms(outfits), other.terms(outfits)
         counted = outfits.with_empty_filled() if model.repeat_empty else outfits
         rates = leave_one_out_rates(dataset.split("train").positives, inputs.num_items)
         rate = np.zeros(len(outfits))
@@ -109,7 +109,7 @@ def test_training_is_as_without_and_everything_that_answers_is_calibrated(tmp_pa
     assert untouched == [{name: value for name, value in one.items() if name != "seconds"} for one in plain.history]
     model, inputs, slope = run.model(dataset)
     positives, negatives = dataset.split("test").positives, dataset.split("test").negatives["random"].outfits
-    wanted = {form: ModelScorer(calibrate(model, inputs, form, dataset, 0), inputs, form) for form in (None, slope)}
+    wanted = {form: calibrate(ModelScorer(model, inputs, form), dataset, 0) for form in (None, slope)}
     assert not np.allclose(wanted[None](positives), ModelScorer(model, inputs, None)(positives), atol=1e-2)
 
     found = evaluate(run, "test", dataset)["protocols"]["rank_random"]
@@ -163,9 +163,9 @@ def test_calibration_against_the_pool_undoes_a_preference_that_is_too_loud(tmp_p
     monkeypatch.setattr(calibration, "PULL", 0.0)
     run, dataset = trained(tmp_path / "run", {"model": {"item_bias": True}}, calibrate="outfits")
     model, inputs, _ = run.model(dataset)
-    quiet = calibrate(model, inputs, None, dataset, 0, "outfits")
+    quiet = calibrate(ModelScorer(model, inputs, None), dataset, 0, "outfits").model
     model.scale_terms(10.0, 1.0)
-    loud = calibrate(model, inputs, None, dataset, 0, "outfits")
+    loud = calibrate(ModelScorer(model, inputs, None), dataset, 0, "outfits").model
     assert loud.matching.preference_weights().detach().numpy() == pytest.approx(
         quiet.matching.preference_weights().detach().numpy(), rel=0.1
     )
