@@ -21,8 +21,8 @@ class VariantConfig(Section):
         set: keys with dots and their values, such as {model.num_bits: 64, teacher: null}.
         run_of: keys that name the run of another variant with the same seed, such as {teacher.run: teacher}.
         same_runs: the variant whose runs are measured; this one then trains nothing.
-        form: "binary" or "relaxed" for outfits, the name of a scorer for requests; if left out, the form in which the
-            run answers.
+        form: "binary", "asymmetric" (binary items, users as user.code says, or in bytes) or "relaxed" for outfits, the
+            name of a scorer for requests; if left out, the form in which the run answers.
         calibrate: as in `evaluate`; by default as the configuration says.
     """
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from fashion_hash.errors import QueryError
 
-MODEL_FORMS = ("relaxed", "binary", "fold_in")
+MODEL_FORMS = ("relaxed", "binary", "asymmetric", "fold_in")
 COUNTS = ("rows", "users", "users_left_out", "partial_outfits", "negatives_per_positive", "candidates")
 
 Results = Mapping[str, Mapping[str, Mapping[str, float]]]
@@ -16,20 +16,27 @@ Results = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 
 def report(
-    results: Results, statements: Mapping[str, str], *, dataset: str, split: str, num_bits: int | None
+    results: Results,
+    statements: Mapping[str, str],
+    *,
+    dataset: str,
+    split: str,
+    num_bits: int | None,
+    user_bits: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """The JSON object of an evaluation.
 
     Args:
-        results: scorer name to what `protocols.evaluate_split` returned; "relaxed", "binary" and "fold_in" are
-            the model, every other name is a baseline.
+        results: scorer name to what `protocols.evaluate_split` returned; "relaxed", "binary", "asymmetric" and
+            "fold_in" are the model, every other name is a baseline.
         statements: protocol name to its statement, from `protocols.statements`.
         dataset: the name of the data set.
         split: the name of the split.
         num_bits: length of the codes; None for a model without codes.
+        user_bits: by form of the model, how many bits a user takes, where items take `num_bits`.
 
     Returns:
-        {"dataset", "split", "num_bits", "protocols": {name: {"statement", "relaxed": {metric: value},
+        {"dataset", "split", "num_bits", "user_bits", "protocols": {name: {"statement", "relaxed": {metric: value},
         "binary": {...}, "baselines": {scorer: {...}}}}}; what was not measured is absent.
 
     Raises:
@@ -43,7 +50,8 @@ def report(
         _check_same_rows(name, measured)
         forms = {form: measured.pop(form) for form in MODEL_FORMS if form in measured}
         protocols[name] = {"statement": statements[name], **forms, "baselines": measured}
-    return {"dataset": dataset, "split": split, "num_bits": num_bits, "protocols": protocols}
+    bits = {"num_bits": num_bits, **({} if user_bits is None else {"user_bits": dict(user_bits)})}
+    return {"dataset": dataset, "split": split, **bits, "protocols": protocols}
 
 
 def table(report: Mapping[str, Any]) -> str:
@@ -53,6 +61,8 @@ def table(report: Mapping[str, Any]) -> str:
     left out (`report["left_out"]`, by name the reason) come last.
     """
     bits = f", {report['num_bits']} bits" if report["num_bits"] else ""
+    if "asymmetric" in report.get("user_bits", {}):
+        bits += f"; asymmetric: {report['user_bits']['asymmetric']:,} bits a user"
     blocks = [f"{report['dataset']}, {report['split']}{bits}"]
     for name, protocol in report["protocols"].items():
         scorers = {form: protocol[form] for form in MODEL_FORMS if form in protocol} | protocol["baselines"]

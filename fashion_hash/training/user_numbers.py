@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fashion_hash.config.experiment import Config
 from fashion_hash.core.codes import UserForm, user_keys, user_numbers
 from fashion_hash.errors import ConfigError
 from fashion_hash.models.fhn import FHN
@@ -68,9 +69,18 @@ class UserNumbers:
         kept = user_numbers(self.form, user_keys(self.form, rows.detach().cpu().numpy() / self.one))
         return torch.from_numpy(kept).to(rows)
 
+    def unrounded(self, rows: Tensor) -> Tensor:
+        """(..., D) what `codes` rounds, with gradients."""
+        return self.size * (rows / self.one).clamp(-1, 1)
+
     def codes(self, rows: Tensor) -> Tensor:
         """(..., D) what stands in the place of the codes of users in a score: the numbers times their size."""
         return self.size * self.numbers(rows)
+
+
+def asymmetric_code(config: Config) -> UserForm:
+    """The form of users that is measured beside bits: that of user.code, or bytes where that is bits."""
+    return "bytes" if config.user.code == "bits" else config.user.code
 
 
 def takes_user_numbers(model: Network) -> bool:

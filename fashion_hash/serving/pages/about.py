@@ -31,7 +31,7 @@ CURVES = (  # of runs on outfits, and of runs on requests
     ("valid_recall@10", "validation recall@10"),
     ("valid_satisfied_ndcg@10", "validation satisfied NDCG@10"),
 )
-MODEL_FORMS = ("binary", "relaxed", "fold_in")
+MODEL_FORMS = ("binary", "asymmetric", "relaxed", "fold_in")
 
 
 def about(desk: Desk, metrics: Metrics, feedback: Sequence[ModelReport]) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -48,12 +49,13 @@ def fit_rows(
         scorer: the trained model, with the item codes in the form that will be used.
         dataset: negatives are mixed from the items of its training split.
         told: L outfits; users 0 .. H - 1, each with at least one outfit.
-        slope: of the relaxed user codes during the fit.
+        slope: of the relaxed user codes during the fit; numbers of users need none.
         seed: of the random outfits.
         prior: weight of the prior relative to one told outfit; half of it multiplies the mean squared deviation
             from the known users, in units of their variance.
     """
     model, device = scorer.model, scorer.device
+    activate = partial(model.activate, slope=slope) if scorer.users is None else scorer.users.unrounded
     items = np.concatenate([told.items[:, None], _random_negatives(dataset, told, seed)], axis=1)  # (L, 1 + K, S)
     if model.repeat_empty:
         items = fill_empty(told.slots, items)
@@ -63,12 +65,12 @@ def fit_rows(
     mean, std = known.mean(dim=0), known.std(dim=0).nan_to_num(0.0).clamp(min=1e-6)
     with torch.no_grad():
         vectors = model.outfit_vectors(scorer.items, positions)  # (L, 1 + K, ...)
-        terms = model.score(model.activate(mean[None], slope).expand(len(told), -1), scorer.items, positions)
+        terms = model.score(activate(mean[None]).expand(len(told), -1), scorer.items, positions)
         rest = terms.compatibility + terms.bias  # the terms without the user
     offset = torch.zeros(int(owners.max()) + 1, known.shape[1], device=device, requires_grad=True)
     optimiser = torch.optim.Adam([offset], lr=RATE)
     for _ in range(STEPS):
-        user = model.activate(mean + std * offset, slope)[owners]
+        user = activate(mean + std * offset)[owners]
         score = model.preference(user, vectors) + rest
         loss = (
             F.softplus(score[:, 1:] - score[:, :1]).mean(dim=1).sum()
@@ -86,10 +88,13 @@ def cold_scorer(
 ) -> ModelScorer:
     """A scorer whose users 0 .. H - 1 are new, each fitted to their told outfits.
 
-    Their codes have the form of the scorer's codes: relaxed, binary, or float vectors. Args: see `fit_rows`.
+    Their codes have the form of the scorer's codes: relaxed, binary, numbers, or float vectors. Args: see `fit_rows`.
     """
     rows = fit_rows(scorer, dataset, told, slope, seed, prior)
     other = copy(scorer)
+    if scorer.users is not None:
+        other.user_codes = scorer.users.codes(rows)
+        return other
     other.user_codes = scorer.model.activate(rows, slope)
     if scorer.items.slope is None and not scorer.model.is_float:
         outfits = _random_outfits(dataset, seed)
@@ -114,7 +119,7 @@ def fold_ins(
         return scorers
     assert dataset.cold is not None
     with TemporaryDirectory() as folder:
-        bundle = export_bundle(run, Path(folder) / "bundle", dataset, calibrate=calibrate, onnx=False)
+        bundle = export_bundle(run, Path(folder) / "bundle", dataset, calibrate=calibrate, onnx=False, user_code="bits")
         for count in counts:
             told = told_outfits(dataset.cold, count)
             liked = [told.items[told.users == user] for user in range(len(dataset.cold.ids))]

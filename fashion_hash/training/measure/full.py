@@ -56,7 +56,7 @@ def measure_full(
     Args:
         dataset: the data of the run.
         split: the name of the split.
-        forms: "relaxed" and "binary", the model's scorers.
+        forms: the model's scorers by name, "relaxed" and "binary" among them.
         full: True measures every protocol, None those of at most `MOST` scores, False none.
         seed: of the lists that are drawn where outfits have to be encoded.
     """

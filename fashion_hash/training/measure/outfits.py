@@ -7,6 +7,8 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 
 import numpy as np
 
+from fashion_hash.config.experiment import with_user_code
+from fashion_hash.core.codes import UserForm, bits_a_user
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.splits.cold_users import COLD_TOLD, told_outfits
 from fashion_hash.errors import DataError, QueryError, counted, expect
@@ -23,16 +25,41 @@ from fashion_hash.training.measure.tasks import Negatives, Task, negatives_of
 from fashion_hash.training.runs.calibration import make_scorer
 from fashion_hash.training.runs.run import Run, load_data
 from fashion_hash.training.runs.scoring import ModelScorer, as_answered, trained_users
+from fashion_hash.training.user_numbers import asymmetric_code, takes_user_numbers
 
 COLD = (1, COLD_TOLD)
 
 
 class _Forms(NamedTuple):
-    """The scorers of a run: relaxed with its slope, and binary."""
+    """The scorers of a run: relaxed with its slope, binary, and asymmetric where users can be more than bits."""
 
     relaxed: ModelScorer
     binary: ModelScorer
+    asymmetric: ModelScorer | None
     slope: float
+
+    @classmethod
+    def of(cls, run: Run, dataset: Dataset, calibrate: bool | None) -> _Forms:
+        """Those of the best epoch."""
+        model, inputs, slope = run.model(dataset)
+
+        def scorer(slope: float | None, users: UserForm = "bits") -> ModelScorer:
+            return make_scorer(with_user_code(run.config, users), model, inputs, slope, dataset, calibrate)
+
+        asymmetric = scorer(None, asymmetric_code(run.config)) if takes_user_numbers(model) else None
+        return cls(scorer(slope), scorer(None), asymmetric, slope)
+
+    def by_name(self) -> dict[str, ModelScorer]:
+        """The scorers by their names in a report."""
+        named = {"relaxed": self.relaxed, "binary": self.binary}
+        return named if self.asymmetric is None else {**named, "asymmetric": self.asymmetric}
+
+    def user_bits(self) -> dict[str, int] | None:
+        """How many bits a user takes in each form that has them; None where users have one length."""
+        if self.asymmetric is None or self.asymmetric.users is None:
+            return None
+        bits = self.asymmetric.model.num_bits
+        return {"binary": bits, "asymmetric": bits_a_user(self.asymmetric.users.form, bits)}
 
 
 class Beside(TypedDict, total=False):
@@ -79,9 +106,10 @@ def evaluate(
         beside: drawn, full, matched, baselines: see `Beside`.
 
     Returns:
-        {"run", "dataset", "split", "num_bits", "protocols": {name: {"statement", "relaxed", "binary",
-        "baselines"}}, "left_out": {name of a protocol or baseline: why it was not measured}}: see
-        `fashion_hash.evaluation.report.report`. Baselines: chance, popularity, and
+        {"run", "dataset", "split", "num_bits", "user_bits", "protocols": {name: {"statement", "relaxed", "binary",
+        "asymmetric", "baselines"}}, "left_out": {name of a protocol or baseline: why it was not measured}}: see
+        `fashion_hash.evaluation.report.report`. "asymmetric" are binary codes of items with users in the form that
+        user.code says, or in bytes if that is bits; only FHN has it. Baselines: chance, popularity, and
         the binary model without its users (no_user) and without its pairs (no_item_pairs). Protocols of
         hidden users begin with "cold_1_" or "cold_5_"; their baselines use nothing about the user:
         chance, popularity, no_user and no_user_relaxed, and the mean of the known users (mean_user, relaxed).
@@ -98,12 +126,10 @@ def evaluate(
     names = _names(beside.get("baselines"))
     dataset = load_data(run.config, dataset, run.path)
     task = _task(run, dataset, split, beside)
-    model, inputs, slope = run.model(dataset)
-    relaxed, binary = (make_scorer(run.config, model, inputs, form, dataset, calibrate) for form in (slope, None))
-    forms, counts = _Forms(relaxed, binary, slope), _cold_counts(dataset, split, cold)
+    forms, counts = _Forms.of(run, dataset, calibrate), _cold_counts(dataset, split, cold)
     negatives = negatives_of(task)
     results = _measured(_model_scorers(forms, dataset) | _baselines(task), negatives)
-    ranked = measure_full(dataset, split, {"relaxed": relaxed, "binary": binary}, beside.get("full"), run.config.seed)
+    ranked = measure_full(dataset, split, forms.by_name(), beside.get("full"), run.config.seed)
     results, lines = merged(results, ranked.results), {**negatives.statements, **ranked.statements}
     found = Baselines({}, {}, {})
     if names:
@@ -112,7 +138,8 @@ def evaluate(
         found = measure_baselines(run.config, dataset, measures, run.path / FOLDER / f"{split}.json", names)
     by_cold, lines_of_cold = _hidden_users(run, task, forms, counts, calibrate)
     results, lines = merged(found.results, results, by_cold), lines | lines_of_cold
-    table = report(results, lines, dataset=dataset.name, split=split, num_bits=run.config.model.num_bits)
+    num_bits, user_bits = run.config.model.num_bits, forms.user_bits()
+    table = report(results, lines, dataset=dataset.name, split=split, num_bits=num_bits, user_bits=user_bits)
     settings = {"settings": found.settings} if names else {}
     return {"run": str(run.path), **table, **settings, "left_out": {**ranked.left_out, **found.left_out}}
 
@@ -124,11 +151,10 @@ def _task(run: Run, dataset: Dataset, split: str, beside: Beside) -> Task:
 
 
 def _model_scorers(forms: _Forms, dataset: Dataset) -> dict[str, Score]:
-    """The model as a bundle answers, in both forms, and with one of its terms alone."""
+    """The model as a bundle answers, in every form, and with one of its terms alone."""
     trained = trained_users(dataset)
     return {
-        "relaxed": as_answered(forms.relaxed, trained),
-        "binary": as_answered(forms.binary, trained),
+        **{name: as_answered(scorer, trained) for name, scorer in forms.by_name().items()},
         "no_user": forms.binary.no_user,
         "no_item_pairs": forms.binary.no_item_pairs,
     }
@@ -184,8 +210,7 @@ def _cold_scorers(task: Task, told: int, forms: _Forms, folded: ModelScorer | No
     trained = trained_users(dataset)
     mean = mean_user(forms.relaxed, trained, count)
     scorers: dict[str, Score] = {
-        "relaxed": cold_scorer(forms.relaxed, dataset, outfits, forms.slope, seed),
-        "binary": cold_scorer(forms.binary, dataset, outfits, forms.slope, seed),
+        **{name: cold_scorer(scorer, dataset, outfits, forms.slope, seed) for name, scorer in forms.by_name().items()},
         **({} if folded is None else {"fold_in": folded}),
         "no_user": mean_user(forms.binary, trained, count).no_user,
         "no_user_relaxed": mean.no_user,

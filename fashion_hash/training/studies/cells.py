@@ -17,7 +17,7 @@ from fashion_hash.training.runs.run_folder import changed_keys
 from fashion_hash.training.studies.plan import Study, Variant
 
 AnyRun = Run | RequestRun
-FORMS = ("binary", "relaxed")
+FORMS = ("binary", "asymmetric", "relaxed")
 """In which a run on outfits is measured."""
 
 
@@ -42,7 +42,7 @@ def check(study: Study, anew: Collection[str] = ()) -> None:
     for variant in study.variants:
         form, config = variant.form, study.config(variant, study.seeds[0])
         if form is not None and form not in FORMS and not isinstance(config, RequestConfig):
-            forms = f"{suggest(form, FORMS)}: choose {' or '.join(FORMS)}"
+            forms = f"{suggest(form, FORMS)}: choose {', '.join(FORMS[:-1])} or {FORMS[-1]}"
             raise ConfigError(f"variant {variant.name!r}: no form {form!r}{forms}")
     for variant in study.order():
         for seed in study.seeds:

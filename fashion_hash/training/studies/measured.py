@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from fashion_hash import __version__
+from fashion_hash.config.experiment import with_user_code
 from fashion_hash.core.files import sha256, write_json
 from fashion_hash.data.dataset import Dataset, Split
 from fashion_hash.data.requests.table import NOBODY
@@ -26,6 +27,7 @@ from fashion_hash.training.runs.run import Run, load_data
 from fashion_hash.training.runs.scoring import as_answered, trained_users
 from fashion_hash.training.runs.validation import drawn_beside, drawn_negatives
 from fashion_hash.training.studies.plan import Study, Variant
+from fashion_hash.training.user_numbers import asymmetric_code
 
 USUAL = ("auc", "ndcg", "recall@20", "ndcg@20", "ndcg@10", "mrr", "recall@10")
 """The metrics that tables show unless figures are named: the first two that a protocol has, or else its accuracy."""
@@ -106,7 +108,9 @@ def _of_outfits(study: Study, variant: Variant, run: Run, form: str) -> tuple[di
         if _is_metric(metric)
     }
     model, inputs, slope = run.model(dataset)
-    scorer = make_scorer(run.config, model, inputs, None if form == "binary" else slope, dataset, variant.calibrate)
+    code = {"binary": "bits", "asymmetric": asymmetric_code(run.config)}.get(form)
+    config = with_user_code(run.config, code)
+    scorer = make_scorer(config, model, inputs, slope if form == "relaxed" else None, dataset, variant.calibrate)
     part = _part(dataset, study, run.config.seed)
     values = user_values(as_answered(scorer, trained_users(dataset)), part)
     full = full_rankings(dataset, study.split, scorer, study.full or None, run.config.seed)

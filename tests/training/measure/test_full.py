@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fashion_hash.cli import main
-from fashion_hash.config.experiment import make_config
+from fashion_hash.config.experiment import make_config, with_user_code
 from fashion_hash.core.outfits import EMPTY, Outfits
 from fashion_hash.evaluation.report import table
 from fashion_hash.evaluation.studies.by_user import full_values
@@ -16,6 +16,7 @@ from fashion_hash.training.measure.outfits import evaluate
 from fashion_hash.training.outfits.loop import fit
 from fashion_hash.training.runs.calibration import make_scorer
 from fashion_hash.training.runs.scoring import as_answered, trained_users
+from fashion_hash.training.runs.validation import Validation
 from tests.worlds.tiny import tiny_dataset, tiny_values
 
 METRICS = {"recall@10", "recall@20", "ndcg@10", "ndcg@20", "mrr", "coverage@20", "users", "rows", "candidates"}
@@ -137,12 +138,13 @@ def test_the_command_has_the_option(trained, capsys, monkeypatch):
     assert "coverage@20" in shown
 
 
-@pytest.mark.parametrize("form", ["relaxed", "binary"])
+@pytest.mark.parametrize("form", ["relaxed", "binary", "asymmetric"])
 def test_the_values_of_users_have_the_means_that_evaluate_reports(trained, form):
     run, dataset = trained
     reported = evaluate(run, "test", dataset)["protocols"]
     model, inputs, slope = run.model(dataset)
-    scorer = make_scorer(run.config, model, inputs, slope if form == "relaxed" else None, dataset)
+    config = with_user_code(run.config, "bytes" if form == "asymmetric" else "bits")
+    scorer = make_scorer(config, model, inputs, slope if form == "relaxed" else None, dataset)
     rankings = measure.full_rankings(dataset, "test", scorer, None, run.config.seed)
     assert set(rankings) == {name for name in reported if name.startswith("full_")}
     for name, ranking in rankings.items():
@@ -154,3 +156,14 @@ def test_the_values_of_users_have_the_means_that_evaluate_reports(trained, form)
             assert of.users.tolist() == np.flatnonzero(lists).tolist()
             assert np.average(of.values, weights=lists[of.users]) == pytest.approx(reported[name][form][metric])
     assert measure.full_rankings(dataset, "test", scorer, False, run.config.seed) == {}
+
+
+def test_the_best_epoch_is_chosen_by_the_form_that_answers(trained):
+    run, dataset = trained
+    model, inputs, slope = run.model(dataset)
+    found = Validation(with_user_code(run.config, "bytes"), dataset, inputs)(model, slope)
+    reported = evaluate(run, "valid", dataset)["protocols"]
+    asymmetric, ranked = reported["rank_random"]["asymmetric"], reported["full_outfits"]["asymmetric"]
+    assert found["valid_auc"] == asymmetric["auc"] != reported["rank_random"]["binary"]["auc"]
+    assert found["valid_ndcg@20"] == ranked["ndcg@20"] != reported["full_outfits"]["binary"]["ndcg@20"]
+    assert (found["valid_auc_relaxed"], run.form) == (reported["rank_random"]["relaxed"]["auc"], "binary")

@@ -181,7 +181,7 @@ def test_the_picture(here, monkeypatch):
         (["tiny.yaml", "--vary", "model.num_bitz=1"], "unknown key 'model.num_bitz'"),
         (["tiny.yaml", "--seeds", "many"], "--seeds 'many'"),
         (["tiny.yaml", "--split", "tests"], "split must be train, valid or test, got 'tests'"),
-        (["form.yaml"], "variant 'a': no form 'relaxd' (nearest: 'relaxed'): choose binary or relaxed"),
+        (["form.yaml"], "variant 'a': no form 'relaxd' (nearest: 'relaxed'): choose binary, asymmetric or relaxed"),
     ],
 )
 def test_wrong_arguments_train_nothing(here, capsys, arguments, message):
