@@ -39,7 +39,7 @@ from fashion_hash.core.outfits import Outfits
 from fashion_hash.errors import BundleError
 from fashion_hash.index.build import build_index
 from fashion_hash.index.partners import build_partners
-from fashion_hash.inference.hash_heads import FEATURES, ContentHeads
+from fashion_hash.inference.content_heads import FEATURES, ContentHeads
 from fashion_hash.inference.layers import Layer
 from fashion_hash.inference.normaliser import Normaliser
 from fashion_hash.retrieval.generations.carry import switch

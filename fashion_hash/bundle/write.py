@@ -37,7 +37,8 @@ from fashion_hash.core.outfits import (
     slot_pairs,
 )
 from fashion_hash.errors import BundleError, counted
-from fashion_hash.inference.hash_heads import Heads, write_heads
+from fashion_hash.inference.content_heads import Heads
+from fashion_hash.inference.hash_heads import write_heads
 from fashion_hash.inference.outfit_encoder import (
     EncoderContents,
     write_encoder,

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError, model_validator
 
 from fashion_hash.config.data import DataConfig
 from fashion_hash.config.network import (
+    AttributesConfig,
     CooccurrenceConfig,
     EncoderConfig,
     IdConfig,
@@ -40,7 +41,7 @@ from fashion_hash.errors import ConfigError, suggest
 
 AnyConfig = TypeVar("AnyConfig", bound=BaseModel)
 
-CONTENT = ("image", "text", "cooccurrence")
+CONTENT = ("image", "text", "cooccurrence", "attributes")
 MODALITIES = (*CONTENT, "id")
 # keys that are left out of the YAML at their defaults: files named after a digest of it keep their names
 _LEFT_OUT = {
@@ -55,7 +56,7 @@ _MOST_LETTERS = 2000  # of one message
 
 
 class Config(Section):
-    """One experiment on outfits. At least one of image, text, cooccurrence and id must be given.
+    """One experiment on outfits. At least one of image, text, cooccurrence, attributes and id must be given.
 
     Attributes:
         name: the name of the run's folder: letters, digits, ".", "_" and "-".
@@ -66,6 +67,7 @@ class Config(Section):
         image: pictures of the items.
         text: words about the items.
         cooccurrence: what the training split tells about the items.
+        attributes: columns of the catalogue.
         id: a learned embedding of each item.
         outfit: codes and biases of outfits themselves; none if left out.
         user: the codes of users.
@@ -86,6 +88,7 @@ class Config(Section):
     image: ImageConfig | None = None
     text: TextConfig | None = None
     cooccurrence: CooccurrenceConfig | None = None
+    attributes: AttributesConfig | None = None
     id: IdConfig | None = None
     outfit: OutfitConfig | None = None
     user: UserConfig = UserConfig()
@@ -105,14 +108,14 @@ class Config(Section):
 
     def head(self, modality: str) -> str:
         """The kind of hash head ("fhn" or "linear") of a content modality."""
-        section = {"image": self.image, "text": self.text, "cooccurrence": self.cooccurrence}[modality]
-        assert section is not None
+        section = getattr(self, modality)
+        assert isinstance(section, ImageConfig | TextConfig | CooccurrenceConfig | AttributesConfig)
         return section.head
 
     @model_validator(mode="after")
     def _check(self) -> Config:
         if not self.modalities and self.recipe is None:
-            raise ValueError("no modality: give at least one of the sections image, text, cooccurrence and id")
+            raise ValueError(f"no modality: give at least one of the sections {', '.join(CONTENT)} and id")
         kind, teacher = self.negatives.kind, self.teacher
         if teacher is not None and teacher.per_positive is not None and kind not in ("shared", "outfits"):
             raise ValueError(
@@ -177,8 +180,10 @@ class Config(Section):
                 unused[name] = {key for key in keys if getattr(section, key) == defaults[key].default}
         if self.user == UserConfig():
             unused["user"] = True
-        if self.outfit is None:
-            unused |= {"outfit": True, "optimiser": {"rates": {"outfit", "outfit_bias"}}}
+        rates = {"outfit": {"outfit", "outfit_bias"}, "attributes": {"attributes_head"}}
+        absent = [name for name in rates if getattr(self, name) is None]
+        unused |= dict.fromkeys(absent, True)
+        unused["optimiser"] = {"rates": set[str]().union(*(rates[name] for name in absent))}
         return yaml.safe_dump(self.model_dump(mode="json", exclude=unused), sort_keys=False)
 
 

@@ -16,6 +16,10 @@ def true_or_false(value: object) -> object:
     return words.get(value.lower(), value) if isinstance(value, str) else value
 
 
+def _as_tuple(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
 class ImageConfig(Section):
     """Pictures, turned into features by an encoder without weights, a torchvision network, or CLIP.
 
@@ -90,6 +94,31 @@ class CooccurrenceConfig(Section):
 
     dim: Width = 256
     head: Literal["fhn", "linear"] = "linear"
+
+
+class AttributesConfig(Section):
+    """Columns of the catalogue: numbers, dates, true and false, texts and lists of texts. An item needs no picture.
+
+    Attributes:
+        columns: the names of the columns; if left out, all that tell items apart, except title, description and image.
+        id_number: whether the number that an item's id is counts as a column. Where a shop numbers items as they come,
+            that is their age; ids that are not numbers say nothing.
+        quantiles: into how many quantiles of the training items numbers are divided, at most.
+        categories: how many values of a column of texts have a feature each, at most; the most frequent ones.
+        head: the network from features to codes: "linear" (one layer), or "fhn" (as for words).
+    """
+
+    columns: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] | None = None
+    id_number: bool = False
+    quantiles: Annotated[int, Field(ge=0, le=1024)] = 32
+    categories: Width = 100
+    head: Literal["fhn", "linear"] = "linear"
+
+    @model_validator(mode="after")
+    def _check(self) -> AttributesConfig:
+        if self.columns == () and not self.id_number:
+            raise ValueError("columns is empty: name at least one column, or leave the key out for all of them")
+        return self
 
 
 class IdConfig(Section):

@@ -165,6 +165,7 @@ class RatesConfig(Section):
         image_head: the hash head of pictures.
         text_head: the hash head of words.
         cooccurrence_head: the hash head of the co-occurrence features.
+        attributes_head: the hash head of columns of the catalogue.
         encoder: the outfit encoder.
         id: item embeddings.
         bit_weights: the learned bit weights.
@@ -179,6 +180,7 @@ class RatesConfig(Section):
     image_head: NotNegative = 1e-2
     text_head: NotNegative = 1e-2
     cooccurrence_head: NotNegative = 1e-2
+    attributes_head: NotNegative = 1e-2
     encoder: NotNegative = 1e-3
     id: NotNegative = 10.0
     bit_weights: NotNegative = 0.1
@@ -296,6 +298,7 @@ class TrainConfig(Section):
                 "image_head",
                 "text_head",
                 "cooccurrence_head",
+                "attributes_head",
                 "encoder",
                 "id",
                 "bit_weights",

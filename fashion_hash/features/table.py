@@ -12,6 +12,7 @@ import numpy as np
 
 from fashion_hash.core.outfits import EMPTY, Outfits
 from fashion_hash.data.dataset import Dataset
+from fashion_hash.encoders.attributes import AttributeVectors
 from fashion_hash.encoders.titles import TitleVectors
 from fashion_hash.errors import FeatureError
 from fashion_hash.inference.normaliser import Normalise, Normaliser
@@ -25,12 +26,13 @@ class FeatureTable:
     has a code in every modality; `known` marks the items with a feature of their own.
 
     Attributes:
-        modality: "image" or "text".
+        modality: "image", "text", "cooccurrence" or "attributes".
         features: by type, (N, F) float32, normalised.
         known: by type, (N,) bool.
         normaliser: turns raw features into these.
         unknown: by type, (F,) float32: the feature of an item without one.
         encoder: makes the raw features of new titles; None unless the features come from titles.
+        attributes: makes the raw features of columns; None unless the features come from them.
     """
 
     modality: str
@@ -39,6 +41,7 @@ class FeatureTable:
     normaliser: Normaliser
     unknown: Mapping[str, np.ndarray]
     encoder: TitleVectors | None = None
+    attributes: AttributeVectors | None = None
 
     @property
     def dim(self) -> int:

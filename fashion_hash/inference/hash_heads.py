@@ -6,6 +6,7 @@ export_bundle writes them into the folder heads/ of a bundle:
                             raw features, the normaliser and the number of layers of each head
     MODALITY.safetensors    the arrays: weights, biases, centre, scale and the features of unknown items
     titles/                 the title encoder, if titles are a modality
+    attributes/             the encoder of columns, if attributes are a modality
     pictures/               the encoder of pictures, if pictures are a modality and the features are its own
 
 The heads are those of FHN (Lu et al., CVPR 2019): linear layers with a ReLU between them. Dropout applies in
@@ -16,9 +17,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors import SafetensorError
@@ -28,71 +28,39 @@ from fashion_hash.core.codes import binarise
 from fashion_hash.core.files import write_json
 from fashion_hash.core.manifest import MOST_BITS, Within, check_fields, current_folder, read_part
 from fashion_hash.errors import BundleError, FeatureError, QueryError, counted, shown, suggest, unreadable
+from fashion_hash.inference.content_heads import (
+    ATTRIBUTES,
+    FEATURES,
+    TITLES,
+    TRAINED,
+    Content,
+    ContentHeads,
+    Heads,
+    IdHeads,
+    content_inputs,
+)
 from fashion_hash.inference.layers import Layer, apply_layers
 from fashion_hash.inference.normaliser import KINDS, Normaliser
 
 if TYPE_CHECKING:
+    from fashion_hash.encoders.attributes import AttributeVectors
     from fashion_hash.encoders.pictures.contract import PictureEncoder
     from fashion_hash.encoders.titles import TitleVectors
 
 log = logging.getLogger(__name__)
 
 FORMAT, FORMAT_VERSION = "fashion_hash heads", 1
-FEATURES, TITLES, TRAINED = "features", "titles", "trained pictures"
 
 # of heads.json, of each modality in it, and of each that is computed from content
 FIELDS = {"types": (list, str), "num_bits": Within(1, MOST_BITS), "modalities": dict}
 KIND = {"kind": frozenset({"id", "content"})}
 CONTENT = {
-    "takes": frozenset({FEATURES, TITLES, TRAINED}),
+    "takes": frozenset({FEATURES, TITLES, ATTRIBUTES, TRAINED}),
     "source": str,
     "normalise": KINDS,
     "layers": Within(1, 100),
     "shared": bool,
 }
-
-
-@dataclass(frozen=True)
-class ContentHeads:
-    """The heads of a modality that is computed from the content of items.
-
-    Attributes:
-        layers: by item type, the layers of its head; types may share a head.
-        normaliser: applied to raw features.
-        unknown: by type, (F,) float32: the normalised feature of an item without content.
-        takes: "features" (vectors made elsewhere), "titles", or "trained pictures": features of a
-            backbone that was trained with the heads and needs torch.
-        source: where the features come from, for messages ("alexnet at 291 px, weights hub").
-        titles: the encoder of titles, if the heads take titles.
-        pictures: the encoder that made the features from pictures; None where nothing is known of it.
-    """
-
-    layers: Mapping[str, tuple[Layer, ...]]
-    normaliser: Normaliser
-    unknown: Mapping[str, np.ndarray]
-    takes: str
-    source: str
-    titles: TitleVectors | None = None
-    pictures: PictureEncoder | None = None
-
-    @property
-    def dim(self) -> int:
-        """F, the length of a raw feature."""
-        return int(self.normaliser.centre.shape[0])
-
-
-@dataclass(frozen=True)
-class IdHeads:
-    """The modality id: a new item gets the code of the unknown item of its type.
-
-    Attributes:
-        unknown: by type, (D,) float32; the signs are the code of the unknown item.
-    """
-
-    unknown: Mapping[str, np.ndarray]
-
-
-Heads = ContentHeads | IdHeads
 
 
 def write_heads(folder: Path, types: Sequence[str], num_bits: int, heads: Mapping[str, Heads]) -> None:
@@ -124,6 +92,8 @@ def write_heads(folder: Path, types: Sequence[str], num_bits: int, heads: Mappin
                 head.titles.save(folder / "titles")
             if head.pictures is not None:
                 head.pictures.save(folder / "pictures")
+            if head.attributes is not None:
+                head.attributes.save(folder / "attributes")
         plain = {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in arrays.items()}
         (folder / f"{modality}.safetensors").write_bytes(save(plain))
     manifest = {"format": FORMAT, "format_version": FORMAT_VERSION, "types": list(types), "num_bits": num_bits}
@@ -170,7 +140,8 @@ def read_heads(folder: Path) -> tuple[tuple[str, ...], dict[str, Heads]]:
             apply_layers(next(iter(made.values())), normaliser(np.zeros((1, len(normaliser.centre)), np.float32)))
             by_type = {item_type: made[name] for item_type, name in names.items()}
             takes, source = about["takes"], about["source"]
-            heads[modality] = ContentHeads(by_type, normaliser, unknown, takes, source, titles, pictures)
+            attributes = _attributes(folder / "attributes") if takes == ATTRIBUTES else None
+            heads[modality] = ContentHeads(by_type, normaliser, unknown, takes, source, titles, pictures, attributes)
     except (OSError, LookupError, TypeError, ValueError, SafetensorError) as error:
         message = f"{file} holds no readable hash heads ({error}): export the bundle again"
         raise unreadable(file, error, message) from None
@@ -187,6 +158,12 @@ def _titles(folder: Path) -> TitleVectors:
     from fashion_hash.encoders.titles import TitleVectors
 
     return TitleVectors.load(folder)
+
+
+def _attributes(folder: Path) -> AttributeVectors:
+    from fashion_hash.encoders.attributes import AttributeVectors
+
+    return AttributeVectors.load(folder)
 
 
 def _pictures(folder: Path) -> PictureEncoder | None:
@@ -251,6 +228,7 @@ class ItemCoder:
         features: Mapping[str, Sequence[np.ndarray | None]],
         titles: Sequence[str | None] | None = None,
         pictures: Sequence[bytes | None] | None = None,
+        details: Sequence[Mapping[str, object] | None] | None = None,
     ) -> np.ndarray:
         """The outputs of the heads for N items of one type: (N, M, D) float32.
 
@@ -264,6 +242,8 @@ class ItemCoder:
             titles: N titles, None where unknown; ignored by a bundle that takes no titles.
             pictures: N encoded pictures (the bytes of their files), None where unknown: the encoder of the bundle makes
                 the feature where "image" has none. Ignored by a bundle without pictures.
+            details: N mappings with the columns of the items and their "item_id", None where unknown; ignored by a
+                bundle without attributes.
 
         Raises:
             QueryError: an unknown item type or modality, or not N features or titles.
@@ -284,7 +264,9 @@ class ItemCoder:
             )
         titles = [None] * count if titles is None else titles
         pictures = [None] * count if pictures is None else pictures
-        for name, column in [*features.items(), ("titles", titles), ("pictures", pictures)]:
+        details = [None] * count if details is None else details
+        given = [("titles", titles), ("pictures", pictures), ("details", details)]
+        for name, column in [*features.items(), *given]:
             if len(column) != count:
                 raise QueryError(
                     f"got {len(column)} {name} for {counted(count, 'item')}: give one per item, None if unknown"
@@ -300,8 +282,9 @@ class ItemCoder:
                     )
                 outputs.append(np.tile(heads.unknown[item_type], (count, 1)))
             else:
-                content = _Content(modality_features, titles, pictures if modality == "image" else [None] * count)
-                inputs = _inputs(modality, heads, item_type, content)
+                shown_pictures = pictures if modality == "image" else [None] * count
+                content = Content(modality_features, titles, shown_pictures, details)
+                inputs = content_inputs(modality, heads, item_type, content)
                 outputs.append(apply_layers(heads.layers[item_type], inputs))
         return np.stack(outputs, axis=1)
 
@@ -326,61 +309,3 @@ class ItemCoder:
         for item_type, of_type in outputs.items():
             of_type[self.modalities.index("image")] = apply_layers(image.layers[item_type], inputs)[0]
         return outputs
-
-
-class _Content(NamedTuple):
-    """What is known of N items in one modality, None where nothing is."""
-
-    features: Sequence[np.ndarray | None]
-    titles: Sequence[str | None]
-    pictures: Sequence[bytes | None]
-
-
-def _inputs(modality: str, heads: ContentHeads, item_type: str, content: _Content) -> np.ndarray:
-    """The inputs of the heads, (N, F) float32: normalised, with unknown features filled in."""
-    features = content.features
-    has_feature = np.array([feature is not None for feature in features], dtype=bool)
-    if heads.titles is not None:
-        if has_feature.any():
-            raise FeatureError(f"the {modality} of this bundle comes from titles: give titles instead of features")
-        raw, known = heads.titles.encode([title or "" for title in content.titles])
-    else:
-        if has_feature.any() and heads.takes == TRAINED:
-            raise FeatureError(
-                f"the {modality} features of this bundle come from a backbone that was trained with it "
-                f"({heads.source}), so a feature made elsewhere would give a wrong code: leave {modality} out "
-                f"(the item then counts as unknown), or train with {modality}.mode frozen"
-            )
-        raw, known = np.zeros((len(features), heads.dim), dtype=np.float32), has_feature
-        for row, feature in enumerate(features):
-            if feature is not None:
-                raw[row] = _checked(modality, heads, row, feature)
-        rows = [row for row, picture in enumerate(content.pictures) if picture is not None and not has_feature[row]]
-        if rows and heads.pictures is not None:
-            raw[rows] = heads.pictures.encode_pictures([content.pictures[row] for row in rows])
-            known = known.copy()
-            known[rows] = True
-        elif rows:
-            log.warning(
-                "the pictures of %s are shown, but have no part in their codes: this bundle does not say what "
-                "made its image features; export it again, or give features",
-                counted(len(rows), "item"),
-            )
-        if modality == "text":  # as in training, a text vector of zeros means unknown
-            known = known & (raw != 0).any(axis=1)
-    inputs = heads.normaliser(raw)
-    return np.where(known[:, None], inputs, heads.unknown[item_type])
-
-
-def _checked(modality: str, heads: ContentHeads, row: int, feature: np.ndarray) -> np.ndarray:
-    feature = np.asarray(feature)
-    if feature.shape != (heads.dim,):
-        raise FeatureError(
-            f"the {modality} feature of item {row} has shape {feature.shape}, but this bundle takes ({heads.dim},): "
-            f"{heads.source}"
-        )
-    if feature.dtype.kind not in "fiu" or not np.isfinite(feature).all():
-        raise FeatureError(
-            f"the {modality} feature of item {row} has values that are not finite numbers: make it again"
-        )
-    return feature

@@ -169,12 +169,13 @@ def head_outputs(encoder: ItemCoder, item_type: str, items: Sequence[Mapping[str
     # a feature of the picture that was given, be it None, comes before the picture
     pictures = [None if "image" in (item.get("features") or {}) else item.get("picture") for item in items]
     try:
-        return encoder.outputs_of_many(item_type, len(items), columns, [item.get("title") for item in items], pictures)
+        titles = [item.get("title") for item in items]
+        return encoder.outputs_of_many(item_type, len(items), columns, titles, pictures, items)
     except FashionHashError as error:
         for item, item_features, picture in zip(items, features, pictures):  # again one by one, to name the bad item
             single = {name: [feature] for name, feature in item_features.items()}
             try:
-                encoder.outputs_of_many(item_type, 1, single, [item.get("title")], [picture])
+                encoder.outputs_of_many(item_type, 1, single, [item.get("title")], [picture], [item])
             except FashionHashError as cause:
                 raise type(cause)(f"{item_type} {item['item_id']!r}: {cause}") from None
         raise error from None

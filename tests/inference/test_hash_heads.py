@@ -18,7 +18,8 @@ from fashion_hash.data.dataset import Content
 from fashion_hash.data.stores.features import FeatureStore
 from fashion_hash.errors import BundleError, FeatureError, QueryError
 from fashion_hash.features.extraction import feature_store_path
-from fashion_hash.inference.hash_heads import ContentHeads, ItemCoder
+from fashion_hash.inference.content_heads import ContentHeads
+from fashion_hash.inference.hash_heads import ItemCoder
 from fashion_hash.inference.layers import Layer, apply_layers
 from fashion_hash.inference.normaliser import Normaliser
 from fashion_hash.training.export.bundle import export_bundle

@@ -14,7 +14,8 @@ from fashion_hash.core.outfits import Outfits
 from fashion_hash.errors import DataError, FeatureError, QueryError, UnknownIdError
 from fashion_hash.index.build import build_index
 from fashion_hash.index.partners import build_partners
-from fashion_hash.inference.hash_heads import ContentHeads, ItemCoder
+from fashion_hash.inference.content_heads import ContentHeads
+from fashion_hash.inference.hash_heads import ItemCoder
 from fashion_hash.inference.layers import Layer
 from fashion_hash.inference.normaliser import Normaliser
 from fashion_hash.retrieval.recommender import Recommender

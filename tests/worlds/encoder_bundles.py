@@ -11,7 +11,7 @@ import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.bundle.write import BundleContents, write_bundle
-from fashion_hash.inference.hash_heads import FEATURES, ContentHeads
+from fashion_hash.inference.content_heads import FEATURES, ContentHeads
 from fashion_hash.inference.layers import Layer, apply_layers
 from fashion_hash.inference.normaliser import Normaliser
 from fashion_hash.inference.outfit_encoder import EncoderContents, OutfitEncoderArrays

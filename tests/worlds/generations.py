@@ -14,7 +14,7 @@ from fashion_hash.bundle.write import write_bundle
 from fashion_hash.data.told.told import Told
 from fashion_hash.index.build import build_index
 from fashion_hash.index.partners import build_partners
-from fashion_hash.inference.hash_heads import FEATURES, ContentHeads
+from fashion_hash.inference.content_heads import FEATURES, ContentHeads
 from fashion_hash.inference.layers import Layer
 from fashion_hash.inference.normaliser import Normaliser
 from fashion_hash.retrieval.generations.carry import Carried, switch

@@ -13,7 +13,8 @@ from PIL import Image
 from fashion_hash.bundle.write import BundleContents
 from fashion_hash.core.codes import binarise
 from fashion_hash.encoders.pictures.descriptors import DescriptorEncoder
-from fashion_hash.inference.hash_heads import FEATURES, ContentHeads, ItemCoder
+from fashion_hash.inference.content_heads import FEATURES, ContentHeads
+from fashion_hash.inference.hash_heads import ItemCoder
 from fashion_hash.inference.layers import Layer
 from fashion_hash.inference.normaliser import Normaliser
 from fashion_hash.inference.outfit_encoder import EncoderContents

@@ -22,7 +22,8 @@ from fashion_hash.data.columns import ColumnType
 from fashion_hash.data.descriptions import catalogue_words
 from fashion_hash.errors import BundleError, DataError, FeatureError
 from fashion_hash.index.scoring import scoring_of
-from fashion_hash.inference.hash_heads import ContentHeads, ItemCoder
+from fashion_hash.inference.content_heads import ContentHeads
+from fashion_hash.inference.hash_heads import ItemCoder
 from fashion_hash.live.catalogue import LiveCatalogue, Writing
 from fashion_hash.live.changes import (
     catalogue_line,
@@ -91,18 +92,29 @@ class Update(NamedTuple):
         """Whether there is a picture, and no feature of it, be it None, that comes before it."""
         return self.item.get("picture") is not None and "image" not in (self.item.get("features") or {})
 
-    def content(self, titles: set[str], pictures: set[str]) -> set[str]:
-        """The modalities that must be coded again, of those that come from titles and those that come from pictures."""
+    def content(self, titles: set[str], pictures: set[str], columns: Mapping[str, Sequence[str]]) -> set[str]:
+        """The modalities that must be coded again.
+
+        Args:
+            titles: those that come from titles.
+            pictures: those that come from pictures.
+            columns: those that come from columns of the catalogue, with the names of these.
+        """
         if self.item.get("code") is not None:
             return set()
         given = {name for name, feature in (self.item.get("features") or {}).items() if feature is not None}
         given |= pictures if self.pictured else set()
-        return given | (titles if self.retitled or given else set())
+        given |= {name for name, read in columns.items() if self.changes(read)}
+        return given | ({*titles, *columns} if self.retitled or given else set())
+
+    def changes(self, columns: Sequence[str]) -> bool:
+        """Whether one of some columns changes."""
+        return any(self.before.details.get(name) != self.after.details.get(name) for name in columns)
 
     def whole(self) -> Item:
         """What the hash heads read."""
         whole = {name: self.item.get(name) for name in ("item_id", "features", "picture")}
-        return {**whole, "title": self.after.title}
+        return {**self.after.details, **whole, "title": self.after.title}
 
 
 def write_items(live: LiveCatalogue, items: Iterable[Item], coding: Coding, *, add: bool) -> int:
@@ -286,16 +298,16 @@ def _code_content(
 ) -> None:
     """Items with new features, another picture or title where these are a modality: it is coded again."""
     has_features = any(item.get("features") or item.get("picture") is not None for item, _, _ in updates)
-    retitled = any(update.retitled for update in updates)
     if not any(item.get("features") for item, _, _ in updates) and not (bundle.path / "heads").is_dir():
-        return  # titles and pictures are shown only
-    if not has_features and not retitled:
+        return  # titles, pictures and columns are shown only
+    if not has_features and all(update.before.text == update.after.text and not update.retitled for update in updates):
         return
     encoder = coding.encoder()
     content_heads = {name: heads for name, heads in encoder.heads.items() if isinstance(heads, ContentHeads)}
     titles = {name for name, heads in content_heads.items() if heads.titles is not None}
     pictures = {name for name, heads in content_heads.items() if heads.pictures is not None}
-    contents = enumerate(update.content(titles, pictures) for update in updates)
+    columns = {name: heads.attributes.names for name, heads in content_heads.items() if heads.attributes is not None}
+    contents = enumerate(update.content(titles, pictures, columns) for update in updates)
     content = {place: modalities for place, modalities in contents if modalities}
     if not content:
         return

@@ -23,7 +23,7 @@ from fashion_hash.data.splits.removed_list import digest_of
 from fashion_hash.data.told.tables import write_told
 from fashion_hash.data.told.told import ItemKey, ItemsBySlot, Told, ToldItem, ToldUser, outfit_key
 from fashion_hash.errors import BundleError, FashionHashError, counted
-from fashion_hash.inference.hash_heads import FEATURES, ContentHeads
+from fashion_hash.inference.content_heads import FEATURES, ContentHeads
 from fashion_hash.live import changes
 from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.live.compaction import compact

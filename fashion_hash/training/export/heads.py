@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.features.pictures import GREY
-from fashion_hash.inference.hash_heads import FEATURES, TITLES, TRAINED, ContentHeads, Heads, IdHeads
+from fashion_hash.inference.content_heads import ATTRIBUTES, FEATURES, TITLES, TRAINED, ContentHeads, Heads, IdHeads
 from fashion_hash.inference.layers import Layer
 from fashion_hash.inference.normaliser import Normaliser
 from fashion_hash.models.hashing import SHARED, ContentHashing, IdHashing
@@ -51,6 +51,10 @@ def _content_heads(modality: str, hashing: ContentHashing, model: Network, input
     if modality == "image":
         assert config.image is not None
         source = source_of(config.image)
+    elif modality == "attributes":
+        columns = inputs.tables[modality].attributes
+        assert columns is not None
+        source = f"columns of the catalogue: {', '.join(columns.names)}"
     elif modality == "cooccurrence":
         source = "who wore it, of the training split: a new item has none"
     else:
@@ -58,8 +62,9 @@ def _content_heads(modality: str, hashing: ContentHashing, model: Network, input
         source = "titles" if config.text.source == "titles" else "the data set's own text vectors"
     if modality in inputs.tables:
         table = inputs.tables[modality]
-        takes = FEATURES if table.encoder is None else TITLES
-        return ContentHeads(layers, table.normaliser, table.unknown, takes, source, table.encoder)
+        takes = TITLES if table.encoder is not None else ATTRIBUTES if table.attributes is not None else FEATURES
+        heads = ContentHeads(layers, table.normaliser, table.unknown, takes, source, table.encoder)
+        return replace(heads, attributes=table.attributes)
     assert hashing.backbone is not None
     assert config.image is not None
     # in training, an item without a picture counted as plain grey

@@ -27,7 +27,7 @@ from fashion_hash.errors import BundleError, FeatureError
 from fashion_hash.features.backbone import name_with_pooling
 from fashion_hash.features.extraction import feature_store_path, picture_encoder, picture_store
 from fashion_hash.features.picture_encoders import BackboneEncoder
-from fashion_hash.inference.hash_heads import ContentHeads
+from fashion_hash.inference.content_heads import ContentHeads
 from fashion_hash.inference.layers import apply_layers
 from fashion_hash.training.runs.item_inputs import ItemInputs
 

@@ -17,6 +17,7 @@ from fashion_hash.config.experiment import Config
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.stores.pictures import survey
 from fashion_hash.errors import counted, shown
+from fashion_hash.features.attributes import attributes_table
 from fashion_hash.features.backbone import Backbone
 from fashion_hash.features.cooccurrence import cooccurrence_table
 from fashion_hash.features.extraction import backbone_of, image_table, picture_store
@@ -75,6 +76,8 @@ class ItemInputs:
             self.tables["text"] = text_table(config, dataset)
         if config.cooccurrence is not None:
             self.tables["cooccurrence"] = cooccurrence_table(dataset, config.cooccurrence.dim)
+        if config.attributes is not None:
+            self.tables["attributes"] = attributes_table(config, dataset)
         self._features: dict[str, dict[str, Tensor]] = {}
         for modality, table in self.tables.items():
             self.feature_dims[modality] = table.dim
