@@ -21,7 +21,7 @@ import numpy as np
 
 from fashion_hash.core.files import atomic_folder, write_json
 from fashion_hash.core.manifest import check_fields, read_json
-from fashion_hash.data.columns import ColumnType, microseconds, typed, words_of
+from fashion_hash.data.columns import ColumnType, microseconds, typed
 from fashion_hash.errors import BundleError, FeatureError, shown
 
 FORMAT, FORMAT_VERSION = "fashion_hash attributes", 1
@@ -248,7 +248,7 @@ def _numbers(cells: Sequence[Any]) -> np.ndarray:
 
 def _texts(cell: object) -> Sequence[str]:
     """The values of a cell: a text, each text of a list, or true and false as words."""
-    return cell if isinstance(cell, list) else [words_of(cell)]
+    return cell if isinstance(cell, list) else [str(cell).lower() if isinstance(cell, bool) else str(cell)]
 
 
 def _log(numbers: np.ndarray) -> np.ndarray:
