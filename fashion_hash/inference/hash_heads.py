@@ -252,16 +252,7 @@ class ItemCoder:
                 bundle that does not hold the encoder of its pictures.
             MissingExtraError: a package that the encoder needs is not installed.
         """
-        if item_type not in self.types:
-            raise QueryError(
-                f"no item type {item_type!r}{suggest(item_type, self.types)}: "
-                f"the item types are {', '.join(self.types)}"
-            )
-        if unknown := [name for name in features if name not in self.heads]:
-            known = list(self.heads)
-            raise QueryError(
-                f"no modality {unknown[0]!r}{suggest(unknown[0], known)}: the modalities are {', '.join(known)}"
-            )
+        self._check_names(item_type, features)
         titles = [None] * count if titles is None else titles
         pictures = [None] * count if pictures is None else pictures
         details = [None] * count if details is None else details
@@ -287,6 +278,19 @@ class ItemCoder:
                 inputs = content_inputs(modality, heads, item_type, content)
                 outputs.append(apply_layers(heads.layers[item_type], inputs))
         return np.stack(outputs, axis=1)
+
+    def _check_names(self, item_type: str, features: Mapping[str, Sequence[np.ndarray | None]]) -> None:
+        """Raises QueryError for an item type or modality that the bundle does not have."""
+        if item_type not in self.types:
+            raise QueryError(
+                f"no item type {item_type!r}{suggest(item_type, self.types)}: "
+                f"the item types are {', '.join(self.types)}"
+            )
+        if unknown := [name for name in features if name not in self.heads]:
+            known = list(self.heads)
+            raise QueryError(
+                f"no modality {unknown[0]!r}{suggest(unknown[0], known)}: the modalities are {', '.join(known)}"
+            )
 
     @property
     def reads_pictures(self) -> bool:
