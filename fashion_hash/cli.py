@@ -24,6 +24,7 @@ COMMANDS = {
     "build-index": ("build_index", "export a run as a bundle and index its outfits"),
     "words": ("data.words", "show or set what the words of requests mean in a bundle"),
     "forget": ("forget", "remove users for good and prove that nothing of them is left"),
+    "export-codes": ("data.export_codes", "write the codes of a bundle for PostgreSQL, DuckDB or Parquet"),
     "query": ("query", "find the best outfits for a user, or items for a request"),
     "feedback": ("data.feedback", "write the feedback of a service as tables, or report it"),
     "serve": ("serve", "answer over HTTP from one bundle or several"),
