@@ -91,6 +91,6 @@ def _is_duckdb(path: Path) -> bool:
 
     try:
         with duckdb.connect(str(path), read_only=True) as connection:
-            return connection.execute("SELECT count(*) FROM bundle WHERE weight_one IS NOT NULL").fetchone() == (1,)
+            return bool(connection.execute("SELECT weight_one FROM bundle").fetchall())
     except duckdb.Error:
         return False

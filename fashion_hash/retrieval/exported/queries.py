@@ -1,7 +1,7 @@
 """The SQL that scores outfits for a user over the tables of `exported/tables.py`, exactly as index/exact.py does.
 
-A weighted inner product of codes is a sum over their bits, and SQL has no vectors of weights. But an integer weight is a
-sum of powers of two: w = sum over p of 2^p * b_p, so that with masks m_p of the bits whose weight has b_p set
+A weighted inner product of codes is a sum over their bits, and SQL has no vectors of weights. But an integer weight
+is a sum of powers of two: w = sum over p of 2^p * b_p, so that with masks m_p of the bits whose weight has b_p set
 
     sum over bits of  w * [codes agree]  =  sum over p of  2^p * bit_count(agree & m_p)
 
@@ -37,8 +37,7 @@ def planes(weights: np.ndarray) -> list[Plane]:
     powers = [Plane(1 << power, (wide >> power) & 1 == 1) for power in used]
     powers.append(Plane(-(1 << len(powers)), wide < 0))  # two's complement
     values = [Plane(value, wide == value) for value in np.unique(wide).tolist()]
-    fewer = min(([plane for plane in way if plane.step and plane.mask.any()] for way in (powers, values)), key=len)
-    return fewer
+    return min(([plane for plane in way if plane.step and plane.mask.any()] for way in (powers, values)), key=len)
 
 
 class Queries:

@@ -8,7 +8,8 @@
     own_codes   own_no, code; only if outfits have codes of their own (fashion_hash.bundle.own)
     opinions    user_no, outfit_no, and whether the user is known to like or to dislike the outfit
 
-Numbers count from 1 without gaps. Outfits are numbered in the order of their ids, so that ties by number are ties by id.
+Numbers count from 1 without gaps. Outfits are numbered in the order of their ids, so that ties by number are ties by
+id.
 
 Shapes: R rows of a block, S slots, M modalities, D bits, W = D / 8.
 """
