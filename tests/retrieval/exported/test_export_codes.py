@@ -69,6 +69,8 @@ def changed(recommender: Recommender) -> Recommender:
     recommender.hide_items({"top": ["top-4"]})
     recommender.add_user("eve", liked=["look-7", "a"], disliked=["look-8"])
     recommender.update_user("user-1", liked=["look-9"], disliked=["look-10"])
+    row = int(recommender.pool.liked(0)[0])
+    recommender.update_user("user-0", disliked=[recommender.pool.ids.id(row)])  # liked before
     recommender.remove_user("user-2")
     return recommender
 
