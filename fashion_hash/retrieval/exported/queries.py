@@ -72,16 +72,19 @@ class Queries:
         )
 
     def _inner_product(self, name: str, weights: np.ndarray) -> str:
-        agree = "~(a # b)" if self._engine == "postgres" else "~xor(a, b)"
-        steps = [f"{step} * bit_count({agree} & {self._literal(mask)})" for step, mask in planes(weights)]
+        """A function of the bits in which two codes agree, which returns their weighted inner product."""
+        steps = [f"{step} * bit_count(agree & {self._literal(mask)})" for step, mask in planes(weights)]
         sums = "\n    + ".join(steps) or "0"
         total = int(weights.astype(np.int64).sum())
         if self._engine == "duckdb":
-            return f"CREATE MACRO {name}(a, b) AS\n  2 * ({sums})\n  - ({total});"
+            return f"CREATE MACRO {name}(agree) AS\n  2 * ({sums})\n  - ({total});"
         return (
-            f"CREATE FUNCTION {name}(a bit, b bit) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE\n"
+            f"CREATE FUNCTION {name}(agree bit) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE\n"
             f"RETURN 2 * ({sums})\n  - ({total});"
         )
+
+    def _agree(self, first: str, second: str) -> str:
+        return f"~({first} # {second})" if self._engine == "postgres" else f"~xor({first}, {second})"
 
     def _literal(self, mask: np.ndarray) -> str:
         bits = "".join("1" if bit else "0" for bit in mask.tolist())
@@ -99,7 +102,9 @@ class Queries:
         pairs = [(a + 1, b + 1) for a, b in slot_pairs(self._bundle.slots)]
         agreement = "\n    + ".join(
             "coalesce("
-            + " + ".join(f"compatibility_of(i{a}.code_{m}, i{b}.code_{m})" for m in self._modalities)
+            + " + ".join(
+                f"compatibility_of({self._agree(f'i{a}.code_{m}', f'i{b}.code_{m}')})" for m in self._modalities
+            )
             + ", 0)"
             for a, b in pairs
         )
@@ -118,16 +123,19 @@ class Queries:
 
     def _outfit_scores(self) -> str:
         bundle = self._bundle
-        of_item = " + ".join(f"preference_of(i.code_{m}, u.code)" for m in self._modalities)
-        of_items = " + ".join(f"coalesce(p.of_item[o.item_{slot}], 0)" for slot in self._slots)
-        own = joined = ""
+        agree = ", ".join(f"{self._agree(f'i.code_{m}', 'u.code')} AS agree_{m}" for m in self._modalities)
+        of_item = " + ".join(f"preference_of(agree_{m})" for m in self._modalities)
+        one = "coalesce((SELECT of_item FROM preferences)[o.item_{}], 0)"
+        of_items = "\n        + ".join(one.format(slot) for slot in self._slots)
+        own = ""
         if bundle.own is not None:
-            own = (
-                ",\n  own AS MATERIALIZED (\n    SELECT array_agg(own_preference_of(w.code, u.code) ORDER BY w.own_no) "
-                "AS of_outfit\n    FROM own_codes w CROSS JOIN asking u\n  )"
-            )
-            of_items += f" + {len(bundle.modalities)} * o.num_items * coalesce(w.of_outfit[o.own_no], 0)"
-            joined = " CROSS JOIN own w"
+            own = f""",
+  own AS MATERIALIZED (
+    SELECT array_agg(own_preference_of(agree) ORDER BY own_no) AS of_outfit
+    FROM (SELECT w.own_no, {self._agree("w.code", "u.code")} AS agree FROM own_codes w CROSS JOIN asking u OFFSET 0) a
+  )"""
+            times = f"{len(bundle.modalities)} * o.num_items"
+            of_items += f"\n        + {times} * coalesce((SELECT of_outfit FROM own)[o.own_no], 0)"
         columns = "".join(f", o.item_{slot}" for slot in self._slots)
         pairs = "greatest(o.num_pairs, 1)"
         query = f"""WITH asking AS MATERIALIZED (
@@ -136,17 +144,19 @@ class Queries:
     WHERE user_no = CASE WHEN who IS NULL THEN 0 ELSE (SELECT u.user_no FROM users u WHERE u.user_id = who) END
   ),
   preferences AS MATERIALIZED (
-    SELECT array_agg({of_item} ORDER BY i.item_no) AS of_item
-    FROM items i CROSS JOIN asking u
+    SELECT array_agg({of_item} ORDER BY item_no) AS of_item
+    FROM (SELECT i.item_no, {agree} FROM items i CROSS JOIN asking u OFFSET 0) a
   ){own}
   SELECT o.outfit_no, o.outfit_id,
-    (u.scale * ({of_items}) * {pairs}
+    (u.scale * (
+        {of_items}
+      ) * {pairs}
       + {bundle.compatibility_scale} * o.compatibility * o.num_items
       + {self._bits} * o.bias * {pairs})::float8
     / ({WEIGHT_ONE * self._bits}::bigint * o.num_items * {pairs})::float8 AS score,
     k.opinion{columns}
-  FROM asking u CROSS JOIN preferences p{joined} CROSS JOIN outfits o
-  LEFT JOIN opinions k ON k.user_no = u.user_no AND k.outfit_no = o.outfit_no"""
+  FROM asking u CROSS JOIN outfits o
+  LEFT JOIN opinions k ON k.user_no = (SELECT user_no FROM asking) AND k.outfit_no = o.outfit_no"""
         if self._engine == "duckdb":
             return f"CREATE MACRO outfit_scores(who) AS TABLE\n  {query};"
         listed = "".join(f", item_{slot} integer" for slot in self._slots)
