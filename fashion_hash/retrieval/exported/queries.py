@@ -8,6 +8,9 @@ is a sum of powers of two: w = sum over p of 2^p * b_p, so that with masks m_p o
 and the inner product is twice that, less the sum of the weights. Where there are fewer distinct weights than powers of
 two, the sum goes over them: equal weights take one bit count. Everything up to the last division is an integer, so that
 scores are those of the bundle to the last bit.
+
+A user who is more than bits has an integer for each bit in place of the weight and the sign. Their masks are columns
+of the user (plane_1 and so on, which the steps of `plane_steps` are added for), compared with the code alone.
 """
 
 from __future__ import annotations
@@ -40,6 +43,12 @@ def planes(weights: np.ndarray) -> list[Plane]:
     return min(([plane for plane in way if plane.step and plane.mask.any()] for way in (powers, values)), key=len)
 
 
+def plane_steps(weights: np.ndarray) -> list[int]:
+    """What a bit in each plane of a user adds; no integer of a user is larger than the weight, (D,), of its bit."""
+    powers = max(1, int(np.abs(weights.astype(np.int64)).max(initial=0)).bit_length())
+    return [*(1 << power for power in range(powers)), -(1 << powers)]
+
+
 class Queries:
     """Views and functions over the tables of a bundle, in the SQL of an engine.
 
@@ -58,11 +67,15 @@ class Queries:
     def text(self) -> str:
         """Statements that make, in this order, what the functions `outfit_scores` and `recommend` need, and them."""
         bundle = self._bundle
+        of_user: dict[str, np.ndarray] = {}
+        if bundle.user_form == "bits":
+            of_user["preference_of"] = bundle.preference_weights
+            if bundle.own is not None:
+                of_user["own_preference_of"] = bundle.own.weights
         return "\n\n".join(
             [
-                self._inner_product("preference_of", bundle.preference_weights),
                 self._inner_product("compatibility_of", bundle.compatibility_weights),
-                *([] if bundle.own is None else [self._inner_product("own_preference_of", bundle.own.weights)]),
+                *(self._inner_product(name, weights) for name, weights in of_user.items()),
                 self._outfit_items(),
                 self._outfit_terms(),
                 self._outfit_scores(),
@@ -123,30 +136,23 @@ class Queries:
 
     def _outfit_scores(self) -> str:
         bundle = self._bundle
-        agree = ", ".join(f"{self._agree(f'i.code_{m}', 'u.code')} AS agree_{m}" for m in self._modalities)
-        of_item = " + ".join(f"preference_of(agree_{m})" for m in self._modalities)
         one = "coalesce((SELECT of_item FROM preferences)[o.item_{}], 0)"
         of_items = "\n        + ".join(one.format(slot) for slot in self._slots)
-        own = ""
+        codes = [f"code_{m}" for m in self._modalities]
+        made = f"preferences AS MATERIALIZED ({self._sums('items', 'item_no', codes, 'preference_of', 'of_item')}\n  )"
         if bundle.own is not None:
-            own = f""",
-  own AS MATERIALIZED (
-    SELECT array_agg(own_preference_of(agree) ORDER BY own_no) AS of_outfit
-    FROM (SELECT w.own_no, {self._agree("w.code", "u.code")} AS agree FROM own_codes w CROSS JOIN asking u OFFSET 0) a
-  )"""
+            of_own = self._sums("own_codes", "own_no", ["code"], "own_preference_of", "of_outfit")
+            made += f",\n  own AS MATERIALIZED ({of_own}\n  )"
             times = f"{len(bundle.modalities)} * o.num_items"
             of_items += f"\n        + {times} * coalesce((SELECT of_outfit FROM own)[o.own_no], 0)"
         columns = "".join(f", o.item_{slot}" for slot in self._slots)
         pairs = "greatest(o.num_pairs, 1)"
         query = f"""WITH asking AS MATERIALIZED (
-    SELECT user_no, code, CASE WHEN personal THEN {bundle.preference_scale} ELSE 0 END AS scale
+    SELECT users.*, CASE WHEN personal THEN {bundle.preference_scale} ELSE 0 END AS scale
     FROM users
     WHERE user_no = CASE WHEN who IS NULL THEN 0 ELSE (SELECT u.user_no FROM users u WHERE u.user_id = who) END
   ),
-  preferences AS MATERIALIZED (
-    SELECT array_agg({of_item} ORDER BY item_no) AS of_item
-    FROM (SELECT i.item_no, {agree} FROM items i CROSS JOIN asking u OFFSET 0) a
-  ){own}
+  {made}
   SELECT o.outfit_no, o.outfit_id,
     (u.scale * (
         {of_items}
@@ -165,6 +171,35 @@ class Queries:
             f"RETURNS TABLE (outfit_no integer, outfit_id text, score float8, opinion text{listed})\n"
             f"LANGUAGE sql STABLE\nBEGIN ATOMIC\n  {query};\nEND;"
         )
+
+    def _sums(self, table: str, number: str, codes: list[str], function: str, name: str) -> str:
+        """An array by number of what the codes of a table are to the user.
+
+        Args:
+            table: that holds the codes.
+            number: of its rows, from 1 without gaps.
+            codes: their columns.
+            function: the inner product with a user in bits.
+            name: of the array.
+        """
+        signs = self._bundle.user_form == "bits"
+        bits = ", ".join(f"{self._agree(f'c.{code}', 'u.code') if signs else f'c.{code}'} AS {code}" for code in codes)
+        if signs:
+            value = " + ".join(f"{function}(a.{code})" for code in codes)
+        else:
+            value = " + ".join(self._by_planes(code, own=table == "own_codes") for code in codes)
+        return f"""
+    SELECT array_agg({value} ORDER BY a.{number}) AS {name}
+    FROM (SELECT c.{number}, {bits} FROM {table} c CROSS JOIN asking u OFFSET 0) a CROSS JOIN asking u"""
+
+    def _by_planes(self, code: str, own: bool) -> str:
+        bundle, prefix = self._bundle, "own_" if own else ""
+        weights = bundle.own.weights if own and bundle.own is not None else bundle.preference_weights
+        steps = [
+            f"{step} * bit_count(a.{code} & u.{prefix}plane_{number})"
+            for number, step in enumerate(plane_steps(weights), start=1)
+        ]
+        return f"(2 * ({' + '.join(steps)}) - u.{prefix}total)"
 
     def _recommend(self) -> str:
         query = (

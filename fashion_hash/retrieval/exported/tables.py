@@ -2,7 +2,8 @@
 
     bundle      one row: what the codes are of, and the constants of the score
     weights     the fixed-point weights by bit, of users, of pairs of items, and of own codes
-    users       user_no, user_id, personal, code; number 0, without an id, is the anonymous user
+    users       user_no, user_id, personal, code; number 0, without an id, is the anonymous user. Where users are more
+                than bits (core/codes.py), planes and total instead of the code: see exported/queries.py
     items       item_no, item_type, item_id, bias, code_1 to code_M, and the details as JSON, the title among them
     outfits     outfit_no, outfit_id, item_1 to item_S, and the integers of index/exact.py that have no user in them
     own_codes   own_no, code; only if outfits have codes of their own (fashion_hash.bundle.own)
@@ -27,11 +28,12 @@ from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.core.codes import WEIGHT_ONE, Packed
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import BundleError, QueryError
-from fashion_hash.index.exact import outfit_items
+from fashion_hash.index import exact
 from fashion_hash.index.outfit_terms import outfit_terms
 from fashion_hash.index.pool import CHUNK
 from fashion_hash.live.catalogue import LiveCatalogue
 from fashion_hash.live.snapshot import Snapshot
+from fashion_hash.retrieval.exported.queries import plane_steps
 from fashion_hash.retrieval.users import users_now
 
 # int, long: 32 and 64 bits; number: an int that names a row, 0 for none; code: packed bits, the first bit first
@@ -84,15 +86,15 @@ class CodeTables:
         weights: dict[str, Kind] = {"bit": "int", "preference": "int", "compatibility": "int"}
         own: dict[str, Kind] = {} if self.bundle.own is None else {"own": "int"}
         of_own: dict[str, Kind] = {} if self.bundle.own is None else {"own_no": "number"}
+        keys: dict[str, Kind] = {
+            name: "long" if name.endswith("total") else "code" for name in self._keys(self.bundle.user_keys[:0])
+        }
         about: dict[str, Kind] = {name: _kind(value) for name, value in self._about.items()}
         tables = [
             Table("bundle", about, ("fingerprint",), self._constants),
             Table("weights", weights | own, ("bit",), self._weights),
             Table(
-                "users",
-                {"user_no": "int", "user_id": "text", "personal": "flag", "code": "code"},
-                ("user_no",),
-                self._users,
+                "users", {"user_no": "int", "user_id": "text", "personal": "flag", **keys}, ("user_no",), self._users
             ),
             Table(
                 "items",
@@ -175,7 +177,8 @@ class CodeTables:
 
     def _users(self) -> Iterator[Block]:
         keys = self.bundle.user_keys
-        yield {"user_no": [0], "user_id": [None], "personal": [False], "code": np.zeros((1, keys.shape[1]), np.uint8)}
+        nothing = np.zeros((1, *keys.shape[1:]), keys.dtype)
+        yield {"user_no": [0], "user_id": [None], "personal": [False], **self._keys(nothing)}
         for first, ids in self._user_ids():
             snapshot, users = users_now(self._live, ids)
             self._check_same(snapshot)
@@ -183,8 +186,18 @@ class CodeTables:
                 "user_no": np.arange(first, first + len(ids)),
                 "user_id": ids,
                 "personal": [user.personal for user in users],
-                "code": first_bit_first(np.stack([user.user_key for user in users])),
+                **self._keys(np.stack([user.user_key for user in users])),
             }
+
+    def _keys(self, user_keys: np.ndarray) -> dict[str, np.ndarray]:
+        """What scores outfits for users, (R, ...), as columns."""
+        bundle = self.bundle
+        if bundle.user_form == "bits":
+            return {"code": first_bit_first(user_keys)}
+        columns = _planes("", exact.query(bundle, user_keys), bundle.preference_weights)
+        if bundle.own is not None:
+            columns |= _planes("own_", exact.own_query(bundle, user_keys), bundle.own.weights)
+        return columns
 
     def _opinions(self) -> Iterator[Block]:
         for first, ids in self._user_ids():
@@ -251,7 +264,7 @@ class CodeTables:
             rows = self._outfit_rows[start : start + CHUNK]
             items, own = snapshot.items_of(rows), snapshot.own_of(rows)
             terms = outfit_terms(bundle, items, own)
-            counted = outfit_items(bundle, items)
+            counted = exact.outfit_items(bundle, items)
             numbers = {
                 f"item_{slot + 1}": np.where(items == EMPTY, 0, self._item_numbers[item_type][items])
                 for slot, (item_type, items) in enumerate(zip(bundle.slots, counted.T))
@@ -274,6 +287,15 @@ class CodeTables:
 def first_bit_first(codes: Packed) -> Packed:
     """Packed codes, (..., W), with the first bit of a byte as its most significant: as databases read bit strings."""
     return np.packbits(np.unpackbits(codes, axis=-1, bitorder="little"), axis=-1)
+
+
+def _planes(prefix: str, queries: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Integers of users for each bit, (R, D), of which none is larger than the weight of its bit, as columns."""
+    columns = {
+        f"{prefix}plane_{number}": np.packbits((queries < 0) if step < 0 else (queries & step) > 0, axis=-1)
+        for number, step in enumerate(plane_steps(weights), start=1)
+    }
+    return {**columns, f"{prefix}total": queries.sum(axis=1)}
 
 
 def _kind(value: object) -> Kind:

@@ -28,6 +28,9 @@ WORLDS = {
     "sets": {"slots": ("item",) * 3, "num_bits": 72},
     "single": {"slots": ("hat",), "variant": "T1", "own": 10},
     "repeated": {"slots": FOUR, "repeat_empty": True, "biased": True},
+    "bytes": {"slots": FOUR, "num_modalities": 2, "own": 40, "user_form": "bytes"},
+    "scaled": {"user_form": "scaled"},
+    "floats": {"user_form": "floats", "num_bits": 72},
     "heavy": {"preference_weights": np.array([32767.9, -32767.9] * 8), "slots": FOUR},
 }
 PRICED = """
@@ -96,7 +99,7 @@ def duckdb_answers(connection, recommender: Recommender) -> None:
     assert priced
 
 
-@pytest.mark.parametrize("name", ["own", "repeated", "changed"])
+@pytest.mark.parametrize("name", ["own", "bytes", "changed"])
 def test_duckdb_answers_as_the_bundle(tmp_path, monkeypatch, name):
     duckdb = pytest.importorskip("duckdb")
     monkeypatch.setattr(tables, "CHUNK", 4)
