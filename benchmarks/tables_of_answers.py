@@ -109,6 +109,22 @@ def request_sum() -> str:
     return table(("", *heads), rows, right=len(heads))
 
 
+def other_engines() -> str:
+    """Exported codes in databases."""
+    measured = figures("other_engines")
+    rows = [
+        (
+            each["engine"],
+            f"{each['export_seconds']:.1f} s",
+            f"{each['load_seconds']:.1f} s" if each["load_seconds"] else "",
+            f"{1e3 * each['answer_seconds']:.0f} ms",
+            f"{each['rows_a_second'] / 1e6:.1f} million",
+        )
+        for each in measured["rows"]
+    ]
+    return table(("engine", "export", "load", "an answer", "items and outfits a second"), rows, right=4)
+
+
 ANSWERS: dict[str, Callable[[], str]] = {
     "adherence": adherence,
     "adherence-of-bits": adherence_of_bits,
@@ -116,4 +132,5 @@ ANSWERS: dict[str, Callable[[], str]] = {
     "service": service,
     "facts": facts,
     "request-sum": request_sum,
+    "other-engines": other_engines,
 }
