@@ -133,7 +133,7 @@ def _checked(bundle: Bundle, name: str, outfits: object) -> np.ndarray:
 
 
 class FoldIn:
-    """Codes of new users for one bundle.
+    """Codes of new users for one bundle whose users are bits.
 
     The same seed and the same outfits, in the same order, give the same code.
 
@@ -143,11 +143,6 @@ class FoldIn:
     """
 
     def __init__(self, bundle: Bundle, seed: int = 0) -> None:
-        if bundle.user_form != "bits":
-            raise QueryError(
-                f"{bundle.path} keeps users in {bundle.user_form}; new users can be folded in only where they are "
-                "bits: export the run with users in bits"
-            )
         self._bundle = bundle
         self._seed = seed
         self._drawn: dict[tuple[int, tuple[int, ...]], np.ndarray] = {}  # replaced as a whole: threads share it

@@ -1,4 +1,4 @@
-"""Fold-in for both ways in which bundles score outfits: by codes (FHN) and by vectors (outfit encoder)."""
+"""Fold-in for both ways in which bundles score outfits: by codes (FHN), in bits or numbers, and by vectors."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle, ScoringKind
 from fashion_hash.foldin.codes import FoldIn
+from fashion_hash.foldin.numbers import FoldInNumbers
 from fashion_hash.foldin.vectors import FoldInVectors
 from fashion_hash.index.scoring import scoring_of
 
@@ -29,8 +30,12 @@ class Fold(Protocol):
         ...
 
 
+def _by_codes(bundle: Bundle) -> Fold:
+    return FoldIn(bundle) if bundle.user_form == "bits" else FoldInNumbers(bundle)
+
+
 # by Bundle.scoring
-FOLDS: dict[ScoringKind, Callable[[Bundle], Fold]] = {"codes": FoldIn, "vectors": FoldInVectors}
+FOLDS: dict[ScoringKind, Callable[[Bundle], Fold]] = {"codes": _by_codes, "vectors": FoldInVectors}
 
 
 def open_fold(bundle: Bundle) -> Fold:
@@ -46,7 +51,7 @@ def fold_in_codes(bundle: Bundle, liked: Sequence[np.ndarray]) -> np.ndarray:
         liked: for each of U users at least one outfit, as rows of items by slot, (L, S).
 
     Returns:
-        (U, D) float32: -1 / +1, or the vectors of an outfit encoder.
+        (U, D) float32: -1 / +1, numbers from -1 to +1, or the vectors of an outfit encoder.
     """
     fold = open_fold(bundle)
     return scoring_of(bundle).real_keys(np.array([fold.fit(outfits) for outfits in liked]))

@@ -8,10 +8,13 @@ import pytest
 
 from fashion_hash.bundle.views import impersonal
 from fashion_hash.bundle.write import write_bundle
-from fashion_hash.core.codes import WEIGHT_ONE, pack, unpack
+from fashion_hash.core.codes import WEIGHT_ONE, UserForm, pack, unpack
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import QueryError
 from fashion_hash.foldin.codes import FoldIn, Vectors, descend, outfit_vectors
+from fashion_hash.foldin.fold_in import open_fold
+from fashion_hash.foldin.newton import Scored, drawn_outfits, most_likely, prior_of
+from fashion_hash.foldin.numbers import FoldInNumbers
 from fashion_hash.index import exact
 from fashion_hash.index.build import build_index
 from fashion_hash.index.engines.factored import Factored
@@ -243,6 +246,43 @@ def test_random_outfits_that_were_kept_give_the_same_code(tmp_path):
         assert fold.fit(told[:count]).tobytes() == FoldIn(bundle).fit(told[:count]).tobytes()
 
 
-def test_users_that_are_more_than_bits_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(QueryError, match="keeps users in bytes; new users can be folded in only where they are bits"):
-        FoldIn(random_bundle(tmp_path / "bundle", user_form="bytes"))
+@pytest.mark.parametrize("form", ["scaled", "bytes", "floats"])
+@pytest.mark.parametrize("world", WORLDS)
+def test_a_planted_taste_comes_back_in_numbers(tmp_path: Path, world: str, form: UserForm) -> None:
+    bundle = random_bundle(tmp_path / "bundle", num_items=300, user_form=form, **{"num_bits": 32, **WORLDS[world]})
+    fold, planted, other = open_fold(bundle), bundle.user_keys[2], bundle.user_keys[3]
+    best = liked_by(bundle, planted, 2000)
+    code = fold.fit(best[:40])
+    assert code is not None
+    assert (code.shape, code.dtype) == (planted.shape, planted.dtype)
+    again = open_fold(bundle).fit(best[:40], bundle=bundle)
+    assert again is not None
+    assert code.tobytes() == again.tobytes()
+    assert separated(bundle, code, planted) > 0.7
+    assert abs(separated(bundle, code, other)) < 0.5
+    from_dislikes = fold.fit(best[:0], best[-5:])
+    assert separated(bundle, from_dislikes, planted) > 0.4
+    assert fold.fit(best[:0]) is None
+
+
+def test_numbers_are_the_most_likely_ones(tmp_path: Path) -> None:
+    """No step from them lowers loss and prior together."""
+    bundle = random_bundle(
+        tmp_path / "bundle", num_bits=16, num_items=300, num_users=60, user_form="floats", biased=True
+    )
+    told = rows(bundle, 6, seed=3)
+    scored, signs = Scored(*outfit_vectors(bundle, told)), np.array([1.0, 1, 1, 1, -1, -1])
+    random = Scored(*outfit_vectors(bundle, drawn_outfits(bundle, 0)))
+    prior = prior_of(bundle.user_keys.astype(np.float64))
+
+    def loss(user: np.ndarray) -> float:
+        apart = (scored.vectors @ user + scored.constant)[:, None] - (random.vectors @ user + random.constant)
+        away = user - prior.mean
+        pairs = np.logaddexp(0, -signs[:, None] * apart).mean(axis=1).sum()
+        return float(20 * pairs + 0.5 * away @ prior.precision @ away)
+
+    found = most_likely(scored, signs, random, prior, 20.0)
+    rng = np.random.default_rng(0)
+    assert all(loss(found + rng.normal(size=16) * 0.01) > loss(found) for _ in range(50))
+    key = FoldInNumbers(bundle).fit(told[:4], told[4:])
+    np.testing.assert_allclose(key, np.clip(found, -1, 1), atol=1e-6)

@@ -5,20 +5,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fashion_hash.foldin.codes import FoldIn
+from fashion_hash.foldin.fold_in import open_fold
 from fashion_hash.retrieval.recommender import Recommender
 from tests.worlds.live_world import SLOTS, World, key, new_bundle
 
 
 @pytest.mark.parametrize("steps", [25, pytest.param(90, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2)), 3, 4, 5])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2)), 3, 4, 5, 6])
 def test_random_changes_answer_like_brute_force(tmp_path: Path, seed: int, steps: int) -> None:
     rng = np.random.default_rng(seed)
     bundle = new_bundle(
         tmp_path / "bundle",
-        count=(60, 60, 60, 0, 60, 60)[seed],
-        slots=SLOTS if seed < 4 else ("item",) * (1 if seed == 4 else 3),
-        num_bits=(16, 8, 64, 16, 16, 16)[seed],
+        count=(60, 60, 60, 0, 60, 60, 60)[seed],
+        slots={4: ("item",), 5: ("item",) * 3}.get(seed, SLOTS),
+        num_bits=(16, 8, 64, 16, 16, 16, 24)[seed],
+        user_form="bytes" if seed == 6 else "bits",
     )
     world = World(bundle)
     writer, reader = Recommender.load(bundle.path), Recommender.load(bundle.path, engine="scan")
@@ -95,7 +96,7 @@ def add_user(world: World, writer: Recommender, rng: np.random.Generator, step: 
     user = f"new-user-{step}"
     writer.add_user(user, liked=liked, disliked=disliked)
     world.liked[user], world.disliked[user] = {key(outfit) for outfit in liked}, {key(outfit) for outfit in disliked}
-    world.users[user] = None if not told else code_of(writer, liked, disliked)  # type: ignore[assignment]
+    world.users[user] = None if not told else world.asked(code_of(writer, liked, disliked))  # type: ignore[assignment]
 
 
 def update_user(world: World, writer: Recommender, rng: np.random.Generator, step: int) -> None:
@@ -112,7 +113,7 @@ def update_user(world: World, writer: Recommender, rng: np.random.Generator, ste
         (world.disliked if liked else world.liked)[user].discard(outfit)
     state = writer.live.now_with([user])[1][0]
     assert state is not None
-    world.users[user] = np.unpackbits(state.code, bitorder="little").astype(int) * 2 - 1
+    world.users[user] = world.asked(state.code.view(world.bundle.user_keys.dtype))
 
 
 def compact(world: World, writer: Recommender, rng: np.random.Generator, step: int) -> None:
@@ -128,9 +129,11 @@ def reopen(world: World, writer: Recommender, rng: np.random.Generator, step: in
 def code_of(writer: Recommender, liked: list[dict[str, str]], disliked: list[dict[str, str]]) -> np.ndarray:
     from fashion_hash.bundle.lookup import outfit_rows
 
-    fold = FoldIn(writer.live.bundle)
+    fold = open_fold(writer.live.bundle)
     rows = [np.array([outfit_rows(writer.bundle, outfit) for outfit in outfits]) for outfits in (liked, disliked)]
-    return np.unpackbits(fold.fit(*rows, bundle=writer.bundle), bitorder="little").astype(int) * 2 - 1
+    code = fold.fit(*rows, bundle=writer.bundle)
+    assert code is not None
+    return code
 
 
 ACTS = {

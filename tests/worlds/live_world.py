@@ -36,7 +36,7 @@ class World:
     Attributes:
         items: by type and id, code (M, D) of -1 / +1 and bias, fixed point; only what is there.
         outfits: by id, the ids of the items by slot name; only what is there.
-        users: by id, code (D,).
+        users: by id, what each bit of an item is worth to them, (D,) fixed point.
         liked, disliked: by user id, sets of outfits as sorted (slot name, item id) pairs.
     """
 
@@ -51,11 +51,17 @@ class World:
             for kind in bundle.types
         }
         self.outfits = {one: self.named(pool.items[row]) for row, one in enumerate(pool.ids.all())}
-        self.users = {one: unpack(bundle.user_codes[row]) for row, one in enumerate(bundle.users.all())}
+        self.users = {one: self.asked(bundle.user_codes[row]) for row, one in enumerate(bundle.users.all())}
         self.liked: dict[str, set] = {one: set() for one in self.users}
         self.disliked: dict[str, set] = {}
         for user, items in zip(bundle.history.users.tolist(), bundle.history.items):
             self.liked[bundle.users.id(user)].add(key(self.named(items)))
+
+    def asked(self, user_key: np.ndarray) -> np.ndarray:
+        """What is asked of a user in bits or bytes."""
+        in_bits = self.bundle.user_form == "bits"
+        numbers = unpack(user_key) if in_bits else user_key.astype(np.float32) / np.float32(127)
+        return np.rint(numbers.astype(np.float64) * self.bundle.preference_weights).astype(np.int64)
 
     def named(self, items: np.ndarray) -> dict[str, str]:
         """Items by slot name, of the bundle as it was exported."""
@@ -67,7 +73,7 @@ class World:
         bundle, kinds = self.bundle, dict(zip(self.bundle.slot_names, self.bundle.slots))
         found = {name: self.items[kinds[name]][one] for name, one in outfit.items()}
         user = 0 * self.users["user-0"] if user_id is None else self.users[user_id]
-        preference = sum(int((code * user * bundle.preference_weights).sum()) for code, _ in found.values())
+        preference = sum(int((code * user).sum()) for code, _ in found.values())
         pairs = [(bundle.slot_names[a], bundle.slot_names[b]) for a, b in slot_pairs(bundle.slots)]
         pairs = [(a, b) for a, b in pairs if a in found and b in found]
         together = sum(int((found[a][0] * found[b][0] * bundle.compatibility_weights).sum()) for a, b in pairs)
@@ -86,7 +92,7 @@ class World:
             items = [self.items[kinds[name]][outfit[name]] for outfit in outfits]
             codes[name] = np.stack([code for code, _ in items])  # (N, M, D)
             bias += [item_bias for _, item_bias in items]
-        preference = sum((code * user * bundle.preference_weights).sum(axis=(1, 2)) for code in codes.values())
+        preference = sum((code * user).sum(axis=(1, 2)) for code in codes.values())
         pairs = [(bundle.slot_names[a], bundle.slot_names[b]) for a, b in slot_pairs(bundle.slots)]
         pairs = [(a, b) for a, b in pairs if a in codes and b in codes]
         together = sum((codes[a] * codes[b] * bundle.compatibility_weights).sum(axis=(1, 2)) for a, b in pairs)
