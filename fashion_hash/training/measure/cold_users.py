@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fashion_hash.core.codes import UserForm
 from fashion_hash.core.outfits import EMPTY, Outfits, fill_empty
 from fashion_hash.core.seeds import generator
 from fashion_hash.data.dataset import Dataset
@@ -30,7 +31,7 @@ from fashion_hash.foldin.fold_in import fold_in_codes
 from fashion_hash.training.determinism import same_bits
 from fashion_hash.training.export.bundle import export_bundle
 from fashion_hash.training.runs.run import Run
-from fashion_hash.training.runs.scoring import ModelScorer, trained_users
+from fashion_hash.training.runs.scoring import ModelScorer, size_of_users, trained_users
 
 NEGATIVES = 64
 STEPS = 200
@@ -110,7 +111,8 @@ def fold_ins(
     Args:
         run: exported to a temporary bundle, which fold-in needs.
         dataset: the data with its hidden users.
-        scorer: of the run, in the form of a bundle: binary codes, or the vectors of an outfit encoder.
+        scorer: of the run, in the form of a bundle: binary codes, with users in any form, or the vectors of an outfit
+            encoder.
         counts: numbers of told outfits.
         calibrate: see `export_bundle`.
     """
@@ -118,14 +120,17 @@ def fold_ins(
     if not counts:
         return scorers
     assert dataset.cold is not None
+    user_code: UserForm = "bits" if scorer.users is None else scorer.users.form
     with TemporaryDirectory() as folder:
-        bundle = export_bundle(run, Path(folder) / "bundle", dataset, calibrate=calibrate, onnx=False, user_code="bits")
+        bundle = export_bundle(
+            run, Path(folder) / "bundle", dataset, calibrate=calibrate, onnx=False, user_code=user_code
+        )
         for count in counts:
             told = told_outfits(dataset.cold, count)
             liked = [told.items[told.users == user] for user in range(len(dataset.cold.ids))]
             codes = fold_in_codes(bundle, liked)
             scorers[count] = copy(scorer)
-            scorers[count].user_codes = torch.from_numpy(codes).to(scorer.user_codes)
+            scorers[count].user_codes = size_of_users(scorer) * torch.from_numpy(codes).to(scorer.user_codes)
     return scorers
 
 

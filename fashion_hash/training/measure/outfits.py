@@ -49,6 +49,10 @@ class _Forms(NamedTuple):
         asymmetric = scorer(None, asymmetric_code(run.config)) if takes_user_numbers(model) else None
         return cls(scorer(slope), scorer(None), asymmetric, slope)
 
+    def answering(self, run: Run) -> ModelScorer:
+        """The scorer in the form of the bundle of the run."""
+        return self.asymmetric if self.asymmetric is not None and run.form == "asymmetric" else self.binary
+
     def by_name(self) -> dict[str, ModelScorer]:
         """The scorers by their names in a report."""
         named = {"relaxed": self.relaxed, "binary": self.binary}
@@ -113,7 +117,7 @@ def evaluate(
         the binary model without its users (no_user) and without its pairs (no_item_pairs). Protocols of
         hidden users begin with "cold_1_" or "cold_5_"; their baselines use nothing about the user:
         chance, popularity, no_user and no_user_relaxed, and the mean of the known users (mean_user, relaxed).
-        They also have fold_in, the code that `Recommender.add_user` gives (binary, or the vector). With baselines
+        They also have fold_in, the code that `Recommender.add_user` gives (as the bundle keeps it). With baselines
         also "settings": {baseline: {use: what was chosen on validation}}.
 
     Raises:
@@ -190,7 +194,7 @@ def _hidden_users(
     results: dict[str, dict[str, Metrics]] = {}
     lines: dict[str, str] = {}
     model = forms.binary.model
-    folded = fold_ins(run, task.dataset, forms.binary, counts, calibrate) if exportable(model) else {}
+    folded = fold_ins(run, task.dataset, forms.answering(run), counts, calibrate) if exportable(model) else {}
     for told in counts:
         negatives = negatives_of(_cold_task(task))
         measured = _measured(_cold_scorers(task, told, forms, folded.get(told)), negatives)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.core.codes import unpack
+from fashion_hash.core.codes import UserForm, unpack
 from fashion_hash.data.told.tables import read_told, write_told
 from fashion_hash.errors import DataError, UnknownIdError
 from fashion_hash.foldin.fold_in import open_fold
@@ -45,8 +45,8 @@ def told_bundle(path: Path) -> Recommender:
     return shop
 
 
-@pytest.mark.parametrize("compacted", [False, True])
-def test_what_was_told_is_told_to_the_new_model(tmp_path: Path, compacted: bool) -> None:
+@pytest.mark.parametrize(("compacted", "user_form"), [(False, "bits"), (True, "bits"), (False, "bytes")])
+def test_what_was_told_is_told_to_the_new_model(tmp_path: Path, compacted: bool, user_form: UserForm) -> None:
     path = tmp_path / "bundle"
     shop = told_bundle(path)
     removed = shop.live.now().ids.all()[0]
@@ -55,7 +55,7 @@ def test_what_was_told_is_told_to_the_new_model(tmp_path: Path, compacted: bool)
     if compacted:
         shop.compact()
         shop.add_outfits({"three": {"top": "new"}})
-    carried = retrain(path, seed=2)
+    carried = retrain(path, seed=2, user_form=user_form)
     assert (carried.items, carried.users, carried.removed_items, carried.outfits) == (1, 3, 1, 1 + compacted)
     assert set(carried.left_behind) == {("item", "shoe", "coded"), ("outfit", "", "two")}
     assert "given as a code" in carried.left_behind["item", "shoe", "coded"]

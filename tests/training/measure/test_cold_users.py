@@ -148,7 +148,10 @@ def test_more_outfits_than_hidden_users_have_are_refused(short):
         evaluate(run, "test", dataset, cold=[1, fewest + 1])
 
 
-@pytest.mark.parametrize("sections", [NETWORKS[0], pytest.param(NETWORKS[1], marks=pytest.mark.slow), NETWORKS[2]])
+@pytest.mark.parametrize(
+    "sections",
+    [NETWORKS[0], pytest.param(NETWORKS[1], marks=pytest.mark.slow), NETWORKS[2], {"user": {"code": "bytes"}}],
+)
 def test_fold_in_is_what_a_new_user_of_the_recommender_gets(tmp_path, sections):
     values = {"data": {"cold_users": 6}, "model": {"item_bias": True}, "train": {"epochs": 3, "calibrate": True}}
     config = make_config(tiny_values(**values, **sections))
