@@ -32,7 +32,7 @@ from fashion_hash.training.runs.calibration import (
 from fashion_hash.training.runs.item_inputs import ItemInputs
 from fashion_hash.training.runs.run import make_model
 from fashion_hash.training.runs.scoring import ModelScorer, as_answered, trained_users
-from fashion_hash.training.spectral import start_from_spectrum
+from fashion_hash.training.starts.spectral import start_from_spectrum
 from tests.paths import PROJECT
 from tests.worlds.click_world import ClickWorld, write_kgin
 from tests.worlds.tiny import tiny_dataset, tiny_values

@@ -51,7 +51,7 @@ def start_from_spectrum(model: Network, config: Config, dataset: Dataset, inputs
     Raises:
         ConfigError: a content head is not linear, a backbone is trained, or item and user codes differ in length.
     """
-    _check(model, config, inputs)
+    check_start(model, config, inputs)
     seed, positives = config.seed, dataset.split("train").positives
     seen = inputs.known_items
     if model.own is not None and model.own.codes is not None:
@@ -59,8 +59,8 @@ def start_from_spectrum(model: Network, config: Config, dataset: Dataset, inputs
         users, outfits = _outfit_factors(positives, inputs.own, len(dataset.users), model.num_bits, seed)
         placed = _turned(np.concatenate([users, outfits]), model.num_bits, seed)
         users, outfits = placed[: len(users)], placed[len(users) :]
-        targets = _means_of_items(inputs.own, outfits, seen)
-        _place(model.own.codes.weight, outfits)
+        targets = means_of_items(inputs.own, outfits, seen)
+        place(model.own.codes.weight, outfits)
     elif "id" in model.modalities:
         users, items = _click_factors(positives, dataset, seen, model.num_bits, seed)
         placed = _turned(np.concatenate([users, *items.values()]), model.num_bits, seed)
@@ -69,13 +69,8 @@ def start_from_spectrum(model: Network, config: Config, dataset: Dataset, inputs
     else:
         targets = _principal(inputs.tables[model.modalities[0]].features, seen, model.num_bits, seed)
         users = _means_of_users(positives, targets, seen, len(dataset.users))
-    if "id" in model.modalities:
-        for item_type, values in targets.items():
-            embedding: nn.Embedding = model.hashing["id"].embeddings[item_type]  # type: ignore[index, assignment]
-            _place(embedding.weight[:-1], values)  # the last is the unknown item
-    _place(model.users.weight, _scaled(users))
-    for modality in inputs.tables:
-        _set_heads(model, modality, inputs.tables[modality].features, targets, seen)
+    place(model.users.weight, scaled(users))
+    place_items(model, inputs, targets)
     if model.own is not None and model.own.bias is not None:
         assert inputs.own is not None
         _set(model.own.bias.weight, np.log1p(inputs.own.counts)[:, None])
@@ -84,6 +79,21 @@ def start_from_spectrum(model: Network, config: Config, dataset: Dataset, inputs
             numbers = np.log1p(counts)
             bias: nn.Embedding = model.item_bias[item_type]  # type: ignore[assignment]
             _set(bias.weight, (numbers - numbers.mean())[:, None])
+
+
+def place_items(model: Network, inputs: ItemInputs, targets: Mapping[str, np.ndarray]) -> None:
+    """Writes the codes of training items, (N, D) by type, into the embeddings of ids and the heads of content."""
+    if "id" in model.modalities:
+        for item_type, values in targets.items():
+            embedding: nn.Embedding = model.hashing["id"].embeddings[item_type]  # type: ignore[index, assignment]
+            place(embedding.weight[:-1], values)  # the last is the unknown item
+    for modality in inputs.tables:
+        _set_heads(model, modality, inputs.tables[modality].features, targets, inputs.known_items)
+
+
+def outfit_directions(positives: Outfits, own: OwnRows, num_users: int, num_bits: int, seed: int) -> np.ndarray:
+    """(K, D) the known outfits in the space of their factors, turned so that their own signs lose little."""
+    return _turned(_outfit_factors(positives, own, num_users, num_bits, seed)[1], num_bits, seed)
 
 
 def itq(points: np.ndarray, seed: int, steps: int = ITQ_STEPS) -> np.ndarray:
@@ -100,17 +110,18 @@ def itq(points: np.ndarray, seed: int, steps: int = ITQ_STEPS) -> np.ndarray:
     return np.asarray(rotation)
 
 
-def _check(model: Network, config: Config, inputs: ItemInputs) -> None:
+def check_start(model: Network, config: Config, inputs: ItemInputs) -> None:
+    """Raises ConfigError where a network cannot start so."""
     if inputs.backbone is not None:
-        raise ConfigError("train.start spectral needs frozen features: set image.mode to frozen")
+        raise ConfigError(f"train.start {config.train.start} needs frozen features: set image.mode to frozen")
     for modality in inputs.tables:
         if config.head(modality) != "linear":
-            raise ConfigError(f"train.start spectral needs linear heads: set {modality}.head to linear")
+            raise ConfigError(f"train.start {config.train.start} needs linear heads: set {modality}.head to linear")
     width = model.num_bits if config.encoder is None else config.encoder.width
     if width != model.num_bits:
         raise ConfigError(
-            f"train.start spectral places users and items in one space: encoder.width must be model.num_bits "
-            f"({model.num_bits}), got {width}"
+            f"train.start {config.train.start} places users and items in one space: encoder.width must be "
+            f"model.num_bits ({model.num_bits}), got {width}"
         )
 
 
@@ -144,7 +155,7 @@ def _outfit_factors(
     return _factors((positives.users, own.of_positives), (num_users, len(own.items)), num_bits, seed)
 
 
-def _means_of_items(own: OwnRows, placed: np.ndarray, seen: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def means_of_items(own: OwnRows, placed: np.ndarray, seen: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """(N, D) by type: the training items, each at the mean of the known outfits that hold it, of the usual length."""
     targets = {}
     for item_type, mask in seen.items():
@@ -152,7 +163,7 @@ def _means_of_items(own: OwnRows, placed: np.ndarray, seen: Mapping[str, np.ndar
         for slot in (slot for slot, name in enumerate(own.slots) if name == item_type):
             worn = np.flatnonzero(own.items[:, slot] != EMPTY)
             np.add.at(total, place[own.items[worn, slot]], placed[worn])
-        targets[item_type] = _scaled(total)
+        targets[item_type] = scaled(total)
     return targets
 
 
@@ -190,10 +201,10 @@ def _turned(points: np.ndarray, num_bits: int, seed: int) -> np.ndarray:
     sample = directions
     if len(sample) > ITQ_ROWS:
         sample = sample[generator(seed, "itq rows").permutation(len(sample))[:ITQ_ROWS]]
-    return _scaled(directions @ itq(sample, seed))
+    return scaled(directions @ itq(sample, seed))
 
 
-def _scaled(points: np.ndarray) -> np.ndarray:
+def scaled(points: np.ndarray) -> np.ndarray:
     """Points whose numbers have the root mean square SPREAD, point by point; zeros stay zeros."""
     size = np.sqrt((points**2).mean(axis=1, keepdims=True))
     return np.asarray(points * (SPREAD / np.where(size > 0, size, 1)))
@@ -247,7 +258,7 @@ def _counts(positives: Outfits, num_items: Mapping[str, int]) -> dict[str, np.nd
 
 
 @torch.no_grad()
-def _place(parameter: Tensor, values: np.ndarray) -> None:
+def place(parameter: Tensor, values: np.ndarray) -> None:
     """Sets the rows that are not zero; the others, of which nothing is known, stay random."""
     known = values.any(axis=1)
     parameter[torch.from_numpy(known).to(parameter.device)] = torch.from_numpy(values[known]).to(parameter)

@@ -13,7 +13,7 @@ from fashion_hash.errors import ConfigError
 from fashion_hash.training.outfits.loop import fit
 from fashion_hash.training.runs.item_inputs import ItemInputs
 from fashion_hash.training.runs.run import make_model
-from fashion_hash.training.spectral import itq, start_from_spectrum
+from fashion_hash.training.starts.spectral import itq, start_from_spectrum
 from tests.worlds.tiny import tiny_dataset
 
 
