@@ -1,8 +1,8 @@
 """A made log of outfit clicks as sparse as real ones, in the files of KGAT and KGIN: planted tastes and popularity.
 
 Each outfit belongs to a taste, some to two, and has a popularity that falls with its rank; a person has one taste or
-several, and clicks two or three outfits: popular ones of a taste of theirs, or popular ones of all. Most items belong to
-one outfit alone, as in Alibaba iFashion, so that items say little that their outfits do not.
+several, and clicks two or three outfits: popular ones of a taste of theirs, or popular ones of all. Most items belong
+to one outfit alone, as in Alibaba iFashion, so that items say little that their outfits do not.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _clicks(
 
 
 def _items(log: ClickLog, taste: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(outfits, SLOTS) items: most of them new, the others those of an earlier outfit of the taste, in the same slot."""
+    """(outfits, SLOTS) items: most of them new, the others of an earlier outfit of the taste, in the same slot."""
     items = np.arange(log.outfits * SLOTS).reshape(log.outfits, SLOTS)
     for number in range(log.tastes):
         rows = np.flatnonzero(taste == number)

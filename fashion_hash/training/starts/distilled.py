@@ -88,7 +88,7 @@ class Bits(NamedTuple):
     Attributes:
         users: (U, D) zeros for users without a click.
         outfits: (K, D).
-        bias: (K,).
+        bias: (K,); that of an outfit without clicks would be 0.
         weight: the preference is this times the mean over bits of the products.
     """
 
@@ -102,12 +102,12 @@ class _Sign(torch.autograd.Function):
     """-1 or +1; gradients pass as through tanh."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, values: Tensor) -> Tensor:
         ctx.save_for_backward(values)
         return torch.where(values >= 0, 1.0, -1.0)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (values,) = ctx.saved_tensors
         return gradient * (1 - torch.tanh(values).square())
 
@@ -115,11 +115,11 @@ class _Sign(torch.autograd.Function):
 class _Student(nn.Module):
     """Outfit codes, what outfits say about whoever clicked them, biases, and the weight of the preference."""
 
-    def __init__(self, start: np.ndarray, popularity: np.ndarray) -> None:
+    def __init__(self, start: np.ndarray, counts: np.ndarray) -> None:
         super().__init__()
         numbers = torch.from_numpy(start.astype(np.float32))
         self.outfits, self.says = nn.Parameter(numbers.clone()), nn.Parameter(numbers.clone())
-        self.bias = nn.Parameter(torch.from_numpy(np.log(popularity).astype(np.float32)))
+        self.bias = nn.Parameter(torch.from_numpy(np.log1p(counts).astype(np.float32)))
         self.log_weight = nn.Parameter(torch.tensor(float(np.log(WEIGHT))))
 
     def sums(self, rows: Tensor, columns: Tensor, count: int) -> Tensor:
@@ -129,8 +129,8 @@ class _Student(nn.Module):
 
     def forward(self, rows: Tensor, columns: Tensor, count: int) -> Tensor:
         """(B, K) scores."""
-        users: Tensor = _Sign.apply(self.sums(rows, columns, count))
-        outfits: Tensor = _Sign.apply(self.outfits)
+        users: Tensor = _Sign.apply(self.sums(rows, columns, count))  # type: ignore[no-untyped-call]
+        outfits: Tensor = _Sign.apply(self.outfits)  # type: ignore[no-untyped-call]
         scores = users @ outfits.T * (self.log_weight.exp() / outfits.shape[1]) + self.bias
         return scores.index_put((rows, columns), scores.new_tensor(NEVER))
 
@@ -147,7 +147,7 @@ def distil(clicks: Clicks, teacher: ScoreColumns, start: np.ndarray, seed: int, 
     """
     matrix = clicks.matrix
     popularity = (clicks.counts + 1) / (clicks.counts + 1).sum()
-    student = _Student(start, popularity).to(device)
+    student = _Student(start, clicks.counts).to(device)
     known = np.flatnonzero(np.diff(matrix.indptr))
     visits = min(EPOCHS * len(known), max(len(known), VISITS // matrix.shape[1]))
     size = int(np.clip(AT_ONCE // matrix.shape[1], LEAST_BATCH, BATCH))
