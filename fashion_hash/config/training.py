@@ -264,7 +264,10 @@ class TrainConfig(Section):
         start: a run folder whose model training starts from, such as the one trained on the users of tuples_630 for
             the new users of tuples_53; or "spectral": users and items start where the singular vectors of the clicks,
             or the principal components of the features, place them, turned so that signs lose little. It needs linear
-            heads. By default training starts from random numbers.
+            heads. "distilled", for outfits with codes of their own (section outfit): users and outfits start with bits
+            that predict what EASE, a linear model of the clicks, says of every outfit; on sparse logs these are better
+            than what training finds, and rates of 0 leave them as they are. By default training starts from random
+            numbers.
         average: answer with the mean of the weights of this many last epochs, under the slope of the first of them;
             if left out, with the weights of a single epoch. It helps relaxed codes, binary ones hardly.
         calibrate: whether everything that uses the run weighs the terms of the score on the validation split, and

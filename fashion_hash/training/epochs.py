@@ -47,7 +47,7 @@ class Recipe(Generic[AnyBatch]):
 
     Attributes:
         batches: the batches of an epoch, a function of its number alone.
-        steps: how many batches an epoch has.
+        steps: how many batches an epoch has; 0 where nothing is trained, and a model is measured as it starts.
         loss: the loss of a batch.
         measure: the current metrics of the model, for the slope of its relaxed codes.
         train_mode: puts the model into training mode.
@@ -133,7 +133,7 @@ def _epochs(
 def _run_steps(
     run: RunFolder[AnyConfig], optimiser: PartOptimiser, recipe: Recipe[AnyBatch], slope: float, log: TrainLog
 ) -> float:
-    """Takes all steps of the next epoch; returns the mean of their losses."""
+    """Takes all steps of the next epoch; returns the mean of their losses, 0 without steps."""
     epoch, epochs = len(run.history), run.config.train.epochs
     title = f"epoch {epoch + 1}/{epochs}"
     total, steps = 0.0, 0
@@ -150,7 +150,7 @@ def _run_steps(
         optimiser.step(loss)
         total, steps = total + value, steps + 1
         log.step(steps, total / steps)
-    return total / steps
+    return total / max(1, steps)
 
 
 def _line(run: RunFolder[AnyConfig], metrics: Mapping[str, Any]) -> str:

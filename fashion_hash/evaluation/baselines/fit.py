@@ -110,7 +110,13 @@ class Fitter:
         method, fitted = METHODS[name], Fitted()
         if name == RECENT and self._items.times is None:
             raise QueryError("needs a time of every training outfit, and this data has none")
-        of_items = list(self._candidates(method, self._items))
+        try:
+            of_items = list(self._candidates(method, self._items))
+        except QueryError:  # there are too many items for it
+            if not self.uses.outfits or not {"outfits"} & method.uses & set(method.columns):
+                raise
+            self._for_outfits(method, fitted, ())
+            return fitted
         self._for_negatives(method, fitted, of_items)
         self._for_outfits(method, fitted, of_items)
         self._for_slots(method, fitted, of_items)

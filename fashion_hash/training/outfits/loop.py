@@ -106,9 +106,10 @@ def _fit(config: Config, loaded: Loaded, out: str | Path | None, resume: bool, l
     def loss(batch: Batch, step: Step) -> Tensor:
         return objective(batch, step.slope, generator(config.seed, "step", step.epoch, step.number))
 
+    still = all(getattr(config.optimiser.rates, part) == 0 for part in trained)  # the start is what is measured
     recipe = Recipe(
-        batches=data.epoch,
-        steps=data.steps,
+        batches=(lambda epoch: iter(())) if still else data.epoch,
+        steps=0 if still else data.steps,
         loss=loss,
         measure=lambda slope: {**validation(model, slope), "pairs": data.pairs},
         train_mode=lambda: model.train_parts(trained),

@@ -41,10 +41,10 @@ from fashion_hash.training.starts.spectral import (
 DISTILLED = "distilled"
 REGULARISATION = 8.0  # of EASE, times the mean number of clicks of an outfit
 
-EPOCHS, RATE = 4, 0.01
+EPOCHS, RATE = 2, 0.005
 POPULARITY = 0.3  # share of what is taught that is the same for all users: how popular an outfit is
 WEIGHT = 8.0  # of the preference before the first step
-BATCH, LEAST_BATCH = 1024, 64  # users
+BATCH, LEAST_BATCH = 256, 64  # users
 AT_ONCE = 1 << 23  # scores of a batch, at most
 VISITS = 4_000_000_000  # scores in all, about: fewer epochs where there are more
 NEVER = -1e4  # the score of an outfit that a user has clicked

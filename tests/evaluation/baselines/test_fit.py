@@ -9,6 +9,7 @@ from fashion_hash.core.vocabulary import Vocabulary
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.facts import OutfitFacts
 from fashion_hash.errors import QueryError
+from fashion_hash.evaluation.baselines import ease
 from fashion_hash.evaluation.baselines.fit import BASELINES, Fitter, Uses, Validate, best
 from fashion_hash.evaluation.baselines.measure import Measures, measured, validation
 from fashion_hash.evaluation.baselines.methods import METHODS
@@ -103,3 +104,15 @@ def test_what_cannot_be_had_is_said() -> None:
     assert not isinstance(made["popularity"], str)
     with pytest.raises(QueryError, match=r"no baseline 'EAS' \(nearest: 'EASE'"):
         Fitter(dataset, Uses(), Validate())("EAS")
+
+
+def test_too_many_items_leave_the_ranking_of_outfits(monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = tiny_dataset(("top", "bottom"), users=60, items=40, outfits=18)
+    monkeypatch.setattr(ease, "LARGEST", 55)
+    fitted = Fitter(dataset, Uses(slots=(0,)), Validate())("EASE")
+    assert fitted.score is None
+    assert not fitted.items
+    assert fitted.settings == {"full_outfits": {"columns": "outfits", "regularisation": 100.0}}
+    assert fitted.outfits is not None
+    with pytest.raises(QueryError, match="both are more than 55"):
+        Fitter(dataset, Uses(outfits=False), Validate())("EASE")
