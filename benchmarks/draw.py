@@ -11,6 +11,8 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from statistics import mean
+from typing import Any
 
 from tables import figures, share, spread, table
 from tables_of_answers import ANSWERS
@@ -322,6 +324,23 @@ def readers() -> str:
     return table(("format", "files, MB", "seconds", "peak memory, MB"), rows, right=3)
 
 
+def clicks() -> str:
+    """Bits and float baselines on a made log of clicks: recall@20, means over seeds."""
+    rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in figures("clicks")["rows"]:
+        rows.setdefault((row["model"], row["form"]), []).append(row)
+    cells = [
+        (
+            model,
+            form,
+            *(share(mean(row[key] for row in of)) for key in ("valid", "test")),
+            f"{mean(row['cpu_seconds'] for row in of):.0f}",
+        )
+        for (model, form), of in rows.items()
+    ]
+    return table(("", "a user", "recall@20, validation", "recall@20, test", "CPU seconds"), cells, right=3)
+
+
 def origins() -> str:
     """Where every file of figures comes from."""
     rows = []
@@ -346,6 +365,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "engines": engines,
     "weights": weights,
     "shop-scale": shop_scale,
+    "clicks": clicks,
     "readers": readers,
     "origins": origins,
     **ANSWERS,

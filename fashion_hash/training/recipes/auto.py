@@ -161,10 +161,17 @@ class _Search:
 
     def _configured(self, name: str, epochs: int) -> Config:
         config = with_values(self._config, self._candidates[name].values)
-        return config.model_copy(update={"train": config.train.model_copy(update={"epochs": epochs})})
+        update = {"epochs": self._epochs_of(name, epochs)}
+        return config.model_copy(update={"train": config.train.model_copy(update=update)})
+
+    def _epochs_of(self, name: str, epochs: int) -> int:
+        """So many, or as few as the candidate itself says: one that trains nothing is measured once."""
+        own: int = self._candidates[name].values["train"].get("epochs", epochs)
+        return min(epochs, own)
 
     def _trial(self, name: str, epochs: int) -> Trial:
         """What a candidate scores after so many epochs, from the file of trials or by training it."""
+        epochs = self._epochs_of(name, epochs)
         trial = self._trials.get(name, epochs)
         if trial is None:
             trial = self._tried(name, epochs)

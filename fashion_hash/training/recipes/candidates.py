@@ -65,6 +65,9 @@ _LOG: Values = merged(
     {"model": {"item_weight": 0.1}, "train": {"best_by": "recall@20", "patience": 2}},
 )
 _SLOW: Values = {"optimiser": {"rates": {name: 1e-3 for name in ("user", "id", "item_bias", "outfit", "outfit_bias")}}}
+# outfits start with bits that EASE taught; nothing is trained after that, so that epochs would not matter
+_STILL: Values = {"rates": dict.fromkeys(("user", "id", "item_bias", "outfit", "outfit_bias", "bit_weights"), 0.0)}
+_TAUGHT: Values = merged(_LOG, {"outfit": {}, "model": {"user_weight": 0.05}, "train": {"start": "distilled"}})
 # what is tried on outfits of items without content
 _IDS: Mapping[str, Values] = {
     "shared negatives": _SHARED,
@@ -75,12 +78,12 @@ _IDS: Mapping[str, Values] = {
 }
 # what is tried on clicks
 _CLICKS: Mapping[str, Values] = {
+    "bits taught by EASE": merged(_TAUGHT, {"optimiser": _STILL, "train": {"epochs": 1}}),
     "real outfits": _LOG,
     "real outfits, slow": merged(_LOG, _SLOW),
-    "outfits of their own": merged(_LOG, {"outfit": {}}),
-    "outfits of their own, slow": merged(_LOG, merged(_SLOW, {"outfit": {}})),
-    "real outfits, heavy pairs": merged(_LOG, {"model": {"item_weight": 0.5}}),
+    "bits taught by EASE, trained on": merged(_TAUGHT, _SLOW),
     "real outfits, drawn evenly": merged(_LOG, {"negatives": {"popularity": 0.0}}),
+    "outfits of their own, slow": merged(_LOG, merged(_SLOW, {"outfit": {}})),
 }
 
 
@@ -102,7 +105,7 @@ def candidates(config: Config, facts: Facts) -> list[Candidate]:
     problem: ConfigError | None = None
     for name, values in changes.items():
         fitting = {key: value for key, value in values.items() if key not in CONTENT or key in base}
-        candidate = Candidate(name, merged(base, fitting))
+        candidate = Candidate(name, _at_most(merged(base, fitting), facts))
         try:
             text = with_values(config, candidate.values).to_yaml()
         except ConfigError as error:  # it does not go with what the configuration gives
@@ -112,6 +115,14 @@ def candidates(config: Config, facts: Facts) -> list[Candidate]:
     if not found and problem is not None:
         raise problem
     return list(found.values())
+
+
+def _at_most(values: Values, facts: Facts) -> Values:
+    """With no more real outfits as negatives than there are."""
+    negatives = values["negatives"]
+    if negatives["kind"] != "outfits":
+        return values
+    return merged(values, {"negatives": {"per_positive": min(negatives["per_positive"], facts.outfits)}})
 
 
 def with_values(config: Config, values: Mapping[str, Any]) -> Config:
@@ -126,7 +137,7 @@ def epochs(config: Config, facts: Facts) -> int:
     if "epochs" in config.train.model_fields_set:
         return config.train.epochs
     if facts.are_clicks:
-        return 12
+        return 8
     return max(12, min(24, round(_STEPS * _batch_size(facts) / max(1, facts.rows))))
 
 
