@@ -46,6 +46,7 @@ TRAINED = (
     "train.start=spectral",
     "train.epochs=8",
     "train.patience=2",
+    "train.calibrate=outfits",
     "optimiser.rates={user: 0.01, id: 0.01, item_bias: 0.01, bit_weights: 1.0e-4}",
 )
 VARIANTS: Mapping[str, tuple[str, ...]] = {"bits taught by EASE": (), "bits trained on clicks": TRAINED}

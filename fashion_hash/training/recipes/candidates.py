@@ -67,7 +67,11 @@ _LOG: Values = merged(
 _SLOW: Values = {"optimiser": {"rates": {name: 1e-3 for name in ("user", "id", "item_bias", "outfit", "outfit_bias")}}}
 # outfits start with bits that EASE taught; nothing is trained after that, so that epochs would not matter
 _STILL: Values = {"rates": dict.fromkeys(("user", "id", "item_bias", "outfit", "outfit_bias", "bit_weights"), 0.0)}
-_TAUGHT: Values = merged(_LOG, {"outfit": {}, "model": {"user_weight": 0.05}, "train": {"start": "distilled"}})
+_TAUGHT: Values = merged(
+    _LOG,
+    # what was taught is a likelihood over all outfits, which a sample of the pool does not weigh better
+    {"outfit": {}, "model": {"user_weight": 0.05}, "train": {"start": "distilled", "calibrate": False}},
+)
 # what is tried on outfits of items without content
 _IDS: Mapping[str, Values] = {
     "shared negatives": _SHARED,

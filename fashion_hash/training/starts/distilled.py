@@ -41,7 +41,7 @@ from fashion_hash.training.starts.spectral import (
 DISTILLED = "distilled"
 REGULARISATION = 8.0  # of EASE, times the mean number of clicks of an outfit
 
-EPOCHS, RATE = 2, 0.005
+EPOCHS, RATE = 3, 0.005
 POPULARITY = 0.3  # share of what is taught that is the same for all users: how popular an outfit is
 WEIGHT = 8.0  # of the preference before the first step
 BATCH, LEAST_BATCH = 256, 64  # users
