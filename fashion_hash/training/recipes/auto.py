@@ -198,8 +198,8 @@ def _plan(config: Config, facts: Facts) -> _Plan:
     total, found = epochs(config, facts), candidates(config, facts)
     rounds = (max(1, total // 4), max(1, total // 2))
     share = config.recipe.share
-    # the best candidate, a teacher and its student are trained to the end
-    fixed = total * (3 if config.recipe.teacher else 1)
+    # the best candidate, a teacher and its student are trained to the end; clicks have no teacher
+    fixed = total * (3 if config.recipe.teacher and not facts.are_clicks else 1)
     spent = {count: epochs_of(count, rounds) + fixed for count in range(1, len(found) + 1)}
     fitting = [count for count, epochs in spent.items() if epochs <= share * (epochs + total)]
     count = max(fitting, default=min(2, len(found)))
