@@ -365,7 +365,6 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "engines": engines,
     "weights": weights,
     "shop-scale": shop_scale,
-    "clicks": clicks,
     "readers": readers,
     "origins": origins,
     **ANSWERS,
