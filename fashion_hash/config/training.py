@@ -238,11 +238,11 @@ class Criterion(NamedTuple):
         if found is None:
             raise ValueError(
                 "it must be auc, recall@K, ndcg@K or mrr, and for the items of an open slot the same with :TYPE, such "
-                f"as recall@20:bottom, with K from 1 to {MOST_LENGTH}; got {best_by!r}"
+                f"as recall@20:bottom, with K from 1 to {MOST_LENGTH}"
             )
         metric, length, item_type = found["metric"] or found["other"] or "auc", found["length"], found["type"]
         if length is not None and int(length) > MOST_LENGTH:
-            raise ValueError(f"K must be from 1 to {MOST_LENGTH}, got {length} in {best_by!r}")
+            raise ValueError(f"K must be from 1 to {MOST_LENGTH}")
         return cls(best_by, metric, 20 if length is None else int(length), item_type)
 
 

@@ -155,7 +155,7 @@ def _neighbourhoods(dataset: Dataset, item_type: str, clock: Clock) -> Neighbour
         return Neighbourhoods.of(id_numbers(dataset, item_type), counts)
     first = np.full(size, np.inf)
     for split in dataset.splits.values():
-        times = needed_times(split.facts, "negatives matched in time")
+        times = needed_times(split.facts, "matching in time")
         rows, items = _items_of(split.positives, item_type)
         np.minimum.at(first, items, times[rows].astype(np.float64))
     return Neighbourhoods.of(np.where(np.isinf(first), np.nan, first), counts)

@@ -57,4 +57,4 @@ def test_what_cannot_be_measured_is_said(config, capsys):
     assert main(["baselines", str(config), "--only", "popularty"]) == 2
     assert "error: no baseline 'popularty' (nearest: 'popularity'" in capsys.readouterr().err
     assert main(["baselines", str(config), "--matched"]) == 2
-    assert "negatives matched in time needs times, but the outfits have none" in capsys.readouterr().err
+    assert "matching in time needs times, but the outfits have none" in capsys.readouterr().err

@@ -101,7 +101,7 @@ def test_empty_slots_stay_empty() -> None:
 def test_what_cannot_be_matched_is_said() -> None:
     dataset = tiny_dataset()
     part = dataset.split("test")
-    with pytest.raises(DataError, match="negatives matched in time needs times, but the outfits have none"):
+    with pytest.raises(DataError, match="matching in time needs times, but the outfits have none"):
         matched_negatives(dataset, part, "times", None, 1, 0)
     with pytest.raises(QueryError, match=r"must be numbers, but the top 'top0\.jpg' is not"):
         matched_negatives(dataset, part, "ids", None, 1, 0)

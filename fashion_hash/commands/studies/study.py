@@ -48,7 +48,11 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     parser.add_argument(
         "--against", metavar="NAME", help="the variant that others are compared with (default: the first)"
     )
-    parser.add_argument("--out", metavar="DIR", help="the folder of the study (default: runs/NAME)")
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        help="the folder of the study (default: runs/NAME of a study, runs/NAME-study of a configuration)",
+    )
     parser.add_argument(
         "--anew",
         action="append",
@@ -109,7 +113,9 @@ def _planned(args: argparse.Namespace) -> Study:
         study = study_from_options(files, variants, seeds or (0, 1, 2), args.out, "test")
     names = [variant.name for variant in study.variants]
     if args.against is not None and args.against not in names:
-        raise ConfigError(f"--against: no variant {args.against!r}{suggest(args.against, names)}")
+        raise ConfigError(
+            f"--against: no variant {args.against!r}{suggest(args.against, names)}; there are {', '.join(names)}"
+        )
     return replace(
         study,
         split=args.split or study.split,

@@ -10,6 +10,8 @@ from fashion_hash.evaluation.studies.comparison import Row
 
 ALPHA = 0.05
 SEEDS, USERS = "*", "†"
+WIDTH = 120
+"""The most characters of a line of the text table."""
 LOWER = ("mean_rank",)
 """Metrics of which the lowest value is the best."""
 LEGEND = (
@@ -52,7 +54,7 @@ class Grid:
         """One line that says what the numbers are."""
         seeds = sorted({seed for row in self.rows for seed in row.values})
         users = sorted({row.over_users.n for row in self.rows if row.over_users is not None})
-        of_users = "" if not users else f", {'-'.join(str(n) for n in dict.fromkeys((users[0], users[-1])))} users"
+        of_users = "" if not users else f"; {'-'.join(str(n) for n in dict.fromkeys((users[0], users[-1])))} users"
         spread = "mean ± standard deviation (n - 1)" if len(seeds) > 1 else "one run each"
         return f"{spread}; seeds {', '.join(map(str, seeds))}{of_users}; compared with {self.against}"
 
@@ -65,7 +67,7 @@ def marks(row: Row) -> str:
 
 
 def as_text(grid: Grid) -> str:
-    """An aligned table for a terminal, then the tests."""
+    """An aligned table for a terminal, in blocks of figures that fit into `WIDTH`, then the tests."""
     head = ["", *grid.figures]
     width = max((len(marks(row)) for row in grid.rows), default=0)  # so that the numbers stand below each other
 
@@ -74,7 +76,7 @@ def as_text(grid: Grid) -> str:
         return f"{row.mean:.4f}{spread}{marks(row):{width}}"
 
     cells = [[variant, *_cells(grid, variant, cell)] for variant in grid.variants]
-    return "\n".join([*_aligned([head, *cells]), "", grid.note(), LEGEND, "", *_tests(grid), ""])
+    return "\n".join([*_blocks([head, *cells]), "", grid.note(), LEGEND, "", *_tests(grid), ""])
 
 
 def as_markdown(grid: Grid) -> str:
@@ -90,6 +92,7 @@ def as_latex(grid: Grid) -> str:
     """A LaTeX table for the package booktabs."""
     lines = [
         f"% {grid.note()}",
+        f"% {LEGEND}",
         "% \\usepackage{booktabs}",
         f"\\begin{{tabular}}{{l{'r' * len(grid.figures)}}}",
         "\\toprule",
@@ -166,6 +169,18 @@ def _tests(grid: Grid) -> list[str]:
 
 def _p(value: float | None) -> str:
     return "-" if value is None else "<.0001" if value < 1e-4 else f"{value:.4f}"
+
+
+def _blocks(lines: Sequence[Sequence[str]]) -> list[str]:
+    """Aligned lines, in blocks of columns that fit into `WIDTH`; each begins with the first column."""
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    blocks: list[list[int]] = [[]]
+    for column in range(1, len(widths)):
+        if blocks[-1] and widths[0] + sum(2 + widths[place] for place in [*blocks[-1], column]) > WIDTH:
+            blocks.append([])
+        blocks[-1].append(column)
+    texts = [_aligned([[line[0], *(line[column] for column in block)] for line in lines]) for block in blocks]
+    return [line for number, text in enumerate(texts) for line in ([""] * (number > 0) + text)]
 
 
 def _aligned(lines: Sequence[Sequence[str]], left: int = 1) -> list[str]:

@@ -54,7 +54,7 @@ def draw_curve(
             values = [metrics.get(key) for metrics in history]
             axes.plot(epochs, [np.nan if value is None else value for value in values], color=colour, label=label)
         axes.set(title=title_of_third, xlabel="epoch")
-        axes.legend(frameon=False, loc="lower right")
+        axes.legend(frameon=False)
     loss.plot(epochs, [metrics["loss"] for metrics in history], color="#444444", marker=".", markersize=3)
     loss.set(title=f"{title}: training loss", xlabel="epoch")
     if history[-1][measure] is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from fashion_hash.core.files import atomic_path
@@ -12,8 +14,19 @@ MOST_PANELS = 6
 _BLUE, _GREY, _SEED = "#2b5fc9", "#888888", "#c98b2b"
 
 
+def pictured(figures: Sequence[str]) -> list[str]:
+    """The figures that have a panel: of many the first of each protocol, full rankings before questions for a slot."""
+    met: Counter[str] = Counter()
+    order = []
+    for place, name in enumerate(figures):
+        protocol = name.rpartition(" ")[0]
+        order.append((met[protocol], protocol.startswith("retrieval_"), place))
+        met[protocol] += 1
+    return [figures[place] for place in sorted(key[-1] for key in sorted(order)[:MOST_PANELS])]
+
+
 def draw_study(path: Path, title: str, grid: Grid) -> None:
-    """Draws a panel for each figure, at most six, with a line for each variant; replaces `path`.
+    """Draws a panel for each figure, at most six (see `pictured`), with a line for each variant; replaces `path`.
 
     Args:
         path: the PNG.
@@ -24,7 +37,7 @@ def draw_study(path: Path, title: str, grid: Grid) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figures = grid.figures[:MOST_PANELS]
+    figures = pictured(grid.figures)
     columns = 2 if len(figures) == 4 else min(3, len(figures))
     lines = -(-len(figures) // columns)
     height = 1.1 + 0.32 * len(grid.variants)

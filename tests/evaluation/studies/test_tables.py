@@ -4,7 +4,16 @@ import csv
 import io
 
 from fashion_hash.evaluation.studies.comparison import Measured, compare
-from fashion_hash.evaluation.studies.tables import Grid, as_csv, as_latex, as_markdown, as_text, values_as_csv
+from fashion_hash.evaluation.studies.tables import (
+    LEGEND,
+    WIDTH,
+    Grid,
+    as_csv,
+    as_latex,
+    as_markdown,
+    as_text,
+    values_as_csv,
+)
 
 
 def grid():
@@ -24,7 +33,7 @@ def test_text_has_mean_deviation_marks_and_what_n_is():
     assert "0.6010 ± 0.0010" in text
     assert "0.7010 ± 0.0010*†" in text
     assert "0.6500" in text
-    assert "seeds 0, 1, 2, 30 users; compared with plain" in text
+    assert "seeds 0, 1, 2; 30 users; compared with plain" in text
     (tests,) = [line for line in text.splitlines() if line.startswith("50 %") and "+0.1000" in line]
     assert " 30  " in tests
 
@@ -40,6 +49,7 @@ def test_latex_escapes_and_uses_booktabs():
     assert r"50 \% hard\_share\textbar{}\{x\} & $\mathbf{0.7010} \pm 0.0010^{\ast\dagger}$ \\" in text
     assert r"\toprule" in text
     assert text.count("{") == text.count("}")
+    assert f"% {LEGEND}" in text
 
 
 def test_csv_has_everything_unrounded():
@@ -65,3 +75,12 @@ def test_the_lowest_mean_rank_is_the_best():
 def test_latex_takes_names_that_begin_with_a_bracket():
     runs = [Measured(name, 0, {"auc": 0.5}) for name in ("plain", "[0, .5] < 1")]
     assert r"{[}0, .5] \textless{} 1 & $" in as_latex(Grid(compare(runs, "plain"), "plain"))
+
+
+def test_a_wide_table_of_text_is_cut_into_blocks_of_figures():
+    figures = {f"full_bottom recall@{k}": 0.5 + k / 100 for k in range(12)}
+    text = as_text(Grid(compare([Measured(name, 0, figures) for name in ("plain", "taught")], "plain"), "plain"))
+    table = text[: text.index("one run each")].splitlines()
+    assert max(map(len, table)) <= WIDTH
+    assert [line.split()[0] for line in table if line.startswith(("plain", "taught"))] == ["plain", "taught"] * 3
+    assert "  ".join(line.strip() for line in table if "recall" in line).split("  ") == list(figures)

@@ -38,8 +38,9 @@ def test_what_best_by_may_be():
     assert Criterion.of("ndcg@10:long dress") == Criterion("ndcg@10:long dress", "ndcg", 10, "long dress")
     assert Criterion.of("mrr:top").measured == "mrr"
     for wrong in ("recall", "recall@0", "recall@x", "auc:top", "ndcg@5000", "mrr@3", "", "mrr:"):
-        with pytest.raises(ConfigError, match=r"train.best_by"):
+        with pytest.raises(ConfigError, match=r"train.best_by") as caught:
             config(best_by=wrong)
+        assert str(caught.value).count("got") == 1
 
 
 def test_a_single_slot_has_none_to_leave_open(tmp_path):

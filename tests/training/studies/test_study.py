@@ -13,6 +13,7 @@ from fashion_hash.data.sample.write import make_sample
 from fashion_hash.training.outfits.loop import fit
 from fashion_hash.training.runs.run import Run
 from fashion_hash.training.studies import cells
+from fashion_hash.training.studies.plot import pictured
 from tests.worlds.tiny_requests import tiny_requests
 
 CONFIG = """
@@ -173,11 +174,20 @@ def test_the_picture(here, monkeypatch):
     assert (here / "runs/tiny-study/study.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_picture_of_many_figures_has_one_of_each_protocol():
+    slots = [f"retrieval_{slot} {metric}" for slot in ("top", "shoe") for metric in ("auc", "mrr")]
+    full = [f"full_{what} {metric}" for what in ("outfits", "top", "shoe") for metric in ("recall@20", "ndcg@20")]
+    figures = ["rank_random auc", "rank_random ndcg", "fitb accuracy", *slots, *full]
+    assert pictured(figures) == ["rank_random auc", "fitb accuracy", "retrieval_top auc", *full[::2]]
+    few = ["full_top mrr", "full_top ndcg@20", "rank_random auc"]
+    assert pictured(few) == few
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["absent.yaml"], "no configuration absent.yaml"),
-        (["tiny.yaml", "--against", "x"], "--against: no variant 'x'"),
+        (["tiny.yaml", "--against", "x"], "--against: no variant 'x'; there are tiny"),
         (["tiny.yaml", "--vary", "model.num_bitz=1"], "unknown key 'model.num_bitz'"),
         (["tiny.yaml", "--seeds", "many"], "--seeds 'many'"),
         (["tiny.yaml", "--split", "tests"], "split must be train, valid or test, got 'tests'"),
