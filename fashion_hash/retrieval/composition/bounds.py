@@ -16,7 +16,8 @@ Bounds are float32 and hold up to `Problem.margin`; scores are compared as integ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -27,6 +28,43 @@ from fashion_hash.index.partners import Partners
 from fashion_hash.index.products import pair_weights, product, relaxed
 
 BLOCK = 1024
+STEP = 1 << 27  # multiplications, or what takes as long, between two looks at the clock: some milliseconds
+UNPACKED = 8  # of a bit of a code, in multiplications
+COPIED = 32  # of a cell of a matrix, in multiplications
+LOOKUP = 64  # of an entry of a partner list, in multiplications
+TURNED = 1 << 24  # the largest matrix of which a transpose is kept, which is made in one step
+
+
+class Clock:
+    """The time that a search may take, looked at between steps of known size.
+
+    A compiled kernel answers neither to a clock nor to Ctrl-C, so that none gets more than a step at once.
+    """
+
+    def __init__(self, seconds: float = np.inf) -> None:
+        self._end = time.monotonic() + seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds."""
+        return self._end - time.monotonic()
+
+    def allows(self, step: float) -> bool:
+        """Whether there is time for one more step; `step` is its size in the unit of STEP."""
+        return self.left > 0
+
+
+NO_END = Clock()
+
+
+def _blocks(count: int, cost: float, clock: Clock) -> Iterator[slice]:
+    """Slices of a range, each of which costs a step at most, `cost` a place; fewer than all when time is up."""
+    size = max(1, min(BLOCK, int(STEP / max(cost, 1))))
+    for start in range(0, count, size):
+        block = slice(start, min(start + size, count))
+        if not clock.allows(cost * (block.stop - start)):
+            return
+        yield block
 
 
 @dataclass(frozen=True)
@@ -134,8 +172,8 @@ def even_shares(problem: Problem) -> Shares:
     return [[even[a], even[b]] for a, b in problem.edges]
 
 
-def list_maxima(problem: Problem, alive: Sequence[np.ndarray], shares: Shares) -> Maxima:
-    """For every edge the best g of each alive item, bounded by the partner lists."""
+def list_maxima(problem: Problem, alive: Sequence[np.ndarray], shares: Shares, clock: Clock = NO_END) -> Maxima | None:
+    """For every edge the best g of each alive item, bounded by the partner lists; None when time is up."""
     from fashion_hash.retrieval.composition.kernels import list_maxima as kernel
 
     assert problem.partners is not None
@@ -153,9 +191,24 @@ def list_maxima(problem: Problem, alive: Sequence[np.ndarray], shares: Shares) -
             out = np.empty(len(alive[slot]), dtype=np.float32)
             items = problem.rows[slot][alive[slot]]
             alike = problem.item_types[slot] == problem.item_types[other]
-            kernel(items, rows, values, np.float32(scale), other_shares, most, out, alike)
+            done = 0
+            for block in _blocks(len(items), LOOKUP * rows.shape[1], clock):
+                kernel(items[block], rows, values, np.float32(scale), other_shares, most, out[block], alike)
+                done = block.stop
+            if done < len(items):
+                return None
             sides.append(out + pair[side])
         result.append(sides)
+    return result
+
+
+def plain_maxima(problem: Problem, shares: Shares) -> Maxima:
+    """For every edge what g can be at most, if all bits of the best partner agreed; at once, for all items."""
+    most = problem.codes[0].shape[1] * float(np.abs(problem.weights).sum()) / WEIGHT_ONE
+    result: Maxima = []
+    for pair, scale in zip(shares, problem.scales):
+        together = [np.float32(scale * most + float(side.max(initial=-np.inf))) for side in pair]
+        result.append([pair[0] + together[1], pair[1] + together[0]])
     return result
 
 
@@ -167,22 +220,48 @@ def problem_size(problem: Problem, slot: int) -> int:
 
 
 class Pairs:
-    """Compatibility of the alive items of every edge: float32 matrices, kept or computed again."""
+    """Compatibility of the alive items of every edge: float32 matrices, kept or computed again.
 
-    def __init__(self, problem: Problem, alive: Sequence[np.ndarray], memory: int) -> None:
+    Attributes:
+        complete: whether there was time for all of it. What is not complete must not be read.
+    """
+
+    def __init__(self, problem: Problem, alive: Sequence[np.ndarray], memory: int, clock: Clock = NO_END) -> None:
         """Computes the matrices if they fit into `memory` bytes."""
+        self.complete, self._clock = True, clock
         self._problem = problem
-        self._codes = [relaxed(problem.codes[slot][places]) for slot, places in enumerate(alive)]
+        num_modalities = problem.codes[0].shape[1]
+        self._features = num_modalities * len(problem.weights)
+        self._codes: list[np.ndarray] = []
+        for slot, places in enumerate(alive):
+            if not clock.allows(UNPACKED * len(places) * self._features):
+                self.complete = False
+                return
+            self._codes.append(relaxed(problem.codes[slot][places]))
         self._rows = [rows[places] for rows, places in zip(problem.rows, alive)]
         self._across = [np.ascontiguousarray(codes.T) for codes in self._codes]
-        num_modalities = problem.codes[0].shape[1]
         self._weights = [pair_weights(problem.weights, num_modalities, scale) for scale in problem.scales]
         self._first = first_alike(problem, alive)
         self._turned: dict[int, np.ndarray] = {}
         self._kept: dict[int, np.ndarray] | None = None
         cells = sum(len(alive[problem.edges[edge][0]]) * len(alive[problem.edges[edge][1]]) for edge in self._first)
         if cells * 4 <= memory:
-            self._kept = {edge: self.rows(edge, 0, slice(None)) for edge in set(self._first)}
+            self._kept = self._computed(alive)
+
+    def _computed(self, alive: Sequence[np.ndarray]) -> dict[int, np.ndarray] | None:
+        """The matrices of all edges; None when time is up."""
+        kept = {}
+        for edge in set(self._first):
+            a, b = self._problem.edges[edge]
+            kept[edge] = np.empty((len(alive[a]), len(alive[b])), dtype=np.float32)
+            done = 0
+            for block in _blocks(len(alive[a]), self._features * len(alive[b]), self._clock):
+                kept[edge][block] = self.rows(edge, 0, block)
+                done = block.stop
+            if done < len(alive[a]):
+                self.complete = False
+                return None
+        return kept
 
     def rows(self, edge: int, side: int, places: slice | np.ndarray) -> np.ndarray:
         """Rows of an edge's matrix (side 0), or of its transpose (side 1); -inf for an item with itself."""
@@ -195,6 +274,9 @@ class Pairs:
             return block
         if side == 0:
             return self._kept[edge][places]
+        if self._kept[edge].size > TURNED:
+            turned: np.ndarray = self._kept[edge].T[places]
+            return turned
         if edge not in self._turned:
             self._turned[edge] = np.ascontiguousarray(self._kept[edge].T)
         return self._turned[edge][places]
@@ -211,10 +293,16 @@ class Pairs:
         old, self._kept = self._kept, {}
         for edge in set(self._first):
             a, b = self._problem.edges[edge]
-            self._kept[edge] = old[before[edge]][masks[a]].compress(masks[b], axis=1)
+            places, columns = np.flatnonzero(masks[a]), np.flatnonzero(masks[b])
+            self._kept[edge] = np.empty((len(places), len(columns)), dtype=np.float32)
+            done = 0
+            for block in _blocks(len(places), COPIED * len(masks[b]), self._clock):
+                np.take(old[before[edge]][places[block]], columns, axis=1, out=self._kept[edge][block])
+                done = block.stop
+            self.complete &= done == len(places)
 
-    def maxima(self, shares: Shares) -> Maxima:
-        """For every edge the best g of each alive item."""
+    def maxima(self, shares: Shares) -> Maxima | None:
+        """For every edge the best g of each alive item; None when time is up."""
         from fashion_hash.retrieval.composition.kernels import block_maxima
 
         result: Maxima = []
@@ -225,9 +313,12 @@ class Pairs:
                 continue
             rows = np.full(len(first_shares), -np.inf, dtype=np.float32)
             columns = np.full(len(second_shares), -np.inf, dtype=np.float32)
-            for start in range(0, len(first_shares), BLOCK):
-                block = slice(start, start + BLOCK)
+            cost, done = (self._features if self._kept is None else COPIED) * len(second_shares), 0
+            for block in _blocks(len(first_shares), cost, self._clock):
                 block_maxima(self.rows(edge, 0, block), first_shares[block], second_shares, rows[block], columns)
+                done = block.stop
+            if done < len(first_shares):
+                return None
             result.append([rows + first_shares, columns + second_shares])
         return result
 

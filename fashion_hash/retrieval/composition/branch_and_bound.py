@@ -14,7 +14,7 @@ by far, outfits with it and without it are searched one after the other (orders.
 from __future__ import annotations
 
 import heapq
-import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 from typing import NamedTuple
@@ -24,9 +24,9 @@ import numpy as np
 from fashion_hash.core.codes import WEIGHT_ONE
 from fashion_hash.retrieval.composition import bounds
 from fashion_hash.retrieval.composition import expand as steps
-from fashion_hash.retrieval.composition.bounds import Pairs, Problem
+from fashion_hash.retrieval.composition.bounds import Clock, Pairs, Problem
 from fashion_hash.retrieval.composition.expand import Front, Partial, expand, outfits, strongest
-from fashion_hash.retrieval.composition.orders import Leader, leader, split_at
+from fashion_hash.retrieval.composition.orders import Leader, first_of_many_twins, leader, split_at
 
 SEEDS = 160  # items a slot that the first beam looks at
 BEAM = 768  # partial outfits that it keeps
@@ -43,7 +43,7 @@ class SearchLimits(NamedTuple):
     """Where a search may stop early; it says so then, and how far off it may be.
 
     Attributes:
-        seconds: of wall-clock time, looked at between steps (a step takes some tens of milliseconds).
+        seconds: of wall-clock time, looked at between steps (a step takes some milliseconds).
         partial_outfits: how many partial outfits may be expanded.
         memory: bytes for matrices of pairs; beyond it they are computed as needed: slower, not worse.
     """
@@ -144,30 +144,30 @@ def solve(problem: Problem, k: int, limits: SearchLimits = NO_LIMIT) -> Found:
         places = greatest(problem.values[0], k)
         numerators = problem.values[0][places] + problem.constant
         return Found(places[:, None], numerators, None, 0, len(problem.values[0]))
-    return _solve(Best(problem, k), limits, time.monotonic() + limits.seconds, MOST_SPLITS)
+    return _solve(Best(problem, k), limits, Clock(limits.seconds), MOST_SPLITS)
 
 
-def _solve(best: Best, limits: SearchLimits, deadline: float, splits: int) -> Found:
+def _solve(best: Best, limits: SearchLimits, clock: Clock, splits: int) -> Found:
     """As `solve`, for at least two slots, where other problems may have told of good outfits."""
     problem = best.problem
-    front = narrow(best, limits.memory, deadline, splits)
+    front = narrow(best, limits.memory, clock, splits)
     if front.leader is not None:
-        return _solve_split(front, front.leader, best, limits, deadline, splits)
-    unseen, expanded = branch(front, best, limits, deadline)
+        return _solve_split(front, front.leader, best, limits, clock, splits)
+    unseen, expanded = branch(front, best, limits, clock)
     if unseen is None or unseen < best.floor:
         return Found(best.items, best.numerators, None, expanded, best.scored)
     bound = unseen * WEIGHT_ONE + problem.constant
     return Found(best.items, best.numerators, bound, expanded, best.scored)
 
 
-def _solve_split(front: Front, leader: Leader, best: Best, limits: SearchLimits, deadline: float, splits: int) -> Found:
+def _solve_split(front: Front, leader: Leader, best: Best, limits: SearchLimits, clock: Clock, splits: int) -> Found:
     """Searches outfits with the leading item and without it, which first."""
     problem, expanded, bounds_left = best.problem, 0, []
     for part in split_at(problem, front.alive, leader):
         if any(len(rows) == 0 for rows in part.rows):
             continue
         left = limits._replace(partial_outfits=limits.partial_outfits - expanded)
-        found = _solve(Best(part, best.k, best.required), left, deadline, splits - 1)
+        found = _solve(Best(part, best.k, best.required), left, clock, splits - 1)
         items = [
             np.searchsorted(rows, own[places]) for rows, own, places in zip(problem.rows, part.rows, found.items.T)
         ]
@@ -193,7 +193,7 @@ def greatest(numbers: np.ndarray, k: int) -> np.ndarray:
     return places[np.argsort(-numbers[places], kind="stable")][:k]
 
 
-def narrow(best: Best, memory: int, deadline: float, splits: int = 0) -> Front:
+def narrow(best: Best, memory: int, clock: Clock, splits: int = 0) -> Front:
     """Drops items that no outfit of the top k can hold, until few are left or no more fall.
 
     With splits left, it ends where an item leads that others cannot follow.
@@ -201,29 +201,27 @@ def narrow(best: Best, memory: int, deadline: float, splits: int = 0) -> Front:
     problem = best.problem
     shares = bounds.even_shares(problem)
     alive = [np.arange(len(rows)) for rows in problem.rows]
-    front = Front(problem, alive, shares, [], None, problem.margin(shares))
-    features = problem.codes[0].shape[1] * len(problem.weights)
+    # what bounds there are when time is up at once
+    front = Front(problem, alive, shares, bounds.plain_maxima(problem, shares), None, problem.margin(shares), clock)
     for number in count():
         if front.pairs is None and (problem.partners is None or front.work <= DENSE):
-            front.pairs = Pairs(problem, front.alive, memory)
-        front.maxima = _maxima(front)
+            front.compute_pairs(memory)
+        in_time = front.bound_items()
         item_bounds = bounds.item_bounds(problem, front.maxima)
-        if number == 0 or (number == 1 and front.work > MANY):  # better bounds make a higher floor
+        if number == 0 or (number == 1 and in_time and front.work > MANY):  # better bounds make a higher floor
             best.add(beam(most_promising(front, item_bounds, memory), best.k))
         before = front.work
         drop(front, [(bound >= best.floor - front.margin) & (bound > -np.inf) for bound in item_bounds])
-        if number == 0:
-            drop(front, first_of_many_twins(front, best.k))
-        if front.work == 0 or (splits and _leads(front, best, before)):
-            break
-        left = deadline - time.monotonic()
-        if left < 0:
+        if number == 0 and in_time:
+            drop(front, first_of_many_twins(problem, front.alive, best.k))
+        if not in_time or front.work == 0 or (splits and _leads(front, best, before)):
             break
         if front.pairs is None and (front.work > before * SLOW_LISTS or number == ROUNDS):
-            if left < front.work * features / SPEED:  # what time there is goes into the best partial outfits
-                front.pairs = Pairs(problem, front.alive, 0)
+            features = problem.codes[0].shape[1] * len(problem.weights)
+            if clock.left < front.work * features / SPEED:  # what time there is goes into the best partial outfits
+                front.compute_pairs(0)
                 break
-            front.pairs = Pairs(problem, front.alive, memory)
+            front.compute_pairs(memory)
         elif front.pairs is not None and (
             front.work > before * SLOW_PAIRS or front.work < DENSE // 32 or number == 2 * ROUNDS
         ):
@@ -242,12 +240,6 @@ def _leads(front: Front, best: Best, work_before: int) -> bool:
     return front.leader is not None
 
 
-def _maxima(front: Front) -> bounds.Maxima:
-    if front.pairs is None:
-        return bounds.list_maxima(front.problem, front.alive, front.shares)
-    return front.pairs.maxima(front.shares)
-
-
 def drop(front: Front, masks: list[np.ndarray]) -> None:
     """Keeps the items with a True mask, by slot."""
     if all(mask.all() for mask in masks):
@@ -258,31 +250,7 @@ def drop(front: Front, masks: list[np.ndarray]) -> None:
     front.maxima = bounds.keep(front.maxima, edges, masks)
     if front.pairs is not None:
         front.pairs.keep(front.alive, masks)
-
-
-def first_of_many_twins(front: Front, k: int) -> list[np.ndarray]:
-    """Masks that keep k + S - 1 of the items of a slot that are equal in code and value, the first ones.
-
-    An outfit with a later one comes after k outfits that hold an earlier twin instead: same score, lower
-    row. Without this, a catalogue of many equal items has more ties than anyone can look at.
-    """
-    problem, most, masks = front.problem, k + len(front.alive) - 1, []
-    for slot, places in enumerate(front.alive):
-        mask = np.ones(len(places), dtype=bool)
-        masks.append(mask)
-        if len(places) <= most:
-            continue
-        values = problem.values[slot][places]
-        _, counts = np.unique(values, return_counts=True)  # equal values are a sign that is found fast
-        if counts.max() <= most:
-            continue
-        codes = problem.codes[slot][places].reshape(len(places), -1)
-        keys = np.concatenate([codes, values[:, None].view(np.uint8)], axis=1)
-        group = np.unique(keys, axis=0, return_inverse=True)[1].ravel()
-        order = np.argsort(group, kind="stable")
-        starts = np.searchsorted(group[order], group[order])
-        mask[order] = np.arange(len(order)) - starts < most
-    return masks
+        front.forget_incomplete_pairs()
 
 
 def most_promising(front: Front, item_bounds: list[np.ndarray], memory: int) -> Front:
@@ -294,8 +262,8 @@ def most_promising(front: Front, item_bounds: list[np.ndarray], memory: int) -> 
         masks.append(mask)
     alive = [places[mask] for places, mask in zip(front.alive, masks)]
     shares = bounds.keep(front.shares, front.problem.edges, masks)
-    pairs = Pairs(front.problem, alive, memory)
-    return Front(front.problem, alive, shares, pairs.maxima(shares), pairs, front.margin)
+    pairs = Pairs(front.problem, alive, memory)  # so few that they are always computed
+    return Front(front.problem, alive, shares, pairs.maxima(shares) or [], pairs, front.margin)
 
 
 def beam(front: Front, k: int, width: int = BEAM) -> np.ndarray:
@@ -322,7 +290,15 @@ def _next(queue: list[tuple[float, int, Partial]], full: bool) -> Partial:
     return partial
 
 
-def branch(front: Front, best: Best, limits: SearchLimits, deadline: float) -> tuple[float | None, int]:
+def _grow(front: Front, partial: Partial, best: Best, push: Callable[[Partial], None]) -> None:
+    for child in expand(front, partial, best.floor - front.margin):
+        if child.places.shape[1] < len(front.alive):
+            push(child)
+        else:
+            best.add(outfits(front, strongest(child, best.k, front.margin)))
+
+
+def branch(front: Front, best: Best, limits: SearchLimits, clock: Clock) -> tuple[float | None, int]:
     """Expands partial outfits, best bound first, while their bound reaches the floor.
 
     Returns:
@@ -352,14 +328,12 @@ def branch(front: Front, best: Best, limits: SearchLimits, deadline: float) -> t
         top = -queue[0][0] + front.margin
         if top < best.floor:
             return None, expanded
-        if expanded >= limits.partial_outfits or time.monotonic() > deadline:
+        if expanded >= limits.partial_outfits or not clock.allows(0):
             return top, expanded
         partial = _next(queue, len(queue) * steps.CELLS >= limits.memory)
         partial = partial.at(partial.bounds >= best.floor - front.margin)
         expanded += len(partial.places)
-        for child in expand(front, partial, best.floor - front.margin):
-            if child.places.shape[1] < len(front.alive):
-                push(child)
-            else:
-                best.add(outfits(front, strongest(child, best.k, front.margin)))
+        _grow(front, partial, best, push)
+        if not clock.allows(0):  # some children may be missing
+            return top, expanded
     return None, expanded

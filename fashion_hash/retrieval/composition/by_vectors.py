@@ -23,6 +23,7 @@ from fashion_hash.core.outfits import EMPTY, canonical_items
 from fashion_hash.index.engines import vectors as encoded
 from fashion_hash.index.outfit_vectors import encoder_of, outfit_vectors, real_vectors
 from fashion_hash.retrieval.checks import check_count
+from fashion_hash.retrieval.composition.bounds import Clock
 from fashion_hash.retrieval.composition.branch_and_bound import NO_LIMIT, SearchLimits
 from fashion_hash.retrieval.composition.compose import Composition, compose
 from fashion_hash.retrieval.composition.problem import CompositionTask
@@ -31,6 +32,7 @@ from fashion_hash.retrieval.pool.diversity import Cap, item_keys, take_within_ca
 # by recall on the sample (benchmarks/bench_encoder.py); how many are wanted times 4, and 500 at least
 SHORTLIST, SHORTLIST_LEAST = 4, 500
 SWAP_LEAST, SWAP_TO, ROUNDS = 30, 16, 5
+AT_ONCE, ENCODING = 256, 1 << 18  # outfits encoded between two looks at the clock; one, in multiplications
 MOST = 30_000.0  # a bias beyond does not fit its fixed point
 
 
@@ -105,22 +107,25 @@ class _Ranked(NamedTuple):
 
 def _search(task: CompositionTask, by_items: CompositionTask, k: int, limits: SearchLimits) -> _Ranked:
     """A shortlist by items alone, ranked by the encoder and improved by swaps: more than k outfits if they exist."""
-    bundle, count = task.bundle, max(SHORTLIST * k, SHORTLIST_LEAST)
+    bundle, count, clock = task.bundle, max(SHORTLIST * k, SHORTLIST_LEAST), Clock(limits.seconds)
     shortlist = compose(by_items, count, limits=limits)
     complete = shortlist.proven and len(shortlist.items) < count
-    items, scores = _ranked(task, shortlist.items)
+    items, scores = _ranked(task, shortlist.items, clock)
+    complete &= len(items) == len(shortlist.items)
     scored = len(items)
     if not complete and len(items):
         open_slots = {bundle.slot_names.index(name): task.allowed.get(name) for name in task.open_slots}
         for _ in range(ROUNDS):
+            if not clock.allows(0):
+                break
             swapped = _swapped(task, items[: max(k, SWAP_LEAST)], open_slots, items)
             scored += len(swapped)
             kept = items[:k].tobytes()
-            better = _ranked(task, swapped)
+            better = _ranked(task, swapped, clock)
             items, scores = _sorted(np.concatenate([items, better.items]), np.concatenate([scores, better.scores]))
             if items[:k].tobytes() == kept:
                 break
-    return _Ranked(items, scores, complete, not shortlist.proven, shortlist.expanded, scored)
+    return _Ranked(items, scores, complete, not shortlist.proven or not clock.allows(0), shortlist.expanded, scored)
 
 
 def _take(task: CompositionTask, taken: _Scored, ranked: _Ranked, k: int, max_repeats: int | None) -> _Scored:
@@ -197,9 +202,17 @@ def _by_items(task: CompositionTask) -> CompositionTask:
     return replace(task, bundle=alone, user_key=np.zeros(bundle.num_bits // 8, dtype=np.uint8), partners=None)
 
 
-def _ranked(task: CompositionTask, items: np.ndarray) -> _Scored:
-    near, bias = encoded.parts(task.bundle, task.user_key, items)
-    return _sorted(items, near + bias)
+def _ranked(task: CompositionTask, items: np.ndarray, clock: Clock) -> _Scored:
+    """Outfits ranked by the encoder: the first of them at least, the others while there is time."""
+    near, bias = encoded.parts(task.bundle, task.user_key, items[:AT_ONCE])
+    scores = [near + bias]
+    for start in range(AT_ONCE, len(items), AT_ONCE):
+        if not clock.allows(ENCODING * AT_ONCE):
+            break
+        near, bias = encoded.parts(task.bundle, task.user_key, items[start : start + AT_ONCE])
+        scores.append(near + bias)
+    ranked = np.concatenate(scores)
+    return _sorted(items[: len(ranked)], ranked)
 
 
 def _sorted(items: np.ndarray, scores: np.ndarray) -> _Scored:

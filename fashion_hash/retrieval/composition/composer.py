@@ -21,6 +21,7 @@ from fashion_hash.retrieval.checks import (
     check_skip,
     check_types,
 )
+from fashion_hash.retrieval.composition.bounds import Clock
 from fashion_hash.retrieval.composition.branch_and_bound import NO_LIMIT, SearchLimits
 from fashion_hash.retrieval.composition.compose import Compose, Composition
 from fashion_hash.retrieval.composition.problem import CompositionTask
@@ -187,10 +188,11 @@ def choose_posed(
     k, skip = query.k, query.skip
     slots = task.bundle.slots
     composition: Composition | None = None
+    clock = Clock(limits.seconds)  # of all searches together
 
     def best(count: int) -> tuple[np.ndarray, bool]:
         nonlocal composition
-        composition = compose_best(task, count, query.max_repeats, limits)
+        composition = compose_best(task, count, query.max_repeats, limits._replace(seconds=clock.left))
         # a re-ranked shortlist is not proven however long it gets; a longer one may hold more that pass
         return composition.items, composition.proven or not exhaustive
 

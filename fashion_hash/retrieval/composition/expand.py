@@ -10,10 +10,11 @@ from typing import NamedTuple
 import numpy as np
 
 from fashion_hash.retrieval.composition import bounds
-from fashion_hash.retrieval.composition.bounds import Maxima, Pairs, Problem, Shares
+from fashion_hash.retrieval.composition.bounds import NO_END, Clock, Maxima, Pairs, Problem, Shares
 from fashion_hash.retrieval.composition.orders import Leader, needs_orders, stands_for_its_set
 
-CELLS = 1 << 20  # children looked at in one step
+CELLS = 1 << 18  # children looked at in one step
+CELL = 512  # of one of them, in multiplications (bounds.STEP)
 
 
 @dataclass
@@ -25,6 +26,7 @@ class Front:
         shares, maxima: see bounds.py.
         pairs: their matrices of pairs, once there are few enough items.
         margin: what float32 may hide, see Problem.margin.
+        clock: the time that is left.
         leader: an item at which the problem is split, if that is better than to go on.
     """
 
@@ -34,7 +36,32 @@ class Front:
     maxima: Maxima
     pairs: Pairs | None
     margin: float
+    clock: Clock = NO_END
     leader: Leader | None = None
+
+    def compute_pairs(self, memory: int) -> None:
+        """Computes the matrices of pairs, if time allows; see Pairs."""
+        self.pairs = Pairs(self.problem, self.alive, memory, self.clock)
+        self.forget_incomplete_pairs()
+
+    def forget_incomplete_pairs(self) -> None:
+        """Gives up matrices for which time did not suffice: there is nothing to expand then."""
+        if self.pairs is not None and not self.pairs.complete:
+            self.pairs = None
+
+    def bound_items(self) -> bool:
+        """Computes the maxima for the present shares; False when time is up: then those before hold.
+
+        Maxima of other shares bound the same outfits as well: shares only move between the edges of an item.
+        """
+        if self.pairs is not None:
+            maxima = self.pairs.maxima(self.shares)
+        elif self.problem.partners is None:
+            maxima = None  # its matrices were not completed
+        else:
+            maxima = bounds.list_maxima(self.problem, self.alive, self.shares, self.clock)
+        self.maxima = self.maxima if maxima is None else maxima
+        return maxima is not None
 
     @cached_property
     def tests_orders(self) -> bool:
@@ -118,9 +145,12 @@ def outfits(front: Front, places: np.ndarray) -> np.ndarray:
 
 
 def expand(front: Front, partial: Partial, floor: float) -> Iterator[Partial]:
-    """All children of partial outfits (one more slot filled) with a bound that reaches the floor."""
-    step = max(1, CELLS // max(len(places) for places in front.alive))
+    """All children of partial outfits (one more slot filled) with a bound that reaches the floor, until time is up."""
+    widest = max(len(places) for places in front.alive)
+    step = max(1, CELLS // widest)
     for start in range(0, len(partial.places), step):
+        if not front.clock.allows(CELL * step * widest):
+            return
         yield _expand(front, partial.at(slice(start, start + step)), floor)
 
 

@@ -21,6 +21,31 @@ from fashion_hash.retrieval.composition.bounds import Problem
 CHUNK = 1 << 16
 
 
+def first_of_many_twins(problem: Problem, alive: Sequence[np.ndarray], k: int) -> list[np.ndarray]:
+    """Masks that keep k + S - 1 of the items of a slot that are equal in code and value, the first ones.
+
+    An outfit with a later one comes after k outfits that hold an earlier twin instead: same score, lower
+    row. Without this, a catalogue of many equal items has more ties than anyone can look at.
+    """
+    most, masks = k + len(alive) - 1, []
+    for slot, places in enumerate(alive):
+        mask = np.ones(len(places), dtype=bool)
+        masks.append(mask)
+        if len(places) <= most:
+            continue
+        values = problem.values[slot][places]
+        _, counts = np.unique(values, return_counts=True)  # equal values are a sign that is found fast
+        if counts.max() <= most:
+            continue
+        codes = problem.codes[slot][places].reshape(len(places), -1)
+        keys = np.concatenate([codes, values[:, None].view(np.uint8)], axis=1)
+        group = np.unique(keys, axis=0, return_inverse=True)[1].ravel()
+        order = np.argsort(group, kind="stable")
+        starts = np.searchsorted(group[order], group[order])
+        mask[order] = np.arange(len(order)) - starts < most
+    return masks
+
+
 class Leader(NamedTuple):
     """An item that goes before all others of slots that are alike.
 

@@ -13,20 +13,20 @@ popcount), bound c again; what is left is summed. All of it is done in integers,
 
 from __future__ import annotations
 
-import time
 from typing import NamedTuple
 
 import numpy as np
 
 from fashion_hash.core.codes import WEIGHT_ONE, pack
 from fashion_hash.retrieval.composition import branch_and_bound
-from fashion_hash.retrieval.composition.bounds import Problem, code_tables, code_words, word_tables
+from fashion_hash.retrieval.composition.bounds import NO_END, Clock, Problem, code_tables, code_words, word_tables
 from fashion_hash.retrieval.composition.branch_and_bound import NO_LIMIT, Best, Found, SearchLimits, greatest
 from fashion_hash.retrieval.composition.orders import stands_for_its_set
 
 SEEDS = 128  # items a slot whose pairs give the first k outfits
 LEVELS = 8
 STEP = 1 << 22  # pairs between two looks at the clock: some milliseconds
+PAIR = 32  # of one of them, in multiplications (bounds.STEP)
 BUFFER = 1 << 16  # pairs that are found before they are put into order
 MOST_PAIRS = 1 << 28  # with partner lists, what is more than this is left to branch and bound
 ENOUGH, PLANES = 0.9, 4  # planes are added until they hold this share of the bit weights
@@ -36,16 +36,16 @@ def solve(problem: Problem, k: int, limits: SearchLimits = NO_LIMIT) -> Found:
     """As branch_and_bound.solve, which answers all but two slots, and where lists of partners leave fewer pairs."""
     if len(problem.rows) != 2 or any(len(rows) == 0 for rows in problem.rows):
         return branch_and_bound.solve(problem, k, limits)
-    deadline = time.monotonic() + limits.seconds
+    clock = Clock(limits.seconds)
     best = Best(problem, k)
     sides = _sides(problem)
     most = max(SEEDS, int(2 * k**0.5) + 1)
     seeds = [greatest(side.reach, most) for side in sides]
-    _scan(problem, best, [side.at(places) for side, places in zip(sides, seeds)], NO_LIMIT, np.inf)
+    _scan(problem, best, [side.at(places) for side, places in zip(sides, seeds)], NO_LIMIT, NO_END)
     sides = _hopeful(sides, best)
     if problem.partners is not None and _count(sides, best.least) > MOST_PAIRS:
-        return branch_and_bound.solve(problem, k, limits._replace(seconds=deadline - time.monotonic()))
-    bound, looked_at = _scan(problem, best, sides, limits, deadline)
+        return branch_and_bound.solve(problem, k, limits._replace(seconds=clock.left))
+    bound, looked_at = _scan(problem, best, sides, limits, clock)
     return Found(best.items, best.numerators, bound, looked_at, best.scored)
 
 
@@ -106,7 +106,7 @@ def _count(sides: list[_Side], level: int) -> int:
 
 
 def _scan(
-    problem: Problem, best: Best, sides: list[_Side], limits: SearchLimits, deadline: float
+    problem: Problem, best: Best, sides: list[_Side], limits: SearchLimits, clock: Clock
 ) -> tuple[float | None, int]:
     """Offers to `best` all pairs that can count, those that reach most first.
 
@@ -134,7 +134,7 @@ def _scan(
         level = low if _count([rows, columns], low) <= STEP else beyond - (beyond - low) * number // LEVELS
         row = 0
         while row < len(starts):
-            if time.monotonic() > deadline or looked_at >= limits.partial_outfits:
+            if not clock.allows(PAIR * STEP) or looked_at >= limits.partial_outfits:
                 return float(beyond + problem.constant), looked_at
             row, count, seen = scan_pairs(
                 (rows.reach, rows.values, rows.places, starts, row_words),

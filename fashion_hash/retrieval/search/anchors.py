@@ -236,7 +236,9 @@ def _item_bounds(integers: Problem) -> tuple[list[np.ndarray], float]:
     pairs = Pairs(integers, alive, NO_LIMIT.memory) if integers.partners is None else None
 
     def best_partners(shares: Shares) -> Maxima:
-        return list_maxima(integers, alive, shares) if pairs is None else pairs.maxima(shares)
+        maxima = list_maxima(integers, alive, shares) if pairs is None else pairs.maxima(shares)
+        assert maxima is not None  # no clock was given
+        return maxima
 
     shares = even_shares(integers)
     shares = balance(integers, shares, best_partners(shares))
