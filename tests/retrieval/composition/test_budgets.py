@@ -47,36 +47,6 @@ def test_a_budget_stops_early_with_an_honest_gap(tmp_path: Path, limit: int, mon
     assert late.gap >= scores[0] - late.scores[0]
 
 
-@pytest.mark.parametrize("slots", [TWO_TOPS, ("top", "top", "top", "bottom")])
-def test_an_item_far_ahead_is_not_counted_twice(
-    tmp_path: Path, slots: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Bounds by pairs of slots put the best top into both of its slots, which leaves all bottoms hopeful."""
-    bundle = random_bundle(tmp_path / "b", slots=slots, num_items=12, num_bits=16, biased=True)
-    bundle.item_bias[slots[0]] = bundle.item_bias[slots[0]].copy()
-    bundle.item_bias[slots[0]][5] += 40 * 65536
-    outfits = every_outfit(bundle, all_rows(bundle), {})
-    pairs_left = []
-    branch = compose_search.branch
-
-    def counted(front: compose_expand.Front, *arguments: Any) -> Any:
-        pairs_left.append(front.work)
-        return branch(front, *arguments)
-
-    monkeypatch.setattr(compose_search, "branch", counted)
-    for name, value in {"DENSE": 0, "SEEDS": 12}.items():
-        monkeypatch.setattr(compose_search, name, value)
-    work = {}
-    for split_from in (0, np.inf):
-        pairs_left.clear()
-        monkeypatch.setattr(compose_search, "SPLIT_FROM", split_from)
-        for user, k in ((0, 20), (1, 3)):
-            answer = best(bundle, bundle.user_codes[user], k, partners=lists(bundle, 12))
-            assert_same(answer, _ranking(bundle, user, outfits), k)
-        work[split_from] = sum(pairs_left)
-    assert work[0] < work[np.inf] / 2
-
-
 class Looks:
     """Looks at the clock, of a search that is told to stop at one of them."""
 
