@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from fashion_hash.retrieval.answers import Hit, ItemHits, OutfitsFor
+from fashion_hash.retrieval.answers import HitList, ItemHits, OutfitsFor
 from fashion_hash.retrieval.recommender import Recommender
 
 
-def outfits_as_json(recommender: Recommender, answers: Mapping[str | None, Sequence[Hit]], k: int) -> dict[str, object]:
-    """The best outfits of the pool, by user; "" is anyone."""
-    users = {user or "": {"hits": [asdict(hit) for hit in hits]} for user, hits in answers.items()}
+def outfits_as_json(recommender: Recommender, answers: Mapping[str | None, HitList], k: int) -> dict[str, object]:
+    """The best outfits of the pool, and why there are fewer than k, by user; "" is anyone."""
+    users = {
+        user or "": {
+            "hits": [asdict(hit) for hit in hits],
+            "shortfall": hits.shortfall.to_dict() if hits.shortfall else None,
+        }
+        for user, hits in answers.items()
+    }
     return {**_about(recommender, k), "users": users}
 
 

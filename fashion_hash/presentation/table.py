@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.errors import counted, visible
 from fashion_hash.presentation.tiles import tiles
-from fashion_hash.retrieval.answers import Hit, ItemHits, OutfitsFor
+from fashion_hash.retrieval.answers import HitList, ItemHits, OutfitsFor
 from fashion_hash.retrieval.recommender import Recommender
 
 
-def outfit_table(recommender: Recommender, user: str | None, hits: Sequence[Hit], include_liked: bool) -> str:
-    """The best outfits of the pool for a user, a line each.
+def outfit_table(recommender: Recommender, user: str | None, hits: HitList, include_liked: bool) -> str:
+    """The best outfits of the pool for a user, a line each, and why there are fewer than asked for.
 
     Args:
         recommender: what answered.
@@ -29,6 +29,8 @@ def outfit_table(recommender: Recommender, user: str | None, hits: Sequence[Hit]
     for rank, (hit, outfit_id) in enumerate(zip(hits, ids[1:]), start=1):
         terms = f"{hit.score:8.4f}   {hit.preference:10.4f}   {hit.compatibility:13.4f}   {hit.bias:7.4f}"
         lines.append(f"{rank:>4}  {outfit_id}  {terms}  {_items(recommender.bundle, hit.items)}")
+    if hits.shortfall is not None:
+        lines.append(visible(hits.shortfall.reason))
     return "\n".join(lines) + "\n"
 
 

@@ -82,3 +82,14 @@ def test_bad_options_are_one_line(
     assert out == ""
     assert message in err
     assert err.count("\n") == 1
+
+
+def test_fewer_outfits_than_asked_for_say_why(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    nothing = ["--user", "user-1", "--user", "user-2", "--where", '{"title": "no such title"}']
+    assert main([str(path), *nothing]) == 0
+    assert capsys.readouterr().out.count("0 of 10 outfits found: the pool holds 80; none of them") == 2
+    assert main([str(path), "--json", *nothing]) == 0
+    users = json.loads(capsys.readouterr().out)["users"]
+    assert [answer["shortfall"]["found"] for answer in users.values()] == [0, 0]
+    assert main([str(path), "--json", "--user", "user-1"]) == 0
+    assert json.loads(capsys.readouterr().out)["users"]["user-1"]["shortfall"] is None
