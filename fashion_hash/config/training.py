@@ -114,7 +114,7 @@ class NegativesConfig(Section):
             step draws real outfits of the training split, and every positive of the batch is compared with all of
             them. With the softmax loss it is sampled softmax: scores are corrected for how often an outfit is drawn.
         per_positive: how many negatives each positive gets; for "shared" and "outfits", how many items or outfits
-            the whole batch shares.
+            the whole batch shares. "outfits" takes all of the training split where there are fewer.
         items_a_batch: for "random": the negatives of a batch are made from this many items of each type, drawn anew
             for each batch, so that fewer items have to be hashed. If left out, every item is drawn independently.
         swap: the item types that a random negative replaces; all if left out.

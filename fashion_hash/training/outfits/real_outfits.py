@@ -11,7 +11,7 @@ import numpy as np
 
 from fashion_hash.config.training import NegativesConfig
 from fashion_hash.core.outfits import Outfits
-from fashion_hash.errors import ConfigError, DataError
+from fashion_hash.errors import DataError
 from fashion_hash.training.outfits.batches import OutfitCandidates
 from fashion_hash.training.outfits.likers import Likers
 from fashion_hash.training.own_rows import OwnRows
@@ -23,10 +23,10 @@ class RealOutfits:
     Args:
         positives: N training outfits.
         config: how many are drawn (`per_positive`), in proportion to which power of their number of positives
-            (`popularity`), and whether the other positives of the batch are candidates as well (`in_batch`).
+            (`popularity`), and whether the other positives of the batch are candidates as well (`in_batch`). Where
+            there are fewer outfits than that, each of them is a candidate in every batch, and nothing is drawn.
 
     Raises:
-        ConfigError: more outfits are requested than there are different ones.
         DataError: there are no two different outfits.
     """
 
@@ -35,18 +35,15 @@ class RealOutfits:
         counts, number_of = distinct.counts, len(distinct.items)
         if number_of < 2:
             raise DataError("negatives.kind outfits needs at least two different training outfits")
-        if config.per_positive > number_of:
-            raise ConfigError(
-                f"negatives.per_positive must be at most {number_of}, the number of different training outfits, "
-                f"got {config.per_positive}"
-            )
         self._items, self._number = distinct.items, distinct.of_positives
         self._likers = Likers(self._number, positives.users, number_of)
         chances = counts.astype(np.float64) ** config.popularity
         self._cumulative = np.cumsum(chances / chances.sum())
         self._draws = config.per_positive
+        self._all = number_of < config.per_positive
         self._in_batch = config.in_batch
-        self._expected = self._draws * chances / chances.sum()  # (O,) how often each outfit is a candidate
+        # (O,) how often each outfit is a candidate
+        self._expected = np.ones(number_of) if self._all else self._draws * chances / chances.sum()
         self._share = counts / counts.sum()
 
     def candidates(self, rows: np.ndarray, users: np.ndarray, rng: np.random.Generator) -> OutfitCandidates:
@@ -57,7 +54,11 @@ class RealOutfits:
             users: (B,) their users.
             rng: draws the outfits.
         """
-        drawn = np.searchsorted(self._cumulative, rng.random(self._draws), side="right").clip(max=len(self._items) - 1)
+        if self._all:
+            drawn = np.arange(len(self._items))
+        else:
+            drawn = np.searchsorted(self._cumulative, rng.random(self._draws), side="right")
+            drawn = drawn.clip(max=len(self._items) - 1)
         expected = self._expected
         if self._in_batch:
             drawn = np.concatenate([drawn, self._number[rows]])

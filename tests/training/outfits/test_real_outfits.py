@@ -69,9 +69,16 @@ def test_what_a_user_likes_is_no_negative_in_either_order_of_the_tops():
     assert pairs == {(0, 0), (1, 0), (2, 1)}
 
 
-def test_too_many_or_too_few_outfits():
-    with pytest.raises(ConfigError, match=r"per_positive must be at most 3, the number of different training outfits"):
-        RealOutfits(outfits_of([1, 1, 2]), NegativesConfig(kind="outfits", per_positive=4))
+def test_all_outfits_are_candidates_where_there_are_fewer_than_asked_for():
+    config = NegativesConfig(kind="outfits", per_positive=4, popularity=0.75)
+    for in_batch, weights in ((False, [0, 0, 0]), (True, np.log([1 / 1.25, 2 / 1.25, 1 / 1.5]))):
+        real = RealOutfits(outfits_of([1, 1, 2]), config.model_copy(update={"in_batch": in_batch}))
+        drawn = real.candidates(np.array([1]), np.array([0]), np.random.default_rng(0))
+        assert drawn.items[:, 0].tolist() == [0, 1, 2]
+        assert drawn.log_weight == pytest.approx(np.array(weights))
+
+
+def test_too_few_outfits():
     with pytest.raises(DataError, match="two different training outfits"):
         RealOutfits(outfits_of([5]), NegativesConfig(kind="outfits", per_positive=1))
 
