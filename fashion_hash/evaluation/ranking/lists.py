@@ -78,6 +78,12 @@ class Lists:
         """How many scores a full ranking takes."""
         return len(self) * self.size
 
+    @property
+    def has_negatives(self) -> bool:
+        """Whether any list holds a candidate that is no positive; where none does, every order is the best one."""
+        taken = np.diff(self.positives.starts) + np.diff(self.known.starts)
+        return bool((taken < self.size).any())
+
     def sample(self, most: int, seed: int) -> Lists:
         """As many of the lists, drawn with a seed, as take at most `most` scores, but at least one."""
         count = max(1, most // max(1, self.size))

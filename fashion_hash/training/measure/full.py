@@ -116,7 +116,9 @@ def chosen_protocols(
     left_out: dict[str, str] = {}
     for name, protocol in full_protocols(dataset, split).items() if full is not False else ():
         encodes = protocol.of_items and encoded is not None
-        if full is None and protocol.lists.scores > (limit := ENCODED[0] if encodes else MOST):
+        if not protocol.lists.has_negatives:
+            left_out[name] = "every candidate that is not known already is a positive, so that any order is the best"
+        elif full is None and protocol.lists.scores > (limit := ENCODED[0] if encodes else MOST):
             left_out[name] = _too_many(protocol, limit, encodes)
         else:
             protocols[name] = protocol.sample(ENCODED[1], encoded) if encodes and encoded is not None else protocol

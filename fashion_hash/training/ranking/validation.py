@@ -65,7 +65,7 @@ class FullValidation:
             )
         self._seed = config.seed
         for name, protocol in full_protocols(dataset, "valid", only=[FULL_OUTFITS, asked or FULL_OUTFITS]).items():
-            if name == asked or protocol.lists.scores <= UNASKED:
+            if protocol.lists.has_negatives and (name == asked or protocol.lists.scores <= UNASKED):
                 self.protocols[name] = protocol.sample(MOST, config.seed)
         if asked is not None and asked not in self.protocols:
             raise ConfigError(

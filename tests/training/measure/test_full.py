@@ -167,3 +167,14 @@ def test_the_best_epoch_is_chosen_by_the_form_that_answers(trained):
     assert found["valid_auc"] == asymmetric["auc"] != reported["rank_random"]["binary"]["auc"]
     assert found["valid_ndcg@20"] == ranked["ndcg@20"] != reported["full_outfits"]["binary"]["ndcg@20"]
     assert (found["valid_auc_relaxed"], run.form) == (reported["rank_random"]["relaxed"]["auc"], "binary")
+
+
+def test_a_ranking_of_positives_alone_is_left_out_with_the_reason():
+    """One user who likes all outfits of the pool, as in data that names nobody: every order would get 1."""
+    dataset = tiny_dataset(("top", "bottom"), users=1, outfits=40)
+    protocols, left_out = measure.chosen_protocols(dataset, "test", full=True)
+    assert "full_top" in protocols
+    assert "full_outfits" not in protocols
+    assert left_out == {
+        "full_outfits": "every candidate that is not known already is a positive, so that any order is the best"
+    }
