@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from fashion_hash.commands.run_command import Parser, print_json, run_command
 
@@ -31,12 +33,25 @@ def _check(options: argparse.Namespace) -> int:
             copies=options.copies,
         )
     else:
-        report = check_dataset(options.format, options.root, options.subset, slots, options.pictures)
+        with _notes_in_the_report():
+            report = check_dataset(options.format, options.root, options.subset, slots, options.pictures)
     if options.json:
         print_json(report.to_dict())
     else:
         print(report)
     return 0 if report.ok else 1
+
+
+@contextmanager
+def _notes_in_the_report() -> Iterator[None]:
+    """Keeps the readers from logging what is odd, as they do before a training: the report says it."""
+    readers = logging.getLogger("fashion_hash.data")
+    level = readers.level
+    readers.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        readers.setLevel(level)
 
 
 def _parser(prog: str | None) -> argparse.ArgumentParser:

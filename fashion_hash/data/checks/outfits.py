@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -127,6 +127,7 @@ def _holds(data: Dataset) -> dict[str, Any]:
             "users": len(np.unique(split.positives.users)),
             "negatives": {kind: groups.size for kind, groups in split.negatives.items()},
             "questions": len(split.questions) if split.questions is not None else 0,
+            **({"labelled": len(split.labelled.outfits)} if split.labelled is not None else {}),
             **(
                 {"retrieval": {slot: len(groups) for slot, groups in split.retrieval.items()}}
                 if split.retrieval
@@ -324,13 +325,23 @@ def _plain_rows(holds: dict[str, Any]) -> list[tuple[str, ...]]:
 
 
 def _outfit_rows(holds: dict[str, Any]) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = [("split", "outfits", "users", "negatives a positive", "questions", "empty slots")]
+    """The splits; labelled outfits and questions of retrieval have a column where there are any."""
+    further = [name for name in ("labelled", "retrieval") if any(name in counts for counts in holds["splits"].values())]
+    rows: list[tuple[str, ...]] = [
+        ("split", "outfits", "users", "negatives a positive", "questions", *further, "empty slots")
+    ]
     for split, counts in holds["splits"].items():
         negatives = ", ".join(f"{size} {kind}" for kind, size in counts["negatives"].items()) or "-"
-        empty = ", ".join(f"{count:,} {slot}" for slot, count in counts["empty"].items()) or "-"
-        numbers = [f"{counts[column]:,}" for column in ("outfits", "users", "questions")]
-        rows.append((split, numbers[0], numbers[1], negatives, numbers[2], empty))
+        outfits, users, questions = (f"{counts[column]:,}" for column in ("outfits", "users", "questions"))
+        cells = {"labelled": f"{counts.get('labelled', 0):,}", "retrieval": _by_slot(counts.get("retrieval", {}))}
+        rows.append(
+            (split, outfits, users, negatives, questions, *(cells[name] for name in further), _by_slot(counts["empty"]))
+        )
     return rows
+
+
+def _by_slot(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {slot}" for slot, count in counts.items()) or "-"
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> Iterable[str]:

@@ -2,7 +2,8 @@
 
     FOLDER/manifest.json                      what there is, with the checksum of every file
     FOLDER/users.json, items.N.json           ids in the order of their rows; N numbers the item types
-    FOLDER/SPLIT.TABLE.{users,items}.npy      outfits: positives, negatives, questions, labelled; told of cold users
+    FOLDER/SPLIT.TABLE.{users,items}.npy      outfits: positives, negatives, questions, retrieval,
+                                              labelled; told of cold users
     FOLDER/SPLIT.{ids,times,weights,kinds}    facts about the positives
     FOLDER/content.*                          details, features, keys of pictures, newer pictures
 
@@ -156,6 +157,10 @@ class _Writer:
         if split.questions is not None:
             self._outfits(f"{name}.questions", split.questions.outfits)
             about["questions"] = split.questions.size
+        about["retrieval"] = {}
+        for number, (slot, groups) in enumerate(split.retrieval.items()):
+            self._outfits(f"{name}.retrieval.{number}", groups.outfits)
+            about["retrieval"][slot] = groups.size
         if split.labelled is not None:
             self._outfits(f"{name}.labelled", split.labelled.outfits)
             self._array(f"{name}.labels", split.labelled.compatible)
@@ -257,9 +262,7 @@ class _Reader:
                 {name: self._split(name, split, len(self._users)) for name, split in about["splits"].items()},
                 self._content(about["content"]),
                 self._cold(),
-                Pool(tuple(self._json("pool.ids.json")), self._outfits("pool", len(self._users)))
-                if about["pool"]
-                else None,
+                self._pool() if about["pool"] else None,
                 tuple(Note(str(what), int(count), tuple(examples)) for what, count, examples in about["notes"]),
             )
         except (KeyError, TypeError, ValueError, OSError) as error:
@@ -292,6 +295,10 @@ class _Reader:
             None if questions is None else Groups(self._outfits(f"{name}.questions", users), questions),
             None if about["facts"] is None else OutfitFacts(**{key: self._fact(name, key) for key in about["facts"]}),
             labelled,
+            {
+                slot: Groups(self._outfits(f"{name}.retrieval.{number}", users), size)
+                for number, (slot, size) in enumerate(about.get("retrieval", {}).items())  # absent in older folders
+            },
         )
 
     def _fact(self, name: str, column: str) -> np.ndarray:

@@ -14,7 +14,7 @@ from fashion_hash.core.locks import hold
 from fashion_hash.core.seeds import derive, generator
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.splits.files import MadeSplit
-from fashion_hash.errors import ConfigError, TrainingError, counted, expect
+from fashion_hash.errors import ConfigError, TrainingError, counted, expect, item_noun
 from fashion_hash.models.network import Network
 from fashion_hash.training.epochs import Recipe, Step, run_epochs
 from fashion_hash.training.optimisers import PartOptimiser
@@ -184,7 +184,7 @@ def _summary(
     dataset: Dataset, inputs: ItemInputs, data: TrainingData, model: Network, teacher: Teacher | None
 ) -> Iterator[str]:
     config = inputs.config
-    items = ", ".join(counted(count, f"{item_type} item") for item_type, count in inputs.num_items.items())
+    items = ", ".join(counted(count, item_noun(item_type)) for item_type, count in inputs.num_items.items())
     size = sum(parameter.numel() for parameter in model.parameters())
     left_out = f" ({data.left_out:,} left out with unknown items)" if data.left_out else ""
     yield (

@@ -18,7 +18,7 @@ from fashion_hash.data.requests.table import REMOVED, RequestData, Requests
 from fashion_hash.data.requests.typed import typed_requests
 from fashion_hash.data.splits.removed_list import RemovedUsers, left_out_line
 from fashion_hash.data.splits.removed_users import requests_without_users
-from fashion_hash.errors import ConfigError, DataError, TrainingError, counted
+from fashion_hash.errors import ConfigError, DataError, TrainingError, counted, item_noun
 from fashion_hash.evaluation.judged import ALL, judged_metrics, judged_values
 from fashion_hash.evaluation.requests import Score, request_metrics, request_values
 from fashion_hash.models.whisper_lite import WhisperLite
@@ -187,7 +187,7 @@ def validation_sample(data: RequestData, seed: int) -> Requests | None:
 
 def _summary(config: RequestConfig, inputs: RequestInputs, batches: RequestBatches, model: WhisperLite) -> str:
     data = inputs.data
-    items = ", ".join(counted(len(data.items[item_type]), f"{item_type} item") for item_type in data.types)
+    items = ", ".join(counted(len(data.items[item_type]), item_noun(item_type)) for item_type in data.types)
     size = sum(parameter.numel() for parameter in model.parameters())
     return (
         f"{config.name}: {data.name}, {counted(len(data.users), 'user')}, {items}, "

@@ -11,6 +11,7 @@ from fashion_hash.data.checks.outfits import Finding, check_dataset
 from fashion_hash.data.load import load_dataset
 from fashion_hash.data.stores.lmdb_files import write_lmdb
 from fashion_hash.errors import ConfigError, DataError
+from tests.worlds.catalogues import maryland
 
 TRAIN = "tuples_3/tuples_train_posi"
 TEST = "tuples_3/tuples_test_posi"
@@ -237,3 +238,17 @@ def test_a_table_of_items_of_another_shop_is_a_warning(tiny_root):
     report = check(tiny_root)
     assert absent(report, "names an item of the data set, so nothing")
     assert find(report, "that name no item of the data set").examples == ["top A-1"]
+
+
+def test_labelled_outfits_are_counted_and_what_is_odd_is_said_once(tmp_path, capsys, caplog):
+    assert main(["check", "maryland", str(maryland(tmp_path))]) == 0
+    printed = capsys.readouterr().out
+    header, *splits = (line.split() for line in printed.splitlines()[4:8])
+    assert header[-4:] == ["questions", "labelled", "empty", "slots"]
+    dataset = load_dataset("maryland", tmp_path)
+    assert dataset.notes
+    assert [row[5] for row in splits] == ["0", "0", str(len(dataset.split("test").labelled.outfits))]
+    caplog.clear()
+    main(["check", "maryland", str(tmp_path)])
+    assert printed.count("the data names no users") == 1
+    assert not caplog.records

@@ -32,7 +32,13 @@ def whole_dataset(folder):
     splits = {
         **dataset.splits,
         "train": replace(train, facts=facts),
-        "valid": Split(valid.positives, {"random": Groups(again, 4)}, Groups(again, 4), labelled=labelled),
+        "valid": Split(
+            valid.positives,
+            {"random": Groups(again, 4)},
+            Groups(again, 4),
+            labelled=labelled,
+            retrieval={slot: Groups(again[: 4 * few], 4) for few, slot in enumerate(dataset.types, 1)},
+        ),
     }
     item_type = dataset.slots[0]
     first, second = dataset.items[item_type].ids[:2]

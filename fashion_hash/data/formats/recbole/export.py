@@ -212,6 +212,7 @@ def _left_out(dataset: Dataset) -> tuple[str, ...]:
     left = {
         "fixed negatives": any(part.negatives for part in parts),
         "questions": any(part.questions is not None for part in parts),
+        "retrieval questions": any(part.retrieval for part in parts),
         "labelled outfits": any(part.labelled is not None for part in parts),
         "pictures": dataset.content.pictures is not None,
         "text vectors": dataset.content.text_vectors is not None,

@@ -6,7 +6,7 @@ import pytest
 
 from fashion_hash.core.outfits import Outfits
 from fashion_hash.core.vocabulary import Vocabulary
-from fashion_hash.data.dataset import Content, Dataset, Split
+from fashion_hash.data.dataset import Content, Dataset, Groups, Split
 from fashion_hash.data.facts import NO_TIME, OutfitFacts
 from fashion_hash.data.formats.recbole.export import export_recbole
 from fashion_hash.data.load import load_dataset
@@ -78,6 +78,14 @@ def test_round_trip_of_catalogues(tmp_path, name):
     exported = export_recbole(written, tmp_path / name)
     assert ("questions" in exported.left_out) == (name in ("polyvore_outfits", "maryland"))
     assert_same(load_dataset("recbole", tmp_path / name), written)
+
+
+def test_what_has_no_place_in_the_files_is_named(tmp_path):
+    written = made()
+    test = written.splits["test"]
+    asked = replace(test, retrieval={written.slots[0]: Groups(test.positives, 1)})
+    exported = export_recbole(replace(written, splits={**written.splits, "test": asked}), tmp_path / "made")
+    assert exported.left_out == ("retrieval questions",)
 
 
 def test_the_files_are_those_that_recbole_reads(tmp_path):
