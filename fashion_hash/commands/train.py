@@ -12,6 +12,8 @@ from fashion_hash.commands.run_command import Parser, run_command
 if TYPE_CHECKING:
     from fashion_hash.config.experiment import Config
     from fashion_hash.config.requests import RequestConfig
+    from fashion_hash.training.requests.run import RequestRun
+    from fashion_hash.training.runs.run import Run
 
 
 KEEP_RUNS = 3  # older ones, where a nightly job would leave one more every night
@@ -55,11 +57,9 @@ def _train(args: argparse.Namespace) -> int:
     from fashion_hash.config.experiment import load_experiment
     from fashion_hash.config.requests import RequestConfig
     from fashion_hash.errors import ConfigError
+    from fashion_hash.training.processes.group import check_alone, joined, rank, restarted
     from fashion_hash.training.recipes.auto import fit
     from fashion_hash.training.requests.loop import fit_requests
-    from fashion_hash.training.requests.run import RequestRun
-    from fashion_hash.training.runs.older_run import remove_older
-    from fashion_hash.training.runs.run import Run
     from fashion_hash.training.runs.run_folder import run_folder
     from fashion_hash.training.tracking.trackers import check_trackers, tracking
 
@@ -71,11 +71,25 @@ def _train(args: argparse.Namespace) -> int:
     if args.with_live:
         config = _with_live(config, args)
     run: Run | RequestRun
-    with tracking(names, config, run_folder(config, args.out), print) as trackers:
-        if isinstance(config, RequestConfig):
-            run = fit_requests(config, out=args.out, resume=args.resume, report=print, on_epoch=trackers)
-        else:
-            run = fit(config, out=args.out, resume=args.resume, report=print, on_epoch=trackers)
+    with joined(config.train.device):
+        if rank():
+            names = []
+        resume = args.resume or restarted(run_folder(config, args.out))
+        with tracking(names, config, run_folder(config, args.out), print) as trackers:
+            if isinstance(config, RequestConfig):
+                check_alone("a configuration of requests")
+                run = fit_requests(config, out=args.out, resume=resume, report=print, on_epoch=trackers)
+            else:
+                run = fit(config, out=args.out, resume=resume, report=print, on_epoch=trackers)
+        if rank():
+            return 0
+    _finish(run, args)
+    return 0
+
+
+def _finish(run: Run | RequestRun, args: argparse.Namespace) -> None:
+    from fashion_hash.training.runs.older_run import remove_older
+
     best = run.history[run.best_epoch - 1]
     print(f"best epoch {best['epoch']} of {len(run.history)}", end="")
     if best[run.measure] is not None:
@@ -85,7 +99,6 @@ def _train(args: argparse.Namespace) -> int:
     keep = KEEP_RUNS if args.keep_runs is None and args.with_live else args.keep_runs
     for folder in [] if keep is None else remove_older(run.path, keep):
         print(f"removed {folder}")
-    return 0
 
 
 def _with_live(config: Config | RequestConfig, args: argparse.Namespace) -> Config:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import torch
 
 from fashion_hash.errors import ConfigError
+from fashion_hash.training.processes.group import my_device
 
 
 def choose_device(name: str) -> torch.device:
-    """The device called `name`; "auto" is the first GPU, or the CPU without one."""
+    """The device called `name`; "auto" is the first GPU, or the CPU without one.
+
+    Of several processes that train together, each gets a GPU of its own for "auto" and "cuda".
+    """
+    name = my_device(name)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:

@@ -21,6 +21,7 @@ from fashion_hash.config.requests import RequestConfig
 from fashion_hash.core.seeds import derive
 from fashion_hash.errors import TrainingError
 from fashion_hash.training.optimisers import PartOptimiser
+from fashion_hash.training.processes.group import rank, shared
 from fashion_hash.training.runs.run_folder import RunFolder
 from fashion_hash.training.schedules import rate_factor, slope_of
 from fashion_hash.training.tracking.callbacks import Listeners
@@ -84,7 +85,7 @@ def run_epochs(
         TrainingError: the loss is no longer finite.
     """
     train, what = run.config.train, "requests" if isinstance(run.config, RequestConfig) else "outfits"
-    with open_log(run.path, train.epochs, recipe.steps, train.batch_size, what) as log:
+    with open_log(run.path if run.writes else None, train.epochs, recipe.steps, train.batch_size, what) as log:
 
         def tell(line: str) -> None:
             log.line(line)
@@ -92,7 +93,8 @@ def run_epochs(
 
         log.line(f"{run.config.name}: after epoch {len(run.history)} of {train.epochs}")
         _epochs(run, model, optimiser, recipe, listeners._replace(tell=tell), log)
-    run.draw_curve()
+    if run.writes:
+        run.draw_curve()
 
 
 def _epochs(
@@ -113,19 +115,21 @@ def _epochs(
         slope = slope_of(epoch, config.train.continuation)
         factor = rate_factor(config.optimiser.schedule, epochs, [past[run.measure] or 0.0 for past in run.history])
         optimiser.set_factor(factor)
-        torch.manual_seed(derive(config.seed, "dropout", epoch))
+        # each process drops other units: those of the first are the ones that it would drop alone
+        torch.manual_seed(derive(config.seed, "dropout", epoch, *([rank()] if rank() else [])))
         recipe.train_mode()
         loss = _run_steps(run, optimiser, recipe, slope, log)
         seconds = time.perf_counter() - started
         if epoch >= epochs - recipe.average:
             optimiser.average()
         with optimiser.mean_weights():
-            measured = recipe.measure(slope)
+            measured = shared(None if rank() else recipe.measure(slope))
         metrics = {"epoch": epoch + 1, "loss": loss, "slope": slope, "rate_factor": factor, **measured}
         run.finish_epoch(model, optimiser, metrics | {"seconds": round(seconds, 3)})
         last = run.history[-1]
         tell(_line(run, last))
-        if reason := listeners.finished({**last, "epochs": epochs, "criterion": last[run.measure]}):
+        criterion = {**last, "epochs": epochs, "criterion": last[run.measure]}
+        if reason := shared(None if rank() else listeners.finished(criterion)):
             tell(f"stopped after epoch {epoch + 1}: {reason}")
             break
 
@@ -138,7 +142,7 @@ def _run_steps(
     title = f"epoch {epoch + 1}/{epochs}"
     total, steps = 0.0, 0
     log.start_epoch(epoch + 1)
-    for batch in tqdm(recipe.batches(epoch), desc=title, total=recipe.steps, leave=False, disable=None):
+    for batch in tqdm(recipe.batches(epoch), desc=title, total=recipe.steps, leave=False, disable=rank() > 0 or None):
         loss = recipe.loss(batch, Step(epoch, steps, slope))
         value = float(loss.detach())
         if not math.isfinite(value):

@@ -13,6 +13,7 @@ from fashion_hash.config.requests import RequestOptimiserConfig
 from fashion_hash.config.training import OptimiserConfig
 from fashion_hash.errors import ConfigError
 from fashion_hash.training.determinism import same_bits
+from fashion_hash.training.processes.exchange import add_gradients
 
 Parts = Mapping[str, Sequence[tuple[str, nn.Parameter]]]
 
@@ -35,6 +36,7 @@ class PartOptimiser:
     def __init__(self, parts: Parts, sparse: set[str], config: OptimiserConfig | RequestOptimiserConfig) -> None:
         self._decay = config.weight_decay
         self._sparse: list[tuple[nn.Parameter, bool]] = []
+        self._dense: list[nn.Parameter] = []
         self.names: dict[Tensor, str] = {}
         dense_groups, sparse_groups = [], []
         for part, named in parts.items():
@@ -43,6 +45,7 @@ class PartOptimiser:
             self.names.update({parameter: name for name, parameter in named})
             dense = [parameter for name, parameter in named if name not in sparse]
             rows = [parameter for name, parameter in named if name in sparse]
+            self._dense += dense
             if dense:
                 dense_groups.append({"params": dense, "lr": rate, "base": rate, "weight_decay": decay})
             if rows:
@@ -72,6 +75,7 @@ class PartOptimiser:
             optimiser.zero_grad(set_to_none=True)
         with same_bits(loss.device):
             torch.autograd.backward(loss)
+            add_gradients(self._dense, [parameter for parameter, _ in self._sparse])
             for parameter, decayed in self._sparse:
                 if decayed and self._decay and parameter.grad is not None:
                     gradient = parameter.grad.coalesce()

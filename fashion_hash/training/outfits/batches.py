@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from fashion_hash.core.outfits import EMPTY, item_types
+from fashion_hash.training.processes.group import part, rank, world
 
 
 class Candidates(NamedTuple):
@@ -99,6 +100,9 @@ class Batch(NamedTuple):
         views: (V, 2, S) positions of two views of each of the first V positives, for contrastive learning.
         judged: the distances by a teacher, if there is one.
         weights: (B,) float32, how much each positive counts; None when all count the same.
+        mine: by type, (N,) bool: items that no earlier process has in its share of the batch; None where one process
+            has the whole batch. Of several, each has a share of users, positions, views and own codes, with the items
+            of these; all else is of the whole batch.
     """
 
     users: Tensor
@@ -111,6 +115,7 @@ class Batch(NamedTuple):
     weights: Tensor | None = None
     outfits: SharedOutfits | None = None
     own: Tensor | None = None
+    mine: Mapping[str, Tensor] | None = None
 
 
 class Drawn(NamedTuple):
@@ -131,6 +136,33 @@ class Drawn(NamedTuple):
     candidates: Candidates | None = None
     views: np.ndarray | None = None
     outfits: OutfitCandidates | None = None
+
+    def part(self, rows: slice) -> Drawn:
+        """Some of the positives with what belongs to them; candidates stay as they are."""
+        hide = None if self.hide is None else self.hide[rows]
+        views = None if self.views is None else self.views[rows]
+        return self._replace(users=self.users[rows], items=self.items[rows], hide=hide, views=views)
+
+
+def make_share(slots: Sequence[str], num_items: Mapping[str, int], drawn: Drawn) -> Batch:
+    """The share of a batch that this process works on, of all processes that train together.
+
+    Args:
+        slots: item type of each slot.
+        num_items: vocabulary size by type.
+        drawn: the whole batch, which every process draws alike.
+    """
+    rows = part(len(drawn.users))
+    batch = make_batch(slots, num_items, drawn.part(rows))
+    if world() == 1:
+        return batch
+    mine = {item_type: torch.ones(len(of_type), dtype=torch.bool) for item_type, of_type in batch.rows.items()}
+    if rank():
+        before = make_batch(slots, num_items, drawn.part(slice(0, rows.start)))
+        for item_type, count in num_items.items():
+            here, earlier = (each.rows[item_type] + count * each.hidden[item_type] for each in (batch, before))
+            mine[item_type] = ~torch.isin(here, earlier)
+    return batch._replace(mine=mine)
 
 
 def make_batch(slots: Sequence[str], num_items: Mapping[str, int], drawn: Drawn) -> Batch:
@@ -165,8 +197,10 @@ def make_batch(slots: Sequence[str], num_items: Mapping[str, int], drawn: Drawn)
         hidden[item_type] = torch.from_numpy(distinct >= count)
     users, places = torch.from_numpy(drawn.users.astype(np.int64)), torch.from_numpy(positions)
     own = places[: drawn.items.shape[0] * drawn.items.shape[1]].reshape(drawn.items.shape)
-    views = None if drawn.views is None else places[len(own.flatten(0, 1)) :][: 2 * len(drawn.views)]
-    batch = Batch(users, rows, hidden, own, shared, None if views is None else views.reshape(-1, 2, len(slots)))
+    views = None
+    if drawn.views is not None:
+        views = places[len(own.flatten(0, 1)) :][: 2 * len(drawn.views)].reshape(drawn.views.shape)
+    batch = Batch(users, rows, hidden, own, shared, views)
     if drawn.outfits is None:
         return batch
     of_candidates = places[len(places) - len(drawn.outfits.items) :]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from fashion_hash.training.outfits.batches import Batch
 from fashion_hash.training.outfits.objective import Objective
 from fashion_hash.training.outfits.teacher import Teacher
 from fashion_hash.training.outfits.training_data import TrainingData
+from fashion_hash.training.processes.exchange import check_can_share, same_start
+from fashion_hash.training.processes.group import mark_started, one_after_another, rank, wait
 from fashion_hash.training.runs.calibration import make_scorer
 from fashion_hash.training.runs.item_inputs import ItemInputs
 from fashion_hash.training.runs.removed import keep_removed
@@ -71,19 +74,26 @@ def fit(
             finite.
     """
     expect(config, Config, "fit", "read it with load_config(path), or make it with make_config(values)")
-    listeners = Listeners.of(report, on_epoch)
-    with hold(run_folder(config, out), "training into it", TrainingError):
+    listeners = Listeners.of(report, on_epoch) if not rank() else Listeners.of(None, None)
+    with _held(run_folder(config, out)):
         loaded = load_and_split(config, dataset, run_folder(config, out) if resume else None)
         return _fit(config, loaded, out, resume, listeners)
+
+
+def _held(folder: Path) -> AbstractContextManager[None]:
+    """Holds the run folder; of several processes the first does."""
+    return nullcontext() if rank() else hold(folder, "training into it", TrainingError)
 
 
 def _fit(config: Config, loaded: Loaded, out: str | Path | None, resume: bool, listeners: Listeners) -> Run:
     dataset, tell = loaded.dataset, listeners.tell
     _check(config, dataset, out)
-    inputs = ItemInputs(config, dataset)
-    teacher = None if config.teacher is None else Teacher(config.teacher, dataset)
+    with one_after_another():
+        inputs = ItemInputs(config, dataset)
+        teacher = None if config.teacher is None else Teacher(config.teacher, dataset)
     torch.manual_seed(derive(config.seed, "model"))
     model = make_model(config, dataset, inputs).to(inputs.device)
+    check_can_share(model)
     trained = _trained(model.parts(), config)
     optimiser = PartOptimiser(trained, model.sparse_parameters(), config.optimiser)
     data = TrainingData(config, dataset, inputs, teacher)
@@ -92,14 +102,21 @@ def _fit(config: Config, loaded: Loaded, out: str | Path | None, resume: bool, l
     trained_on = fingerprints(inputs) | ({} if teacher is None else {"teacher": teacher.fingerprint})
     if not resume:
         _start(model, config, dataset, inputs)
-    if resume:
-        run = Run.resume(config, trained_on, out, model, optimiser)
-        if not run.history:  # it was interrupted during its first epoch
-            _start(model, config, dataset, inputs)
-    else:
-        run = Run.start(config, trained_on, out, tell)
-    keep_removed(run.path, config, loaded.removed)
-    _keep_split(run, loaded.split, tell)
+    wait()  # until all have read the run that they start from, which may be the one that is moved aside now
+    with one_after_another():
+        if rank():
+            run = Run.follow(config, trained_on, out, model, optimiser)
+        elif resume:
+            run = Run.resume(config, trained_on, out, model, optimiser)
+        else:
+            run = Run.start(config, trained_on, out, tell)
+    if resume and not run.history:  # it was interrupted during its first epoch
+        _start(model, config, dataset, inputs)
+    same_start(model)
+    if run.writes:
+        mark_started(run.path)
+        keep_removed(run.path, config, loaded.removed)
+        _keep_split(run, loaded.split, tell)
     for line in (*_summary(dataset, inputs, data, model, teacher), *validation.lines):
         tell(line)
 
@@ -116,7 +133,7 @@ def _fit(config: Config, loaded: Loaded, out: str | Path | None, resume: bool, l
         average=config.train.average or 0,
     )
     run_epochs(run, model, optimiser, recipe, listeners)
-    if config.train.calibrate:
+    if config.train.calibrate and run.writes:
         tell(_calibrated(run, dataset, validation))
     return run
 

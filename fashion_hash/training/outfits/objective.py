@@ -24,6 +24,7 @@ from fashion_hash.training.losses import (
     soft_pairs_loss,
 )
 from fashion_hash.training.outfits.batches import Batch
+from fashion_hash.training.processes.exchange import gathered
 from fashion_hash.training.runs.item_inputs import ItemInputs
 
 EVERY_PAIR, REACH = 16, 2  # soft pairs: all pairs of up to 16 outfits; above this, each with the next two
@@ -74,22 +75,27 @@ class Objective:
             codes = self._model.item_codes(inputs, rows, slope if self._items_trained else None)
             user = self._model.user_codes(batch.users.to(device), slope)
             positions = batch.positions.to(device)
-            score = self._model.score(user, codes, positions).score  # (B, 1 + K)
+            score = gathered(self._model.score(user, codes, positions).score)  # (B, 1 + K), of all processes
             positive, negative = score[:, 0], score[:, 1:]
             if batch.shared is not None:
                 slot, candidates, liked = batch.shared
                 against = self._model.completions(user, codes, positions[:, 0], slot, candidates.to(device))
-                negative = torch.cat([negative, _without(against, liked)], dim=1)  # (B, K + C)
+                negative = torch.cat([negative, _without(gathered(against), liked)], dim=1)  # (B, K + C)
             if batch.outfits is not None:
                 of_outfits, liked, log_weight, own = batch.outfits
                 against = self._model.scores_of_all(user, codes, of_outfits.to(device))
                 if own is not None and batch.own is not None:
-                    positive = positive + sum(self._model.own_terms(user, batch.own.to(device), slope))
+                    of_positive = sum(self._model.own_terms(user, batch.own.to(device), slope), torch.zeros(()))
+                    positive = positive + gathered(of_positive)
                     against = against + sum(self._model.own_terms(user, own[None].to(device), slope))
                 if self._loss.kind == "softmax":  # a pairwise loss takes the negatives as they are drawn
                     against = against + log_weight.to(device)
-                negative = torch.cat([negative, _without(against, liked)], dim=1)
-            return self._ranking(positive, negative, batch) + self._cross_modal(codes) + self._contrast(codes, batch)
+                negative = torch.cat([negative, _without(gathered(against), liked)], dim=1)
+            return (
+                self._ranking(positive, negative, batch)
+                + self._cross_modal(codes, batch)
+                + self._contrast(codes, batch)
+            )
 
     def _ranking(self, positive: Tensor, negative: Tensor, batch: Batch) -> Tensor:
         ranking_loss = self._ranking_loss
@@ -118,17 +124,22 @@ class Objective:
     def _contrast(self, codes: ItemCodes, batch: Batch) -> Tensor | float:
         if self._contrastive is None or batch.views is None:
             return 0.0
-        vectors = self._model.outfit_vectors(codes, batch.views.to(self._inputs.device))  # (V, 2, ...)
+        vectors = gathered(self._model.outfit_vectors(codes, batch.views.to(self._inputs.device)))  # (V, 2, ...)
         if self._model.projection is not None:
             vectors = self._model.projection(vectors)
         return self._contrastive.weight * nt_xent_loss(vectors[:, 0], vectors[:, 1], self._contrastive.temperature)
 
-    def _cross_modal(self, codes: ItemCodes) -> Tensor | float:
+    def _cross_modal(self, codes: ItemCodes, batch: Batch) -> Tensor | float:
         names = self._model.modalities
         if not self._loss.cross_modal or not {"image", "text"} <= set(names):
             return 0.0
         # the last row of each type is the zero code of an empty slot
-        every = torch.cat([of_type[:EMPTY] for of_type in codes.codes.values()])
+        by_type = {item_type: of_type[:EMPTY] for item_type, of_type in codes.codes.items()}
+        if batch.mine is not None:  # each item once, whatever the number of processes that have it
+            by_type = {
+                item_type: of_type[batch.mine[item_type].to(of_type.device)] for item_type, of_type in by_type.items()
+            }
+        every = gathered(torch.cat(list(by_type.values())))
         image, text = every[:, names.index("image")], every[:, names.index("text")]
         return self._loss.cross_modal * cross_modal_loss(image, text, self._loss.margin)
 

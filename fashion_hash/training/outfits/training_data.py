@@ -21,10 +21,11 @@ from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.facts import training_weights
 from fashion_hash.errors import ConfigError
 from fashion_hash.features.table import usable_outfits
-from fashion_hash.training.outfits.batches import Batch, Candidates, Drawn, Judged, OutfitCandidates, make_batch
+from fashion_hash.training.outfits.batches import Batch, Candidates, Drawn, Judged, OutfitCandidates, make_share
 from fashion_hash.training.outfits.negatives import EpochNegatives
 from fashion_hash.training.outfits.teacher import Teacher
 from fashion_hash.training.outfits.views import make_views
+from fashion_hash.training.processes.group import part
 from fashion_hash.training.runs.item_inputs import ItemInputs
 
 DAY = 24 * 3600
@@ -69,7 +70,10 @@ class TrainingData:
         self.pairs = len(self._rows) * (config.negatives.per_positive + beside)
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
-        """The batches of an epoch; they depend only on the seed and the number of the epoch."""
+        """The batches of an epoch; they depend only on the seed and the number of the epoch.
+
+        Of several processes that train together, each draws the same batches and gets its share of them.
+        """
         rng = generator(self._config.seed, "epoch", epoch)
         of_views = generator(
             self._config.seed, "views", epoch
@@ -94,7 +98,8 @@ class TrainingData:
             views = None if self._views is None else self._views(positives[: self._viewed], of_views)
             if views is not None and self._repeat_empty:
                 views = fill_empty(self._slots, views)
-            batch = make_batch(self._slots, self._num_items, Drawn(users, items, hide, shared, views, outfits))
+            batch = make_share(self._slots, self._num_items, Drawn(users, items, hide, shared, views, outfits))
+            own = None if own is None else own[part(len(rows))]
             weights = None if self._weights is None else torch.from_numpy(self._weights[rows])
             yield batch._replace(judged=self._judged(rows, against, shared, known), weights=weights, own=own)
 

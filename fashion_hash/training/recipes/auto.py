@@ -20,6 +20,7 @@ from fashion_hash.data.dataset import Dataset
 from fashion_hash.errors import ConfigError, FashionHashError, TrainingError, counted
 from fashion_hash.training.measure.outfits import evaluate
 from fashion_hash.training.outfits import loop
+from fashion_hash.training.processes.group import check_alone
 from fashion_hash.training.recipes.candidates import (
     Candidate,
     candidates,
@@ -55,6 +56,7 @@ def fit(
     on where it was, with `resume` or without.
     """
     if isinstance(config, Config) and config.recipe is not None:
+        check_alone("recipe: a configuration with a recipe (its chosen.yaml can be shared out)")
         folder = run_folder(config, out)
         config = choose(config, folder.with_name(f"{folder.name}-recipe"), dataset, report or (lambda line: None))
         resume = resume and (folder / "config.yaml").is_file()

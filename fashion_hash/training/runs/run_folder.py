@@ -14,6 +14,7 @@ from fashion_hash.config.requests import RequestConfig
 from fashion_hash.core.files import sweep, write_text
 from fashion_hash.errors import TrainingError
 from fashion_hash.training.optimisers import PartOptimiser
+from fashion_hash.training.processes.group import STARTED_BY
 from fashion_hash.training.runs.checkpoint import Checkpoint, load_checkpoint, load_parameters, save_checkpoint
 from fashion_hash.training.runs.curve import draw_curve
 from fashion_hash.training.runs.older_run import set_aside, stays
@@ -22,6 +23,7 @@ from fashion_hash.training.runs.older_run import set_aside, stays
 FILES = (
     *("config.yaml", "last.safetensors", "best.safetensors", "metrics.jsonl", "curve.png", "encoder"),
     *("split.csv", "split.json"),
+    STARTED_BY,
 )
 
 AnyConfig = TypeVar("AnyConfig", Config, RequestConfig)
@@ -35,7 +37,10 @@ class RunFolder(Generic[AnyConfig]):
         config: its configuration.
         history: the metrics of every finished epoch.
         data: fingerprints of the training data, by name.
+        writes: whether this process writes the folder: the first of those that train together.
     """
+
+    writes = True
 
     def __init__(self, path: Path, config: AnyConfig, history: list[dict[str, Any]], data: dict[str, str]) -> None:
         self.path = path
@@ -108,9 +113,30 @@ class RunFolder(Generic[AnyConfig]):
         run._write_metrics()
         return run
 
+    @classmethod
+    def follow(
+        cls,
+        config: AnyConfig,
+        data: Mapping[str, str],
+        out: str | Path | None,
+        model: nn.Module,
+        optimiser: PartOptimiser,
+    ) -> Self:
+        """A run that another process started or resumed, and writes; model and optimiser become as they are there."""
+        run = cls(run_folder(config, out), config, [], dict(data))
+        run.writes = False
+        if (run.path / "last.safetensors").is_file():
+            kept = load_checkpoint(run.path / "last.safetensors")
+            load_parameters(model, kept.model, run.path / "last.safetensors")
+            optimiser.load_state(kept.optimiser)
+            run.history = list(kept.facts["history"])
+        return run
+
     def finish_epoch(self, model: nn.Module, optimiser: PartOptimiser, metrics: dict[str, Any]) -> None:
         """Saves everything after an epoch; an interrupted run resumes with the next one."""
         self.history.append(metrics)
+        if not self.writes:
+            return
         facts = {"history": self.history, "data": self.data}
         if self.best_epoch == len(self.history):
             with optimiser.mean_weights():

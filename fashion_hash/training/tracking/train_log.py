@@ -63,10 +63,10 @@ class TrainLog:
 
 
 @contextmanager
-def open_log(folder: Path, epochs: int, steps: int, batch_size: int, what: str) -> Iterator[TrainLog]:
-    """The log of a run folder, to which a resumed run appends; arguments as for `TrainLog`."""
+def open_log(folder: Path | None, epochs: int, steps: int, batch_size: int, what: str) -> Iterator[TrainLog]:
+    """The log of a run folder, to which a resumed run appends; arguments as for `TrainLog`. None writes nothing."""
     try:
-        stream = open(folder / FILE, "a", encoding="utf-8")  # noqa: SIM115 - closed below
+        stream = None if folder is None else open(folder / FILE, "a", encoding="utf-8")  # noqa: SIM115 - closed below
     except OSError:
         yield TrainLog(None, epochs, steps, batch_size, what)
         return
@@ -74,7 +74,8 @@ def open_log(folder: Path, epochs: int, steps: int, batch_size: int, what: str) 
         yield TrainLog(stream, epochs, steps, batch_size, what)
     finally:
         with suppress(OSError):
-            stream.close()
+            if stream is not None:
+                stream.close()
 
 
 def duration(seconds: float) -> str:
