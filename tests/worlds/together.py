@@ -11,7 +11,8 @@ from fashion_hash.config.experiment import make_config
 from fashion_hash.data.dataset import Content, Dataset
 from fashion_hash.data.stores.lmdb_files import write_lmdb
 from fashion_hash.training.outfits.loop import fit
-from fashion_hash.training.processes.group import joined, one_after_another
+from fashion_hash.training.processes.group import joined, one_after_another, rank
+from fashion_hash.training.runs import run_folder
 from tests.worlds.tiny import tiny_dataset, tiny_values
 
 SLOTS = ("top", "top", "bottom")
@@ -66,4 +67,6 @@ def train_all(folder: Path) -> None:
 
 if __name__ == "__main__":
     with joined("cpu"):
+        if rank():
+            run_folder.save_checkpoint = None  # only the first process writes
         train_all(Path(sys.argv[1]))
