@@ -17,6 +17,7 @@ from typing import Any
 from tables import figures, share, spread, table
 from tables_of_answers import ANSWERS
 from tables_of_rankings import iqon_ranking
+from tables_of_speed import real
 
 from fashion_hash.core.files import write_text
 from results import PROJECT, RESULTS, read
@@ -352,6 +353,7 @@ def origins() -> str:
 
 BLOCKS: dict[str, Callable[[], str]] = {
     "iqon-ranking": iqon_ranking,
+    "real": real,
     "measured": measured,
     "short": short,
     "iqon-changes": iqon_changes,

@@ -113,7 +113,9 @@ def rankings(columns: LiveColumns, snapshot: Snapshot, users: Sequence[User], qu
     """The best outfits of each user. Raises QueryError when k, the filter, a cap or the diversity is meaningless."""
     query.check()
     unwanted = _outfit_rows(snapshot, query.exclude_outfits)
-    known = [np.union1d(user.known_rows(query.include_liked), unwanted) for user in users]
+    known = [user.known_rows(query.include_liked) for user in users]
+    if len(unwanted):
+        known = [np.union1d(rows, unwanted) for rows in known]
     search = _Search(snapshot, users, known, query)
     if query.is_plain:
         ranked = [_after(ranking, query.skip) for ranking in search.best(query.skip + query.k)]

@@ -231,10 +231,8 @@ class SumScan(Engine):
                 )
                 if first < last:
                     self._make_room(candidates, queries, k)
-        for user in range(users):
-            scan_kernels.squeeze(candidates, user)
-        have = np.arange(candidates.positions.shape[1]) < candidates.counts[:, None]
-        return np.nonzero(have)[0], candidates.positions[have]
+        owners, positions = scan_kernels.collect(candidates)
+        return owners, positions
 
     def _make_room(self, candidates: Candidates, queries: list[Query], k: int) -> None:
         """Frees room that ties or near ties fill, by keeping the exact best k candidates."""

@@ -183,6 +183,20 @@ def squeeze(found, user):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
+def collect(found):  # type: ignore[no-untyped-def]
+    """The candidates whose score is not too low, user by user: users, (C,) int64, and positions, (C,) int32."""
+    for user in range(len(found.counts)):
+        squeeze(found, user)
+    total = found.counts.sum()
+    users, positions, at = np.empty(total, dtype=np.int64), np.empty(total, dtype=np.int32), 0
+    for user in range(len(found.counts)):
+        for one in range(found.counts[user]):
+            users[at], positions[at] = user, found.positions[user, one]
+            at += 1
+    return users, positions
+
+
+@numba.njit(nogil=True, cache=True)
 def _has_room(found):  # type: ignore[no-untyped-def]
     """Whether every user has room for a tile of candidates, if necessary after dropping some."""
     room = found.positions.shape[1] - TILE * LANES

@@ -50,7 +50,7 @@ def run_all() -> None:
     )
     found = kernels.no_candidates(1, 1)
     kernels.scan_sums(codes, constants, np.zeros(1, dtype=np.uint64), 0, 1, query, found)
-    kernels.squeeze(found, 0)
+    kernels.collect(found)
     kernels.weigh(codes, np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int32), query.exact)
 
 
