@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -43,6 +44,7 @@ class ChangesFile:
     def __init__(self, bundle: Bundle, verify: bool) -> None:
         self.lock = threading.RLock()
         self._bundle = bundle
+        self._file = str(store_path(bundle.path))
         self._verify = verify
         self._store: Store | None = None
 
@@ -50,7 +52,7 @@ class ChangesFile:
         """The store; None while the file does not exist. The caller holds the lock."""
         if self._store is not None and self._store.outdated():
             self.close()
-        if self._store is None and store_path(self._bundle.path).exists():
+        if self._store is None and os.path.exists(self._file):
             self._store = Store.open(self._bundle, verify=self._verify)
         return self._store
 
