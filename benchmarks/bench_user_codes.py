@@ -5,7 +5,7 @@
 IQON3000 is measured on finished runs of configs/iqon3000.yaml; the sample and made logs of outfit clicks
 (click_log.py) are trained here, with configs/ablations_sample.yaml and configs/ifashion_kgin.yaml. Every run answers in
 every form, so that rows differ in nothing but what is kept of a user; in the last row items are floats as well.
-All of it on the test split and on validation.
+All of it on the test split and on validation; full rankings of IQON3000 are those of some hundred users.
 """
 
 from __future__ import annotations
@@ -30,13 +30,14 @@ from fashion_hash.core.codes import bits_a_user
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.sample.write import make_sample
 from fashion_hash.evaluation.protocols import evaluate_split
+from fashion_hash.evaluation.ranking.protocols import full_protocols
 from fashion_hash.index.build import build_index
 from fashion_hash.index.engines.open import engine_class
 from fashion_hash.index.pool import Pool
 from fashion_hash.training.export.bundle import export_bundle
-from fashion_hash.training.measure.full import full_rankings
 from fashion_hash.training.measure.tasks import Task, negatives_of
 from fashion_hash.training.outfits.loop import fit
+from fashion_hash.training.ranking.scores import full_scores
 from fashion_hash.training.runs.calibration import make_scorer
 from fashion_hash.training.runs.run import Run, load_data
 from fashion_hash.training.runs.scoring import ModelScorer, as_answered, trained_users
@@ -44,6 +45,7 @@ from results import PROJECT
 
 CODES = get_args(UserConfig.model_fields["code"].annotation)
 QUESTIONS, ROUNDS = 100, 5
+MOST = 10**8  # scores of a full ranking: some hundred users of IQON3000
 Metrics = dict[str, dict[str, float]]
 
 
@@ -110,8 +112,10 @@ def _metrics(run: Run, dataset: Dataset, split: str, scorer: ModelScorer) -> dic
     by_protocol: dict[str, Mapping[str, Any]] = dict(
         evaluate_split(as_answered(scorer, trained_users(dataset)), negatives.part, negatives.drawn)
     )
-    for name, ranking in full_rankings(dataset, split, scorer, None, run.config.seed).items():
-        by_protocol[name] = ranking.metrics((20,))
+    full = full_scores(scorer, trained_users(dataset))
+    outfits = full.outfits(dataset.outfits)
+    for name, protocol in full_protocols(dataset, split).items():
+        by_protocol[name] = protocol.sample(MOST, run.config.seed).rank(outfits, full.items).metrics((20,))
     return {
         f"{name} {metric}": float(of[metric])
         for name, of in by_protocol.items()

@@ -1,4 +1,4 @@
-"""The table of rankings of everything, drawn from results/iqon_ranking.json."""
+"""Tables of rankings: results/iqon_ranking.json and results/user_codes.json."""
 
 from __future__ import annotations
 
@@ -28,6 +28,37 @@ def iqon_ranking() -> str:
         ]
         lines.append(f"| {NAMES.get(name, name)} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+USERS = {
+    "IQON3000, published pairs, AUC": ("IQON3000", "pairs_random auc"),
+    "random, AUC": ("IQON3000", "rank_random_drawn auc"),
+    "hard, AUC": ("IQON3000", "rank_hard_drawn auc"),
+    "all bottoms, recall@20": ("IQON3000", "full_bottom recall@20"),
+    "all outfits, recall@20": ("IQON3000", "full_outfits recall@20"),
+    "sample, random, AUC": ("sample", "rank_random auc"),
+    "made log of clicks, all outfits, recall@20": ("made log of clicks", "full_outfits recall@20"),
+}
+
+
+def user_codes() -> str:
+    """What is kept of users, by data and metric on the test split: mean and deviation over the runs."""
+    found = results.read("user_codes")["figures"]
+    rows = {(row["form"], row["data"]): row["metrics"] for row in found["rows"] if row["split"] == "test"}
+    times = found["milliseconds"]
+    lines = ["| a user | bits | " + " | ".join(USERS) + " |", "| --- | --: |" + " --: |" * len(USERS)]
+    for form in dict.fromkeys(form for form, _ in rows):
+        bits = f"{times[form]['bits_a_user']:,}" if form in times else "4,096"
+        cells = [_cell(rows[form, data].get(metric)) for data, metric in USERS.values()]
+        lines.append(f"| {form if form in times else 'floats, and ' + form} | {bits} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def user_times() -> str:
+    """Milliseconds of an exact top 10 by what is kept of users."""
+    times = results.read("user_codes")["figures"]["milliseconds"]
+    rows = [f"| {form} | {of['factored']:.1f} ms | {of['sums']:.1f} ms |" for form, of in times.items()]
+    return "\n".join(["| a user | `factored` | `sums` |", "| --- | --: | --: |", *rows]) + "\n"
 
 
 def _cell(value: Any) -> str:

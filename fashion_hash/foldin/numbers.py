@@ -16,6 +16,8 @@ from fashion_hash.core.codes import user_keys, user_numbers
 from fashion_hash.foldin.codes import MOST_TOLD, checked_outfits, outfit_vectors
 from fashion_hash.foldin.newton import SAMPLE, Prior, Scored, drawn_outfits, most_likely, prior_of
 
+# The weight of an outfit, in pairs. Chosen from 1, 2, 5, 20 and 60 on the validation rows of 300 held-out users of
+# IQON3000, in bytes: .755 of the pairs are right with one liked outfit and .787 with five, as in bits (.756, .789).
 WEIGHT = 20.0
 
 
