@@ -16,7 +16,7 @@ from typing import Any
 
 from tables import figures, share, spread, table
 from tables_of_answers import ANSWERS
-from tables_of_rankings import iqon_ranking, user_codes, user_times
+from tables_of_rankings import RANKINGS
 from tables_of_speed import real
 
 from fashion_hash.core.files import write_text
@@ -352,10 +352,8 @@ def origins() -> str:
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
-    "iqon-ranking": iqon_ranking,
+    **RANKINGS,
     "real": real,
-    "user-codes": user_codes,
-    "user-times": user_times,
     "measured": measured,
     "short": short,
     "iqon-changes": iqon_changes,

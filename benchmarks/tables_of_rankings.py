@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import results
@@ -66,3 +67,10 @@ def _cell(value: Any) -> str:
         return "-"
     mean = f"{value['mean']:.4f}".lstrip("0")
     return mean if value["std"] is None else f"{mean} ± {value['std']:.4f}".replace("± 0", "± ")
+
+
+RANKINGS: dict[str, Callable[[], str]] = {
+    "iqon-ranking": iqon_ranking,
+    "user-codes": user_codes,
+    "user-times": user_times,
+}
