@@ -78,7 +78,7 @@ class BundleContents:
             for a bundle that answers no words.
         own: the codes that outfits have of their own; None for none.
         names: what the shop calls columns that have another name in the catalogue: {"Preis": "price"}.
-        user_form: in which form the codes of users are kept; with "scaled" the numbers of a user have one size.
+        user_form: in which form the codes of users are kept.
     """
 
     name: str
@@ -251,10 +251,6 @@ def _check_user_codes(contents: BundleContents) -> None:
         return  # checked with the codes of items
     if not (sizes <= 1).all():
         raise BundleError(f"user_codes has values that are not from -1 to +1, as users in {contents.user_form} need")
-    if contents.user_form == "scaled" and sizes.size and np.ptp(sizes, axis=1).any():
-        raise BundleError(
-            "user_codes has numbers of several sizes in one user: with user_form scaled, all have its scale"
-        )
 
 
 def _check_requests(contents: BundleContents, types: tuple[str, ...]) -> None:

@@ -40,7 +40,6 @@ ARRAYS = {
     "ids/*.ids.npy": ArrayType("S", ("N",)),
     "ids/*.order.npy": ArrayType("i4", ("L",)),
     "codes/users.npy of bits": ArrayType("u1", ("U", "W")),
-    "codes/users.npy of scaled": ArrayType("u1", ("U", "W + 1")),
     "codes/users.npy of bytes": ArrayType("i1", ("U", "D")),
     "codes/users.npy of floats": ArrayType("f4", ("U", "D")),
     "codes/users.known.npy": ArrayType("?", ("U",)),
@@ -246,7 +245,7 @@ def _size(letter: str | int, sizes: dict[str, int]) -> int:
     """The expected length of an axis; -1 for any."""
     if isinstance(letter, int):
         return letter
-    if letter in ("U + 1", "V + 1", "W + 1"):
+    if letter in ("U + 1", "V + 1"):
         return sizes[letter[0]] + 1
     if letter == "64 B":
         return 64 * sizes["B"]

@@ -11,10 +11,9 @@ last bit, and ties are true ties.
 Items are always signs. A user may be more than signs, since one user is read where millions of items are: the
 numbers of a user lie between -1 and +1 and are kept in one of these forms (UserForm), here with their bits a user:
 
-    bits     D          signs: every number is -1 or +1
-    scaled   D + 8      signs and one scale in steps of 1/255, the size of all numbers of the user
-    bytes    8 D        numbers in steps of 1/127
-    floats   32 D       float32 numbers
+    bits     D       signs: every number is -1 or +1
+    bytes    8 D     numbers in steps of 1/127
+    floats   32 D    float32 numbers
 
 Example:
     >>> a, b = pack(np.ones((2, 16)) * [[1], [-1]])
@@ -32,9 +31,9 @@ import numpy.typing as npt
 WEIGHT_STEP_BITS = 16
 WEIGHT_ONE = 1 << WEIGHT_STEP_BITS
 
-SCALE_ONE, BYTE_ONE = 255, 127  # what stands for 1 in a user's scale, and in a user's bytes
+BYTE_ONE = 127  # what stands for 1 in a user's bytes
 
-UserForm = Literal["bits", "scaled", "bytes", "floats"]
+UserForm = Literal["bits", "bytes", "floats"]
 Packed = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]
 
@@ -104,19 +103,18 @@ def weighted_inner(query: npt.NDArray[Any], packed: Packed) -> Integers:
 
 def bits_a_user(form: UserForm, num_bits: int) -> int:
     """How many bits the code of a user takes."""
-    return {"bits": num_bits, "scaled": num_bits + 8, "bytes": 8 * num_bits, "floats": 32 * num_bits}[form]
+    return {"bits": num_bits, "bytes": 8 * num_bits, "floats": 32 * num_bits}[form]
 
 
 def user_keys(form: UserForm, numbers: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The codes of users as a bundle keeps them.
 
     Args:
-        form: what is kept of the numbers; with "scaled", all numbers of a user should have one size.
+        form: what is kept of the numbers.
         numbers: (..., D) from -1 to +1; what is beyond is cut.
 
     Returns:
-        (..., D / 8) uint8 packed signs (bits), (..., D / 8 + 1) uint8 with the scale as the last byte (scaled),
-        (..., D) int8 (bytes) or (..., D) float32 (floats).
+        (..., D / 8) uint8 packed signs (bits), (..., D) int8 (bytes) or (..., D) float32 (floats).
     """
     check_num_bits(numbers.shape[-1])
     numbers = np.clip(np.asarray(numbers, dtype=np.float32), -1, 1)
@@ -124,11 +122,7 @@ def user_keys(form: UserForm, numbers: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return numbers
     if form == "bytes":
         return np.asarray(np.rint(numbers * BYTE_ONE), dtype=np.int8)
-    signs = np.packbits(~np.signbit(numbers), axis=-1, bitorder="little")
-    if form == "bits":
-        return np.asarray(signs)
-    scales = np.rint(np.abs(numbers).mean(axis=-1, keepdims=True, dtype=np.float64) * SCALE_ONE)
-    return np.concatenate([signs, scales.astype(np.uint8)], axis=-1)
+    return pack(binarise(numbers))
 
 
 def user_numbers(form: UserForm, keys: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
@@ -137,7 +131,4 @@ def user_numbers(form: UserForm, keys: npt.NDArray[Any]) -> npt.NDArray[np.float
         return np.asarray(keys, dtype=np.float32)
     if form == "bytes":
         return np.asarray(keys, dtype=np.float32) / np.float32(BYTE_ONE)
-    if form == "bits":
-        return unpack(keys).astype(np.float32)
-    scales = keys[..., -1:].astype(np.float32) / np.float32(SCALE_ONE)
-    return np.asarray(unpack(keys[..., :-1]) * scales)
+    return unpack(keys).astype(np.float32)

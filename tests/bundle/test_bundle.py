@@ -128,7 +128,6 @@ def test_other_versions_and_other_folders_are_refused(tmp_path: Path) -> None:
         ({"user_codes": np.full((5, 16), 0.3)}, "user_codes has values other than"),
         ({"user_codes": np.full((5, 16), 1.1), "user_form": "bytes"}, "user_codes has values that are not from -1 to"),
         ({"user_codes": np.full((5, 16), np.nan), "user_form": "floats"}, "user_codes has values that are not from"),
-        ({"user_codes": np.eye(5, 16), "user_form": "scaled"}, "user_codes has numbers of several sizes in one user"),
         ({"preference_weights": np.ones(8)}, r"preference_weights has shape \(8,\)"),
         (
             {"compatibility_weights": np.full(16, np.nan)},

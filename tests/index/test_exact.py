@@ -19,11 +19,7 @@ def weighted_user(bundle: Bundle, user: int, weights: list[int]) -> list[int]:
     key = bundle.user_keys[user]
     if bundle.user_form == "bits":
         return [w * u for w, u in zip(weights, unpack(key).tolist())]
-    if bundle.user_form == "scaled":
-        size = np.float32(key[-1]) / np.float32(255)
-        numbers = [size * np.float32(u) for u in unpack(key[:-1])]
-    else:
-        numbers = [value / np.float32(127) if bundle.user_form == "bytes" else value for value in key]
+    numbers = [value / np.float32(127) if bundle.user_form == "bytes" else value for value in key]
     return [round(w * float(number)) for w, number in zip(weights, numbers)]
 
 
@@ -82,7 +78,7 @@ def with_own(bundle: Bundle, user: int, own: int, parts: tuple[Fraction, ...]) -
         (("top", "bottom", "shoe"), {"preference_scale": 0, "compatibility_scale": 20}),
         (("top", "bottom", "shoe"), {"num_modalities": 2, "biased": True, "own": 9}),
         (("top", "top", "bottom"), {"repeat_empty": True, "own": 9}),
-        (("top", "bottom", "shoe"), {"user_form": "scaled", "biased": True}),
+        (("top", "bottom", "shoe"), {"user_form": "bytes", "biased": True}),
         (("top", "top", "bottom"), {"user_form": "bytes", "num_modalities": 2}),
         (("top", "bottom", "shoe"), {"user_form": "floats", "num_bits": 24, "own": 9}),
     ],

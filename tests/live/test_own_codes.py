@@ -54,7 +54,7 @@ def check(recommender: Recommender) -> None:
             assert why.to_text().count("the outfit itself") == ("own" in why.to_dict()) == (why.own is not None)
 
 
-@pytest.mark.parametrize(("scan_from", "user_form"), [(0, "bits"), (10**9, "bits"), (0, "bytes"), (10**9, "scaled")])
+@pytest.mark.parametrize(("scan_from", "user_form"), [(0, "bits"), (10**9, "bits"), (0, "bytes"), (10**9, "floats")])
 def test_known_outfits_keep_their_codes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scan_from: int, user_form: UserForm
 ) -> None:

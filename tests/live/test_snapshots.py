@@ -44,7 +44,7 @@ def test_an_old_snapshot_does_not_change(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("compiled_from", "user_form"), [(1, "bits"), (10**9, "bits"), (1, "scaled"), (10**9, "bytes")]
+    ("compiled_from", "user_form"), [(1, "bits"), (10**9, "bits"), (1, "floats"), (10**9, "bytes")]
 )
 def test_ties_between_old_and_new_outfits_go_by_id(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiled_from: int, user_form: UserForm

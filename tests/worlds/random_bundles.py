@@ -95,7 +95,7 @@ def random_contents(
         )
         contents = replace(contents, own=of_outfits)
     if user_form != "bits":
-        sizes_of = np.random.default_rng([seed, 1]).random((num_users, 1 if user_form == "scaled" else num_bits))
+        sizes_of = np.random.default_rng([seed, 1]).random((num_users, num_bits))
         sizes_of[1:2], sizes_of[2:3] = 0.0, 1.0
         contents = replace(contents, user_codes=contents.user_codes * sizes_of, user_form=user_form)
     return replace(contents, **changes)

@@ -128,12 +128,12 @@ WORLDS: list[tuple[tuple[str, ...], dict[str, Any]]] = [
     (("top", "bottom", "shoe"), {"num_modalities": 2, "num_bits": 64, "own": 150}),
     (("top", "top", "bottom"), {"repeat_empty": True, "biased": True, "own": 60}),
     (("item",) * 4, {"num_bits": 40, "own": 500}),
-    (("top", "bottom", "shoe"), {"num_modalities": 2, "user_form": "scaled", "biased": True}),
+    (("top", "bottom", "shoe"), {"num_modalities": 2, "user_form": "floats", "biased": True}),
     (("top", "top", "bottom", "shoe"), {"user_form": "bytes", "repeat_empty": True}),
     (("top", "bottom"), {"num_bits": 64, "user_form": "floats", "biased": True}),
     (("item",) * 3, {"num_bits": 24, "user_form": "bytes"}),
     (("top", "top", "bottom"), {"num_modalities": 2, "user_form": "bytes", "biased": True, "own": 150}),
-    (("top", "bottom", "shoe"), {"user_form": "scaled", "own": 100}),
+    (("top", "bottom", "shoe"), {"user_form": "floats", "own": 100}),
 ]
 
 

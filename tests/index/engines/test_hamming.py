@@ -21,7 +21,7 @@ from tests.worlds.random_bundles import random_bundle, random_pool
         {"num_modalities": 1, "num_bits": 32, "variant": "T1"},
         {"num_modalities": 2, "num_bits": 8, "slots": ("top", "top", "bottom", "shoe")},
         {"num_modalities": 2, "slots": ("top", "top", "bottom"), "repeat_empty": True},
-        {"num_modalities": 2, "num_bits": 8, "user_form": "scaled"},
+        {"num_modalities": 2, "num_bits": 8, "user_form": "floats"},
         {"num_modalities": 1, "num_bits": 16, "user_form": "bytes"},
     ],
 )

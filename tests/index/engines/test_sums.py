@@ -97,7 +97,7 @@ def random_case(seed: int, path: Path) -> Bundle:
         preference_scale=scales[0],
         compatibility_scale=scales[1],
         own=(0, 250)[seed % 2],
-        user_form=("bits", "bytes", "bits", "scaled", "bits", "floats")[seed // 2 % 6],
+        user_form=("bits", "bytes", "bits", "floats", "bits", "floats")[seed // 2 % 6],
     )
 
 

@@ -126,7 +126,7 @@ def steps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
         (("bag", "top", "bag"), {"num_items": 15}),
         (FOUR, {"num_items": 8, "num_modalities": 2}),
         (("top", "hat", "top", "bag", "shoe"), {"num_items": 4, "num_modalities": 2}),
-        (TWO_TOPS, {"num_items": 9, "user_form": "scaled", "biased": True}),
+        (TWO_TOPS, {"num_items": 9, "user_form": "floats", "biased": True}),
         (THREE, {"num_items": 12, "user_form": "bytes"}),
         (TWO, {"num_items": 40, "user_form": "floats", "num_modalities": 2}),
     ],

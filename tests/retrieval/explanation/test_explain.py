@@ -18,7 +18,7 @@ from tests.worlds.random_bundles import VARIANTS, random_bundle, random_outfits
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("repeat_empty", [False, True])
-@pytest.mark.parametrize(("modalities", "user_form"), [(1, "bits"), (3, "bits"), (1, "scaled"), (2, "bytes")])
+@pytest.mark.parametrize(("modalities", "user_form"), [(1, "bits"), (3, "bits"), (1, "floats"), (2, "bytes")])
 def test_parts_add_up_to_the_score(
     tmp_path: Path, variant: str, repeat_empty: bool, modalities: int, user_form: UserForm
 ) -> None:

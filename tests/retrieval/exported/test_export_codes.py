@@ -29,7 +29,6 @@ WORLDS = {
     "single": {"slots": ("hat",), "variant": "T1", "own": 10},
     "repeated": {"slots": FOUR, "repeat_empty": True, "biased": True},
     "bytes": {"slots": FOUR, "num_modalities": 2, "own": 40, "user_form": "bytes"},
-    "scaled": {"user_form": "scaled"},
     "floats": {"user_form": "floats", "num_bits": 72},
     "heavy": {"preference_weights": np.array([32767.9, -32767.9] * 8), "slots": FOUR},
 }
