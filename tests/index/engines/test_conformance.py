@@ -23,13 +23,24 @@ from fashion_hash.index.build import build_index
 from fashion_hash.index.engines import factored, hamming, open, plain
 from fashion_hash.index.engines.contract import NOTHING, Engine
 from fashion_hash.index.engines.open import engine_class
+from fashion_hash.index.engines.shares import Share, open_share
 from fashion_hash.index.engines.sums.engine import SumScan
 from fashion_hash.index.pool import Pool
+from tests.worlds.local_shares import LocalShares
 from tests.worlds.random_bundles import VARIANTS, random_bundle, random_pool
 
 Make = Callable[[Bundle, Pool], Engine]
 ENGINES: dict[str, Make] = {name: engine_class(name) for name in open.ENGINES if engine_class(name).scoring == "codes"}
 ENGINES["sums of three threads"] = lambda bundle, pool: SumScan(bundle, pool, threads=3)
+ENGINES["shares of the scan"] = lambda bundle, pool: LocalShares(bundle, pool, shares=3)
+ENGINES["shares of rows"] = lambda bundle, pool: LocalShares(bundle, pool, engines=row_shares(bundle, pool))
+
+
+def row_shares(bundle: Bundle, pool: Pool) -> list[Engine]:
+    """Four shares of a pool without the files of a scan."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scoring.CodeScoring, "fastest_engine", lambda self, pool: "factored")
+        return [open_share(bundle, pool, Share(number, 4)) for number in range(4)]
 
 
 @pytest.fixture(params=ENGINES)

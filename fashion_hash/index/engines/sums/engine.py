@@ -50,14 +50,24 @@ class SumScan(Engine):
         pool: the open index.
         files: the files of the scan as they were written, if they are open already.
         threads: the number of threads that share a search.
+        share: the part of the outfits to search, [number, of how many]; by default all. Rows stay those of the pool,
+            and the blocks of other parts are never read.
 
     Attributes:
         files: the mapped files.
     """
 
-    def __init__(self, bundle: Bundle, pool: Pool, *, files: ScanFiles | None = None, threads: int = 1) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        pool: Pool,
+        *,
+        files: ScanFiles | None = None,
+        threads: int = 1,
+        share: tuple[int, int] = (0, 1),
+    ) -> None:
         super().__init__(bundle, pool)
-        self._threads = threads
+        self._threads, self._share = threads, share
         self._written = files or open_scan(pool.path, bundle.num_bits, len(pool), own_bits(bundle))
         files = rescaled(self._written, bundle, pool)
         codes, constants, rows = map(_read_only, (files.codes, files.constants, files.rows))
@@ -80,7 +90,7 @@ class SumScan(Engine):
 
     def over(self, view: Bundle) -> SumScan:
         """See Engine.over."""
-        return type(self)(view, self._pool, files=self._written, threads=self._threads)
+        return type(self)(view, self._pool, files=self._written, threads=self._threads, share=self._share)
 
     def search(
         self,
@@ -203,14 +213,15 @@ class SumScan(Engine):
         return np.asarray(-segment.num_items * len(self._bundle.modalities) * every)
 
     def _jobs(self) -> list[list[tuple[int, Segment]]]:
-        """The blocks of every segment, divided among the threads."""
-        jobs = []
+        """The blocks of every segment that belong to the share, divided among the threads."""
+        jobs, (number_of_share, shares) = [], self._share
         for thread in range(self._threads):
             job = []
             for number, segment in enumerate(self.files.segments):
+                part = number_of_share * self._threads + thread
                 start, stop = (
-                    segment.first + (segment.last - segment.first) * part // self._threads
-                    for part in (thread, thread + 1)
+                    segment.first + (segment.last - segment.first) * end // (shares * self._threads)
+                    for end in (part, part + 1)
                 )
                 if start < stop:
                     job.append((number, segment._replace(first=start, last=stop)))
