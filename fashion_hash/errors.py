@@ -86,6 +86,10 @@ class BundleError(FashionHashError, RuntimeError):
     """A bundle or an index that cannot be trusted: another version, changed bytes, another owner."""
 
 
+class ClusterError(FashionHashError, RuntimeError):
+    """A cluster that cannot be reached, or of which a part does not answer."""
+
+
 class QueryError(FashionHashError, ValueError):
     """A question without meaning, such as k = 0, an unknown slot or a filter that contradicts itself."""
 

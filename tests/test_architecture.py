@@ -21,6 +21,7 @@ LAYERS = [
     ("index",),
     ("foldin",),
     ("live", "training"),
+    ("cluster",),
     ("retrieval",),
     ("presentation", "feedback"),
     ("serving",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pkgutil import resolve_name
 
 from fashion_hash.bundle.bundle import Bundle
@@ -12,8 +13,8 @@ from fashion_hash.index.engines.early import EarlyEngine, are_kernels_loaded
 from fashion_hash.index.pool import Pool
 from fashion_hash.index.scoring import scoring_of
 
-# name: "auto" or one of ENGINES
-EngineName = str
+# "auto", one of ENGINES, or a call that opens an engine of another kind over a bundle and its pool
+EngineName = str | Callable[[Bundle, Pool], Engine]
 
 # by name the module in this folder and its class; imported on use, since kernels and faiss load slowly
 ENGINES = {
@@ -57,7 +58,8 @@ def open_engine(name: EngineName, bundle: Bundle, pool: Pool) -> Engine:
     """An engine over a pool.
 
     Args:
-        name: one of ENGINES, or "auto" for the fastest; that one begins without compiled code, see early.py.
+        name: one of ENGINES, or "auto" for the fastest, which begins without compiled code (see early.py); or a call
+            that opens the engine.
         bundle: the bundle that the pool was built from, or a view of it.
         pool: an open pool index.
 
@@ -65,6 +67,8 @@ def open_engine(name: EngineName, bundle: Bundle, pool: Pool) -> Engine:
         QueryError: an unknown name, or an engine for bundles with another scoring or with own codes.
         BundleError: the index lacks the files that the engine reads.
     """
+    if not isinstance(name, str):
+        return name(bundle, pool)
     if name == "auto":
         name = scoring_of(bundle).fastest_engine(pool)
         if name == "sums" and not are_kernels_loaded():

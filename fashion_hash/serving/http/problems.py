@@ -15,7 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from fashion_hash.errors import BundleError, FashionHashError, MissingExtraError, UnknownIdError, shown
+from fashion_hash.errors import BundleError, ClusterError, FashionHashError, MissingExtraError, UnknownIdError, shown
 
 MEDIA_TYPE = "application/problem+json"
 TITLES = {
@@ -111,7 +111,7 @@ def as_problem(error: Exception) -> Problem:
         return Problem(404, message)
     if any(_is_full(cause) for cause in _causes(error)):
         return Problem(507, "there is no space left to write: free some, and send it again")
-    if isinstance(error, BundleError | MissingExtraError | OSError):
+    if isinstance(error, BundleError | ClusterError | MissingExtraError | OSError):
         _log.error("%s", message)
         return Problem(503, "the files of the bundle cannot be used now: see the log", headers={"Retry-After": "5"})
     conflict = "already exists" in message or "was removed" in message
