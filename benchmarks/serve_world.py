@@ -86,7 +86,7 @@ def serve_with_faiss() -> int:
     """Runs the service with the further route."""
     import faiss
 
-    from fashion_hash.commands import serve
+    from fashion_hash.commands.serving import serve
     from fashion_hash.retrieval.recommender import Recommender
     from fashion_hash.serving.workers import worker
 

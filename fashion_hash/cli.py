@@ -27,7 +27,8 @@ COMMANDS = {
     "export-codes": ("data.export_codes", "write the codes of a bundle for PostgreSQL, DuckDB or Parquet"),
     "query": ("query", "find the best outfits for a user, or items for a request"),
     "feedback": ("data.feedback", "write the feedback of a service as tables, or report it"),
-    "serve": ("serve", "answer over HTTP from one bundle or several"),
+    "serve": ("serving.serve", "answer over HTTP from one bundle or several"),
+    "cluster": ("serving.cluster", "answer over HTTP, with pools divided among the machines of a Ray cluster"),
 }
 
 

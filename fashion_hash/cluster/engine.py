@@ -10,7 +10,7 @@ import itertools
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -60,6 +60,10 @@ class Cluster:
         for name in ("shards", "replicas", "threads"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+    def at(self, address: str) -> Cluster:
+        """The same of another Ray cluster."""
+        return replace(self, address=address)
 
     def __call__(self, bundle: Bundle, pool: Pool) -> ClusterEngine:
         """An engine over a pool; its actors are made, but not waited for.

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fashion_hash.errors import BundleError, ConfigError, FashionHashError, QueryError, suggest
+from fashion_hash.index.engines.open import EngineName
 from fashion_hash.retrieval.recommender import Recommender
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -44,20 +45,24 @@ class Models:
 
     Args:
         models: at least one; their shares add up to 1.
+        engine: how pools are searched, as for Recommender.load.
     """
 
-    def __init__(self, models: Sequence[Model]) -> None:
-        self._models = {model.name: model for model in models}
+    def __init__(self, models: Sequence[Model], engine: EngineName = "auto") -> None:
+        self._models, self._engine = {model.name: model for model in models}, engine
         self._changing = threading.Lock()
 
     @classmethod
-    def open(cls, bundles: Sequence[str], split: str | None = None, *, verify: bool = True) -> Models:
+    def open(
+        cls, bundles: Sequence[str], split: str | None = None, *, verify: bool = True, engine: EngineName = "auto"
+    ) -> Models:
         """Opens bundles given as in the command line, `PATH` or `NAME=PATH`.
 
         Args:
             bundles: the bundles; a name is needed where there are several.
             split: how many of the users each gets, such as "90,10"; by default equally many.
             verify: compare the checksum of every file.
+            engine: how pools are searched, as for Recommender.load.
 
         Raises:
             ConfigError: a name or the split is not valid.
@@ -65,8 +70,9 @@ class Models:
         """
         named = named_bundles(bundles)
         shares = _shares(split, len(named))
-        opened = [Recommender.load(path, verify=verify) for _, path in named]
-        return cls([Model(*each, recommender, share) for each, recommender, share in zip(named, opened, shares)])
+        opened = [Recommender.load(path, verify=verify, engine=engine) for _, path in named]
+        models = [Model(*each, recommender, share) for each, recommender, share in zip(named, opened, shares)]
+        return cls(models, engine)
 
     def __iter__(self) -> Iterator[Model]:
         return iter(tuple(self._models.values()))
@@ -112,7 +118,10 @@ class Models:
             chosen = list(self) if name is None else [self.of("", name)]
             for model in chosen:
                 Recommender.load(model.path).close()  # compares all checksums; later generations only their sizes
-            fresh = [replace(model, recommender=Recommender.load(model.path, verify=False)) for model in chosen]
+            fresh = [
+                replace(model, recommender=Recommender.load(model.path, verify=False, engine=self._engine))
+                for model in chosen
+            ]
             for model in fresh:
                 try:
                     warm(model.recommender)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from fashion_hash.index.engines.open import EngineName
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -29,6 +31,7 @@ class Settings:
         drain_seconds: in which answers in progress may end after SIGTERM.
         access_log: whether every request is logged.
         role: what this process does: "answers" hands changes over to the process that "writes"; "all" does both.
+        engine: how pools are searched, as for Recommender.load.
         shared: a folder that all workers of a service use while it runs; None where there is one process.
     """
 
@@ -47,4 +50,5 @@ class Settings:
     drain_seconds: float = 10.0
     access_log: bool = True
     role: Literal["all", "answers", "writes"] = "all"
+    engine: EngineName = "auto"
     shared: Path | None = None

@@ -59,7 +59,7 @@ class Worker:
 
     def _opened(self) -> Models:
         log_to_stderr()
-        return Models.open(self.bundles, self.split, verify=self.verify)
+        return Models.open(self.bundles, self.split, verify=self.verify, engine=self.settings.engine)
 
 
 def log_to_stderr() -> None:

@@ -9,9 +9,13 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fashion_hash.commands.run_command import Parser, run_command
 from fashion_hash.core.extras import require_extra
+
+if TYPE_CHECKING:
+    from fashion_hash.index.engines.open import EngineName
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
@@ -23,6 +27,12 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
         description="Answer over HTTP from one bundle or several, until Ctrl-C or SIGTERM.",
         epilog="GET /openapi.json describes the routes; /docs shows them.",
     )
+    add_options(parser)
+    return run_command(parser, serve, argv)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of a service."""
     parser.add_argument(
         "bundles", nargs="*", metavar="[NAME=]BUNDLE", help="bundle folders; with several each needs a name"
     )
@@ -56,10 +66,10 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     parser.add_argument("--state", metavar="DIR", help="where feedback is kept; default: service/ in the first bundle")
     parser.add_argument("--no-verify", action="store_true", help="compare only sizes of files, which starts faster")
     parser.add_argument("--no-access-log", action="store_true", help="do not log every request")
-    return run_command(parser, _serve, argv)
 
 
-def _serve(args: argparse.Namespace) -> int:
+def serve(args: argparse.Namespace, engine: EngineName = "auto") -> int:
+    """Serves until it is told to end; returns the exit status. See Recommender.load for `engine`."""
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ.setdefault(variable, "1")  # before numpy is loaded: cores belong to workers, not to one answer
     with tempfile.TemporaryDirectory(prefix="fashion_hash_serve.") as folder:
@@ -69,12 +79,12 @@ def _serve(args: argparse.Namespace) -> int:
         )  # it would read what every installed package offers
         gc.disable()  # nothing of what is imported now is garbage; workers enable it again
         try:
-            return _serve_with(args, Path(folder))
+            return _serve_with(args, Path(folder), engine)
         finally:
             gc.enable()
 
 
-def _serve_with(args: argparse.Namespace, shared: Path) -> int:
+def _serve_with(args: argparse.Namespace, shared: Path, engine: EngineName) -> int:
     require_extra("serve", "fashion-hash serve", "fastapi", "uvicorn", "httptools", "prometheus_client")
     from fashion_hash.errors import ConfigError
     from fashion_hash.serving.security import is_loopback, new_token, read_tokens
@@ -115,6 +125,7 @@ def _serve_with(args: argparse.Namespace, shared: Path) -> int:
         threads=args.threads,
         queue=args.queue,
         access_log=not args.no_access_log,
+        engine=engine,
         shared=shared,
     )
     worker = Worker(tuple(args.bundles), args.split, settings, not args.no_verify, known)

@@ -1,0 +1,133 @@
+"""Real Ray actors on local nodes: answers are those of one machine, whoever dies meanwhile."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+import numpy as np
+import pytest
+
+from fashion_hash.cluster.engine import Cluster, ClusterEngine
+from fashion_hash.cluster.nodes import LocalNodes, local_nodes
+from fashion_hash.errors import ClusterError
+from fashion_hash.index import scoring
+from fashion_hash.retrieval.recommender import Recommender
+from tests.index.engines.test_conformance import check
+from tests.worlds.live_world import World, new_bundle
+
+ray = pytest.importorskip("ray", reason="needs the extra ray")
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[LocalNodes]:
+    """A head, and a second node that may die."""
+    with local_nodes(2, cpus=64) as started:
+        yield started
+        ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def cluster(nodes: LocalNodes) -> Cluster:
+    return Cluster(shards=2, replicas=2, address=nodes.address, seconds=60, other_after=5)
+
+
+@pytest.fixture(scope="module")
+def pair(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[Recommender, Recommender, World]:
+    """The same live catalogue, on one machine and on the cluster."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scoring, "SCAN_FROM", 0)
+        bundle = new_bundle(tmp_path_factory.mktemp("cluster") / "bundle", 150)
+    return Recommender.load(bundle.root, engine="scan"), Recommender.load(bundle.root, engine=cluster), World(bundle)
+
+
+def test_the_suite_of_engines(pair: tuple[Recommender, Recommender, World]) -> None:
+    base = pair[1].live.now().base
+    bundle, pool, engine = base.bundle, base.pool, base.engine
+    assert isinstance(engine, ClusterEngine)
+    assert engine.tests_items
+    rng, users = np.random.default_rng(0), len(bundle.users)
+    check(bundle, pool, engine)
+    check(bundle, pool, engine, excludes=[rng.permutation(150)[:40] for _ in range(users)])
+    check(bundle, pool, engine, allowed=rng.random(150) < 0.2)
+    assert engine.search_many(bundle.user_keys[:0], 3) == []
+
+
+def test_every_answer_is_that_of_one_machine(pair: tuple[Recommender, Recommender, World]) -> None:
+    one, many, world = pair
+    rng = np.random.default_rng(0)
+    many.add_items([world.new_item(rng, kind, f"new {kind}") for kind in many.bundle.types])
+    many.add_outfits({f"new-{number}": {"top": "new top", "bottom": f"bottom-{number}"} for number in range(5)})
+    many.add_user("newcomer", ["outfit-000003"])
+    users = ["user-0", None, "newcomer", "user-1"]
+    questions = [
+        {},
+        {"taste": 0.8},
+        {"where": {"title": {"exists": True}}},
+        {"exclude": {"top": ["top-1"]}},
+        {"diversity": 0.3},
+    ]
+    for options in questions:
+        expected, found = (recommender.recommend(users, 12, **options) for recommender in (one, many))
+        assert found.ids.tolist() == expected.ids.tolist()
+        assert found.scores.tolist() == expected.scores.tolist()
+    assert many.answer("user-0", 5) == one.answer("user-0", 5)
+    assert many.compose("user-0", 5).hits == one.compose("user-0", 5).hits
+
+
+def test_a_compaction_gets_actors_of_its_own(pair: tuple[Recommender, Recommender, World]) -> None:
+    one, many, _ = pair
+    before = many.live.now().base.engine
+    many.remove_outfits(["outfit-000007"])
+    many.compact()
+    after = many.live.now().base.engine
+    assert isinstance(after, ClusterEngine)
+    assert after is not before
+    assert many.recommend("user-0", 20).ids.tolist() == one.recommend("user-0", 20).ids.tolist()
+
+
+def test_killed_actors_and_nodes_lose_no_answer(
+    pair: tuple[Recommender, Recommender, World], nodes: LocalNodes
+) -> None:
+    one, many, _ = pair
+    users = one.bundle.users.all()
+    expected = {user: one.recommend(user, 8) for user in users}
+    engine = many.live.now().base.engine
+    assert isinstance(engine, ClusterEngine)
+    wrong, ends = [], threading.Event()
+
+    def ask() -> int:
+        asked = 0
+        while not ends.is_set() or asked < 20:
+            user = users[asked % len(users)]
+            hits = many.recommend(user, 8)
+            if (
+                hits.ids.tolist() != expected[user].ids.tolist()
+                or hits.scores.tolist() != expected[user].scores.tolist()
+            ):
+                wrong.append(user)
+            asked += 1
+        return asked
+
+    def disturb() -> None:
+        for actor in list(engine._actors.values())[:3]:  # both replicas of the first share
+            ray.kill(actor, no_restart=False)
+            time.sleep(0.05)
+        nodes.kill(1)
+        ends.set()
+
+    killing = threading.Thread(target=disturb)
+    killing.start()
+    ask()
+    killing.join()
+    assert not wrong
+
+
+def test_a_share_that_is_gone_is_an_error_not_a_part(pair: tuple[Recommender, Recommender, World]) -> None:
+    _, many, _ = pair
+    base = many.live.now().base
+    files = base.engine._files._replace(fingerprint="gone")  # type: ignore[attr-defined]
+    hasty = Cluster(2, 1, base.engine._cluster.address, seconds=3)  # type: ignore[attr-defined]
+    engine = ClusterEngine(base.bundle, base.pool, hasty, files)
+    with pytest.raises(ClusterError, match=r"shards 1, 2 of 2 did not answer within 3 seconds .*gone is asked for"):
+        engine.search(base.bundle.user_keys[0], 5)
