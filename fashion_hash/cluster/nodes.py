@@ -89,7 +89,9 @@ class LocalNodes:
         process.wait()
 
     def end(self) -> None:
-        """Ends all nodes, the head last."""
+        """Ends all nodes, the head last; this process leaves their cluster first, or Ray would end it, too."""
+        if "ray" in sys.modules:
+            sys.modules["ray"].shutdown()
         for process in reversed(self.processes):
             if process.poll() is None:
                 process.terminate()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
@@ -24,7 +25,6 @@ def nodes() -> Iterator[LocalNodes]:
     """A head, and a second node that may die."""
     with local_nodes(2, cpus=64) as started:
         yield started
-        ray.shutdown()
 
 
 @pytest.fixture(scope="module")
