@@ -214,7 +214,8 @@ class ClusterEngine(Sharded):
     def _gave_up(self, waiting: _Waiting) -> ClusterError:
         missing = [share for share in self._shares if share not in waiting.answers]
         names = ", ".join(str(share.number + 1) for share in missing)
-        why = next((f" ({waiting.failed[share]})" for share in missing if share in waiting.failed), "")
+        errors = [str(waiting.failed[share]) for share in missing if share in waiting.failed]
+        why = f" ({errors[0].strip().splitlines()[-1]})" if errors else ""  # what Ray says before is a traceback
         noun = "shard" if len(missing) == 1 else "shards"
         return ClusterError(
             f"{noun} {names} of {self._cluster.shards} did not answer within {self._cluster.seconds:g} seconds{why}; "
