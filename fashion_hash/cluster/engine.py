@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 import logging
+import signal
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -83,12 +85,15 @@ class Cluster:
 
         if ray.is_initialized():
             return
+        handler = signal.getsignal(signal.SIGTERM)
         try:
             ray.init(address=self.address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise ClusterError(
                 f"no Ray cluster answers at {self.address} ({error}): start one with `ray start`"
             ) from error
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)  # Ray's would end a service in the middle of its answers
 
     def actor(self, files: Files, share: Share, replica: int) -> Any:
         """The handle of an actor, which is made if there is none of its name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from fashion_hash.cluster.nodes import LocalNodes, local_nodes
 from fashion_hash.errors import ClusterError
 from fashion_hash.index import scoring
 from fashion_hash.retrieval.recommender import Recommender
+from fashion_hash.serving.models import Models
 from tests.index.engines.test_conformance import check
 from tests.worlds.live_world import World, new_bundle
 
@@ -84,6 +86,23 @@ def test_a_compaction_gets_actors_of_its_own(pair: tuple[Recommender, Recommende
     assert isinstance(after, ClusterEngine)
     assert after is not before
     assert many.recommend("user-0", 20).ids.tolist() == one.recommend("user-0", 20).ids.tolist()
+
+
+def test_a_service_reloads_onto_the_same_actors(pair: tuple[Recommender, Recommender, World], cluster: Cluster) -> None:
+    one, many, _ = pair
+    models = Models.open([str(many.bundle.root)], verify=False, engine=cluster)
+    for _ in range(2):
+        recommender = models.of("user-0").recommender
+        engine = recommender.live.now().base.engine
+        assert isinstance(engine, ClusterEngine)
+        assert engine._actors.keys() == many.live.now().base.engine._actors.keys()  # type: ignore[attr-defined]
+        assert recommender.answer("user-0", 6) == one.answer("user-0", 6)
+        models.reload()
+
+
+def test_a_service_still_ends_in_its_own_way(cluster: Cluster) -> None:
+    assert ray.is_initialized()
+    assert "ray" not in getattr(signal.getsignal(signal.SIGTERM), "__module__", "")
 
 
 def test_killed_actors_and_nodes_lose_no_answer(
