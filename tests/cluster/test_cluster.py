@@ -31,7 +31,7 @@ def nodes() -> Iterator[LocalNodes]:
 
 @pytest.fixture(scope="module")
 def cluster(nodes: LocalNodes) -> Cluster:
-    return Cluster(shards=2, replicas=2, address=nodes.address, seconds=60, other_after=5)
+    return Cluster(shards=2, replicas=2, address=nodes.address, seconds=120, other_after=5)
 
 
 @pytest.fixture(scope="module")
