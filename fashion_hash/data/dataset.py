@@ -212,7 +212,8 @@ class Dataset:
         """A split by name; "val" is understood as "valid". Raises DataError when it is absent."""
         name = "valid" if name == "val" else name
         if name not in self.splits:
-            raise DataError(f"{self.name} has no split {name!r}; it has {', '.join(sorted(self.splits))}")
+            hint = ": divide it with data.split" if set(self.splits) == {"train"} else ""
+            raise DataError(f"{self.name} has no split {name!r}; it has {', '.join(sorted(self.splits))}{hint}")
         return self.splits[name]
 
     @property

@@ -173,6 +173,9 @@ def _splits(data: Dataset) -> Iterator[Finding]:
     if "train" not in data.splits:
         yield Finding("warning", "no train split: nothing to train on", 0)
         return
+    if len(data.splits) == 1:
+        what = "no split but train: data.split of a configuration divides it, or nothing can be measured"
+        yield Finding("note", what, 0)
     train = data.splits["train"].positives
     for name, split in data.splits.items():
         if name == "train":

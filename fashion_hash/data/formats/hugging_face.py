@@ -88,6 +88,8 @@ def find_folder(root: Path, subset: str | None = None) -> Path:
     if subset is None and find_file(root / "items.json") is not None:
         return root
     found = sorted({path.parent.name for name in ("items.json", "items.json.gz") for path in root.glob(f"*/{name}")})
+    if not found and find_file(root / "items.json") is not None:
+        raise DataError(f"{root} has no subsets, it holds items.json itself: leave out subset {subset!r}")
     if not found:
         holds = ", ".join(sorted(path.name for path in root.iterdir())[:10]) or "nothing"
         raise DataError(f"{root} holds no items.json (it holds {holds})")

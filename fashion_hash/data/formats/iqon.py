@@ -16,7 +16,7 @@ import numpy as np
 from fashion_hash.core.outfits import Outfits
 from fashion_hash.core.vocabulary import Vocabulary
 from fashion_hash.data.dataset import SPLITS, Dataset, Groups, Split
-from fashion_hash.data.parsing.fields import id_text, separator_hint, without_trailing_zero
+from fashion_hash.data.parsing.fields import id_text, separator_hint, without_trailing_zero, wrong_size
 from fashion_hash.data.parsing.table_text import find_file
 from fashion_hash.data.parsing.text_tables import Reporter, in_order, read_rows, read_text, stop
 from fashion_hash.errors import ConfigError, DataError
@@ -132,9 +132,7 @@ def _is_header(row: list[str]) -> bool:
 def _row_problem(row: list[str], width: int) -> str:
     """What is wrong with a row, or nothing."""
     if len(row) != width:
-        size = "short" if len(row) < width else "long"
-        expected = f"{len(row)} cells, expected {width} ({','.join(COLUMNS[:width])})"
-        return f"row too {size}: {expected}{separator_hint(row)}"
+        return f"{wrong_size(len(row), width)} ({','.join(COLUMNS[:width])}){separator_hint(row)}"
     if not all(row):
         return f"the {COLUMNS[row.index('')]} is empty"
     try:

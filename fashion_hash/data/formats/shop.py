@@ -14,7 +14,7 @@ import numpy as np
 from fashion_hash.core.outfits import EMPTY, Outfits, check_slots, slot_names
 from fashion_hash.data.column_types import ColumnTypes
 from fashion_hash.data.columns import Value
-from fashion_hash.data.parsing.fields import id_text, separator_hint
+from fashion_hash.data.parsing.fields import id_text, separator_hint, wrong_size
 from fashion_hash.data.parsing.text_tables import Reporter, located, read_text, stop
 from fashion_hash.errors import DataError, suggest
 
@@ -196,8 +196,7 @@ def _csv_rows(path: Path, needed: Sequence[str], report: Reporter) -> list[tuple
                     hint = separator_hint(header)
                     raise DataError.at(path, line, f"{problem}; the header is {','.join(header)[:300]}{hint}")
             elif cells and len(cells) != len(header):
-                size = "short" if len(cells) < len(header) else "long"
-                problem = f"row too {size}: {len(cells)} cells, expected {len(header)} ({','.join(header)})"
+                problem = f"{wrong_size(len(cells), len(header))} ({','.join(header)})"
                 report(DataError.at(path, line, problem))
             elif cells:
                 rows.append((line, dict(zip(header, (cell.strip() for cell in cells)))))

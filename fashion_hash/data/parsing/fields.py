@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from fashion_hash.errors import DataError
+from fashion_hash.errors import DataError, counted
 
 _EXACT = 2**53  # whole numbers below it survive as floating-point numbers
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -89,3 +89,8 @@ def short(value: object) -> str:
     except ValueError:  # a number of thousands of digits
         words = "a very large number"
     return words if len(words) <= 60 else f"{words[:60]}..."
+
+
+def wrong_size(found: int, expected: int, what: str = "cell") -> str:
+    """What is wrong with a row that has more or fewer cells than it should: "row too short: 1 cell, expected 3"."""
+    return f"row too {'short' if found < expected else 'long'}: {counted(found, what)}, expected {expected}"

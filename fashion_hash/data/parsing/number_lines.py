@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fashion_hash.data.parsing.fields import wrong_size
 from fashion_hash.data.parsing.table_text import open_bytes
 from fashion_hash.data.parsing.text_tables import Reporter
 from fashion_hash.errors import DataError
@@ -55,8 +56,7 @@ class NumberLines:
         """
         fits = self.counts == len(names)
         for row in np.flatnonzero(~fits).tolist():
-            size = "short" if self.counts[row] < len(names) else "long"
-            problem = f"row too {size}: {self.counts[row]} numbers, expected {len(names)} ({' '.join(names)})"
+            problem = f"{wrong_size(int(self.counts[row]), len(names), 'number')} ({' '.join(names)})"
             report(DataError.at(self.path, int(self.lines[row]), problem))
         return self.values[self.starts[:-1][fits][:, None] + np.arange(len(names))], self.lines[fits]
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from fashion_hash.core.extras import require_extra
+from fashion_hash.data.parsing.fields import wrong_size
 from fashion_hash.data.parsing.json_lines import Row as Row
 from fashion_hash.data.parsing.json_lines import json_rows
 from fashion_hash.data.parsing.table_text import MOST_CHARACTERS, TextLines
@@ -149,8 +150,7 @@ def _delimited_rows(
             if len(cells) == len(header):
                 yield line, {name: cells[position].strip() or None for position, name in at}
             elif any(cell.strip() for cell in cells):
-                size = "short" if len(cells) < len(header) else "long"
-                problem = f"row too {size}: {len(cells)} cells, expected {len(header)} ({separator.join(header)[:300]})"
+                problem = f"{wrong_size(len(cells), len(header))} ({separator.join(header)[:300]})"
                 report(DataError.at(path, line, problem))
             line = lines.line + 1
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from fashion_hash.core.outfits import EMPTY
-from fashion_hash.data.parsing.fields import id_text, separator_hint
+from fashion_hash.data.parsing.fields import id_text, separator_hint, wrong_size
 from fashion_hash.data.parsing.table_text import open_bytes
 from fashion_hash.errors import DataError
 
@@ -193,8 +193,8 @@ def _fault(row: list[str], width: int, names: Sequence[str], group: int) -> str:
     """What is wrong with one line, or nothing."""
     if len(row) != width * group:
         expected = ",".join(["user", *names]) + (f", {group} times side by side" if group > 1 else "")
-        size = "short" if len(row) < width * group else "long"
-        return f"row too {size}: {len(row)} cells, expected {width * group} ({expected}){separator_hint(row)}"
+        return f"{wrong_size(len(row), width * group)} ({expected}){separator_hint(row)}"
+
     try:
         id_text(row[0], "user")
     except DataError as error:

@@ -159,7 +159,9 @@ def _check(config: Config, dataset: Dataset, out: str | Path | None) -> None:
         raise ConfigError(f"train.calibrate: {dataset.name} has no validation split to calibrate on; set it to false")
     if "valid" not in dataset.splits and (config.train.best_by != "auc" or config.train.patience is not None):
         key = "best_by" if config.train.best_by != "auc" else "patience"
-        raise ConfigError(f"train.{key}: {dataset.name} has no validation split to measure; leave it out, or make one")
+        raise ConfigError(
+            f"train.{key}: {dataset.name} has no validation split to measure; leave it out, or make one with data.split"
+        )
     if config.train.start is not None:
         _check_start(config, Path(config.train.start))
     path = run_folder(config, out)

@@ -11,7 +11,7 @@ from fashion_hash.data.checks.outfits import Finding, check_dataset
 from fashion_hash.data.load import load_dataset
 from fashion_hash.data.stores.lmdb_files import write_lmdb
 from fashion_hash.errors import ConfigError, DataError
-from tests.worlds.catalogues import maryland
+from tests.worlds.catalogues import maryland, shift15m
 
 TRAIN = "tuples_3/tuples_train_posi"
 TEST = "tuples_3/tuples_test_posi"
@@ -252,3 +252,10 @@ def test_labelled_outfits_are_counted_and_what_is_odd_is_said_once(tmp_path, cap
     main(["check", "maryland", str(tmp_path)])
     assert printed.count("the data names no users") == 1
     assert not caplog.records
+
+
+def test_data_that_is_not_divided_says_what_divides_it(tmp_path):
+    report = check_dataset("shift15m", shift15m(tmp_path))
+    assert find(report, "no split but train: data.split").severity == "note"
+    with pytest.raises(DataError, match=r"shift15m has no split 'test'; it has train: divide it with data\.split$"):
+        load_dataset("shift15m", tmp_path).split("test")

@@ -79,6 +79,8 @@ def test_the_older_name_of_the_phase_and_other_types(tmp_path):
     assert four.slots == ("type1", "type1", "type2", "type3")
     with pytest.raises(DataError, match="has 3 types: name each of them once"):
         fh.load_dataset("outfit_datasets", tmp_path / "a", slots=["top", "bottom"])
+    with pytest.raises(DataError, match=r"b has no subsets, it holds items.json itself: leave out subset '630'"):
+        fh.load_dataset("outfit_datasets", tmp_path / "b", subset="630")
     with pytest.raises(DataError, match="several subsets, choose one: a, b"):
         fh.load_dataset("outfit_datasets", tmp_path)
 

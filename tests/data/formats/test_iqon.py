@@ -43,7 +43,7 @@ def test_original_form_without_header_and_with_four_columns(tmp_path):
     [
         ("user,top,bottom\n7,30,5\n7,30\n", r"train.csv:3: row too short: 2 cells, expected 3"),
         ("7,30,5\n\n7,30,5,6\n", r"train.csv:3: row too long: 4 cells, expected 3"),
-        ("7\n", r"train.csv:1: row too short: 1 cells"),
+        ("7\n", r"train.csv:1: row too short: 1 cell, expected 3"),
         ("7,30,5\n7,,5\n", r"train.csv:2: the top is empty"),
         ("user,bottom,top\n7,30,5\n", r"train.csv:1: columns \['user', 'bottom', 'top'\], expected"),
         ("user,top,bottom\n", r"train.csv holds no outfits"),

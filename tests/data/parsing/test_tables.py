@@ -113,7 +113,7 @@ def test_the_form_is_in_the_name():
     ("name", "text", "message"),
     [
         ("t.csv", b"", r"t\.csv is empty: expected a header"),
-        ("t.csv", b"a,b\n1,2\n3\n", r"t\.csv:3: row too short: 1 cells, expected 2 \(a,b\)"),
+        ("t.csv", b"a,b\n1,2\n3\n", r"t\.csv:3: row too short: 1 cell, expected 2 \(a,b\)"),
         ("t.csv", b"a,b\n1,2,3\n", r"t\.csv:2: row too long"),
         ("t.csv", b"a,b,a\n1,2,3\n", r"t\.csv:1: the column 'a' occurs twice"),
         ("t.csv", b'a,b\n1,2\n3,"x\n4,5\n', r"t\.csv:3: not CSV: a quotation mark is opened in this row"),

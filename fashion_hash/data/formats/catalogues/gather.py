@@ -22,8 +22,10 @@ from fashion_hash.data.columns import Value
 from fashion_hash.data.dataset import SPLITS, Dataset
 from fashion_hash.data.facts import NO_TIME
 from fashion_hash.data.parsing.fields import id_text, short
-from fashion_hash.data.parsing.json_lines import kind_of
+from fashion_hash.data.parsing.json_lines import json_rows, kind_of
 from fashion_hash.data.parsing.table_text import find_file
+from fashion_hash.data.parsing.text_tables import Reporter
+from fashion_hash.data.progress import progress
 from fashion_hash.data.shop.item_sets import ItemSets, choose_slots
 from fashion_hash.data.shop.items import Items
 from fashion_hash.data.shop.likes import Likes
@@ -179,6 +181,29 @@ def file_in(root: Path, names: Sequence[str], what: str) -> Path:
             return path
     holds = ", ".join(sorted(path.name for path in root.iterdir())[:10]) or "nothing"
     raise DataError(f"{root} holds no {names[0]}, {what} (it holds {holds})")
+
+
+def outfit_rows(path: Path, report: Reporter) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The outfits in a list of JSON objects, each with its line; a list of none is reported.
+
+    Args:
+        path: the file.
+        report: called with each fault in the file.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    empty = True
+    for line, row in progress(json_rows(path, report, DECODER), path.name, "outfits"):
+        empty = False
+        yield line, row
+    if empty:
+        report(DataError(f"{path} holds no outfits"))
+
+
+def set_name(row: Mapping[str, Any]) -> str:
+    """How a message begins that is about a set: with its id, if it has one."""
+    return "" if row.get("set_id") is None else f"set {short(row['set_id'])}: "
 
 
 def needed_id(row: Mapping[str, Any], key: str) -> str:

@@ -149,6 +149,8 @@ def _add_baskets(gathered: Gathered, baskets: np.ndarray, articles: np.ndarray, 
     sizes = np.diff(np.append(starts, len(baskets)))
     single = int((sizes < 2).sum())
     gathered.notes.add_all("purchases of one article on a day: no outfit, left out", single)
+    if single == len(sizes):
+        raise DataError(f"{gathered.root} holds no outfits: nobody bought two different articles on one day")
     ids = gathered.items.ids
     for start, size in zip(starts[sizes > 1].tolist(), sizes[sizes > 1].tolist()):
         owner, day = divmod(int(baskets[start]), _LAST)

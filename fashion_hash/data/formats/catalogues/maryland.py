@@ -22,21 +22,20 @@ from typing import Any
 from fashion_hash.data.dataset import SPLITS, Dataset
 from fashion_hash.data.feeds.categories import known_item_type
 from fashion_hash.data.formats.catalogues.gather import (
-    DECODER,
     Gathered,
     file_in,
     needed_id,
     no_subset,
     objects,
+    outfit_rows,
     price,
+    set_name,
     text,
 )
 from fashion_hash.data.formats.catalogues.tasks import TaskFiles, with_tasks
 from fashion_hash.data.parsing.fields import short
-from fashion_hash.data.parsing.json_lines import json_rows
 from fashion_hash.data.parsing.table_text import TextLines, find_file
 from fashion_hash.data.parsing.text_tables import Reporter, stop
-from fashion_hash.data.progress import progress
 from fashion_hash.errors import DataError
 
 FOLDERS = ("", "label/", "labels/")
@@ -80,14 +79,14 @@ def read_maryland(
     gathered = Gathered(root, pictures if pictures.is_dir() else None)
     names: dict[str, int] = {}
     for split, path in files.items():
-        for line, row in progress(json_rows(path, report, DECODER), path.name, "outfits"):
+        for line, row in outfit_rows(path, report):
             try:
                 set_id = needed_id(row, "set_id")
                 gathered.check_new(set_id)
                 numbers = list(_items(gathered, row, set_id, categories, names))
                 gathered.add_set(set_id, numbers, "", split=split)
             except DataError as error:
-                report(DataError.at(path, line, f"set {short(row.get('set_id'))}: {error}"))
+                report(DataError.at(path, line, f"{set_name(row)}{error}"))
     dataset, data = gathered.dataset("maryland", slots)
     folder = files["train"].parent
     return with_tasks(dataset, data, TaskFiles(_first(folder, LABELS), _first(folder, QUESTIONS)), names, report)
@@ -126,7 +125,10 @@ def _read_categories(folder: Path, report: Reporter) -> dict[str, str]:
             number, _, name = line.strip().partition(" ")
             if not number:
                 continue
-            if number.isdecimal() and name.strip():
+            if names.get(number, name.strip()) != name.strip():
+                problem = f"the category {number} occurs twice, before as {short(names[number])}"
+                report(DataError.at(path, lines.line, problem))
+            elif number.isdecimal() and name.strip():
                 names[number] = name.strip()
             else:
                 problem = f"expected an id and a name, such as '8 Mini Skirts', got {short(line.strip())}"

@@ -19,10 +19,19 @@ from typing import Any
 
 from fashion_hash.data.columns import Value
 from fashion_hash.data.dataset import SPLITS, Dataset
-from fashion_hash.data.formats.catalogues.gather import DECODER, Gathered, file_in, needed_id, objects, text
+from fashion_hash.data.formats.catalogues.gather import (
+    DECODER,
+    Gathered,
+    file_in,
+    needed_id,
+    objects,
+    outfit_rows,
+    set_name,
+    text,
+)
 from fashion_hash.data.formats.catalogues.tasks import TaskFiles, with_tasks
 from fashion_hash.data.parsing.fields import id_text, short
-from fashion_hash.data.parsing.json_lines import json_entries, json_rows
+from fashion_hash.data.parsing.json_lines import json_entries
 from fashion_hash.data.parsing.table_text import find_file
 from fashion_hash.data.parsing.text_tables import Reporter, read_rows, read_text, stop
 from fashion_hash.data.progress import progress
@@ -101,7 +110,7 @@ def _existing(paths: Mapping[str, Path]) -> dict[str, Path]:
 
 def _read_sets(path: Path, report: Reporter) -> Sets:
     sets: Sets = []
-    for line, row in progress(json_rows(path, report, DECODER), path.name, "outfits"):
+    for line, row in outfit_rows(path, report):
         try:
             set_id = needed_id(row, "set_id")
             members = [_member(place, item) for place, item in objects(row, "items")]
@@ -110,7 +119,7 @@ def _read_sets(path: Path, report: Reporter) -> Sets:
                 raise DataError(f"an index occurs twice: {', '.join(indices)}")
             sets.append((set_id, line, members))
         except DataError as error:
-            report(DataError.at(path, line, f"set {short(row.get('set_id'))}: {error}"))
+            report(DataError.at(path, line, f"{set_name(row)}{error}"))
     return sets
 
 

@@ -18,11 +18,18 @@ from typing import Any
 
 from fashion_hash.data.dataset import SPLITS, Dataset
 from fashion_hash.data.facts import NO_TIME
-from fashion_hash.data.formats.catalogues.gather import DECODER, Gathered, file_in, needed_id, objects, price
+from fashion_hash.data.formats.catalogues.gather import (
+    Gathered,
+    file_in,
+    needed_id,
+    objects,
+    outfit_rows,
+    price,
+    set_name,
+)
 from fashion_hash.data.parsing.fields import short
-from fashion_hash.data.parsing.json_lines import json_rows, kind_of
+from fashion_hash.data.parsing.json_lines import kind_of
 from fashion_hash.data.parsing.text_tables import Reporter, stop
-from fashion_hash.data.progress import progress
 from fashion_hash.errors import DataError
 
 WHOLE = ("iqon_outfits.json", "label/iqon_outfits.json")
@@ -46,11 +53,11 @@ def read_shift15m(
     """
     gathered, days = Gathered(Path(root)), dict[str, int]()
     for split, path in find_files(Path(root), subset):
-        for line, row in progress(json_rows(path, report, DECODER), path.name, "outfits"):
+        for line, row in outfit_rows(path, report):
             try:
                 _add(gathered, row, split, days)
             except DataError as error:
-                report(DataError.at(path, line, f"set {short(row.get('set_id'))}: {error}"))
+                report(DataError.at(path, line, f"{set_name(row)}{error}"))
     return gathered.dataset(f"shift15m/{subset}" if subset else "shift15m", slots)[0]
 
 

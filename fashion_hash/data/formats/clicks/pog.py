@@ -20,7 +20,7 @@ from fashion_hash.data.columns import Value
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.formats.clicks.join import ClickLog, Clicks, make_dataset
 from fashion_hash.data.formats.clicks.text_lines import read_lines
-from fashion_hash.data.parsing.fields import id_text
+from fashion_hash.data.parsing.fields import id_text, wrong_size
 from fashion_hash.data.parsing.table_text import find_file
 from fashion_hash.data.parsing.text_tables import Reporter, stop
 from fashion_hash.data.progress import progress
@@ -120,7 +120,7 @@ class _Tables:
             cells = [cell.strip() for cell in text.split(",", 3)]
             try:
                 if len(cells) < 4:
-                    raise DataError(f"row too short: {len(cells)} cells, expected 4 (item_id,cate_id,pic_url,title)")
+                    raise DataError(f"{wrong_size(len(cells), 4)} (item_id,cate_id,pic_url,title)")
                 item = _needed(cells[0], "item_id")
             except DataError as error:
                 self.report(DataError.at(path, line, str(error)))
@@ -141,8 +141,7 @@ class _Tables:
             cells = text.split(",")
             try:
                 if len(cells) != 2:
-                    size = "short" if len(cells) < 2 else "long"
-                    raise DataError(f"row too {size}: {len(cells)} cells, expected 2 (outfit_id,item_id;item_id;...)")
+                    raise DataError(f"{wrong_size(len(cells), 2)} (outfit_id,item_id;item_id;...)")
                 outfit = _needed(cells[0], "outfit_id")
                 named = [_needed(item, "item_id") for item in cells[1].split(";") if item.strip()]
                 if not named:
@@ -175,9 +174,7 @@ class _Tables:
             cells = text.split(",")
             try:
                 if len(cells) != 3:
-                    size = "short" if len(cells) < 3 else "long"
-                    expected = "user_id,item_id;item_id;...,outfit_id"
-                    raise DataError(f"row too {size}: {len(cells)} cells, expected 3 ({expected})")
+                    raise DataError(f"{wrong_size(len(cells), 3)} (user_id,item_id;item_id;...,outfit_id)")
                 user, outfit = _needed(cells[0], "user_id"), _needed(cells[2], "outfit_id")
                 number = self.outfits.get(outfit)
                 if number is None and outfit in self.items:

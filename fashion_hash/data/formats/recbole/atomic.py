@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from fashion_hash.data.columns import ColumnType, Value
-from fashion_hash.data.parsing.fields import short
+from fashion_hash.data.parsing.fields import short, wrong_size
 from fashion_hash.data.parsing.table_text import MOST_CHARACTERS, TextLines
 from fashion_hash.data.parsing.text_tables import Reporter, stop
 from fashion_hash.errors import DataError
@@ -75,8 +75,7 @@ def read_atomic(path: Path, report: Reporter = stop) -> Iterator[tuple[int, dict
             if len(cells) == len(names):
                 yield line, dict(zip(names, cells))
             elif cells:
-                size = "short" if len(cells) < len(names) else "long"
-                report(DataError.at(path, line, f"row too {size}: {len(cells)} cells, expected {len(names)}"))
+                report(DataError.at(path, line, wrong_size(len(cells), len(names))))
             line = lines.line + 1
 
 

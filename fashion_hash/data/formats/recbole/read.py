@@ -91,11 +91,11 @@ def read_recbole(
     Args:
         root: the folder.
         subset: must be left out: there are no subsets.
-        slots: the item type of each slot, for files that were not exported here.
+        slots: the item type of each slot, for files of outfits that were not exported here.
         report: called with each fault in the files; the default raises the first.
 
     Raises:
-        ConfigError: a subset was given.
+        ConfigError: a subset was given, or slots that cannot be chosen.
         DataError: a file is missing or broken; the message names file and line.
     """
     if subset is not None:
@@ -173,6 +173,7 @@ def _read_outfits(files: Files, slots: Sequence[str] | None, report: Reporter) -
     if path is not None and "item_id" not in header:
         raise DataError.at(path, 1, f"no column item_id; the columns are {', '.join(header)}")
     if path is None or "items" not in header:
+        _check_slots((UNTYPED,), slots, f"each item of {files.root} is an outfit of its own")
         outfits = _Outfits((UNTYPED,), {UNTYPED: {}})
         if path is not None:
             _read_columns(path, outfits, UNTYPED, "item_id", files, report)
@@ -184,7 +185,9 @@ def _read_outfits(files: Files, slots: Sequence[str] | None, report: Reporter) -
         raise DataError.at(
             path, 1, "no column slots:token_seq: it says the slot of each of the items, such as 'top bottom'"
         )
-    given = check_slots(files.about.get("slots") or slots or _slots_of(path, report))
+    if told := files.about.get("slots"):
+        _check_slots(told, slots, f"{files.root} says what its slots are")
+    given = check_slots(told or slots or _slots_of(path, report))
     outfits = _Outfits(given, {item_type: {} for item_type in item_types(given)})
     garments = files.one("garment")
     if garments is not None:
@@ -196,6 +199,11 @@ def _read_outfits(files: Files, slots: Sequence[str] | None, report: Reporter) -
         except DataError as error:
             report(DataError.at(path, line, str(error)))
     return outfits
+
+
+def _check_slots(known: Sequence[str], asked: Sequence[str] | None, why: str) -> None:
+    if asked is not None and tuple(asked) != tuple(known):
+        raise ConfigError(f"data.slots: {why}: leave out {list(asked)}, or give {list(known)}")
 
 
 def _slots_of(path: Path, report: Reporter) -> tuple[str, ...]:

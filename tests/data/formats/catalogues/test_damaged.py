@@ -51,6 +51,10 @@ POLYVORE = {
         lambda root: change(root / "disjoint/train.json", outfit(0, set_id="")),
         "set_id is missing or empty",
     ),
+    "a split without outfits": (
+        lambda root: change(root / "disjoint/valid.json", lambda sets: sets.clear()),
+        r"disjoint/valid\.json holds no outfits$",
+    ),
     "no items": (lambda root: change(root / "disjoint/train.json", outfit(2, items=[])), "items is empty: an outfit"),
     "items no list": (
         lambda root: change(root / "disjoint/train.json", outfit(2, items="none")),
@@ -139,6 +143,18 @@ POLYVORE = {
     ),
 }
 MARYLAND = {
+    "a list is an object": (
+        lambda root: (root / "test_no_dup.json").write_text('{"sets": []}'),
+        r"test_no_dup\.json:1: set_id is missing or empty",
+    ),
+    "a split without outfits": (
+        lambda root: (root / "test_no_dup.json").write_text("[]"),
+        r"test_no_dup\.json holds no outfits$",
+    ),
+    "a category of two names": (
+        lambda root: replaced(root / "category_id.txt", "43 Pumps", "43 Pumps\n43 Pumps\n21 Coats"),
+        r"category_id\.txt:5: the category 21 occurs twice, before as 'T-Shirts'",
+    ),
     "negative price": (
         lambda root: change(root / "train_no_dup.json", item(1, price=-2)),
         r"train_no_dup\.json:\d+: set '12': items\[0\]: price must be a number of at least 0, got -2",
@@ -274,6 +290,13 @@ HM = {
     "no customer": (
         lambda root: replaced(root / "transactions_train.csv", "00a1" * 16, ""),
         r"transactions_train\.csv:2: customer_id is empty",
+    ),
+    "no baskets": (
+        lambda root: (root / "transactions_train.csv").write_text(
+            "t_dat,customer_id,article_id,price\n"
+            + "".join(f"2020-01-0{day},a,{catalogues.ARTICLES[0]},1\n" for day in (1, 1, 2))
+        ),
+        "holds no outfits: nobody bought two different articles on one day",
     ),
     "no purchases": (lambda root: (root / "transactions_train.csv").unlink(), "holds no transactions_train.csv"),
 }

@@ -82,7 +82,7 @@ def test_marks_of_other_systems_do_not_matter(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("outfit_data.txt", OUTFITS + "o5", r"outfit_data.txt:5: row too short: 1 cells, expected 2"),
+        ("outfit_data.txt", OUTFITS + "o5", r"outfit_data.txt:5: row too short: 1 cell, expected 2"),
         ("outfit_data.txt", OUTFITS + "o5,i1,i2", r"outfit_data.txt:5: row too long: 3 cells"),
         ("outfit_data.txt", OUTFITS + "o5,", r"outfit_data.txt:5: outfit 'o5' has no items"),
         ("outfit_data.txt", OUTFITS + ",i1", r"outfit_data.txt:5: the outfit_id is empty"),
@@ -141,7 +141,7 @@ def test_hfgn_without_categories_makes_sets(tmp_path):
         (
             "fltb_item_cate2.txt",
             CATEGORY + "14",
-            r"cate2.txt:6: row too short: 1 numbers, expected 2 \(item category\)",
+            r"cate2.txt:6: row too short: 1 number, expected 2 \(item category\)",
         ),
         ("fltb_item_cate2.txt", CATEGORY + "1" * 30 + " 2", r"cate2.txt:6: a number of more than 18 digits"),
         ("fltb_train_outfit_item.txt", None, r"holds no fltb_train_outfit_item.txt"),

@@ -142,6 +142,15 @@ def test_one_id_for_two_outfits_is_refused(tmp_path):
     assert not (tmp_path / "two").exists()
 
 
+def test_slots_that_the_files_say_cannot_be_chosen(tmp_path):
+    export_recbole(made(), tmp_path / "made")
+    assert load_dataset("recbole", tmp_path / "made", slots=["top", "top", "bottom"]).slots == made().slots
+    with pytest.raises(ConfigError, match=r"says what its slots are: leave out \['top', 'bottom'\], or give \['top',"):
+        load_dataset("recbole", tmp_path / "made", slots=["top", "bottom"])
+    with pytest.raises(ConfigError, match=r"each item of .*ml is an outfit of its own: leave out \['film'\]"):
+        load_dataset("recbole", foreign(tmp_path), slots=["film"])
+
+
 MOVIES = "item_id:token\tmovie_title:token_seq\trelease_year:float\n1\tToy Story\t1995\n2\tJumanji\t1995\n"
 RATINGS = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n7\t1\t5\t978300760\n8\t2\t1\t978302109.0\n"
 
