@@ -55,13 +55,10 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
 
 def _train(args: argparse.Namespace) -> int:
     from fashion_hash.config.experiment import load_experiment
-    from fashion_hash.config.requests import RequestConfig
     from fashion_hash.errors import ConfigError
-    from fashion_hash.training.processes.group import check_alone, joined, rank, restarted
-    from fashion_hash.training.recipes.auto import fit
-    from fashion_hash.training.requests.loop import fit_requests
+    from fashion_hash.training.processes.group import joined, rank, restarted
     from fashion_hash.training.runs.run_folder import run_folder
-    from fashion_hash.training.tracking.trackers import check_trackers, tracking
+    from fashion_hash.training.tracking.trackers import check_trackers
 
     if args.keep_runs is not None and args.keep_runs < 0:
         raise ConfigError(f"--keep-runs must be at least 0, got {args.keep_runs}")
@@ -70,21 +67,43 @@ def _train(args: argparse.Namespace) -> int:
     config = load_experiment(args.config, args.set)
     if args.with_live:
         config = _with_live(config, args)
-    run: Run | RequestRun
     with joined(config.train.device):
-        if rank():
-            names = []
         resume = args.resume or restarted(run_folder(config, args.out))
-        with tracking(names, config, run_folder(config, args.out), print) as trackers:
-            if isinstance(config, RequestConfig):
-                check_alone("a configuration of requests")
-                run = fit_requests(config, out=args.out, resume=resume, report=print, on_epoch=trackers)
-            else:
-                run = fit(config, out=args.out, resume=resume, report=print, on_epoch=trackers)
+        run = _trained(config, args, resume, [] if rank() else names)
         if rank():
             return 0
     _finish(run, args)
     return 0
+
+
+def _trained(
+    config: Config | RequestConfig, args: argparse.Namespace, resume: bool, names: Sequence[str]
+) -> Run | RequestRun:
+    """The finished run; where it is interrupted, a line says how to go on."""
+    from fashion_hash.config.requests import RequestConfig
+    from fashion_hash.training.processes.group import check_alone, rank
+    from fashion_hash.training.recipes.auto import fit
+    from fashion_hash.training.requests.loop import fit_requests
+    from fashion_hash.training.runs.run_folder import run_folder
+    from fashion_hash.training.tracking.trackers import tracking
+
+    folder, lines = run_folder(config, args.out), 0
+
+    def report(line: str) -> None:
+        nonlocal lines
+        lines += 1
+        print(line, flush=True)  # for who reads it in a file
+
+    try:
+        with tracking(names, config, folder, report) as trackers:
+            if isinstance(config, RequestConfig):
+                check_alone("a configuration of requests")
+                return fit_requests(config, out=args.out, resume=resume, report=report, on_epoch=trackers)
+            return fit(config, out=args.out, resume=resume, report=report, on_epoch=trackers)
+    except KeyboardInterrupt:
+        if lines and not rank():  # the run has begun
+            print(f"\nstopped; the same command with --resume goes on with {folder}")
+        raise
 
 
 def _finish(run: Run | RequestRun, args: argparse.Namespace) -> None:

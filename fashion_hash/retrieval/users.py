@@ -97,7 +97,9 @@ def users_now(live: LiveCatalogue, user_ids: Iterable[str | int | None]) -> tupl
         QueryError: a user id that is neither a string nor a number.
         UnknownIdError: a user who is neither in the bundle nor added; the nearest known ids are named.
     """
-    if isinstance(user_ids, str | bytes | bytearray | memoryview | Mapping) or not np.iterable(user_ids):
+    if is_user_id(user_ids):
+        raise QueryError(f"several user ids are needed here, a list even of one, got {shown(user_ids)}")
+    if isinstance(user_ids, bytes | bytearray | memoryview | Mapping) or not np.iterable(user_ids):
         raise QueryError(f"user ids must be a string, a number or None, or a list of these, got {shown(user_ids)}")
     requested = list(user_ids)
     if wrong := [user_id for user_id in requested if not is_user_id(user_id)]:

@@ -91,7 +91,8 @@ def run_epochs(
             log.line(line)
             listeners.tell(line)
 
-        log.line(f"{run.config.name}: after epoch {len(run.history)} of {train.epochs}")
+        begins = f"goes on after epoch {len(run.history)} of" if run.history else "begins, epochs:"
+        log.line(f"{run.config.name}: {begins} {train.epochs}")
         _epochs(run, model, optimiser, recipe, listeners._replace(tell=tell), log)
     if run.writes:
         run.draw_curve()

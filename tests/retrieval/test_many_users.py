@@ -84,6 +84,12 @@ def test_nobody_is_answered_nothing(recommender: Recommender) -> None:
     )
 
 
+def test_one_id_is_no_list_of_ids(recommender: Recommender) -> None:
+    for one in ("user", 7, None):
+        with pytest.raises(QueryError, match="several user ids are needed here, a list even of one, got"):
+            recommender.answer_many(one, 2)  # type: ignore[arg-type]
+
+
 def test_each_short_list_says_its_own_reason(recommender: Recommender) -> None:
     liking, where = (
         max(recommender.bundle.users.all(), key=lambda user: len(_liked(recommender, user))),

@@ -70,11 +70,12 @@ def test_the_log_has_lines_within_an_epoch_and_a_resumed_run_appends(tmp_path, m
         r"\d+ s left of this epoch, \d+ s of the training$"
     )
     assert re.search(pattern, text, re.MULTILINE), text
+    assert "tiny: begins, epochs: 2" in text.splitlines()[0]
     assert "stopped after epoch 1: one" in text
     fit(config, dataset, tmp_path / "run", resume=True)
     longer = (tmp_path / "run/train.log").read_text()
     assert longer.startswith(text)
-    assert "tiny: after epoch 1 of 2" in longer[len(text) :]
+    assert "tiny: goes on after epoch 1 of 2" in longer[len(text) :]
     assert "epoch 2/2  step 4/4" in longer
     assert "epoch 2/2" not in text
 

@@ -1,5 +1,6 @@
 """Trackers get the numbers of each epoch, and none of them can stop a training."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,10 +8,12 @@ import time
 
 import pytest
 
+import fashion_hash as fh
 from fashion_hash.commands.train import main as train
 from fashion_hash.config.experiment import make_config
 from fashion_hash.errors import ConfigError, MissingExtraError
 from fashion_hash.training.outfits.loop import fit
+from fashion_hash.training.runs.run import Run
 from fashion_hash.training.tracking import trackers
 from fashion_hash.training.tracking.trackers import TRACKERS, check_trackers, finite_numbers, settings, tracking
 from tests.worlds.tiny import tiny_dataset, tiny_values
@@ -94,6 +97,25 @@ def test_unknown_and_absent_trackers_are_refused_before_training(monkeypatch, ca
         check_trackers(["kept"])
     assert train(["absent.yaml", "--log", "kept"]) == 2
     assert "pip install 'fashion_hash[kept]'" in capsys.readouterr().err
+
+
+def test_an_interrupted_training_says_how_to_go_on(tmp_path, monkeypatch, capsys):
+    data = {"format": "saved", "root": str(fh.save_dataset(tiny_dataset(), tmp_path / "data"))}
+    config = tmp_path / "tiny.yaml"
+    config.write_text(json.dumps({**tiny_values(), "data": data}))  # JSON is YAML
+    finish, command = Run.finish_epoch, [str(config), "--out", str(tmp_path / "run")]
+
+    def interrupted(run, *args):
+        finish(run, *args)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Run, "finish_epoch", interrupted)
+    assert train(command) == 130
+    said = f"stopped; the same command with --resume goes on with {tmp_path / 'run'}"
+    assert said in capsys.readouterr().out
+    monkeypatch.setattr(Run, "finish_epoch", finish)
+    assert train([*command, "--resume"]) == 0
+    assert "epoch   1/3" not in capsys.readouterr().out
 
 
 def test_tensorboard_reads_what_was_written(tmp_path):
