@@ -233,13 +233,14 @@ class Pairs:
         num_modalities = problem.codes[0].shape[1]
         self._features = num_modalities * len(problem.weights)
         self._codes: list[np.ndarray] = []
+        self._across: list[np.ndarray] = []
         for slot, places in enumerate(alive):
             if not clock.allows(UNPACKED * len(places) * self._features):
                 self.complete = False
                 return
             self._codes.append(relaxed(problem.codes[slot][places]))
+            self._across.append(np.ascontiguousarray(self._codes[-1].T))
         self._rows = [rows[places] for rows, places in zip(problem.rows, alive)]
-        self._across = [np.ascontiguousarray(codes.T) for codes in self._codes]
         self._weights = [pair_weights(problem.weights, num_modalities, scale) for scale in problem.scales]
         self._first = first_alike(problem, alive)
         self._turned: dict[int, np.ndarray] = {}
