@@ -49,7 +49,7 @@ _LEFT_OUT = {
     "model": ("kind", "codes"),
     "negatives": ("fill", "in_batch"),
     "encoder": ("anchors",),
-    "train": ("best_by", "patience"),
+    "train": ("unworn", "best_by", "patience"),
 }
 _MOST_PROBLEMS = 8  # in one message
 _MOST_LETTERS = 2000  # of one message

@@ -39,6 +39,7 @@ from fashion_hash.training.runs.run import (
 )
 from fashion_hash.training.runs.run_folder import run_folder
 from fashion_hash.training.runs.validation import Validation
+from fashion_hash.training.starts.discrete import DISCRETE, start_from_bits
 from fashion_hash.training.starts.distilled import DISTILLED, start_from_teacher
 from fashion_hash.training.starts.spectral import SPECTRAL, start_from_spectrum
 from fashion_hash.training.tracking.callbacks import Listeners, OnEpoch
@@ -142,6 +143,8 @@ def _start(model: Network, config: Config, dataset: Dataset, inputs: ItemInputs)
     """Replaces random parameters by those that `train.start` names."""
     if config.train.start == SPECTRAL:
         start_from_spectrum(model, config, dataset, inputs)
+    elif config.train.start == DISCRETE:
+        start_from_bits(model, config, dataset, inputs)
     elif config.train.start == DISTILLED:
         start_from_teacher(model, config, dataset, inputs)
     elif config.train.start:

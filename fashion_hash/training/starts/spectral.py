@@ -62,10 +62,7 @@ def start_from_spectrum(model: Network, config: Config, dataset: Dataset, inputs
         targets = means_of_items(inputs.own, outfits, seen)
         place(model.own.codes.weight, outfits)
     elif "id" in model.modalities:
-        users, items = _click_factors(positives, dataset, seen, model.num_bits, seed)
-        placed = _turned(np.concatenate([users, *items.values()]), model.num_bits, seed)
-        users, *of_types = np.split(placed, np.cumsum([len(part) for part in (users, *items.values())])[:-1])
-        targets = dict(zip(items, of_types))
+        users, targets = turned_factors(dataset, seen, model.num_bits, seed)
     else:
         targets = _principal(inputs.tables[model.modalities[0]].features, seen, model.num_bits, seed)
         users = _means_of_users(positives, targets, seen, len(dataset.users))
@@ -89,6 +86,16 @@ def place_items(model: Network, inputs: ItemInputs, targets: Mapping[str, np.nda
             place(embedding.weight[:-1], values)  # the last is the unknown item
     for modality in inputs.tables:
         _set_heads(model, modality, inputs.tables[modality].features, targets, inputs.known_items)
+
+
+def turned_factors(
+    dataset: Dataset, seen: Mapping[str, np.ndarray], num_bits: int, seed: int
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Users (U, D) and training items (N, D) by type by who wears what, turned so that signs lose little."""
+    users, items = _click_factors(dataset.split("train").positives, dataset, seen, num_bits, seed)
+    placed = _turned(np.concatenate([users, *items.values()]), num_bits, seed)
+    users, *of_types = np.split(placed, np.cumsum([len(part) for part in (users, *items.values())])[:-1])
+    return users, dict(zip(items, of_types))
 
 
 def outfit_directions(positives: Outfits, own: OwnRows, num_users: int, num_bits: int, seed: int) -> np.ndarray:

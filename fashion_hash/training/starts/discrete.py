@@ -1,0 +1,118 @@
+"""Bits of items by discrete collaborative filtering: `train.start: discrete`.
+
+Users are factors of numbers, items are bits, and both say as well as they can who wears what:
+
+    sum over worn pairs of (1 - q_u.b_i)^2 + unworn * sum over all pairs of (q_u.b_i)^2 + RIDGE * sum of |q_u|^2
+
+Users are found by least squares, as in implicit matrix factorisation (Hu et al., ICDM 2008), items by flipping single
+bits while that lowers the loss (DCF: Zhang et al., SIGIR 2016), in turns. So the codes of items are bits all the time,
+and no rounding is left to lose anything. Users stay numbers, of which `user.code` says what is kept. It begins at the
+signs of the spectral start. Nothing depends on the validation or test split.
+Shapes: U users, N items of all types, D bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_matrix
+
+from fashion_hash.config.experiment import Config
+from fashion_hash.core.seeds import generator
+from fashion_hash.data.dataset import Dataset
+from fashion_hash.errors import ConfigError
+from fashion_hash.evaluation.baselines.clicks import ItemColumns, item_clicks
+from fashion_hash.models.network import Network
+from fashion_hash.training.runs.item_inputs import ItemInputs
+from fashion_hash.training.starts.spectral import SPREAD, check_start, place, place_items, turned_factors
+
+DISCRETE = "discrete"
+RIDGE = 1.0
+ROUNDS, SWEEPS = 4, 2
+USERS_AT_ONCE = 128
+
+Numbers = npt.NDArray[np.float64]
+
+
+def start_from_bits(model: Network, config: Config, dataset: Dataset, inputs: ItemInputs) -> None:
+    """Writes the users and items that training starts from, in place; biases stay at 0.
+
+    The embeddings of ids are SPREAD times the bits; heads of content learn to reproduce them (ridge regression). The
+    unknown item, which nobody has worn, gets bits like any other: users say as little of it as they can.
+
+    Args:
+        model: the network.
+        config: the experiment; `train.unworn` weighs pairs of a user and an item that was not worn.
+        dataset: its training split is used.
+        inputs: the features.
+
+    Raises:
+        ConfigError: outfits have codes of their own, or what `check_start` refuses.
+    """
+    check_start(model, config, inputs)
+    if model.own is not None and model.own.codes is not None:
+        raise ConfigError("train.start discrete places users and items: leave the section outfit out, or its code")
+    users, items = turned_factors(dataset, inputs.known_items, model.num_bits, config.seed)
+    unknown = generator(config.seed, "discrete").normal(size=(1, model.num_bits))
+    bits = np.where(np.concatenate([*items.values(), unknown]) >= 0, 1.0, -1.0)
+    worn = _worn(dataset, inputs.known_items, len(users))
+    numbers = factorise(worn, bits, config.train.unworn)
+    size = np.sqrt((numbers**2).mean())
+    place(model.users.weight, numbers * (SPREAD / size))
+    *of_types, unknown = np.split(SPREAD * bits, np.cumsum([len(of_type) for of_type in items.values()]))
+    place_items(model, inputs, dict(zip(items, of_types)))
+    if "id" in model.modalities:
+        for item_type in items:
+            place(model.hashing["id"].embeddings[item_type].weight[-1:], unknown)  # type: ignore[index, union-attr]
+
+
+def _worn(dataset: Dataset, seen: Mapping[str, np.ndarray], num_users: int) -> csr_matrix:
+    """(U, N + 1) 1 where a user has worn a training item; the last column, the unknown item, is empty."""
+    columns, known = ItemColumns.of(dataset), item_clicks(dataset).matrix
+    trained = np.flatnonzero(np.concatenate([seen[name] for name in columns.first]))
+    found = known[:, trained].astype(np.float64)
+    return csr_matrix((found.data, found.indices, found.indptr), shape=(num_users, len(trained) + 1))
+
+
+def factorise(worn: csr_matrix, bits: Numbers, unworn: float, rounds: int = ROUNDS) -> Numbers:
+    """The numbers of users, (U, D), while the bits of items are improved in place.
+
+    Args:
+        worn: (U, N) 1 where a user has worn an item.
+        bits: (N, D) of -1 and +1.
+        unworn: the weight of all pairs.
+        rounds: how often items are improved; users are found once more after the last time.
+    """
+    from fashion_hash.training.starts.kernels import flip_bits
+
+    by_item = worn.T.tocsr()
+    users = users_of(worn, bits, unworn)
+    for _ in range(rounds):
+        if not flip_bits(bits, users, unworn * (users.T @ users), by_item.indptr, by_item.indices, SWEEPS):
+            break
+        users = users_of(worn, bits, unworn)
+    return users
+
+
+def users_of(worn: csr_matrix, bits: Numbers, unworn: float) -> Numbers:
+    """(U, D) the least squares of users, given the bits of items; 0 for users who have worn nothing."""
+    every = unworn * (bits.T @ bits) + RIDGE * np.eye(bits.shape[1])
+    wanted = worn @ bits
+    users = np.empty((worn.shape[0], bits.shape[1]))
+    for start in range(0, len(users), USERS_AT_ONCE):
+        rows = range(start, min(start + USERS_AT_ONCE, len(users)))
+        grams = np.empty((len(rows), *every.shape))
+        for number, row in enumerate(rows):
+            mine = bits[worn.indices[worn.indptr[row] : worn.indptr[row + 1]]]
+            grams[number] = every + mine.T @ mine
+        users[rows.start : rows.stop] = np.linalg.solve(grams, wanted[rows.start : rows.stop, :, None])[..., 0]
+    return users
+
+
+def loss_of(worn: csr_matrix, users: Numbers, bits: Numbers, unworn: float) -> float:
+    """What `factorise` lowers, over all pairs at once: slow, for tests."""
+    said = users @ bits.T
+    errors = worn.toarray() * (1 - said) ** 2
+    return float(errors.sum() + unworn * (said**2).sum() + RIDGE * (users**2).sum())
