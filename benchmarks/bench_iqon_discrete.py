@@ -2,8 +2,8 @@
 
     python benchmarks/bench_iqon_discrete.py [--seeds 0 1 2] [--runs FOLDER] [--data FOLDER] [--json] [--save]
 
-Test split, the protocols of bench_iqon_ranking.py. Users in bytes are measured over all seeds, users in bits and codes
-of 256 bits with the first one. Runs that are there already are used again.
+Test split, the protocols of bench_iqon_ranking.py. Users in bytes are measured over all seeds, users in bits with the
+first one. Runs that are there already are used again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ CONFIG = results.PROJECT / "configs/iqon3000_ranking.yaml"
 CASES: dict[str, tuple[int, UserForm, bool]] = {
     "discrete, 128 bits, users in bytes": (128, "bytes", True),
     "discrete, 128 bits, users in bits": (128, "bits", False),
-    "discrete, 256 bits, users in bytes": (256, "bytes", False),
 }
 """By name: bits, the form of users, and whether all seeds are measured."""
 
