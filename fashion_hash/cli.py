@@ -28,6 +28,7 @@ COMMANDS = {
     "query": ("query", "find the best outfits for a user, or items for a request"),
     "feedback": ("data.feedback", "write the feedback of a service as tables, or report it"),
     "serve": ("serving.serve", "answer over HTTP from one bundle or several"),
+    "top-k": ("serving.top_k", "write the best outfits of every user as Parquet"),
     "cluster": ("serving.cluster", "answer over HTTP, with pools divided among the machines of a Ray cluster"),
 }
 

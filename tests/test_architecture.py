@@ -23,7 +23,7 @@ LAYERS = [
     ("live", "training"),
     ("cluster",),
     ("retrieval",),
-    ("presentation", "feedback"),
+    ("presentation", "feedback", "bulk"),
     ("serving",),
     ("commands",),
     ("cli",),

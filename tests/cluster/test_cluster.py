@@ -6,10 +6,13 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fashion_hash.bulk.jobs import Workers, run_job
+from fashion_hash.bulk.top_k import TopK
 from fashion_hash.cluster.engine import Cluster, ClusterEngine
 from fashion_hash.cluster.nodes import LocalNodes, local_nodes
 from fashion_hash.errors import ClusterError
@@ -98,6 +101,14 @@ def test_a_service_reloads_onto_the_same_actors(pair: tuple[Recommender, Recomme
         assert engine._actors.keys() == many.live.now().base.engine._actors.keys()  # type: ignore[attr-defined]
         assert recommender.answer("user-0", 6) == one.answer("user-0", 6)
         models.reload()
+
+
+def test_bulk_work_by_tasks(pair: tuple[Recommender, Recommender, World], nodes: LocalNodes, tmp_path: Path) -> None:
+    job = TopK.of(pair[0].bundle.root, 5, users_a_part=1)
+    here = run_job(job, tmp_path / "here")
+    assert run_job(job, tmp_path / "tasks", Workers(2, nodes.address)) == here
+    for file in sorted((tmp_path / "here").glob("*.parquet")):
+        assert file.read_bytes() == (tmp_path / "tasks" / file.name).read_bytes()
 
 
 def test_a_service_still_ends_in_its_own_way(cluster: Cluster) -> None:
