@@ -5,7 +5,7 @@
 IQON3000 is measured on finished runs of configs/iqon3000.yaml; the sample and made logs of outfit clicks
 (click_log.py) are trained here, with configs/ablations_sample.yaml and configs/ifashion_kgin.yaml. Every run answers in
 every form, so that rows differ in nothing but what is kept of a user; in the last row items are floats as well.
-All of it on the test split and on validation; full rankings of IQON3000 are those of some hundred users.
+All of it on the test split; full rankings of IQON3000 are those of some hundred users. Nothing is chosen here.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from fashion_hash.training.outfits.loop import fit
 from fashion_hash.training.ranking.scores import full_scores
 from fashion_hash.training.runs.calibration import make_scorer
 from fashion_hash.training.runs.run import Run, load_data
-from fashion_hash.training.runs.scoring import ModelScorer, as_answered, trained_users
+from fashion_hash.training.runs.scoring import as_answered, trained_users
 from results import PROJECT
 
 CODES = get_args(UserConfig.model_fields["code"].annotation)
@@ -59,10 +59,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     results.add_options(parser)
     options = parser.parse_args(argv)
     torch.set_num_threads(1)
-    measured: dict[str, list[dict[str, Metrics]]] = {}
+    measured: dict[str, list[Metrics]] = {}
     with TemporaryDirectory() as folder:
         for name, run, dataset in runs(options, Path(folder)):
-            measured.setdefault(name, []).append({split: of_run(run, dataset, split) for split in ("valid", "test")})
+            measured.setdefault(name, []).append(of_run(run, dataset))
             print(f"{name}, run {len(measured[name])} measured", flush=True)
             if name == "IQON3000" and len(measured[name]) == 1:
                 times = milliseconds(run, dataset, Path(folder))
@@ -95,48 +95,44 @@ def _trained(config: str, overrides: Sequence[str], path: Path) -> tuple[Run, Da
     return fit(settings, dataset, path), dataset
 
 
-def of_run(run: Run, dataset: Dataset, split: str) -> Metrics:
-    """The metrics of every form, named by protocol and metric."""
+def of_run(run: Run, dataset: Dataset) -> Metrics:
+    """The metrics of every form on the test split, named by protocol and metric."""
     model, inputs, slope = run.model(dataset)
+    trained, seed = trained_users(dataset), run.config.seed
+    negatives = negatives_of(Task(dataset, "test", dataset.split("test"), seed, dataset.known))
+    protocols = {name: protocol.sample(MOST, seed) for name, protocol in full_protocols(dataset, "test").items()}
+    scorers = {code: make_scorer(with_user_code(run.config, code), model, inputs, None, dataset) for code in CODES} | {
+        "items in floats": make_scorer(run.config, model, inputs, slope, dataset)
+    }
     found: Metrics = {}
-    for code in CODES:
-        scorer = make_scorer(with_user_code(run.config, code), model, inputs, None, dataset)
-        found[code] = _metrics(run, dataset, split, scorer)
-    found["items in floats"] = _metrics(run, dataset, split, make_scorer(run.config, model, inputs, slope, dataset))
+    for form, scorer in scorers.items():
+        by_protocol: dict[str, Mapping[str, Any]] = dict(
+            evaluate_split(as_answered(scorer, trained), negatives.part, negatives.drawn)
+        )
+        full = full_scores(scorer, trained)
+        outfits = full.outfits(dataset.outfits)
+        by_protocol |= {name: protocol.rank(outfits, full.items).metrics((20,)) for name, protocol in protocols.items()}
+        found[form] = {
+            f"{name} {metric}": float(of[metric])
+            for name, of in by_protocol.items()
+            for metric in ("auc", "recall@20", "ndcg@20")
+            if metric in of
+        }
     return found
 
 
-def _metrics(run: Run, dataset: Dataset, split: str, scorer: ModelScorer) -> dict[str, float]:
-    known = {"known": dataset.known} if split == "test" else {}
-    negatives = negatives_of(Task(dataset, split, dataset.split(split), run.config.seed, **known))
-    by_protocol: dict[str, Mapping[str, Any]] = dict(
-        evaluate_split(as_answered(scorer, trained_users(dataset)), negatives.part, negatives.drawn)
-    )
-    full = full_scores(scorer, trained_users(dataset))
-    outfits = full.outfits(dataset.outfits)
-    for name, protocol in full_protocols(dataset, split).items():
-        by_protocol[name] = protocol.sample(MOST, run.config.seed).rank(outfits, full.items).metrics((20,))
-    return {
-        f"{name} {metric}": float(of[metric])
-        for name, of in by_protocol.items()
-        for metric in ("auc", "recall@20", "ndcg@20")
-        if metric in of
-    }
-
-
-def gathered(name: str, reports: Sequence[Mapping[str, Metrics]]) -> Iterator[dict[str, Any]]:
-    """A row for each form and split: by metric the mean over the runs and the deviation."""
-    for split, forms in reports[0].items():
-        for form in forms:
-            values = [report[split][form] for report in reports]
-            spread = {
-                metric: {
-                    "mean": mean(of[metric] for of in values),
-                    "std": stdev(of[metric] for of in values) if len(values) > 1 else None,
-                }
-                for metric in values[0]
+def gathered(name: str, reports: Sequence[Metrics]) -> Iterator[dict[str, Any]]:
+    """A row for each form: by metric the mean over the runs and the deviation."""
+    for form in reports[0]:
+        values = [report[form] for report in reports]
+        spread = {
+            metric: {
+                "mean": mean(of[metric] for of in values),
+                "std": stdev(of[metric] for of in values) if len(values) > 1 else None,
             }
-            yield {"data": name, "form": form, "split": split, "runs": len(reports), "metrics": spread}
+            for metric in values[0]
+        }
+        yield {"data": name, "form": form, "runs": len(reports), "metrics": spread}
 
 
 def milliseconds(run: Run, dataset: Dataset, folder: Path) -> dict[str, dict[str, float]]:

@@ -43,9 +43,9 @@ USERS = {
 
 
 def user_codes() -> str:
-    """What is kept of users, by data and metric on the test split: mean and deviation over the runs."""
+    """What is kept of users, by data and metric: mean and deviation over the runs."""
     found = results.read("user_codes")["figures"]
-    rows = {(row["form"], row["data"]): row["metrics"] for row in found["rows"] if row["split"] == "test"}
+    rows = {(row["form"], row["data"]): row["metrics"] for row in found["rows"]}
     times = found["milliseconds"]
     lines = ["| a user | bits | " + " | ".join(USERS) + " |", "| --- | --: |" + " --: |" * len(USERS)]
     for form in dict.fromkeys(form for form, _ in rows):
