@@ -38,6 +38,7 @@ USERS = {
     "all bottoms, recall@20": ("IQON3000", "full_bottom recall@20"),
     "all outfits, recall@20": ("IQON3000", "full_outfits recall@20"),
     "sample, random, AUC": ("sample", "rank_random auc"),
+    "sample, hard, AUC": ("sample", "rank_hard auc"),
     "made log of clicks, all outfits, recall@20": ("made log of clicks", "full_outfits recall@20"),
 }
 

@@ -164,8 +164,8 @@ class UserConfig(Section):
 
     Attributes:
         code: what is kept of each of the D numbers of a user: "bits" the sign, "bytes" the number in steps of 1/127, or
-            "floats" all of it, which is 8 and 32 times as long as bits. Items stay bits, search stays exact and takes
-            as long. Training is the same but for validation, which measures this form: for a finished run,
+            "floats" all of it, which is 8 and 32 times as long as bits. Items stay bits, and search stays exact.
+            Training is the same but for validation, which measures this form: for a finished run,
             `build-index --user-code bytes` does it. Other forms than bits are for FHN with codes of signs.
     """
 
