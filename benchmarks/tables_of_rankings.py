@@ -1,4 +1,4 @@
-"""Tables of rankings: results/iqon_ranking.json and results/user_codes.json."""
+"""Tables of rankings: results/iqon_ranking.json, results/iqon_discrete.json and results/user_codes.json."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ NAMES = {"no_user": "bits without the user", "no_item_pairs": "bits without item
 def iqon_ranking() -> str:
     """The model and every baseline by protocol: mean and, over several seeds, deviation."""
     protocols: dict[str, Any] = results.read("iqon_ranking")["figures"]["protocols"]
+    discrete: dict[str, Any] = results.read("iqon_discrete")["figures"]["protocols"]
+    protocols = {name: {"scorers": {**discrete.get(name, {}), **of["scorers"]}} for name, of in protocols.items()}
     scorers = list(dict.fromkeys(name for of in protocols.values() for name in of["scorers"]))
     lines = ["|  | " + " | ".join(COLUMNS) + " |", "| --- |" + " --: |" * len(COLUMNS)]
     for name in scorers:
