@@ -40,8 +40,13 @@ def within(near: Near, k: int) -> Near:
     """The k nearest of `near`, and all that tie with the k-th."""
     if len(near.rows) <= k:
         return near
-    kept = near.distances <= np.partition(near.distances, k - 1)[k - 1]
+    kept = near.distances <= kth_least(near.distances, k)
     return Near(near.rows[kept], near.distances[kept])
+
+
+def kth_least(distances: np.ndarray, k: int) -> int:
+    """The k-th least of at least k distances, small whole numbers: counted, several times faster than a partition."""
+    return int(np.searchsorted(np.cumsum(np.bincount(distances)), k))
 
 
 def _compiled(codes: Packed, code: Packed, k: int, allowed: np.ndarray | None) -> Near:

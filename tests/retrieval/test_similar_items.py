@@ -3,6 +3,7 @@ import pytest
 
 from fashion_hash.core.codes import hamming, unpack
 from fashion_hash.errors import QueryError
+from fashion_hash.index.nearest import kth_least
 from fashion_hash.retrieval.search.similar_items import similar_items
 
 
@@ -37,3 +38,10 @@ def test_like_everything_sorted(modalities: int, size: int, seed: int) -> None:
 def test_bad_questions(row: int, k: int, allowed: np.ndarray | None, message: str) -> None:
     with pytest.raises(QueryError, match=message):
         similar_items(np.zeros((4, 1, 2), dtype=np.uint8), row, k, allowed)
+
+
+@pytest.mark.parametrize("most", [1, 3, 256])
+def test_the_kth_least_distance_is_that_of_a_sorted_list(most):
+    distances = np.random.default_rng(most).integers(0, most, 500).astype(np.int32)
+    for k in (1, 7, 499, 500):
+        assert kth_least(distances, k) == np.sort(distances)[k - 1]

@@ -15,7 +15,7 @@ from fashion_hash.bundle.lookup import check_type
 from fashion_hash.core.codes import Packed, hamming
 from fashion_hash.core.ids import IdTable
 from fashion_hash.errors import QueryError, counted, shown
-from fashion_hash.index.nearest import distances_to
+from fashion_hash.index.nearest import distances_to, kth_least
 from fashion_hash.index.scoring import scoring_of
 from fashion_hash.inference.hash_heads import ItemCoder
 from fashion_hash.retrieval.answers import ItemHits
@@ -69,7 +69,7 @@ def similar_items(
     kept = np.ones(count, dtype=bool) if allowed is None else allowed.copy()
     kept[row] = False
     if kept.sum() > k:  # what is farther than the k-th cannot come back
-        kept &= distances <= np.partition(distances[kept], k - 1)[k - 1]
+        kept &= distances <= kth_least(distances[kept], k)
     rows = np.flatnonzero(kept)
     if ids is None:
         rows = rows[np.argsort(distances[rows], kind="stable")][:k]
