@@ -87,7 +87,8 @@ def _settings(settings: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[s
     for name, by_use in settings.items():
         for use, chosen in by_use.items():
             if chosen:
-                lines.append(f"  {name}, {use}: " + ", ".join(f"{key} {value}" for key, value in chosen.items()))
+                where = "negatives and questions" if use == "outfits" else use
+                lines.append(f"  {name}, {where}: " + ", ".join(f"{key} {value}" for key, value in chosen.items()))
     return lines
 
 

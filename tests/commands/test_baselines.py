@@ -29,7 +29,7 @@ def config(tmp_path, monkeypatch):
 
 
 def test_baselines_are_measured_and_kept(config, tmp_path, capsys):
-    asked = ["baselines", str(config), "--only", "popularity,id distance, EASE", "--matched", "ids"]
+    asked = ["baselines", str(config), "--only", "Popularity,id distance, ease", "--matched", "ids"]
     assert main([*asked, "--json"]) == 0
     out, err = capsys.readouterr()
     report = json.loads(out)
@@ -44,6 +44,7 @@ def test_baselines_are_measured_and_kept(config, tmp_path, capsys):
     out, err = capsys.readouterr()
     assert "pairs_matched" in out
     assert "EASE, full_outfits: columns" in out
+    assert "EASE, negatives and questions: regularisation" in out
     assert "baseline" not in err  # they were kept
 
 
@@ -54,6 +55,8 @@ def test_what_cannot_be_measured_is_said(config, capsys):
     assert (
         "baseline recent popularity: not measured\n  needs a time of every training outfit" in capsys.readouterr().out
     )
+    assert main(["baselines", str(config), "--only", ""]) == 2
+    assert "error: no baseline is named: use some of chance" in capsys.readouterr().err
     assert main(["baselines", str(config), "--only", "popularty"]) == 2
     assert "error: no baseline 'popularty' (nearest: 'popularity'" in capsys.readouterr().err
     assert main(["baselines", str(config), "--matched"]) == 2

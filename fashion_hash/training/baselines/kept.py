@@ -146,11 +146,21 @@ def _reasons(of: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 
 
 def check_names(names: Sequence[str] | None) -> tuple[str, ...]:
-    """The names in the order in which they are printed; all for None. Raises QueryError for an unknown one."""
-    for name in names or ():
-        if name not in ALL:
+    """The names in the order in which they are printed, written in any case; all for None.
+
+    Raises:
+        QueryError: a name is unknown, or there is none.
+    """
+    if names is None:
+        return tuple(ALL)
+    known = {name.casefold(): name for name in ALL}
+    for name in names:
+        if name.casefold() not in known:
             raise QueryError(f"no baseline {name!r}{suggest(name, ALL)}: use some of {', '.join(ALL)}")
-    return tuple(name for name in ALL if names is None or name in names)
+    if not names:
+        raise QueryError(f"no baseline is named: use some of {', '.join(ALL)}")
+    wanted = {known[name.casefold()] for name in names}
+    return tuple(name for name in ALL if name in wanted)
 
 
 def _kept(path: Path, key: Mapping[str, Any]) -> dict[str, Any]:

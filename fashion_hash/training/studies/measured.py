@@ -78,9 +78,11 @@ def chosen(study: Study, runs: list[Measured]) -> list[Measured]:
         ConfigError: a figure is named that no run has.
     """
     known = list(dict.fromkeys(name for run in runs for name in run.figures))
-    if unknown := [name for name in study.figures if name not in known]:
+    # the metrics against negatives are called ndcg_at_10, and ndcg@10 in the tables of evaluate
+    named = [name if name in known else name.replace("@", "_at_") for name in study.figures]
+    if unknown := [name for name, key in zip(study.figures, named) if key not in known]:
         raise ConfigError(f"no figure {unknown[0]!r}{suggest(unknown[0], known)}; there are {', '.join(known)}")
-    names = list(study.figures) or usual(known)
+    names = named or usual(known)
     return [replace(run, figures={name: run.figures[name] for name in names if name in run.figures}) for run in runs]
 
 

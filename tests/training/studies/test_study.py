@@ -144,7 +144,7 @@ def test_what_depends_on_a_failed_run_fails_by_its_name(here, capsys):
 def test_students_have_the_teacher_of_their_seed_and_runs_are_measured_in_two_forms(here):
     (here / "s.yaml").write_text(
         "name: s\nconfig: tiny.yaml\nseeds: [0, 1]\nset: {train.epochs: 1}\ndrawn: true\n"
-        "figures: [rank_random auc, rank_hard auc]\nvariants:\n"
+        "figures: [rank_random auc, rank_hard ndcg@10]\nvariants:\n"
         "  plain: {}\n"
         "  taught: {set: {teacher.pairs: 1.0}, run_of: {teacher.run: plain}}\n"
         "  taught, relaxed: {same_runs: taught, form: relaxed}\n"
@@ -152,7 +152,7 @@ def test_students_have_the_teacher_of_their_seed_and_runs_are_measured_in_two_fo
     assert study(["s.yaml"]) == 0
     assert Run.open("runs/s/taught/seed-1").config.teacher.run == ("runs/s/plain/seed-1",)
     table = (here / "runs/s/table.md").read_text()
-    assert table.startswith("|  | rank_random auc | rank_hard auc |")
+    assert table.startswith("|  | rank_random auc | rank_hard ndcg_at_10 |")
     assert "| taught, relaxed |" in table
     assert len(times(here / "runs/s")) == 8
 
