@@ -33,9 +33,13 @@ def bpr_loss(positive: Tensor, negative: Tensor, weight: Tensor | None = None) -
     if negative.dim() == positive.dim() + 1:
         positive = positive.unsqueeze(-1)  # (B, 1) against (B, K)
         weight = None if weight is None else weight.unsqueeze(-1)
-    count = torch.count_nonzero(negative > -torch.inf).clamp(min=1)
     losses = F.softplus(negative - positive)
-    return (losses if weight is None else losses * weight).sum() / count
+    return (losses if weight is None else losses * weight).sum() / pairs_that_count(negative).clamp(min=1)
+
+
+def pairs_that_count(negative: Tensor) -> Tensor:
+    """How many pairs `bpr_loss` is the mean of."""
+    return torch.count_nonzero(negative > -torch.inf)
 
 
 def cross_modal_loss(image: Tensor, text: Tensor, margin: float = 0.1) -> Tensor:
@@ -83,9 +87,13 @@ def softmax_loss(positive: Tensor, negative: Tensor, weight: Tensor | None = Non
     1.0986
     """
     everything = torch.cat([positive[:, None], negative], dim=1)  # (B, 1 + K)
-    count = torch.count_nonzero((negative > -torch.inf).any(dim=1)).clamp(min=1)
     losses = everything.logsumexp(dim=1) - positive
-    return (losses if weight is None else losses * weight).sum() / count
+    return (losses if weight is None else losses * weight).sum() / outfits_that_count(negative).clamp(min=1)
+
+
+def outfits_that_count(negative: Tensor) -> Tensor:
+    """How many outfits `softmax_loss` is the mean of."""
+    return torch.count_nonzero((negative > -torch.inf).any(dim=1))
 
 
 class Taught(NamedTuple):
@@ -153,6 +161,10 @@ def fnd_loss(
 RANKING_LOSSES: dict[str, Callable[..., Tensor]] = {"bpr": bpr_loss, "softmax": softmax_loss}
 """By the names that `loss.kind` takes: the loss of positives (B,), their negatives (B, K) and, where outfits have
 weights, `weight` (B,)."""
+
+LOSS_COUNTS: dict[str, Callable[[Tensor], Tensor]] = {"bpr": pairs_that_count, "softmax": outfits_that_count}
+"""Of the losses that are means over rows of scores, how many terms the mean has. Processes that train together compute
+such a loss for their own rows alone; for others they exchange all scores."""
 
 
 def soft_pairs_loss(score: Tensor, teacher: Tensor, temperature: float = 1.0, reach: int | None = None) -> Tensor:

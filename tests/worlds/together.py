@@ -20,10 +20,12 @@ RATES = {"user": 0.02, "id": 0.02, "bit_weights": 0.01, "item_bias": 0.01, "outf
 HEADS = {"user": 0.02, "image_head": 0.001, "text_head": 0.001}
 CASES = {
     "ids": {
+        "data": {"user_power": 0.5},
         "id": {"hide": 0.2},
         "model": {"num_bits": 16, "item_bias": True, "repeat_empty": True},
         "optimiser": {"kind": "adam", "weight_decay": 0.001, "rates": RATES},
     },
+    "taught": {"data": {"user_power": 0.5}, "teacher": {"run": "ids"}, "loss": {"kind": "softmax"}},
     "own": {
         "outfit": {"hide": 0.2},
         "negatives": {"kind": "outfits", "per_positive": 20, "popularity": 0.5},
@@ -60,6 +62,8 @@ def train_all(folder: Path) -> None:
         if values["id"] is None:
             del values["id"]
             values["image"] = {**sections["image"], "store": str(folder / "features.lmdb")}
+        if "teacher" in sections:
+            values["teacher"] = {"run": str(folder / sections["teacher"]["run"])}
         with one_after_another():
             data = dataset(folder / "features.lmdb")
         fit(make_config(values), data, folder / name)

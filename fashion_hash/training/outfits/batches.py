@@ -100,9 +100,10 @@ class Batch(NamedTuple):
         views: (V, 2, S) positions of two views of each of the first V positives, for contrastive learning.
         judged: the distances by a teacher, if there is one.
         weights: (B,) float32, how much each positive counts; None when all count the same.
-        mine: by type, (N,) bool: items that no earlier process has in its share of the batch; None where one process
-            has the whole batch. Of several, each has a share of users, positions, views and own codes, with the items
-            of these; all else is of the whole batch.
+        share: the rows of the batch that this process works on; None where it works on all.
+        mine: by type, (N,) bool: items that no earlier process has in its share of the batch; None where nobody asks,
+            or one process has the whole batch. Of several, each has a share of users, positions, views and own codes,
+            with the items of these; all else is of the whole batch.
     """
 
     users: Tensor
@@ -115,6 +116,7 @@ class Batch(NamedTuple):
     weights: Tensor | None = None
     outfits: SharedOutfits | None = None
     own: Tensor | None = None
+    share: slice | None = None
     mine: Mapping[str, Tensor] | None = None
 
 
@@ -144,17 +146,21 @@ class Drawn(NamedTuple):
         return self._replace(users=self.users[rows], items=self.items[rows], hide=hide, views=views)
 
 
-def make_share(slots: Sequence[str], num_items: Mapping[str, int], drawn: Drawn) -> Batch:
+def make_share(slots: Sequence[str], num_items: Mapping[str, int], drawn: Drawn, *, once: bool = False) -> Batch:
     """The share of a batch that this process works on, of all processes that train together.
 
     Args:
         slots: item type of each slot.
         num_items: vocabulary size by type.
         drawn: the whole batch, which every process draws alike.
+        once: whether to say which items no earlier process has.
     """
     rows = part(len(drawn.users))
     batch = make_batch(slots, num_items, drawn.part(rows))
     if world() == 1:
+        return batch
+    batch = batch._replace(share=rows)
+    if not once:
         return batch
     mine = {item_type: torch.ones(len(of_type), dtype=torch.bool) for item_type, of_type in batch.rows.items()}
     if rank():

@@ -16,6 +16,7 @@ from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import ConfigError, suggest
 from fashion_hash.models.network import ItemCodes, Network
 from fashion_hash.training.losses import (
+    LOSS_COUNTS,
     RANKING_LOSSES,
     Taught,
     cross_modal_loss,
@@ -24,7 +25,7 @@ from fashion_hash.training.losses import (
     soft_pairs_loss,
 )
 from fashion_hash.training.outfits.batches import Batch
-from fashion_hash.training.processes.exchange import gathered
+from fashion_hash.training.processes.exchange import gathered, mean_of_all
 from fashion_hash.training.runs.item_inputs import ItemInputs
 
 EVERY_PAIR, REACH = 16, 2  # soft pairs: all pairs of up to 16 outfits; above this, each with the next two
@@ -57,6 +58,8 @@ class Objective:
             known = list(RANKING_LOSSES)
             raise ConfigError(f"loss.kind: unknown loss {kind!r}{suggest(kind, known)}: use one of {known}")
         self._ranking_loss = RANKING_LOSSES[kind]
+        # what processes that train together need to compute the loss of their own rows; None: they exchange all scores
+        self._counts = LOSS_COUNTS.get(kind) if config.teacher is None else None
         self._items_trained = items_trained
         self._model = model
         self._inputs = inputs
@@ -75,34 +78,50 @@ class Objective:
             codes = self._model.item_codes(inputs, rows, slope if self._items_trained else None)
             user = self._model.user_codes(batch.users.to(device), slope)
             positions = batch.positions.to(device)
-            score = gathered(self._model.score(user, codes, positions).score)  # (B, 1 + K), of all processes
+            score = self._joined(self._model.score(user, codes, positions).score)  # (B, 1 + K)
             positive, negative = score[:, 0], score[:, 1:]
             if batch.shared is not None:
                 slot, candidates, liked = batch.shared
                 against = self._model.completions(user, codes, positions[:, 0], slot, candidates.to(device))
-                negative = torch.cat([negative, _without(gathered(against), liked)], dim=1)  # (B, K + C)
+                negative = torch.cat(
+                    [negative, _without(self._joined(against), self._of_rows(liked, batch))], dim=1
+                )  # (B, K + C)
             if batch.outfits is not None:
                 of_outfits, liked, log_weight, own = batch.outfits
                 against = self._model.scores_of_all(user, codes, of_outfits.to(device))
                 if own is not None and batch.own is not None:
                     of_positive = sum(self._model.own_terms(user, batch.own.to(device), slope), torch.zeros(()))
-                    positive = positive + gathered(of_positive)
+                    positive = positive + self._joined(of_positive)
                     against = against + sum(self._model.own_terms(user, own[None].to(device), slope))
                 if self._loss.kind == "softmax":  # a pairwise loss takes the negatives as they are drawn
                     against = against + log_weight.to(device)
-                negative = torch.cat([negative, _without(gathered(against), liked)], dim=1)
+                negative = torch.cat([negative, _without(self._joined(against), self._of_rows(liked, batch))], dim=1)
             return (
                 self._ranking(positive, negative, batch)
                 + self._cross_modal(codes, batch)
                 + self._contrast(codes, batch)
             )
 
+    def _joined(self, scores: Tensor) -> Tensor:
+        """Scores of the rows of this process, or of all, if the loss needs all."""
+        return gathered(scores) if self._counts is None else scores
+
+    def _of_rows(self, liked: tuple[Tensor, Tensor], batch: Batch) -> tuple[Tensor, Tensor]:
+        """The pairs of the rows that `_joined` returns."""
+        if self._counts is None or batch.share is None:
+            return liked
+        rows, candidates = liked
+        here = (rows >= batch.share.start) & (rows < batch.share.stop)
+        return rows[here] - batch.share.start, candidates[here]
+
     def _ranking(self, positive: Tensor, negative: Tensor, batch: Batch) -> Tensor:
         ranking_loss = self._ranking_loss
         if batch.weights is not None:
-            ranking_loss = partial(ranking_loss, weight=batch.weights.to(positive.device))
+            weights = batch.weights if self._counts is None or batch.share is None else batch.weights[batch.share]
+            ranking_loss = partial(ranking_loss, weight=weights.to(positive.device))
         if batch.judged is None or self._teacher is None:
-            return ranking_loss(positive, negative)
+            loss = ranking_loss(positive, negative)
+            return loss if self._counts is None else mean_of_all(loss, self._counts(negative))
         judged, settings = batch.judged, self._teacher
         reference, distances = judged.reference.to(positive.device), judged.negative.to(positive.device)
         if batch.shared is not None:

@@ -98,7 +98,8 @@ class TrainingData:
             views = None if self._views is None else self._views(positives[: self._viewed], of_views)
             if views is not None and self._repeat_empty:
                 views = fill_empty(self._slots, views)
-            batch = make_share(self._slots, self._num_items, Drawn(users, items, hide, shared, views, outfits))
+            drawn, once = Drawn(users, items, hide, shared, views, outfits), self._config.loss.cross_modal > 0
+            batch = make_share(self._slots, self._num_items, drawn, once=once)
             own = None if own is None else own[part(len(rows))]
             weights = None if self._weights is None else torch.from_numpy(self._weights[rows])
             yield batch._replace(judged=self._judged(rows, against, shared, known), weights=weights, own=own)

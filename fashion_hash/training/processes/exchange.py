@@ -1,8 +1,9 @@
 """What processes that train together tell each other in a step: rows of tensors, and gradients.
 
-Every process computes the whole loss of a batch, of its own rows and of those that others sent, which are constants to
-it. Its gradient is therefore that of the loss in what its own rows did, and the sum over the processes is the gradient
-that one process would have had, whatever the loss: there is no mean of means.
+Every process computes the whole loss of a batch, of its own rows and of what others sent, which is constant to it:
+scores, codes and vectors, or no more than a sum where the loss is a mean over rows. Its gradient is therefore that of
+the loss in what its own rows did, and the sum over the processes is the gradient that one process would have had,
+whatever the loss: there is no mean of means.
 """
 
 from __future__ import annotations
@@ -28,6 +29,23 @@ def gathered(rows: Tensor) -> Tensor:
     parts = _of_all(rows.detach())
     parts[rank()] = rows
     return torch.cat(parts)
+
+
+def mean_of_all(mean: Tensor, count: Tensor) -> Tensor:
+    """The mean over the terms of all processes, of the means of each; only one's own terms have a gradient.
+
+    Args:
+        mean: a scalar, over the terms of this process; 0 for none.
+        count: how many terms these are.
+    """
+    if world() == 1:
+        return mean
+    total = count.detach().to(torch.float64)
+    distributed.all_reduce(total)
+    own = mean * (count / total.clamp(min=1)).to(mean.dtype)
+    every = own.detach().clone()
+    distributed.all_reduce(every)
+    return own + (every - own.detach())
 
 
 def add_gradients(parameters: Iterable[nn.Parameter], sparse: Iterable[nn.Parameter]) -> None:
