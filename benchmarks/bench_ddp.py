@@ -49,7 +49,7 @@ def start(options: argparse.Namespace, out: Path, torchrun: Sequence[str]) -> su
 
 def two(port: int) -> list[str]:
     address = ["--master-addr", "127.0.0.1", "--master-port", str(port)]
-    return ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", "2", *address]
+    return ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", "1", *address]
 
 
 def workers(process: subprocess.Popen[str]) -> list[int]:

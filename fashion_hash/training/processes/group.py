@@ -43,7 +43,12 @@ def joined(device: str) -> Iterator[None]:
                 f"at most {count} with --nproc-per-node, or set train.device to cpu"
             )
         torch.cuda.set_device(place)
-    distributed.init_process_group("nccl" if on_gpus else "gloo", timeout=WAIT)
+    store, place, count = next(distributed.rendezvous("env://", timeout=WAIT))
+    if os.environ.get("LOCAL_WORLD_SIZE") == os.environ["WORLD_SIZE"]:  # else the count may differ between machines
+        # after a restart the addresses of the processes before are still there: nobody must take them for new ones
+        store = distributed.PrefixStore(f"start {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+    backend = "nccl" if on_gpus else "gloo"
+    distributed.init_process_group(backend, timeout=WAIT, store=store, rank=place, world_size=count)
     try:
         yield
     finally:
@@ -122,11 +127,12 @@ def mark_started(folder: Path) -> None:
 
 
 def restarted(folder: Path) -> bool:
-    """Whether torchrun has started the processes again, after one of them failed, and the run in a folder is theirs."""
-    if int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) == 0:
-        return False
+    """Whether torchrun has started the processes again, after one of them failed, and the run in a folder is theirs.
+
+    The first process looks, for all.
+    """
     path = folder / STARTED_BY
-    return path.is_file() and path.read_text(encoding="utf-8") == _starter()
+    return bool(shared(not rank() and path.is_file() and path.read_text(encoding="utf-8") == _starter()))
 
 
 def _starter() -> str:
