@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 from torch import distributed
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from fashion_hash.core.files import write_text
 from fashion_hash.errors import ConfigError
@@ -43,10 +45,10 @@ def joined(device: str) -> Iterator[None]:
                 f"at most {count} with --nproc-per-node, or set train.device to cpu"
             )
         torch.cuda.set_device(place)
-    store, place, count = next(distributed.rendezvous("env://", timeout=WAIT))
+    store, place, count = next(rendezvous("env://", timeout=WAIT))
     if os.environ.get("LOCAL_WORLD_SIZE") == os.environ["WORLD_SIZE"]:  # else the count may differ between machines
         # after a restart the addresses of the processes before are still there: nobody must take them for new ones
-        store = distributed.PrefixStore(f"start {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+        store = PrefixStore(f"start {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
     backend = "nccl" if on_gpus else "gloo"
     distributed.init_process_group(backend, timeout=WAIT, store=store, rank=place, world_size=count)
     try:
@@ -132,7 +134,10 @@ def restarted(folder: Path) -> bool:
     The first process looks, for all.
     """
     path = folder / STARTED_BY
-    return bool(shared(not rank() and path.is_file() and path.read_text(encoding="utf-8") == _starter()))
+    by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
+    return bool(
+        shared(not rank() and by_torchrun and path.is_file() and path.read_text(encoding="utf-8") == _starter())
+    )
 
 
 def _starter() -> str:

@@ -88,6 +88,13 @@ def test_a_restart_goes_on_with_the_run_of_the_same_torchrun(tmp_path, monkeypat
     monkeypatch.setattr(group, "world", lambda: 2)
     group.mark_started(tmp_path)
     monkeypatch.setattr(group, "world", lambda: 1)
+    assert not group.restarted(tmp_path)  # others than torchrun start nothing again
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    group.mark_started(tmp_path)
+    assert not group.restarted(tmp_path)
+    monkeypatch.setattr(group, "world", lambda: 2)
+    group.mark_started(tmp_path)
+    monkeypatch.setattr(group, "world", lambda: 1)
     assert group.restarted(tmp_path)
     monkeypatch.setattr(os, "getppid", lambda: -1)
     assert not group.restarted(tmp_path)
