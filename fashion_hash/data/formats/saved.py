@@ -25,10 +25,10 @@ from fashion_hash.core.files import atomic_folder
 from fashion_hash.core.manifest import read_manifest, seal
 from fashion_hash.core.outfits import EMPTY, Outfits, check_slots
 from fashion_hash.core.vocabulary import Vocabulary
-from fashion_hash.data.dataset import ColdUsers, Content, Dataset, Groups, Labelled, Note, Pool, Split
+from fashion_hash.data.dataset import SPLITS, ColdUsers, Content, Dataset, Groups, Labelled, Note, Pool, Split
 from fashion_hash.data.facts import OutfitFacts
 from fashion_hash.data.parsing.text_tables import Reporter, stop
-from fashion_hash.errors import BundleError, ConfigError, DataError, expect
+from fashion_hash.errors import BundleError, ConfigError, DataError, counted, expect, suggest
 
 FORMAT = "fashion_hash data set"
 FORMAT_VERSION = 1
@@ -50,7 +50,8 @@ def save_dataset(dataset: Dataset, folder: str | Path) -> Path:
         The folder.
 
     Raises:
-        DataError: the folder holds something else, or vectors of one modality and type have different lengths.
+        DataError: the folder holds something else; a split has an unknown name; outfits have other slots than the data
+            set, or rows of users or items that it does not have; or vectors of one modality and type differ in length.
     """
     expect(dataset, Dataset, "save_dataset", "read one with load_dataset(format, root), or make a Dataset")
     folder = Path(folder)
@@ -122,6 +123,13 @@ class _Writer:
 
     def write(self, dataset: Dataset) -> None:
         """Everything, and the manifest."""
+        self._slots, self._items = check_slots(dataset.slots), dataset.items
+        if absent := [item_type for item_type in self._slots if item_type not in dataset.items]:
+            raise DataError(f"the data set has slots of the type {absent[0]!r}, but no items of it")
+        for name in (*dataset.splits, *(dataset.cold.splits if dataset.cold is not None else ())):
+            if name not in SPLITS:
+                raise DataError(f"unknown split {name!r}{suggest(name, SPLITS)}; splits are {', '.join(SPLITS)}")
+        self._users = len(dataset.users)
         self._json("users.json", dataset.users.ids)
         for number, vocabulary in enumerate(dataset.items.values()):
             self._json(f"items.{number}.json", vocabulary.ids)
@@ -142,6 +150,7 @@ class _Writer:
             self._json("pool.ids.json", dataset.pool.ids)
             self._outfits("pool", dataset.pool.outfits)
         if dataset.cold is not None:
+            self._users = len(dataset.cold.ids)  # whose rows the tables from here on hold
             self._json("cold.json", dataset.cold.ids)
             self._outfits("cold.told", dataset.cold.told)
             about["cold"] = {name: self._split(f"cold.{name}", split) for name, split in dataset.cold.splits.items()}
@@ -211,6 +220,10 @@ class _Writer:
         return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else str(absolute)
 
     def _outfits(self, name: str, outfits: Outfits) -> None:
+        if outfits.slots != self._slots:
+            raise DataError(f"{name}: outfits of the slots {list(outfits.slots)}, not {list(self._slots)}")
+        if (beyond := _beyond(outfits, self._users, self._items)) is not None:
+            raise DataError(f"{name}: {beyond} of the data set")
         self._array(f"{name}.users", outfits.users)
         self._array(f"{name}.items", outfits.items)
 
@@ -231,6 +244,16 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     raise DataError(f"{value!r} of type {type(value).__name__} cannot be saved: details are texts, numbers and lists")
+
+
+def _beyond(table: Outfits, users: int, items: Mapping[str, Vocabulary]) -> str | None:
+    """What is wrong with a row of a user or an item that is in no vocabulary; None where all are."""
+    limits = [("user", table.users, 0, users)]
+    limits += [(name, table.items[:, slot], EMPTY, len(items[name])) for slot, name in enumerate(table.slots)]
+    for what, rows, low, high in limits:
+        if len(rows) and not low <= rows.min() <= rows.max() < high:
+            return f"a {what} row beyond the {counted(high, 'id')}"
+    return None
 
 
 class _Reader:
@@ -345,14 +368,8 @@ class _Reader:
             raise DataError(
                 f"{self._folder / name}: rows must be whole numbers, got {table.items.dtype}: save it again"
             )
-        limits = [("user", table.users, 0, users)]
-        limits += [
-            (item_type, table.items[:, slot], EMPTY, len(self._items[item_type]))
-            for slot, item_type in enumerate(self._slots)
-        ]
-        for what, rows, low, high in limits:
-            if len(rows) and not low <= rows.min() <= rows.max() < high:
-                raise DataError(f"{self._folder / name}: a {what} row beyond the {high} ids: save it again")
+        if (beyond := _beyond(table, users, self._items)) is not None:
+            raise DataError(f"{self._folder / name}: {beyond}: save it again")
         return table
 
     def _array(self, name: str) -> np.ndarray:

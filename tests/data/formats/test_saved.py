@@ -169,3 +169,26 @@ def test_other_slots_and_subsets_are_refused(tmp_path):
         fh.load_dataset("saved", tmp_path / "none")
     with pytest.raises(DataError, match=r"no manifest\.json"):
         fh.load_dataset("saved", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda data: {"splits": {"trian": data.splits["train"]}}, r"unknown split 'trian' \(nearest: 'train'"),
+        (lambda data: {"items": {}}, "slots of the type 'top', but no items of it"),
+        (lambda data: {"users": fh.Vocabulary(["only"], "user")}, r"train\.positives: a user row beyond the 1 id"),
+        (
+            lambda data: {"items": {**data.items, "top": fh.Vocabulary(["only"], "top")}},
+            r"train\.positives: a top row beyond the 1 id",
+        ),
+        (
+            lambda data: {"splits": {"train": Split(fh.Outfits.of(("top",), [0], [[0]]))}},
+            r"train\.positives: outfits of the slots \['top'\], not \['top', ",
+        ),
+    ],
+)
+def test_what_no_data_set_can_hold_is_refused_before_it_is_written(tmp_path, change, message):
+    dataset = tiny_dataset()
+    with pytest.raises(DataError, match=message):
+        fh.save_dataset(replace(dataset, **change(dataset)), tmp_path / "saved")
+    assert not (tmp_path / "saved").exists()

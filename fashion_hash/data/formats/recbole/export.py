@@ -14,7 +14,7 @@ place in atomic files and are not written.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -79,7 +79,8 @@ def export_recbole(dataset: Dataset, folder: Path) -> Exported:
         write_atomic(new / f"{name}.user", ["user_id:token"], ([user] for user in dataset.users))
         header = ["item_id:token", "items:token_seq", "slots:token_seq"]
         write_atomic(new / f"{name}.item", header, _outfits(dataset, named))
-        header = ["garment_id:token", "type:token", *(f"{_free(key)}:{KIND_OF[kind]}" for key, kind in columns.items())]
+        kinds = [KIND_OF[kind] for kind in columns.values()]
+        header = ["garment_id:token", "type:token", *map(":".join, zip(_free(columns), kinds))]
         items = write_atomic(new / f"{name}.garment", header, _garments(dataset, columns))
         (new / f"{name}.yaml").write_text(_configuration(name, splits, dataset), encoding="utf-8")
         about = {
@@ -171,10 +172,15 @@ def _columns(dataset: Dataset) -> dict[str, ColumnType]:
     return {name: column_type or "text" for name, column_type in types_of(rows).items()}
 
 
-def _free(name: str) -> str:
-    """The name of a column in the file: no tabs and colons, and none of ours."""
-    plain = "_".join(name.replace(":", " ").split())
-    return f"{plain}_" if plain in RESERVED else plain
+def _free(names: Iterable[str]) -> list[str]:
+    """The names of columns in the file: no tabs and colons, none of ours, and none twice."""
+    taken = list(RESERVED)
+    for name in names:
+        plain = "_".join(name.replace(":", " ").split()) or "column"
+        while plain in taken:
+            plain += "_"
+        taken.append(plain)
+    return taken[len(RESERVED) :]
 
 
 def _garments(dataset: Dataset, columns: dict[str, ColumnType]) -> Iterator[list[object]]:

@@ -21,6 +21,10 @@ COLUMNS = {
     "widths": [38, 39.5],
     "active": True,
     "since": "2026-01-31",
+    "price:eur": 3,
+    "price eur": 4.5,
+    "type": "knit",
+    "type_": "woven",
 }
 
 
