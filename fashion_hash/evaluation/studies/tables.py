@@ -56,7 +56,8 @@ class Grid:
         users = sorted({row.over_users.n for row in self.rows if row.over_users is not None})
         of_users = "" if not users else f"; {'-'.join(str(n) for n in dict.fromkeys((users[0], users[-1])))} users"
         spread = "mean ± standard deviation (n - 1)" if len(seeds) > 1 else "one run each"
-        return f"{spread}; seeds {', '.join(map(str, seeds))}{of_users}; compared with {self.against}"
+        named = "seeds" if len(seeds) > 1 else "seed"
+        return f"{spread}; {named} {', '.join(map(str, seeds))}{of_users}; compared with {self.against}"
 
 
 def marks(row: Row) -> str:

@@ -82,5 +82,6 @@ def test_a_wide_table_of_text_is_cut_into_blocks_of_figures():
     text = as_text(Grid(compare([Measured(name, 0, figures) for name in ("plain", "taught")], "plain"), "plain"))
     table = text[: text.index("one run each")].splitlines()
     assert max(map(len, table)) <= WIDTH
+    assert "one run each; seed 0; compared with plain" in text
     assert [line.split()[0] for line in table if line.startswith(("plain", "taught"))] == ["plain", "taught"] * 3
     assert "  ".join(line.strip() for line in table if "recall" in line).split("  ") == list(figures)
