@@ -3,7 +3,7 @@
 EASE (Steck, WWW 2019) knows more of a sparse log than a few clicks of each user say. Its scores for a user, as shares
 of all outfits, are what the bits learn to predict, before training sees a single click:
 
-    user = signs of the sum of what their clicked outfits say,
+    user = signs of (what is said of everybody + the sum of what their clicked outfits say),
     share of an outfit = softmax over all outfits of (weight * mean over bits of user * outfit code + bias).
 
 Gradients pass through the signs as through tanh (straight-through estimator: Bengio et al., 2013), so that what is
@@ -41,10 +41,10 @@ from fashion_hash.training.starts.spectral import (
 DISTILLED = "distilled"
 REGULARISATION = 8.0  # of EASE, times the mean number of clicks of an outfit
 
-EPOCHS, RATE = 3, 0.005
+EPOCHS, RATE = 3, 0.01
 POPULARITY = 0.3  # share of what is taught that is the same for all users: how popular an outfit is
 WEIGHT = 8.0  # of the preference before the first step
-BATCH, LEAST_BATCH = 256, 64  # users
+BATCH, LEAST_BATCH = 1024, 64  # users
 AT_ONCE = 1 << 23  # scores of a batch, at most
 VISITS = 4_000_000_000  # scores in all, about: fewer epochs where there are more
 NEVER = -1e4  # the score of an outfit that a user has clicked
@@ -119,13 +119,13 @@ class _Student(nn.Module):
         super().__init__()
         numbers = torch.from_numpy(start.astype(np.float32))
         self.outfits, self.says = nn.Parameter(numbers.clone()), nn.Parameter(numbers.clone())
+        self.everybody = nn.Parameter(torch.zeros(start.shape[1]))
         self.bias = nn.Parameter(torch.from_numpy(np.log1p(counts).astype(np.float32)))
         self.log_weight = nn.Parameter(torch.tensor(float(np.log(WEIGHT))))
 
     def sums(self, rows: Tensor, columns: Tensor, count: int) -> Tensor:
         """(B, D) the sums of B users over their clicks, (E,) places in the batch and (E,) outfits."""
-        zero = self.says.new_zeros(count, self.says.shape[1])
-        return zero.index_add(0, rows, self.says[columns])
+        return self.everybody.expand(count, -1).index_add(0, rows, self.says[columns])
 
     def forward(self, rows: Tensor, columns: Tensor, count: int) -> Tensor:
         """(B, K) scores."""
@@ -155,9 +155,8 @@ def distil(clicks: Clicks, teacher: ScoreColumns, start: np.ndarray, seed: int, 
     optimiser = torch.optim.Adam(student.parameters(), RATE)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 1 - step / steps)
     for users in _batches(known, size, steps, generator(seed, "distilled")):
-        wanted = _shares(teacher(users), popularity)
         rows, columns = matrix[users].nonzero()
-        wanted[rows, columns] = 0.0
+        wanted = _shares(teacher(users), (rows, columns), popularity)
         scores = student(*(torch.from_numpy(of.astype(np.int64)).to(device) for of in (rows, columns)), len(users))
         target = torch.from_numpy(wanted).to(device)
         loss = (torch.logsumexp(scores, dim=1) * target.sum(dim=1) - (target * scores).sum(dim=1)).mean()
@@ -169,6 +168,7 @@ def distil(clicks: Clicks, teacher: ScoreColumns, start: np.ndarray, seed: int, 
         rows, columns = (torch.from_numpy(of.astype(np.int64)).to(device) for of in matrix.nonzero())
         users_at = student.sums(rows, columns, matrix.shape[0])
         users, outfits, bias = (of.cpu().numpy().astype(np.float64) for of in (users_at, student.outfits, student.bias))
+        users[np.diff(matrix.indptr) == 0] = 0
         return Bits(users, outfits, bias, float(student.log_weight.exp()))
 
 
@@ -182,8 +182,11 @@ def _batches(known: np.ndarray, size: int, steps: int, rng: np.random.Generator)
         yield np.sort(users)
 
 
-def _shares(scores: np.ndarray, popularity: np.ndarray) -> np.ndarray:
-    """(B, K) float32 what is taught: the teacher's scores as shares, and popularity where it says little."""
+def _shares(scores: np.ndarray, clicked: tuple[np.ndarray, np.ndarray], popularity: np.ndarray) -> np.ndarray:
+    """(B, K) float32 what is taught: the teacher's scores of outfits not clicked, as shares, and some popularity."""
     positive = np.maximum(scores, 0)
+    positive[clicked] = 0
     total = np.maximum(positive.sum(axis=1, keepdims=True), 1e-9)
-    return np.asarray((1 - POPULARITY) * positive / total + POPULARITY * popularity, dtype=np.float32)
+    wanted = ((1 - POPULARITY) * positive / total + POPULARITY * popularity).astype(np.float32)
+    wanted[clicked] = 0
+    return np.asarray(wanted)

@@ -77,9 +77,18 @@ def test_bits_learn_what_the_teacher_knows_of_outfits_nobody_clicked_yet():
     assert all(np.array_equal(one, other) for one, other in zip(bits, again))
 
 
+def test_what_a_user_clicked_takes_no_share_from_what_is_taught():
+    scores = np.array([[3.0, 1.0, 4.0, -2.0], [0.0, 0.0, 5.0, 0.0]], dtype=np.float32)
+    popularity = np.array([0.4, 0.3, 0.2, 0.1])
+    wanted = distilled._shares(scores, (np.array([0, 1]), np.array([2, 0])), popularity)
+    assert wanted == pytest.approx(
+        np.array([[0.7 * 0.75 + 0.12, 0.7 * 0.25 + 0.09, 0, 0.03], [0, 0.09, 0.7 + 0.06, 0.03]]), abs=1e-6
+    )
+
+
 def test_large_logs_take_small_batches_and_fewer_epochs(monkeypatch):
     of, sizes = groups(), []
-    monkeypatch.setattr(distilled, "_shares", lambda scores, popularity: sizes.append(len(scores)) or scores + 1.0)
+    monkeypatch.setattr(distilled, "_shares", lambda scores, *_: sizes.append(len(scores)) or scores + 1.0)
     taught(of, epochs=2)
     assert (len(sizes), set(sizes)) == (10, {16})
     sizes.clear()
