@@ -14,6 +14,7 @@ import argparse
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -74,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 split: outfit_lists(dataset, dataset.split(split), known_parts(dataset, split))
                 for split in ("valid", "test")
             }
-            for row in [*of_baselines(dataset, lists), *of_models(options, dataset, lists, root, seed)]:
+            for row in chain(of_baselines(dataset, lists), of_models(options, dataset, lists, root, seed)):
                 rows.append({"seed": seed, **row})
                 if not options.json:
                     print(*(f"{name} {value}" for name, value in rows[-1].items()), sep="  ", flush=True)
