@@ -367,6 +367,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "engines": engines,
     "weights": weights,
     "shop-scale": shop_scale,
+    "clicks": clicks,
     "readers": readers,
     "origins": origins,
     **ANSWERS,
