@@ -265,10 +265,9 @@ class TrainConfig(Section):
             the new users of tuples_53; or "spectral": users and items start where the singular vectors of the clicks,
             or the principal components of the features, place them, turned so that signs lose little. It needs linear
             heads. "distilled", for outfits with codes of their own (section outfit): users and outfits start with bits
-            that predict what EASE, a linear model of the clicks, says of every outfit; on sparse logs these are better
-            than what training finds, and rates of 0 leave them as they are. "discrete": numbers of users and bits of
-            items that say in turns who wears what (discrete collaborative filtering), for rankings of everything. By
-            default training starts from random numbers.
+            that predict what EASE, a linear model of the clicks, says of every outfit; rates of 0 leave them as they
+            are. "discrete": numbers of users and bits of items that say in turns who wears what (discrete
+            collaborative filtering), for rankings of everything. By default training starts from random numbers.
         unworn: for start "discrete": what a pair of a user and an item weighs that the user has not worn, where a worn
             one weighs 1.
         average: answer with the mean of the weights of this many last epochs, under the slope of the first of them;

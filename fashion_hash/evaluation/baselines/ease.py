@@ -20,8 +20,7 @@ from fashion_hash.errors import QueryError
 from fashion_hash.evaluation.baselines.clicks import Clicks, Floats, Integers, ScoreColumns
 
 LARGEST = 20_000
-"""The most rows of the dense matrix that is inverted: 5 GB with its weights, ten minutes on two cores; 10,000 rows take
-a quarter of the memory and an eighth of the time."""
+"""The most rows of the dense matrix that is inverted. Memory grows with their square, time with their cube."""
 
 COLUMNS_AT_ONCE = 4096
 
