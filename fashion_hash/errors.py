@@ -6,6 +6,7 @@
     ├── FeatureError       (ValueError)    features, pictures or weights that are missing or do not fit
     ├── TrainingError      (RuntimeError)  a run that cannot start or go on: loss not finite, nothing to resume
     ├── BundleError        (RuntimeError)  a bundle or an index that cannot be trusted: version, checksum, owner
+    ├── ClusterError       (RuntimeError)  a cluster that cannot be reached, or a part of it that does not answer
     ├── QueryError         (ValueError)    a question without meaning: k below 1, an unknown slot, a bad filter
     ├── UnknownIdError     (LookupError)   an id that does not exist; names the nearest items or outfits
     └── MissingExtraError  (ImportError)   an optional package is absent; names the extra to install

@@ -10,6 +10,7 @@ from tests.paths import PROJECT
 from tests.worlds.click_world import ClickWorld, write_kgin
 
 FEW = ["--set", "negatives.per_positive=16"]
+MIXES = ["--set", "negatives={kind: shared, per_positive: 5}", "--set", "outfit=null", "--set", "train.start=null"]
 SHORT = ["--set", "train.epochs=1", "--set", "model.num_bits=16", "--set", "train.batch_size=64"]
 
 
@@ -18,8 +19,8 @@ SHORT = ["--set", "train.epochs=1", "--set", "model.num_bits=16", "--set", "trai
     [
         (ClickWorld(), 4, FEW),
         (ClickWorld(colourable=False, users=200), 4, FEW),
-        (ClickWorld(slots=1, categories=5), 1, ["--set", "negatives={kind: shared, per_positive: 5}"]),
-        (ClickWorld(colourable=False), 4, ["--set", "negatives={kind: shared, per_positive: 5}"]),
+        (ClickWorld(slots=1, categories=5), 1, MIXES),
+        (ClickWorld(colourable=False), 4, MIXES),
     ],
     ids=["typed", "sets", "single items", "sets, shared"],
 )

@@ -35,5 +35,5 @@ def test_faults_are_one_line(tmp_path, config, capsys):
     assert "exists and was not written by this export" in capsys.readouterr().err
     (tmp_path / "shift" / "iqon_outfits.json").write_text("[{}]")
     assert cli.main(["export-data", str(config), "--to", "recbole", str(tmp_path / "out")]) == 2
-    assert "iqon_outfits.json:1: set None: set_id is missing or empty" in capsys.readouterr().err
+    assert "iqon_outfits.json:1: set_id is missing or empty" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
