@@ -1,7 +1,7 @@
 """Bits that a linear model of the clicks teaches: `train.start: distilled`, for outfits with codes of their own.
 
-EASE (Steck, WWW 2019) knows more of a sparse log than a few clicks of each user say. Its scores for a user, as shares
-of all outfits, are what the bits learn to predict, before training sees a single click:
+EASE (Steck, WWW 2019) knows more of a sparse log than a few clicks of each user say. Its squared scores for a user, as
+shares of all outfits, are what the bits learn to predict, before training sees a single click:
 
     user = signs of (what is said of everybody + the sum of what their clicked outfits say),
     share of an outfit = softmax over all outfits of (weight * mean over bits of user * outfit code + bias).
@@ -41,12 +41,12 @@ from fashion_hash.training.starts.spectral import (
 DISTILLED = "distilled"
 REGULARISATION = 8.0  # of EASE, times the mean number of clicks of an outfit
 
-EPOCHS, RATE = 3, 0.01
+STEPS, RATE = 100, 0.01  # more steps where one pass over the users takes more
+SHARPNESS = 2.0  # power of the teacher's scores: most of the small ones come from chance clicks
 POPULARITY = 0.3  # share of what is taught that is the same for all users: how popular an outfit is
 WEIGHT = 8.0  # of the preference before the first step
 BATCH, LEAST_BATCH = 1024, 64  # users
 AT_ONCE = 1 << 23  # scores of a batch, at most
-VISITS = 4_000_000_000  # scores in all, about: fewer epochs where there are more
 NEVER = -1e4  # the score of an outfit that a user has clicked
 
 
@@ -149,9 +149,8 @@ def distil(clicks: Clicks, teacher: ScoreColumns, start: np.ndarray, seed: int, 
     popularity = (clicks.counts + 1) / (clicks.counts + 1).sum()
     student = _Student(start, clicks.counts).to(device)
     known = np.flatnonzero(np.diff(matrix.indptr))
-    visits = min(EPOCHS * len(known), max(len(known), VISITS // matrix.shape[1]))
-    size = int(np.clip(AT_ONCE // matrix.shape[1], LEAST_BATCH, BATCH))
-    steps = max(1, round(visits / size))
+    size = min(len(known), int(np.clip(AT_ONCE // matrix.shape[1], LEAST_BATCH, BATCH)))
+    steps = max(STEPS, round(len(known) / size))
     optimiser = torch.optim.Adam(student.parameters(), RATE)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 1 - step / steps)
     for users in _batches(known, size, steps, generator(seed, "distilled")):
@@ -176,15 +175,15 @@ def _batches(known: np.ndarray, size: int, steps: int, rng: np.random.Generator)
     """So many batches of users, all of them before any comes again."""
     left = np.empty(0, dtype=np.int64)
     for _ in range(steps):
-        while len(left) < min(size, len(known)):
+        while len(left) < size:
             left = np.concatenate([left, rng.permutation(known)])
         users, left = left[:size], left[size:]
         yield np.sort(users)
 
 
 def _shares(scores: np.ndarray, clicked: tuple[np.ndarray, np.ndarray], popularity: np.ndarray) -> np.ndarray:
-    """(B, K) float32 what is taught: the teacher's scores of outfits not clicked, as shares, and some popularity."""
-    positive = np.maximum(scores, 0)
+    """(B, K) float32 what is taught: powers of the scores of outfits not clicked, as shares, and some popularity."""
+    positive = np.maximum(scores, 0) ** SHARPNESS
     positive[clicked] = 0
     total = np.maximum(positive.sum(axis=1, keepdims=True), 1e-9)
     wanted = ((1 - POPULARITY) * positive / total + POPULARITY * popularity).astype(np.float32)

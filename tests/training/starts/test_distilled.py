@@ -45,12 +45,12 @@ def groups(users=80, outfits=30, each=3):
     return Clicks(who, rng.integers(outfits // 4, size=len(who)) * 4 + who % 4, (users, outfits))
 
 
-def taught(of, epochs=30, **changes):
+def taught(of, steps=150, **changes):
     """Bits taught by whose group an outfit is of."""
     start = np.random.default_rng(1).normal(size=(of.shape[1], 16))
     same = (np.arange(of.shape[1]) % 4 == (np.arange(of.shape[0]) % 4)[:, None]).astype(np.float32)
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"EPOCHS": epochs, "BATCH": 16, "RATE": 0.05, "LEAST_BATCH": 4, **changes}.items():
+        for name, value in {"STEPS": steps, "BATCH": 16, "RATE": 0.05, "LEAST_BATCH": 4, **changes}.items():
             patch.setattr(distilled, name, value)
         return distil(of, lambda users: same[users] - 0.5, start, 0, torch.device("cpu"))
 
@@ -62,7 +62,7 @@ def scores(bits):
 
 def test_bits_learn_what_the_teacher_knows_of_outfits_nobody_clicked_yet():
     of = groups()
-    bits, before = taught(of), taught(of, epochs=0)
+    bits, before = taught(of), taught(of, RATE=0.0)
     new = of.matrix.toarray()[:-1] == 0
     same = np.arange(30) % 4 == (np.arange(79) % 4)[:, None]
     gap = {
@@ -83,18 +83,23 @@ def test_what_a_user_clicked_takes_no_share_from_what_is_taught():
     popularity = np.array([0.4, 0.3, 0.2, 0.1])
     wanted = distilled._shares(scores, (np.array([0, 1]), np.array([2, 0])), popularity)
     assert wanted == pytest.approx(
-        np.array([[0.7 * 0.75 + 0.12, 0.7 * 0.25 + 0.09, 0, 0.03], [0, 0.09, 0.7 + 0.06, 0.03]]), abs=1e-6
+        np.array([[0.7 * 0.9 + 0.12, 0.7 * 0.1 + 0.09, 0, 0.03], [0, 0.09, 0.7 + 0.06, 0.03]]), abs=1e-6
     )
 
 
-def test_large_logs_take_small_batches_and_fewer_epochs(monkeypatch):
+@pytest.mark.parametrize(
+    "changes, steps, size",
+    [
+        ({}, 12, 16),
+        ({"AT_ONCE": 30 * 5}, 16, 5),  # small batches for many outfits, and every user once
+        ({"BATCH": 1024}, 12, 79),  # few users, all of them in every step
+    ],
+)
+def test_small_logs_take_all_steps_and_large_ones_every_user(changes, steps, size, monkeypatch):
     of, sizes = groups(), []
     monkeypatch.setattr(distilled, "_shares", lambda scores, *_: sizes.append(len(scores)) or scores + 1.0)
-    taught(of, epochs=2)
-    assert (len(sizes), set(sizes)) == (10, {16})
-    sizes.clear()
-    taught(of, epochs=2, AT_ONCE=30 * 8, VISITS=30 * 40)
-    assert (len(sizes), set(sizes)) == (10, {8})  # every user once
+    taught(of, steps=12, **changes)
+    assert (len(sizes), set(sizes)) == (steps, {size})
 
 
 def test_the_model_scores_what_was_taught(clicks, monkeypatch):
