@@ -41,7 +41,7 @@ from fashion_hash.training.starts.spectral import (
 DISTILLED = "distilled"
 REGULARISATION = 8.0  # of EASE, times the mean number of clicks of an outfit
 
-STEPS, RATE = 100, 0.01  # more steps where one pass over the users takes more
+STEPS, RATE = 200, 0.01  # more steps where one pass over the users takes more
 SHARPNESS = 2.0  # power of the teacher's scores: most of the small ones come from chance clicks
 POPULARITY = 0.3  # share of what is taught that is the same for all users: how popular an outfit is
 WEIGHT = 8.0  # of the preference before the first step

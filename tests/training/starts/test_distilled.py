@@ -88,7 +88,7 @@ def test_what_a_user_clicked_takes_no_share_from_what_is_taught():
 
 
 @pytest.mark.parametrize(
-    "changes, steps, size",
+    ("changes", "steps", "size"),
     [
         ({}, 12, 16),
         ({"AT_ONCE": 30 * 5}, 16, 5),  # small batches for many outfits, and every user once
