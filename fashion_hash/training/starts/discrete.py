@@ -2,8 +2,12 @@
 
 Users are factors of numbers, items are bits, and both say as well as they can who wears what:
 
-    sum over worn pairs of (1 - q_u.b_i)^2 + unworn * sum over all pairs of (q_u.b_i)^2 + RIDGE * sum of |q_u|^2
+    sum over worn pairs of (WORN - q_u.b_i)^2 + unworn * sum over all pairs of (t_ui - q_u.b_i)^2
+        + RIDGE * sum of |q_u|^2
 
+Targets t are the scores of GF-CF (Shen et al., CIKM 2021), for each user divided by the mean of their TOP largest: what
+has not been worn is not all alike, but goes more or less well with what has. Their matrix is a product of sparse and
+narrow ones, and is never made whole.
 Users are found by least squares, as in implicit matrix factorisation (Hu et al., ICDM 2008), items by flipping single
 bits while that lowers the loss (DCF: Zhang et al., SIGIR 2016), in turns. So the codes of items are bits all the time,
 and no rounding is left to lose anything. Users stay numbers, of which `user.code` says what is kept. It begins at the
@@ -14,6 +18,7 @@ Shapes: U users, N items of all types, D bits.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -23,13 +28,16 @@ from fashion_hash.config.experiment import Config
 from fashion_hash.core.seeds import generator
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.errors import ConfigError
-from fashion_hash.evaluation.baselines.clicks import ItemColumns, item_clicks
+from fashion_hash.evaluation.baselines.clicks import Clicks, ItemColumns, item_clicks
+from fashion_hash.evaluation.baselines.spectral import GraphFilter, gf_cf
 from fashion_hash.models.network import Network
 from fashion_hash.training.runs.item_inputs import ItemInputs
 from fashion_hash.training.starts.spectral import SPREAD, check_start, place, place_items, turned_factors
 
 DISCRETE = "discrete"
 RIDGE = 1.0
+WORN = 0.3  # what is wanted of worn pairs, beyond their scores
+TOP = 50
 ROUNDS, SWEEPS = 4, 2
 USERS_AT_ONCE = 128
 
@@ -58,7 +66,7 @@ def start_from_bits(model: Network, config: Config, dataset: Dataset, inputs: It
     unknown = generator(config.seed, "discrete").normal(size=(1, model.num_bits))
     bits = np.where(np.concatenate([*items.values(), unknown]) >= 0, 1.0, -1.0)
     worn = _worn(dataset, inputs.known_items, len(users))
-    numbers = factorise(worn, bits, config.train.unworn)
+    numbers = factorise(Wanted.of(worn, config.train.unworn, config.seed), bits)
     size = np.sqrt((numbers**2).mean())
     place(model.users.weight, numbers * (SPREAD / size))
     *of_types, unknown = np.split(SPREAD * bits, np.cumsum([len(of_type) for of_type in items.values()]))
@@ -76,30 +84,75 @@ def _worn(dataset: Dataset, seen: Mapping[str, np.ndarray], num_users: int) -> c
     return csr_matrix((found.data, found.indices, found.indptr), shape=(num_users, len(trained) + 1))
 
 
-def factorise(worn: csr_matrix, bits: Numbers, unworn: float, rounds: int = ROUNDS) -> Numbers:
+@dataclass(frozen=True)
+class Wanted:
+    """What users and bits of items should say.
+
+    Attributes:
+        worn: (U, N) 1 where a user has worn an item.
+        graph: the scores t, up to a factor for each user.
+        shares: (U,) that factor.
+        unworn: the weight of all pairs.
+        goal: what is wanted of worn pairs.
+    """
+
+    worn: csr_matrix
+    graph: GraphFilter
+    shares: Numbers
+    unworn: float
+    goal: float = WORN
+
+    @classmethod
+    def of(cls, worn: csr_matrix, unworn: float, seed: int) -> Wanted:
+        """With the scores of GF-CF fitted to who has worn what."""
+        users, items = worn.nonzero()
+        graph = gf_cf(Clicks(users, items, worn.shape), seed=seed)
+        shares, best = np.zeros(worn.shape[0]), min(TOP, worn.shape[1])
+        for start in range(0, len(shares), USERS_AT_ONCE):
+            rows = np.arange(start, min(start + USERS_AT_ONCE, len(shares)))
+            sizes = np.partition(graph(rows), -best, axis=1)[:, -best:].mean(axis=1, dtype=np.float64)
+            shares[rows] = np.divide(1.0, sizes, out=np.zeros(len(rows)), where=sizes > 0)
+        return cls(worn, graph, shares, unworn)
+
+    def times(self, bits: Numbers) -> Numbers:
+        """(U, D) the targets times the bits."""
+        return self.shares[:, None] * self.graph.times(bits)
+
+    def back(self, users: Numbers) -> Numbers:
+        """(N, D) the transposed targets times the users."""
+        return self.graph.back(self.shares[:, None] * users)
+
+
+def factorise(wanted: Wanted, bits: Numbers, rounds: int = ROUNDS) -> Numbers:
     """The numbers of users, (U, D), while the bits of items are improved in place.
 
     Args:
-        worn: (U, N) 1 where a user has worn an item.
+        wanted: what both should say.
         bits: (N, D) of -1 and +1.
-        unworn: the weight of all pairs.
         rounds: how often items are improved; users are found once more after the last time.
     """
-    from fashion_hash.training.starts.kernels import flip_bits
-
-    by_item = worn.T.tocsr()
-    users = users_of(worn, bits, unworn)
+    users = users_of(wanted, bits)
     for _ in range(rounds):
-        if not flip_bits(bits, users, unworn * (users.T @ users), by_item.indptr, by_item.indices, SWEEPS):
+        if not improve(wanted, users, bits, SWEEPS):
             break
-        users = users_of(worn, bits, unworn)
+        users = users_of(wanted, bits)
     return users
 
 
-def users_of(worn: csr_matrix, bits: Numbers, unworn: float) -> Numbers:
+def improve(wanted: Wanted, users: Numbers, bits: Numbers, sweeps: int) -> int:
+    """Flips bits of items in place, each only if that lowers the loss; returns how many."""
+    from fashion_hash.training.starts.kernels import flip_bits  # imported here, since numba takes its time
+
+    by_item, unworn = wanted.worn.T.tocsr(), wanted.unworn
+    gram, aims = unworn * (users.T @ users), unworn * wanted.back(users)
+    return int(flip_bits(bits, users, gram, aims, wanted.goal, by_item.indptr, by_item.indices, sweeps))
+
+
+def users_of(wanted: Wanted, bits: Numbers) -> Numbers:
     """(U, D) the least squares of users, given the bits of items; 0 for users who have worn nothing."""
-    every = unworn * (bits.T @ bits) + RIDGE * np.eye(bits.shape[1])
-    wanted = worn @ bits
+    worn = wanted.worn
+    every = wanted.unworn * (bits.T @ bits) + RIDGE * np.eye(bits.shape[1])
+    right = wanted.goal * (worn @ bits) + wanted.unworn * wanted.times(bits)
     users = np.empty((worn.shape[0], bits.shape[1]))
     for start in range(0, len(users), USERS_AT_ONCE):
         rows = range(start, min(start + USERS_AT_ONCE, len(users)))
@@ -107,12 +160,13 @@ def users_of(worn: csr_matrix, bits: Numbers, unworn: float) -> Numbers:
         for number, row in enumerate(rows):
             mine = bits[worn.indices[worn.indptr[row] : worn.indptr[row + 1]]]
             grams[number] = every + mine.T @ mine
-        users[rows.start : rows.stop] = np.linalg.solve(grams, wanted[rows.start : rows.stop, :, None])[..., 0]
+        users[rows.start : rows.stop] = np.linalg.solve(grams, right[rows.start : rows.stop, :, None])[..., 0]
     return users
 
 
-def loss_of(worn: csr_matrix, users: Numbers, bits: Numbers, unworn: float) -> float:
+def loss_of(wanted: Wanted, users: Numbers, bits: Numbers) -> float:
     """What `factorise` lowers, over all pairs at once: slow, for tests."""
     said = users @ bits.T
-    errors = worn.toarray() * (1 - said) ** 2
-    return float(errors.sum() + unworn * (said**2).sum() + RIDGE * (users**2).sum())
+    targets = wanted.shares[:, None] * wanted.graph(np.arange(len(users)))
+    errors = wanted.worn.toarray() * (wanted.goal - said) ** 2 + wanted.unworn * (targets - said) ** 2
+    return float(errors.sum() + RIDGE * (users**2).sum())

@@ -7,13 +7,15 @@ from numba import njit
 
 
 @njit(nogil=True, cache=True)
-def flip_bits(items, users, gram, starts, wearers, sweeps):  # type: ignore[no-untyped-def]
-    """Lowers, for each item with code b and wearers W, sum over W of (1 - q_u.b)^2 + b' gram b, bit by bit.
+def flip_bits(items, users, gram, aims, goal, starts, wearers, sweeps):  # type: ignore[no-untyped-def]
+    """Lowers bit by bit, for each item with code b and wearers W, sum over W of (goal - q_u.b)^2 + b' gram b - 2 aim.b.
 
     Args:
         items: (N, D) float64 codes of -1 and +1, overwritten.
         users: (U, D) float64, the numbers q.
         gram: (D, D) float64.
+        aims: (N, D) float64.
+        goal: what wearers should say of what they wear.
         starts: (N + 1,) where the wearers of each item begin.
         wearers: rows of users.
         sweeps: how often to go through the bits of an item, at most; it ends where nothing flips.
@@ -34,10 +36,10 @@ def flip_bits(items, users, gram, starts, wearers, sweeps):  # type: ignore[no-u
         for _ in range(sweeps):
             before = flipped
             for bit in range(width):
-                wish = gram[bit, bit] * code[bit] - pull[bit]
+                wish = aims[row, bit] + gram[bit, bit] * code[bit] - pull[bit]
                 for place in range(first, last):
                     number = users[wearers[place], bit]
-                    wish += number * (1.0 - (said[place - first] - number * code[bit]))
+                    wish += number * (goal - (said[place - first] - number * code[bit]))
                 if wish * code[bit] < 0.0:
                     change = -2.0 * code[bit]
                     code[bit] += change

@@ -82,6 +82,15 @@ def test_gf_cf_is_a_linear_filter_and_a_low_pass_filter() -> None:
     np.testing.assert_allclose(everyone(made, gf_cf(made, 4, 0.0)), x @ normed.T @ normed, atol=1e-5)
 
 
+@pytest.mark.parametrize("alpha", [0.0, 0.3])
+def test_products_with_the_scores_of_gf_cf_do_not_need_the_scores(alpha: float) -> None:
+    made, rng = clicks(20, 15), np.random.default_rng(1)
+    graph = gf_cf(made, 4, alpha)
+    scores, columns, users = everyone(made, graph), rng.normal(size=(15, 3)), rng.normal(size=(20, 3))
+    np.testing.assert_allclose(graph.times(columns), scores @ columns, atol=1e-4)
+    np.testing.assert_allclose(graph.back(users), scores.T @ users, atol=1e-4)
+
+
 @pytest.mark.parametrize("fit", [ials, bpr])
 def test_factorisations_learn_and_repeat(fit: Callable[..., ScoreColumns]) -> None:
     pytest.importorskip("implicit")

@@ -10,8 +10,16 @@ from fashion_hash.training.export.bundle import export_bundle
 from fashion_hash.training.outfits.loop import fit
 from fashion_hash.training.runs.item_inputs import ItemInputs
 from fashion_hash.training.runs.run import make_model
-from fashion_hash.training.starts.discrete import factorise, loss_of, start_from_bits, users_of
-from fashion_hash.training.starts.kernels import flip_bits
+from fashion_hash.training.starts.discrete import (
+    RIDGE,
+    WORN,
+    Wanted,
+    factorise,
+    improve,
+    loss_of,
+    start_from_bits,
+    users_of,
+)
 from tests.worlds.tiny import tiny_dataset, tiny_values
 
 STILL = {"kind": "adam", "rates": dict.fromkeys(("user", "id", "bit_weights"), 0)}
@@ -24,51 +32,75 @@ def values(**sections):
 
 @pytest.fixture
 def drawn():
-    """Who has worn what, bits and the weight of what nobody has worn."""
+    """What is wanted of nine users and fourteen items, of which nobody has worn the last, and bits of the items."""
     rng = np.random.default_rng(0)
-    worn = csr_matrix((rng.random((9, 14)) < 0.3).astype(np.float64))
-    return worn, np.where(rng.normal(size=(14, 8)) >= 0, 1.0, -1.0), 0.1
+    worn = (rng.random((9, 14)) < 0.3).astype(np.float64)
+    worn[:, -1] = 0
+    return Wanted.of(csr_matrix(worn), 0.1, seed=0), np.where(rng.normal(size=(14, 8)) >= 0, 1.0, -1.0)
 
 
-def plainly_flipped(worn, users, bits, unworn):
+def plain_loss(wanted, users, bits):
+    """The loss pair by pair, with the targets from the matrices of the paper of GF-CF."""
+    worn = wanted.worn.toarray()
+    with np.errstate(divide="ignore"):
+        of_users, of_items = (np.where(d > 0, d**-0.5, 0.0) for d in (worn.sum(axis=1), worn.sum(axis=0)))
+    normed = of_users[:, None] * worn * of_items
+    right = np.linalg.svd(normed, full_matrices=False)[2][:8].T  # one less than users
+    low = np.diag(of_items) @ right @ right.T @ np.diag(np.sqrt(worn.sum(axis=0)))
+    scores = worn @ (normed.T @ normed + 0.3 * low)
+    sizes = scores.mean(axis=1, keepdims=True)  # there are fewer items than TOP
+    targets = scores / np.where(sizes > 0, sizes, 1)
+    total = RIDGE * (users**2).sum()
+    for user in range(len(users)):
+        for item in range(len(bits)):
+            said = users[user] @ bits[item]
+            total += worn[user, item] * (WORN - said) ** 2 + wanted.unworn * (targets[user, item] - said) ** 2
+    return total
+
+
+def plainly_flipped(wanted, users, bits):
     """Every bit of every item in order, tried both ways in the whole loss."""
     bits = bits.copy()
     for row in range(len(bits)):
         for bit in range(bits.shape[1]):
-            before = loss_of(worn, users, bits, unworn)
+            before = loss_of(wanted, users, bits)
             bits[row, bit] *= -1
-            if loss_of(worn, users, bits, unworn) >= before:
+            if loss_of(wanted, users, bits) >= before:
                 bits[row, bit] *= -1
     return bits
 
 
+def test_the_loss_is_that_of_every_pair(drawn):
+    wanted, bits = drawn
+    users = np.random.default_rng(1).normal(size=(9, 8))
+    assert loss_of(wanted, users, bits) == pytest.approx(plain_loss(wanted, users, bits), rel=1e-5)
+
+
 def test_bits_are_flipped_as_by_trying_each(drawn):
-    worn, bits, unworn = drawn
-    users = users_of(worn, bits, unworn)
-    wanted = plainly_flipped(worn, users, bits, unworn)
-    by_item, flipped = worn.T.tocsr(), bits.copy()
-    count = flip_bits(flipped, users, unworn * (users.T @ users), by_item.indptr, by_item.indices, 1)
-    np.testing.assert_array_equal(flipped, wanted)
+    wanted, bits = drawn
+    users, flipped = users_of(wanted, bits), bits.copy()
+    count = improve(wanted, users, flipped, 1)
+    np.testing.assert_array_equal(flipped, plainly_flipped(wanted, users, bits))
     assert count == (flipped != bits).sum() > 0
 
 
 def test_users_are_least_squares(drawn):
-    worn, bits, unworn = drawn
-    users = users_of(worn, bits, unworn)
-    lowest = loss_of(worn, users, bits, unworn)
+    wanted, bits = drawn
+    users = users_of(wanted, bits)
+    lowest = loss_of(wanted, users, bits)
     for step in np.random.default_rng(1).normal(size=(20, *users.shape)):
-        assert loss_of(worn, users + 1e-3 * step, bits, unworn) > lowest
-    without = worn.toarray()
+        assert loss_of(wanted, users + 1e-3 * step, bits) > lowest
+    without = wanted.worn.toarray()
     without[0] = 0
-    assert not users_of(csr_matrix(without), bits, unworn)[0].any()
+    assert not users_of(Wanted.of(csr_matrix(without), 0.1, seed=0), bits)[0].any()
 
 
 def test_every_round_lowers_the_loss(drawn):
-    worn, bits, unworn = drawn
+    wanted, bits = drawn
     losses = []
     for rounds in (0, 1, 3):
         improved = bits.copy()
-        losses.append(loss_of(worn, factorise(worn, improved, unworn, rounds), improved, unworn))
+        losses.append(loss_of(wanted, factorise(wanted, improved, rounds), improved))
     assert losses[0] > losses[1] >= losses[2]
 
 
