@@ -266,10 +266,11 @@ class TrainConfig(Section):
             or the principal components of the features, place them, turned so that signs lose little. It needs linear
             heads. "distilled", for outfits with codes of their own (section outfit): users and outfits start with bits
             that predict what EASE, a linear model of the clicks, says of every outfit; rates of 0 leave them as they
-            are. "discrete": numbers of users and bits of items that say in turns who wears what (discrete
-            collaborative filtering), for rankings of everything. By default training starts from random numbers.
-        unworn: for start "discrete": what a pair of a user and an item weighs that the user has not worn, where a worn
-            one weighs 1.
+            are. "discrete": numbers of users and bits of items that say in turns who wears what, and beyond that what
+            GF-CF expects (discrete collaborative filtering), for rankings of everything. By default training starts
+            from random numbers.
+        unworn: for start "discrete": the weight of what GF-CF expects of a pair of a user and an item, the same for all
+            pairs; that a pair was worn weighs 1.
         average: answer with the mean of the weights of this many last epochs, under the slope of the first of them;
             if left out, with the weights of a single epoch. It helps relaxed codes, binary ones hardly.
         calibrate: whether everything that uses the run weighs the terms of the score on the validation split, and
@@ -291,7 +292,7 @@ class TrainConfig(Section):
     precision: Literal["fp32", "bf16"] = "fp32"
     workers: Annotated[int, Field(ge=1, le=1024)] = 2
     start: str | None = None
-    unworn: Positive = 0.02
+    unworn: Positive = 0.03
     average: Count | None = None
     calibrate: bool | Literal["outfits"] = False
     best_by: Annotated[str, AfterValidator(_best_by)] = "auc"
