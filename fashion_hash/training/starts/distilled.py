@@ -42,7 +42,7 @@ DISTILLED = "distilled"
 REGULARISATION = 8.0  # of EASE, times the mean number of clicks of an outfit
 
 STEPS, RATE = 200, 0.01  # more steps where one pass over the users takes more
-SHARPNESS = 2.0  # power of the teacher's scores: most of the small ones come from chance clicks
+SHARPNESS = 2.0  # power of the teacher's scores, which makes little of the many small ones
 POPULARITY = 0.3  # share of what is taught that is the same for all users: how popular an outfit is
 WEIGHT = 8.0  # of the preference before the first step
 BATCH, LEAST_BATCH = 1024, 64  # users
