@@ -122,11 +122,10 @@ def candidates(config: Config, facts: Facts) -> list[Candidate]:
 
 
 def _at_most(values: Values, facts: Facts) -> Values:
-    """With no more real outfits as negatives than there are."""
+    """With no more negatives than there are real outfits, or items to swap."""
     negatives = values["negatives"]
-    if negatives["kind"] != "outfits":
-        return values
-    return merged(values, {"negatives": {"per_positive": min(negatives["per_positive"], facts.outfits)}})
+    there = {"outfits": facts.outfits, "shared": facts.fewest}.get(negatives["kind"], negatives["per_positive"])
+    return merged(values, {"negatives": {"per_positive": min(negatives["per_positive"], there)}})
 
 
 def with_values(config: Config, values: Mapping[str, Any]) -> Config:

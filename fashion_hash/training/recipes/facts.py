@@ -20,6 +20,7 @@ class Facts(NamedTuple):
         rows: of the training split.
         outfits: distinct outfits among them.
         items: distinct items among them.
+        fewest: distinct items of the type that has the fewest.
         uses: how often an item occurs in the training rows, on average.
         has_vectors: whether text vectors come with the items.
         has_titles: whether items have titles.
@@ -30,6 +31,7 @@ class Facts(NamedTuple):
     rows: int
     outfits: int
     items: int
+    fewest: int
     uses: float
     has_vectors: bool
     has_titles: bool
@@ -40,16 +42,18 @@ class Facts(NamedTuple):
         """The sizes of a data set."""
         positives, content = dataset.split("train").positives, dataset.content
         filled = positives.items != EMPTY
-        items = 0
+        counts = []
         for item_type in dataset.types:
             slots = [slot for slot, name in enumerate(dataset.slots) if name == item_type]
             of_type = positives.items[:, slots]
-            items += len(set(of_type[of_type != EMPTY].tolist()))
+            counts.append(len(set(of_type[of_type != EMPTY].tolist())))
+        items = sum(counts)
         return cls(
             users=len(set(positives.users.tolist())),
             rows=len(positives),
             outfits=len(positives.distinct()),
             items=items,
+            fewest=min(counts),
             uses=float(filled.sum()) / max(1, items),
             has_vectors=content.text_vectors is not None or "text" in content.features,
             has_titles=any("title" in of for of_type in content.details.values() for of in of_type.values()),

@@ -30,7 +30,7 @@ def short(monkeypatch):
 
 
 def facts(**changes):
-    known = Facts(60, 4000, 4000, 500, 20.0, has_vectors=True, has_titles=True, has_pictures=True)
+    known = Facts(60, 4000, 4000, 500, 100, 20.0, has_vectors=True, has_titles=True, has_pictures=True)
     return known._replace(**changes)
 
 
@@ -43,6 +43,16 @@ def test_what_is_given_stays_and_the_rest_is_chosen(values):
         assert (one.recipe, one.modalities[0]) == (None, "text")
         assert (one.negatives.kind, one.text.head, one.model.num_bits) == ("hard", "fhn", 16)
     assert len({one.model.item_weight for one in configs}) > 1
+
+
+def test_no_more_items_are_swapped_in_than_a_type_has(values):
+    config = make_config(values)
+    nothing = facts(has_vectors=False, has_titles=False, has_pictures=False)
+    for fewest, expected in ((40, {40, 10}), (9000, {512, 10})):
+        found = [
+            with_values(config, one.values).negatives for one in candidates(config, nothing._replace(fewest=fewest))
+        ]
+        assert {one.per_positive for one in found if one.kind != "outfits"} == expected
 
 
 @pytest.mark.parametrize(
