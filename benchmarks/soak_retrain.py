@@ -118,6 +118,7 @@ def soak(folder: Path, seconds: float, every: float, items: int, outfits: int) -
 
 
 def _figures(folder: Path, parts: list[dict[str, Any]], switches: list[float], dead: int) -> dict[str, Any]:
+    remove_unused(folder / BUNDLE)  # as the next retrain would: what is left is held by somebody, or leaked
     recommender = Recommender.load(folder / BUNDLE)
     written = [change for part in parts for change in part["written"]]
     lost = [change for change in written if not _is_kept(recommender, *change)]
