@@ -49,7 +49,7 @@ class Files(NamedTuple):
 
 
 class ShareActor:
-    """Answers for one share of a pool; an actor of old files that nobody asks ends.
+    """Answers for one share of a pool, and ends once nobody asks it and its files are old.
 
     Args:
         files: of the pool; the machine of the actor reads them at the same paths.
