@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     results.add_options(parser)
     options = parser.parse_args(argv)
     if options.users < 1:
-        parser.error("--users from 1 on")
+        parser.error("--users must be at least 1")
     load_kernels()
     faiss.omp_set_num_threads(1)
     pools, skipped = {}, {}

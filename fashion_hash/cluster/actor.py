@@ -49,7 +49,7 @@ class Files(NamedTuple):
 
 
 class ShareActor:
-    """Answers for one share of a pool, and ends once nobody asks it and its files are old.
+    """Answers for one share of a pool, and ends when it is idle and its files have been replaced.
 
     Args:
         files: of the pool; the machine of the actor reads them at the same paths.

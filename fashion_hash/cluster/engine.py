@@ -37,7 +37,7 @@ class Cluster:
 
     Actors are found by name, and made where there are none: every process with the same Cluster asks the same actors.
     Each machine of the cluster reads the bundle folder at the same path. A later generation of the bundle gets actors
-    of its own; the old ones end by themselves when nobody asks them any longer.
+    of its own; the old ones end by themselves once they are idle.
 
     Attributes:
         shards: into how many shares a pool is divided.
