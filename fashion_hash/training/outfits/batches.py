@@ -102,8 +102,8 @@ class Batch(NamedTuple):
         weights: (B,) float32, how much each positive counts; None when all count the same.
         share: the rows of the batch that this process works on; None where it works on all.
         mine: by type, (N,) bool: items that no earlier process has in its share of the batch; None where it is not
-            needed, or one process has the whole batch. Of several, each has a share of users, positions, views and own codes,
-            with the items of these; all else is of the whole batch.
+            needed, or one process has the whole batch. Of several, each has a share of users, positions, views and own
+            codes, with the items of these; all else is of the whole batch.
     """
 
     users: Tensor
