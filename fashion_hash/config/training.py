@@ -259,7 +259,7 @@ class TrainConfig(Section):
         continuation: gamma in beta = sqrt(gamma * epoch + 1), the slope of tanh(beta * x) that makes codes binary
             step by step.
         device: "auto" (the first GPU if there is one), "cpu", "cuda", or a torch device such as "cuda:1".
-        precision: "fp32", or "bf16" to use autocast on a GPU.
+        precision: "fp32", or "bf16" to multiply matrices in bfloat16 (torch.autocast).
         workers: threads that decode pictures in mode "finetune".
         start: a run folder whose model training starts from, such as the one trained on the users of tuples_630 for
             the new users of tuples_53; or "spectral": users and items start where the singular vectors of the clicks,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from fashion_hash.config.experiment import make_config
+from fashion_hash.config.experiment import Config, make_config
 from fashion_hash.data.dataset import Content, Dataset
 from fashion_hash.data.stores.lmdb_files import write_lmdb
 from fashion_hash.training.outfits.loop import fit
@@ -15,6 +16,7 @@ from fashion_hash.training.processes.group import joined, one_after_another, ran
 from fashion_hash.training.runs import run_folder
 from tests.worlds.tiny import tiny_dataset, tiny_values
 
+STORE = "features.lmdb"
 SLOTS = ("top", "top", "bottom")
 RATES = {"user": 0.02, "id": 0.02, "bit_weights": 0.01, "item_bias": 0.01, "outfit": 0.02, "outfit_bias": 0.02}
 HEADS = {"user": 0.02, "image_head": 0.001, "text_head": 0.001}
@@ -55,18 +57,24 @@ def dataset(store: Path) -> Dataset:
     return tiny_dataset(SLOTS, outfits=52, content=Content(details=details))
 
 
+def config(name: str, folder: Path, **train: Any) -> Config:
+    """The configuration of a case whose features and teacher lie in a folder, with other settings of `train`."""
+    sections = CASES[name]
+    values = tiny_values(train={"epochs": 2, "batch_size": 17, **train}, **sections)
+    if values["id"] is None:
+        del values["id"]
+        values["image"] = {**sections["image"], "store": str(folder / STORE)}
+    if "teacher" in sections:
+        values["teacher"] = {"run": str(folder / sections["teacher"]["run"])}
+    return make_config(values)
+
+
 def train_all(folder: Path) -> None:
     """Trains every case; the last batch of an epoch has a single outfit."""
-    for name, sections in CASES.items():
-        values = tiny_values(train={"epochs": 2, "batch_size": 17}, **sections)
-        if values["id"] is None:
-            del values["id"]
-            values["image"] = {**sections["image"], "store": str(folder / "features.lmdb")}
-        if "teacher" in sections:
-            values["teacher"] = {"run": str(folder / sections["teacher"]["run"])}
+    for name in CASES:
         with one_after_another():
-            data = dataset(folder / "features.lmdb")
-        fit(make_config(values), data, folder / name)
+            data = dataset(folder / STORE)
+        fit(config(name, folder), data, folder / name)
 
 
 if __name__ == "__main__":

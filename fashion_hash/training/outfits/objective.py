@@ -67,7 +67,7 @@ class Objective:
         self._teacher = config.teacher
         self._contrastive = config.contrastive
         self._augment = config.image is not None and config.image.augment
-        self._autocast = config.train.precision == "bf16" and inputs.device.type == "cuda"
+        self._autocast = config.train.precision == "bf16"
 
     def __call__(self, batch: Batch, slope: float, rng: np.random.Generator) -> Tensor:
         """The loss of a batch with relaxed codes of this slope; `rng` augments pictures."""
