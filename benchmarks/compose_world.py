@@ -29,6 +29,13 @@ def compose_world(
     num_modalities: int = 2,
 ) -> Bundle:
     """A bundle with both bit weights learned: normal around 1, deviation 1/2, a few of them negative."""
+    return write_bundle(path, compose_contents(codes, num_items, num_users, slots, num_bits, num_modalities))
+
+
+def compose_contents(
+    codes: str, num_items: int, num_users: int, slots: tuple[str, ...], num_bits: int = 128, num_modalities: int = 2
+) -> BundleContents:
+    """What `compose_world` writes."""
     rng = generator(0, "compose_world", codes, num_items)
 
     def signs(*shape: int) -> np.ndarray:
@@ -45,7 +52,7 @@ def compose_world(
     else:
         items = {kind: flipped(styles[rng.integers(0, STYLES, num_items)]) for kind in kinds}
         users = flipped(styles[rng.integers(0, STYLES, num_users), 0])
-    contents = BundleContents(
+    return BundleContents(
         name=f"{codes} codes",
         slots=slots,
         modalities=tuple(f"modality {number}" for number in range(1, num_modalities + 1)),
@@ -64,4 +71,3 @@ def compose_world(
         pictures={},
         model={},
     )
-    return write_bundle(path, contents)
