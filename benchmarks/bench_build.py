@@ -2,11 +2,11 @@
 
     python benchmarks/bench_build.py [--outfits 10000000] [--items 100000] [--partners 100000] [--json]
 
-Codes are made, since a training would take longer than all else: clustered ones, which look like learned codes, of 128
-bits in one modality (compose_world.py). The pool is drawn over --items items of three types together, and 100,000 users
-like ten of its outfits each. Partner lists are those of two types of --partners items, and of three. Prints for each step
-its seconds by the clock, those that the process computed, and the memory that it held at most beyond what it held before:
-its own, and together with the pages of files that it wrote, which the system takes back when it needs them.
+Codes are made, since a training would take longer than all else: clustered ones, which look like learned codes, of
+128 bits in one modality (compose_world.py). The pool is drawn over --items items of three types together, and 100,000
+users like ten of its outfits each. Partner lists are those of two types of --partners items, and of three. Prints for
+each step its seconds by the clock, those that the process computed, and the memory that it held at most beyond what it
+held before: its own, and together with pages of files that it wrote, which the system takes back when it needs them.
 """
 
 from __future__ import annotations
@@ -93,7 +93,13 @@ def measured(name: str, work: Callable[[], object]) -> dict[str, Any]:
         done.set()
         watching.join()
     own, mapped = (round(peaks[kind] - before[kind]) for kind in ("RssAnon", "VmRSS"))
-    return {"step": name, "seconds": round(seconds, 1), "computed": round(busy, 1), "own_mb": own, "with_files_mb": mapped}
+    return {
+        "step": name,
+        "seconds": round(seconds, 1),
+        "computed": round(busy, 1),
+        "own_mb": own,
+        "with_files_mb": mapped,
+    }
 
 
 def held() -> dict[str, float]:

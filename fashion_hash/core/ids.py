@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from fashion_hash.errors import BundleError, DataError, counted, shown, unknown_
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
+AT_ONCE = 1 << 16
 MANY = 64  # for at least this many ids, one search for all of them is faster
 
 
@@ -69,6 +71,18 @@ def _encode(name: object) -> bytes | None:
         return None
 
 
+def encoded_ids(kind: str, ids: Iterable[str]) -> np.ndarray:
+    """(N,) numpy bytes, the ids as they are stored; in parts, since a bytes object for each would be the most of it.
+
+    Raises:
+        DataError: as `encode`.
+    """
+    parts, rows = [], enumerate(ids)
+    while part := [encode(kind, name, row) for row, name in islice(rows, AT_ONCE)]:
+        parts.append(np.array(part, dtype=np.bytes_))
+    return np.concatenate(parts) if parts else np.zeros(0, dtype="S1")
+
+
 class IdTable:
     """Row i of the table is the i-th id; nothing is read until it is asked for.
 
@@ -87,8 +101,7 @@ class IdTable:
     @classmethod
     def of(cls, kind: str, ids: Iterable[str]) -> IdTable:
         """From text. Raises DataError when an id is empty, occurs twice, is not UTF-8 or contains a NUL character."""
-        encoded = [encode(kind, name, row) for row, name in enumerate(ids)]
-        return cls.of_encoded(kind, np.array(encoded, dtype=np.bytes_) if encoded else np.zeros(0, dtype="S1"))
+        return cls.of_encoded(kind, encoded_ids(kind, ids))
 
     @classmethod
     def of_encoded(cls, kind: str, array: np.ndarray, findable: np.ndarray | None = None) -> IdTable:
@@ -102,6 +115,8 @@ class IdTable:
         Raises:
             DataError: the id of a findable row occurs twice.
         """
+        if findable is None and (array[:-1] < array[1:]).all():
+            return cls(kind, array, np.arange(len(array), dtype=np.int32))
         rows = np.arange(len(array)) if findable is None else np.flatnonzero(findable)
         order = rows[np.argsort(array[rows], kind="stable")].astype(np.int32)
         ordered = array[order]
@@ -145,6 +160,11 @@ class IdTable:
     def encoded(self) -> np.ndarray:
         """(N,) numpy bytes, UTF-8, in row order."""
         return self._ids
+
+    @property
+    def order(self) -> np.ndarray:
+        """The rows that can be found by their id, in the order of the ids: int32."""
+        return self._order
 
     @property
     def findable(self) -> np.ndarray:

@@ -28,11 +28,13 @@ from fashion_hash.bundle.write import check_unchanged
 from fashion_hash.core.files import atomic_folder
 from fashion_hash.core.ids import IdTable
 from fashion_hash.core.manifest import seal
-from fashion_hash.core.outfits import EMPTY, Outfits, canonical_items
+from fashion_hash.core.outfits import EMPTY, Outfits, canonical_items, rows_of_same
 from fashion_hash.errors import BundleError, DataError, counted, expect
 from fashion_hash.index.outfit_terms import OutfitTerms, outfit_terms
 from fashion_hash.index.pool import CHUNK, FOLDER, FORMAT, FORMAT_VERSION
 from fashion_hash.index.scoring import PoolRows, scoring_of
+
+LIKED_AT_ONCE = 1 << 20
 
 
 def build_index(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str] | None = None) -> Path:
@@ -65,29 +67,24 @@ def build_index(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str] | No
             f"{bundle.path / LIVE_FOLDER} holds changes to the present pool of bundle {bundle.fingerprint}, which "
             "would not fit another index: move it away first"
         )
-    if outfit_ids is None:
-        width = max(6, len(str(len(outfits))))
-        outfit_ids = [f"outfit-{number:0{width}d}" for number in range(1, len(outfits) + 1)]
-    if len(outfit_ids) != len(outfits):
+    if outfit_ids is not None and len(outfit_ids) != len(outfits):
         raise DataError(
             f"got {counted(len(outfit_ids), 'outfit id')} for {counted(len(outfits), 'outfit')}: give one per outfit"
         )
     _check_items(bundle, outfits, outfit_ids)
-    order = sorted(range(len(outfits)), key=outfit_ids.__getitem__)
-    ids = IdTable.of("outfit", [outfit_ids[row] for row in order])
-    items = outfits.items[order].astype(np.int32)
+    ids, items = _in_order(outfits.items, outfit_ids)
     own = own_rows(bundle, items)
-    terms = [
-        outfit_terms(bundle, items[start : start + CHUNK], own[start : start + CHUNK])
-        for start in tqdm(range(0, len(items), CHUNK), desc="pool index", unit_scale=CHUNK, disable=None)
-    ]
-    joined = OutfitTerms(*map(np.concatenate, zip(outfit_terms(bundle, items[:0]), *terms)))
+    terms = OutfitTerms(*(np.empty(len(items), dtype=none.dtype) for none in outfit_terms(bundle, items[:0])))
+    for start in tqdm(range(0, len(items), CHUNK), desc="pool index", unit_scale=CHUNK, disable=None):
+        part = slice(start, start + CHUNK)
+        for column, of_part in zip(terms, outfit_terms(bundle, items[part], own[part])):
+            column[part] = of_part
     path, scoring = bundle.path / FOLDER, scoring_of(bundle)
     sizes = {item_type: len(bundle.items[item_type]) for item_type in bundle.types}
     write_tables(bundle.path, root if comes_next else bundle.root, bundle.fingerprint, sizes)
     with atomic_folder(path) as folder:
         scoring.write_shortlist(folder, items)
-        write_pool(folder, bundle, PoolRows(ids, items, joined, scoring.outfit_vectors(items), own))
+        write_pool(folder, bundle, PoolRows(ids, items, terms, scoring.outfit_vectors(items), own))
     if comes_next:
         check_unchanged(root)
         make_current(bundle.path)
@@ -123,7 +120,30 @@ def write_pool(folder: Path, bundle: Bundle, rows: PoolRows) -> None:
     seal(folder, {**about, "num_outfits": len(rows.items)})
 
 
-def _check_items(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str]) -> None:
+def _default_ids(count: int) -> np.ndarray:
+    """outfit-000001, outfit-000002, ...: (N,) numpy bytes, in ascending order."""
+    head, numbers = b"outfit-", np.arange(1, count + 1, dtype=np.int32)
+    letters = np.empty((count, len(head) + max(6, len(str(count)))), dtype=np.uint8)
+    letters[:, : len(head)] = np.frombuffer(head, dtype=np.uint8)
+    for column in range(letters.shape[1] - 1, len(head) - 1, -1):
+        letters[:, column] = ord("0") + numbers % 10
+        numbers //= 10
+    return np.asarray(letters.view(f"S{letters.shape[1]}").reshape(count))
+
+
+def _in_order(items: np.ndarray, outfit_ids: Sequence[str] | None) -> tuple[IdTable, np.ndarray]:
+    """The ids of a pool in ascending order, and its items (N, S) int32 in the same order."""
+    items = items.astype(np.int32, copy=False)
+    if outfit_ids is None:
+        return IdTable.of_encoded("outfit", _default_ids(len(items))), items
+    given = IdTable.of("outfit", outfit_ids)
+    return IdTable.of_encoded("outfit", given.encoded[given.order]), items[given.order]
+
+
+def _check_items(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str] | None) -> None:
+    def named(row: int) -> str:
+        return repr(_default_ids(len(outfits))[row].decode() if outfit_ids is None else outfit_ids[row])
+
     if outfits.slots != bundle.slots:
         raise DataError(f"the pool has the slots {outfits.slots}, but the bundle has {bundle.slots}")
     for slot, item_type in enumerate(bundle.slots):
@@ -131,30 +151,39 @@ def _check_items(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str]) ->
         if (bad := np.flatnonzero((column < EMPTY) | (column >= size))).size:
             row = int(bad[0])
             raise DataError(
-                f"outfit {outfit_ids[row]!r} (row {row}) has {item_type} row {column[row]}, "
+                f"outfit {named(row)} (row {row}) has {item_type} row {column[row]}, "
                 f"but the bundle has {counted(size, 'item')} of type {item_type}"
             )
     if (bad := np.flatnonzero(~outfits.mask.any(axis=1))).size:
-        raise DataError(f"outfit {outfit_ids[bad[0]]!r} (row {bad[0]}) has no items")
+        raise DataError(f"outfit {named(int(bad[0]))} (row {bad[0]}) has no items")
 
 
 def _liked_rows(bundle: Bundle, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each user the rows of the pool whose outfit equals one that they liked (canonical_items)."""
+    """For each user the rows of the pool whose outfit equals one that they liked (canonical_items).
+
+    The pool is looked through in parts, so that what is held depends on the history and on what is found.
+    """
     history = bundle.history
-    both = canonical_items(bundle.slots, np.concatenate([items, history.items]))
-    order = np.lexsort(both.T)
-    new = np.ones(len(both), dtype=np.int64)
-    new[1:] = (both[order[1:]] != both[order[:-1]]).any(axis=1)
-    key = np.empty(len(both), dtype=np.int64)
-    key[order] = np.cumsum(new)
-    pool, liked = key[: len(items)], key[len(items) :]
-    by_key = np.argsort(pool, kind="stable")
-    first = np.searchsorted(pool[by_key], liked, side="left")
-    count = np.searchsorted(pool[by_key], liked, side="right") - first
-    # all matches of all lines of the history: each line repeated, and the place among its matches
-    line = np.repeat(np.arange(len(liked)), count)
-    place = np.arange(len(line)) - np.repeat(np.cumsum(count) - count, count)
-    pairs = np.stack([history.users[line].astype(np.int64), by_key[first[line] + place]], axis=1)
-    pairs = np.unique(pairs, axis=0)
-    offsets = np.searchsorted(pairs[:, 0], np.arange(len(bundle.users) + 1)).astype(np.int64)
-    return offsets, pairs[:, 1].astype(np.int32)
+    liked = canonical_items(bundle.slots, history.items)
+    by_outfit = np.lexsort(liked.T)
+    new = np.ones(len(liked), dtype=bool)
+    new[1:] = (liked[by_outfit[1:]] != liked[by_outfit[:-1]]).any(axis=1)
+    first = np.append(np.flatnonzero(new), len(liked))  # of each distinct outfit, in by_outfit
+    distinct = liked[by_outfit[first[:-1]]]
+    rows, numbers = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    for start in range(0, len(items), LIKED_AT_ONCE):
+        number = rows_of_same(bundle.slots, distinct, items[start : start + LIKED_AT_ONCE])
+        rows.append(start + np.flatnonzero(number >= 0))
+        numbers.append(number[number >= 0])
+    row, number = np.concatenate(rows), np.concatenate(numbers)
+    # each row of the pool with all lines of the history that name its outfit
+    count = np.diff(first)[number]
+    place = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    users = history.users[by_outfit[np.repeat(first[number], count) + place]].astype(np.int64)
+    pairs = np.repeat(row, count)
+    order = np.lexsort((pairs, users))
+    users, pairs = users[order], pairs[order]
+    once = np.ones(len(users), dtype=bool)
+    once[1:] = (users[1:] != users[:-1]) | (pairs[1:] != pairs[:-1])
+    offsets = np.searchsorted(users[once], np.arange(len(bundle.users) + 1)).astype(np.int64)
+    return offsets, pairs[once].astype(np.int32)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.core.codes import unpack
 from fashion_hash.errors import BundleError, QueryError
 from fashion_hash.index import exact
 from fashion_hash.index.build import build_index
@@ -39,6 +40,29 @@ def engine(bundle: Bundle, count: int, empty: float = 0.25, threads: int = 1) ->
         terms = OutfitTerms(pool.compatibility, pool.bias, pool.num_items, pool.num_pairs)
         build_scan(pool.path, bundle, items, terms, pool.own)
     return SumScan(bundle, pool, threads=threads)
+
+
+@pytest.mark.parametrize(
+    ("slots", "modalities", "own"),
+    [(TYPES[:2], 1, 0), (("top", *TYPES), 1, 100), (TYPES, 3, 0), (("top", *TYPES), 3, 0)],
+)
+def test_blocks_are_those_of_counted_bits(tmp_path: Path, slots: tuple[str, ...], modalities: int, own: int) -> None:
+    """Counts of 2, 3, 4 and 5 digits; those of 5 do not divide a group."""
+    bundle = random_bundle(tmp_path, slots=slots, num_modalities=modalities, own=own)
+    scan, pool = engine(bundle, 300).files, Pool.open(bundle)
+    items = np.where((scan.rows >= 0)[:, None], pool.items[scan.rows], -1)
+    counts = np.zeros((len(items), bundle.num_bits), dtype=np.uint8)
+    for slot, item_type in enumerate(slots):
+        is_set = (unpack(bundle.item_codes[item_type]) > 0).sum(axis=1, dtype=np.uint8)
+        counts += np.where((items[:, slot] >= 0)[:, None], is_set[items[:, slot]], np.uint8(0))
+    of_own = None
+    if bundle.own is not None:
+        known = np.where(scan.rows >= 0, pool.own[scan.rows], -1)
+        assert (known >= 0).any()
+        bits = (unpack(bundle.own.codes) > 0)[:, scan_codes.bit_order(bundle.own.weights, 1)]
+        of_own = np.where((known >= 0)[:, None], bits[known], False)
+    order = scan_codes.bit_order(bundle.preference_weights, scan.planes)
+    assert np.array_equal(scan.codes, scan_codes.blocks(counts, order, scan.planes, of_own))
 
 
 def scores(bundle: Bundle) -> np.ndarray:

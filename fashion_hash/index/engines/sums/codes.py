@@ -86,6 +86,30 @@ def blocks(counts: np.ndarray, order: np.ndarray, planes: int, own: np.ndarray |
     return out
 
 
+def sums_fit(planes: int) -> bool:
+    """Whether no count lies in two groups, so that `groups_of` of codes can be added up."""
+    return GROUP % planes == 0
+
+
+def groups_of(digits: np.ndarray) -> np.ndarray:
+    """Digits (R, 24 * G) as one number a group, the first digit lowest: (R, G) uint32.
+
+    Sums of these numbers are the numbers of the summed counts, as long as the counts fit in their digits and no count
+    lies in two groups (`sums_fit`).
+    """
+    packed = np.packbits(digits, axis=1, bitorder="little").reshape(len(digits), -1, 3).astype(np.uint32)
+    return np.asarray(packed[..., 0] | packed[..., 1] << 8 | packed[..., 2] << 16)
+
+
+def blocks_of_groups(groups: np.ndarray) -> Packed:
+    """`blocks` from the numbers of groups, (R, G) uint32 with R a multiple of 64: (R / 64, 3 * G, 64) uint8."""
+    by_block = groups.reshape(-1, LANES, groups.shape[1])[:, np.argsort(LANE_OF)].transpose(0, 2, 1)
+    out = np.empty((len(by_block), 3 * groups.shape[1], LANES), dtype=np.uint8)
+    for byte in range(3):  # BYTE_ORDER
+        out[:, byte::3] = by_block >> 6 * byte & 63 | (by_block >> 18 + 2 * byte & 3) << 6
+    return out
+
+
 class Tables(NamedTuple):
     """The tables of outfits of n items, before a user flips them.
 

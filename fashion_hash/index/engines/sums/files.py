@@ -29,12 +29,13 @@ from fashion_hash.errors import BundleError
 from fashion_hash.index.engines.sums import codes as scan_codes
 from fashion_hash.index.engines.sums.codes import LANES
 from fashion_hash.index.outfit_terms import OutfitTerms
-from fashion_hash.index.pool import Pool
+from fashion_hash.index.pool import CHUNK, Pool
 
 FOLDER = "scan"
 # from this many outfits, a scan of sums beats adding up items; below, both take a fraction of a millisecond
 SCAN_FROM = 20_000
 BLOCKS_AT_ONCE = 256
+ITEMS_AT_ONCE = 1 << 14
 # totals are 16 bits: the entries of the tables take 40,000 at most, constants the rest
 CONSTANT_MOST = 25_000
 
@@ -97,7 +98,7 @@ def build_scan(
     order = scan_codes.bit_order(bundle.preference_weights, planes)
     constants = _constants(bundle, terms)
     if bundle.own is None or own is None:
-        own = np.full(len(items), EMPTY)
+        own = np.full(len(items), EMPTY, dtype=np.int32)
     segments, rows = _segments(terms.num_items, own != EMPTY)
     unit = _unit(bundle, planes, order, segments, constants)
     lowest = float(constants.min()) if len(constants) else 0.0
@@ -108,14 +109,12 @@ def build_scan(
     shapes = {"codes": (blocks, 3 * groups, LANES), "constants": (blocks, LANES)}
     codes_file = _new_array(folder / "codes.npy", np.uint8, shapes["codes"])
     constants_file = _new_array(folder / "constants.npy", np.uint16, shapes["constants"])
+    blocks_of = _Blocks(bundle, items, own, order, planes)
     steps = range(0, blocks, BLOCKS_AT_ONCE)
     for start in tqdm(steps, desc="scan index", unit_scale=BLOCKS_AT_ONCE * LANES, disable=None):
         rows_of_step = rows[start * LANES : (start + BLOCKS_AT_ONCE) * LANES]
-        counts = _counts(bundle, items[rows_of_step])
-        counts[rows_of_step < 0] = 0
         stop = start + len(rows_of_step) // LANES
-        own_of_step = np.where(rows_of_step < 0, EMPTY, own[rows_of_step])
-        codes_file[start:stop] = scan_codes.blocks(counts, order, planes, _own_digits(bundle, own_of_step))
+        codes_file[start:stop] = blocks_of(rows_of_step)
         known = np.where(rows_of_step < 0, 0, np.rint((constants[rows_of_step] - lowest) / unit))
         constants_file[start:stop] = known.reshape(-1, LANES)
     np.save(folder / "rows.npy", rows)
@@ -194,14 +193,19 @@ def rescaled(files: ScanFiles, bundle: Bundle, pool: Pool) -> ScanFiles:
 def _constants(bundle: Bundle, terms: OutfitTerms) -> np.ndarray:
     """Compatibility and bias of the score, float64 (N,), equal to those of exact.py except for rounding."""
     bits = len(bundle.modalities) * bundle.num_bits
-    pairs = np.maximum(terms.num_pairs, 1).astype(np.int64)
-    compatibility = bundle.compatibility_scale * terms.compatibility / (pairs * bits)
-    return np.asarray((compatibility + terms.bias / terms.num_items.astype(np.int64)) / WEIGHT_ONE)
+    constants = np.empty(len(terms.bias))
+    for start in range(0, len(constants), CHUNK):
+        part = OutfitTerms(*(column[start : start + CHUNK] for column in terms))
+        pairs = np.maximum(part.num_pairs, 1).astype(np.int64)
+        compatibility = bundle.compatibility_scale * part.compatibility / (pairs * bits)
+        of_part = (compatibility + part.bias / part.num_items.astype(np.int64)) / WEIGHT_ONE
+        constants[start : start + CHUNK] = of_part
+    return constants
 
 
 def _segments(num_items: np.ndarray, own: np.ndarray) -> tuple[list[Segment], np.ndarray]:
     segments, rows, first = [], [], 0
-    kinds = np.unique(np.stack([num_items, own], axis=1), axis=0).tolist()
+    kinds = [divmod(kind, 2) for kind in np.flatnonzero(np.bincount(2 * num_items.astype(np.intp) + own)).tolist()]
     for number, is_own in kinds:
         rows_of_length = np.flatnonzero((num_items == number) & (own == is_own)).astype(np.int32)
         blocks = -(-len(rows_of_length) // LANES)
@@ -229,6 +233,48 @@ def _unit(bundle: Bundle, planes: int, order: np.ndarray, segments: Sequence[Seg
         units.append(float(np.ptp(constants)) / CONSTANT_MOST)
         units.append(float(np.abs(constants).max()) * 2.0**-40)  # so that float64 counts units precisely enough
     return max(units, default=0.0) or 1.0
+
+
+class _Blocks:
+    """Writes the codes of outfits as blocks; by adding up numbers of items, wherever that gives the same bytes.
+
+    Args:
+        bundle: codes.
+        items: (N, S) items by slot as counted, EMPTY for an empty slot.
+        own: (N,) rows of own codes, EMPTY for none.
+        order: of the bits, scan_codes.bit_order.
+        planes: digits a count.
+    """
+
+    def __init__(self, bundle: Bundle, items: np.ndarray, own: np.ndarray, order: np.ndarray, planes: int) -> None:
+        self._bundle, self._items, self._own, self._order, self._planes = bundle, items, own, order, planes
+        if scan_codes.sums_fit(planes):
+            self._by_type = {item_type: self._groups_of_type(item_type) for item_type in bundle.types}
+
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        """(R / 64, 3 * G, 64) uint8: the blocks of outfits in these rows, R a multiple of 64; zeros for row -1."""
+        items, own = self._items[rows], np.where(rows < 0, EMPTY, self._own[rows])
+        items[rows < 0] = EMPTY
+        of_own = _own_digits(self._bundle, own)
+        if not scan_codes.sums_fit(self._planes):
+            return scan_codes.blocks(_counts(self._bundle, items), self._order, self._planes, of_own)
+        groups = sum(self._by_type[item_type][items[:, slot]] for slot, item_type in enumerate(self._bundle.slots))
+        if of_own is not None:
+            none = np.zeros((len(rows), self._bundle.num_bits), dtype=np.uint8)
+            groups = groups + scan_codes.groups_of(scan_codes.digits(none, self._order, self._planes, of_own))
+        return scan_codes.blocks_of_groups(np.asarray(groups))
+
+    def _groups_of_type(self, item_type: str) -> np.ndarray:
+        """(N + 1, G) uint32: what each item of a type adds to the groups of an outfit; zeros last, for EMPTY."""
+        codes, width = self._bundle.item_codes[item_type], own_bits(self._bundle)
+        groups = scan_codes.num_groups(self._bundle.num_bits, self._planes, width)
+        of_items = np.zeros((len(codes) + 1, groups), dtype=np.uint32)
+        for start in range(0, len(codes), ITEMS_AT_ONCE):
+            counts = (unpack(codes[start : start + ITEMS_AT_ONCE]) > 0).sum(axis=1, dtype=np.uint8)
+            own = np.zeros((len(counts), width), dtype=np.uint8)
+            digits = scan_codes.digits(counts, self._order, self._planes, own)
+            of_items[start : start + len(counts)] = scan_codes.groups_of(digits)
+        return of_items
 
 
 def _counts(bundle: Bundle, items: np.ndarray) -> np.ndarray:
