@@ -1,6 +1,6 @@
 """The constants that docs/scale.md plans with, and whether its sums come true on this machine.
 
-    python benchmarks/bench_plan.py [--outfits 10000000] [--compose 10000,30000] [--shards 4] [--folder FOLDER]
+    python benchmarks/bench_plan.py [--outfits 10000000] [--compose 10000,30000] [--shards 2] [--folder FOLDER]
                                     [--json] [--save]
 
 Bytes are those of the files of a bundle of random codes (top, bottom and shoe, two modalities of 128 bits, users with
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--outfits", type=int, default=10_000_000)
     parser.add_argument("--compose", default="10000,30000", help="items of each type, several sizes")
-    parser.add_argument("--shards", type=int, default=4)
+    parser.add_argument("--shards", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="keep the bundles here, and open those that are there")
     results.add_options(parser)
     options = parser.parse_args(argv)

@@ -98,8 +98,9 @@ class LocalNodes:
 
 
 def _environment() -> dict[str, str]:
-    # nobody is asked, and nothing is sent anywhere
-    return {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0"}
+    # nobody is asked, and nothing is sent anywhere; actors answer people, so they are not nicer than other processes
+    ours = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0", "RAY_worker_niceness": "0"}
+    return {**ours, **os.environ}
 
 
 def _free_port() -> int:
