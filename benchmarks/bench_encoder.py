@@ -19,7 +19,7 @@ import results
 from fashion_hash.foldin.vectors import FoldInVectors
 from fashion_hash.index.engines import vectors as encoded
 from fashion_hash.index.outfit_vectors import outfit_vectors
-from fashion_hash.retrieval.composition.by_vectors import compose_encoded
+from fashion_hash.retrieval.composition.encoded.by_vectors import compose_encoded
 from fashion_hash.retrieval.composition.problem import CompositionTask
 from fashion_hash.retrieval.recommender import Recommender
 

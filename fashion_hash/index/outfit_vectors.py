@@ -21,8 +21,11 @@ def encoder_of(bundle: Bundle) -> OutfitEncoderArrays:
     return bundle.encoder
 
 
-def outfit_vectors(bundle: Bundle, items: np.ndarray) -> np.ndarray:
-    """The vectors of outfits, (R, S) rows of items, as stored: (R, D) float32 or (R, D / 8) uint8."""
+def outfit_vectors(bundle: Bundle, items: np.ndarray, rough: bool = False) -> np.ndarray:
+    """The vectors of outfits, (R, S) rows of items, as stored: (R, D) float32 or (R, D / 8) uint8.
+
+    See OutfitEncoderArrays.vectors for `rough`.
+    """
     encoder = encoder_of(bundle)
     items = canonical_items(bundle.slots, np.asarray(items))
     parts = [_kept(encoder, np.zeros((0, bundle.num_bits), dtype=np.float32))]
@@ -32,7 +35,7 @@ def outfit_vectors(bundle: Bundle, items: np.ndarray) -> np.ndarray:
         for slot, item_type in enumerate(bundle.slots):
             filled = chunk[:, slot] != EMPTY
             tokens[filled, slot] = bundle.encoded_items[item_type][chunk[filled, slot], : encoder.width]
-        parts.append(_kept(encoder, encoder.vectors(tokens, chunk != EMPTY)))
+        parts.append(_kept(encoder, encoder.vectors(tokens, chunk != EMPTY, rough)))
     return np.concatenate(parts)
 
 

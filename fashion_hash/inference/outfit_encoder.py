@@ -115,59 +115,72 @@ class OutfitEncoderArrays:
         tokens = outputs.sum(axis=1) + self.type_tokens[item_type]
         return np.asarray(np.tanh(tokens) if self.bounded else tokens, dtype=np.float32)
 
-    def vectors(self, tokens: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    def vectors(self, tokens: np.ndarray, mask: np.ndarray, rough: bool = False) -> np.ndarray:
         """The vectors of outfits: (O, D) float32.
 
         Args:
             tokens: (O, S, W) float32, the tokens of the items; ignored in empty slots.
             mask: (O, S) bool, True where an outfit has an item.
+            rough: compute in float32, in half the time; then the last bits depend on the batch.
         """
         vectors = np.empty((len(tokens), self.num_bits), dtype=np.float32)
+        weights = self.weights if rough else self._wide
         for start in range(0, len(tokens), AT_ONCE):
             chunk = slice(start, start + AT_ONCE)
-            vectors[chunk] = self.place(self._raw(tokens[chunk].astype(np.float64), mask[chunk]))
+            x = tokens[chunk].astype(weights["seed"].dtype)
+            vectors[chunk] = self.place(_raw(weights, (self.num_heads, self.num_blocks), x, mask[chunk]))
         return vectors
 
     def singles(self, tokens: np.ndarray) -> np.ndarray:
         """The vectors of outfits with a single item, from tokens (N, W): (N, D) float32."""
         return self.vectors(tokens[:, None], np.ones((len(tokens), 1), dtype=bool))
 
-    def _raw(self, x: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        filled = mask[..., None]
-        x = np.where(filled, x, 0.0)
-        for number in range(self.num_blocks):
-            name = f"blocks.{number}"
-            normed = self._norm(f"{name}.attention_norm", x)
-            x = x + self._attend(f"{name}.attention", normed, normed, mask)
-            normed = self._norm(f"{name}.forward_norm", x)
-            x = x + self._linear(f"{name}.second", np.maximum(self._linear(f"{name}.first", normed), 0))
-        mean = (x * filled).sum(axis=1) / np.maximum(filled.sum(axis=1), 1)
-        seed = np.broadcast_to(self._wide["seed"], (len(x), *self._wide["seed"].shape[1:]))
-        pooled = self._attend("pool", seed, self._norm("pool_norm", x), mask)[:, 0]
-        return np.asarray(((mean + pooled) * filled.any(axis=1)) @ self._wide["out.weight"].T)
 
-    def _linear(self, name: str, x: np.ndarray) -> np.ndarray:
-        y = x.reshape(-1, x.shape[-1]) @ self._wide[f"{name}.weight"].T
-        if (bias := self._wide.get(f"{name}.bias")) is not None:
-            y += bias
-        return np.asarray(y.reshape(*x.shape[:-1], -1))
+def _raw(weights: Mapping[str, np.ndarray], counts: tuple[int, int], x: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The output of the network, with so many heads and blocks, in the precision of its weights: (O, D)."""
+    num_heads, num_blocks = counts
+    filled = mask[..., None]
+    x = np.where(filled, x, x.dtype.type(0))
+    for number in range(num_blocks):
+        name = f"blocks.{number}"
+        normed = _norm(weights, f"{name}.attention_norm", x)
+        x = x + _attend(weights, f"{name}.attention", (normed, normed), mask, num_heads)
+        normed = _norm(weights, f"{name}.forward_norm", x)
+        x = x + _linear(weights, f"{name}.second", np.maximum(_linear(weights, f"{name}.first", normed), 0))
+    mean = (x * filled).sum(axis=1) / np.maximum(filled.sum(axis=1), 1).astype(x.dtype)
+    seed = np.broadcast_to(weights["seed"], (len(x), *weights["seed"].shape[1:]))
+    pooled = _attend(weights, "pool", (seed, _norm(weights, "pool_norm", x)), mask, num_heads)[:, 0]
+    return np.asarray(((mean + pooled) * filled.any(axis=1)) @ weights["out.weight"].T)
 
-    def _norm(self, name: str, x: np.ndarray) -> np.ndarray:
-        centred = x - x.mean(axis=-1, keepdims=True)
-        scale = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + LAYER_NORM_EPS)
-        return np.asarray(centred / scale * self._wide[f"{name}.weight"] + self._wide[f"{name}.bias"])
 
-    def _attend(self, name: str, queries: np.ndarray, x: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        q, k, v = (
-            self._linear(f"{name}.{part}", values).reshape(*values.shape[:2], self.num_heads, -1).swapaxes(1, 2)
-            for part, values in (("query", queries), ("key", x), ("value", x))
-        )
-        logits = q @ k.swapaxes(-1, -2) / np.sqrt(q.shape[-1])
-        logits = np.where(mask[:, None, None, :], logits, np.finfo(logits.dtype).min)
-        weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        weights /= weights.sum(axis=-1, keepdims=True)
-        mixed = (weights @ v).swapaxes(1, 2)
-        return self._linear(f"{name}.out", mixed.reshape(*mixed.shape[:2], -1))
+def _linear(weights: Mapping[str, np.ndarray], name: str, x: np.ndarray) -> np.ndarray:
+    y = x.reshape(-1, x.shape[-1]) @ weights[f"{name}.weight"].T
+    if (bias := weights.get(f"{name}.bias")) is not None:
+        y += bias
+    return np.asarray(y.reshape(*x.shape[:-1], -1))
+
+
+def _norm(weights: Mapping[str, np.ndarray], name: str, x: np.ndarray) -> np.ndarray:
+    centred = x - x.mean(axis=-1, keepdims=True)
+    scale = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + x.dtype.type(LAYER_NORM_EPS))
+    return np.asarray(centred / scale * weights[f"{name}.weight"] + weights[f"{name}.bias"])
+
+
+def _attend(
+    weights: Mapping[str, np.ndarray], name: str, inputs: tuple[np.ndarray, np.ndarray], mask: np.ndarray, heads: int
+) -> np.ndarray:
+    """Attention of queries to items, `inputs`."""
+    queries, x = inputs
+    q, k, v = (
+        _linear(weights, f"{name}.{part}", values).reshape(*values.shape[:2], heads, -1).swapaxes(1, 2)
+        for part, values in (("query", queries), ("key", x), ("value", x))
+    )
+    logits = q @ k.swapaxes(-1, -2) / q.dtype.type(np.sqrt(q.shape[-1]))
+    logits = np.where(mask[:, None, None, :], logits, np.finfo(logits.dtype).min)
+    shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    shares /= shares.sum(axis=-1, keepdims=True)
+    mixed = (shares @ v).swapaxes(1, 2)
+    return _linear(weights, f"{name}.out", mixed.reshape(*mixed.shape[:2], -1))
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from fashion_hash.bundle.bundle import ScoringKind
-from fashion_hash.retrieval.composition.by_vectors import compose_encoded
 from fashion_hash.retrieval.composition.compose import Compose, compose
+from fashion_hash.retrieval.composition.encoded.by_vectors import compose_encoded
 from fashion_hash.retrieval.explanation.codes import Explanation, explain
 from fashion_hash.retrieval.explanation.vectors import explain_encoded
 

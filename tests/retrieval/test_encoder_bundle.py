@@ -17,7 +17,7 @@ from fashion_hash.errors import BundleError, DataError, FeatureError, QueryError
 from fashion_hash.foldin.vectors import FoldInVectors
 from fashion_hash.index.build import build_index
 from fashion_hash.index.outfit_vectors import outfit_vectors, real_vectors
-from fashion_hash.retrieval.composition import by_vectors as compose_encoded
+from fashion_hash.retrieval.composition.encoded import by_vectors as compose_encoded
 from fashion_hash.retrieval.recommender import Recommender
 from fashion_hash.retrieval.scores import scores_of
 from tests.worlds.encoder_bundles import FEATURE, encoder_bundle

@@ -63,11 +63,16 @@ def bias_part(bias: np.ndarray, num_items: np.ndarray) -> np.ndarray:
 
 def parts(bundle: Bundle, taste: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Nearness and bias of outfits, (R, S) rows of items, float64 (R,) each: the score is their sum."""
+    return nearness(bundle, taste, outfit_vectors(bundle, items)), bias_of(bundle, items)
+
+
+def bias_of(bundle: Bundle, items: np.ndarray) -> np.ndarray:
+    """The item-bias term of outfits, (R, S) rows of items, float64 (R,)."""
     bias = np.zeros(len(items), dtype=np.int64)
     for slot, item_type in enumerate(bundle.slots):
         filled = items[:, slot] != EMPTY
         bias[filled] += bundle.item_bias[item_type][items[filled, slot]]
-    return nearness(bundle, taste, outfit_vectors(bundle, items)), bias_part(bias, (items != EMPTY).sum(axis=1))
+    return bias_part(bias, (items != EMPTY).sum(axis=1))
 
 
 class StoredOutfits(NamedTuple):

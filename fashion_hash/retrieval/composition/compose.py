@@ -20,11 +20,12 @@ import numpy as np
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.index import exact
 from fashion_hash.retrieval.checks import check_count
+from fashion_hash.retrieval.composition import two_slots
 from fashion_hash.retrieval.composition.bounds import Problem
 from fashion_hash.retrieval.composition.branch_and_bound import NO_LIMIT, Found, SearchLimits
 from fashion_hash.retrieval.composition.orders import narrowed
 from fashion_hash.retrieval.composition.problem import CompositionTask, pose
-from fashion_hash.retrieval.composition.two_slots import solve
+from fashion_hash.retrieval.composition.sums import solve_sums
 
 
 class AnchorsHeld(NamedTuple):
@@ -118,6 +119,14 @@ def compose(
         solutions.scored,
         time.monotonic() - started,
     )
+
+
+def solve(problem: Problem, k: int, limits: SearchLimits = NO_LIMIT) -> Found:
+    """The k outfits of greatest numerator, ties in order of row, slot by slot."""
+    found = None
+    if not any(problem.scales) and all(len(rows) for rows in problem.rows):
+        found = solve_sums(problem, k)
+    return found or two_slots.solve(problem, k, limits)
 
 
 def solve_without_repeats(problem: Problem, k: int, max_repeats: int, limits: SearchLimits = NO_LIMIT) -> Found:

@@ -10,8 +10,8 @@ can reach at most is known before, from the bounds of composition: anchors that 
 What a request wants beside its item ("with black boots") are companions: rows of items, of which an outfit must hold
 one in a slot of its own. Every way to place them is composed.
 
-With an outfit encoder the outfits around an anchor are those that composition/by_vectors.py finds, and nothing is
-proven unless these are all that exist.
+With an outfit encoder the outfits around an anchor are those that composition/encoded/by_vectors.py finds, and
+nothing is proven unless these are all that exist.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Composition under an outfit encoder."""
