@@ -18,10 +18,13 @@ import re
 import threading
 import tokenize
 import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from fashion_hash.core.files import read_bytes
 from fashion_hash.errors import BundleError, unreadable
@@ -228,6 +231,53 @@ def open_array(path: Path, name: str, **sizes: int) -> np.ndarray:
     return array
 
 
+@contextmanager
+def array_writer(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> Iterator[Callable[[np.ndarray], None]]:
+    """Writes an array file, as numpy.save does, a piece after another: no more than a piece is in memory.
+
+    Args:
+        path: a new file.
+        dtype: of the array.
+        shape: of the whole.
+
+    Yields:
+        What takes the next piece, (n, ...) of the shape; it is converted to the dtype.
+
+    Raises:
+        ValueError: pieces of another shape, or fewer or more of them than the shape says.
+    """
+    left, kind = shape[0], np.dtype(dtype)
+    with open(path, "wb") as stream:
+        described = np.lib.format.dtype_to_descr(kind)
+        header = {"descr": described, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(stream, header)
+
+        def write(piece: np.ndarray) -> None:
+            nonlocal left
+            left -= len(piece)
+            if piece.shape[1:] != shape[1:] or left < 0:
+                raise ValueError(f"{path}: {piece.shape} does not fit what is left of {shape}")
+            np.ascontiguousarray(piece, dtype=kind).tofile(stream)
+
+        yield write
+    if left:
+        raise ValueError(f"{path}: {left} of {shape[0]} lines were not written")
+
+
+def let_go(*arrays: np.ndarray) -> None:
+    """Gives back the memory of the pages of mapped files; who reads them again gets them from the system's cache.
+
+    A map of a file that was read from one end to the other counts as memory of the process, however large it is. Arrays
+    that are not mapped, or may be written, are left alone.
+    """
+    for array in arrays:
+        base: object = array
+        while isinstance(base, np.ndarray):
+            base = base.base
+        if isinstance(base, mmap.mmap) and not array.flags.writeable and hasattr(mmap, "MADV_DONTNEED"):
+            base.madvise(mmap.MADV_DONTNEED)
+
+
 def check_rows(path: Path, rows: np.ndarray, low: int, high: int) -> None:
     """Checks that an array holds row numbers from `low` to below `high`: kernels read what they point at.
 
@@ -239,6 +289,7 @@ def check_rows(path: Path, rows: np.ndarray, low: int, high: int) -> None:
             f"{path} holds rows {rows.min()} to {rows.max()}, expected {low} to {high - 1}: export it or build the "
             "index again"
         )
+    let_go(rows)
 
 
 def _size(letter: str | int, sizes: dict[str, int]) -> int:

@@ -46,7 +46,7 @@ class Pool:
         self.num_items = array("num_items.npy")
         self.num_pairs = array("num_pairs.npy")
         # rows of the outfits' own codes, EMPTY for none
-        self.own = np.full(len(self.items), EMPTY, dtype=np.int32)
+        self.own: np.ndarray = np.broadcast_to(np.int32(EMPTY), len(self.items))
         if bundle.own is not None:
             self.own = array("own.npy")
             check_rows(path / "own.npy", self.own, EMPTY, len(bundle.own.items))

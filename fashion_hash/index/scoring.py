@@ -17,7 +17,6 @@ import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle, ScoringKind
 from fashion_hash.core.codes import Packed, binarise, pack, user_numbers
-from fashion_hash.core.ids import IdTable
 from fashion_hash.index import exact
 from fashion_hash.index import outfit_vectors as kept
 from fashion_hash.index.engines import vectors as encoded
@@ -45,17 +44,15 @@ class CodedItems(NamedTuple):
 
 
 class PoolRows(NamedTuple):
-    """The outfits of a pool.
+    """The outfits of a pool, in order of their ids.
 
     Attributes:
-        ids: ids in ascending order.
         items: (R, S) int32, EMPTY for an empty slot.
         terms: the terms of the outfits.
         vectors: see Scoring.outfit_vectors.
         own: (R,) int32, rows of the outfits' own codes, EMPTY for none.
     """
 
-    ids: IdTable
     items: np.ndarray
     terms: OutfitTerms
     vectors: np.ndarray
@@ -156,8 +153,7 @@ class CodeScoring(Scoring):
     def write_files(self, folder: Path, rows: PoolRows) -> None:
         """See Scoring.write_files."""
         if len(rows.items) >= SCAN_FROM:
-            counted = exact.outfit_items(self._bundle, rows.items)
-            build_scan(folder, self._bundle, counted, rows.terms, rows.own)
+            build_scan(folder, self._bundle, rows.items, rows.terms, rows.own)
 
     def write_shortlist(self, folder: Path, items: np.ndarray) -> None:
         """See Scoring.write_shortlist."""

@@ -121,7 +121,7 @@ def write_generation(snapshot: Snapshot, generation: int) -> Path:
         own = snapshot.own_of(kept)
         vectors = np.concatenate([pool.vectors, snapshot.added.vectors])[kept]
         ids = IdTable.of_encoded("outfit", encoded)
-        write_pool(folder / "index", bundle, PoolRows(ids, items, terms, vectors, own))
+        write_pool(folder / "index", bundle, ids, PoolRows(items, terms, vectors, own))
         seal(
             folder,
             {

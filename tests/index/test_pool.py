@@ -7,8 +7,9 @@ import pytest
 
 from fashion_hash.core.outfits import Outfits
 from fashion_hash.errors import BundleError, DataError
-from fashion_hash.index import build, exact
+from fashion_hash.index import build, exact, scoring
 from fashion_hash.index.build import build_index
+from fashion_hash.index.engines.sums import files
 from fashion_hash.index.pool import Pool
 from tests.worlds.random_bundles import random_bundle, random_pool
 
@@ -69,6 +70,39 @@ def test_same_pool_same_bytes(tmp_path: Path) -> None:
     for name in ("one", "two"):
         bundle = random_bundle(tmp_path / name)
         build_index(bundle, random_pool(bundle, 20))
+        prints.append(Pool.open(bundle).manifest["fingerprint"])
+    assert prints[0] == prints[1]
+
+
+@pytest.mark.parametrize("own", [0, 20])
+def test_pieces_of_any_size_give_the_same_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: int) -> None:
+    """Several lengths of outfits, repeated tops, likes, and ids in no order."""
+    prints = []
+    for piece, blocks in ((1 << 20, 256), (7, 1)):
+        monkeypatch.setattr(build, "PIECE", piece)
+        monkeypatch.setattr(files, "PIECE", piece)
+        monkeypatch.setattr(files, "BLOCKS_AT_ONCE", blocks)
+        monkeypatch.setattr(scoring, "SCAN_FROM", 100)
+        history = Outfits.of(SLOTS, [0, 1, 1], [[3, 7, 1, 1], [4, -1, 2, 2], [-1, 4, 2, 2]])
+        bundle = random_bundle(tmp_path / f"pieces-{piece}", slots=SLOTS, history=history, biased=True, own=own)
+        pool = random_pool(bundle, 300)
+        pool.items[[5, 250]] = [7, 3, 1, 1], [-1, 4, 2, 2]
+        build_index(bundle, pool, [f"{number * 7919 % 1000:03d}" for number in range(300)])
+        opened = Pool.open(bundle)
+        assert (opened.path / "scan").exists()
+        assert len(opened.liked(0))
+        assert len(opened.liked(1))
+        assert not len(opened.liked(2))
+        prints.append(opened.manifest["fingerprint"])
+    assert prints[0] == prints[1]
+
+
+def test_default_ids_are_ids_like_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "PIECE", 7)
+    prints = []
+    for ids in (None, [f"outfit-{number:06d}" for number in range(1, 31)]):
+        bundle = random_bundle(tmp_path / f"by-default-{ids is None}")
+        build_index(bundle, random_pool(bundle, 30), ids)
         prints.append(Pool.open(bundle).manifest["fingerprint"])
     assert prints[0] == prints[1]
 

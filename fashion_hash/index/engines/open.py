@@ -26,6 +26,9 @@ ENGINES = {
 }
 
 
+# outfits that are searched without kernels while these are loaded; more take longer, and gigabytes of sums
+EARLY_UP_TO = 10_000_000
+
 _without_kernels = threading.Event()
 
 
@@ -71,7 +74,7 @@ def open_engine(name: EngineName, bundle: Bundle, pool: Pool) -> Engine:
         return name(bundle, pool)
     if name == "auto":
         name = scoring_of(bundle).fastest_engine(pool)
-        if name == "sums" and not are_kernels_loaded():
+        if name == "sums" and not are_kernels_loaded() and len(pool) <= EARLY_UP_TO:
             if not are_kernels_deferred():
                 return EarlyEngine(bundle, pool)
             name = "factored"

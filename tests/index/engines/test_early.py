@@ -187,3 +187,11 @@ def test_processes_share_what_one_of_them_compiled(
         assert not said
     assert list((tmp_path / "cache").rglob("*scan_sums*.1.nbc"))
     assert not list((tmp_path / "cache").rglob("*scan_sums*.2.nbc"))
+
+
+def test_pools_of_many_millions_do_without_sums_of_numpy(
+    world: tuple[Bundle, Pool], nothing_loaded: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(engines.open_engine("auto", *world), EarlyEngine)
+    monkeypatch.setattr(engines, "EARLY_UP_TO", len(world[1]) - 1)
+    assert isinstance(engines.open_engine("auto", *world), SumScan)

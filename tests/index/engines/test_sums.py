@@ -1,5 +1,6 @@
 """The fast scan equals the reference bit for bit, and its totals are within the error that it states."""
 
+import mmap
 import os
 import shutil
 import subprocess
@@ -293,6 +294,41 @@ def test_other_processors_answer_alike(target: dict[str, str]) -> None:
     this = [sys.executable, "-m", "pytest", "-m", "not slow", "-p", "no:cacheprovider", __file__]
     run = subprocess.run(this, env={**os.environ, **target}, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout
+
+
+@pytest.mark.parametrize(("bits", "planes", "own"), [(40, 3, False), (72, 1, False), (48, 2, True)])
+def test_blocks_are_packed_digit_by_digit(bits: int, planes: int, own: bool) -> None:
+    """The layout of codes.py, written down plainly."""
+    rng = np.random.default_rng(0)
+    counts, order = rng.integers(0, 1 << planes, (128, bits), dtype=np.uint8), rng.permutation(bits)
+    of_own = rng.integers(0, 2, (128, bits), dtype=np.uint8) if own else np.zeros((128, 0), dtype=np.uint8)
+    digits = [(counts[:, bit] >> plane) & 1 for bit in order for plane in range(planes)] + list(of_own.T)
+    groups = -(-len(digits) // scan_codes.GROUP)
+    expected = np.zeros((2, 3 * groups, 64), dtype=np.uint8)
+    for place, digit in enumerate(digits):
+        group, within = divmod(place, scan_codes.GROUP)
+        byte, bit = divmod(scan_codes.BYTE_ORDER.tolist().index(within), 8)
+        for outfit, value in enumerate(digit):
+            lane = scan_codes.LANE_OF[outfit % 64]
+            expected[outfit // 64, 3 * group + byte, lane] |= value << bit
+    assert (scan_codes.blocks(counts, order, planes, of_own if own else None) == expected).all()
+
+
+@pytest.mark.skipif(not hasattr(mmap, "MADV_DONTNEED"), reason="this system cannot give pages back")
+def test_large_files_are_given_back_while_they_are_scanned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = random_bundle(tmp_path / "bundle", num_bits=128)
+    scan = engine(bundle, 40_000)
+    expected = scan.search_many(bundle.user_keys, 5)
+    given_back = []
+    monkeypatch.setattr(sums_engine, "let_go", lambda *arrays: given_back.append(arrays[0] is scan.files.codes))
+    scan.search_many(bundle.user_keys, 5)
+    assert not given_back  # they are small
+    monkeypatch.setattr(sums_engine, "LARGE", 0)
+    monkeypatch.setattr(sums_engine, "PIECE", scan.files.codes.nbytes // 5)
+    found = scan.search_many(bundle.user_keys, 5)
+    assert all((one.rows == other.rows).all() for one, other in zip(expected, found))
+    assert len(given_back) > 5
+    assert all(given_back)
 
 
 def test_blocks_hold_the_digits() -> None:

@@ -8,13 +8,14 @@ index/exact.py. The answer equals that of the exact scan bit for bit, ties in or
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
+from fashion_hash.core.arrays import let_go
 from fashion_hash.core.codes import WEIGHT_ONE
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import QueryError, counted
@@ -38,6 +39,9 @@ from fashion_hash.index.pool import Pool
 
 # the users of one pass share this many places for candidates; a user needs about k plus the second number
 AT_ONCE, ROOM_OF_USER = 1 << 24, 1 << 14
+
+# bytes of codes that are scanned before their pages are given back, in files of more than the second number
+PIECE, LARGE = 1 << 28, 1 << 30
 
 NO_TEST = ItemTest(np.zeros(1, dtype=np.uint32), NOTHING, NOTHING)
 
@@ -234,8 +238,7 @@ class SumScan(Engine):
         """Candidates that include the best k of the job's blocks: users and positions, (C,) each."""
         files, users = self.files, len(queries[0].offsets)
         candidates = scan_kernels.no_candidates(users, k)
-        for number, segment in job:
-            first, last = segment.first, segment.last
+        for number, first, last in self._pieces(job):
             while first < last:
                 first = scan_kernels.scan_sums(
                     files.codes, files.constants, words, first, last, queries[number], candidates
@@ -244,6 +247,17 @@ class SumScan(Engine):
                     self._make_room(candidates, queries, k)
         owners, positions = scan_kernels.collect(candidates)
         return owners, positions
+
+    def _pieces(self, job: list[tuple[int, Segment]]) -> Iterator[tuple[int, int, int]]:
+        """The segment, first and last block of each piece of a job; files of many pieces do not stay in memory."""
+        codes, constants = self.files.codes, self.files.constants
+        at_once = max(1, PIECE // max(codes[:1].nbytes, 1))
+        for number, segment in job:
+            for first in range(segment.first, segment.last, at_once):
+                last = min(first + at_once, segment.last)
+                yield number, first, last
+                if codes.nbytes > LARGE:
+                    let_go(codes, constants)
 
     def _make_room(self, candidates: Candidates, queries: list[Query], k: int) -> None:
         """Frees room that ties or near ties fill, by keeping the exact best k candidates."""

@@ -20,22 +20,24 @@ from typing import NamedTuple
 import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.core.arrays import check_rows, open_array
+from fashion_hash.core.arrays import array_writer, check_rows, let_go, open_array
 from fashion_hash.core.codes import WEIGHT_ONE, unpack
-from fashion_hash.core.files import reserve, write_json
+from fashion_hash.core.files import write_json
 from fashion_hash.core.manifest import Within, check_fields, read_json
 from fashion_hash.core.outfits import EMPTY
 from fashion_hash.errors import BundleError
 from fashion_hash.index.engines.sums import codes as scan_codes
 from fashion_hash.index.engines.sums.codes import LANES
+from fashion_hash.index.exact import outfit_items
 from fashion_hash.index.outfit_terms import OutfitTerms
-from fashion_hash.index.pool import CHUNK, Pool
+from fashion_hash.index.pool import Pool
 
 FOLDER = "scan"
 # from this many outfits, a scan of sums beats adding up items; below, both take a fraction of a millisecond
 SCAN_FROM = 20_000
 BLOCKS_AT_ONCE = 256
 ITEMS_AT_ONCE = 1 << 14
+PIECE = 1 << 18  # outfits
 # totals are 16 bits: the entries of the tables take 40,000 at most, constants the rest
 CONSTANT_MOST = 25_000
 
@@ -77,12 +79,12 @@ def build_scan(
     terms: OutfitTerms,
     own: np.ndarray | None = None,
 ) -> Path:
-    """Writes the folder `scan` of a pool index, in bounded memory.
+    """Writes the folder `scan` of a pool index, a piece after another: arrays may be mapped files.
 
     Args:
         index: the folder of the index.
         bundle: codes, weights and scales.
-        items: (N, S) items by slot as counted (exact.outfit_items), EMPTY for an empty slot.
+        items: (N, S) items by slot, EMPTY for an empty slot.
         terms: the terms of the outfits.
         own: (N,) rows of their own codes, EMPTY for none; None for none at all.
 
@@ -96,30 +98,27 @@ def build_scan(
         raise BundleError(f"an outfit has {most} codes (items times modalities), but the scan counts at most 255")
     planes = scan_codes.num_planes(most)
     order = scan_codes.bit_order(bundle.preference_weights, planes)
-    constants = _constants(bundle, terms)
-    if bundle.own is None or own is None:
-        own = np.full(len(items), EMPTY, dtype=np.int32)
-    segments, rows = _segments(terms.num_items, own != EMPTY)
-    unit = _unit(bundle, planes, order, segments, constants)
-    lowest = float(constants.min()) if len(constants) else 0.0
-
+    own = None if bundle.own is None else own
     folder = index / FOLDER
     folder.mkdir()
+    segments = _write_rows(folder / "rows.npy", terms.num_items, own)
+    lowest, highest = _extremes(bundle, terms)
+    unit = _unit(bundle, planes, segments, lowest, highest)
+    rows = np.load(folder / "rows.npy", mmap_mode="r")
     blocks, groups = len(rows) // LANES, scan_codes.num_groups(bundle.num_bits, planes, own_bits(bundle))
-    shapes = {"codes": (blocks, 3 * groups, LANES), "constants": (blocks, LANES)}
-    codes_file = _new_array(folder / "codes.npy", np.uint8, shapes["codes"])
-    constants_file = _new_array(folder / "constants.npy", np.uint16, shapes["constants"])
+    codes_file = array_writer(folder / "codes.npy", np.uint8, (blocks, 3 * groups, LANES))
+    constants_file = array_writer(folder / "constants.npy", np.uint16, (blocks, LANES))
     blocks_of = _Blocks(bundle, items, own, order, planes)
-    steps = range(0, blocks, BLOCKS_AT_ONCE)
-    for start in tqdm(steps, desc="scan index", unit_scale=BLOCKS_AT_ONCE * LANES, disable=None):
-        rows_of_step = rows[start * LANES : (start + BLOCKS_AT_ONCE) * LANES]
-        stop = start + len(rows_of_step) // LANES
-        codes_file[start:stop] = blocks_of(rows_of_step)
-        known = np.where(rows_of_step < 0, 0, np.rint((constants[rows_of_step] - lowest) / unit))
-        constants_file[start:stop] = known.reshape(-1, LANES)
-    np.save(folder / "rows.npy", rows)
+    with codes_file as write_codes, constants_file as write_constants:
+        at_once = BLOCKS_AT_ONCE * LANES
+        for start in tqdm(range(0, len(rows), at_once), desc="scan index", unit_scale=at_once, disable=None):
+            some = rows[start : start + at_once]
+            write_codes(blocks_of(some))
+            write_constants(_in_units(bundle, terms, some, lowest, unit))
+            let_go(rows, items, *terms)
     listed = [[*segment[:3], *([True] if segment.own else [])] for segment in segments]
-    write_json(folder / "scan.json", {"unit": unit, "lowest": lowest, "planes": planes, "segments": listed})
+    facts = {"unit": unit, "lowest": lowest, "planes": planes, "segments": listed}
+    write_json(folder / "scan.json", facts)
     return folder
 
 
@@ -182,57 +181,80 @@ def rescaled(files: ScanFiles, bundle: Bundle, pool: Pool) -> ScanFiles:
     scales = bundle.preference_scale, bundle.compatibility_scale
     if scales[0] <= bundle.manifest["preference_scale"] and scales[1] == bundle.manifest["compatibility_scale"]:
         return files  # nothing is larger than the unit allows
-    constants = _constants(bundle, OutfitTerms(pool.compatibility, pool.bias, pool.num_items, pool.num_pairs))
-    order = scan_codes.bit_order(bundle.preference_weights, files.planes)
-    unit = _unit(bundle, files.planes, order, files.segments, constants)
-    lowest = float(constants.min()) if len(constants) else 0.0
-    known = np.where(files.rows < 0, 0, np.rint((constants[files.rows] - lowest) / unit))
-    return files._replace(unit=unit, lowest=lowest, constants=known.astype(np.uint16).reshape(-1, LANES))
+    terms = OutfitTerms(pool.compatibility, pool.bias, pool.num_items, pool.num_pairs)
+    unit, lowest = _unit(bundle, files.planes, files.segments, *(extremes := _extremes(bundle, terms))), extremes[0]
+    constants = np.empty(files.constants.shape, dtype=np.uint16)
+    for start in range(0, len(constants), BLOCKS_AT_ONCE):
+        rows = files.rows[start * LANES : (start + BLOCKS_AT_ONCE) * LANES]
+        constants[start : start + BLOCKS_AT_ONCE] = _in_units(bundle, terms, rows, lowest, unit)
+    return files._replace(unit=unit, lowest=lowest, constants=constants)
 
 
 def _constants(bundle: Bundle, terms: OutfitTerms) -> np.ndarray:
     """Compatibility and bias of the score, float64 (N,), equal to those of exact.py except for rounding."""
     bits = len(bundle.modalities) * bundle.num_bits
-    constants = np.empty(len(terms.bias))
-    for start in range(0, len(constants), CHUNK):
-        part = OutfitTerms(*(column[start : start + CHUNK] for column in terms))
-        pairs = np.maximum(part.num_pairs, 1).astype(np.int64)
-        compatibility = bundle.compatibility_scale * part.compatibility / (pairs * bits)
-        of_part = (compatibility + part.bias / part.num_items.astype(np.int64)) / WEIGHT_ONE
-        constants[start : start + CHUNK] = of_part
-    return constants
+    pairs = np.maximum(terms.num_pairs, 1).astype(np.int64)
+    compatibility = bundle.compatibility_scale * terms.compatibility / (pairs * bits)
+    return np.asarray((compatibility + terms.bias / terms.num_items.astype(np.int64)) / WEIGHT_ONE)
 
 
-def _segments(num_items: np.ndarray, own: np.ndarray) -> tuple[list[Segment], np.ndarray]:
-    segments, rows, first = [], [], 0
-    kinds = [divmod(kind, 2) for kind in np.flatnonzero(np.bincount(2 * num_items.astype(np.intp) + own)).tolist()]
-    for number, is_own in kinds:
-        rows_of_length = np.flatnonzero((num_items == number) & (own == is_own)).astype(np.int32)
-        blocks = -(-len(rows_of_length) // LANES)
-        padded = np.full(blocks * LANES, -1, dtype=np.int32)
-        padded[: len(rows_of_length)] = rows_of_length
-        rows.append(padded)
-        segments.append(Segment(number, first, first + blocks, bool(is_own)))
-        first += blocks
-    return segments, np.concatenate([np.zeros(0, dtype=np.int32), *rows])
+def _extremes(bundle: Bundle, terms: OutfitTerms) -> tuple[float, float]:
+    """The lowest and the highest of `_constants`; 0 and 0 of no outfits."""
+    lowest, highest = [], []
+    for start in range(0, len(terms.num_items), PIECE):
+        constants = _constants(bundle, OutfitTerms(*(column[start : start + PIECE] for column in terms)))
+        lowest.append(float(constants.min()))
+        highest.append(float(constants.max()))
+        let_go(*terms)
+    return min(lowest, default=0.0), max(highest, default=0.0)
 
 
-def _unit(bundle: Bundle, planes: int, order: np.ndarray, segments: Sequence[Segment], constants: np.ndarray) -> float:
+def _in_units(bundle: Bundle, terms: OutfitTerms, rows: np.ndarray, lowest: float, unit: float) -> np.ndarray:
+    """The constants of outfits in units above the lowest, (R / 64, 64) uint16; 0 for a row of -1."""
+    constants = _constants(bundle, OutfitTerms(*(column[rows] for column in terms)))
+    known = np.where(rows < 0, 0, np.rint((constants - lowest) / unit))
+    return known.astype(np.uint16).reshape(-1, LANES)
+
+
+def _write_rows(path: Path, num_items: np.ndarray, own: np.ndarray | None) -> tuple[Segment, ...]:
+    """Writes rows.npy; returns the segments."""
+
+    def kinds(start: int) -> np.ndarray:
+        part = 2 * num_items[start : start + PIECE].astype(np.int64)
+        return part if own is None else part + (own[start : start + PIECE] != EMPTY)
+
+    starts = range(0, len(num_items), PIECE)
+    counts = sum((np.bincount(kinds(start), minlength=2 * 256) for start in starts), np.zeros(512, dtype=np.int64))
+    segments, first = [], 0
+    for kind in np.flatnonzero(counts).tolist():
+        last = first - (-int(counts[kind]) // LANES)
+        segments.append(Segment(kind // 2, first, last, bool(kind % 2)))
+        first = last
+    with array_writer(path, np.int32, (first * LANES,)) as write:
+        for kind in np.flatnonzero(counts).tolist():
+            for start in starts:
+                write(start + np.flatnonzero(kinds(start) == kind))
+            write(np.full(-int(counts[kind]) % LANES, -1))
+    return tuple(segments)
+
+
+def _unit(bundle: Bundle, planes: int, segments: Sequence[Segment], lowest: float, highest: float) -> float:
     """The smallest unit of score for which all tables fit in bytes and all totals in 16 bits."""
-    weights, modalities = bundle.preference_weights[order], len(bundle.modalities)
+    order, modalities = scan_codes.bit_order(bundle.preference_weights, planes), len(bundle.modalities)
     units = [
         scan_codes.smallest_unit(
-            scan_codes.count_weights(weights, bundle.preference_scale, segment.num_items, modalities),
+            scan_codes.count_weights(
+                bundle.preference_weights[order], bundle.preference_scale, segment.num_items, modalities
+            ),
             planes,
             scan_codes.num_planes(segment.num_items * modalities),
             own_weights(bundle, segment),
         )
         for segment in segments
     ]
-    if len(constants):
-        units.append(float(np.ptp(constants)) / CONSTANT_MOST)
-        units.append(float(np.abs(constants).max()) * 2.0**-40)  # so that float64 counts units precisely enough
-    return max(units, default=0.0) or 1.0
+    units.append((highest - lowest) / CONSTANT_MOST)
+    units.append(max(abs(lowest), abs(highest)) * 2.0**-40)  # so that float64 counts units precisely enough
+    return max(units) or 1.0
 
 
 class _Blocks:
@@ -240,21 +262,25 @@ class _Blocks:
 
     Args:
         bundle: codes.
-        items: (N, S) items by slot as counted, EMPTY for an empty slot.
-        own: (N,) rows of own codes, EMPTY for none.
+        items: (N, S) items by slot, EMPTY for an empty slot.
+        own: (N,) rows of own codes, EMPTY for none; None for none at all.
         order: of the bits, scan_codes.bit_order.
         planes: digits a count.
     """
 
-    def __init__(self, bundle: Bundle, items: np.ndarray, own: np.ndarray, order: np.ndarray, planes: int) -> None:
+    def __init__(
+        self, bundle: Bundle, items: np.ndarray, own: np.ndarray | None, order: np.ndarray, planes: int
+    ) -> None:
         self._bundle, self._items, self._own, self._order, self._planes = bundle, items, own, order, planes
         if scan_codes.sums_fit(planes):
             self._by_type = {item_type: self._groups_of_type(item_type) for item_type in bundle.types}
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """(R / 64, 3 * G, 64) uint8: the blocks of outfits in these rows, R a multiple of 64; zeros for row -1."""
-        items, own = self._items[rows], np.where(rows < 0, EMPTY, self._own[rows])
+        items, own = outfit_items(self._bundle, self._items[rows]), np.full(len(rows), EMPTY)
         items[rows < 0] = EMPTY
+        if self._own is not None:
+            own[rows >= 0] = self._own[rows[rows >= 0]]
         of_own = _own_digits(self._bundle, own)
         if not scan_codes.sums_fit(self._planes):
             return scan_codes.blocks(_counts(self._bundle, items), self._order, self._planes, of_own)
@@ -282,7 +308,8 @@ def _counts(bundle: Bundle, items: np.ndarray) -> np.ndarray:
     counts = np.zeros((len(items), bundle.num_bits), dtype=np.uint8)
     for slot, item_type in enumerate(bundle.slots):
         filled = items[:, slot] != EMPTY
-        counts[filled] += (unpack(bundle.item_codes[item_type][items[filled, slot]]) > 0).sum(axis=1, dtype=np.uint8)
+        bits = np.unpackbits(bundle.item_codes[item_type][items[filled, slot]], axis=-1, bitorder="little")
+        counts[filled] += sum(bits[:, modality] for modality in range(bits.shape[1]))
     return counts
 
 
@@ -293,12 +320,3 @@ def _own_digits(bundle: Bundle, own: np.ndarray) -> np.ndarray | None:
     bits = np.zeros((len(own), bundle.num_bits), dtype=np.uint8)
     bits[own != EMPTY] = unpack(bundle.own.codes[own[own != EMPTY]]) > 0
     return bits[:, own_order(bundle)]
-
-
-def _new_array(path: Path, dtype: type, shape: tuple[int, ...]) -> np.ndarray:
-    if 0 in shape:  # an empty file cannot be mapped
-        np.save(path, np.zeros(shape, dtype=dtype))
-        return np.zeros(shape, dtype=dtype)
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
-    reserve(path, path.stat().st_size)
-    return array
