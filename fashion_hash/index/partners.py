@@ -56,30 +56,36 @@ def find_partners(
         By pair of types the rows and the sums over modalities and bits of w_i z_i z_j, as real numbers
         rather than fixed point: float32, exact except for rounding.
     """
+    pairs = permutations(item_codes, 2) if types is None else types
+    return {(a, b): _lists(item_codes, weights, (a, b), length) for a, b in pairs}
+
+
+def _lists(
+    item_codes: Mapping[str, Packed], weights: np.ndarray, pair: tuple[str, str], length: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The lists of one pair of types; see `find_partners`."""
     from tqdm import tqdm
 
     from fashion_hash.index.kernels import greatest
 
-    lists = {}
-    for a, b in permutations(item_codes, 2) if types is None else types:
-        ours, theirs = item_codes[a], np.ascontiguousarray(relaxed(item_codes[b]).T)
-        bit_weights = pair_weights(weights, ours.shape[1])
-        width = min(length, len(item_codes[b]))
-        rows = np.empty((len(ours), width), dtype=np.int32)
-        values = np.empty((len(ours), width), dtype=np.float32)
-        if width:
-            starts = range(0, len(ours), BLOCK)
-            for start in tqdm(starts, desc=f"partners {a} {b}", unit_scale=BLOCK, disable=None):
-                rows_of_block = slice(start, start + BLOCK)
-                block = product(relaxed(ours[rows_of_block]) * bit_weights, theirs)
+    ours, theirs = item_codes[pair[0]], np.ascontiguousarray(relaxed(item_codes[pair[1]]).T)
+    bit_weights = pair_weights(weights, ours.shape[1])
+    width = min(length, theirs.shape[1])
+    rows = np.empty((len(ours), width), dtype=np.int32)
+    values = np.empty((len(ours), width), dtype=np.float32)
+    if not width:
+        return rows, values
+    title = f"partners {pair[0]} {pair[1]}"
+    for start in tqdm(range(0, len(ours), BLOCK), desc=title, unit_scale=BLOCK, disable=None):
+        rows_of_block = slice(start, start + BLOCK)
+        block = product(relaxed(ours[rows_of_block]) * bit_weights, theirs)
 
-                def part(first: int, last: int, block: np.ndarray = block, start: int = start) -> None:
-                    rows_of_block = slice(start + first, start + last)
-                    greatest(block[first:last], width, rows[rows_of_block], values[rows_of_block])  # noqa: B023 (done at once)
+        def part(first: int, last: int, block: np.ndarray = block, start: int = start) -> None:
+            rows_of_block = slice(start + first, start + last)
+            greatest(block[first:last], width, rows[rows_of_block], values[rows_of_block])
 
-                in_parts(part, len(block), THREADS)
-        lists[a, b] = rows, values
-    return lists
+        in_parts(part, len(block), THREADS)
+    return rows, values
 
 
 def build_partners(bundle: Bundle, *, length: int = LENGTH) -> Path:
@@ -89,11 +95,10 @@ def build_partners(bundle: Bundle, *, length: int = LENGTH) -> Path:
     8 * L bytes per item and other type. Returns the folder.
     """
     codes = {item_type: bundle.item_codes[item_type] for item_type in bundle.types}
-    pairs = type_pairs(bundle.slots)
-    lists = find_partners(codes, bundle.compatibility_weights, length=length, types=pairs)
     path = bundle.path / FOLDER
     with atomic_folder(path) as folder:
-        for (a, b), (rows, values) in lists.items():
+        for a, b in type_pairs(bundle.slots):  # one after the other, so that memory holds the lists of one pair
+            rows, values = _lists(codes, bundle.compatibility_weights, (a, b), length)
             np.save(folder / f"{_stem(bundle, a, b)}.rows.npy", rows)
             np.save(folder / f"{_stem(bundle, a, b)}.values.npy", values)
         manifest = {"format": FORMAT, "format_version": FORMAT_VERSION, "bundle": bundle.fingerprint}
