@@ -45,8 +45,9 @@ CONTENT = ("image", "text", "cooccurrence", "attributes")
 MODALITIES = (*CONTENT, "id")
 # keys that are left out of the YAML at their defaults: files named after a digest of it keep their names
 _LEFT_OUT = {
-    "image": ("encoder", "pooling"),
-    "model": ("kind", "codes"),
+    "image": ("encoder", "pooling", "components"),
+    "text": ("components",),
+    "model": ("kind", "codes", "code_dropout"),
     "negatives": ("fill", "in_batch"),
     "encoder": ("anchors",),
     "train": ("unworn", "best_by", "patience"),

@@ -37,6 +37,8 @@ class ImageConfig(Section):
             over the map. Both give the same features from 224 to 254 pixels, and "sliding" reads no smaller pictures.
         store: the folder of the feature store of mode "frozen"; by default it lies inside the data root.
         normalise: how frozen features are normalised: "none", "l2" (unit length) or "standard" (mean 0, deviation 1).
+        components: the head reads this many principal components of the frozen features, which makes training faster
+            where features are long, and small data sets harder to learn by heart. If left out, it reads all features.
         head: the network from features to codes: "fhn" as in the FHN release (dropout, F -> F/2, ReLU, dropout,
             F/2 -> D), or "linear" (one layer).
         augment: how mode "finetune" changes pictures at random: "flip" mirrors half of them, as the FHN release does;
@@ -51,6 +53,7 @@ class ImageConfig(Section):
     pooling: Literal["adaptive", "sliding"] = "adaptive"
     store: str | None = None
     normalise: Literal["none", "l2", "standard"] = "none"
+    components: Width | None = None
     head: Literal["fhn", "linear"] = "fhn"
     augment: Annotated[Literal[True, False, "flip", "crop"], BeforeValidator(true_or_false)] = True
 
@@ -64,6 +67,8 @@ class ImageConfig(Section):
             )
         if self.encoder is not None and self.mode == "finetune":
             raise ValueError(f"mode finetune trains a torchvision network, so it cannot use the encoder {self.encoder}")
+        if self.components is not None and self.mode == "finetune":
+            raise ValueError("components needs frozen features: leave it out, or set mode to frozen")
         return self
 
 
@@ -74,6 +79,7 @@ class TextConfig(Section):
         source: "vectors" (the data set's own) or "titles" (made from the titles by scikit-learn).
         dim: length of the vectors made from titles.
         normalise: how the vectors are normalised: "none", "l2" (unit length) or "standard" (mean 0, deviation 1).
+        components: the head reads this many principal components of the vectors; all of the vectors if left out.
         head: the network from vectors to codes: "fhn" as in the FHN release (F -> 1024, ReLU, dropout, 1024 -> D),
             or "linear" (one layer).
     """
@@ -81,6 +87,7 @@ class TextConfig(Section):
     source: Literal["vectors", "titles"] = "vectors"
     dim: Width = 256
     normalise: Literal["none", "l2", "standard"] = "none"
+    components: Width | None = None
     head: Literal["fhn", "linear"] = "fhn"
 
 
@@ -172,12 +179,17 @@ class UserConfig(Section):
     code: Literal["bits", "bytes", "floats"] = "bits"
 
 
+FLOATS = frozenset({"linear", "fhn_floats"})
+"""The values of `model.kind` whose vectors stay floats."""
+
+
 class ModelConfig(Section):
     """The matching model of FHN (Lu et al., CVPR 2019).
 
     Attributes:
         kind: the network, by its name in the table of `fashion_hash.models.make`. If left out, it is the outfit
-            encoder where there is a section `encoder`, else FHN.
+            encoder where there is a section `encoder`, else FHN. "fhn_floats" is FHN without tanh and signs: it is no
+            bundle, but what codes approximate, and a teacher for them.
         num_bits: D, the length of the codes; a multiple of 8.
         codes: the two values of a bit: "signs" (-1 and +1), or "zero_one" (0 and 1, with relaxed codes
             (tanh(beta * x) + 1) / 2), an option of the FHN release. The score is the same formula over other values.
@@ -193,6 +205,7 @@ class ModelConfig(Section):
             slots are masked.
         item_bias: whether each item has a learned bias (its popularity).
         dropout: the share of units that the hash heads drop in training.
+        code_dropout: the share of the numbers of items' codes that training drops (FHN).
         user_init_std: standard deviation of the user embeddings before training.
     """
 
@@ -207,6 +220,7 @@ class ModelConfig(Section):
     repeat_empty: bool = False
     item_bias: bool = False
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    code_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     user_init_std: Positive = 0.01
 
 

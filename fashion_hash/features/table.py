@@ -5,8 +5,9 @@ Shapes: N items of a type, F feature.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from fashion_hash.encoders.attributes import AttributeVectors
 from fashion_hash.encoders.titles import TitleVectors
 from fashion_hash.errors import FeatureError
 from fashion_hash.inference.normaliser import Normalise, Normaliser
+
+_SMALL = 1e-10
+"""Components of less than this share of the largest variance are rounding."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,9 @@ class FeatureTable:
         unknown: by type, (F,) float32: the feature of an item without one.
         encoder: makes the raw features of new titles; None unless the features come from titles.
         attributes: makes the raw features of columns; None unless the features come from them.
+        components: (G, F) float32: the orthonormal directions that normalised features of length G were reduced to;
+            None where they were not.
+        digest: of the features before that.
     """
 
     modality: str
@@ -42,11 +49,13 @@ class FeatureTable:
     unknown: Mapping[str, np.ndarray]
     encoder: TitleVectors | None = None
     attributes: AttributeVectors | None = None
+    components: np.ndarray | None = None
+    digest: str | None = None
 
     @property
     def dim(self) -> int:
         """F, the length of a feature."""
-        return int(self.normaliser.centre.shape[0])
+        return int(self.normaliser.centre.shape[0] if self.components is None else self.components.shape[1])
 
     @property
     def imputed(self) -> dict[str, int]:
@@ -55,7 +64,55 @@ class FeatureTable:
 
     def prepare(self, item_type: str, raw: np.ndarray | None) -> np.ndarray:
         """The (F,) feature of a new item, from its raw feature; None stands for an unknown one."""
-        return self.unknown[item_type] if raw is None else self.normaliser(raw[None])[0]
+        if raw is None:
+            return self.unknown[item_type]
+        feature = self.normaliser(raw[None])[0]
+        return feature if self.components is None else np.asarray(feature @ self.components)
+
+    def digest_of_features(self, types: Sequence[str]) -> str:
+        """What tells these features from others, before they were reduced to components."""
+        if self.digest is not None:
+            return self.digest
+        digest = hashlib.sha256()
+        for item_type in types:
+            digest.update(np.ascontiguousarray(self.features[item_type]).data)
+        return digest.hexdigest()
+
+
+def reduced(table: FeatureTable, dataset: Dataset, count: int | None) -> FeatureTable:
+    """The features by their first principal components over the known training items, all types together.
+
+    Directions are those of the second moments about 0, so that a linear head on the components is one on the features.
+
+    Args:
+        table: of the features as they are.
+        dataset: the items.
+        count: how many components; None for the table itself.
+
+    Returns:
+        A table of at most `count` components, and no more than F or than there are training items.
+    """
+    if count is None:
+        return table
+    seen = train_items(dataset)
+    known = np.concatenate([table.features[name][seen[name] & table.known[name]] for name in dataset.types])
+    points = known.astype(np.float64)
+    if len(points) < points.shape[1]:  # the smaller of the two matrices has the same values
+        values, left = np.linalg.eigh(points @ points.T)
+        kept = np.flatnonzero(values > _SMALL * values[-1])[::-1][:count]
+        components = points.T @ (left[:, kept] / np.sqrt(values[kept]))
+    else:
+        values, right = np.linalg.eigh(points.T @ points)
+        components = right[:, np.flatnonzero(values > _SMALL * values[-1])[::-1][:count]]
+    largest = components[np.abs(components).argmax(axis=0), np.arange(components.shape[1])]
+    components = (components * np.where(largest < 0, -1.0, 1.0)).astype(np.float32)
+    return replace(
+        table,
+        features={name: of_type @ components for name, of_type in table.features.items()},
+        unknown={name: of_type @ components for name, of_type in table.unknown.items()},
+        components=components,
+        digest=table.digest_of_features(dataset.types),
+    )
 
 
 def train_items(dataset: Dataset) -> dict[str, np.ndarray]:

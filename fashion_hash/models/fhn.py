@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from fashion_hash.config.experiment import Config
 from fashion_hash.core.outfits import EMPTY
@@ -34,14 +35,18 @@ class FHN(Network):
         model = config.model
         super().__init__(config, sizes, model.num_bits, backbone)
         self.zero_one = model.codes == "zero_one"
+        self.code_dropout = model.code_dropout
         self.matching = MatchingBlock(
             sizes.slots, model.num_bits, model.variant, model.terms, model.user_weight, model.item_weight
         )
         self.add_item_bias(config, sizes)
 
     def items_of_type(self, item_type: str, hashed: Sequence[Tensor], slope: float | None) -> Tensor:
-        """(N, M, D) codes, modality by modality."""
-        return self.activate(torch.stack(list(hashed), dim=1), slope)
+        """(N, M, D) codes, modality by modality; in training, some of their numbers are 0 (`model.code_dropout`)."""
+        codes = self.activate(torch.stack(list(hashed), dim=1), slope)
+        if self.training and slope is not None and self.code_dropout:
+            codes = functional.dropout(codes, self.code_dropout)
+        return codes
 
     def activate(self, rows: Tensor, slope: float | None) -> Tensor:
         """Codes of rows (..., D): relaxed with a slope, binary if it is None; see `model.codes` for their values."""
@@ -118,3 +123,16 @@ class FHN(Network):
         """(..., S, M, D) codes of the items of outfits; EMPTY (-1) reads the last row, which is zero."""
         by_slot = [items.codes[item_type][positions[..., slot]] for slot, item_type in enumerate(self.slots)]
         return torch.stack(by_slot, dim=-3)
+
+
+class FloatFHN(FHN):
+    """FHN without tanh and signs, `model.kind: fhn_floats`: what its codes approximate, and a teacher for them.
+
+    Users and items are vectors, and the score is that of FHN. A bundle cannot hold it.
+    """
+
+    is_float = True
+
+    def activate(self, rows: Tensor, slope: float | None) -> Tensor:
+        """The rows as they are."""
+        return rows

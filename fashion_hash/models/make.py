@@ -8,7 +8,7 @@ from torch import nn
 
 from fashion_hash.config.experiment import Config
 from fashion_hash.errors import ConfigError, suggest
-from fashion_hash.models.fhn import FHN
+from fashion_hash.models.fhn import FHN, FloatFHN
 from fashion_hash.models.linear import LinearFactors
 from fashion_hash.models.network import Network, Sizes
 from fashion_hash.models.outfit_encoder import OutfitEncoder
@@ -21,7 +21,12 @@ class MakeNetwork(Protocol):
         """A network with random weights, drawn from torch's random state."""
 
 
-NETWORKS: dict[str, MakeNetwork] = {"fhn": FHN, "outfit_encoder": OutfitEncoder, "linear": LinearFactors}
+NETWORKS: dict[str, MakeNetwork] = {
+    "fhn": FHN,
+    "fhn_floats": FloatFHN,
+    "outfit_encoder": OutfitEncoder,
+    "linear": LinearFactors,
+}
 """By the names that `model.kind` takes."""
 
 

@@ -85,4 +85,4 @@ def asymmetric_code(config: Config) -> UserForm:
 
 def takes_user_numbers(model: Network) -> bool:
     """Whether the users of a network can be kept in other forms than bits."""
-    return isinstance(model, FHN) and not model.zero_one
+    return isinstance(model, FHN) and not (model.zero_one or model.is_float)

@@ -239,11 +239,14 @@ def test_an_encoder_that_is_not_given_leaves_the_text_of_a_configuration_as_it_w
 
 
 def test_options_that_are_left_at_their_defaults_leave_the_text_of_a_configuration_as_it_was():
-    values = {"name": "x", "data": {"format": "polyvore_u", "root": "r"}, "image": {}}
+    values = {"name": "x", "data": {"format": "polyvore_u", "root": "r"}, "image": {}, "text": {}}
     text = make_config(values).to_yaml()
-    assert not {"pooling", "codes", "fill", "code"} & {line.split(":")[0].strip() for line in text.splitlines()}
+    assert not {"pooling", "codes", "fill", "code", "components"} & {
+        line.split(":")[0].strip() for line in text.splitlines()
+    }
     assert "augment: true" in text
     changed = {"image": {"pooling": "sliding", "augment": "flip"}, "model": {"codes": "zero_one"}}
+    changed["text"] = {"components": 64}
     config = make_config({**values, **changed, "negatives": {"fill": "drawn"}})
     assert make_config(yaml.safe_load(config.to_yaml())) == config
     asymmetric = make_config({**values, "user": {"code": "bytes"}})

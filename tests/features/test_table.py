@@ -7,7 +7,7 @@ from fashion_hash.core.outfits import Outfits
 from fashion_hash.core.vocabulary import Vocabulary
 from fashion_hash.data.dataset import Dataset, Split
 from fashion_hash.errors import FeatureError
-from fashion_hash.features.table import make_table, train_items, usable_outfits
+from fashion_hash.features.table import make_table, reduced, train_items, usable_outfits
 
 SLOTS = ("top", "top", "bag", "hat")
 
@@ -113,3 +113,27 @@ def test_usable_outfits(dataset, known):
     assert usable_outfits(dataset.split("train").positives, [known, train_items(dataset)]).all()
     with pytest.raises(FeatureError, match=r"each of the outfits \(4\)"):
         usable_outfits(outfits, [{kind: ~one & False for kind, one in known.items()}])
+
+
+@pytest.mark.parametrize("dim", [4, 9])  # fewer and more numbers than the four known training items
+def test_components_are_the_directions_in_which_training_items_differ_most(dataset, known, dim):
+    draw = np.random.default_rng(0)
+    raw = {kind: draw.normal(3, 2, (n, dim)).astype(np.float32) for kind, n in (("top", 5), ("bag", 3), ("hat", 2))}
+    table = make_table(dataset, "image", raw, known, "standard")
+    assert reduced(table, dataset, None) is table
+    two, most = reduced(table, dataset, 2), reduced(table, dataset, 100)
+    points = np.concatenate([table.features["top"][[0, 2]], table.features["bag"][[0, 1]]]).astype(np.float64)
+    _, values, directions = np.linalg.svd(points)
+    along = np.abs(np.sum(two.components * directions[:2].T, axis=0))
+    np.testing.assert_allclose(along, 1, atol=1e-5)
+    np.testing.assert_allclose(most.components.T @ most.components, np.eye(most.dim), atol=1e-5)
+    assert (two.dim, most.dim) == (2, min(4, dim, int((values > 1e-5 * values[0]).sum())))
+    for kind, features in table.features.items():
+        np.testing.assert_allclose(two.features[kind], features @ two.components, atol=1e-5)
+    np.testing.assert_allclose(two.unknown["hat"], two.features["hat"][0], atol=1e-5)
+    np.testing.assert_allclose(two.prepare("top", raw["top"][3]), two.features["top"][3], atol=1e-5)
+    # a head on all components is a head on the features of training items
+    inner = np.concatenate([most.features["top"][[0, 2]], most.features["bag"][[0, 1]]])
+    np.testing.assert_allclose(inner @ inner.T, points @ points.T, atol=1e-4)
+    digests = {one.digest_of_features(dataset.types) for one in (table, two, most)}
+    assert len(digests) == 1

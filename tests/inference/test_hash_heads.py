@@ -62,7 +62,7 @@ def trained(tmp_path, dataset, **sections):
 
 MODALITIES = {
     "pictures": {"image": {**BACKBONE, "normalise": "standard"}},
-    "linear": {"image": {**BACKBONE, "head": "linear", "normalise": "l2"}},
+    "linear": {"image": {**BACKBONE, "head": "linear", "normalise": "l2", "components": 6}},
     "titles": {"text": {"source": "titles", "dim": 8}},
     "all": {
         "image": BACKBONE,

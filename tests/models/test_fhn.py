@@ -88,3 +88,49 @@ def test_a_run_with_codes_of_0_and_1_is_evaluated_and_refuses_a_bundle(tmp_path)
 def test_what_has_no_codes_of_0_and_1_is_refused(sections, message):
     with pytest.raises(ConfigError, match=message):
         make_config(tiny_values(model={"codes": "zero_one", "num_bits": 16}, **sections))
+
+
+def test_fhn_in_floats_is_the_score_of_fhn_without_tanh_and_has_no_bundle(tmp_path):
+    dataset = tiny_dataset()
+    rates = {"kind": "adam", "rates": {"user": 0.05, "id": 0.05, "item_bias": 0.01, "bit_weights": 0.01}}
+    values = {"model": {"num_bits": BITS, "kind": "fhn_floats", "item_bias": True}, "optimiser": rates}
+    run = fit(make_config(tiny_values(train={"epochs": 4}, **values)), dataset, tmp_path / "run")
+    protocol = evaluate(run, "test", dataset)["protocols"]["rank_random"]
+    assert (run.form, "asymmetric" in protocol) == ("relaxed", False)
+    assert protocol["relaxed"]["auc"] == protocol["binary"]["auc"] > 0.8
+    model, inputs, _ = run.model(dataset)
+    outfit = dataset.split("test").positives.items[:1]
+    with torch.no_grad():
+        rows = {kind: torch.arange(count) for kind, count in inputs.num_items.items()}
+        items, user = model.item_codes(inputs(rows), rows, 1.7), model.user_codes(torch.tensor([1]), 1.7)
+        found = model.score(user, items, torch.from_numpy(outfit[None].astype(np.int64))).score.item()
+        slots = dataset.slots
+        z = [items.codes[kind][row, 0] for kind, row in zip(slots, outfit[0].tolist())]
+        pairs = [z[a] * z[b] for b in range(len(slots)) for a in range(b) if slots[a] != slots[b]]
+        terms = [model.users.weight[1] * model.matching.user_weights * one for one in z]
+        pairs = [model.matching.item_weights * pair for pair in pairs]
+        bias = np.mean([items.bias[kind][row].item() for kind, row in zip(slots, outfit[0].tolist())])
+    expected = 10 * (np.mean([one.mean() for one in terms]) + np.mean([one.mean() for one in pairs])) + bias
+    assert found == pytest.approx(expected, rel=1e-4)
+    with pytest.raises(BundleError, match="FloatFHN cannot be exported"):
+        export_bundle(run, dataset=dataset)
+
+
+def test_code_dropout_drops_numbers_of_items_in_training_alone():
+    counts = dict.fromkeys(TYPES, 200)
+    config = make_config(tiny_values(model={"num_bits": BITS, "code_dropout": 0.75}))
+    network = FHN(config, Sizes(SLOTS, USERS, counts, counts, {}))
+    rows = {"top": torch.arange(200)}
+
+    def codes(slope: float | None) -> torch.Tensor:
+        return network.item_codes({"id": rows}, rows, slope).codes["top"][:EMPTY]
+
+    torch.manual_seed(0)
+    dropped = codes(2.0)
+    network.eval()
+    whole = codes(2.0)
+    left = dropped != 0
+    assert left.float().mean().item() == pytest.approx(0.25, abs=0.03)
+    assert torch.allclose(dropped[left], 4 * whole[left])
+    network.train()
+    assert bool((codes(None) != 0).all())  # bits, where only users are trained

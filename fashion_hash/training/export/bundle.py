@@ -21,7 +21,7 @@ from fashion_hash.errors import BundleError, expect
 from fashion_hash.features.extraction import picture_store
 from fashion_hash.inference.outfit_encoder import EncoderContents, OutfitEncoderArrays
 from fashion_hash.inference.request_weights import RequestContents
-from fashion_hash.models.fhn import FHN
+from fashion_hash.models.fhn import FHN, FloatFHN
 from fashion_hash.models.network import Network
 from fashion_hash.models.outfit_encoder import OutfitEncoder
 from fashion_hash.training.export.agreement import check_agreement
@@ -140,7 +140,7 @@ def _scored_by(
     """The fields of BundleContents that define the score, by the entry of SCORED_BY for the class or a parent."""
     model = scorer.model
     parts = next((SCORED_BY[parent] for parent in type(model).__mro__ if parent in SCORED_BY), None)
-    if parts is None:
+    if parts is None or isinstance(model, FloatFHN):
         known = " and ".join(network.__name__ for network in SCORED_BY)
         raise BundleError(
             f"{type(model).__name__} cannot be exported: bundles can express {known}, and classes derived from them "
@@ -159,7 +159,7 @@ def _scored_by(
 def exportable(model: Network) -> bool:
     """Whether a bundle can express the score of a network."""
     anchors = isinstance(model, OutfitEncoder) and model.anchors > 1
-    return not anchors and any(parent in SCORED_BY for parent in type(model).__mro__)
+    return not (anchors or isinstance(model, FloatFHN)) and any(parent in SCORED_BY for parent in type(model).__mro__)
 
 
 def _by_vectors(

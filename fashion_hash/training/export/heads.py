@@ -63,7 +63,11 @@ def _content_heads(modality: str, hashing: ContentHashing, model: Network, input
     if modality in inputs.tables:
         table = inputs.tables[modality]
         takes = TITLES if table.encoder is not None else ATTRIBUTES if table.attributes is not None else FEATURES
-        heads = ContentHeads(layers, table.normaliser, table.unknown, takes, source, table.encoder)
+        unknown = table.unknown
+        if table.components is not None:  # new items have features of full length
+            layers = {item_type: _of_full_length(of_type, table.components) for item_type, of_type in layers.items()}
+            unknown = {item_type: of_type @ table.components.T for item_type, of_type in unknown.items()}
+        heads = ContentHeads(layers, table.normaliser, unknown, takes, source, table.encoder)
         return replace(heads, attributes=table.attributes)
     assert hashing.backbone is not None
     assert config.image is not None
@@ -82,6 +86,12 @@ def _layers(head: nn.Module) -> tuple[Layer, ...]:
     assert len(between) == len(linear) - 1, head
     assert all(isinstance(layer, nn.ReLU) for layer in between), head
     return tuple(Layer(_array(layer.weight), None if layer.bias is None else _array(layer.bias)) for layer in linear)
+
+
+def _of_full_length(layers: tuple[Layer, ...], components: np.ndarray) -> tuple[Layer, ...]:
+    """The layers of a head that reads components, as one that reads the features: the first one takes them on."""
+    first, *others = layers
+    return (Layer(first.weight @ components.T, first.bias), *others)
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -183,6 +183,13 @@ def _check_start(config: Config, path: Path) -> None:
     values: dict[str, tuple[str, str]] = {"model.codes": (config.model.codes, other.model.codes)}
     if config.image is not None and other.image is not None:
         values["image.pooling"] = (config.image.pooling, other.image.pooling)
+    for name in ("image", "text"):
+        sections = (getattr(config, name), getattr(other, name))
+        if any(section is not None and section.components is not None for section in sections):
+            raise ConfigError(
+                f"train.start: {name}.components are those of the training items of each run, so that heads mean "
+                "something else in another run: leave components out in both"
+            )
     for key, (now, then) in values.items():
         if now != then:
             raise ConfigError(f"train.start: {path} was trained with {key} {then}, got {now}: set {key} to {then}")

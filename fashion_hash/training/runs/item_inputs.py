@@ -22,7 +22,7 @@ from fashion_hash.features.backbone import Backbone
 from fashion_hash.features.cooccurrence import cooccurrence_table
 from fashion_hash.features.extraction import backbone_of, image_table, picture_store
 from fashion_hash.features.pictures import load_pictures, random_views
-from fashion_hash.features.table import FeatureTable, train_items
+from fashion_hash.features.table import FeatureTable, reduced, train_items
 from fashion_hash.features.text import text_table, titles_of
 from fashion_hash.training.device import choose_device
 from fashion_hash.training.own_rows import OwnRows
@@ -65,7 +65,7 @@ class ItemInputs:
         self._seen = seen
         self.feature_dims: dict[str, int] = {}
         if config.image is not None and config.image.mode == "frozen":
-            self.tables["image"] = image_table(config, dataset, self.device)
+            self.tables["image"] = reduced(image_table(config, dataset, self.device), dataset, config.image.components)
         elif config.image is not None:
             self.backbone = backbone_of(config.image, config.seed)
             self.backbone.check_size(config.image.size)
@@ -73,7 +73,7 @@ class ItemInputs:
             self._decoders = ThreadPoolExecutor(config.train.workers)
             self.feature_dims["image"] = self.backbone.dim
         if config.text is not None:
-            self.tables["text"] = text_table(config, dataset)
+            self.tables["text"] = reduced(text_table(config, dataset), dataset, config.text.components)
         if config.cooccurrence is not None:
             self.tables["cooccurrence"] = cooccurrence_table(dataset, config.cooccurrence.dim)
         if config.attributes is not None:
@@ -113,13 +113,12 @@ class ItemInputs:
         for modality, table in self.tables.items():
             if modality == "cooccurrence":  # the outfits have their own fingerprint
                 continue
-            digest = hashlib.sha256()
-            for item_type in self.dataset.types:
-                if table.encoder is None:
-                    digest.update(np.ascontiguousarray(table.features[item_type]).data)
-                else:  # the last bits of vectors may differ between machines
-                    digest.update(json.dumps([modality, item_type, titles_of(self.dataset)[item_type]]).encode())
-            fingerprints[f"{modality} features"] = digest.hexdigest()[:12]
+            of_features = table.digest_of_features(self.dataset.types)
+            if table.encoder is not None:  # the last bits of vectors may differ between machines
+                titles = titles_of(self.dataset)
+                words = [json.dumps([modality, item_type, titles[item_type]]) for item_type in self.dataset.types]
+                of_features = hashlib.sha256("".join(words).encode()).hexdigest()
+            fingerprints[f"{modality} features"] = of_features[:12]
         return fingerprints
 
     def __call__(

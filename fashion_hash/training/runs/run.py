@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fashion_hash.config.experiment import Config, load_config
+from fashion_hash.config.network import FLOATS
 from fashion_hash.data.dataset import Dataset
 from fashion_hash.data.load import load_dataset
 from fashion_hash.data.splits.cold_users import hide_cold_users
@@ -150,7 +151,7 @@ class Run(RunFolder[Config]):
         "binary", "asymmetric" where users are more than bits (user.code), or "relaxed" for models of floats.
         """
         encoder, kind = self.config.encoder, self.config.model.kind
-        floats = kind == "linear" or (encoder is not None and encoder.output == "float")
+        floats = kind in FLOATS or (encoder is not None and encoder.output == "float")
         if floats:
             return "relaxed"
         return "binary" if self.config.user.code == "bits" else "asymmetric"

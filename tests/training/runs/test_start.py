@@ -52,3 +52,6 @@ def test_a_run_whose_codes_mean_something_else_is_refused_before_anything_is_wri
     values = tiny_values(image={"pooling": "sliding"}, train={"start": str(first.path)})
     with pytest.raises(ConfigError, match=r"with image.pooling adaptive, got sliding: set image.pooling to adaptive"):
         fit(make_config(values), tiny_dataset(), tmp_path / "second")
+    values = tiny_values(image={"components": 8}, train={"start": str(first.path)})
+    with pytest.raises(ConfigError, match=r"train.start: image.components are those of the training items"):
+        fit(make_config(values), tiny_dataset(), tmp_path / "second")
