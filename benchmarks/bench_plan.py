@@ -4,24 +4,27 @@
                                     [--json] [--save]
 
 Bytes are those of the files of a bundle of random codes (top, bottom and shoe, two modalities of 128 bits, users with
-eight likes). Times are those of one process on one thread, alone and in batches; the bandwidth of the memory and of the
-disk is measured beside them. A pool divided among Ray actors of one local node is asked as well: it should take what
-scale_plan.py says of so many outfits on so many cores. Composition is measured on clustered codes (compose_world.py).
+eight likes). Times are those of one process on one thread, alone and in batches, and of one on every core at once; the
+bandwidth of the memory and of the disk is measured beside them. A pool divided among Ray actors of one local node is
+asked as well: it should take what scale_plan.py says of so many outfits on so many cores. Composition is measured on
+clustered codes (compose_world.py).
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from compose_world import compose_world
-from scale_plan import constants, seconds_of_question
+from scale_plan import Machine, constants, seconds_of_scan
 from serve_world import SLOTS, make_bundle
 
 import results
@@ -34,6 +37,8 @@ from fashion_hash.retrieval.composition.problem import CompositionTask
 from fashion_hash.retrieval.recommender import Recommender
 
 ITEMS, USERS, K = 10_000, 1_024, 10
+CORES = len(os.sched_getaffinity(0))
+WAYS = (1, 2, 4, 8)  # shards of the small pool
 LARGE = 1 << 30  # bytes that are read and written to measure bandwidth
 
 
@@ -52,25 +57,30 @@ def main(argv: Sequence[str] | None = None) -> None:
     figures: dict[str, Any] = {"options": {name: value for name, value in vars(options).items() if name != "folder"}}
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
-        figures["memory_gb_a_second"] = memory_bandwidth()
+        figures["memory_gb_a_second"] = {"one": memory_bandwidth(1), "all": memory_bandwidth(CORES)}
         figures["disk"] = disk_bandwidth(Path(temporary))
         figures["composition"] = [composition(Path(temporary) / str(size), size) for size in sizes]
         path = folder / f"{options.outfits} outfits"
         bundle = Bundle.open(path) if path.exists() else make_bundle(path, options.outfits, ITEMS, USERS)
         figures["bytes"] = sizes_of(bundle, options.outfits)
-        figures["scan"] = scan(Recommender.load(bundle.root, verify=False, engine="sums"), options.outfits)
+        figures["scan"] = scan(bundle.root, options.outfits)
+        figures["scan_on_all_cores"] = scan_on_all_cores(bundle.root, options.outfits)
         figures["cluster"] = cluster(bundle, options.shards)
-    expected = seconds_of_question(constants(figures), options.outfits, options.shards, len(os.sched_getaffinity(0)))
+    of = constants(figures)
+    here = Machine(CORES, bandwidth=figures["memory_gb_a_second"]["all"])
+    expected = of.way_a_shard * options.shards + seconds_of_scan(of, options.outfits, here)
     figures["cluster"]["predicted_milliseconds"] = round(1e3 * expected, 1)
     if not results.hand_over(options, figures):
         for name, value in figures.items():
             print(f"{name:20} {value}")
 
 
-def memory_bandwidth() -> float:
-    """GB a second that one thread reads."""
-    block = np.ones(LARGE // 8, dtype=np.uint64)
-    return round(LARGE / min(timed(lambda: block.max()) for _ in range(5)) / 1e9, 1)
+def memory_bandwidth(cores: int) -> float:
+    """GB a second that so many threads read together."""
+    blocks = [np.ones(LARGE // 8, dtype=np.uint64) for _ in range(cores)]
+    with ThreadPoolExecutor(cores) as threads:
+        best = min(timed(lambda: list(threads.map(np.max, blocks))) for _ in range(5))
+    return round(cores * LARGE / best / 1e9, 1)
 
 
 def disk_bandwidth(folder: Path) -> dict[str, float]:
@@ -114,30 +124,62 @@ def sizes_of(bundle: Bundle, outfits: int) -> dict[str, float]:
     }
 
 
-def scan(recommender: Recommender, outfits: int) -> dict[str, float]:
-    """Nanoseconds an outfit and user, alone and in batches."""
+def scan(path: Path, outfits: int, together: Callable[[], Any] = lambda: None) -> dict[str, float]:
+    """Nanoseconds an outfit and user, alone and in batches; `together` waits for others that do the same."""
+    recommender = Recommender.load(path, verify=False, engine="sums")
     users = list(recommender.bundle.users.all())
     recommender.recommend(users[:64], K)
     recommender.recommend(users[0], K)
-    of = {"alone": float(np.median([timed(lambda: recommender.recommend(user, K)) for user in users[:30]]))}  # noqa: B023
+    together()
+    of = {"alone": float(np.median([timed(lambda: recommender.recommend(user, K)) for user in users[:50]]))}  # noqa: B023
     for batch in (16, 64):
-        starts = range(0, 3 * batch, batch)
+        together()
+        starts = range(0, 4 * batch, batch)
         times = [timed(lambda: recommender.recommend(users[at : at + batch], K)) for at in starts]  # noqa: B023
-        of[f"batch_{batch}"] = min(times) / batch
+        of[f"batch_{batch}"] = float(np.median(times)) / batch
     return {name: round(1e9 * value / outfits, 4) for name, value in of.items()}
 
 
-def cluster(bundle: Bundle, shards: int) -> dict[str, float]:
-    """Milliseconds of a question to all shards, of a pool and of one so small that only its way counts."""
-    times = {}
-    with tempfile.TemporaryDirectory() as folder, local_nodes(1, 4 * shards + 2) as nodes:
+def scan_on_all_cores(path: Path, outfits: int) -> dict[str, float]:
+    """The same while every core of the machine does it: they share the memory. The mean of all cores."""
+    several = multiprocessing.get_context("spawn")
+    barrier = several.Barrier(CORES)
+    with ProcessPoolExecutor(CORES, several, _take, (barrier,)) as processes:
+        of = list(processes.map(_scan, [path] * CORES, [outfits] * CORES))
+    return {name: round(float(np.mean([one[name] for one in of])), 4) for name in of[0]}
+
+
+def _take(barrier: Any) -> None:
+    global _barrier  # an initializer has no other way to leave something for the work of its process
+    _barrier = barrier
+
+
+def _scan(path: Path, outfits: int) -> dict[str, float]:
+    return scan(path, outfits, _barrier.wait)
+
+
+def cluster(bundle: Bundle, shards: int) -> dict[str, Any]:
+    """Milliseconds of a question to all shards, and of questions to so small a pool that only their way counts."""
+    ways = {}
+    with tempfile.TemporaryDirectory() as folder, local_nodes(1, shards + sum(WAYS) + 2) as nodes:
         small = make_bundle(Path(folder) / "small", 1_000, 100, USERS)
-        for name, asked in (("way", small), ("whole", bundle)):
-            recommender = Recommender.load(asked.root, verify=False, engine=Cluster(shards, 1, nodes.address))
-            users = list(recommender.bundle.users.all())
-            seconds = [timed(lambda: recommender.recommend(user, K)) for user in users[:110]]  # noqa: B023
-            times[name] = float(np.median(seconds[10:]))
-    return {"shards": shards, **{f"{name}_milliseconds": round(1e3 * value, 2) for name, value in times.items()}}
+        whole = asked(bundle, Cluster(shards, 1, nodes.address))
+        for count in WAYS:
+            ways[count] = asked(small, Cluster(count, 1, nodes.address))
+    return {
+        "shards": shards,
+        "whole_milliseconds": whole,
+        "way_milliseconds": ways,
+        "way_a_shard": round(ways[WAYS[-1]] / WAYS[-1], 2),
+    }
+
+
+def asked(bundle: Bundle, engine: Cluster) -> float:
+    """Milliseconds of a question by one user, the median of a hundred."""
+    recommender = Recommender.load(bundle.root, verify=False, engine=engine)
+    users = list(recommender.bundle.users.all())
+    seconds = [timed(lambda: recommender.recommend(user, K)) for user in users[:110]]  # noqa: B023
+    return round(1e3 * float(np.median(seconds[10:])), 2)
 
 
 def composition(path: Path, size: int) -> dict[str, float]:

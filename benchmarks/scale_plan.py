@@ -1,11 +1,11 @@
 """What a crowd or a catalogue of any size takes: bytes, machines and money, from what bench_plan.py measured.
 
     python benchmarks/scale_plan.py [--outfits 1e9] [--questions 1000] [--deadline 0.1] [--cores 32] [--gib 256]
-                                    [--dollars 2] [--users 1e8] [--items 1e7]
+                                    [--bandwidth 200] [--dollars 2] [--users 1e8] [--items 1e7]
 
-A question is scanned by all shards at once. A shard lies on one core, so it may hold what a core scans in half of the
-deadline. Questions that come while others are answered are answered together, sixteen at most. Prices are an
-assumption, not a measurement: --dollars is what a machine costs an hour.
+A shard is what one machine scans with all its cores, and may hold what these scan in half of the deadline. Questions
+that come while others are answered are answered together, sixteen at most. The machine is an assumption, not a
+measurement: what it costs an hour (--dollars), and what its memory gives (--bandwidth) as well.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import results
 HOURS = 730  # of a month
 FREE = 0.7  # the share of a machine's memory that files may fill
 LIMIT_ROWS = 1 << 31  # the rows of a pool are numbered in 32 bits
-SLOT_PAIRS = 6  # ordered pairs of top, bottom and shoe
+TOGETHER = 16  # questions that the service answers at once
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Constants:
         alone: seconds an outfit, when users are asked one by one.
         together: the same of a user in a batch of sixteen.
         bulk: the same of a user in a batch of 64.
-        way: seconds that a question is on its way to shards and back.
+        way_a_shard: seconds that a shard adds to the way of a question.
         composition: items a type and seconds of an exact answer, by size.
         lists: items a type and seconds of building partner lists with all cores, by size.
     """
@@ -50,16 +50,17 @@ class Constants:
     alone: float
     together: float
     bulk: float
-    way: float
+    way_a_shard: float
     composition: Sequence[tuple[int, float]]
     lists: Sequence[tuple[int, float]]
 
 
 class Machine(NamedTuple):
-    """A machine to plan with, and what it costs an hour."""
+    """A machine to plan with: its memory in GiB and GB a second, and what it costs an hour."""
 
     cores: int = 32
     gib: float = 256.0
+    bandwidth: float = 200.0
     dollars: float = 2.0
 
 
@@ -78,6 +79,8 @@ class Plan(NamedTuple):
         told: bytes that a service maps.
         machines: how many, by what asks for them: "memory", "deadline" and "questions".
         bottleneck: what asks for most.
+        shards: a machine each; other machines are replicas.
+        service: cores that ask the shards.
         dollars: a month.
     """
 
@@ -85,12 +88,9 @@ class Plan(NamedTuple):
     told: float
     machines: Mapping[str, int]
     bottleneck: str
+    shards: int
+    service: float
     dollars: float
-
-    @property
-    def most(self) -> int:
-        """How many machines are enough for everything."""
-        return max(self.machines.values())
 
 
 def constants(figures: Mapping[str, Any]) -> Constants:
@@ -105,28 +105,35 @@ def constants(figures: Mapping[str, Any]) -> Constants:
         alone=scan["alone"] / 1e9,
         together=scan["batch_16"] / 1e9,
         bulk=scan["batch_64"] / 1e9,
-        way=figures["cluster"]["way_milliseconds"] / 1e3,
+        way_a_shard=figures["cluster"]["way_a_shard"] / 1e3,
         composition=[(row["items"], row["seconds"]) for row in figures["composition"]],
         lists=[(row["items"], row["lists_seconds"]) for row in figures["composition"]],
     )
 
 
-def seconds_of_question(of: Constants, outfits: float, shards: int, cores: int) -> float:
-    """One question to a pool in shards, on a machine that does nothing else."""
-    at_once = min(shards, cores)
-    return of.way + of.alone * outfits / shards * math.ceil(shards / at_once)
+def seconds_of_scan(of: Constants, outfits: float, machine: Machine) -> float:
+    """One user's scan by all cores of a machine, which share its memory."""
+    return outfits * max(of.alone / machine.cores, of.scanned / machine.bandwidth / 1e9)
 
 
 def plan(of: Constants, outfits: float, machine: Machine, load: Load) -> Plan:
-    """How many machines a pool takes, each shard once."""
-    memory = outfits * of.scanned / (FREE * machine.gib * 2**30)
-    shards = outfits * of.alone / (load.deadline / 2)
-    busy = load.questions * outfits * of.together  # cores that scan
-    wanted = {"memory": memory, "deadline": shards / machine.cores, "questions": busy / machine.cores}
+    """How many machines a pool takes, and how many shards it is divided into."""
+    wanted = {
+        "memory": outfits * of.scanned / (FREE * machine.gib * 2**30),
+        "deadline": seconds_of_scan(of, outfits, machine) / (load.deadline / 2),
+        "questions": load.questions * outfits * of.together / machine.cores,
+    }
     machines = {name: max(1, math.ceil(value)) for name, value in wanted.items()}
-    most = max(machines.values())
-    bottleneck = max(wanted, key=wanted.__getitem__)
-    return Plan(outfits * of.scanned, outfits * of.told, machines, bottleneck, most * machine.dollars * HOURS)
+    shards = max(machines["memory"], machines["deadline"])
+    return Plan(
+        scanned=outfits * of.scanned,
+        told=outfits * of.told,
+        machines=machines,
+        bottleneck=max(wanted, key=wanted.__getitem__),
+        shards=shards,
+        service=load.questions / TOGETHER * shards * of.way_a_shard,
+        dollars=max(machines.values()) * machine.dollars * HOURS,
+    )
 
 
 def grown(points: Sequence[tuple[int, float]], size: float) -> float:
@@ -146,15 +153,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--deadline", type=float, default=Load().deadline, help="seconds")
     parser.add_argument("--cores", type=int, default=Machine().cores)
     parser.add_argument("--gib", type=float, default=Machine().gib)
+    parser.add_argument(
+        "--bandwidth", type=float, default=Machine().bandwidth, help="GB a second of a machine's memory"
+    )
     parser.add_argument("--dollars", type=float, default=Machine().dollars, help="of a machine an hour")
     options = parser.parse_args(argv)
     if min(vars(options).values()) <= 0:
         parser.error("every number must be above 0")
     of = constants(results.read("plan")["figures"])
-    machine = Machine(options.cores, options.gib, options.dollars)
+    machine = Machine(options.cores, options.gib, options.bandwidth, options.dollars)
     pool = plan(of, options.outfits, machine, Load(options.questions, options.deadline))
     print(f"{options.outfits:,.0f} outfits: {pool.scanned / 1e9:,.1f} GB scanned, {pool.told / 1e9:,.1f} GB told")
-    print(f"  machines: {dict(pool.machines)}, most by {pool.bottleneck}; {pool.dollars:,.0f} dollars a month")
+    print(
+        f"  machines: {dict(pool.machines)}, most for the {pool.bottleneck}; {pool.shards} shards; "
+        f"{pool.service:.1f} cores of the service; {pool.dollars:,.0f} dollars a month"
+    )
     a_type = options.items / 3
     print(f"{options.items:,.0f} items: {options.items * (of.item + of.partners) / 1e9:,.1f} GB with partner lists")
     print(f"  composed in {grown(of.composition, a_type):,.2f} s, lists in {grown(of.lists, a_type) / 3600:,.1f} h")

@@ -38,6 +38,7 @@ from fashion_hash.index.pool import CHUNK, FOLDER, FORMAT, FORMAT_VERSION
 from fashion_hash.index.scoring import PoolRows, scoring_of
 
 PIECE = 1 << 20  # outfits
+MOST_ROWS = (1 << 31) - 64 * 256  # int32, with room for the padding of a scan's segments
 
 
 def build_index(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str] | None = None) -> Path:
@@ -209,6 +210,11 @@ def _write_rows(folder: Path, bundle: Bundle, items: np.ndarray, order: np.ndarr
 
 
 def _check_items(bundle: Bundle, outfits: Outfits, outfit_ids: Sequence[str]) -> None:
+    if len(outfits) > MOST_ROWS:
+        raise DataError(
+            f"the pool has {counted(len(outfits), 'outfit')}, but rows are numbered up to {MOST_ROWS:,}: index "
+            "them in several bundles"
+        )
     if outfits.slots != bundle.slots:
         raise DataError(f"the pool has the slots {outfits.slots}, but the bundle has {bundle.slots}")
     sizes = np.array([len(bundle.items[item_type]) for item_type in bundle.slots])

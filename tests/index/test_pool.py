@@ -160,3 +160,11 @@ def test_a_pool_of_other_slots_is_refused(tmp_path: Path) -> None:
     bundle = random_bundle(tmp_path / "bundle")
     with pytest.raises(DataError, match=r"the pool has the slots .* but the bundle has"):
         build_index(bundle, Outfits.of(("top", "shoe"), [0], [[0, 0]]))
+
+
+def test_a_pool_whose_rows_need_more_than_32_bits_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = random_bundle(tmp_path / "bundle")
+    monkeypatch.setattr(build, "MOST_ROWS", 2)
+    items = np.zeros((3, len(bundle.slots)), dtype=np.int64)
+    with pytest.raises(DataError, match="the pool has 3 outfits, but rows are numbered up to 2"):
+        build_index(bundle, Outfits.of(bundle.slots, [0, 0, 0], items))
