@@ -167,6 +167,8 @@ def random_codes(options: argparse.Namespace, size: int) -> tuple[Any, np.ndarra
         compatibility_scale=10,
         manifest={"preference_scale": 10, "compatibility_scale": 10},
         repeat_empty=False,
+        own=None,
+        user_form="bits",
         user_codes=codes(options.users),
         item_codes={kind: codes(size, MODALITIES) for kind in SLOTS},
         item_bias={kind: np.zeros(size, dtype=np.int32) for kind in SLOTS},
