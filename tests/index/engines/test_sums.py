@@ -22,7 +22,7 @@ from fashion_hash.index.engines.sums import block as scan_vectors
 from fashion_hash.index.engines.sums import codes as scan_codes
 from fashion_hash.index.engines.sums import engine as sums_engine
 from fashion_hash.index.engines.sums import kernels as scan_kernels
-from fashion_hash.index.engines.sums.codes import NIBBLES, SIXES
+from fashion_hash.index.engines.sums.codes import HALVES, NIBBLES, SIXES
 from fashion_hash.index.engines.sums.engine import SumScan
 from fashion_hash.index.engines.sums.files import build_scan
 from fashion_hash.index.outfit_terms import OutfitTerms
@@ -149,14 +149,18 @@ def test_totals_err_no_more_than_is_said(tmp_path: Path, seed: int) -> None:
     own = None if bundle.own is None else exact.own_query(bundle, bundle.user_codes)[:, scan._own_order]
     signed = exact.query(bundle, bundle.user_codes)[:, scan._order]
     queries = scan._queries(signed, [NOTHING] * len(score), own=own)
-    totals = np.zeros((len(score), 64), dtype=np.uint16)
-    for (_, first, last, _), query in zip(files.segments, queries):
+    hit = scan_vectors.Found(np.zeros((len(score), 64), dtype=np.uint16), np.zeros(len(score), dtype=np.uint64))
+    lowest = np.zeros(len(score), dtype=np.uint16)
+    for number, ((_, first, last, _), query) in enumerate(zip(files.segments, queries)):
+        tables = (scan._tables if bundle.user_form == "bits" else scan._tables_of(signed, own))[number]
         for block in range(first, last):
-            scan_vectors.block_totals(files.codes, block, query.tables, 0, 6, files.constants, totals)
+            blocks = scan_vectors.Blocks(files.codes, files.constants)
+            scan_vectors.block_totals(blocks, block, query.tables, query.multiplier, 0, 6, lowest, hit)
             rows = files.rows[block * 64 : block * 64 + 64]
             units = (score[:, rows[rows >= 0]] - files.lowest) / files.unit
-            wrong = totals[:, rows >= 0] + query.offsets[:, None] - units
-            assert np.abs(wrong).max() <= query.error + scan_kernels.ROUNDING
+            wrong = hit.totals[:, rows >= 0] + query.offsets[:, None] - units
+            assert -wrong.min() <= query.error + scan_kernels.ROUNDING
+            assert wrong.max() <= tables.excess + 2 * scan_kernels.ROUNDING + 1
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -259,25 +263,42 @@ def test_too_many_codes_to_count(tmp_path: Path) -> None:
         (scan_vectors.plain_totals, SIXES, set()),
     ],
 )
-def test_every_step_adds_up_the_entries(step: Callable[..., None], codes: np.ndarray, needs: set[str]) -> None:
+def test_every_step_adds_up_the_entries(step: Callable[..., int], codes: np.ndarray, needs: set[str]) -> None:
     if not needs <= scan_vectors.features():
         pytest.skip(f"this processor lacks {needs}")
     rng = np.random.default_rng(0)
-    groups, users, blocks = 3, 9, 5
-    digits = rng.integers(0, 2, (blocks * 64, 24 * groups), dtype=np.uint8)
-    packed = scan_codes.blocks(digits, np.arange(24 * groups), 1)  # one plane: counts are digits
-    places = digits.reshape(-1, groups, 24)[:, :, codes] @ (1 << np.arange(codes.shape[1]))
-    tables = rng.integers(0, 255 // len(codes), (users, groups, len(codes), 1 << codes.shape[1]), dtype=np.uint8)
-    constants = rng.integers(0, 60_000, (blocks, 64), dtype=np.uint16)
-    expected = np.zeros((users, blocks * 64), dtype=np.int64) + constants.reshape(-1)
-    for group in range(groups):
-        for code in range(len(codes)):
-            expected += tables[:, group, code, places[:, group, code]]
-    flat = tables.reshape(users, -1)
-    for block, last in product(range(blocks), range(2, users + 1)):  # one user to eight: four at once, and the rest
-        totals = np.zeros((last - 1, 64), dtype=np.uint16)
-        step(packed, block, flat, 1, last, constants, totals)
-        assert (totals == expected[1:last, block * 64 : block * 64 + 64]).all()
+    users, blocks = 9, 5
+    for groups, multiplier in ((1, 20_000), (2, 65_535), (5, 50_000)):
+        digits = rng.integers(0, 2, (blocks * 64, 24 * groups), dtype=np.uint8)
+        packed = scan_codes.blocks(digits, np.arange(24 * groups), 1)  # one plane: counts are digits
+        places = digits.reshape(-1, groups, 24)[:, :, codes] @ (1 << np.arange(codes.shape[1]))
+        most = 255 // max(map(len, HALVES[len(codes)]))
+        tables = rng.integers(0, most, (users, groups, len(codes), 1 << codes.shape[1]), dtype=np.uint8)
+        constants = rng.integers(0, 65_000, (blocks, 64), dtype=np.uint16)
+        sums = np.zeros((users, blocks * 64), dtype=np.int64)
+        means = np.zeros((users, groups + groups % 2, blocks * 64), dtype=np.int64)
+        for group in range(groups):
+            for half in HALVES[len(codes)]:
+                for code in half:
+                    means[:, group] += tables[:, group, code, places[:, group, code]]
+        means = (means + 1) >> 1
+        sums = ((means[:, ::2] + means[:, 1::2] + 1) >> 1).sum(axis=1)
+        expected = np.minimum((4 * sums * multiplier >> 16) + constants.reshape(-1), 65_535)
+        assert groups == 1 or expected.max() == 65_535
+        flat = tables.reshape(users, -1)
+        bounds = rng.integers(30_000, 60_000, users).astype(np.uint16)
+        for block, last in product(range(blocks), range(2, users + 1)):  # one user to eight: four at once, and the rest
+            hit = scan_vectors.Found(np.zeros((last - 1, 64), dtype=np.uint16), np.zeros(last - 1, dtype=np.uint64))
+            every = step(scan_vectors.Blocks(packed, constants), block, flat, multiplier, 1, last, bounds, hit)
+            here = expected[1:last, block * 64 : block * 64 + 64]
+            assert (hit.totals == here).all()
+            words = np.packbits(here >= bounds[1:last, None], axis=1, bitorder="little").view(np.uint64)[:, 0]
+            assert (hit.hits == words).all()
+            assert every == np.bitwise_or.reduce(words)
+            highest = np.full(users, 65_535, dtype=np.uint16)
+            step(scan_vectors.Blocks(packed, constants), block, flat, multiplier, 1, last, highest, hit)
+            words = np.packbits(here == 65_535, axis=1, bitorder="little").view(np.uint64)[:, 0]
+            assert (hit.hits == words).all()
 
 
 @pytest.mark.slow
@@ -339,7 +360,8 @@ def test_blocks_hold_the_digits() -> None:
     weights = rng.integers(-(2**20), 2**20, (2, 40))
     packed = scan_codes.blocks(counts, order, 3)
     owners = rng.integers(0, 2, 128)
-    weighed = scan_kernels.weigh(packed, owners, np.arange(128), scan_codes.exact_tables(weights[:, order], 3))
+    weights_of_bits = scan_codes.exact_weights(weights[:, order], 3)
+    weighed = scan_kernels.weigh(packed, owners, np.arange(128), weights_of_bits)
     assert (weighed == (counts.astype(np.int64) @ weights.T)[np.arange(128), owners]).all()
 
 
@@ -354,7 +376,11 @@ def test_the_worst_codes_err_as_much_as_is_said(codes: np.ndarray, most: int) ->
     digit_weights = np.zeros(scan_codes.num_groups(64, planes) * 24)
     digit_weights[: 64 * planes] = np.outer(weights / unit, 1 << np.arange(planes)).ravel()
     by_code = digit_weights.reshape(-1, 24)[:, codes].reshape(-1, codes.shape[1])
-    wrong = tables.entries - by_code @ bits.T
-    assert wrong.max(axis=1).sum() <= tables.error
-    assert -wrong.min(axis=1).sum() <= tables.error
-    assert tables.entries.reshape(-1, len(codes), tables.entries.shape[1]).max(axis=2).sum(axis=1).max() <= 255
+    value = tables.multiplier / 2**16
+    assert 0 < tables.multiplier < 2**16
+    wrong = tables.entries * value - by_code @ bits.T
+    assert -wrong.min(axis=1).sum() + 1 <= tables.error + 1e-9
+    assert wrong.max(axis=1).sum() + 4 * value * len(digit_weights) / 48 <= tables.excess + 1e-9
+    largest = tables.entries.reshape(-1, len(codes), tables.entries.shape[1]).max(axis=2)
+    for half in scan_codes.HALVES[len(codes)]:
+        assert largest[:, half].astype(int).sum(axis=1).max() <= 255

@@ -16,7 +16,10 @@ ADC", 2017; AVX-512's vpermb takes codes of 6 bits). Older processors shuffle wi
 the same bytes as six codes of 4 bits, the halves of the bytes. Within a block outfit i < 32 is in lane
 2 * i and outfit 32 + i in lane 2 * i + 1, so that 16-bit sums leave the kernel in order.
 
-Tables. An entry is a sum of digit weights in a fixed unit of score, rounded to a byte. A user of signs only
+Tables. An entry is a sum of digit weights, rounded to a byte. The codes of a group are divided into two halves whose
+sums fit in a byte; the mean of both, and the mean of two groups' means, are rounded up and fit as well, so that 16-bit
+words are added once for two groups only. The sum over all pairs, `sum`, is brought to the unit of the constants, a
+fixed unit of score, by 4 * sum * multiplier >> 16 (`Tables.multiplier`). A user of signs only
 flips signs of weights, and a flipped sign is a flipped digit and a constant. A user's tables are
 therefore the same tables with permuted entries, and the bound of the rounding error is known beforehand.
 A user of other numbers has tables of their own, in the same unit: no number makes a weight larger.
@@ -33,14 +36,20 @@ from fashion_hash.core.codes import WEIGHT_ONE, Packed
 
 LANES = 64  # outfits in a block
 GROUP = 24
-# the largest sum of a group's entries, to fit in a byte; rounding adds at most 6 halves
+# the largest sum of a group's digits in units, so that half of them fit in a byte in a finer unit
 GROUP_MOST = 252
+# the largest sum of half a group's digits as entries, to fit in a byte; rounding adds at most 3 halves
+HALF_MOST = 253
+# the largest sum over the pairs of groups, four times of which fit in 16 bits; rounding adds at most 3 a pair
+PAIRS_MOST = 16_000
 LANE_OF = np.concatenate([np.arange(0, LANES, 2), np.arange(1, LANES, 2)])
 # the digits of a group in the order of the bits of its bytes
 BYTE_ORDER = np.array([0, 1, 2, 3, 4, 5, 18, 19, 6, 7, 8, 9, 10, 11, 20, 21, 12, 13, 14, 15, 16, 17, 22, 23])
 # the digits of each code of a group, (C, bits per code): four codes of 6, or six codes of 4
 SIXES = np.arange(GROUP).reshape(4, 6)
 NIBBLES = BYTE_ORDER.reshape(6, 4)
+# which codes of a group are added up to a half, by their number: heavy bits stand before light ones
+HALVES = {4: ((0, 3), (1, 2)), 6: ((0, 1, 5), (2, 3, 4))}
 NONE = np.zeros(0)
 
 
@@ -114,20 +123,24 @@ class Tables(NamedTuple):
     """The tables of outfits of n items, before a user flips them.
 
     Attributes:
-        entries: (G * C, E) uint8, the value of each code in units, or (U, G * C, E) for each user.
+        entries: (G * C, E) uint8, the value of each code, or (U, G * C, E) for each user.
+        multiplier: the 65536th part of a unit that an entry counts, rounded up.
         weights: (D,) or (U, D) float64, the value of one count in units, all positive, bits in layout order.
         full: the largest count that the digits in use can represent.
         most: the largest count that occurs, n * M.
-        error: the bound of the total rounding error, in units; of all users.
+        error: how far, in units, a preference may lie above its total; of all users.
+        excess: how far, in units, a total may lie above its preference; of all users.
         own: float64 as weights, the value of a bit of an own code in units, in layout order; zeros for outfits
             without, (0,) or (U, 0) for a bundle without.
     """
 
     entries: np.ndarray
+    multiplier: int
     weights: np.ndarray
     full: int
     most: int
     error: float
+    excess: float
     own: np.ndarray
 
 
@@ -171,22 +184,54 @@ def make_tables(
     """
     used = num_planes(most)
     users = weights.shape[:-1]
-    by_code = _digit_weights(weights / unit, planes, used, own / unit).reshape(*users, -1, GROUP)[..., codes]
-    values = by_code.reshape(*users, -1, codes.shape[1]) @ _bits(codes).T
+    digit_weights = _digit_weights(weights / unit, planes, used, own / unit).reshape(*users, -1, GROUP)
+    by_code = digit_weights[..., codes]
+    multiplier = _multiplier(by_code.sum(axis=-1))
+    value = multiplier / 2**16  # of an entry, in units
+    values = (by_code / value).reshape(*users, -1, codes.shape[1]) @ _bits(codes).T
     entries = np.rint(values)
-    error = float(np.abs(entries - values).max(axis=-1).sum(axis=-1).max(initial=0))
-    return Tables(entries.astype(np.uint8), weights / unit, (1 << used) - 1, most, error, own / unit)
+    wrong, groups = entries - values, digit_weights.shape[-2]
+    error, excess = (float(side.max(axis=-1).sum(axis=-1).max(initial=0)) * value for side in (-wrong, wrong))
+    rounded_up = 4 * value * -(-groups // 2)  # half a step for each mean of two
+    return Tables(
+        entries.astype(np.uint8),
+        multiplier,
+        weights / unit,
+        (1 << used) - 1,
+        most,
+        error + 1,  # a fraction of a unit is cut off
+        excess + rounded_up,
+        own / unit,
+    )
+
+
+def _multiplier(by_code: np.ndarray) -> int:
+    """The smallest for which halves and sums of pairs fit; by_code: (..., G, C) largest sums of codes, in units."""
+    halves = [by_code[..., half].sum(axis=-1).max(initial=0) for half in HALVES[by_code.shape[-1]]]
+    pairs = -(-by_code.shape[-2] // 2)
+    every = by_code.sum(axis=(-1, -2)).max(initial=0) / 4
+    finest = max(max(halves) / HALF_MOST, every / max(PAIRS_MOST - 3 * pairs, 1), 2.0**-16)
+    return int(np.ceil(finest * 2**16))
 
 
 def user_tables(tables: Tables, flips: np.ndarray) -> np.ndarray:
-    """The tables of users, (U, G * C * E) uint8; flips: (U, G * C) uint8 from `flip_masks`."""
+    """The tables of users, (U, G * C * E) uint8, at a multiple of 64; flips: (U, G * C) uint8 from `flip_masks`."""
     count, size = tables.entries.shape[-2:]
     places = np.arange(size, dtype=np.uint8) ^ flips[:, :, None]
+    out = _aligned((len(flips), count, size))
     if tables.entries.ndim == 3:
-        own = np.take_along_axis(tables.entries, places.astype(np.intp), axis=2)
-        return np.asarray(own.reshape(len(flips), -1))
-    places = places + size * np.arange(count, dtype=np.intp)[:, None]
-    return np.asarray(np.take(tables.entries.ravel(), places).reshape(len(flips), -1))
+        out[:] = np.take_along_axis(tables.entries, places.astype(np.intp), axis=2)
+    else:
+        np.take(tables.entries.ravel(), places + size * np.arange(count, dtype=np.intp)[:, None], out=out, mode="clip")
+    return out.reshape(len(flips), -1)
+
+
+def _aligned(shape: tuple[int, ...]) -> np.ndarray:
+    """An empty array of bytes at a multiple of 64: a vector that lies in two lines of the cache is read twice."""
+    size = int(np.prod(shape))
+    room = np.empty(size + LANES, dtype=np.uint8)
+    start = -room.ctypes.data % LANES
+    return room[start : start + size].reshape(shape)
 
 
 def flip_masks(negative: np.ndarray, planes: int, codes: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
@@ -206,14 +251,21 @@ def offsets(tables: Tables, negative: np.ndarray, own: np.ndarray | None = None)
     return np.asarray(of_items)
 
 
-def exact_tables(weights: np.ndarray, planes: int, own: np.ndarray | None = None) -> np.ndarray:
-    """The exact weights of the low and high halves of an outfit's bytes: (U, 3 * G, 2, 16) int64.
+def exact_weights(weights: np.ndarray, planes: int, own: np.ndarray | None = None) -> np.ndarray:
+    """The exact weights of the bits of an outfit's bytes: (U, 3 * G, 8) int64.
 
     `weights` are those of one count, (U, D) int64 in layout order; `own` are those of a bit of an own code.
     """
     of_digits = _padded((weights[:, :, None] << np.arange(planes)).reshape(len(weights), -1), own)
-    by_half = of_digits.reshape(len(weights), -1, GROUP)[:, :, NIBBLES]
-    return np.asarray((by_half @ _bits(NIBBLES).T).reshape(len(weights), -1, 2, 16))
+    return np.ascontiguousarray(of_digits.reshape(len(weights), -1, GROUP)[:, :, BYTE_ORDER]).reshape(
+        len(weights), -1, 8
+    )
+
+
+def half_tables(exact: np.ndarray, factor: float) -> np.ndarray:
+    """What the low and high halves of an outfit's bytes add, (U, 3 * G, 2, 16) float32; exact: from exact_weights."""
+    by_half = (exact * factor).astype(np.float32).reshape(*exact.shape[:2], 2, 4)
+    return by_half @ _bits(NIBBLES).T.astype(np.float32)
 
 
 def _padded(digits: np.ndarray, own: np.ndarray | None) -> np.ndarray:

@@ -182,32 +182,38 @@ class SumScan(Engine):
         own_negative = None if own is None else own < 0
         of_segments = self._tables if self._bundle.user_form == "bits" else self._tables_of(signed, own)
         flips = scan_codes.flip_masks(negative, self.files.planes, CODES, own_negative)
-        alike = scan_codes.exact_tables(2 * signed, self.files.planes) if own is None else None
+        alike = scan_codes.exact_weights(2 * signed, self.files.planes) if own is None else None
         excluded, starts = self._excluded(excludes)
         test_arrays = test.bits, test.slots, test.starts
         scale = self._bundle.preference_scale / (modalities * self._bundle.num_bits * WEIGHT_ONE)
-        return [
-            Query(
-                scan_codes.user_tables(tables, flips),
-                np.rint(scan_codes.offsets(tables, negative, own_negative)).astype(np.int64),
-                self._exact_tables(signed, own, segment) if alike is None else alike,
-                self._shifts(signed, own, segment),
-                scale / (segment.num_items * self.files.unit),
-                excluded,
-                starts,
-                tables.error + ROUNDING,  # ROUNDING is the error of the offset
-                self.files.rows,
-                self._items,
-                len(self._bundle.slots),
-                *test_arrays,
+        queries = []
+        for segment, tables in zip(self.files.segments, of_segments):
+            factor = scale / (segment.num_items * self.files.unit)
+            exactly = self._exact_weights(signed, own, segment) if alike is None else alike
+            queries.append(
+                Query(
+                    scan_codes.user_tables(tables, flips),
+                    tables.multiplier,
+                    np.rint(scan_codes.offsets(tables, negative, own_negative)).astype(np.int64),
+                    scan_codes.half_tables(exactly, factor),
+                    exactly,
+                    self._shifts(signed, own, segment),
+                    factor,
+                    excluded,
+                    starts,
+                    tables.error + ROUNDING,  # ROUNDING is the error of the offset
+                    self.files.rows,
+                    self._items,
+                    len(self._bundle.slots),
+                    *test_arrays,
+                )
             )
-            for segment, tables in zip(self.files.segments, of_segments)
-        ]
+        return queries
 
-    def _exact_tables(self, signed: np.ndarray, own: np.ndarray | None, segment: Segment) -> np.ndarray:
+    def _exact_weights(self, signed: np.ndarray, own: np.ndarray | None, segment: Segment) -> np.ndarray:
         times = segment.num_items * len(self._bundle.modalities)
         of_own = None if own is None else 2 * times * own if segment.own else np.zeros_like(own)
-        return scan_codes.exact_tables(2 * signed, self.files.planes, of_own)
+        return scan_codes.exact_weights(2 * signed, self.files.planes, of_own)
 
     def _shifts(self, signed: np.ndarray, own: np.ndarray | None, segment: Segment) -> np.ndarray:
         """The preference of an outfit of a segment that has no bit set: (U,) int64."""

@@ -1,13 +1,14 @@
 """The loops of the fast scan, compiled by numba: which outfits can still be among the best k.
 
-Every outfit has an integer total for a user, which differs from its score in units by at most a known
-error. A heap keeps the k best scores so far; an outfit whose total is more than this error below the
-k-th of them cannot be among the best k. For the others the preference is added up exactly while their
-block is in the cache. Only the rounding of the constant, half a unit, remains uncertain: outfits within
-it are candidates and are scored exactly afterwards. block.py adds up the totals of a block.
+Every outfit has an integer total for a user; its score in units is at most a known error above it. A heap
+keeps the k best scores so far; an outfit whose total is more than this error below the k-th of them cannot
+be among the best k. For the others the preference is added up precisely while their block is in the cache.
+Only the rounding of the constant, half a unit, remains uncertain: outfits within it are candidates and are
+scored exactly afterwards. block.py adds up the totals of a block.
 
 numba compiles a kernel for the types of its arguments, and flat arrays are the cheapest to pass: hence
-the long argument lists.
+the long argument lists. What is called for single outfits is inlined, since a call would pass every array
+of a query and count its references.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from fashion_hash.index.engines.sums.block import at_least, block_totals, lowest_bit
+from fashion_hash.index.engines.sums.block import Blocks, Found, block_totals, lowest_bit
 from fashion_hash.index.engines.sums.codes import LANES
 
 TILE = 64  # blocks that stay in the cache while they are scanned for all users
-TOGETHER = 4  # users whose tables fit the first-level cache
+TOGETHER = 4
 MOST = 2**16 - 1
 # the error of a score with a rounded constant, in units: a half, and a margin for floating point
 ROUNDING = 0.51
@@ -50,13 +51,15 @@ class Query(NamedTuple):
 
     Attributes:
         tables: (U, G * C * E) uint8, see codes.py.
+        multiplier: of their sums, see codes.py.
         offsets: (U,) int64, added to every total.
-        exact: (U, 3 * G, 2, 16) int64, see codes.py.
-        shifts: (U,) int64, added to a sum of entries of `exact` to get the preference.
+        halves: (U, 3 * G, 2, 16) float32, in units, see codes.py.
+        exact: (U, 3 * G, 8) int64, see codes.py.
+        shifts: (U,) int64, added to a sum of `exact` to get the preference.
         factor: converts a preference to units.
         excluded: positions to leave out, user by user and ascending for each.
         starts: (U + 1,) int64, where the excluded positions of each user start.
-        error: the bound of the difference, in units, between a total and a score with a rounded constant.
+        error: how far, in units, a score with a rounded constant may lie above a total.
         rows: (positions,) int32, the row of the pool at each position.
         items: (N * S,) int32, the items of the pool.
         width: S.
@@ -66,7 +69,9 @@ class Query(NamedTuple):
     """
 
     tables: np.ndarray
+    multiplier: int
     offsets: np.ndarray
+    halves: np.ndarray
     exact: np.ndarray
     shifts: np.ndarray
     factor: float
@@ -93,7 +98,7 @@ def no_candidates(users: int, k: int) -> Candidates:
     )
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def _cut(found, user):  # type: ignore[no-untyped-def]
     """The lowest score, in units, that may be among the best k; both it and the k-th best may be inexact."""
     if found.filled[user] < found.heap.shape[1]:
@@ -101,7 +106,7 @@ def _cut(found, user):  # type: ignore[no-untyped-def]
     return found.heap[user, 0] - 2 * ROUNDING
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def _remember(heap, filled, user, total):  # type: ignore[no-untyped-def]
     """Puts a total into a user's heap; it replaces the smallest in a full heap."""
     row, size = heap[user], filled[user]
@@ -127,19 +132,20 @@ def _remember(heap, filled, user, total):  # type: ignore[no-untyped-def]
         row[at] = total
 
 
-@numba.njit(nogil=True, cache=True)
-def _weigh(codes, position, tables):  # type: ignore[no-untyped-def]
-    """The sum of an outfit's entries in exact tables, (3 * G, 2, 16)."""
+@numba.njit(nogil=True, cache=True, forceinline=True)
+def _preference(codes, position, tables):  # type: ignore[no-untyped-def]
+    """The sum of an outfit's entries in tables of half bytes, (3 * G, 2, 16), in units."""
     block, place = position // LANES, position % LANES
     lane = 2 * place if 2 * place < LANES else 2 * place - LANES + 1
-    total = np.int64(0)
+    low, high = 0.0, 0.0
     for byte in range(codes.shape[1]):
         value = codes[block, byte, lane]
-        total += tables[byte, 0, value & 15] + tables[byte, 1, value >> 4]
-    return total
+        low += tables[byte, 0, value & 15]
+        high += tables[byte, 1, value >> 4]
+    return low + high
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def _passes(query, position):  # type: ignore[no-untyped-def]
     """Whether a filter allows all items of an outfit."""
     first = np.int64(query.rows[position]) * query.width
@@ -150,17 +156,21 @@ def _passes(query, position):  # type: ignore[no-untyped-def]
     return True
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def _offer(found, user, position, codes, constant, query):  # type: ignore[no-untyped-def]
     """Adds a candidate, unless its score is too low or it is excluded or filtered out."""
     if len(query.slots) > 0 and not _passes(query, position):
         return
-    excluded = query.excluded[query.starts[user] : query.starts[user + 1]]
-    place = np.searchsorted(excluded, position)
-    if place < len(excluded) and excluded[place] == position:
-        return
-    preference = _weigh(codes, position, query.exact[user]) + query.shifts[user]
-    score = preference * query.factor + constant
+    low, high = query.starts[user], query.starts[user + 1]
+    while low < high:
+        middle = (low + high) >> 1
+        if query.excluded[middle] == position:
+            return
+        if query.excluded[middle] < position:
+            low = middle + 1
+        else:
+            high = middle
+    score = _preference(codes, position, query.halves[user]) + query.shifts[user] * query.factor + constant
     if score < _cut(found, user):
         return
     count = found.counts[user]
@@ -208,7 +218,7 @@ def _has_room(found):  # type: ignore[no-untyped-def]
     return True
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def _bound(found, user, query):  # type: ignore[no-untyped-def]
     """The lowest total, before the offset, of an outfit that may be among the best k."""
     bound = _cut(found, user) - query.error - query.offsets[user]
@@ -231,9 +241,8 @@ def scan_sums(codes, constants, words, first, last, query, found):  # type: igno
     Returns:
         `last` when done, or the block to continue with after making room for candidates.
     """
-    users = len(query.tables)
-    totals = np.empty((TOGETHER, LANES), dtype=np.uint16)
-    totals_at = totals.ctypes.data
+    users, blocks = len(query.tables), Blocks(codes, constants)
+    hit = Found(np.empty((TOGETHER, LANES), dtype=np.uint16), np.empty(TOGETHER, dtype=np.uint64))
     bounds = np.empty(users, dtype=np.uint16)
     for tile in range(first, last, TILE):
         if not _has_room(found):
@@ -246,13 +255,15 @@ def scan_sums(codes, constants, words, first, last, query, found):  # type: igno
                 word = words[block]
                 if word == 0:
                     continue
-                block_totals(codes, block, query.tables, group, end, constants, totals)
+                every = block_totals(blocks, block, query.tables, query.multiplier, group, end, bounds, hit)
+                if every & word == 0:
+                    continue
                 for user in range(group, end):
-                    hits = at_least(totals_at + (user - group) * 2 * LANES, bounds[user]) & word  # type: ignore[call-arg]
-                    while hits != 0:
-                        place = lowest_bit(hits)
-                        hits &= hits - np.uint64(1)
-                        if totals[user - group, place] >= bounds[user]:
+                    some = hit.hits[user - group] & word
+                    while some != 0:
+                        place = lowest_bit(some)  # type: ignore[call-arg, var-annotated]
+                        some &= some - np.uint64(1)
+                        if hit.totals[user - group, place] >= bounds[user]:
                             position = block * LANES + place
                             _offer(found, user, position, codes, constants[block, place], query)
                             bounds[user] = _bound(found, user, query)
@@ -260,16 +271,21 @@ def scan_sums(codes, constants, words, first, last, query, found):  # type: igno
 
 
 @numba.njit(nogil=True, cache=True)
-def weigh(codes, users, positions, tables):  # type: ignore[no-untyped-def]
-    """The sums of outfits' entries in exact tables: (C,) int64.
+def weigh(codes, users, positions, weights):  # type: ignore[no-untyped-def]
+    """The exact sums of the weights of outfits' bits: (C,) int64.
 
     Args:
         codes: (blocks, 3 * G, 64) uint8, see codes.py.
         users: (C,), the number of each user.
         positions: (C,), the position of each outfit.
-        tables: (U, 3 * G, 2, 16) int64, from exact_tables.
+        weights: (U, 3 * G, 8) int64, from exact_weights.
     """
-    out = np.empty(len(positions), dtype=np.int64)
+    out = np.zeros(len(positions), dtype=np.int64)
     for one in range(len(positions)):
-        out[one] = _weigh(codes, positions[one], tables[users[one]])
+        block, place = positions[one] // LANES, positions[one] % LANES
+        lane = 2 * place if 2 * place < LANES else 2 * place - LANES + 1
+        for byte in range(codes.shape[1]):
+            value = np.int64(codes[block, byte, lane])
+            for bit in range(8):
+                out[one] += weights[users[one], byte, bit] * (value >> bit & 1)
     return out

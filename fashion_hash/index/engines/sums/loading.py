@@ -34,8 +34,10 @@ def run_all() -> None:
         mapped.flags.writeable = False  # as arrays of files are
     query = kernels.Query(
         tables=np.zeros((1, CODES.size // CODES.shape[1] * (1 << CODES.shape[1])), dtype=np.uint8),
+        multiplier=1,
         offsets=np.zeros(1, dtype=np.int64),
-        exact=np.zeros((1, 3, 2, 16), dtype=np.int64),
+        halves=np.zeros((1, 3, 2, 16), dtype=np.float32),
+        exact=np.zeros((1, 3, 8), dtype=np.int64),
         shifts=np.zeros(1, dtype=np.int64),
         factor=1.0,
         excluded=np.zeros(0, dtype=np.int64),
