@@ -17,7 +17,7 @@ Bounds are float32 and hold up to `Problem.margin`; scores are compared as integ
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -29,9 +29,10 @@ from fashion_hash.index.products import pair_weights, product, relaxed
 
 BLOCK = 1024
 STEP = 1 << 27  # multiplications, or what takes as long, between two looks at the clock: some milliseconds
-UNPACKED = 8  # of a bit of a code, in multiplications
+UNPACKED = 128  # of a bit of a code, copied in both orders, in multiplications
 COPIED = 32  # of a cell of a matrix, in multiplications
 LOOKUP = 64  # of an entry of a partner list, in multiplications
+SPEED = 2e10  # multiplications a second, for a rough guess of the time that matrices take
 TURNED = 1 << 24  # the largest matrix of which a transpose is kept, which is made in one step
 
 
@@ -227,7 +228,7 @@ class Pairs:
     """
 
     def __init__(self, problem: Problem, alive: Sequence[np.ndarray], memory: int, clock: Clock = NO_END) -> None:
-        """Computes the matrices if they fit into `memory` bytes."""
+        """Computes the matrices if they fit into `memory` bytes and, likely, into the time."""
         self.complete, self._clock = True, clock
         self._problem = problem
         num_modalities = problem.codes[0].shape[1]
@@ -235,19 +236,31 @@ class Pairs:
         self._codes: list[np.ndarray] = []
         self._across: list[np.ndarray] = []
         for slot, places in enumerate(alive):
-            if not clock.allows(UNPACKED * len(places) * self._features):
-                self.complete = False
-                return
-            self._codes.append(relaxed(problem.codes[slot][places]))
-            self._across.append(np.ascontiguousarray(self._codes[-1].T))
+            codes = problem.codes[slot]
+            self._add_codes(len(places), lambda block: relaxed(codes[places[block]]))  # noqa: B023
+        if not self.complete:
+            return
         self._rows = [rows[places] for rows, places in zip(problem.rows, alive)]
         self._weights = [pair_weights(problem.weights, num_modalities, scale) for scale in problem.scales]
         self._first = first_alike(problem, alive)
         self._turned: dict[int, np.ndarray] = {}
         self._kept: dict[int, np.ndarray] | None = None
         cells = sum(len(alive[problem.edges[edge][0]]) * len(alive[problem.edges[edge][1]]) for edge in self._first)
-        if cells * 4 <= memory:
+        if cells * 4 <= memory and cells * self._features <= SPEED * clock.left:
             self._kept = self._computed(alive)
+
+    def _add_codes(self, count: int, read: Callable[[slice], np.ndarray]) -> None:
+        """Adds the codes of the items of a slot, unpacked, (n, F) float32, and turned, (F, n), while there is time."""
+        codes = np.empty((count, self._features), dtype=np.float32)
+        across = np.empty((self._features, count), dtype=np.float32)
+        done = 0
+        for block in _blocks(count, UNPACKED * self._features, self._clock):
+            codes[block] = read(block)
+            across[:, block] = codes[block].T
+            done = block.stop
+        self.complete &= done == count
+        self._codes.append(codes)
+        self._across.append(across)
 
     def _computed(self, alive: Sequence[np.ndarray]) -> dict[int, np.ndarray] | None:
         """The matrices of all edges; None when time is up."""
@@ -287,9 +300,11 @@ class Pairs:
         before, self._first = self._first, first_alike(self._problem, alive)
         self._turned.clear()
         if self._kept is None:
-            self._codes = [codes[mask] for codes, mask in zip(self._codes, masks)]
             self._rows = [rows[mask] for rows, mask in zip(self._rows, masks)]
-            self._across = [np.ascontiguousarray(codes.T) for codes in self._codes]
+            before_codes, self._codes, self._across = self._codes, [], []
+            for codes, mask in zip(before_codes, masks):
+                kept = np.flatnonzero(mask)
+                self._add_codes(len(kept), lambda block: codes[kept[block]])  # noqa: B023
             return
         old, self._kept = self._kept, {}
         for edge in set(self._first):

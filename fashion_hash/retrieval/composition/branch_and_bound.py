@@ -32,7 +32,6 @@ SEEDS = 160  # items a slot that the first beam looks at
 BEAM = 768  # partial outfits that it keeps
 DENSE = 1 << 18  # pairs of items, over all edges, that are cheaper to compute than to bound by lists
 MANY = 1 << 22  # pairs of items that make a second beam worth its while
-SPEED = 2e10  # multiplications a second, for a rough guess of the time that matrices take
 SLOW_LISTS, SLOW_PAIRS = 0.85, 0.7  # a round that leaves more of the pairs than this was the last
 ROUNDS = 8
 SPLIT_FROM, SPLIT_LEAD = 1 << 20, 0.25  # pairs of items, and the share of what bounds exceed the floor by
@@ -218,7 +217,9 @@ def narrow(best: Best, memory: int, clock: Clock, splits: int = 0) -> Front:
             break
         if front.pairs is None and (front.work > before * SLOW_LISTS or number == ROUNDS):
             features = problem.codes[0].shape[1] * len(problem.weights)
-            if clock.left < front.work * features / SPEED:  # what time there is goes into the best partial outfits
+            if (
+                clock.left < front.work * features / bounds.SPEED
+            ):  # what time there is goes into the best partial outfits
                 front.compute_pairs(0)
                 break
             front.compute_pairs(memory)

@@ -34,16 +34,29 @@ def first_of_many_twins(problem: Problem, alive: Sequence[np.ndarray], k: int) -
         if len(places) <= most:
             continue
         values = problem.values[slot][places]
-        _, counts = np.unique(values, return_counts=True)  # equal values are a sign that is found fast
+        _, which, counts = np.unique(values, return_inverse=True, return_counts=True)  # a sign that is found fast
         if counts.max() <= most:
             continue
-        codes = problem.codes[slot][places].reshape(len(places), -1)
-        keys = np.concatenate([codes, values[:, None].view(np.uint8)], axis=1)
-        group = np.unique(keys, axis=0, return_inverse=True)[1].ravel()
+        often = np.flatnonzero(counts[which] > most)
+        codes = problem.codes[slot][places[often]].reshape(len(often), -1)
+        group = _groups_of_equals(np.concatenate([codes, values[often, None].view(np.uint8)], axis=1))
         order = np.argsort(group, kind="stable")
         starts = np.searchsorted(group[order], group[order])
-        mask[order] = np.arange(len(order)) - starts < most
+        mask[often[order]] = np.arange(len(order)) - starts < most
     return masks
+
+
+def _groups_of_equals(keys: np.ndarray) -> np.ndarray:
+    """A number for each row of bytes, (N, W), the same for rows that are equal and for no others: (N,)."""
+    width = -(-keys.shape[1] // 8) * 8
+    words = np.zeros((len(keys), width), dtype=np.uint8)
+    words[:, : keys.shape[1]] = keys
+    factors = np.random.default_rng(0).integers(1 << 63, size=width // 8, dtype=np.uint64) | np.uint64(1)
+    sums = (words.view(np.uint64) * factors).sum(axis=1, dtype=np.uint64)
+    first, group = np.unique(sums, return_index=True, return_inverse=True)[1:]
+    if (words[first[group]] == words).all():
+        return group
+    return np.unique(keys, axis=0, return_inverse=True)[1].ravel()  # different rows with one sum
 
 
 class Leader(NamedTuple):

@@ -21,7 +21,7 @@ from fashion_hash.serving.http.problems import Problem
 from fashion_hash.serving.http.uploads import reencoded
 from fashion_hash.serving.models import Model
 from fashion_hash.serving.routes.answers import answer, next_cursor, page_of
-from fashion_hash.serving.routes.users import known_user, seconds_of
+from fashion_hash.serving.routes.users import known_user, left_of, seconds_of
 from fashion_hash.serving.schemas.bodies import OutfitsForBody, PhotoForm, SearchBody
 from fashion_hash.serving.schemas.replies import OutfitsForAnswer, PhotoAnswer, SearchAnswer
 from fashion_hash.serving.service import service_of
@@ -126,7 +126,6 @@ async def _ask(request: Request, body: SearchBody | OutfitsForBody, name: str | 
     names = OUTFITS_FOR_OPTIONS if isinstance(body, OutfitsForBody) else SEARCH_OPTIONS
     options: dict[str, Any] = {option: getattr(body, option) for option in names}
     if isinstance(body, OutfitsForBody):
-        options["seconds"] = seconds or service.settings.compose_seconds
         options["anchors"] = max(body.anchors, skip + body.k)
 
     def ask() -> tuple[dict[str, Any], bool, Shortfall | None]:
@@ -135,6 +134,7 @@ async def _ask(request: Request, body: SearchBody | OutfitsForBody, name: str | 
             raise Problem(422, "nothing is asked for: give a text, a user, or liked outfits", "/text")
         hits: ItemHits | OutfitsFor
         if isinstance(body, OutfitsForBody):
+            options["seconds"] = left_of(request, seconds) or service.settings.compose_seconds
             hits = model.recommender.outfits_for(body.text, user, body.k, skip=skip, **options)
         else:
             hits = model.recommender.search(body.text, user, body.k, skip=skip, **options)

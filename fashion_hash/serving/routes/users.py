@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -106,9 +107,10 @@ async def _compose(request: Request, user_id: str | None, body: ComposeBody, nam
     model = service.model_of(request, user_id or body.session or page.reader, name)
     seconds = seconds_of(body.timeout_ms)
     options: dict[str, Any] = {option: getattr(body, option) for option in COMPOSE_OPTIONS}
-    options |= {"skip": page.skip, "seconds": seconds or service.settings.compose_seconds}
+    options["skip"] = page.skip
 
     def ask() -> Composed:
+        options["seconds"] = left_of(request, seconds) or service.settings.compose_seconds
         user = known_user(model, user_id, body.if_unknown)
         if isinstance(body, CompleteBody):
             return model.recommender.complete(user, body.items, body.k, **options)
@@ -134,6 +136,11 @@ def known_user(model: Model, user_id: str | None, if_unknown: str) -> str | None
 def seconds_of(milliseconds: int | None) -> float | None:
     """A deadline in seconds."""
     return None if milliseconds is None else milliseconds / 1000
+
+
+def left_of(request: Request, seconds: float | None) -> float | None:
+    """What is left of a deadline when a question begins that may have waited for others; a millisecond at least."""
+    return None if seconds is None else max(1e-3, seconds - (time.perf_counter() - request.scope["began"]))
 
 
 def finite(value: float) -> float | None:
