@@ -235,8 +235,7 @@ class Pairs:
         self._features = num_modalities * len(problem.weights)
         self._codes: list[np.ndarray] = []
         self._across: list[np.ndarray] = []
-        for slot, places in enumerate(alive):
-            codes = problem.codes[slot]
+        for codes, places in zip(problem.codes, alive):
             self._add_codes(len(places), lambda block: relaxed(codes[places[block]]))  # noqa: B023
         if not self.complete:
             return
