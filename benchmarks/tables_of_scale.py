@@ -30,6 +30,37 @@ def processes() -> str:
     return table((f"{of['config']}, batches of {of['batch']:,}", ""), lines, right=1)
 
 
+def fan_out() -> str:
+    """A pool searched by one process and by a cluster on the same machine, and a node killed meanwhile."""
+    of = figures("scale")
+    one, many, killed = of["one process"], of["cluster"], of["killed"]
+    lines = [
+        (what, *(f"{each[key]:,.{digits}f}" for each in (one, many)))
+        for what, key, digits in (
+            ("a user alone, ms: median", "milliseconds_median", 1),
+            ("p99", "milliseconds_p99", 1),
+            ("users a second, one after another", "a_second_alone", 0),
+            ("by four threads", "a_second_by_threads", 0),
+            ("in batches of 64", "a_second_in_batches", 0),
+        )
+    ]
+    lines += [
+        ("seconds to the first answer", "", f"{of['seconds_to_first_answer']:.1f}"),
+        (
+            f"a node killed during {killed['asked']:,} questions: wrong, lost",
+            "",
+            f"{killed['wrong']}, {killed['lost']}",
+        ),
+        ("seconds of the longest question", "", f"{killed['longest_seconds']:.1f}"),
+        (
+            "questions ten times as slow as usual; seconds from the kill to the last of them",
+            "",
+            f"{killed['slow_questions']}; {killed['seconds_until_usual']:.0f}",
+        ),
+    ]
+    return table(("", "one process", "cluster"), lines, right=2)
+
+
 def measured_constants() -> str:
     """What the plan computes with."""
     of = figures("plan")
@@ -126,6 +157,7 @@ def _time(seconds: float) -> str:
 
 SCALE = {
     "processes": processes,
+    "fan-out": fan_out,
     "measured-constants": measured_constants,
     "plan-of-pools": plan_of_pools,
     "plan-of-items": plan_of_items,
