@@ -19,11 +19,13 @@ def test_products_are_added(rows: int, features: int, columns: int) -> None:
     assert np.array_equal(out, expected)  # whole numbers: no rounding
 
 
-@pytest.mark.parametrize("kind", ["spread", "ties", "one value", "ascending", "periods"])
+@pytest.mark.parametrize("kind", ["spread", "below zero", "ties", "one value", "ascending", "periods"])
 @pytest.mark.parametrize(("columns", "length"), [(10, 10), (1000, 128), (9000, 128), (600, 1), (5000, 3)])
 def test_greatest_are_in_order_of_value_and_column(columns: int, length: int, kind: str) -> None:
     values = np.random.default_rng(1).normal(size=(6, columns)).astype(np.float32)
-    if kind == "ties":
+    if kind == "below zero":
+        values -= 9
+    elif kind == "ties":
         values = np.rint(3 * values) * np.float32(-1)  # zeros of both signs
     elif kind == "one value":
         values[:] = -2
