@@ -96,15 +96,14 @@ class FHN(Network):
         mask = positions != EMPTY
         chosen, bias = self._codes_of(items, positions), self.bias_of(items, positions)  # (B, S, M, D), (B, S)
         codes = items.codes[self.slots[slot]][candidates]  # (C, M, D)
-        score = torch.stack(
-            [
-                self.matching.completions(user, chosen[:, :, m], mask, slot, codes[:, m])
-                for m in range(len(self.modalities))
-            ]
-        ).mean(dim=0)
+        by_modality = [
+            self.matching.completions(user, chosen[:, :, m], mask, slot, codes[:, m])
+            for m in range(len(self.modalities))
+        ]
+        score = by_modality[0] if len(by_modality) == 1 else torch.stack(by_modality).mean(dim=0)
         rest = bias.sum(dim=1) - bias[:, slot]
         count = (mask.sum(dim=1) + ~mask[:, slot])[:, None]
-        return score + (rest[:, None] + items.bias[self.slots[slot]][candidates]) / count
+        return torch.addcdiv(score, rest[:, None] + items.bias[self.slots[slot]][candidates], count.to(score.dtype))
 
     def outfit_vectors(self, items: ItemCodes, positions: Tensor) -> Tensor:
         """(..., M * D) the mean of the items' codes, modality by modality; see `Network.outfit_vectors`."""

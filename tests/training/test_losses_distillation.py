@@ -14,6 +14,7 @@ from fashion_hash.training.losses import (
     soft_pairs_loss,
     softmax_loss,
 )
+from fashion_hash.training.soft_pairs import soft_pairs
 
 
 def scores(seed=0, outfits=5, negatives=4, dtype=torch.float64):
@@ -128,6 +129,25 @@ def test_soft_pairs_are_every_pair_once_by_loops(length):
                     total -= sure * math.log(p) + (1 - sure) * math.log(1 - p)
                     count += 1
     assert soft_pairs_loss(score, teacher, 0.7).item() == pytest.approx(total / count, abs=1e-12)
+
+
+@pytest.mark.parametrize(("length", "reach"), [(1, 1), (2, 1), (5, 2), (6, 3), (40, 2), (131, 65)])
+@pytest.mark.parametrize("spread", [1, 60])  # scores for which losses underflow as well
+def test_soft_pairs_in_one_pass_are_the_plain_ones(length, reach, spread):
+    generator = torch.Generator().manual_seed(length)
+    score = torch.randn(9, length, generator=generator) * spread
+    score[torch.rand(score.shape, generator=generator) < 0.2] = -math.inf
+    teacher = torch.randn(9, length, generator=generator) * spread
+    plain, fast = score.double().requires_grad_(), score.clone().requires_grad_()
+    expected = soft_pairs_loss(plain, teacher.double(), 1.7, reach)
+    loss = soft_pairs(fast, teacher, 1.7, min(reach, length // 2))
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-6)
+    (3 * loss).backward()
+    if length > 1:
+        (3 * expected).backward()
+        torch.testing.assert_close(fast.grad, plain.grad.float(), rtol=1e-5, atol=1e-8)
+    else:
+        assert not fast.grad.any()
 
 
 def test_soft_pairs_within_reach_and_none():

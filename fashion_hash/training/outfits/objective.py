@@ -135,9 +135,9 @@ class Objective:
         loss = fnd_loss(positive, negative, taught, ranking_loss)
         if settings.pairs:
             score = torch.cat([positive[:, None], negative], dim=1)  # in random order
-            by_teacher = -torch.cat([judged.positive.to(positive.device)[:, None], distances], dim=1)
+            by_teacher = torch.cat([judged.positive.to(positive.device)[:, None], distances], dim=1).neg_()
             reach = None if score.shape[1] <= EVERY_PAIR else REACH
-            loss = loss + settings.pairs * soft_pairs_loss(score, by_teacher, settings.temperature, reach)
+            loss = loss + settings.pairs * _soft_pairs(score, by_teacher, settings.temperature, reach)
         return loss
 
     def _contrast(self, codes: ItemCodes, batch: Batch) -> Tensor | float:
@@ -161,6 +161,16 @@ class Objective:
         every = gathered(torch.cat(list(by_type.values())))
         image, text = every[:, names.index("image")], every[:, names.index("text")]
         return self._loss.cross_modal * cross_modal_loss(image, text, self._loss.margin)
+
+
+def _soft_pairs(score: Tensor, teacher: Tensor, temperature: float, reach: int | None) -> Tensor:
+    """`soft_pairs_loss`; on the CPU in one compiled pass."""
+    if score.device.type != "cpu" or {score.dtype, teacher.dtype} != {torch.float32}:
+        return soft_pairs_loss(score, teacher, temperature, reach)
+    from fashion_hash.training.soft_pairs import soft_pairs  # numba is only loaded where it is needed
+
+    most = score.shape[1] // 2
+    return soft_pairs(score, teacher, temperature, most if reach is None else min(reach, most))
 
 
 def _without(scores: Tensor, liked: tuple[Tensor, Tensor]) -> Tensor:

@@ -109,8 +109,9 @@ class Teacher:
                 torch.from_numpy(array.astype(np.int64)).to(scorer.device) for array in (users, filled, candidates)
             )
             user = scorer.user_codes[rows]
-            distances.append(-scorer.model.completions(user, scorer.items, positions, slot, candidate_rows))
-        return torch.stack(distances).mean(dim=0)
+            scores = scorer.model.completions(user, scorer.items, positions, slot, candidate_rows)
+            distances.append(scores.neg_())
+        return distances[0] if len(distances) == 1 else torch.stack(distances).mean(dim=0)
 
     def item_features(self) -> dict[str, np.ndarray]:
         """By type, (N, F) float32: the teacher's codes of items, concatenated over its runs and their modalities."""
@@ -122,6 +123,8 @@ class Teacher:
 
     def _distances(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         count = items.shape[1]
+        if not items[..., 0].size:
+            return np.empty(items.shape[:2], dtype=np.float32)
         flat = Outfits(self._slots, np.repeat(users, count), items.reshape(-1, items.shape[2]))
         distances = np.empty(len(flat), dtype=np.float32)
         few = True if len(flat) <= AT_ONCE else None  # no progress bar for a single batch
