@@ -11,11 +11,15 @@ How often an item repeats in a batch decides what sharing gains, so both ends ar
 sample's few items, and a data set whose items hardly ever meet twice in a batch; with the release's
 batch of 64 and with a larger one. All loops have the same batch in every row, and one negative a
 positive. "few" mixes the negatives of a batch from batch / 8 items of each type
-(negatives.items_a_batch): each negative is drawn as before, but together they have few items to hash.
+(negatives.items_a_batch): each negative is drawn as before, but together they have few items to hash. "half" multiplies
+matrices in bfloat16 (train.precision), which changes a training by its rounding. Where items hardly repeat, four fifths
+of a step are products that the plain loop computes as well, as fast as the processor can; half precision halves them.
 
-Then what training reaches: the demo, on words alone, on the sample beside its planted truth, and IQON3000 where it is.
+Then what training reaches: the demo, on words alone, on the sample beside its planted truth, and IQON3000 where it is;
+what half precision does to the demo (precision); and what a step on IQON3000 costs with a teacher whose soft pairs are
+all 512 negatives (pairs). A step costs the same however good the teacher is, so one epoch of the recipe is the teacher.
 
-    python benchmarks/bench_train.py [--parts throughput,sample,iqon] [--batch 256] [--seconds 20] [--json]
+    python benchmarks/bench_train.py [--parts throughput,sample,iqon,precision,pairs] [--batch 256] [--seconds 20]
 """
 
 from __future__ import annotations
@@ -51,6 +55,7 @@ from fashion_hash.training.optimisers import PartOptimiser
 from fashion_hash.training.outfits.batches import Batch
 from fashion_hash.training.outfits.loop import fit
 from fashion_hash.training.outfits.objective import Objective
+from fashion_hash.training.outfits.teacher import Teacher
 from fashion_hash.training.outfits.training_data import TrainingData
 from fashion_hash.training.runs.item_inputs import ItemInputs
 from fashion_hash.training.runs.run import load_data, make_model
@@ -131,14 +136,14 @@ def plain_loop(dataset: Dataset, batch: int) -> Iterator[int]:
             yield len(users)
 
 
-def our_loop(dataset: Dataset, batch: int, few: int | None = None) -> Iterator[int]:
-    """Trains for ever; yields the number of pairs of each step. `few`: negatives.items_a_batch."""
-    config = our_config(batch, few)
+def our_loop(config: Config, dataset: Dataset) -> Iterator[int]:
+    """Trains for ever; yields the number of pairs of each step."""
     inputs = ItemInputs(config, dataset)
+    teacher = None if config.teacher is None else Teacher(config.teacher, dataset)
     torch.manual_seed(0)
     model = make_model(config, dataset, inputs)
     optimiser = PartOptimiser(model.parts(), model.sparse_parameters(), config.optimiser)
-    data, objective = TrainingData(config, dataset, inputs), Objective(config, model, inputs)
+    data, objective = TrainingData(config, dataset, inputs, teacher), Objective(config, model, inputs)
     model.train()
     epoch = 0
     while True:
@@ -148,8 +153,8 @@ def our_loop(dataset: Dataset, batch: int, few: int | None = None) -> Iterator[i
         epoch += 1
 
 
-def our_config(batch: int, few: int | None = None) -> Config:
-    """The release's model and optimiser on text vectors alone."""
+def our_config(batch: int, few: int | None = None, precision: str = "fp32") -> Config:
+    """The release's model and optimiser on text vectors alone. `few`: negatives.items_a_batch."""
     return make_config(
         {
             "name": "bench",
@@ -157,7 +162,7 @@ def our_config(batch: int, few: int | None = None) -> Config:
             "text": {"source": "vectors"},
             "negatives": {"kind": "random", "per_positive": 1, "items_a_batch": few},
             "optimiser": {"kind": "sgd", "rates": {"user": 0.01, "text_head": 0.01, "bit_weights": 0.01}},
-            "train": {"batch_size": batch, "device": "cpu"},
+            "train": {"batch_size": batch, "device": "cpu", "precision": precision},
         }
     )
 
@@ -191,8 +196,10 @@ def measure(dataset: Dataset, batch: int, seconds: float) -> dict[str, float]:
     """One row of the table."""
     loops = {
         "plain": lambda: plain_loop(dataset, batch),
-        "ours": lambda: our_loop(dataset, batch),
-        "few": lambda: our_loop(dataset, batch, batch // 8),
+        "ours": lambda: our_loop(our_config(batch), dataset),
+        "few": lambda: our_loop(our_config(batch, batch // 8), dataset),
+        "half": lambda: our_loop(our_config(batch, precision="bf16"), dataset),
+        "few, half": lambda: our_loop(our_config(batch, batch // 8, "bf16"), dataset),
     }
     found = rates(loops, seconds)
     return {
@@ -204,6 +211,8 @@ def measure(dataset: Dataset, batch: int, seconds: float) -> dict[str, float]:
         "few_items_pairs_per_second": found["few"],
         "ratio": found["ours"] / found["plain"],
         "ratio_few_items": found["few"] / found["plain"],
+        "ratio_half": found["half"] / found["plain"],
+        "ratio_few_items_half": found["few, half"] / found["plain"],
     }
 
 
@@ -237,9 +246,41 @@ def accuracy(config: Config, truth: Callable[[Outfits], np.ndarray] | None = Non
     return found
 
 
+def half_precision(seeds: int = 3) -> list[dict[str, Any]]:
+    """The demo on words alone in both precisions: test AUC of binary codes and minutes of training, seed by seed."""
+    rows = []
+    for seed in range(seeds):
+        for precision in ("fp32", "bf16"):
+            changes = [f"data.root={PROJECT / 'polyvore_data'}", "image=null", f"seed={seed}"]
+            config = load_config(PROJECT / "configs/demo.yaml", [*changes, f"train.precision={precision}"])
+            rows.append({"precision": precision, "seed": seed, **accuracy(config)})
+    return rows
+
+
+def soft_pairs(seconds: float) -> dict[str, Any]:
+    """Positives a second on IQON3000 without a teacher, with FND, and with FND and soft pairs."""
+    root = f"data.root={iqon_root()}"
+    plain = load_config(PROJECT / "configs/iqon3000.yaml", [root])
+    dataset = load_data(plain)
+    with tempfile.TemporaryDirectory() as folder:
+        first = plain.model_copy(update={"train": plain.train.model_copy(update={"epochs": 1})})
+        fit(first, dataset, Path(folder) / "teacher")
+        changes = [root, f"teacher.run={Path(folder) / 'teacher'}", "contrastive=null"]
+        student = PROJECT / "configs/student_iqon3000.yaml"
+        configs = {
+            "none": plain,
+            "fnd": load_config(student, [*changes, "teacher.pairs=0"]),
+            "fnd and soft pairs": load_config(student, changes),
+        }
+        loops = {name: lambda config=config: our_loop(config, dataset) for name, config in configs.items()}
+        found = rates(loops, seconds)
+    costs = {name: found["none"] / rate for name, rate in found.items() if name != "none"}
+    return {"positives_per_second": found, "times_without": costs}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--parts", default="throughput,sample,iqon", help="which to run (default: all three)")
+    parser.add_argument("--parts", default="throughput,sample,iqon,precision,pairs", help="which to run (default: all)")
     parser.add_argument("--batch", type=int, default=256, help="positives a step, beside the release's 64")
     parser.add_argument("--seconds", type=float, default=20.0, help="for each loop and row")
     parser.add_argument("--items", type=int, default=8000, help="items a type of the larger data set")
@@ -254,18 +295,30 @@ def main() -> None:
         found["sample"] = accuracy(config, truth_scorer(config.data.root, "tuples_630"))
     if "iqon" in parts:
         found["iqon"] = accuracy(load_config(PROJECT / "configs/iqon3000.yaml", [f"data.root={iqon_root()}"]))
+    if "precision" in parts:
+        found["precision"] = half_precision()
+    if "pairs" in parts:
+        found["soft_pairs"] = soft_pairs(args.seconds)
     if results.hand_over(args, found):
         return
     print(f"{found['machine']}; {found['threads']} threads")
     if "rows" in found:
         print(
             f"{'data':12}{'batch':>6}{'items':>8}{'distinct':>10}{'plain pairs/s':>15}{'our pairs/s':>13}{'ratio':>8}"
+            f"{'few':>8}{'half':>8}{'few, half':>11}"
         )
     for row in found.get("rows", []):
         print(
             f"{row['data']:12}{row['batch']:>6}{row['items']:>8}{row['distinct_share']:>10.0%}"
-            f"{row['plain_pairs_per_second']:>15.0f}{row['our_pairs_per_second']:>13.0f}{row['ratio']:>8.2f}{row['ratio_few_items']:>8.2f}"
+            f"{row['plain_pairs_per_second']:>15.0f}{row['our_pairs_per_second']:>13.0f}{row['ratio']:>8.2f}"
+            f"{row['ratio_few_items']:>8.2f}{row['ratio_half']:>8.2f}{row['ratio_few_items_half']:>11.2f}"
         )
+    for row in found.get("precision", []):
+        print(
+            f"demo, {row['precision']}, seed {row['seed']}: AUC {row['binary_auc']:.4f}, {row['minutes']:.2f} minutes"
+        )
+    if "soft_pairs" in found:
+        print(f"IQON3000, times a training without: {found['soft_pairs']['times_without']}")
     for name in ("sample", "iqon"):
         if one := found.get(name):
             line = f"{name}: test AUC {one['binary_auc']:.4f} binary, {one['relaxed_auc']:.4f} relaxed"
