@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -36,7 +35,7 @@ class ItemTest(NamedTuple):
     starts: np.ndarray
 
 
-class Engine(ABC):
+class Engine:
     """Finds the k best outfits of a pool; every engine agrees bit for bit with the exact scan.
 
     Attributes:
@@ -51,6 +50,12 @@ class Engine(ABC):
         self._bundle = bundle
         self._pool = pool
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Raises TypeError for an engine that defines neither search, since each is by default made of the other."""
+        super().__init_subclass__(**options)
+        if cls.search is Engine.search and cls.search_many is Engine.search_many:
+            raise TypeError(f"{cls.__name__} defines neither search nor search_many")
+
     @property
     def tests_items(self) -> bool:
         """Whether `allowed` may also be an ItemTest."""
@@ -60,11 +65,10 @@ class Engine(ABC):
         """The engine over a view of its bundle with other scales; engines that can share arrays override it."""
         return type(self)(view, self._pool)
 
-    @abstractmethod
     def search(
         self, user_key: np.ndarray, k: int, exclude: np.ndarray = NOTHING, allowed: np.ndarray | None = None
     ) -> Ranking:
-        """The best outfits for a user.
+        """The best outfits for a user. By default one of many: an engine defines `search`, `search_many` or both.
 
         Args:
             user_key: a row of Bundle.user_keys.
@@ -72,6 +76,7 @@ class Engine(ABC):
             exclude: distinct rows of the pool to leave out.
             allowed: (N,) bool, the rows to choose from; by default all.
         """
+        return self.search_many(user_key[None], k, [exclude], allowed)[0]
 
     def search_many(
         self,

@@ -125,12 +125,6 @@ class EarlyEngine(Engine):
             return self.present.over(view)
         return EarlyEngine(view, self._pool, numpy_engine=self._numpy_engine.over(view), files=self._files)
 
-    def search(
-        self, user_key: np.ndarray, k: int, exclude: np.ndarray = NOTHING, allowed: np.ndarray | None = None
-    ) -> Ranking:
-        """See Engine.search."""
-        return self.search_many(user_key[None], k, [exclude], allowed)[0]
-
     def search_many(
         self,
         user_keys: np.ndarray,

@@ -7,7 +7,7 @@ row. Who asks the shares, in this process or in others, is up to the caller of `
 from __future__ import annotations
 
 import copy
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -88,12 +88,6 @@ class _Rows(Engine):
         """See Engine.over."""
         return _Rows(view, self._pool, self._rows, self._engine.over(view))
 
-    def search(
-        self, user_key: np.ndarray, k: int, exclude: np.ndarray = NOTHING, allowed: np.ndarray | None = None
-    ) -> Ranking:
-        """See Engine.search."""
-        return self.search_many(user_key[None], k, [exclude], allowed)[0]
-
     def search_many(
         self,
         user_keys: np.ndarray,
@@ -112,22 +106,12 @@ class _Rows(Engine):
         return [Ranking(rows + start, scores) for rows, scores in found]
 
 
-class Sharded(Engine):
+class Sharded(Engine, ABC):
     """One engine over shares that are asked all at once."""
 
     @abstractmethod
     def ask(self, question: Question) -> list[list[Ranking]]:
         """The answer of every share, each with a ranking for every user; none may be missing."""
-
-    def search(
-        self,
-        user_key: np.ndarray,
-        k: int,
-        exclude: np.ndarray = NOTHING,
-        allowed: np.ndarray | ItemTest | None = None,
-    ) -> Ranking:
-        """See Engine.search."""
-        return self.search_many(user_key[None], k, [exclude], allowed)[0]
 
     def search_many(
         self,

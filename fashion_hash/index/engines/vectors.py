@@ -161,12 +161,6 @@ class VectorScan(Engine):
             raise BundleError(f"{pool.path} has no vectors of outfits: build it again with `fashion-hash build-index`")
         self._outfits = StoredOutfits.of(bundle, pool.vectors, pool)
 
-    def search(
-        self, user_key: np.ndarray, k: int, exclude: np.ndarray = NOTHING, allowed: np.ndarray | None = None
-    ) -> Ranking:
-        """See Engine.search."""
-        return self.search_many(user_key[None], k, [exclude], allowed)[0]
-
     def search_many(
         self,
         user_keys: np.ndarray,

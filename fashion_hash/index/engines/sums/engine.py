@@ -96,16 +96,6 @@ class SumScan(Engine):
         """See Engine.over."""
         return type(self)(view, self._pool, files=self._written, threads=self._threads, share=self._share)
 
-    def search(
-        self,
-        user_key: np.ndarray,
-        k: int,
-        exclude: np.ndarray = NOTHING,
-        allowed: np.ndarray | ItemTest | None = None,
-    ) -> Ranking:
-        """See Engine.search; allowed: as for search_many."""
-        return self.search_many(user_key[None], k, [exclude], allowed)[0]
-
     def search_many(
         self,
         user_keys: np.ndarray,
