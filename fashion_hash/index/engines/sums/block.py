@@ -258,6 +258,26 @@ def lowest_bit(_: Any, word: Any) -> Any:
     return types.int64(types.uint64), generate
 
 
+@intrinsic
+def weighed(_: Any, codes: Any, count: Any, weights: Any) -> Any:
+    """The sum of the weights, int64 (count, 8) at an address, of the bits of `count` bytes, 64 apart at an address."""
+
+    def generate(_: Any, builder: ir.IRBuilder, __: Any, arguments: Any) -> Any:
+        codes, count, weights = arguments
+        eight = ir.VectorType(_I64, 8)
+        sums = cgutils.alloca_once_value(builder, _vector(eight, 0))  # type: ignore[no-untyped-call]
+        with cgutils.for_range(builder, count, intp=_I64) as loop:
+            place = builder.inttoptr(builder.add(codes, builder.mul(loop.index, _I64(LANES))), _I8.as_pointer())
+            bits = builder.bitcast(builder.load(place), ir.VectorType(ir.IntType(1), 8))
+            known = _load(builder, weights, builder.mul(loop.index, _I64(64)), eight)
+            chosen = builder.select(bits, known, _vector(eight, 0))
+            builder.store(builder.add(builder.load(sums), chosen), sums)
+        total = builder.load(sums)
+        return reduce(builder.add, (builder.extract_element(total, _I32(bit)) for bit in range(8)))
+
+    return types.int64(types.intp, types.intp, types.intp), generate
+
+
 _VPERMB = _Step(
     64, 64, "llvm.x86.avx512.permvar.qi.512", "llvm.x86.avx512.pmulhu.w.512", _sixes, _wide_table, HALVES[4]
 )

@@ -124,6 +124,7 @@ class Tables(NamedTuple):
 
     Attributes:
         entries: (G * C, E) uint8, the value of each code, or (U, G * C, E) for each user.
+        flipped: (G * C, E, E) uint8, the entries in the order of every flip; (0, E, E) for tables of users.
         multiplier: the 65536th part of a unit that an entry counts, rounded up.
         weights: (D,) or (U, D) float64, the value of one count in units, all positive, bits in layout order.
         full: the largest count that the digits in use can represent.
@@ -135,6 +136,7 @@ class Tables(NamedTuple):
     """
 
     entries: np.ndarray
+    flipped: np.ndarray
     multiplier: int
     weights: np.ndarray
     full: int
@@ -190,11 +192,14 @@ def make_tables(
     value = multiplier / 2**16  # of an entry, in units
     values = (by_code / value).reshape(*users, -1, codes.shape[1]) @ _bits(codes).T
     entries = np.rint(values)
+    places = np.arange(entries.shape[-1])
+    flipped = entries[..., places ^ places[:, None]] if not users else np.zeros((0, *[len(places)] * 2))
     wrong, groups = entries - values, digit_weights.shape[-2]
     error, excess = (float(side.max(axis=-1).sum(axis=-1).max(initial=0)) * value for side in (-wrong, wrong))
     rounded_up = 4 * value * -(-groups // 2)  # half a step for each mean of two
     return Tables(
         entries.astype(np.uint8),
+        flipped.astype(np.uint8),
         multiplier,
         weights / unit,
         (1 << used) - 1,
@@ -217,12 +222,13 @@ def _multiplier(by_code: np.ndarray) -> int:
 def user_tables(tables: Tables, flips: np.ndarray) -> np.ndarray:
     """The tables of users, (U, G * C * E) uint8, at a multiple of 64; flips: (U, G * C) uint8 from `flip_masks`."""
     count, size = tables.entries.shape[-2:]
-    places = np.arange(size, dtype=np.uint8) ^ flips[:, :, None]
     out = _aligned((len(flips), count, size))
     if tables.entries.ndim == 3:
+        places = np.arange(size, dtype=np.uint8) ^ flips[:, :, None]
         out[:] = np.take_along_axis(tables.entries, places.astype(np.intp), axis=2)
     else:
-        np.take(tables.entries.ravel(), places + size * np.arange(count, dtype=np.intp)[:, None], out=out, mode="clip")
+        rows = flips + size * np.arange(count)
+        np.take(tables.flipped.reshape(-1, size), rows, axis=0, out=out, mode="clip")
     return out.reshape(len(flips), -1)
 
 
@@ -260,12 +266,6 @@ def exact_weights(weights: np.ndarray, planes: int, own: np.ndarray | None = Non
     return np.ascontiguousarray(of_digits.reshape(len(weights), -1, GROUP)[:, :, BYTE_ORDER]).reshape(
         len(weights), -1, 8
     )
-
-
-def half_tables(exact: np.ndarray, factor: float) -> np.ndarray:
-    """What the low and high halves of an outfit's bytes add, (U, 3 * G, 2, 16) float32; exact: from exact_weights."""
-    by_half = (exact * factor).astype(np.float32).reshape(*exact.shape[:2], 2, 4)
-    return by_half @ _bits(NIBBLES).T.astype(np.float32)
 
 
 def _padded(digits: np.ndarray, own: np.ndarray | None) -> np.ndarray:

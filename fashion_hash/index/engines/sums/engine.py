@@ -8,6 +8,7 @@ index/exact.py. The answer equals that of the exact scan bit for bit, ties in or
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -72,6 +73,7 @@ class SumScan(Engine):
     ) -> None:
         super().__init__(bundle, pool)
         self._threads, self._share = threads, share
+        self._helpers: tuple[int, ThreadPoolExecutor] | None = None  # and the process that started them
         self._written = files or open_scan(pool.path, bundle.num_bits, len(pool), own_bits(bundle))
         files = rescaled(self._written, bundle, pool)
         codes, constants, rows = map(_read_only, (files.codes, files.constants, files.rows))
@@ -133,11 +135,8 @@ class SumScan(Engine):
             own = exact.own_query(self._bundle, user_keys)[:, self._own_order]
         queries = self._queries(signed, excludes, test, own)
         jobs = self._jobs()
-        if len(jobs) == 1:
-            candidates = [self._scan(jobs[0], queries, words, k)]
-        else:
-            with ThreadPoolExecutor(len(jobs)) as threads:
-                candidates = list(threads.map(lambda job: self._scan(job, queries, words, k), jobs))
+        others = [self._others().submit(self._scan, job, queries, words, k) for job in jobs[1:]]
+        candidates = [self._scan(jobs[0], queries, words, k), *(job.result() for job in others)]
         owners, positions = (np.concatenate(column) for column in zip(*candidates))
         return self._best(owners, positions, queries, k)
 
@@ -178,20 +177,19 @@ class SumScan(Engine):
         scale = self._bundle.preference_scale / (modalities * self._bundle.num_bits * WEIGHT_ONE)
         queries = []
         for segment, tables in zip(self.files.segments, of_segments):
-            factor = scale / (segment.num_items * self.files.unit)
             exactly = self._exact_weights(signed, own, segment) if alike is None else alike
             queries.append(
                 Query(
                     scan_codes.user_tables(tables, flips),
                     tables.multiplier,
                     np.rint(scan_codes.offsets(tables, negative, own_negative)).astype(np.int64),
-                    scan_codes.half_tables(exactly, factor),
                     exactly,
                     self._shifts(signed, own, segment),
-                    factor,
+                    scale / (segment.num_items * self.files.unit),
                     excluded,
                     starts,
                     tables.error + ROUNDING,  # ROUNDING is the error of the offset
+                    tables.excess + ROUNDING,
                     self.files.rows,
                     self._items,
                     len(self._bundle.slots),
@@ -211,6 +209,12 @@ class SumScan(Engine):
         if own is not None and segment.own:
             every = every + own.sum(axis=1)
         return np.asarray(-segment.num_items * len(self._bundle.modalities) * every)
+
+    def _others(self) -> ThreadPoolExecutor:
+        """The threads that help the one that asks; kept, since starting them takes as long as they save."""
+        if self._helpers is None or self._helpers[0] != os.getpid():  # threads stay in the parent of a fork
+            self._helpers = os.getpid(), ThreadPoolExecutor(self._threads - 1)
+        return self._helpers[1]
 
     def _jobs(self) -> list[list[tuple[int, Segment]]]:
         """The blocks of every segment that belong to the share, divided among the threads."""

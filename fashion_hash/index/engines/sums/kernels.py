@@ -2,7 +2,7 @@
 
 Every outfit has an integer total for a user; its score in units is at most a known error above it. A heap
 keeps the k best scores so far; an outfit whose total is more than this error below the k-th of them cannot
-be among the best k. For the others the preference is added up precisely while their block is in the cache.
+be among the best k. For the others the preference is added up exactly while their block is in the cache.
 Only the rounding of the constant, half a unit, remains uncertain: outfits within it are candidates and are
 scored exactly afterwards. block.py adds up the totals of a block.
 
@@ -18,11 +18,12 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from fashion_hash.index.engines.sums.block import Blocks, Found, block_totals, lowest_bit
+from fashion_hash.index.engines.sums.block import Blocks, Found, block_totals, lowest_bit, weighed
 from fashion_hash.index.engines.sums.codes import LANES
 
 TILE = 64  # blocks that stay in the cache while they are scanned for all users
-TOGETHER = 4
+SEED_FROM = 8  # tiles, from which it pays to look at the first one twice
+TOGETHER = 4  # users whose tables fit the first-level cache
 MOST = 2**16 - 1
 # the error of a score with a rounded constant, in units: a half, and a margin for floating point
 ROUNDING = 0.51
@@ -53,13 +54,13 @@ class Query(NamedTuple):
         tables: (U, G * C * E) uint8, see codes.py.
         multiplier: of their sums, see codes.py.
         offsets: (U,) int64, added to every total.
-        halves: (U, 3 * G, 2, 16) float32, in units, see codes.py.
         exact: (U, 3 * G, 8) int64, see codes.py.
         shifts: (U,) int64, added to a sum of `exact` to get the preference.
         factor: converts a preference to units.
         excluded: positions to leave out, user by user and ascending for each.
         starts: (U + 1,) int64, where the excluded positions of each user start.
         error: how far, in units, a score with a rounded constant may lie above a total.
+        excess: how far, in units, a total may lie above a score with a rounded constant.
         rows: (positions,) int32, the row of the pool at each position.
         items: (N * S,) int32, the items of the pool.
         width: S.
@@ -71,13 +72,13 @@ class Query(NamedTuple):
     tables: np.ndarray
     multiplier: int
     offsets: np.ndarray
-    halves: np.ndarray
     exact: np.ndarray
     shifts: np.ndarray
     factor: float
     excluded: np.ndarray
     starts: np.ndarray
     error: float
+    excess: float
     rows: np.ndarray
     items: np.ndarray
     width: int
@@ -133,16 +134,13 @@ def _remember(heap, filled, user, total):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True, forceinline=True)
-def _preference(codes, position, tables):  # type: ignore[no-untyped-def]
-    """The sum of an outfit's entries in tables of half bytes, (3 * G, 2, 16), in units."""
+def _weigh(codes, position, weights, user):  # type: ignore[no-untyped-def]
+    """The exact sum of the weights of an outfit's bits for a user; weights: (U, 3 * G, 8)."""
     block, place = position // LANES, position % LANES
     lane = 2 * place if 2 * place < LANES else 2 * place - LANES + 1
-    low, high = 0.0, 0.0
-    for byte in range(codes.shape[1]):
-        value = codes[block, byte, lane]
-        low += tables[byte, 0, value & 15]
-        high += tables[byte, 1, value >> 4]
-    return low + high
+    size = codes.shape[1]
+    at = codes.ctypes.data + block * size * LANES + lane
+    return weighed(at, size, weights.ctypes.data + user * size * 64)  # type: ignore[call-arg]
 
 
 @numba.njit(nogil=True, cache=True, forceinline=True)
@@ -170,7 +168,8 @@ def _offer(found, user, position, codes, constant, query):  # type: ignore[no-un
             low = middle + 1
         else:
             high = middle
-    score = _preference(codes, position, query.halves[user]) + query.shifts[user] * query.factor + constant
+    preference = _weigh(codes, position, query.exact, user) + query.shifts[user]
+    score = preference * query.factor + constant
     if score < _cut(found, user):
         return
     count = found.counts[user]
@@ -226,6 +225,37 @@ def _bound(found, user, query):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
+def _seed(blocks, words, first, query, found, hit):  # type: ignore[no-untyped-def]
+    """Fills empty heaps with a score that k outfits of the first tile reach, by their totals alone.
+
+    The outfits that a user excludes may be among the highest totals, so that many more are counted.
+    """
+    users, k = found.heap.shape
+    bounds = np.zeros(users, dtype=np.uint16)
+    stop = (first + TILE) * LANES
+    for user in range(users):
+        if found.filled[user] > 0:
+            continue
+        excluded = query.excluded[query.starts[user] : query.starts[user + 1]]
+        size = k + np.searchsorted(excluded, stop) - np.searchsorted(excluded, first * LANES)
+        if size > TILE:
+            continue
+        highest, filled = np.empty((1, size)), np.zeros(1, dtype=np.int64)
+        for block in range(first, first + TILE):
+            block_totals(blocks, block, query.tables, query.multiplier, user, user + 1, bounds, hit)
+            some = hit.hits[0] & words[block]
+            while some != 0:
+                place = lowest_bit(some)  # type: ignore[call-arg, var-annotated]
+                some &= some - np.uint64(1)
+                _remember(highest, filled, 0, np.float64(hit.totals[0, place]))
+            if filled[0] == size:
+                bounds[user] = highest[0, 0]
+        if filled[0] == size:
+            found.heap[user] = highest[0, 0] + query.offsets[user] - query.excess
+            found.filled[user] = k
+
+
+@numba.njit(nogil=True, cache=True)
 def scan_sums(codes, constants, words, first, last, query, found):  # type: ignore[no-untyped-def]
     """Finds candidates among the outfits of the blocks from first to last - 1.
 
@@ -244,6 +274,8 @@ def scan_sums(codes, constants, words, first, last, query, found):  # type: igno
     users, blocks = len(query.tables), Blocks(codes, constants)
     hit = Found(np.empty((TOGETHER, LANES), dtype=np.uint16), np.empty(TOGETHER, dtype=np.uint64))
     bounds = np.empty(users, dtype=np.uint16)
+    if last - first >= SEED_FROM * TILE and len(query.slots) == 0:
+        _seed(blocks, words, first, query, found, hit)
     for tile in range(first, last, TILE):
         if not _has_room(found):
             return tile
@@ -280,12 +312,7 @@ def weigh(codes, users, positions, weights):  # type: ignore[no-untyped-def]
         positions: (C,), the position of each outfit.
         weights: (U, 3 * G, 8) int64, from exact_weights.
     """
-    out = np.zeros(len(positions), dtype=np.int64)
+    out = np.empty(len(positions), dtype=np.int64)
     for one in range(len(positions)):
-        block, place = positions[one] // LANES, positions[one] % LANES
-        lane = 2 * place if 2 * place < LANES else 2 * place - LANES + 1
-        for byte in range(codes.shape[1]):
-            value = np.int64(codes[block, byte, lane])
-            for bit in range(8):
-                out[one] += weights[users[one], byte, bit] * (value >> bit & 1)
+        out[one] = _weigh(codes, np.int64(positions[one]), weights, users[one])
     return out
