@@ -1,7 +1,7 @@
 """Chooses what a configuration leaves out, on the validation split alone, and trains with it.
 
 The search is kept in RUN-recipe: trials.json, table.txt, chosen.yaml. The runs of trials are removed when they have
-been measured, except that of a teacher. The run itself is an ordinary one: its configuration is chosen.yaml, and
+been measured, except those of teachers. The run itself is an ordinary one: its configuration is chosen.yaml, and
 training with that file gives the same run.
 """
 
@@ -27,7 +27,8 @@ from fashion_hash.training.recipes.candidates import (
     epochs,
     merged,
     taught,
-    teacher_of,
+    teacher_epochs,
+    teachers_of,
     with_values,
 )
 from fashion_hash.training.recipes.facts import Facts
@@ -120,6 +121,7 @@ class _Search:
         """Searches, writes the table and chosen.yaml, and returns what was chosen."""
         plan, tell = self._plan, self._tell
         tell(f"recipe: {self._facts.line}")
+        tell(f"recipe: {self._facts.judged}")
         tell(
             f"recipe: {counted(len(plan.candidates), 'candidate')} for {plan.rounds[0]} and {plan.rounds[1]} epochs, "
             f"the best for {plan.epochs}: at most {plan.spent / (plan.spent + plan.epochs):.0%} of all epochs"
@@ -138,26 +140,27 @@ class _Search:
             f"# the best of {counted(len(self._candidates), 'candidate')}; see {TABLE}\n"
         )
         write_text(self._folder / CHOSEN, head + chosen.to_yaml())
-        write_text(self._folder / TABLE, _table(self._trials))
+        write_text(self._folder / TABLE, f"{self._facts.line}\n{self._facts.judged}\n\n{_table(self._trials)}")
         tell(f"recipe: chose {best.name}: {_figures(best)}; {time.perf_counter() - started:.0f} s of search")
         return chosen
 
     def _improved(self, name: str) -> list[str]:
-        """Trains the teacher for a candidate, and adds the candidate that it teaches; none where that is no use."""
+        """Trains teachers for a candidate, and adds the candidate that they teach; none where that is no use."""
         if not self._recipe.teacher or self._config.teacher is not None:
             return []
         candidate = self._candidates[name]
-        config = teacher_of(self._config, candidate, self._plan.epochs, self._facts)
-        if config is None:
+        configs = teachers_of(self._config, candidate, self._plan.epochs, self._facts)
+        if not configs:
             return []
-        path = self._folder / "teacher"
+        paths = [self._folder / f"teacher-{number}" for number in range(1, len(configs) + 1)]
         try:
-            self._tell("recipe: training a teacher")
-            _finished(config, self._dataset, path)
+            self._tell(f"recipe: training {counted(len(configs), 'teacher')}")
+            for config, path in zip(configs, paths):
+                _finished(config, self._dataset, path)
         except FashionHashError as error:
             self._tell(f"recipe: no teacher: {error}")
             return []
-        student = Candidate(f"{name}, taught", merged(candidate.values, taught(path)))
+        student = Candidate(f"{name}, taught", merged(candidate.values, taught(paths)))
         self._candidates[student.name] = student
         return [student.name]
 
@@ -200,8 +203,9 @@ def _plan(config: Config, facts: Facts) -> _Plan:
     total, found = epochs(config, facts), candidates(config, facts)
     rounds = (max(1, total // 4), max(1, total // 2))
     share = config.recipe.share
-    # the best candidate, a teacher and its student are trained to the end; clicks have no teacher
-    fixed = total * (3 if config.recipe.teacher and not facts.are_clicks else 1)
+    # the best candidate is trained to the end, and so are two teachers of two thirds of the epochs, and their student
+    learns = config.recipe.teacher and config.teacher is None and bool(teachers_of(config, found[0], total, facts))
+    fixed = total * 2 + 2 * teacher_epochs(total) if learns else total
     spent = {count: epochs_of(count, rounds) + fixed for count in range(1, len(found) + 1)}
     fitting = [count for count, epochs in spent.items() if epochs <= share * (epochs + total)]
     count = max(fitting, default=min(2, len(found)))

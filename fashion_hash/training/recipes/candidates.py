@@ -6,7 +6,7 @@ is right for other data, validation decides.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +15,11 @@ from fashion_hash.errors import ConfigError
 from fashion_hash.training.recipes.facts import Facts
 
 Values = dict[str, Any]
+
+LONG = ("text", "image")
+"""The modalities whose features may be long."""
+COMPONENTS = 128
+"""Of long features."""
 
 
 class Candidate(NamedTuple):
@@ -36,17 +41,21 @@ def merged(values: Mapping[str, Any], over: Mapping[str, Any]) -> Values:
 # what is tried on outfits that users made of items with content, over what all have in common
 _HARD: Values = {"kind": "mixed", "hard_share": [0.3, 0.3]}
 _BIAS: Values = {"model": {"item_bias": True}}
+_BASE: Values = merged(_BIAS, {"model": {"dropout": 0.0, "code_dropout": 0.5}, "negatives": _HARD})
+_SLOPED: Values = {"model": {"dropout": 0.5, "code_dropout": 0.0}}
 _WARDROBES: Mapping[str, Values] = {
-    "item bias, hard negatives": merged(_BIAS, {"negatives": _HARD}),
-    "hard negatives": {"negatives": _HARD},
-    "spectral start, item bias": merged(_BIAS, {"train": {"start": "spectral"}}),
-    "spectral start, item bias, hard negatives": merged(_BIAS, {"train": {"start": "spectral"}, "negatives": _HARD}),
-    "light pairs, hard negatives": {"model": {"item_weight": 0.1}, "negatives": _HARD},
-    "plain": {},
-    "heavy pairs": {"model": {"item_weight": 1.0}},
-    "fast rates": {"optimiser": {"rates": {"user": 0.05} | {f"{name}_head": 1e-3 for name in CONTENT}}},
-    "ids beside content": merged(_BIAS, {"id": {"hide": 0.1}}),
-    "deep heads": {name: {"head": "fhn"} for name in CONTENT},
+    "item bias, hard negatives": _BASE,
+    "fast heads": merged(_BASE, {"optimiser": {"rates": {f"{name}_head": 2e-3 for name in CONTENT}}}),
+    "softmax": merged(_BASE, {"loss": {"kind": "softmax"}}),
+    "light pairs": merged(_BASE, {"model": {"item_weight": 0.1}}),
+    "fast users": merged(_BASE, {"optimiser": {"rates": {"user": 0.05}}}),
+    "no item bias": merged(_BASE, {"model": {"item_bias": False}}),
+    "random negatives": merged(_BASE, {"negatives": {"kind": "random"}}),
+    "heavy pairs": merged(_BASE, {"model": {"item_weight": 1.0}}),
+    "all features": merged(merged(_BASE, _SLOPED), {name: {"components": None} for name in LONG}),
+    "ids beside content": merged(_BASE, {"id": {"hide": 0.1}}),
+    "spectral start": merged(_BASE, {"train": {"start": "spectral"}}),
+    "deep heads": merged(merged(_BASE, _SLOPED), {name: {"head": "fhn"} for name in CONTENT}),
 }
 # ids alone: their rows are updated when they occur, and forget old steps
 _OF_IDS: Values = {
@@ -163,11 +172,15 @@ def _features(config: Config, facts: Facts) -> Values:
     else:
         given = ("id",)
     sections: dict[str, Values] = {
-        "text": {"source": "vectors" if facts.has_vectors else "titles", "normalise": "standard", "head": "linear"},
-        "image": {"normalise": "standard", "head": "linear"},
+        "text": {"source": "vectors" if facts.has_vectors else "titles"},
+        "image": {},
         "cooccurrence": {"head": "linear"},
         "id": {"hide": 0.05},
     }
+    for name in LONG:
+        sections[name] |= {"normalise": "standard", "head": "linear"}
+        if not (name == "image" and config.image is not None and config.image.mode == "finetune"):
+            sections[name]["components"] = COMPONENTS
     if "image" not in config.modalities:
         sections["image"]["encoder"] = "descriptors"
     return {name: sections[name] for name in given}
@@ -187,36 +200,47 @@ def _common(facts: Facts) -> Values:
     }
 
 
-def teacher_of(config: Config, candidate: Candidate, total: int, facts: Facts) -> Config | None:
-    """The configuration of a teacher: an outfit encoder in floats over the same features.
+def teacher_epochs(total: int) -> int:
+    """For how many epochs a teacher is trained whose student is trained for so many."""
+    return max(1, total * 2 // 3)
+
+
+def teachers_of(config: Config, candidate: Candidate, total: int, facts: Facts) -> list[Config]:
+    """The configurations of two teachers: FHN in floats over the same features, from two seeds.
 
     Args:
         config: with a recipe.
-        candidate: whose features the teacher has.
-        total: the epochs of its student.
+        candidate: whose features the teachers have.
+        total: the epochs of their student.
         facts: of the data.
 
     Returns:
-        None where no teacher was seen to help: on clicks, and on items without content.
+        Nothing where no teacher was seen to help: on clicks, and on items without content.
     """
     if facts.are_clicks or not any(name in candidate.values for name in CONTENT):
-        return None
-    epochs = max(2, total // 3)
+        return []
+    epochs = teacher_epochs(total)
     values = {name: candidate.values[name] for name in CONTENT if name in candidate.values}
-    rates = {"user": 0.01, "encoder": 5e-4} | {f"{name}_head": 1e-3 for name in CONTENT}
+    rates = {"user": 0.01, "item_bias": 0.01, "bit_weights": 1e-3} | {f"{name}_head": 5e-4 for name in CONTENT}
+    model = {"kind": "fhn_floats", "num_bits": 128, "item_bias": True, "item_weight": 0.25, "user_init_std": 0.1}
     values |= {
-        "model": {"num_bits": 128, "dropout": 0.3},
-        "encoder": {"width": 128, "heads": 4, "blocks": 2, "feed_forward": 256},
+        "model": {**model, "dropout": 0.0, "code_dropout": 0.5},
         "loss": {"kind": "softmax"},
-        "negatives": {"kind": "random", "per_positive": 10},
-        "optimiser": {"kind": "adam", "rates": rates},
+        "negatives": _HARD | {"per_positive": 10},
+        "optimiser": {"kind": "adam", "rates": rates, "weight_decay": 1e-5},
         "train": {"epochs": epochs, "batch_size": _batch_size(facts), "average": max(1, epochs // 2)},
     }
-    given = config.model_dump(mode="json", include={"name", "seed", "data", *CONTENT}, exclude_unset=True)
-    return make_config(merged(values, given), config.name)
+    given = config.model_dump(mode="json", include={"name", "data", *CONTENT}, exclude_unset=True)
+    return [make_config(merged(values, given) | {"seed": config.seed + more}, config.name) for more in range(2)]
 
 
-def taught(teacher: Path) -> Values:
-    """What a student of a teacher has over other settings: distillation with soft pairs, some hard negatives."""
-    lesson = {"run": [str(teacher)], "alpha": 0.3, "sigma": 1, "clip": True, "pairs": 1.0}
-    return {"teacher": lesson, "negatives": _HARD, "train": {"start": None}}
+def taught(teachers: Sequence[Path]) -> Values:
+    """What a student of teachers has over other settings: soft pairs, which weigh more than what was worn."""
+    lesson = {"run": [str(teacher) for teacher in teachers], "alpha": 0.0, "pairs": 3.0}
+    return {
+        "teacher": lesson,
+        "model": {"dropout": 0.0, "code_dropout": 0.0},
+        "optimiser": {"schedule": {"kind": "cosine"}},
+        "negatives": _HARD,
+        "train": {"start": None, "continuation": 4.0},
+    }

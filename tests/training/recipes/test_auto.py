@@ -24,13 +24,13 @@ def values(tmp_path_factory):
 
 @pytest.fixture
 def short(monkeypatch):
-    """Two candidates, and a teacher of one epoch."""
+    """Two candidates, and teachers of one epoch."""
     every = auto.candidates
     monkeypatch.setattr(auto, "candidates", lambda config, facts: every(config, facts)[:2])
 
 
 def facts(**changes):
-    known = Facts(60, 4000, 4000, 500, 100, 20.0, has_vectors=True, has_titles=True, has_pictures=True)
+    known = Facts(60, 4000, 4000, 0.0, 500, 100, 20.0, has_vectors=True, has_titles=True, has_pictures=True)
     return known._replace(**changes)
 
 
@@ -61,7 +61,7 @@ def test_no_more_items_are_swapped_in_than_a_type_has(values):
         ({}, "text", "mixed"),
         ({"has_vectors": False, "has_titles": False}, "image", "mixed"),
         ({"has_vectors": False, "has_titles": False, "has_pictures": False}, "id", "shared"),
-        ({"rows": 50_000, "has_vectors": False, "has_titles": False, "has_pictures": False}, "id", "outfits"),
+        ({"known": 0.6, "has_vectors": False, "has_titles": False, "has_pictures": False}, "id", "outfits"),
     ],
 )
 def test_features_and_negatives_follow_from_the_data(values, changes, modality, kind):
@@ -84,10 +84,17 @@ def test_a_search_goes_on_and_its_run_is_an_ordinary_one(values, short, tmp_path
     with pytest.raises(KeyboardInterrupt):
         fh.fit(config, out=tmp_path / "run")
     run = fh.fit(config, out=tmp_path / "run", report=lines.append)
-    # two candidates for an epoch, the better one for both (twice, since it was stopped), a teacher, a student, the run
-    assert len(trained) == 7
+    # two candidates for an epoch, the better one for both (twice: it was stopped), two teachers, a student, the run
+    assert len(trained) == 8
+    assert len({config.seed for config in trained if config.model.kind == "fhn_floats"}) == 2
     folder = tmp_path / "run-recipe"
-    assert sorted(path.name for path in folder.iterdir()) == ["chosen.yaml", "table.txt", "teacher", "trials.json"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "chosen.yaml",
+        "table.txt",
+        "teacher-1",
+        "teacher-2",
+        "trials.json",
+    ]
     chosen = load_config(folder / "chosen.yaml")
     assert run.config.to_yaml() == chosen.to_yaml()
     assert run.config.train.epochs == len(run.history) == 2
