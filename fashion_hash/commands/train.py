@@ -65,11 +65,11 @@ def _train(args: argparse.Namespace) -> int:
     names = [name.strip() for name in args.log.split(",") if name.strip()]
     check_trackers(names)
     config = load_experiment(args.config, args.set)
-    if args.with_live:
-        config = _with_live(config, args)
     with joined(config.train.device):
-        resume = args.resume or restarted(run_folder(config, args.out))
-        run = _trained(config, args, resume, [] if rank() else names)
+        again = restarted(run_folder(config, args.out))
+        if args.with_live:
+            config = _with_live(config, args, again)
+        run = _trained(config, args, args.resume or again, [] if rank() else names)
         if rank():
             return 0
     _finish(run, args)
@@ -120,13 +120,11 @@ def _finish(run: Run | RequestRun, args: argparse.Namespace) -> None:
         print(f"removed {folder}")
 
 
-def _with_live(config: Config | RequestConfig, args: argparse.Namespace) -> Config:
-    """Writes what the live catalogue was told beside the run, and names it in the configuration."""
+def _with_live(config: Config | RequestConfig, args: argparse.Namespace, again: bool) -> Config:
+    """Names what the live catalogue was told in the configuration; `again`: processes that torchrun restarted."""
     from fashion_hash.config.experiment import Config
     from fashion_hash.errors import ConfigError
-    from fashion_hash.retrieval.generations.told import export_told
-    from fashion_hash.training.runs.older_run import numbered
-    from fashion_hash.training.runs.run_folder import run_folder
+    from fashion_hash.training.processes.group import rank, shared
 
     if not isinstance(config, Config):
         raise ConfigError(
@@ -135,9 +133,22 @@ def _with_live(config: Config | RequestConfig, args: argparse.Namespace) -> Conf
         )
     if args.resume:
         raise ConfigError("--with-live: a resumed run goes on with what it was told when it began; leave it out")
+    folder = shared(None if rank() else _told(config, args, again))
+    return config.model_copy(update={"data": config.data.model_copy(update={"live": folder})})
+
+
+def _told(config: Config, args: argparse.Namespace, again: bool) -> str:
+    """Writes what the live catalogue was told beside the run; a run that goes on keeps what it began with."""
+    from fashion_hash.config.experiment import load_config
+    from fashion_hash.retrieval.generations.told import export_told
+    from fashion_hash.training.runs.older_run import numbered
+    from fashion_hash.training.runs.run_folder import run_folder
+
     path = run_folder(config, args.out)
+    if again and (began := load_config(path / "config.yaml").data.live) is not None:
+        return began
     path.parent.mkdir(parents=True, exist_ok=True)
     folder = path.with_name(f"{path.name}.live-{1 + max(numbered(path, 'live'), default=0)}")
     told = export_told(Path(args.with_live), folder)
     print(f"wrote {folder}: {told.counts()} since the export of {args.with_live}")
-    return config.model_copy(update={"data": config.data.model_copy(update={"live": str(folder)})})
+    return str(folder)

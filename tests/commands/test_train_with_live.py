@@ -16,6 +16,7 @@ from fashion_hash.data.sample.write import make_sample
 from fashion_hash.errors import UnknownIdError
 from fashion_hash.inference.hash_heads import ItemCoder
 from fashion_hash.retrieval.recommender import Recommender
+from fashion_hash.training.processes import group
 
 BUNDLE = "runs/shop/bundle"
 CONFIG = {
@@ -49,7 +50,9 @@ def told(shop: Recommender) -> dict[str, str]:
     return items
 
 
-def test_the_next_model_and_its_bundle_know_what_was_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_next_model_and_its_bundle_know_what_was_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     with contextlib.chdir(tmp_path):
         make_sample("data", seed=0, users=4, items=20, outfits_per_user=10, pictures=False)
         Path("shop.yaml").write_text(yaml.safe_dump(CONFIG), encoding="utf-8")
@@ -65,6 +68,10 @@ def test_the_next_model_and_its_bundle_know_what_was_told(tmp_path: Path, capsys
         assert "from the live catalogue: 2 items (2 with features)" in said
         assert "outfits removed, 2 users, 3 liked outfits, 1 disliked outfit since the export" in said
         assert "3 liked outfits of 2 users for training (1 user is new)" in said
+        with monkeypatch.context() as torchrun:  # a process died, and all are started again
+            torchrun.setattr(group, "restarted", lambda _: True)
+            assert train(["shop.yaml", "--with-live", BUNDLE]) == 0
+        assert not Path("runs/shop.live-2").exists(), "it goes on with what it began with"
         service.add_items([new_item("late", 3)])  # while no bundle of the new model exists
         service.update_user("eve", liked=[{"top": "late"}])
         assert build_index(["runs/shop"]) == 0

@@ -11,12 +11,14 @@ import numpy as np
 from fashion_hash.config.experiment import Config, make_config
 from fashion_hash.data.dataset import Content, Dataset
 from fashion_hash.data.stores.lmdb_files import write_lmdb
+from fashion_hash.errors import TrainingError
 from fashion_hash.training.outfits.loop import fit
-from fashion_hash.training.processes.group import joined, one_after_another, rank
+from fashion_hash.training.processes.group import joined, one_after_another, rank, wait
 from fashion_hash.training.runs import run_folder
 from tests.worlds.tiny import tiny_dataset, tiny_values
 
 STORE = "features.lmdb"
+LEFT = "left alone.txt"  # what the first process says when the other one has ended
 SLOTS = ("top", "top", "bottom")
 RATES = {"user": 0.02, "id": 0.02, "bit_weights": 0.01, "item_bias": 0.01, "outfit": 0.02, "outfit_bias": 0.02}
 HEADS = {"user": 0.02, "image_head": 0.001, "text_head": 0.001}
@@ -78,7 +80,13 @@ def train_all(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    with joined("cpu"):
-        if rank():
-            run_folder.save_checkpoint = None  # only the first process writes
-        train_all(Path(sys.argv[1]))
+    where = Path(sys.argv[1])
+    try:
+        with joined("cpu"):
+            if rank():
+                run_folder.save_checkpoint = None  # only the first process writes
+            train_all(where)
+            if not rank():
+                wait()  # for another process, which ends
+    except TrainingError as error:
+        (where / LEFT).write_text(str(error), encoding="utf-8")

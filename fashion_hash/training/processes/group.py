@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
 from fashion_hash.core.files import write_text
-from fashion_hash.errors import ConfigError
+from fashion_hash.errors import ConfigError, TrainingError
 
 WAIT = timedelta(hours=12)  # others wait as long as the first measures; torchrun ends them when one has failed
 STARTED_BY = "torchrun"  # a file of the run folder: which torchrun started the run
@@ -32,6 +33,7 @@ def joined(device: str) -> Iterator[None]:
 
     Raises:
         ConfigError: a process has no GPU of its own.
+        TrainingError: this process cannot go on because another one has ended.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield
@@ -53,6 +55,14 @@ def joined(device: str) -> Iterator[None]:
     distributed.init_process_group(backend, timeout=WAIT, store=store, rank=place, world_size=count)
     try:
         yield
+    except RuntimeError as error:
+        if not isinstance(error, distributed.DistError) and "gloo" not in str(error):
+            raise
+        reason = re.sub(r"^\[\S+\] |\. This is .*", "", str(error).strip().splitlines()[0])
+        raise TrainingError(
+            f"process {place + 1} of {count} ends, because another one has ended or cannot be reached ({reason}): "
+            "see what that one printed"
+        ) from error
     finally:
         distributed.destroy_process_group()
 

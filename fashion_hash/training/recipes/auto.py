@@ -57,7 +57,7 @@ def fit(
     on where it was, with `resume` or without.
     """
     if isinstance(config, Config) and config.recipe is not None:
-        check_alone("recipe: a configuration with a recipe (its chosen.yaml can be shared out)")
+        check_alone("recipe: a configuration whose settings are searched (not that of RUN-recipe/chosen.yaml)")
         folder = run_folder(config, out)
         config = choose(config, folder.with_name(f"{folder.name}-recipe"), dataset, report or (lambda line: None))
         resume = resume and (folder / "config.yaml").is_file()

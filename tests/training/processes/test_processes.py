@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from fashion_hash.errors import ConfigError
 from fashion_hash.training.processes import group
 from tests.paths import PROJECT
-from tests.worlds.together import CASES, train_all
+from tests.worlds.together import CASES, LEFT, train_all
 
 
 def start(folder, world):
@@ -69,6 +69,13 @@ def test_one_process_writes_the_run(trained):
         alone, together = ({path.name for path in (folder / name).iterdir()} for folder in trained)
         assert together - alone == {group.STARTED_BY}
         assert not list(trained[1].glob(f"{name}.old*"))
+
+
+def test_a_process_says_that_another_one_has_ended(trained):
+    _, together = trained
+    said = (together / LEFT).read_text()
+    assert said.startswith("process 1 of 2 ends, because another one has ended or cannot be reached (")
+    assert "GLHF" not in said
 
 
 def test_shares_cover_every_row_once(monkeypatch):
