@@ -267,8 +267,10 @@ class TrainConfig(Section):
             heads. "distilled", for outfits with codes of their own (section outfit): users and outfits start with bits
             that predict what EASE, a linear model of the clicks, says of every outfit; rates of 0 leave them as they
             are. "discrete": numbers of users and bits of items that say in turns who wears what, and beyond that what
-            GF-CF expects (discrete collaborative filtering), for rankings of everything. By default training starts
-            from random numbers.
+            GF-CF expects (discrete collaborative filtering), for rankings of everything. Content beside ids gets bits
+            that agree where items are worn together (canonical correlation), and users and bits of ids are fitted
+            beside them; with model.terms preference it gets the bits of the ids. By default training starts from
+            random numbers.
         unworn: for start "discrete": the weight of what GF-CF expects of a pair of a user and an item, the same for all
             pairs; that a pair was worn weighs 1.
         average: answer with the mean of the weights of this many last epochs, under the slope of the first of them;

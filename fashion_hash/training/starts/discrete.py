@@ -12,6 +12,8 @@ Users are found by least squares, as in implicit matrix factorisation (Hu et al.
 bits while that lowers the loss (DCF: Zhang et al., SIGIR 2016), in turns. So the codes of items are bits all the time,
 and no rounding is left to lose anything. Users stay numbers, of which `user.code` says what is kept. It begins at the
 signs of the spectral start. Nothing depends on the validation or test split.
+Content beside ids says what goes together (`canonical`): its bits agree where items are worn together, and b is the sum
+of the codes of an item, of which those of its content stay as they are.
 Shapes: U users, N items of all types, D bits.
 """
 
@@ -22,6 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from scipy.sparse import csr_matrix
 
 from fashion_hash.config.experiment import Config
@@ -30,9 +33,11 @@ from fashion_hash.data.dataset import Dataset
 from fashion_hash.errors import ConfigError
 from fashion_hash.evaluation.baselines.clicks import Clicks, ItemColumns, item_clicks
 from fashion_hash.evaluation.baselines.spectral import GraphFilter, gf_cf
+from fashion_hash.models.hashing import binarise
 from fashion_hash.models.network import Network
 from fashion_hash.training.runs.item_inputs import ItemInputs
-from fashion_hash.training.starts.spectral import SPREAD, check_start, place, place_items, turned_factors
+from fashion_hash.training.starts.canonical import worn_together
+from fashion_hash.training.starts.spectral import SPREAD, check_start, place, place_items, set_heads, turned_factors
 
 DISCRETE = "discrete"
 RIDGE = 1.0
@@ -66,14 +71,31 @@ def start_from_bits(model: Network, config: Config, dataset: Dataset, inputs: It
     unknown = generator(config.seed, "discrete").normal(size=(1, model.num_bits))
     bits = np.where(np.concatenate([*items.values(), unknown]) >= 0, 1.0, -1.0)
     worn = _worn(dataset, inputs.known_items, len(users))
-    numbers = factorise(Wanted.of(worn, config.train.unworn, config.seed), bits)
+    together = "id" in model.modalities and config.model.terms != "preference"
+    content = _place_content(model, dataset, inputs, config.seed) if together else None
+    beside = None if content is None else np.concatenate([*(content[name] for name in items), np.zeros_like(unknown)])
+    numbers = factorise(Wanted.of(worn, config.train.unworn, config.seed), bits, beside)
     size = np.sqrt((numbers**2).mean())
     place(model.users.weight, numbers * (SPREAD / size))
     *of_types, unknown = np.split(SPREAD * bits, np.cumsum([len(of_type) for of_type in items.values()]))
-    place_items(model, inputs, dict(zip(items, of_types)))
+    place_items(model, inputs, dict(zip(items, of_types)), content=not together)
     if "id" in model.modalities:
         for item_type in items:
             place(model.hashing["id"].embeddings[item_type].weight[-1:], unknown)  # type: ignore[index, union-attr]
+
+
+@torch.no_grad()
+def _place_content(model: Network, dataset: Dataset, inputs: ItemInputs, seed: int) -> dict[str, Numbers]:
+    """Heads of content learn what is worn together; by type, (N, D) the sum of the bits that training items get."""
+    positives, seen = dataset.split("train").positives, inputs.known_items
+    totals = {name: np.zeros((int(mask.sum()), model.num_bits)) for name, mask in seen.items()}
+    for modality, table in inputs.tables.items():
+        targets = worn_together(positives, table.features, seen, model.num_bits, seed)
+        set_heads(model, modality, table.features, targets, seen)
+        for name, total in totals.items():
+            features = torch.from_numpy(table.features[name][seen[name]]).to(inputs.device)
+            total += binarise(model.hashing[modality].eval()(name, features)).cpu().numpy()  # type: ignore[operator]
+    return totals
 
 
 def _worn(dataset: Dataset, seen: Mapping[str, np.ndarray], num_users: int) -> csr_matrix:
@@ -123,33 +145,35 @@ class Wanted:
         return self.graph.back(self.shares[:, None] * users)
 
 
-def factorise(wanted: Wanted, bits: Numbers, rounds: int = ROUNDS) -> Numbers:
+def factorise(wanted: Wanted, bits: Numbers, beside: Numbers | None = None, rounds: int = ROUNDS) -> Numbers:
     """The numbers of users, (U, D), while the bits of items are improved in place.
 
     Args:
         wanted: what both should say.
         bits: (N, D) of -1 and +1.
+        beside: (N, D) what else is known of the items: the sum of their codes of content; 0 if left out.
         rounds: how often items are improved; users are found once more after the last time.
     """
-    users = users_of(wanted, bits)
+    beside = np.zeros_like(bits) if beside is None else beside
+    users = users_of(wanted, bits + beside)
     for _ in range(rounds):
-        if not improve(wanted, users, bits, SWEEPS):
+        if not improve(wanted, users, bits, beside, SWEEPS):
             break
-        users = users_of(wanted, bits)
+        users = users_of(wanted, bits + beside)
     return users
 
 
-def improve(wanted: Wanted, users: Numbers, bits: Numbers, sweeps: int) -> int:
+def improve(wanted: Wanted, users: Numbers, bits: Numbers, beside: Numbers, sweeps: int) -> int:
     """Flips bits of items in place, each only if that lowers the loss; returns how many."""
     from fashion_hash.training.starts.kernels import flip_bits  # imported here, since numba takes its time
 
     by_item, unworn = wanted.worn.T.tocsr(), wanted.unworn
     gram, aims = unworn * (users.T @ users), unworn * wanted.back(users)
-    return int(flip_bits(bits, users, gram, aims, wanted.goal, by_item.indptr, by_item.indices, sweeps))
+    return int(flip_bits(bits, beside, users, gram, aims, wanted.goal, by_item.indptr, by_item.indices, sweeps))
 
 
 def users_of(wanted: Wanted, bits: Numbers) -> Numbers:
-    """(U, D) the least squares of users, given the bits of items; 0 for users who have worn nothing."""
+    """(U, D) the least squares of users, given the codes of items; 0 for users who have worn nothing."""
     worn = wanted.worn
     every = wanted.unworn * (bits.T @ bits) + RIDGE * np.eye(bits.shape[1])
     right = wanted.goal * (worn @ bits) + wanted.unworn * wanted.times(bits)

@@ -7,11 +7,13 @@ from numba import njit
 
 
 @njit(nogil=True, cache=True)
-def flip_bits(items, users, gram, aims, goal, starts, wearers, sweeps):  # type: ignore[no-untyped-def]
-    """Lowers bit by bit, for each item with code b and wearers W, sum over W of (goal - q_u.b)^2 + b' gram b - 2 aim.b.
+def flip_bits(items, beside, users, gram, aims, goal, starts, wearers, sweeps):  # type: ignore[no-untyped-def]
+    """Lowers bit by bit, for each item with bits b, s = b + beside and wearers W, sum over W of (goal - q_u.s)^2
+    + s' gram s - 2 aim.s.
 
     Args:
         items: (N, D) float64 codes of -1 and +1, overwritten.
+        beside: (N, D) float64, what stays: the sum of other codes of the items.
         users: (U, D) float64, the numbers q.
         gram: (D, D) float64.
         aims: (N, D) float64.
@@ -28,11 +30,12 @@ def flip_bits(items, users, gram, aims, goal, starts, wearers, sweeps):  # type:
     for row in range(len(items)):
         first, last = starts[row], starts[row + 1]
         code = items[row]
+        whole = code + beside[row]
         for bit in range(width):
-            pull[bit] = np.dot(gram[bit], code)
+            pull[bit] = np.dot(gram[bit], whole)
         said = np.empty(last - first)
         for place in range(first, last):
-            said[place - first] = np.dot(users[wearers[place]], code)
+            said[place - first] = np.dot(users[wearers[place]], whole)
         for _ in range(sweeps):
             before = flipped
             for bit in range(width):

@@ -57,7 +57,7 @@ def start_from_spectrum(model: Network, config: Config, dataset: Dataset, inputs
     if model.own is not None and model.own.codes is not None:
         assert inputs.own is not None
         users, outfits = _outfit_factors(positives, inputs.own, len(dataset.users), model.num_bits, seed)
-        placed = _turned(np.concatenate([users, outfits]), model.num_bits, seed)
+        placed = turned(np.concatenate([users, outfits]), model.num_bits, seed)
         users, outfits = placed[: len(users)], placed[len(users) :]
         targets = means_of_items(inputs.own, outfits, seen)
         place(model.own.codes.weight, outfits)
@@ -78,14 +78,16 @@ def start_from_spectrum(model: Network, config: Config, dataset: Dataset, inputs
             _set(bias.weight, (numbers - numbers.mean())[:, None])
 
 
-def place_items(model: Network, inputs: ItemInputs, targets: Mapping[str, np.ndarray]) -> None:
-    """Writes the codes of training items, (N, D) by type, into the embeddings of ids and the heads of content."""
+def place_items(
+    model: Network, inputs: ItemInputs, targets: Mapping[str, np.ndarray], content: bool = True
+) -> None:
+    """Writes the codes of training items, (N, D) by type, into the embeddings of ids and, if told, heads of content."""
     if "id" in model.modalities:
         for item_type, values in targets.items():
             embedding: nn.Embedding = model.hashing["id"].embeddings[item_type]  # type: ignore[index, assignment]
             place(embedding.weight[:-1], values)  # the last is the unknown item
-    for modality in inputs.tables:
-        _set_heads(model, modality, inputs.tables[modality].features, targets, inputs.known_items)
+    for modality in inputs.tables if content else ():
+        set_heads(model, modality, inputs.tables[modality].features, targets, inputs.known_items)
 
 
 def turned_factors(
@@ -93,14 +95,14 @@ def turned_factors(
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Users (U, D) and training items (N, D) by type by who wears what, turned so that signs lose little."""
     users, items = _click_factors(dataset.split("train").positives, dataset, seen, num_bits, seed)
-    placed = _turned(np.concatenate([users, *items.values()]), num_bits, seed)
+    placed = turned(np.concatenate([users, *items.values()]), num_bits, seed)
     users, *of_types = np.split(placed, np.cumsum([len(part) for part in (users, *items.values())])[:-1])
     return users, dict(zip(items, of_types))
 
 
 def outfit_directions(positives: Outfits, own: OwnRows, num_users: int, num_bits: int, seed: int) -> np.ndarray:
     """(K, D) the known outfits in the space of their factors, turned so that their own signs lose little."""
-    return _turned(_outfit_factors(positives, own, num_users, num_bits, seed)[1], num_bits, seed)
+    return turned(_outfit_factors(positives, own, num_users, num_bits, seed)[1], num_bits, seed)
 
 
 def itq(points: np.ndarray, seed: int, steps: int = ITQ_STEPS) -> np.ndarray:
@@ -196,11 +198,11 @@ def _principal(
     centred = [part - part.mean(axis=0) for part in centred]
     together = np.concatenate(centred)
     components = np.linalg.eigh(together.T @ together)[1][:, ::-1][:, :num_bits]  # (F, at most D)
-    placed = _turned(together @ components, num_bits, seed)
+    placed = turned(together @ components, num_bits, seed)
     return dict(zip(seen, np.split(placed, np.cumsum([len(part) for part in centred])[:-1])))
 
 
-def _turned(points: np.ndarray, num_bits: int, seed: int) -> np.ndarray:
+def turned(points: np.ndarray, num_bits: int, seed: int) -> np.ndarray:
     """Points (N, R), R at most D, as directions in D dimensions, turned by ITQ and scaled."""
     length = np.linalg.norm(points, axis=1, keepdims=True)
     directions = np.zeros((len(points), num_bits))
@@ -234,7 +236,7 @@ def _means_of_users(
     return np.where(count[:, None] > 0, means - means[count > 0].mean(axis=0), 0.0)
 
 
-def _set_heads(
+def set_heads(
     model: Network,
     modality: str,
     features: Mapping[str, np.ndarray],

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy.sparse import csr_matrix
 
 from fashion_hash.config.experiment import make_config
@@ -14,6 +15,7 @@ from fashion_hash.training.starts.discrete import (
     RIDGE,
     WORN,
     Wanted,
+    _worn,
     factorise,
     improve,
     loss_of,
@@ -58,14 +60,14 @@ def plain_loss(wanted, users, bits):
     return total
 
 
-def plainly_flipped(wanted, users, bits):
+def plainly_flipped(wanted, users, bits, beside):
     """Every bit of every item in order, tried both ways in the whole loss."""
     bits = bits.copy()
     for row in range(len(bits)):
         for bit in range(bits.shape[1]):
-            before = loss_of(wanted, users, bits)
+            before = loss_of(wanted, users, bits + beside)
             bits[row, bit] *= -1
-            if loss_of(wanted, users, bits) >= before:
+            if loss_of(wanted, users, bits + beside) >= before:
                 bits[row, bit] *= -1
     return bits
 
@@ -76,11 +78,13 @@ def test_the_loss_is_that_of_every_pair(drawn):
     assert loss_of(wanted, users, bits) == pytest.approx(plain_loss(wanted, users, bits), rel=1e-5)
 
 
-def test_bits_are_flipped_as_by_trying_each(drawn):
+@pytest.mark.parametrize("share", [0, 1])
+def test_bits_are_flipped_as_by_trying_each(drawn, share):
     wanted, bits = drawn
-    users, flipped = users_of(wanted, bits), bits.copy()
-    count = improve(wanted, users, flipped, 1)
-    np.testing.assert_array_equal(flipped, plainly_flipped(wanted, users, bits))
+    beside = share * np.random.default_rng(2).normal(size=bits.shape)
+    users, flipped = users_of(wanted, bits + beside), bits.copy()
+    count = improve(wanted, users, flipped, beside, 1)
+    np.testing.assert_array_equal(flipped, plainly_flipped(wanted, users, bits, beside))
     assert count == (flipped != bits).sum() > 0
 
 
@@ -100,7 +104,7 @@ def test_every_round_lowers_the_loss(drawn):
     losses = []
     for rounds in (0, 1, 3):
         improved = bits.copy()
-        losses.append(loss_of(wanted, factorise(wanted, improved, rounds), improved))
+        losses.append(loss_of(wanted, factorise(wanted, improved, rounds=rounds), improved))
     assert losses[0] > losses[1] >= losses[2]
 
 
@@ -123,6 +127,32 @@ def test_the_unknown_item_is_near_to_nobody():
     unknown, known = np.stack([table[-1] for table in tables]), np.concatenate([table[:-1] for table in tables])
     assert (np.abs(unknown) == 0.5).all()
     assert np.square(users @ unknown.T).mean() < 0.2 * np.square(users @ known.T).mean()
+
+
+def test_content_beside_ids_says_what_goes_together():
+    """Its bits agree in outfits, and users are least squares of the bits of ids and of content together."""
+    dataset = tiny_dataset()
+    config = make_config(values(cooccurrence={}, model={"terms": "both", "variant": "T0"}))
+    inputs = ItemInputs(config, dataset)
+    model = make_model(config, dataset, inputs)
+    start_from_bits(model, config, dataset, inputs)
+    every = {name: torch.arange(len(ids)) for name, ids in dataset.items.items()}
+    found = model.eval().item_codes(inputs(every), every, None).codes
+    codes = {name: of.detach().numpy() for name, of in found.items()}
+    of_content = [codes[name][:-1, model.modalities.index("cooccurrence")] for name in dataset.items]
+    split = dataset.split("test")
+
+    def agreement(outfits):
+        top, bottom, _ = (of[outfits.items[:, slot]] for slot, of in enumerate(of_content))
+        return (top * bottom).mean()
+
+    assert agreement(split.positives) > agreement(split.negatives["random"].outfits) + 0.2
+    wanted = Wanted.of(_worn(dataset, inputs.known_items, len(dataset.users)), config.train.unworn, config.seed)
+    together = np.concatenate([codes[name][:-1].sum(axis=1)[inputs.known_items[name]] for name in dataset.items])
+    unknown = np.sign(model.hashing["id"].embeddings["top"].weight[-1:].detach().numpy())
+    plain = users_of(wanted, np.concatenate([together, unknown]))
+    said = model.users.weight.detach().numpy()
+    np.testing.assert_allclose(said / np.abs(said).max(), plain / np.abs(plain).max(), atol=1e-5)
 
 
 def test_what_it_needs(tmp_path):
