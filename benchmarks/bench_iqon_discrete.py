@@ -1,6 +1,6 @@
 """IQON3000 by configs/iqon3000_ranking.yaml and iqon3000_attributes.yaml: bits by discrete collaborative filtering.
 
-    python benchmarks/bench_iqon_discrete.py [--only iqon3000_ranking] [--seeds 0 1 2] [--data FOLDER] [--json] [--save]
+    python benchmarks/bench_iqon_discrete.py [--only CASE ...] [--seeds 0 1 2] [--data FOLDER] [--json] [--save [NAME]]
 
 Test split, the protocols of bench_iqon_ranking.py. Users in bytes are measured over all seeds, users in bits with the
 first one. Runs that are there already are used again.
@@ -12,7 +12,7 @@ import argparse
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench_iqon_ranking import over_seeds
 
@@ -28,44 +28,61 @@ from fashion_hash.training.runs.calibration import make_scorer
 from fashion_hash.training.runs.run import Run, load_data
 from fashion_hash.training.runs.scoring import as_answered, trained_users
 
-RANKING, ATTRIBUTES = "iqon3000_ranking", "iqon3000_attributes"
-NAMES = [RANKING, ATTRIBUTES]
-CASES: dict[str, tuple[str, int, UserForm, bool]] = {
-    "discrete, 128 bits, users in bytes": (RANKING, 128, "bytes", True),
-    "discrete, 256 bits, users in bytes": (RANKING, 256, "bytes", True),
-    "discrete, 128 bits, users in bits": (RANKING, 128, "bits", False),
-    "item numbers beside ids, 2 x 128 bits, users in bytes": (ATTRIBUTES, 128, "bytes", True),
+
+class Case(NamedTuple):
+    """What is measured.
+
+    Attributes:
+        name: of the configuration.
+        bits: D.
+        users: in which form they are kept.
+        every: whether all seeds are measured, or the first one alone.
+        ranked: whether everything is ranked, or pairs alone.
+    """
+
+    name: str
+    bits: int
+    users: UserForm = "bytes"
+    every: bool = True
+    ranked: bool = True
+
+
+CASES: Mapping[str, Case] = {
+    "discrete, 128 bits, users in bytes": Case("iqon3000_ranking", 128),
+    "discrete, 256 bits, users in bytes": Case("iqon3000_ranking", 256),
+    "discrete, 128 bits, users in bits": Case("iqon3000_ranking", 128, "bits", every=False),
+    "ids and item numbers, 128 bits each, users in bytes": Case("iqon3000_attributes", 128, ranked=False),
+    "ids and item numbers, 256 bits each, users in bytes": Case("iqon3000_attributes", 256, ranked=False),
 }
-"""By name: the configuration, bits, the form of users, and whether all seeds are measured."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Prints a table, or one JSON object with --json."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, help="configurations; by default all")
+    parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES), help="by default all")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--runs", type=Path, default=Path("runs/iqon_discrete"))
     parser.add_argument("--data", type=Path, help="the folder of the data; by default as the configuration says")
     results.add_options(parser)
     options = parser.parse_args(argv)
     data = [] if options.data is None else [f"data.root={options.data}"]
-    dataset = load_data(load_config(_path(RANKING), data))
+    cases = {name: CASES[name] for name in options.only}
+    dataset = load_data(load_config(_path(next(iter(cases.values())).name), data))
     by_case: dict[str, dict[str, dict[str, Any]]] = {}
     seconds: dict[str, list[float]] = {}
-    for case, (name, bits, users, every) in CASES.items():
-        if name not in options.only:
-            continue
+    for title, case in cases.items():
         reports = []
-        for seed in options.seeds if every else options.seeds[:1]:
-            config = load_config(_path(name), [*data, f"seed={seed}", f"model.num_bits={bits}"])
-            run, took = trained(options.runs / f"{name}-{bits}-seed-{seed}", config, dataset)
-            seconds.setdefault(case, []).extend([] if took is None else [took])
-            reports.append(measured(run, dataset, users))
-            print(f"{case}: seed {seed} measured", flush=True)
-        by_case[case] = {name: over_seeds([report[name] for report in reports]) for name in reports[0]}
-    protocols = {name: {case: of[name] for case, of in by_case.items()} for name in next(iter(by_case.values()))}
-    most = {case: max(of, default=None) for case, of in seconds.items()}
-    figures = {"seeds": options.seeds, "seconds_to_train": most, "protocols": protocols}
+        for seed in options.seeds if case.every else options.seeds[:1]:
+            config = load_config(_path(case.name), [*data, f"seed={seed}", f"model.num_bits={case.bits}"])
+            run, took = trained(options.runs / f"{case.name}-{case.bits}-seed-{seed}", config, dataset)
+            seconds.setdefault(title, []).extend([] if took is None else [took])
+            reports.append(measured(run, dataset, case))
+            print(f"{title}: seed {seed} measured", flush=True)
+        by_case[title] = {name: over_seeds([report[name] for report in reports]) for name in reports[0]}
+    names = dict.fromkeys(name for of in by_case.values() for name in of)
+    protocols = {name: {title: of[name] for title, of in by_case.items() if name in of} for name in names}
+    most = {title: max(of, default=None) for title, of in seconds.items()}
+    figures = {"seeds": options.seeds, "cpu_seconds_to_train": most, "protocols": protocols}
     if results.hand_over(options, figures):
         return
     for name, scorers in protocols.items():
@@ -87,14 +104,16 @@ def trained(path: Path, config: Config, dataset: Dataset) -> tuple[Run, float | 
     return run, time.process_time() - started
 
 
-def measured(run: Run, dataset: Dataset, users: UserForm) -> dict[str, Mapping[str, float]]:
-    """By protocol, the metrics on the test split of binary codes with users in a form."""
+def measured(run: Run, dataset: Dataset, case: Case) -> dict[str, Mapping[str, float]]:
+    """By protocol, the metrics on the test split of binary codes."""
     model, inputs, _ = run.model(dataset)
-    scorer = make_scorer(with_user_code(run.config, users), model, inputs, None, dataset)
+    scorer = make_scorer(with_user_code(run.config, case.users), model, inputs, None, dataset)
     config = run.config
     task = Task(dataset, "test", dataset.split("test"), config.seed, None, "ids", config.negatives.swap)
     negatives = negatives_of(task)
     metrics = dict(evaluate_split(as_answered(scorer, trained_users(dataset)), negatives.part, negatives.drawn))
+    if not case.ranked:
+        return metrics
     rankings = full_rankings(dataset, "test", scorer, None, config.seed)
     return metrics | {name: ranking.metrics() for name, ranking in rankings.items()}
 

@@ -1,4 +1,4 @@
-"""Tables of rankings: results/iqon_ranking.json, results/iqon_discrete.json and results/user_codes.json."""
+"""Tables of rankings: results/iqon_ranking.json, those of bench_iqon_discrete.py and results/user_codes.json."""
 
 from __future__ import annotations
 
@@ -18,11 +18,16 @@ COLUMNS = {
 NAMES = {"no_user": "bits without the user", "no_item_pairs": "bits without item pairs"}
 
 
+OURS = ("iqon_discrete", "iqon_discrete_256", "iqon_attributes")
+"""Files of bench_iqon_discrete.py, in the order of their rows."""
+
+
 def iqon_ranking() -> str:
     """The model and every baseline by protocol: mean and, over several seeds, deviation."""
     protocols: dict[str, Any] = results.read("iqon_ranking")["figures"]["protocols"]
-    discrete: dict[str, Any] = results.read("iqon_discrete")["figures"]["protocols"]
-    protocols = {name: {"scorers": {**discrete.get(name, {}), **of["scorers"]}} for name, of in protocols.items()}
+    for name in reversed(OURS):
+        ours: dict[str, Any] = results.read(name)["figures"]["protocols"]
+        protocols = {key: {"scorers": {**ours.get(key, {}), **of["scorers"]}} for key, of in protocols.items()}
     scorers = list(dict.fromkeys(name for of in protocols.values() for name in of["scorers"]))
     lines = ["|  | " + " | ".join(COLUMNS) + " |", "| --- |" + " --: |" * len(COLUMNS)]
     for name in scorers:

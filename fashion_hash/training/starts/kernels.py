@@ -8,8 +8,9 @@ from numba import njit
 
 @njit(nogil=True, cache=True)
 def flip_bits(items, beside, users, gram, aims, goal, starts, wearers, sweeps):  # type: ignore[no-untyped-def]
-    """Lowers bit by bit, for each item with bits b, s = b + beside and wearers W, sum over W of (goal - q_u.s)^2
-    + s' gram s - 2 aim.s.
+    """Lowers bit by bit, for each item with code b and wearers W, sum over W of (goal - q_u.b)^2 + b' gram b - 2 aim.b.
+
+    The code is the sum of the bits that are flipped and of what lies beside them.
 
     Args:
         items: (N, D) float64 codes of -1 and +1, overwritten.

@@ -78,9 +78,7 @@ def start_from_spectrum(model: Network, config: Config, dataset: Dataset, inputs
             _set(bias.weight, (numbers - numbers.mean())[:, None])
 
 
-def place_items(
-    model: Network, inputs: ItemInputs, targets: Mapping[str, np.ndarray], content: bool = True
-) -> None:
+def place_items(model: Network, inputs: ItemInputs, targets: Mapping[str, np.ndarray], content: bool = True) -> None:
     """Writes the codes of training items, (N, D) by type, into the embeddings of ids and, if told, heads of content."""
     if "id" in model.modalities:
         for item_type, values in targets.items():

@@ -67,5 +67,6 @@ def test_sets_of_one_type_and_types_that_never_meet():
     features, seen = {"top": rng.normal(size=(ITEMS, 3))}, {"top": np.ones(ITEMS, bool)}
     assert worn_together(sets, features, seen, 4, seed=0)["top"].shape == (ITEMS, 4)
     lonely = Outfits.of(("top", "bottom"), np.zeros(5, int), [[0, EMPTY]] * 5)
-    features, seen = features | {"bottom": features["top"]}, {"top": np.arange(ITEMS) == 0, "bottom": np.zeros(ITEMS, bool)}
+    features["bottom"] = features["top"]
+    seen = {"top": np.arange(ITEMS) == 0, "bottom": np.zeros(ITEMS, bool)}
     assert [len(of) for of in worn_together(lonely, features, seen, 4, seed=0).values()] == [1, 0]
