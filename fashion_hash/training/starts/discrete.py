@@ -44,7 +44,7 @@ RIDGE = 1.0
 WORN = 0.15  # chosen on validation of IQON3000, as was unworn
 TOP = 50
 ROUNDS, SWEEPS = 4, 2
-USERS_AT_ONCE = 128
+USERS_AT_ONCE, PAIRS_AT_ONCE = 128, 1 << 15
 
 Numbers = npt.NDArray[np.float64]
 
@@ -168,8 +168,12 @@ def improve(wanted: Wanted, users: Numbers, bits: Numbers, beside: Numbers, swee
     from fashion_hash.training.starts.kernels import flip_bits  # imported here, since numba takes its time
 
     by_item, unworn = wanted.worn.T.tocsr(), wanted.unworn
-    gram, aims = unworn * (users.T @ users), unworn * wanted.back(users)
-    return int(flip_bits(bits, beside, users, gram, aims, wanted.goal, by_item.indptr, by_item.indices, sweeps))
+    gram = unworn * (users.T @ users)
+    aims = unworn * wanted.back(users) - beside @ gram
+    goals, items = np.empty(by_item.nnz), np.repeat(np.arange(len(bits)), np.diff(by_item.indptr))
+    for part in np.array_split(np.arange(by_item.nnz), by_item.nnz // PAIRS_AT_ONCE + 1):
+        goals[part] = wanted.goal - (users[by_item.indices[part]] * beside[items[part]]).sum(axis=1)
+    return int(flip_bits(bits, users, gram, aims, goals, by_item.indptr, by_item.indices, sweeps))
 
 
 def users_of(wanted: Wanted, bits: Numbers) -> Numbers:

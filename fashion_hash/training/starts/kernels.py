@@ -7,18 +7,15 @@ from numba import njit
 
 
 @njit(nogil=True, cache=True)
-def flip_bits(items, beside, users, gram, aims, goal, starts, wearers, sweeps):  # type: ignore[no-untyped-def]
+def flip_bits(items, users, gram, aims, goals, starts, wearers, sweeps):  # type: ignore[no-untyped-def]
     """Lowers bit by bit, for each item with code b and wearers W, sum over W of (goal - q_u.b)^2 + b' gram b - 2 aim.b.
-
-    The code is the sum of the bits that are flipped and of what lies beside them.
 
     Args:
         items: (N, D) float64 codes of -1 and +1, overwritten.
-        beside: (N, D) float64, what stays: the sum of other codes of the items.
         users: (U, D) float64, the numbers q.
         gram: (D, D) float64.
         aims: (N, D) float64.
-        goal: what wearers should say of what they wear.
+        goals: (E,) float64, what wearers should say of what they wear, item by item.
         starts: (N + 1,) where the wearers of each item begin.
         wearers: rows of users.
         sweeps: how often to go through the bits of an item, at most; it ends where nothing flips.
@@ -31,19 +28,18 @@ def flip_bits(items, beside, users, gram, aims, goal, starts, wearers, sweeps): 
     for row in range(len(items)):
         first, last = starts[row], starts[row + 1]
         code = items[row]
-        whole = code + beside[row]
         for bit in range(width):
-            pull[bit] = np.dot(gram[bit], whole)
+            pull[bit] = np.dot(gram[bit], code)
         said = np.empty(last - first)
         for place in range(first, last):
-            said[place - first] = np.dot(users[wearers[place]], whole)
+            said[place - first] = np.dot(users[wearers[place]], code)
         for _ in range(sweeps):
             before = flipped
             for bit in range(width):
                 wish = aims[row, bit] + gram[bit, bit] * code[bit] - pull[bit]
                 for place in range(first, last):
                     number = users[wearers[place], bit]
-                    wish += number * (goal - (said[place - first] - number * code[bit]))
+                    wish += number * (goals[place] - (said[place - first] - number * code[bit]))
                 if wish * code[bit] < 0.0:
                     change = -2.0 * code[bit]
                     code[bit] += change
