@@ -94,7 +94,7 @@ def _place_content(model: Network, dataset: Dataset, inputs: ItemInputs, seed: i
         set_heads(model, modality, table.features, targets, seen)
         for name, total in totals.items():
             features = torch.from_numpy(table.features[name][seen[name]]).to(inputs.device)
-            total += binarise(model.hashing[modality].eval()(name, features)).cpu().numpy()  # type: ignore[operator]
+            total += binarise(model.hashing[modality].eval()(name, features)).cpu().numpy()
     return totals
 
 
