@@ -18,7 +18,7 @@ COLUMNS = {
 NAMES = {"no_user": "bits without the user", "no_item_pairs": "bits without item pairs"}
 
 
-OURS = ("iqon_discrete",)
+OURS = ("iqon_discrete", "iqon_attributes")
 """Files of bench_iqon_discrete.py, in the order of their rows."""
 
 
