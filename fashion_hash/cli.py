@@ -28,7 +28,10 @@ COMMANDS = {
     "query": ("query", "find the best outfits for a user, or items for a request"),
     "feedback": ("data.feedback", "write the feedback of a service as tables, or report it"),
     "serve": ("serving.serve", "answer over HTTP from one bundle or several"),
-    "top-k": ("serving.top_k", "write the best outfits of every user as Parquet"),
+    "top-k": ("bulk.top_k", "write the best outfits of every user as Parquet"),
+    "picture-vectors": ("bulk.picture_vectors", "write the vectors of pictures as Parquet"),
+    "item-codes": ("bulk.item_codes", "write the codes that a bundle gives to new items as Parquet"),
+    "rank-all": ("bulk.rank_all", "rank everything for everybody, and write where positives stand as Parquet"),
     "cluster": ("serving.cluster", "answer over HTTP, with pools divided among the machines of a Ray cluster"),
 }
 

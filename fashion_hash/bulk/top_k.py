@@ -54,7 +54,7 @@ class TopK:
         """
         check_count("k", k)
         check_count("users_a_part", users_a_part)
-        recommender, users = _opened(bundle)
+        recommender, users = _open(bundle)
         return cls(bundle, k, include_liked, users_a_part, state_of(recommender, users), len(users))
 
     def facts(self) -> dict[str, Any]:
@@ -77,7 +77,7 @@ class TopK:
         """See Job.table. Raises BundleError when the catalogue was changed since the job was made."""
         import pyarrow
 
-        recommender, everybody = _opened(self.bundle)
+        recommender, everybody = _opened(self.bundle, self.state)
         self._check(recommender, everybody)
         users = everybody[part * self.users_a_part : (part + 1) * self.users_a_part]
         hits = recommender.recommend(users, self.k, include_liked=self.include_liked)
@@ -115,8 +115,12 @@ def state_of(recommender: Recommender, users: list[str]) -> str:
 
 
 @lru_cache(maxsize=1)
-def _opened(bundle: Path) -> tuple[Recommender, list[str]]:
-    """A bundle, opened once in each process, and its users."""
+def _opened(bundle: Path, _state: str) -> tuple[Recommender, list[str]]:
+    """A bundle, opened once in each process for a job, and its users."""
+    return _open(bundle)
+
+
+def _open(bundle: Path) -> tuple[Recommender, list[str]]:
     recommender = Recommender.load(bundle, verify=False, engine="auto")
     exported = recommender.bundle.users.all()
     known = set(exported)

@@ -12,7 +12,7 @@ from fashion_hash.bulk import jobs
 from fashion_hash.bulk.jobs import Done, run_job
 from fashion_hash.bulk.top_k import TopK
 from fashion_hash.bundle.bundle import Bundle
-from fashion_hash.commands.serving import top_k as command
+from fashion_hash.commands.bulk import top_k as command
 from fashion_hash.errors import BundleError, QueryError
 from fashion_hash.retrieval.recommender import Recommender
 from tests.worlds.live_world import new_bundle

@@ -11,7 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fashion_hash.bulk.jobs import Workers, run_job
+from fashion_hash.bulk.items import ItemCodes
+from fashion_hash.bulk.jobs import Job, Workers, run_job
+from fashion_hash.bulk.pictures import OpenEncoder, PictureVectors
+from fashion_hash.bulk.ranking import RankAll
 from fashion_hash.bulk.top_k import TopK
 from fashion_hash.cluster.engine import Cluster, ClusterEngine
 from fashion_hash.cluster.nodes import LocalNodes, local_nodes
@@ -20,6 +23,7 @@ from fashion_hash.index import scoring
 from fashion_hash.retrieval.recommender import Recommender
 from fashion_hash.serving.models import Models
 from tests.index.engines.test_conformance import check
+from tests.worlds.jobs_world import NewItems, small_run
 from tests.worlds.live_world import World, new_bundle
 
 ray = pytest.importorskip("ray", reason="needs the extra ray")
@@ -104,11 +108,22 @@ def test_a_service_reloads_onto_the_same_actors(pair: tuple[Recommender, Recomme
 
 
 def test_bulk_work_by_tasks(pair: tuple[Recommender, Recommender, World], nodes: LocalNodes, tmp_path: Path) -> None:
-    job = TopK.of(pair[0].bundle.root, 5, users_a_part=1)
-    here = run_job(job, tmp_path / "here")
-    assert run_job(job, tmp_path / "tasks", Workers(2, nodes.address)) == here
-    for file in sorted((tmp_path / "here").glob("*.parquet")):
-        assert file.read_bytes() == (tmp_path / "tasks" / file.name).read_bytes()
+    """Every job writes the same bytes in this process and by tasks."""
+    new = NewItems(tmp_path / "new")
+    jobs: dict[str, Job] = {
+        "top-k": TopK.of(pair[0].bundle.root, 5, users_a_part=2),
+        "vectors": PictureVectors.of(new.pictures, OpenEncoder("descriptors"), pictures_a_part=3),
+        "codes": ItemCodes.of(new.bundle, new.table, new.pictures, items_a_part=3),
+        "ranking": RankAll.of(small_run(tmp_path / "ranked"), scores_a_part=1200),
+    }
+    for name, job in jobs.items():
+        here = run_job(job, tmp_path / name / "here")
+        assert here.parts > 1
+        assert run_job(job, tmp_path / name / "tasks", Workers(2, nodes.address)) == here
+        files = sorted((tmp_path / name / "here").glob("*"))
+        assert len(files) == 2 * here.parts + 2
+        for file in files:
+            assert file.read_bytes() == (tmp_path / name / "tasks" / file.name).read_bytes()
 
 
 def test_a_service_still_ends_in_its_own_way(cluster: Cluster) -> None:

@@ -90,9 +90,10 @@ class Lists:
         if count >= len(self):
             return self
         drawn = np.sort(generator(seed, "lists ranked fully").choice(len(self), count, replace=False))
-        return self._of(drawn)
+        return self.of(drawn)
 
-    def _of(self, lists: Integers) -> Lists:
+    def of(self, lists: Integers) -> Lists:
+        """Some of the lists, by their numbers, in the given order."""
         return replace(
             self,
             users=self.users[lists],

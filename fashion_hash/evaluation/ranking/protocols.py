@@ -10,8 +10,15 @@ from dataclasses import dataclass, replace
 
 from fashion_hash.data.dataset import Dataset, Split
 from fashion_hash.errors import QueryError, counted
-from fashion_hash.evaluation.ranking.lists import Lists, item_lists, known_names, known_parts, outfit_lists
-from fashion_hash.evaluation.ranking.rank import FullRanking, rank_items, rank_outfits
+from fashion_hash.evaluation.ranking.lists import Integers, Lists, item_lists, known_names, known_parts, outfit_lists
+from fashion_hash.evaluation.ranking.rank import (
+    Counts,
+    FullRanking,
+    count_items,
+    count_outfits,
+    rank_items,
+    rank_outfits,
+)
 from fashion_hash.evaluation.ranking.scores import ScoreItems, ScoreOutfits
 
 FULL_OUTFITS = "full_outfits"
@@ -47,6 +54,11 @@ class FullProtocol:
             return self
         note = f"; {len(few):,} of {counted(len(self.lists), 'list')}, drawn with seed {seed}"
         return replace(self, lists=few, statement=self.statement + note, is_sample=True)
+
+    def count(self, outfits: ScoreOutfits, items: ScoreItems, numbers: Integers) -> Counts:
+        """What is counted in some of the lists, with the scorer that the protocol needs: see `FullRanking.of`."""
+        lists = self.lists.of(numbers)
+        return count_items(items, lists) if self.of_items else count_outfits(outfits, lists)
 
     def rank(self, outfits: ScoreOutfits | None = None, items: ScoreItems | None = None) -> FullRanking:
         """Ranks the lists with the scorer that the protocol needs.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,22 @@ from fashion_hash.evaluation.ranking.scores import ScoreItems, ScoreOutfits, Sco
 BLOCK = 1 << 23  # scores
 LENGTHS = (10, 20)
 SHOWN = 20
+
+
+class Counts(NamedTuple):
+    """What was counted in the lists, or in some of them: all that their ranking follows from.
+
+    Attributes:
+        above: (P,) int64, of each positive the candidates that score higher.
+        tied: (P,) int64, the candidates that score the same, itself included.
+        shown: (N,) bool, the candidates that are certainly among the first 20 of a list.
+        missed: (N,) float64, the log of the chance that no list shows a candidate that is tied with others at place 20.
+    """
+
+    above: Integers
+    tied: Integers
+    shown: npt.NDArray[np.bool_]
+    missed: Floats
 
 
 @dataclass(frozen=True)
@@ -36,6 +53,18 @@ class FullRanking:
     lists: Lists
     places: Places
     coverage: float
+
+    @classmethod
+    def of(cls, lists: Lists, parts: Sequence[Counts]) -> FullRanking:
+        """The ranking of lists that were counted in parts, in their order."""
+        places = Places(
+            lists.positives.starts,
+            np.concatenate([part.above for part in parts]),
+            np.concatenate([part.tied for part in parts]),
+        )
+        shown = np.logical_or.reduce([part.shown for part in parts])
+        missed = np.add.reduce([part.missed for part in parts])
+        return cls(lists, places, float(np.where(shown, 1.0, -np.expm1(missed)).mean()))
 
     def values(self, lengths: Sequence[int] = LENGTHS) -> dict[str, Floats]:
         """The metrics of each list, (L,): recall@k and ndcg@k for each length, mrr."""
@@ -65,7 +94,7 @@ def rank_outfits(score: ScoreOutfits, lists: Lists) -> FullRanking:
     Raises:
         QueryError: no lists, scores of another shape, or NaN among them.
     """
-    return _rank(lambda numbers: score(lists.users[numbers]), lists)
+    return FullRanking.of(lists, [count_outfits(score, lists)])
 
 
 def rank_items(score: ScoreItems, lists: Lists) -> FullRanking:
@@ -74,13 +103,23 @@ def rank_items(score: ScoreItems, lists: Lists) -> FullRanking:
     Raises:
         QueryError: no lists, scores of another shape, or NaN among them.
     """
+    return FullRanking.of(lists, [count_items(score, lists)])
+
+
+def count_outfits(score: ScoreOutfits, lists: Lists) -> Counts:
+    """What `rank_outfits` counts, with its errors."""
+    return _count(lambda numbers: score(lists.users[numbers]), lists)
+
+
+def count_items(score: ScoreItems, lists: Lists) -> Counts:
+    """What `rank_items` counts, with its errors."""
     partial = lists.partial
     if partial is None:
         raise QueryError("these lists rank whole outfits: make lists of items with item_lists")
-    return _rank(lambda numbers: score(partial[numbers], lists.slot), lists)
+    return _count(lambda numbers: score(partial[numbers], lists.slot), lists)
 
 
-def _rank(score: Callable[[Integers], Scores], lists: Lists) -> FullRanking:
+def _count(score: Callable[[Integers], Scores], lists: Lists) -> Counts:
     from fashion_hash.evaluation.ranking.kernels import count_places  # imported here, since numba takes its time
 
     if not len(lists):
@@ -94,8 +133,7 @@ def _rank(score: Callable[[Integers], Scores], lists: Lists) -> FullRanking:
         wrong = count_places(scores, start, lists.positives, lists.known, counts, SHOWN, shown, missed)
         if wrong >= 0:
             raise QueryError(f"the scores for user {lists.users[wrong]} hold NaN, which cannot be ranked")
-    places = Places(lists.positives.starts, *counts)
-    return FullRanking(lists, places, float(np.where(shown, 1.0, -np.expm1(missed)).mean()))
+    return Counts(counts[0], counts[1], shown, missed)
 
 
 def _checked(scores: npt.ArrayLike, count: int, size: int) -> Scores:

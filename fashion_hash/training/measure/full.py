@@ -18,6 +18,8 @@ from fashion_hash.evaluation.ranking.protocols import FullProtocol, full_protoco
 from fashion_hash.evaluation.ranking.rank import FullRanking
 from fashion_hash.evaluation.ranking.scores import ScoreItems, ScoreOutfits, Scores
 from fashion_hash.training.ranking.scores import FullScores, full_scores
+from fashion_hash.training.runs.calibration import make_scorer
+from fashion_hash.training.runs.run import Run, load_data
 from fashion_hash.training.runs.scoring import ModelScorer, trained_users
 
 MOST = 10**9
@@ -43,7 +45,9 @@ class FullResults(NamedTuple):
     protocols: dict[str, FullProtocol]
 
 
-class _Scorers(NamedTuple):
+class Scorers(NamedTuple):
+    """What ranks everything by one scorer."""
+
     outfits: ScoreOutfits
     items: ScoreItems
 
@@ -71,9 +75,7 @@ def measure_full(
     measured.protocols.update(protocols)
     measured.left_out.update(left_out)
     measured.statements.update({name: protocol.statement for name, protocol in protocols.items()})
-    makers: dict[str, Callable[[], _Scorers]] = {
-        name: partial(_model, dataset, score) for name, score in scores.items()
-    }
+    makers: dict[str, Callable[[], Scorers]] = {name: partial(_model, dataset, score) for name, score in scores.items()}
     makers |= {"popularity": partial(_popularity, dataset), "chance": partial(_chance, dataset)}
     for name, make in makers.items() if protocols else ():
         outfits, items = make()  # one after another, since each may hold an array of all outfits
@@ -101,6 +103,22 @@ def full_rankings(
     return {name: protocol.rank(outfits, items) for name, protocol in protocols.items()}
 
 
+def full_ranking_of(run: Run, split: str, dataset: Dataset | None = None) -> tuple[dict[str, FullProtocol], Scorers]:
+    """All full rankings of a split, and what ranks them by a run in the form of its bundle.
+
+    Args:
+        run: a finished run.
+        split: the name of the split.
+        dataset: the data of the run; read again by default.
+    """
+    dataset = load_data(run.config, dataset, run.path)
+    model, inputs, _ = run.model(dataset)
+    score = full_scores(make_scorer(run.config, model, inputs, None, dataset), trained_users(dataset))
+    seed = None if score.fast_items else run.config.seed
+    protocols, _ = chosen_protocols(dataset, split, True, seed)
+    return protocols, _model(dataset, score)
+
+
 def chosen_protocols(
     dataset: Dataset, split: str, full: bool | None, encoded: int | None = None
 ) -> tuple[dict[str, FullProtocol], dict[str, str]]:
@@ -125,11 +143,11 @@ def chosen_protocols(
     return protocols, left_out
 
 
-def _model(dataset: Dataset, score: FullScores) -> _Scorers:
-    return _Scorers(score.outfits(dataset.outfits), score.items)
+def _model(dataset: Dataset, score: FullScores) -> Scorers:
+    return Scorers(score.outfits(dataset.outfits), score.items)
 
 
-def _popularity(dataset: Dataset) -> _Scorers:
+def _popularity(dataset: Dataset) -> Scorers:
     """How often an outfit or an item was liked in training."""
     clicks, columns = item_clicks(dataset), ItemColumns.of(dataset)
     by_item = popular(clicks)(np.zeros(1, dtype=np.int64))[0]
@@ -138,16 +156,16 @@ def _popularity(dataset: Dataset) -> _Scorers:
         of_type = by_item[columns.slice(outfits.slots[slot])]
         return np.broadcast_to(of_type, (len(outfits), len(of_type)))
 
-    return _Scorers(popular(outfit_clicks(dataset)), items)
+    return Scorers(popular(outfit_clicks(dataset)), items)
 
 
-def _chance(dataset: Dataset) -> _Scorers:
+def _chance(dataset: Dataset) -> Scorers:
     """The same score for everything: exactly what random orders get on average."""
 
     def items(outfits: Outfits, slot: int) -> Scores:
         return np.zeros((len(outfits), len(dataset.items[outfits.slots[slot]])), dtype=np.float32)
 
-    return _Scorers(nothing(outfit_clicks(dataset)), items)
+    return Scorers(nothing(outfit_clicks(dataset)), items)
 
 
 def _too_many(protocol: FullProtocol, limit: int, encodes: bool) -> str:

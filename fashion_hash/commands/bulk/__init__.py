@@ -1,0 +1,1 @@
+"""Sub-commands that write something for everybody, or of everything, at once."""
