@@ -18,8 +18,8 @@ Values = dict[str, Any]
 
 LONG = ("text", "image")
 """The modalities whose features may be long."""
-COMPONENTS = 128
-"""Of long features."""
+COMPONENTS = ((20_000, 128), (200_000, 512), (float("inf"), 1024))
+"""How many of long features are read where there are fewer rows than that: few rows are soon learned by heart."""
 
 
 class Candidate(NamedTuple):
@@ -180,7 +180,7 @@ def _features(config: Config, facts: Facts) -> Values:
     for name in LONG:
         sections[name] |= {"normalise": "standard", "head": "linear"}
         if not (name == "image" and config.image is not None and config.image.mode == "finetune"):
-            sections[name]["components"] = COMPONENTS
+            sections[name]["components"] = next(count for rows, count in COMPONENTS if facts.rows < rows)
     if "image" not in config.modalities:
         sections["image"]["encoder"] = "descriptors"
     return {name: sections[name] for name in given}
@@ -200,13 +200,17 @@ def _common(facts: Facts) -> Values:
     }
 
 
+_DECAYS = (1e-5, 3e-4)
+"""Of the teachers: few outfits want more decay than many, and the mean of both was better than either."""
+
+
 def teacher_epochs(total: int) -> int:
     """For how many epochs a teacher is trained whose student is trained for so many."""
     return max(1, total * 2 // 3)
 
 
 def teachers_of(config: Config, candidate: Candidate, total: int, facts: Facts) -> list[Config]:
-    """The configurations of two teachers: FHN in floats over the same features, from two seeds.
+    """The configurations of two teachers: FHN in floats over the same features, from two seeds and with two decays.
 
     Args:
         config: with a recipe.
@@ -227,11 +231,15 @@ def teachers_of(config: Config, candidate: Candidate, total: int, facts: Facts) 
         "model": {**model, "dropout": 0.0, "code_dropout": 0.5},
         "loss": {"kind": "softmax"},
         "negatives": _HARD | {"per_positive": 10},
-        "optimiser": {"kind": "adam", "rates": rates, "weight_decay": 1e-5},
+        "optimiser": {"kind": "adam", "rates": rates},
         "train": {"epochs": epochs, "batch_size": _batch_size(facts), "average": max(1, epochs // 2)},
     }
     given = config.model_dump(mode="json", include={"name", "data", *CONTENT}, exclude_unset=True)
-    return [make_config(merged(values, given) | {"seed": config.seed + more}, config.name) for more in range(2)]
+    found = []
+    for number, decay in enumerate(_DECAYS):
+        own = {"seed": config.seed + number, "optimiser": {"weight_decay": decay}}
+        found.append(make_config(merged(merged(values, given), own), config.name))
+    return found
 
 
 def taught(teachers: Sequence[Path]) -> Values:
