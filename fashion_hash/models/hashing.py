@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -29,27 +30,42 @@ def to_code(x: Tensor, slope: float | None) -> Tensor:
     return binarise(x) if slope is None else relax(x, slope)
 
 
+class Dropout(nn.Dropout):
+    """Dropout; in half precision on the CPU its mask comes from numpy's generator, seeded by torch's.
+
+    torch draws a mask one number after another, at half precision a seventh of a training step. Shares are then rounded
+    to 1 / 65,536. In single precision torch draws, so that a seed gives the bits that it always gave.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The input with a share p of its numbers 0 and the others divided by 1 - p; as it is, outside of training."""
+        if not (self.training and input.device.type == "cpu" and torch.is_autocast_enabled("cpu") and 0 < self.p < 1):
+            return super().forward(input)
+        rng = np.random.Generator(np.random.SFC64(int(torch.randint(1 << 62, ()))))
+        drawn = rng.integers(0, 1 << 16, size=tuple(input.shape), dtype=np.uint16)
+        kept = torch.from_numpy(drawn >= round(self.p * (1 << 16)))
+        return input * kept.to(input.dtype).div_(1 - self.p)
+
+
 def image_head(features: int, num_bits: int, dropout: float = 0.5) -> nn.Sequential:
     """The image head of the published code: dropout, F -> F/2, ReLU, dropout, F/2 -> D without bias."""
     return nn.Sequential(
-        nn.Dropout(dropout),
+        Dropout(dropout),
         nn.Linear(features, features // 2),
         nn.ReLU(),
-        nn.Dropout(dropout),
+        Dropout(dropout),
         nn.Linear(features // 2, num_bits, bias=False),
     )
 
 
 def text_head(features: int, num_bits: int, dropout: float = 0.5) -> nn.Sequential:
     """The text head of the published code: F -> 1024, ReLU, dropout, 1024 -> D without bias."""
-    return nn.Sequential(
-        nn.Linear(features, 1024), nn.ReLU(), nn.Dropout(dropout), nn.Linear(1024, num_bits, bias=False)
-    )
+    return nn.Sequential(nn.Linear(features, 1024), nn.ReLU(), Dropout(dropout), nn.Linear(1024, num_bits, bias=False))
 
 
 def linear_head(features: int, num_bits: int, dropout: float = 0.5) -> nn.Sequential:
     """One layer: dropout, F -> D without bias."""
-    return nn.Sequential(nn.Dropout(dropout), nn.Linear(features, num_bits, bias=False))
+    return nn.Sequential(Dropout(dropout), nn.Linear(features, num_bits, bias=False))
 
 
 def initialise(module: nn.Module, std: float = INIT_STD) -> None:
