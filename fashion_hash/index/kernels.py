@@ -22,10 +22,10 @@ _LANES = ir.VectorType(_F32, _WIDTH)
 
 
 @intrinsic
-def _add_tile(
+def _write_tile(
     _: Any, left: Any, right: Any, out: Any, features: Any, left_step: Any, right_step: Any, step: Any
 ) -> Any:
-    """Adds the product of 4 rows and 64 columns to a tile: addresses, the number of features, bytes from row to row.
+    """Writes the product of 4 rows and 64 columns to a tile: addresses, the number of features, bytes from row to row.
 
     numba has no vector types, and its loops write every sum to memory; written in LLVM's language, the sums of a tile
     stay in registers.
@@ -40,7 +40,8 @@ def _add_tile(
         numbers, vectors = range(_ROWS), [_I64(4 * _WIDTH * vector) for vector in range(_VECTORS)]
         lines = [builder.mul(step, _I64(row)) for row in numbers]
         places = [[at(out, builder.add(line, vector), _LANES) for vector in vectors] for line in lines]
-        sums = [[cgutils.alloca_once_value(builder, builder.load(place, align=4)) for place in row] for row in places]  # type: ignore[no-untyped-call]
+        zeros = ir.Constant(_LANES, [0.0] * _WIDTH)
+        sums = [[cgutils.alloca_once_value(builder, zeros) for _ in vectors] for _ in numbers]  # type: ignore[no-untyped-call]
         starts = [builder.mul(left_step, _I64(row)) for row in numbers]
         none = ir.Constant(_LANES, ir.Undefined)
         first = ir.Constant(ir.VectorType(_I32, _WIDTH), [0] * _WIDTH)
@@ -62,10 +63,11 @@ def _add_tile(
 
 
 @njit(nogil=True, cache=True, fastmath=_FAST)
-def _add_rest(left, right, out, first_row, first_column):  # type: ignore[no-untyped-def]
-    """As add_product, in rows from the first on and columns from the first on only."""
+def _write_rest(left, right, out, first_row, first_column):  # type: ignore[no-untyped-def]
+    """As write_product, in rows from the first on and columns from the first on only."""
     for i in range(first_row, left.shape[0]):
         line = out[i, first_column:]
+        line[:] = 0
         for f in range(left.shape[1]):
             value, theirs = left[i, f], right[f, first_column:]
             for j in range(len(line)):
@@ -73,8 +75,8 @@ def _add_rest(left, right, out, first_row, first_column):  # type: ignore[no-unt
 
 
 @njit(nogil=True, cache=True)
-def add_product(left, right, out):  # type: ignore[no-untyped-def]
-    """Computes out += left @ right in float32: (N, F), (F, C) and (N, C), rows contiguous.
+def write_product(left, right, out):  # type: ignore[no-untyped-def]
+    """Computes out = left @ right in float32: (N, F), (F, C) and (N, C), rows contiguous.
 
     It is as fast as one thread of OpenBLAS for the few hundred columns used here. It never starts or waits for
     threads, which costs OpenBLAS tens of milliseconds per product on a busy machine.
@@ -85,9 +87,9 @@ def add_product(left, right, out):  # type: ignore[no-untyped-def]
     for j in range(0, columns, _COLUMNS):  # what all rows read of `right` stays in the nearest cache
         for i in range(0, rows, _ROWS):
             place = sums + i * step + 4 * j
-            _add_tile(ours + i * ours_step, theirs + 4 * j, place, features, ours_step, theirs_step, step)  # type: ignore[call-arg]
-    _add_rest(left[:rows], right, out, 0, columns)
-    _add_rest(left, right, out, rows, 0)
+            _write_tile(ours + i * ours_step, theirs + 4 * j, place, features, ours_step, theirs_step, step)  # type: ignore[call-arg]
+    _write_rest(left[:rows], right, out, 0, columns)
+    _write_rest(left, right, out, rows, 0)
 
 
 @njit(nogil=True, cache=True)

@@ -31,7 +31,7 @@ FORMAT = "fashion_hash partner lists"
 FORMAT_VERSION = 1
 FOLDER = "partners"
 LENGTH = 128
-BLOCK = 1024
+BLOCK = 256
 
 # by the two item types: rows (N, L) int32 and values (N, L) float32, descending
 Partners = Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]]

@@ -27,13 +27,13 @@ def pair_weights(weights: np.ndarray, num_modalities: int, scale: float = 1.0) -
 
 def product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """The product left @ right of float32 (N, F) and (F, C), F a multiple of 8; large ones use two threads."""
-    from fashion_hash.index.kernels import add_product
+    from fashion_hash.index.kernels import write_product
 
-    out = np.zeros((len(left), right.shape[1]), dtype=np.float32)
+    out = np.empty((len(left), right.shape[1]), dtype=np.float32)
     threads = THREADS if out.size * len(right) > WORTH_A_THREAD else 1
 
     def part(start: int, stop: int) -> None:
-        add_product(left[start:stop], right, out[start:stop])
+        write_product(left[start:stop], right, out[start:stop])
 
     in_parts(part, len(left), threads)
     return out
