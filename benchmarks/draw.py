@@ -61,7 +61,9 @@ def measured() -> str:
         (
             f"the same with {small['items'] // 3:,} items a type, which hardly repeat",
             f"{small['ratio']:.1f}x and {large['ratio']:.1f}x; "
-            f"{large['ratio_few_items']:.1f}x with `negatives.items_a_batch`",
+            f"{small['ratio_few_items']:.1f}x and {large['ratio_few_items']:.1f}x with `negatives.items_a_batch`, "
+            f"{small['ratio_half']:.1f}x and {large['ratio_half']:.1f}x with `train.precision=bf16`, "
+            f"{small['ratio_few_items_half']:.1f}x and {large['ratio_few_items_half']:.1f}x with both",
             "train_throughput",
         ),
         (f"cold start to the first answer, {cold['outfits']:,} outfits", f"{cold['seconds']:.1f} s", "cold_start"),
@@ -206,6 +208,15 @@ def shop_scale() -> str:
     return table(("step", "seconds", "peak memory so far, MB"), rows, right=2)
 
 
+def build() -> str:
+    """Seconds and memory of building an index and partner lists."""
+    rows = [
+        (row["step"], f"{row['seconds']:.0f}", f"{row['own_mb']:,}", f"{row['with_files_mb']:,}")
+        for row in figures("build")["steps"]
+    ]
+    return table(("step", "seconds", "memory, MB", "with pages of files, MB"), rows, right=3)
+
+
 def readers() -> str:
     """Seconds and memory of reading a large data set, by format."""
     rows = [
@@ -254,6 +265,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "engines": engines,
     "weights": weights,
     "shop-scale": shop_scale,
+    "build": build,
     "clicks": clicks,
     "readers": readers,
     "origins": origins,
