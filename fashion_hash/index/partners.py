@@ -21,7 +21,7 @@ import numpy as np
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.core.arrays import check_rows, open_array
 from fashion_hash.core.codes import Packed
-from fashion_hash.core.files import atomic_folder
+from fashion_hash.core.files import atomic_folder, sweep
 from fashion_hash.core.manifest import read_manifest, seal
 from fashion_hash.core.outfits import type_pairs
 from fashion_hash.errors import BundleError
@@ -96,6 +96,7 @@ def build_partners(bundle: Bundle, *, length: int = LENGTH) -> Path:
     """
     codes = {item_type: bundle.item_codes[item_type] for item_type in bundle.types}
     path = bundle.path / FOLDER
+    sweep(path.parent, path.name)  # what a killed process left
     with atomic_folder(path) as folder:
         for a, b in type_pairs(bundle.slots):  # one after the other, so that memory holds the lists of one pair
             rows, values = _lists(codes, bundle.compatibility_weights, (a, b), length)
