@@ -6,6 +6,7 @@ items, so that k answers come back whenever k exist.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -161,9 +162,8 @@ def item_test(chosen: Filter, slots: Sequence[str]) -> ItemTest | None:
         The test, or None where so few outfits pass that `allowed_outfits` is faster.
     """
     narrowed = [slot for slot, item_type in enumerate(slots) if item_type in chosen.masks]
-    share = float(
-        np.prod([chosen.masks[slots[slot]].mean() if len(chosen.masks[slots[slot]]) else 0 for slot in narrowed])
-    )
+    masks = (chosen.masks[slots[slot]] for slot in narrowed)
+    share = math.prod(np.count_nonzero(mask) / max(len(mask), 1) for mask in masks)
     if chosen.total_bounds or share < TEST_FROM:
         return None
     bits, starts = _words(chosen.masks, slots)

@@ -259,6 +259,23 @@ def lowest_bit(_: Any, word: Any) -> Any:
 
 
 @intrinsic
+def prefetch(_: Any, address: Any, count: Any) -> Any:
+    """Asks for `count` rows of 64 bytes at an address, to be in the second-level cache when they are needed."""
+
+    def generate(_: Any, builder: ir.IRBuilder, __: Any, arguments: Any) -> Any:
+        address, count = arguments
+        pointer, flag = _I8.as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer, flag, flag, flag])
+        ask = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")  # type: ignore[no-untyped-call]
+        with cgutils.for_range(builder, count, intp=_I64) as loop:
+            place = builder.add(address, builder.mul(loop.index, _I64(LANES)))
+            builder.call(ask, [builder.inttoptr(place, pointer), flag(0), flag(2), flag(1)])
+        return _I64(0)
+
+    return types.int64(types.intp, types.intp), generate
+
+
+@intrinsic
 def weighed(_: Any, codes: Any, count: Any, weights: Any) -> Any:
     """The sum of the weights, int64 (count, 8) at an address, of the bits of `count` bytes, 64 apart at an address."""
 

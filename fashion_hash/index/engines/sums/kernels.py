@@ -18,10 +18,11 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from fashion_hash.index.engines.sums.block import Blocks, Found, block_totals, lowest_bit, weighed
+from fashion_hash.index.engines.sums.block import Blocks, Found, block_totals, lowest_bit, prefetch, weighed
 from fashion_hash.index.engines.sums.codes import LANES
 
 TILE = 64  # blocks that stay in the cache while they are scanned for all users
+AHEAD = 16  # blocks with allowed outfits that are asked for before they are needed
 SEED_FROM = 8  # tiles, from which it pays to look at the first one twice
 TOGETHER = 4  # users whose tables fit the first-level cache
 MOST = 2**16 - 1
@@ -224,6 +225,18 @@ def _bound(found, user, query):  # type: ignore[no-untyped-def]
     return np.uint16(min(max(np.floor(bound), 0.0), MOST))
 
 
+@numba.njit(nogil=True, cache=True, forceinline=True)
+def _ask_ahead(blocks, words, block, last):  # type: ignore[no-untyped-def]
+    """The next block with allowed outfits, or `last`; asked for if others are skipped, since no processor would."""
+    jump = False
+    while block < last and words[block] == 0:
+        block, jump = block + 1, True
+    if jump and block < last:
+        rows = blocks.codes.shape[1]
+        prefetch(blocks.codes.ctypes.data + block * rows * LANES, rows)  # type: ignore[call-arg]
+    return block
+
+
 @numba.njit(nogil=True, cache=True)
 def _seed(blocks, words, first, query, found, hit):  # type: ignore[no-untyped-def]
     """Fills empty heaps with a score that k outfits of the first tile reach, by their totals alone.
@@ -276,6 +289,9 @@ def scan_sums(codes, constants, words, first, last, query, found):  # type: igno
     bounds = np.empty(users, dtype=np.uint16)
     if last - first >= SEED_FROM * TILE and len(query.slots) == 0:
         _seed(blocks, words, first, query, found, hit)
+    ahead = first
+    for _ in range(AHEAD):
+        ahead = _ask_ahead(blocks, words, ahead, last) + 1
     for tile in range(first, last, TILE):
         if not _has_room(found):
             return tile
@@ -287,6 +303,8 @@ def scan_sums(codes, constants, words, first, last, query, found):  # type: igno
                 word = words[block]
                 if word == 0:
                     continue
+                if group == 0:
+                    ahead = _ask_ahead(blocks, words, max(ahead, block) + 1, last)
                 every = block_totals(blocks, block, query.tables, query.multiplier, group, end, bounds, hit)
                 if every & word == 0:
                     continue
