@@ -18,8 +18,9 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from fashion_hash.index.engines.sums.block import Blocks, Found, block_totals, lowest_bit, prefetch, weighed
+from fashion_hash.index.engines.sums.block import Blocks, Found, block_totals
 from fashion_hash.index.engines.sums.codes import LANES
+from fashion_hash.index.engines.sums.instructions import lowest_bit, prefetch, weighed
 
 TILE = 64  # blocks that stay in the cache while they are scanned for all users
 AHEAD = 16  # blocks with allowed outfits that are asked for before they are needed
