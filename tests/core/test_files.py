@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fashion_hash.core.arrays import array_writer
 from fashion_hash.core.files import atomic_folder, atomic_path, reserve, sweep, write_json, write_text
 from fashion_hash.core.locks import hold
 from fashion_hash.data.stores.lmdb_files import open_writer
 from fashion_hash.errors import DataError, TrainingError
-from fashion_hash.index.engines.sums.files import _new_array
 
 # a limit on the size of files is as good as a full disk: the write fails in its middle
 FULL_DISK = """
@@ -130,7 +130,7 @@ def test_space_is_reserved_and_content_kept(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_what_is_mapped_to_be_written_is_reserved_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a full disk the arrays of a scan and the locks of an LMDB end in an error, not in a signal."""
+    """On a full disk the locks of an LMDB end in an error, not in a signal."""
 
     def full(*_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -138,8 +138,16 @@ def test_what_is_mapped_to_be_written_is_reserved_first(tmp_path: Path, monkeypa
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(DataError, match=r"lock\.mdb.*free some space"):
         open_writer(tmp_path / "store")
-    with pytest.raises(OSError, match="No space left on device"):
-        _new_array(tmp_path / "codes.npy", np.uint8, (3, 4))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+@pytest.mark.parametrize("rows", [3, 300_000])
+def test_an_array_that_does_not_fit_on_the_disk_names_its_file(rows: int) -> None:
+    with (
+        pytest.raises(OSError, match=r"No space left on device.*/dev/full"),
+        array_writer(Path("/dev/full"), np.uint8, (rows, 4)) as write,
+    ):
+        write(np.zeros((rows, 4)))
 
 
 def test_a_folder_that_a_link_names_is_replaced_and_the_link_stays(tmp_path: Path) -> None:
