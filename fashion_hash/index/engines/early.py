@@ -64,7 +64,7 @@ def load_kernels() -> None:
     _loaded.set()
 
 
-def _count(seconds: float) -> None:
+def count_seconds(seconds: float) -> None:
     """Counts the time of a search without kernels, and begins to load them when it is time."""
     with _background.lock:
         _background.seconds += seconds
@@ -142,5 +142,5 @@ class EarlyEngine(Engine):
             begin = time.perf_counter()
             some = slice(done, done + AT_ONCE)
             rankings += engine.search_many(user_keys[some], k, excludes[some], allowed)
-            _count(time.perf_counter() - begin)
+            count_seconds(time.perf_counter() - begin)
         return rankings

@@ -126,13 +126,22 @@ class Best:
         self.scored += len(items)
         for start in range(0, len(items), steps.CELLS):
             part = items[start : start + steps.CELLS]
-            merged = np.concatenate([self.items, part])
-            numerators = np.concatenate([self.numerators, self.problem.numerators(part)])
-            order = np.lexsort((*merged.T[::-1], -numerators))
-            merged, numerators = merged[order], numerators[order]
-            new = np.ones(len(merged), dtype=bool)
-            new[1:] = (merged[1:] != merged[:-1]).any(axis=1)
-            self.items, self.numerators = merged[new][: self.k], numerators[new][: self.k]
+            numerators = self.problem.numerators(part)
+            if len(part) > 4 * self.k:  # few are put into order; of copies of one outfit all but one may be too many
+                cut = np.partition(numerators, -self.k)[-self.k]
+                self._merge(part[numerators >= cut], numerators[numerators >= cut])
+                if len(self.numerators) == self.k and self.numerators[-1] >= cut:
+                    continue
+            self._merge(part, numerators)
+
+    def _merge(self, part: np.ndarray, numerators: np.ndarray) -> None:
+        merged = np.concatenate([self.items, part])
+        numerators = np.concatenate([self.numerators, numerators])
+        order = np.lexsort((*merged.T[::-1], -numerators))
+        merged, numerators = merged[order], numerators[order]
+        new = np.ones(len(merged), dtype=bool)
+        new[1:] = (merged[1:] != merged[:-1]).any(axis=1)
+        self.items, self.numerators = merged[new][: self.k], numerators[new][: self.k]
 
 
 def solve(problem: Problem, k: int, limits: SearchLimits = NO_LIMIT) -> Found:

@@ -13,6 +13,7 @@ popcount), bound c again; what is left is summed. All of it is done in integers,
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -171,8 +172,15 @@ def _differences(problem: Problem) -> tuple[np.ndarray, tuple[np.ndarray, int, i
         For `scan_pairs`: the planes, (P, W) uint64, the most there is, what one of a weighed difference takes at least,
         and what every byte of differences takes exactly, (W * 8 * 256,) int64.
     """
-    modalities, scale = problem.codes[0].shape[1], problem.scales[0]
-    weights = np.abs(problem.weights)
+    return _differences_by(problem.weights.tobytes(), problem.codes[0].shape[1], problem.scales[0])
+
+
+@lru_cache(maxsize=16)  # the same for all users of a bundle
+def _differences_by(
+    weights_as_bytes: bytes, modalities: int, scale: int
+) -> tuple[np.ndarray, tuple[np.ndarray, int, int, np.ndarray]]:
+    signed = np.frombuffer(weights_as_bytes, dtype=np.int64)
+    weights = np.abs(signed)
 
     def words(bits: np.ndarray) -> np.ndarray:
         of_one: np.ndarray = code_words(np.tile(pack(bits), (1, modalities, 1)))[0]
@@ -182,7 +190,8 @@ def _differences(problem: Problem) -> tuple[np.ndarray, tuple[np.ndarray, int, i
     planes = [words((whole >> plane) & 1) for plane in range(max(1, int(whole.max()).bit_length()))]
     agreeing = code_tables(np.tile(weights, (modalities, 1)))
     tables = word_tables(scale * (agreeing - agreeing[:, :, :1]))  # byte 0: no difference
-    return words(problem.weights < 0), (np.stack(planes), _most_together(problem), 2 * scale * unit, tables)
+    most = int(scale * modalities * weights.sum())  # as _most_together
+    return words(signed < 0), (np.stack(planes), most, 2 * scale * unit, tables)
 
 
 def _whole_weights(weights: np.ndarray) -> tuple[int, np.ndarray]:

@@ -39,7 +39,6 @@ from fashion_hash.retrieval.composition.bounds import (
     balance,
     even_shares,
     item_bounds,
-    list_maxima,
 )
 from fashion_hash.retrieval.composition.branch_and_bound import NO_LIMIT, SearchLimits
 from fashion_hash.retrieval.composition.compose import Composition
@@ -236,13 +235,32 @@ def _item_bounds(integers: Problem) -> tuple[list[np.ndarray], float]:
     pairs = Pairs(integers, alive, NO_LIMIT.memory) if integers.partners is None else None
 
     def best_partners(shares: Shares) -> Maxima:
-        maxima = list_maxima(integers, alive, shares) if pairs is None else pairs.maxima(shares)
+        maxima = _first_maxima(integers, shares) if pairs is None else pairs.maxima(shares)
         assert maxima is not None  # no clock was given
         return maxima
 
     shares = even_shares(integers)
     shares = balance(integers, shares, best_partners(shares))
     return item_bounds(integers, best_partners(shares)), integers.margin(shares)
+
+
+def _first_maxima(problem: Problem, shares: Shares) -> Maxima:
+    """For every edge what g of each item can be at most, by the c of its best partner.
+
+    Whole lists of partners would give closer bounds, but take longer than the outfits around the few anchors more.
+    """
+    assert problem.partners is not None
+    result: Maxima = []
+    for edge, scale, pair in zip(problem.edges, problem.scales, shares):
+        sides = []
+        for side, (slot, other) in enumerate((edge, edge[::-1])):
+            most = pair[side] + np.float32(pair[1 - side].max(initial=-np.inf))
+            if scale:  # else nothing is listed
+                values = problem.partners[problem.item_types[slot], problem.item_types[other]][1]
+                most += np.float32(scale) * values[problem.rows[slot], :1].max(axis=1, initial=-np.inf)
+            sides.append(most)
+        result.append(sides)
+    return result
 
 
 def rank_within_caps(problem: AnchorProblem, count: int, max_repeats: int) -> AnchoredRanking:

@@ -12,6 +12,7 @@ between items that hold the words about equally well, POPULAR between items that
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -20,10 +21,12 @@ import numpy as np
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.core.codes import Packed, hamming, pack, weighted_inner
 from fashion_hash.core.outfits import EMPTY
+from fashion_hash.index.engines.early import are_kernels_loaded, count_seconds
 from fashion_hash.index.scoring import scoring_of
 from fashion_hash.inference.request_sum import RequestSum, cosines, read_sum, rounded
 from fashion_hash.inference.request_tower import RequestCodes, RequestTower
 from fashion_hash.live.snapshot import Snapshot
+from fashion_hash.retrieval.composition.bounds import add_inner, code_tables
 from fashion_hash.retrieval.pool.popular import item_popularity
 from fashion_hash.retrieval.users import User
 
@@ -46,17 +49,30 @@ class UserCode(NamedTuple):
 
     def of_rows(self, snapshot: Snapshot, item_type: str, rows: np.ndarray) -> Added:
         """What counts for some items of a type, those that were added included; rows (n,)."""
-        nothing = np.zeros(len(rows))
-        popular, early = nothing.copy(), rows < len(item_popularity(snapshot)[item_type])
-        most = max(float(of_type.max(initial=0)) for of_type in item_popularity(snapshot).values())
-        popular[early] = POPULAR * item_popularity(snapshot)[item_type][rows[early]] / max(most, 1.0)
+        nothing, popularity = np.zeros(len(rows)), item_popularity(snapshot)
+        most = max(float(of_type.max(initial=0)) for of_type in popularity.values())
+        codes, of_type = snapshot.bundle.item_codes[item_type], popularity[item_type]
+        popular = np.zeros(len(codes))
+        popular[: len(of_type)] = POPULAR * of_type / max(most, 1.0)
+        if len(rows) < len(codes):  # a copy of all would take as long as the sums
+            popular, codes = popular[rows], codes[rows]
         if self.key is None:
             return Added(nothing, nothing, popular)
-        weights = snapshot.bundle.preference_weights.astype(np.int64)
-        codes = snapshot.bundle.item_codes[item_type][rows]
-        most_preferred = codes.shape[1] * int(np.abs(weights).sum())
-        preferred = weighted_inner(scoring_of(snapshot.bundle).item_query(self.key), codes).sum(axis=1)
+        most_preferred = codes.shape[1] * int(np.abs(snapshot.bundle.preference_weights.astype(np.int64)).sum())
+        preferred = _sums(scoring_of(snapshot.bundle).item_query(self.key), codes)
         return Added(nothing, TASTE * (1 + preferred / max(most_preferred, 1)) / 2, popular)
+
+
+def _sums(query: np.ndarray, codes: Packed) -> np.ndarray:
+    """The inner products of an integer query, (D,), with all codes of items, (n, M, D / 8), together: (n,) int64."""
+    if are_kernels_loaded():
+        sums = np.zeros(len(codes), dtype=np.int64)
+        add_inner(sums, codes, code_tables(np.tile(query, (codes.shape[1], 1))))
+        return sums
+    begin = time.perf_counter()
+    sums = np.asarray(weighted_inner(query, codes).sum(axis=1))
+    count_seconds(time.perf_counter() - begin)
+    return sums
 
 
 class Beside(NamedTuple):

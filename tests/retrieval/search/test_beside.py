@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fashion_hash.core.codes import pack
+from fashion_hash.core.codes import pack, unpack
 from fashion_hash.inference.request_sum import SumWeights, rounded
 from fashion_hash.retrieval.recommender import Recommender
+from fashion_hash.retrieval.search import beside as beside_bits
 from tests.worlds.words_world import words_bundle
 
 WEIGHTS = SumWeights(words=0.5, taste=0.75, encoder=2.0, popular=0.125, half=6.0)
@@ -122,3 +123,18 @@ def test_likes_in_the_call_say_how_much_is_known(recommender: Recommender) -> No
     assert known[0] < known[1]
     assert few.by == more.by == "taste and words"
     assert few.scores.tolist() != more.scores.tolist()
+
+
+def test_taste_is_the_same_with_and_without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    query = rng.integers(-(1 << 20), 1 << 20, 128)
+    codes = rng.integers(0, 256, (300, 2, 16), dtype=np.uint8)
+    counted: list[float] = []
+    monkeypatch.setattr(beside_bits, "count_seconds", counted.append)
+    monkeypatch.setattr(beside_bits, "are_kernels_loaded", lambda: False)
+    plain = beside_bits._sums(query, codes)
+    assert len(counted) == 1  # the time after which kernels are loaded
+    np.testing.assert_array_equal(plain, (unpack(codes).astype(np.int64) @ query).sum(axis=1))
+    monkeypatch.setattr(beside_bits, "are_kernels_loaded", lambda: True)
+    np.testing.assert_array_equal(beside_bits._sums(query, codes), plain)
+    assert len(counted) == 1
