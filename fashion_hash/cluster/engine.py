@@ -9,6 +9,7 @@ import hashlib
 import itertools
 import logging
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from fashion_hash.index.pool import FOLDER, Pool
 
 NAMESPACE = "fashion_hash"
 AGAIN_AFTER = 0.05  # seconds before a share whose replicas all failed is asked again
+KNOCK_SECONDS = 5.0  # in which the head of a cluster takes a connection
 REST = 5.0  # seconds in which a replica that failed, or was silent, is asked last
 
 
@@ -62,6 +64,8 @@ class Cluster:
         for name in ("shards", "replicas", "threads"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not self.seconds > 0:
+            raise ConfigError(f"seconds must be above 0, got {self.seconds:g}")
 
     def at(self, address: str) -> Cluster:
         """The same of another Ray cluster."""
@@ -85,15 +89,29 @@ class Cluster:
 
         if ray.is_initialized():
             return
+        self._knock()
         handler = signal.getsignal(signal.SIGTERM)
         try:
             ray.init(address=self.address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise ClusterError(
-                f"no Ray cluster answers at {self.address} ({error}): start one with `ray start`"
+                f"no Ray cluster answers at {self.address or 'an empty address'} ({error}): start one with `ray start`"
             ) from error
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, handler)  # Ray's would end a service in the middle of its answers
+
+    def _knock(self) -> None:
+        """Raises ClusterError where nobody listens: Ray itself would try for minutes."""
+        host, _, port = self.address.rpartition(":")
+        if not port.isdigit() or "/" in host:
+            return  # "auto" and the like
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_SECONDS).close()
+        except (OSError, OverflowError) as error:
+            raise ClusterError(
+                f"no Ray cluster answers at {self.address} ({error}): start one with `ray start`, or name the "
+                "address of its head"
+            ) from error
 
     def actor(self, files: Files, share: Share, replica: int) -> Any:
         """The handle of an actor, which is made if there is none of its name."""

@@ -11,7 +11,7 @@ from fashion_hash.bundle.views import weighed
 from fashion_hash.cluster import actor
 from fashion_hash.cluster.actor import Files, Scales, ShareActor
 from fashion_hash.cluster.engine import Cluster
-from fashion_hash.errors import ConfigError, MissingExtraError
+from fashion_hash.errors import ClusterError, ConfigError, MissingExtraError
 from fashion_hash.index.engines.open import open_engine
 from fashion_hash.index.engines.shares import Question, Share, merged
 from fashion_hash.index.pool import Pool
@@ -56,10 +56,18 @@ def test_another_bundle_at_the_path_is_refused(tmp_path: Path) -> None:
         ShareActor(files, Share(0, 1), end=lambda: None)
 
 
-@pytest.mark.parametrize("wrong", [{"shards": 0}, {"replicas": -1}, {"threads": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"shards": 0}, {"replicas": -1}, {"threads": 0}, {"seconds": 0.0}, {"seconds": float("nan")}]
+)
 def test_numbers_without_meaning(wrong: dict) -> None:
-    with pytest.raises(ConfigError, match=f"{next(iter(wrong))} must be at least 1"):
+    with pytest.raises(ConfigError, match=f"{next(iter(wrong))} must be a"):
         Cluster(**wrong)
+
+
+def test_an_address_of_nobody_is_told_at_once() -> None:
+    with pytest.raises(ClusterError, match="no Ray cluster answers at 127.0.0.1:1 .*refused"):
+        Cluster(address="127.0.0.1:1")._knock()
+    Cluster(address="auto")._knock()
 
 
 def test_without_ray_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,10 +30,15 @@ ray = pytest.importorskip("ray", reason="needs the extra ray")
 
 
 @pytest.fixture(scope="module")
-def nodes() -> Iterator[LocalNodes]:
-    """A head, and a second node that may die."""
-    with local_nodes(2, cpus=64) as started:
-        yield started
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalNodes]:
+    """A head, and a second node that may die, of somebody for whom an earlier ray.init() has left a token."""
+    home = tmp_path_factory.mktemp("home")
+    (home / ".ray").mkdir()
+    (home / ".ray/auth_token").write_text("0123456789abcdef" * 4, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(home))
+        with local_nodes(2, cpus=64) as started:
+            yield started
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from multiprocessing import get_context
+from typing import TYPE_CHECKING
 
-from fashion_hash.commands.run_command import Parser, run_command
+from fashion_hash.commands.run_command import Parser, printing, run_command
 from fashion_hash.commands.serving.serve import add_options, serve
 from fashion_hash.core.extras import require_extra
+
+if TYPE_CHECKING:
+    from fashion_hash.cluster.engine import Cluster
 
 
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
@@ -50,11 +55,29 @@ def _cluster(args: argparse.Namespace) -> int:
 
     if args.nodes < 1:
         raise ConfigError(f"--nodes must be at least 1, got {args.nodes}")
+    if not args.shard_seconds > 0:
+        raise ConfigError(f"--shard-seconds must be above 0, got {args.shard_seconds:g}")
     cluster = Cluster(args.shards, args.replicas, args.address or "", args.shard_seconds)
     if args.address is not None:
-        return serve(args, cluster)
+        return _status_of_connecting(cluster) or serve(args, cluster)
     actors = args.shards * args.replicas * max(1, len(args.bundles))
     # twice as many as answer at once: those of the next generation are there before the old ones end
     with local_nodes(args.nodes, cpus=2 * actors) as nodes:
         print(f"Ray runs at {nodes.address} on {args.nodes} local nodes", file=sys.stderr, flush=True)
         return serve(args, cluster.at(nodes.address))
+
+
+def _status_of_connecting(cluster: Cluster) -> int:
+    """Connects in a process of its own, since workers are forked from this one; not 0 after an error was printed."""
+    process = get_context("fork").Process(target=_connect, args=(cluster,))
+    process.start()
+    process.join()
+    return process.exitcode or 0
+
+
+def _connect(cluster: Cluster) -> None:
+    def connected() -> int:
+        cluster.connect()
+        return 0
+
+    raise SystemExit(printing(connected))
