@@ -65,7 +65,7 @@ def test_numbers_without_meaning(wrong: dict) -> None:
 
 
 def test_an_address_of_nobody_is_told_at_once() -> None:
-    with pytest.raises(ClusterError, match="no Ray cluster answers at 127.0.0.1:1 .*refused"):
+    with pytest.raises(ClusterError, match=r"no Ray cluster answers at 127\.0\.0\.1:1 .*refused"):
         Cluster(address="127.0.0.1:1")._knock()
     Cluster(address="auto")._knock()
 
