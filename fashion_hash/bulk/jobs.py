@@ -10,13 +10,14 @@ folder/
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from fashion_hash.core.extras import require_extra
-from fashion_hash.core.files import atomic_path, sha256, write_json
+from fashion_hash.core.files import atomic_path, sha256, sweep, write_json
 from fashion_hash.core.locks import hold
 from fashion_hash.data.progress import progress
 from fashion_hash.errors import BundleError, ClusterError, counted
@@ -86,6 +87,7 @@ def run_job(job: Job, folder: Path, workers: Workers = Workers()) -> Done:
     folder.mkdir(parents=True, exist_ok=True)
     with hold(folder, "writing a job into it", BundleError):
         _claim(folder, job.facts())
+        sweep(folder)
         (folder / MANIFEST).unlink(missing_ok=True)
         records = {part: record for part in range(job.parts()) if (record := done(folder, part)) is not None}
         missing = [part for part in range(job.parts()) if part not in records]
@@ -105,7 +107,8 @@ def done(folder: Path, part: int) -> dict[str, Any] | None:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         file = folder / f"part-{part:05d}.parquet"
-        whole = file.stat().st_size == record["bytes"] and sha256(file) == record["sha256"]
+        known = record["file"] == file.name and isinstance(record["rows"], int)
+        whole = known and file.stat().st_size == record["bytes"] and sha256(file) == record["sha256"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return record if whole else None
@@ -129,6 +132,8 @@ def _claim(folder: Path, facts: Mapping[str, Any]) -> None:
     path = folder / JOB
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(known, dict):
+            raise ValueError("it does not describe a job")
     except FileNotFoundError:
         if any(folder.iterdir()):
             raise BundleError(f"{folder} is not empty, and holds no job: name a new folder") from None
@@ -155,13 +160,14 @@ def _by_ray(job: Job, folder: Path, parts: list[int], workers: Workers) -> Itera
 
     if not parts:
         return
+    waiting: dict[Any, int] = {}
     begun = not ray.is_initialized()
     if begun:
         _connect(workers)
     try:
         task: Callable[..., Any] = ray.remote(write_part).options(max_retries=3, num_cpus=1).remote
-        shared, waiting, left = ray.put(job), {}, iter(parts)
-        for part in left:
+        shared = ray.put(job)
+        for part in parts:
             waiting[task(shared, folder.resolve(), part)] = part
             if len(waiting) < AT_ONCE * workers.count:
                 continue
@@ -169,6 +175,8 @@ def _by_ray(job: Job, folder: Path, parts: list[int], workers: Workers) -> Itera
         while waiting:
             yield from _first(waiting)
     finally:
+        for reference in waiting:  # nobody writes into the folder any more when this returns
+            ray.cancel(reference, force=True)
         if begun:
             ray.shutdown()
 
@@ -180,8 +188,12 @@ def _first(waiting: dict[Any, int]) -> Iterator[tuple[int, dict[str, Any]]]:
     part = waiting.pop(reference)
     try:
         yield part, ray.get(reference)
-    except (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError) as error:
-        raise ClusterError(f"part {part} was given up after 4 deaths of who did it ({error}): start again") from error
+    except ray.exceptions.RayTaskError as error:  # what the part itself raised, without Ray's traceback in its message
+        raise error.cause from error
+    except ray.exceptions.RayError as error:
+        raise ClusterError(
+            f"part {part} was given up: whoever did it died, four times ({error}); start again"
+        ) from error
 
 
 def _connect(workers: Workers) -> None:
@@ -189,6 +201,7 @@ def _connect(workers: Workers) -> None:
 
     import ray
 
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if workers.address:
         options["address"] = workers.address

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,7 @@ import numpy as np
 
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.core.manifest import current_folder
+from fashion_hash.errors import BundleError
 from fashion_hash.index.engines.contract import Engine, Ranking
 from fashion_hash.index.engines.shares import Question, Share, open_share
 from fashion_hash.live.generation import generation_path, open_base
@@ -100,5 +102,8 @@ class ShareActor:
     def _watch(self) -> None:
         while True:
             time.sleep(self._idle_seconds / 2)
-            if time.monotonic() - self._asked > self._idle_seconds and self._files.are_old():
-                self._end()
+            if time.monotonic() - self._asked <= self._idle_seconds:
+                continue
+            with suppress(BundleError, OSError):  # a folder that cannot be read just now is looked at again
+                if self._files.are_old():
+                    self._end()

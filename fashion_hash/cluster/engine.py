@@ -64,8 +64,9 @@ class Cluster:
         for name in ("shards", "replicas", "threads"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not self.seconds > 0:
-            raise ConfigError(f"seconds must be above 0, got {self.seconds:g}")
+        for name in ("seconds", "other_after"):
+            if not getattr(self, name) > 0:  # NaN neither
+                raise ConfigError(f"{name} must be above 0, got {getattr(self, name):g}")
 
     def at(self, address: str) -> Cluster:
         """The same of another Ray cluster."""

@@ -74,6 +74,22 @@ def test_what_was_killed_goes_on(bundle: Bundle, tmp_path: Path, monkeypatch: py
     assert run_job(job, out).new == 0
 
 
+def test_what_a_kill_left_is_removed_and_bad_records_count_for_nothing(bundle: Bundle, tmp_path: Path) -> None:
+    job, out = TopK.of(bundle.root, 3, users_a_part=2), tmp_path / "out"
+    run_job(job, out)
+    before = {file.name: file.read_bytes() for file in out.iterdir()}
+    (out / ".part-00001.parquet.abc.partial.parquet").write_bytes(b"half")
+    for part, text in enumerate(
+        ("[]", '{"rows": 1}', json.dumps({**json.loads(before["part-00002.json"]), "rows": "6"}))
+    ):
+        (out / f"part-{part:05d}.json").write_text(text)
+    assert run_job(job, out) == Done(4, 24, 3)
+    assert {file.name: file.read_bytes() for file in out.iterdir()} == before
+    (out / "job.json").write_text("[]")
+    with pytest.raises(BundleError, match=r"job.json cannot be read \(it does not describe a job\): name a new folder"):
+        run_job(job, out)
+
+
 def test_a_folder_belongs_to_one_job(bundle: Bundle, tmp_path: Path) -> None:
     run_job(TopK.of(bundle.root, 3), tmp_path / "out")
     with pytest.raises(BundleError, match=r"holds another job \(k was 3 and is 4\)"):

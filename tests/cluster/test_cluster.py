@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import re
 import signal
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +21,7 @@ from fashion_hash.bulk.ranking import RankAll
 from fashion_hash.bulk.top_k import TopK
 from fashion_hash.cluster.engine import Cluster, ClusterEngine
 from fashion_hash.cluster.nodes import LocalNodes, local_nodes
-from fashion_hash.errors import ClusterError
+from fashion_hash.errors import BundleError, ClusterError, ConfigError
 from fashion_hash.index import scoring
 from fashion_hash.retrieval.recommender import Recommender
 from fashion_hash.serving.models import Models
@@ -129,6 +132,21 @@ def test_bulk_work_by_tasks(pair: tuple[Recommender, Recommender, World], nodes:
         assert len(files) == 2 * here.parts + 2
         for file in files:
             assert file.read_bytes() == (tmp_path / name / "tasks" / file.name).read_bytes()
+
+
+def test_what_a_part_raises_is_said_as_without_ray(
+    pair: tuple[Recommender, Recommender, World], nodes: LocalNodes, tmp_path: Path
+) -> None:
+    job = replace(TopK.of(pair[0].bundle.root, 5, users_a_part=1), state="another")
+    said = f"{pair[0].bundle.root} was changed since the job began: begin again in a new folder"
+    with pytest.raises(BundleError, match=f"^{re.escape(said)}$"):
+        run_job(job, tmp_path / "out", Workers(2, nodes.address))
+
+
+@pytest.mark.parametrize(("name", "number"), [("shards", 0), ("seconds", 0.0), ("other_after", math.nan)])
+def test_numbers_without_meaning_are_refused(name: str, number: float) -> None:
+    with pytest.raises(ConfigError, match=f"{name} must be"):
+        Cluster(**{name: number})  # type: ignore[arg-type]
 
 
 def test_a_service_still_ends_in_its_own_way(cluster: Cluster) -> None:
