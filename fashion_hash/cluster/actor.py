@@ -20,7 +20,7 @@ from fashion_hash.index.engines.shares import Question, Share, open_share
 from fashion_hash.live.generation import generation_path, open_base
 
 MOST_VIEWS = 4
-IDLE_SECONDS = 60.0
+IDLE_SECONDS = 10.0
 
 
 class Scales(NamedTuple):
@@ -46,8 +46,13 @@ class Files(NamedTuple):
     generation: int
 
     def are_old(self) -> bool:
-        """Whether another bundle, or a later compaction, answers by now."""
-        return current_folder(self.root) != self.path or generation_path(self.path, self.generation + 1).exists()
+        """Whether another bundle, or a later compaction, answers by now: perhaps not the next one, which may be gone."""
+        later = (
+            folder
+            for folder in generation_path(self.path, 0).parent.glob("generation-*")
+            if (number := folder.name.rpartition("-")[2]).isdigit() and int(number) > self.generation
+        )
+        return current_folder(self.root) != self.path or next(later, None) is not None
 
 
 class ShareActor:
@@ -76,8 +81,10 @@ class ShareActor:
 
     def search(self, question: Question, scales: Scales) -> list[Ranking]:
         """The best outfits of the share, with rows of the whole pool."""
-        self._asked = time.monotonic()
-        return self._view(scales).search_many(*question)  # type: ignore[arg-type]
+        try:
+            return self._view(scales).search_many(*question)  # type: ignore[arg-type]
+        finally:
+            self._asked = time.monotonic()
 
     def search_allowed(self, question: Question, allowed: np.ndarray, scales: Scales) -> list[Ranking]:
         """As `search`, for a question whose mask of outfits is sent apart."""

@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -81,7 +82,9 @@ class Cluster:
         """
         self.connect()
         generation = 0 if pool.path.name == FOLDER and pool.path.parent == bundle.path else _number(pool)
-        return ClusterEngine(bundle, pool, self, Files(bundle.root, bundle.path, bundle.fingerprint, generation))
+        files = Files(bundle.root, bundle.path, bundle.fingerprint, generation)
+        self._make_room(files)
+        return ClusterEngine(bundle, pool, self, files)
 
     def connect(self) -> None:
         """Connects this process with the cluster, unless it is connected already."""
@@ -114,12 +117,21 @@ class Cluster:
                 "address of its head"
             ) from error
 
+    def _make_room(self, files: Files) -> None:
+        """Ends the actors of files before the last: where users are erased one after another, each is a compaction."""
+        import ray
+
+        for name in ray.util.list_named_actors():
+            before, mine, generation = name.rpartition(_name_of(files))
+            if before and mine and int(generation) < files.generation - 1:
+                with suppress(ValueError):  # it has ended meanwhile
+                    ray.kill(ray.get_actor(name), no_restart=True)
+
     def actor(self, files: Files, share: Share, replica: int) -> Any:
         """The handle of an actor, which is made if there is none of its name."""
         import ray
 
-        key = (*map(str, files), *share, replica)
-        name = f"share {share.number + 1} of {share.of}, replica {replica + 1}, {_digest(*key)}"
+        name = f"share {share.number + 1} of {share.of}, replica {replica + 1}, {_name_of(files)}{files.generation}"
         options = {
             "name": name,
             "namespace": NAMESPACE,
@@ -145,8 +157,10 @@ def _number(pool: Pool) -> int:
     return int(pool.path.parent.name.rpartition("-")[2])
 
 
-def _digest(*parts: object) -> str:
-    return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()[:16]
+def _name_of(files: Files) -> str:
+    """What the names of the actors of a bundle end with, up to the number of the compaction."""
+    parts = "\0".join(map(str, (files.root, files.path, files.fingerprint)))
+    return f"bundle {hashlib.sha256(parts.encode()).hexdigest()[:16]}, compaction "
 
 
 class ClusterEngine(Sharded):

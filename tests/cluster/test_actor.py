@@ -42,7 +42,7 @@ def test_old_files_are_left_when_nobody_asks(tmp_path: Path, monkeypatch: pytest
     ShareActor(files_of(bundle), Share(0, 1), end=lambda: ended.append(1), idle_seconds=0.02)
     time.sleep(0.2)
     assert not ended  # idle, but the files are those that answer
-    (bundle.path / "live" / "generation-1").mkdir(parents=True)
+    (bundle.path / "live" / "generation-2").mkdir(parents=True)  # the first has been replaced already
     until = time.monotonic() + 10
     while not ended and time.monotonic() < until:
         time.sleep(0.01)

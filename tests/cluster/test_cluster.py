@@ -102,6 +102,15 @@ def test_a_compaction_gets_actors_of_its_own(pair: tuple[Recommender, Recommende
     assert after is not before
     assert many.recommend("user-0", 20).ids.tolist() == one.recommend("user-0", 20).ids.tolist()
 
+    def compactions() -> list[str]:
+        return sorted(name.rpartition(" ")[2] for name in ray.util.list_named_actors())
+
+    assert compactions() == ["0"] * 4 + ["1"] * 4
+    after._cluster._make_room(after._files)  # the files before may still be asked for
+    assert compactions() == ["0"] * 4 + ["1"] * 4
+    after._cluster._make_room(after._files._replace(generation=2))
+    assert compactions() == ["1"] * 4
+
 
 def test_a_service_reloads_onto_the_same_actors(pair: tuple[Recommender, Recommender, World], cluster: Cluster) -> None:
     one, many, _ = pair
