@@ -46,7 +46,7 @@ class Files(NamedTuple):
     generation: int
 
     def are_old(self) -> bool:
-        """Whether another bundle, or a later compaction, answers by now: perhaps not the next one, which may be gone."""
+        """Whether another bundle, or a later compaction, answers by now; that after this one may be gone already."""
         later = (
             folder
             for folder in generation_path(self.path, 0).parent.glob("generation-*")

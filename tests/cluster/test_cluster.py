@@ -24,6 +24,7 @@ from fashion_hash.cluster.nodes import LocalNodes, local_nodes
 from fashion_hash.errors import BundleError, ClusterError, ConfigError
 from fashion_hash.index import scoring
 from fashion_hash.retrieval.recommender import Recommender
+from fashion_hash.serving.http.problems import as_problem
 from fashion_hash.serving.models import Models
 from tests.index.engines.test_conformance import check
 from tests.worlds.jobs_world import NewItems, small_run
@@ -206,5 +207,7 @@ def test_a_share_that_is_gone_is_an_error_not_a_part(pair: tuple[Recommender, Re
     files = base.engine._files._replace(fingerprint="gone")  # type: ignore[attr-defined]
     hasty = Cluster(2, 1, base.engine._cluster.address, seconds=3)  # type: ignore[attr-defined]
     engine = ClusterEngine(base.bundle, base.pool, hasty, files)
-    with pytest.raises(ClusterError, match="shards 1, 2 of 2 did not answer within 3 seconds"):
+    with pytest.raises(ClusterError, match="shards 1, 2 of 2 did not answer within 3 seconds") as raised:
         engine.search(base.bundle.user_keys[0], 5)
+    problem = as_problem(raised.value)
+    assert (problem.status, problem.detail) == (503, "shards 1, 2 of 2 did not answer within 3 seconds: try again")

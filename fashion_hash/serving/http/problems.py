@@ -113,6 +113,10 @@ def as_problem(error: Exception) -> Problem:
         return Problem(507, "there is no space left to write: free some, and send it again")
     if isinstance(error, BundleError | ClusterError | MissingExtraError | OSError):
         _log.error("%s", message)
+        if isinstance(error, ClusterError):  # in brackets stand addresses, which are none of a caller's business
+            return Problem(
+                503, f"{message.partition(' (')[0].partition(';')[0]}: try again", headers={"Retry-After": "5"}
+            )
         return Problem(503, "the files of the bundle cannot be used now: see the log", headers={"Retry-After": "5"})
     conflict = "already exists" in message or "was removed" in message
     return Problem(409 if conflict else 422, message, _field_of(message))
