@@ -20,7 +20,8 @@ def write_duckdb(path: Path, tables: CodeTables) -> None:
     require_extra("duckdb", "writing a DuckDB database", "duckdb", "pyarrow")
     import duckdb
 
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", suffix=".partial", dir=path.parent) as name:
+    hidden = path.name.removeprefix(".")  # of a temporary file: what a kill leaves is swept by the name of the last one
+    with tempfile.TemporaryDirectory(prefix=f".{hidden}.", suffix=".partial", dir=path.parent) as name:
         folder = Path(name)
         write_tables(folder, tables)
         with duckdb.connect(str(path)) as connection:

@@ -12,7 +12,7 @@ from fashion_hash import cli
 from fashion_hash.core.manifest import read_manifest
 from fashion_hash.errors import BundleError, QueryError
 from fashion_hash.index.build import build_index
-from fashion_hash.retrieval.exported import tables
+from fashion_hash.retrieval.exported import duckdb_file, tables
 from fashion_hash.retrieval.exported.export import FORMAT, FORMAT_VERSION, export_codes
 from fashion_hash.retrieval.exported.queries import planes
 from fashion_hash.retrieval.recommender import Recommender
@@ -114,6 +114,23 @@ def test_duckdb_answers_as_the_bundle(tmp_path, monkeypatch, name):
             connection.execute(f"SET file_search_path = '{tmp_path / 'codes'}'")
             connection.execute((tmp_path / "codes/query.sql").read_text())
             duckdb_answers(connection, recommender)
+
+
+def test_what_a_killed_export_left_is_removed(tmp_path, monkeypatch):
+    pytest.importorskip("duckdb")
+    bundle, seen = world(tmp_path, "plain").bundle.root, []
+    write = duckdb_file.write_tables
+
+    def watched(folder, tables):
+        seen.append(folder)
+        write(folder, tables)
+
+    monkeypatch.setattr(duckdb_file, "write_tables", watched)
+    export_codes(bundle, "duckdb", tmp_path / "codes.duckdb")
+    seen[0].mkdir()  # as if it had been killed there
+    export_codes(bundle, "duckdb", tmp_path / "codes.duckdb")
+    assert not seen[0].exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"codes.duckdb", bundle.name}
 
 
 def test_postgres_answers_as_the_bundle(tmp_path):
