@@ -201,7 +201,7 @@ def _common(facts: Facts) -> Values:
 
 
 _DECAYS = (1e-5, 3e-4)
-"""Of the teachers: few outfits want more decay than many, and the mean of both was better than either."""
+"""Of the two teachers: few outfits want more decay than many, and a student of both need not know which it has."""
 
 
 def teacher_epochs(total: int) -> int:
