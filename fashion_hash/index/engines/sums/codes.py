@@ -199,7 +199,7 @@ def make_tables(
     rounded_up = 4 * value * -(-groups // 2)  # half a step for each mean of two
     return Tables(
         entries.astype(np.uint8),
-        flipped.astype(np.uint8),
+        np.ascontiguousarray(flipped, dtype=np.uint8),
         multiplier,
         weights / unit,
         (1 << used) - 1,
