@@ -290,9 +290,10 @@ def scan_sums(codes, constants, words, first, last, query, found):  # type: igno
     bounds = np.empty(users, dtype=np.uint16)
     if last - first >= SEED_FROM * TILE and len(query.slots) == 0:
         _seed(blocks, words, first, query, found, hit)
-    ahead = first
-    for _ in range(AHEAD):
-        ahead = _ask_ahead(blocks, words, ahead, last) + 1
+    ahead, jumps = first, np.any(words[first:last] == 0)
+    if jumps:
+        for _ in range(AHEAD):
+            ahead = _ask_ahead(blocks, words, ahead, last) + 1
     for tile in range(first, last, TILE):
         if not _has_room(found):
             return tile
@@ -304,7 +305,7 @@ def scan_sums(codes, constants, words, first, last, query, found):  # type: igno
                 word = words[block]
                 if word == 0:
                     continue
-                if group == 0:
+                if jumps and group == 0:
                     ahead = _ask_ahead(blocks, words, max(ahead, block) + 1, last)
                 every = block_totals(blocks, block, query.tables, query.multiplier, group, end, bounds, hit)
                 if every & word == 0:
