@@ -19,7 +19,7 @@ from tables_of_answers import ANSWERS
 from tables_of_distillation import DISTILLATION
 from tables_of_rankings import RANKINGS
 from tables_of_scale import SCALE
-from tables_of_speed import real
+from tables_of_speed import answers, real
 
 from fashion_hash.core.files import write_text
 from results import PROJECT, RESULTS, read
@@ -268,6 +268,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     **DISTILLATION,
     **SCALE,
     "real": real,
+    "answers": answers,
     "measured": measured,
     "short": short,
     "iqon-changes": iqon_changes,

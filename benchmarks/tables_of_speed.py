@@ -1,4 +1,4 @@
-"""The table of times on trained bundles: results/real.json."""
+"""Tables of times: results/real.json and results/answers.json."""
 
 from __future__ import annotations
 
@@ -21,6 +21,22 @@ def real() -> str:
     late = max(late for row in of["rows"] for codes in CODES for late in row[codes]["late"].values())
     lines.append(("compositions with a budget end after 1.1 times of it and at most", f"{late:.0f} ms", "-", "-"))
     return table(("", "trained codes", "random codes", "faiss"), lines, right=3)
+
+
+def answers() -> str:
+    """Single answers at a hundred thousand items: results/answers.json."""
+    of = figures("answers")
+    names = {
+        "recommend": f"the ten best of {of['outfits']:,} outfits",
+        "explain": "an outfit explained",
+        "similar_items": "similar items",
+        "search": "items for a request in words",
+        "outfits_for": "outfits for a request in words",
+        "add_user": "a new user folded in and kept",
+        "one_commit": "of which the database takes",
+    }
+    lines = [(what, *(f"{of[key][kind]:.1f} ms" for kind in ("clock", "processor"))) for key, what in names.items()]
+    return table((f"{of['items']:,} items", "clock", "processor"), lines, right=2)
 
 
 CODES = ("trained", "random")
