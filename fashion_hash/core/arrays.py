@@ -232,16 +232,6 @@ def open_array(path: Path, name: str, **sizes: int) -> np.ndarray:
 
 
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Gives errors of the system the name of the file: writing to an open one says none."""
-    try:
-        yield
-    except OSError as error:
-        error.filename = error.filename or str(path)
-        raise
-
-
-@contextmanager
 def array_writer(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> Iterator[Callable[[np.ndarray], None]]:
     """Writes an array file, as numpy.save does, a piece after another: no more than a piece is in memory.
 
@@ -257,7 +247,7 @@ def array_writer(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> It
         ValueError: pieces of another shape, or fewer or more of them than the shape says.
     """
     left, kind = shape[0], np.dtype(dtype)
-    with _named(path), open(path, "wb") as stream:
+    with open(path, "wb") as stream:
         described = np.lib.format.dtype_to_descr(kind)
         header = {"descr": described, "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(stream, header)
@@ -267,7 +257,7 @@ def array_writer(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> It
             left -= len(piece)
             if piece.shape[1:] != shape[1:] or left < 0:
                 raise ValueError(f"{path}: {piece.shape} does not fit what is left of {shape}")
-            np.ascontiguousarray(piece, dtype=kind).tofile(stream)
+            stream.write(np.ascontiguousarray(piece, dtype=kind).reshape(-1).view(np.uint8).data)
 
         yield write
     if left:

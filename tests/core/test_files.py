@@ -142,9 +142,9 @@ def test_what_is_mapped_to_be_written_is_reserved_first(tmp_path: Path, monkeypa
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
 @pytest.mark.parametrize("rows", [3, 300_000])
-def test_an_array_that_does_not_fit_on_the_disk_names_its_file(rows: int) -> None:
+def test_an_array_that_does_not_fit_on_the_disk_says_so(rows: int) -> None:
     with (
-        pytest.raises(OSError, match=r"No space left on device.*/dev/full"),
+        pytest.raises(OSError, match="No space left on device"),
         array_writer(Path("/dev/full"), np.uint8, (rows, 4)) as write,
     ):
         write(np.zeros((rows, 4)))

@@ -11,6 +11,7 @@ import pytest
 from fashion_hash.bundle.bundle import Bundle
 from fashion_hash.index import scoring
 from fashion_hash.index.build import build_index
+from fashion_hash.index.engines import open as opening
 from fashion_hash.index.engines.early import load_kernels
 from fashion_hash.index.engines.factored import Factored
 from fashion_hash.index.engines.open import are_kernels_deferred, defer_kernels
@@ -47,10 +48,12 @@ def test_first_answers_load_no_compiled_code(bundle: Bundle) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_answers_are_the_same_with_kernels_and_without(bundle: Bundle) -> None:
+def test_answers_are_the_same_with_kernels_and_without(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     defer_kernels()
     try:
-        early = Recommender.load(bundle.path)
+        with monkeypatch.context() as patched:  # other tests may have loaded them
+            patched.setattr(opening, "are_kernels_loaded", lambda: False)
+            early = Recommender.load(bundle.path)
     finally:
         defer_kernels(False)
     assert not are_kernels_deferred()

@@ -17,10 +17,13 @@ from tests.worlds.random_bundles import random_bundle, random_pool
 LONG = 60.0  # seconds that a busy machine may take for what takes one
 BEGUN = "begun"
 COMPOSE = f"""
+import signal
 import sys
 from fashion_hash.commands.run_command import Parser, run_command
 from fashion_hash.retrieval.composition import branch_and_bound
 from fashion_hash.retrieval.recommender import Recommender
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background of a shell ignore it
 
 def compose(options):
     recommender = Recommender.load(sys.argv[1])
