@@ -30,6 +30,33 @@ def processes() -> str:
     return table((f"{of['config']}, batches of {of['batch']:,}", ""), lines, right=1)
 
 
+def large_pool() -> str:
+    """A pool larger than memory, indexed and searched."""
+    of = figures("large_pool")
+    lines = [
+        ("index", f"{of['index_gb']:.1f} GB"),
+        (
+            "building it",
+            f"{of['build_seconds'] / 60:.0f} minutes, {of['build_processor_seconds']:.0f} s of the processor",
+        ),
+        ("in memory while it is built", f"{of['build_resident_gb']:.2f} GB"),
+        ("in memory while it is searched", f"{of['search_resident_gb']:.1f} GB"),
+        ("first answer, with the check of all rows", f"{of['seconds_to_first_answer']:.1f} s"),
+        ("a user alone", f"{of['seconds_warm']:.2f} s"),
+        (
+            f"reading the {of['scan_gb']:.1f} GB of the scan from memory, {of['memory_gb_a_second']:.0f} GB a second",
+            f"{of['seconds_warm_by_memory']:.2f} s",
+        ),
+        ("a user alone, files in no cache", f"{of['seconds_cold']:.1f} s"),
+        (
+            f"reading them from the disk, {of['disk_gb_a_second']:.1f} GB a second",
+            f"{of['seconds_cold_by_disk']:.1f} s",
+        ),
+        (f"a user among {of['batch']}", f"{of['milliseconds_a_user_in_a_batch']:.0f} ms"),
+    ]
+    return table((f"{of['options']['outfits']:,} outfits", ""), lines, right=1)
+
+
 def fan_out() -> str:
     """A pool searched by one process and by a cluster on the same machine, and a node killed meanwhile."""
     of = figures("scale")
@@ -157,6 +184,7 @@ def _time(seconds: float) -> str:
 
 SCALE = {
     "processes": processes,
+    "large-pool": large_pool,
     "fan-out": fan_out,
     "measured-constants": measured_constants,
     "plan-of-pools": plan_of_pools,
