@@ -28,6 +28,26 @@ def connect(path: Path, mode: str, **options: Any) -> sqlite3.Connection:
     return connection
 
 
+def write_ahead(connection: sqlite3.Connection, seconds: float = 20.0) -> None:
+    """Switches a file to a write-ahead log; of several connections that do so at once, the others wait.
+
+    SQLite's own timeout does not hold for this: the others would fail with "database is locked".
+
+    Raises:
+        sqlite3.OperationalError: the file is still locked after so many seconds.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
 def size_of(path: Path) -> int:
     """The size of an open file in bytes; 0 where it has been moved since."""
     try:

@@ -19,7 +19,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
-from fashion_hash.bundle.sqlite_files import check_tables
+from fashion_hash.bundle.sqlite_files import check_tables, write_ahead
 from fashion_hash.errors import BundleError, naming
 
 FILE, FOLDER = "feedback.sqlite", "service"
@@ -192,7 +192,7 @@ def _insert(connection: sqlite3.Connection, events: Sequence[Event]) -> int:
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, timeout=WAIT_SECONDS, check_same_thread=False)
     connection.execute("PRAGMA trusted_schema = OFF")
-    connection.execute("PRAGMA journal_mode = WAL")
+    write_ahead(connection)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA secure_delete = ON")
     connection.executescript(SCHEMA)

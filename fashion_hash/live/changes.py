@@ -303,8 +303,8 @@ def check_whole(snapshot: Snapshot, ids: Sequence[str], items: np.ndarray) -> No
     Raises:
         QueryError: naming the outfit.
     """
-    alone = (items != EMPTY).sum(axis=1) < 2
-    if alone.any() and items.shape[1] > 1 and not (snapshot.base.pool.num_items < 2).any():
+    alone, present = (items != EMPTY).sum(axis=1) < 2, snapshot.base.pool.num_items
+    if alone.any() and items.shape[1] > 1 and len(present) and not (present < 2).any():
         raise QueryError(
             f"outfit {shown(ids[int(np.argmax(alone))])} has one item: outfits of this bundle have at least two"
         )

@@ -36,7 +36,7 @@ from pathlib import Path
 from typing import Literal
 
 from fashion_hash.bundle.bundle import LIVE_FOLDER, Bundle
-from fashion_hash.bundle.sqlite_files import check_tables, connect, limited, size_of
+from fashion_hash.bundle.sqlite_files import check_tables, connect, limited, size_of, write_ahead
 from fashion_hash.core.files import sweep, sync_file, sync_folder
 from fashion_hash.core.manifest import read_manifest
 from fashion_hash.errors import BundleError, advice_for, shown, unreadable
@@ -238,7 +238,7 @@ def _create(bundle: Bundle, path: Path) -> None:
             connection.executescript(f"BEGIN; {SCHEMA} {LATER_SCHEMA} COMMIT;")
             connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
             # last: what stands in a log is copied into the file by close(), which is silent about a full disk
-            connection.execute("PRAGMA journal_mode = WAL")
+            write_ahead(connection)
         sync_file(temporary)
         with suppress(FileExistsError):
             os.link(temporary, path)

@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from fashion_hash.bundle.sqlite_files import write_ahead
 from fashion_hash.errors import BundleError, naming
 
 FILE = "replies.sqlite"
@@ -99,7 +100,7 @@ class Replies:
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, timeout=20.0)
-    connection.execute("PRAGMA journal_mode = WAL")
+    write_ahead(connection)
     connection.execute("PRAGMA synchronous = FULL")
     connection.executescript(SCHEMA)
     return connection
