@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     results.add_options(parser)
     options = parser.parse_args(argv)
     if min(options.users, options.k) < 1:
-        parser.error("--users and -k are whole numbers from 1 on")
+        parser.error("--users and -k must be at least 1")
     pools = [measure(path, options.users, options.k) for path in options.bundles]
     del options.bundles  # folders of one machine
     if results.hand_over(options, {"machine": machine(), "options": vars(options), "pools": pools}):
