@@ -65,5 +65,5 @@ def _alone() -> AbstractContextManager[object]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return lock.acquire(timeout=WAIT)
-    except (OSError, Timeout, NotImplementedError):
+    except (OSError, Timeout, NotImplementedError):  # no lock here: each process compiles for itself, and is right too
         return nullcontext()
